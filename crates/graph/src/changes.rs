@@ -1,0 +1,335 @@
+//! The difference between two graphs, object by object and field by field.
+//!
+//! Items of a list that carry a `name` (containers, ports, variables, volumes) are compared by
+//! that name, so that a new variable in the middle is one added field and not ten changed ones.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use crate::replacement::{loss, replaces};
+use crate::{Graph, Id, Object};
+
+/// All differences, ordered by component and identity.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Changes {
+    /// One entry for each object that is not the same on both sides.
+    pub changes: Vec<Change>,
+}
+
+/// One object that differs.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Change {
+    /// Only the new graph has it.
+    Created(Box<Object>),
+    /// Only the old graph has it.
+    Deleted(Box<Object>),
+    /// Both have it, and some of its fields differ.
+    Updated {
+        /// The object as it was.
+        before: Box<Object>,
+        /// The object as it will be.
+        after: Box<Object>,
+        /// The fields that differ, in the order of their paths.
+        fields: Vec<FieldChange>,
+    },
+}
+
+/// One field that differs.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FieldChange {
+    /// The path to the field, such as `spec.template.spec.containers[qdrant].image`.
+    pub path: String,
+    /// The value as it was; `None` where there was none.
+    pub before: Option<Value>,
+    /// The value as it will be; `None` where there will be none.
+    pub after: Option<Value>,
+    /// Whether this change deletes the object and creates it anew.
+    pub replaces: bool,
+}
+
+/// A change that cannot be taken back by going back to the old graph.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Loss {
+    /// The object that is deleted or replaced.
+    pub id: Id,
+    /// Why it is: `deleted`, or the paths that replace it.
+    pub why: String,
+    /// What is lost with it; `None` where the graph can make it again.
+    pub data: Option<&'static str>,
+}
+
+/// Compares two graphs.
+pub fn compare(before: &Graph, after: &Graph) -> Changes {
+    let ids: BTreeSet<&Id> = before
+        .objects()
+        .chain(after.objects())
+        .map(|object| &object.id)
+        .collect();
+    let mut changes: Vec<_> = ids
+        .into_iter()
+        .filter_map(|id| change(before.object(id), after.object(id)))
+        .collect();
+    changes.sort_by(|left, right| left.object().component.cmp(&right.object().component));
+    Changes { changes }
+}
+
+fn change(before: Option<&Object>, after: Option<&Object>) -> Option<Change> {
+    match (before, after) {
+        (None, None) => None,
+        (None, Some(after)) => Some(Change::Created(Box::new(after.clone()))),
+        (Some(before), None) => Some(Change::Deleted(Box::new(before.clone()))),
+        (Some(before), Some(after)) => {
+            let mut fields = Vec::new();
+            differences(
+                &after.id,
+                "",
+                Some(before.body()),
+                Some(after.body()),
+                &mut fields,
+            );
+            (!fields.is_empty()).then(|| Change::Updated {
+                before: Box::new(before.clone()),
+                after: Box::new(after.clone()),
+                fields,
+            })
+        }
+    }
+}
+
+impl Changes {
+    /// Whether both graphs are the same.
+    pub fn is_empty(&self) -> bool {
+        self.changes.is_empty()
+    }
+
+    /// The changes that delete or replace an object.
+    pub fn losses(&self) -> Vec<Loss> {
+        self.changes.iter().filter_map(Change::loss).collect()
+    }
+}
+
+impl Change {
+    /// The object: as it will be, or as it was where it is deleted.
+    pub fn object(&self) -> &Object {
+        match self {
+            Self::Created(object) | Self::Deleted(object) | Self::Updated { after: object, .. } => object,
+        }
+    }
+
+    /// Whether the object is deleted and created anew.
+    pub fn replaces(&self) -> bool {
+        matches!(self, Self::Updated { fields, .. } if fields.iter().any(|field| field.replaces))
+    }
+
+    fn loss(&self) -> Option<Loss> {
+        match self {
+            Self::Created(_) => None,
+            Self::Deleted(object) => Some(Loss {
+                id: object.id.clone(),
+                why: "deleted".to_owned(),
+                data: loss(object),
+            }),
+            Self::Updated { before, fields, .. } => {
+                let paths: Vec<_> = fields
+                    .iter()
+                    .filter(|field| field.replaces)
+                    .map(|field| field.path.as_str())
+                    .collect();
+                (!paths.is_empty()).then(|| Loss {
+                    id: before.id.clone(),
+                    why: format!(
+                        "replaced, because {} cannot be changed in place",
+                        paths.join(", ")
+                    ),
+                    data: loss(before),
+                })
+            }
+        }
+    }
+}
+
+fn differences(
+    id: &Id,
+    path: &str,
+    before: Option<&Value>,
+    after: Option<&Value>,
+    found: &mut Vec<FieldChange>,
+) {
+    if before == after {
+        return;
+    }
+    match (before, after) {
+        (Some(Value::Object(old)), Some(Value::Object(new))) => {
+            let keys: BTreeSet<&String> = old.keys().chain(new.keys()).collect();
+            for key in keys {
+                differences(id, &field_path(path, key), old.get(key), new.get(key), found);
+            }
+        }
+        (Some(Value::Array(old)), Some(Value::Array(new))) => match (by_name(old), by_name(new)) {
+            (Some(old_names), Some(new_names)) => {
+                named_items(id, path, (old, &old_names), (new, &new_names), found);
+            }
+            _ => {
+                for position in 0..old.len().max(new.len()) {
+                    let item = format!("{path}[{position}]");
+                    differences(id, &item, old.get(position), new.get(position), found);
+                }
+            }
+        },
+        _ => found.push(FieldChange {
+            path: path.to_owned(),
+            before: before.cloned(),
+            after: after.cloned(),
+            replaces: replaces(id, path),
+        }),
+    }
+}
+
+fn named_items(
+    id: &Id,
+    path: &str,
+    (old, old_names): (&[Value], &[&str]),
+    (new, new_names): (&[Value], &[&str]),
+    found: &mut Vec<FieldChange>,
+) {
+    let item = |items: &[Value], names: &[&str], name: &str| {
+        names
+            .iter()
+            .position(|other| *other == name)
+            .map(|position| items[position].clone())
+    };
+    let already_there = found.len();
+    let names: BTreeSet<&str> = old_names.iter().chain(new_names).copied().collect();
+    for name in names {
+        let (before, after) = (item(old, old_names, name), item(new, new_names, name));
+        differences(
+            id,
+            &format!("{path}[{name}]"),
+            before.as_ref(),
+            after.as_ref(),
+            found,
+        );
+    }
+    if found.len() == already_there {
+        // The same items in another order: order can matter, so it is a change.
+        let order = |names: &[&str]| Some(Value::from(names.to_vec()));
+        found.push(FieldChange {
+            path: format!("{path} (order)"),
+            before: order(old_names),
+            after: order(new_names),
+            replaces: replaces(id, path),
+        });
+    }
+}
+
+/// The names of the items, where each item has one of its own.
+fn by_name(items: &[Value]) -> Option<Vec<&str>> {
+    let mut names = Vec::with_capacity(items.len());
+    for item in items {
+        // Claim templates carry their name in their metadata.
+        names.push(
+            item.get("name")
+                .or_else(|| item.pointer("/metadata/name"))?
+                .as_str()?,
+        );
+    }
+    let distinct: BTreeSet<_> = names.iter().collect();
+    (distinct.len() == names.len()).then_some(names)
+}
+
+fn field_path(path: &str, key: &str) -> String {
+    let plain = key
+        .chars()
+        .all(|character| character.is_ascii_alphanumeric() || character == '_' || character == '-');
+    match (path.is_empty(), plain) {
+        (true, true) => key.to_owned(),
+        (false, true) => format!("{path}.{key}"),
+        (_, false) => format!("{path}[\"{key}\"]"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn graph(body: Value) -> Graph {
+        let mut graph = Graph::of("tests");
+        graph.add(Object::from_json("tests", body).unwrap());
+        graph
+    }
+
+    fn stateful_set(spec: &Value) -> Graph {
+        graph(
+            json!({"apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": {"name": "qdrant", "namespace": "memory"}, "spec": spec}),
+        )
+    }
+
+    fn paths(changes: &Changes) -> Vec<&str> {
+        changes
+            .changes
+            .iter()
+            .flat_map(|change| match change {
+                Change::Updated { fields, .. } => fields.iter().map(|field| field.path.as_str()).collect(),
+                _ => vec!["(whole object)"],
+            })
+            .collect()
+    }
+
+    #[test]
+    fn equal_graphs_have_no_changes() {
+        let graph = stateful_set(&json!({"replicas": 3}));
+        assert!(compare(&graph, &graph).is_empty());
+    }
+
+    #[test]
+    fn a_new_item_in_a_named_list_is_one_added_field() {
+        let before =
+            stateful_set(&json!({"env": [{"name": "A", "value": "1"}, {"name": "C", "value": "3"}]}));
+        let after = stateful_set(
+            &json!({"env": [{"name": "A", "value": "1"}, {"name": "B", "value": "2"}, {"name": "C", "value": "3"}]}),
+        );
+        assert_eq!(paths(&compare(&before, &after)), ["spec.env[B]"]);
+    }
+
+    #[test]
+    fn a_new_order_of_the_same_items_is_a_change() {
+        let before = stateful_set(&json!({"env": [{"name": "A"}, {"name": "B"}]}));
+        let after = stateful_set(&json!({"env": [{"name": "B"}, {"name": "A"}]}));
+        assert_eq!(paths(&compare(&before, &after)), ["spec.env (order)"]);
+    }
+
+    #[test]
+    fn a_changed_claim_template_is_a_loss_and_says_why() {
+        let template = |size: &str| json!({"volumeClaimTemplates": [{"metadata": {"name": "storage"}, "spec": {"size": size}}]});
+        let losses = compare(&stateful_set(&template("1Gi")), &stateful_set(&template("2Gi"))).losses();
+        assert_eq!(losses.len(), 1);
+        assert_eq!(
+            losses[0].why,
+            "replaced, because spec.volumeClaimTemplates[storage].spec.size cannot be changed in place"
+        );
+        assert!(losses[0].data.is_some());
+    }
+
+    #[test]
+    fn a_deleted_object_is_a_loss_and_a_created_one_is_not() {
+        let graph = stateful_set(&json!({}));
+        assert_eq!(compare(&graph, &Graph::default()).losses().len(), 1);
+        assert!(compare(&Graph::default(), &graph).losses().is_empty());
+    }
+
+    #[test]
+    fn a_key_with_dots_is_quoted_in_its_path() {
+        let labelled = |value: &str| {
+            graph(
+                json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "a", "labels": {"phoenix.ai/tier": value}}}),
+            )
+        };
+        assert_eq!(
+            paths(&compare(&labelled("a"), &labelled("b"))),
+            ["metadata.labels[\"phoenix.ai/tier\"]"]
+        );
+    }
+}

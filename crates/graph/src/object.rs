@@ -1,0 +1,182 @@
+//! One resource of a graph: its canonical body, which of its leaves are secrets, and how it is
+//! to be registered.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use kube_core::Resource;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use crate::{Id, canonical};
+
+/// A resource in a graph.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Object {
+    /// What makes it this object.
+    pub id: Id,
+    /// The system that declares it; the component it is registered under.
+    pub component: String,
+    /// The API version, such as `apps/v1`.
+    pub api_version: String,
+    body: Value,
+    secrets: BTreeMap<String, String>,
+    /// How it is to be registered. Manifests and comparisons do not show these.
+    pub options: Options,
+}
+
+/// How an object is to be registered.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Options {
+    /// Objects that must exist before this one, beyond those it refers to.
+    pub after: BTreeSet<Id>,
+    /// The engine refuses to delete it.
+    pub protect: bool,
+    /// The engine forgets it instead of deleting it.
+    pub retain_on_delete: bool,
+    /// What it was called before.
+    pub aliases: Vec<Alias>,
+    /// Take over the live object of this id (`namespace/name`) instead of creating one.
+    pub import: Option<String>,
+    /// How long the engine may wait for it.
+    pub timeouts: Timeouts,
+}
+
+/// A former identity of an object, so that a rename is not a replacement.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Alias {
+    /// The former name in the engine (`namespace/name`); `None` where it did not change.
+    pub name: Option<String>,
+    /// The former component; `None` where it did not change.
+    pub component: Option<String>,
+}
+
+/// How long the engine may wait for each step; `None` leaves it to the provider.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Timeouts {
+    /// For creating the object and its becoming ready.
+    pub create: Option<Duration>,
+    /// For updating the object and its becoming ready again.
+    pub update: Option<Duration>,
+    /// For deleting the object.
+    pub delete: Option<Duration>,
+}
+
+/// A document that is no Kubernetes object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NotAnObject {
+    /// The field that is missing or is no text.
+    pub missing: &'static str,
+}
+
+impl std::fmt::Display for NotAnObject {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            formatter,
+            "not a Kubernetes object: `{}` is missing or is not a text",
+            self.missing
+        )
+    }
+}
+
+impl std::error::Error for NotAnObject {}
+
+impl Object {
+    pub(crate) fn from_typed<K>(component: &str, resource: &K) -> Self
+    where
+        K: Resource<DynamicType = ()> + Serialize,
+    {
+        let body = serde_json::to_value(resource).expect("a typed resource is always JSON");
+        Self::from_json(component, body).expect("a typed resource has apiVersion, kind and a name")
+    }
+
+    /// Makes an object from JSON that came from a file, the engine or a cluster.
+    pub fn from_json(component: &str, body: Value) -> Result<Self, NotAnObject> {
+        let text = |pointer: &str, missing: &'static str| {
+            body.pointer(pointer)
+                .and_then(Value::as_str)
+                .filter(|text| !text.is_empty())
+                .map(str::to_owned)
+                .ok_or(NotAnObject { missing })
+        };
+        let api_version = text("/apiVersion", "apiVersion")?;
+        let id = Id {
+            group: api_version
+                .rsplit_once('/')
+                .map_or("", |(group, _)| group)
+                .to_owned(),
+            kind: text("/kind", "kind")?,
+            namespace: text("/metadata/namespace", "metadata.namespace").ok(),
+            name: text("/metadata/name", "metadata.name")?,
+        };
+        Ok(Self {
+            id,
+            component: component.to_owned(),
+            api_version,
+            body: canonical::object(body),
+            secrets: BTreeMap::new(),
+            options: Options::default(),
+        })
+    }
+
+    /// The canonical JSON. A secret leaf holds the reference to its value, never the value.
+    pub fn body(&self) -> &Value {
+        &self.body
+    }
+
+    /// The secret leaves: JSON pointer → the name the value is known by.
+    pub fn secrets(&self) -> &BTreeMap<String, String> {
+        &self.secrets
+    }
+
+    /// The object as its type; `None` if it is of another kind or does not fit.
+    pub fn typed<K>(&self) -> Option<K>
+    where
+        K: Resource<DynamicType = ()> + DeserializeOwned,
+    {
+        let same_kind = K::kind(&()) == self.id.kind && K::group(&()) == self.id.group;
+        same_kind
+            .then(|| serde_json::from_value(self.body.clone()).ok())
+            .flatten()
+    }
+
+    /// Marks the leaf at `pointer` as a secret known by `name`.
+    ///
+    /// The body shows a reference from here on. The leaf must exist: forgetting one would send
+    /// its stand-in to the cluster.
+    pub fn secret(&mut self, pointer: &str, name: &str) -> &mut Self {
+        let leaf = self
+            .body
+            .pointer_mut(pointer)
+            .unwrap_or_else(|| panic!("{} has no leaf at {pointer} to mark as secret", self.id));
+        *leaf = Value::String(format!("secret phoenix:{name}"));
+        self.secrets.insert(pointer.to_owned(), name.to_owned());
+        self
+    }
+
+    /// Registers the object only after `id`.
+    pub fn after(&mut self, id: Id) -> &mut Self {
+        self.options.after.insert(id);
+        self
+    }
+
+    /// The engine refuses to delete the object while `protect` holds.
+    pub fn protect(&mut self, protect: bool) -> &mut Self {
+        self.options.protect = protect;
+        self
+    }
+
+    /// The engine forgets the object instead of deleting it while `retain` holds.
+    pub fn retain_on_delete(&mut self, retain: bool) -> &mut Self {
+        self.options.retain_on_delete = retain;
+        self
+    }
+
+    /// How long the engine may wait for the object to be ready, when created and when updated.
+    pub fn ready_within(&mut self, limit: Duration) -> &mut Self {
+        self.options.timeouts.create = Some(limit);
+        self.options.timeouts.update = Some(limit);
+        self
+    }
+}

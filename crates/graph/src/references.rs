@@ -1,0 +1,286 @@
+//! What an object refers to by name.
+//!
+//! Registration orders by these references, tests demand that they resolve, and rules follow
+//! them. A reference is only what the API server itself would look up; selectors are not names.
+
+use serde_json::Value;
+
+use crate::{Id, Object};
+
+/// One object naming another.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reference {
+    /// Who is named.
+    pub target: Id,
+    /// The top-level field that names it, such as `spec`.
+    pub field: &'static str,
+    /// Whether the cluster does without the target.
+    pub optional: bool,
+}
+
+/// Everything `object` names, its namespace included, in a fixed order and each once.
+pub fn references(object: &Object) -> Vec<Reference> {
+    let mut found = Found {
+        namespace: object.id.namespace.as_deref(),
+        references: Vec::new(),
+    };
+    if let Some(namespace) = &object.id.namespace {
+        found.push(Id::cluster("", "Namespace", namespace), "metadata", false);
+    }
+    let body = object.body();
+    match object.id.kind.as_str() {
+        "StatefulSet" => found.named("", "Service", body.pointer("/spec/serviceName"), "spec", false),
+        "HorizontalPodAutoscaler" => found.scale_target(body.pointer("/spec/scaleTargetRef")),
+        "RoleBinding" | "ClusterRoleBinding" => found.role(body),
+        "VirtualService" => found.routes(body),
+        "DestinationRule" => found.host(body.pointer("/spec/host")),
+        _ => {}
+    }
+    if let Some(pod) = pod_spec(object) {
+        found.pod(pod);
+    }
+    found.references
+}
+
+/// The pod that a workload makes, whatever its kind; `None` for objects that make no pods.
+pub fn pod_spec(object: &Object) -> Option<&Value> {
+    let pointer = match object.id.kind.as_str() {
+        "Pod" => "/spec",
+        "Deployment" | "StatefulSet" | "DaemonSet" | "ReplicaSet" | "Job" => "/spec/template/spec",
+        "CronJob" => "/spec/jobTemplate/spec/template/spec",
+        _ => return None,
+    };
+    object.body().pointer(pointer)
+}
+
+struct Found<'a> {
+    namespace: Option<&'a str>,
+    references: Vec<Reference>,
+}
+
+impl Found<'_> {
+    fn push(&mut self, target: Id, field: &'static str, optional: bool) {
+        let reference = Reference {
+            target,
+            field,
+            optional,
+        };
+        if !self.references.contains(&reference) {
+            self.references.push(reference);
+        }
+    }
+
+    fn named(&mut self, group: &str, kind: &str, name: Option<&Value>, field: &'static str, optional: bool) {
+        if let (Some(namespace), Some(name)) = (self.namespace, name.and_then(Value::as_str)) {
+            self.push(Id::namespaced(group, kind, namespace, name), field, optional);
+        }
+    }
+
+    fn pod(&mut self, pod: &Value) {
+        self.named("", "ServiceAccount", pod.get("serviceAccountName"), "spec", false);
+        for secret in items(pod, "/imagePullSecrets") {
+            self.named("", "Secret", secret.get("name"), "spec", false);
+        }
+        for volume in items(pod, "/volumes") {
+            self.volume(volume);
+            for source in items(volume, "/projected/sources") {
+                self.volume(source);
+                self.named(
+                    "",
+                    "Secret",
+                    source.pointer("/secret/name"),
+                    "spec",
+                    is_optional(source.get("secret")),
+                );
+            }
+        }
+        for container in ["/containers", "/initContainers"]
+            .into_iter()
+            .flat_map(|pointer| items(pod, pointer))
+        {
+            for variable in items(container, "/env") {
+                self.source(variable.get("valueFrom"), "secretKeyRef", "configMapKeyRef");
+            }
+            for source in items(container, "/envFrom") {
+                self.source(Some(source), "secretRef", "configMapRef");
+            }
+        }
+    }
+
+    fn volume(&mut self, volume: &Value) {
+        self.named(
+            "",
+            "PersistentVolumeClaim",
+            volume.pointer("/persistentVolumeClaim/claimName"),
+            "spec",
+            false,
+        );
+        self.named(
+            "",
+            "Secret",
+            volume.pointer("/secret/secretName"),
+            "spec",
+            is_optional(volume.get("secret")),
+        );
+        self.named(
+            "",
+            "ConfigMap",
+            volume.pointer("/configMap/name"),
+            "spec",
+            is_optional(volume.get("configMap")),
+        );
+    }
+
+    fn source(&mut self, source: Option<&Value>, secret: &str, config_map: &str) {
+        for (kind, field) in [("Secret", secret), ("ConfigMap", config_map)] {
+            let reference = source.and_then(|source| source.get(field));
+            self.named(
+                "",
+                kind,
+                reference.and_then(|reference| reference.get("name")),
+                "spec",
+                is_optional(reference),
+            );
+        }
+    }
+
+    fn scale_target(&mut self, target: Option<&Value>) {
+        let kind = target
+            .and_then(|target| target.get("kind"))
+            .and_then(Value::as_str);
+        let api_version = target
+            .and_then(|target| target.get("apiVersion"))
+            .and_then(Value::as_str);
+        if let (Some(target), Some(kind), Some(api_version)) = (target, kind, api_version) {
+            let group = api_version.rsplit_once('/').map_or("", |(group, _)| group);
+            self.named(group, kind, target.get("name"), "spec", false);
+        }
+    }
+
+    fn role(&mut self, body: &Value) {
+        const GROUP: &str = "rbac.authorization.k8s.io";
+        match body.pointer("/roleRef/kind").and_then(Value::as_str) {
+            Some("Role") => self.named(GROUP, "Role", body.pointer("/roleRef/name"), "roleRef", false),
+            Some(kind) => {
+                if let Some(name) = body.pointer("/roleRef/name").and_then(Value::as_str) {
+                    self.push(Id::cluster(GROUP, kind, name), "roleRef", false);
+                }
+            }
+            None => {}
+        }
+        for subject in items(body, "/subjects") {
+            let text = |field: &str| subject.get(field).and_then(Value::as_str);
+            if let (Some("ServiceAccount"), Some(name), Some(namespace)) =
+                (text("kind"), text("name"), text("namespace").or(self.namespace))
+            {
+                self.push(
+                    Id::namespaced("", "ServiceAccount", namespace, name),
+                    "subjects",
+                    false,
+                );
+            }
+        }
+    }
+
+    fn routes(&mut self, body: &Value) {
+        for kind in ["/spec/http", "/spec/tcp", "/spec/tls"] {
+            for route in items(body, kind) {
+                for destination in items(route, "/route") {
+                    self.host(destination.pointer("/destination/host"));
+                }
+            }
+        }
+    }
+
+    /// A host inside the cluster names a Service; any other host names nothing here.
+    fn host(&mut self, host: Option<&Value>) {
+        let Some(host) = host.and_then(Value::as_str) else {
+            return;
+        };
+        let mut labels = host.split('.');
+        let (Some(name), namespace, domain) = (labels.next(), labels.next(), labels.next()) else {
+            return;
+        };
+        match (namespace, domain) {
+            (None, None) => {
+                if let Some(namespace) = self.namespace {
+                    self.push(Id::namespaced("", "Service", namespace, name), "spec", false);
+                }
+            }
+            (Some(namespace), Some("svc")) => {
+                self.push(Id::namespaced("", "Service", namespace, name), "spec", false);
+            }
+            _ => {}
+        }
+    }
+}
+
+fn items<'a>(value: &'a Value, pointer: &str) -> impl Iterator<Item = &'a Value> {
+    value
+        .pointer(pointer)
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+}
+
+fn is_optional(reference: Option<&Value>) -> bool {
+    reference
+        .and_then(|reference| reference.get("optional"))
+        .and_then(Value::as_bool)
+        .unwrap_or(false)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn targets(body: Value) -> Vec<String> {
+        let object = Object::from_json("tests", body).unwrap();
+        references(&object)
+            .iter()
+            .map(|reference| reference.target.to_string())
+            .collect()
+    }
+
+    #[test]
+    fn a_workload_names_all_that_its_pods_need() {
+        let named = targets(json!({
+            "apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": {"name": "qdrant", "namespace": "memory"},
+            "spec": {"serviceName": "qdrant-headless", "template": {"spec": {
+                "serviceAccountName": "qdrant",
+                "volumes": [{"configMap": {"name": "config"}}, {"persistentVolumeClaim": {"claimName": "claim"}}],
+                "containers": [{"env": [{"valueFrom": {"secretKeyRef": {"name": "keys", "key": "a"}}}]}],
+            }}},
+        }));
+        assert_eq!(
+            named,
+            [
+                "Namespace memory",
+                "Service memory/qdrant-headless",
+                "ServiceAccount memory/qdrant",
+                "ConfigMap memory/config",
+                "PersistentVolumeClaim memory/claim",
+                "Secret memory/keys"
+            ]
+        );
+    }
+
+    #[test]
+    fn a_host_outside_the_cluster_names_nothing() {
+        let rule = |host: &str| {
+            json!({"apiVersion": "networking.istio.io/v1", "kind": "DestinationRule",
+                   "metadata": {"name": "a", "namespace": "memory"}, "spec": {"host": host}})
+        };
+        assert_eq!(targets(rule("api.openai.com")), ["Namespace memory"]);
+        assert_eq!(
+            targets(rule("qdrant.other.svc.cluster.local")),
+            ["Namespace memory", "Service other/qdrant"]
+        );
+        assert_eq!(
+            targets(rule("qdrant")),
+            ["Namespace memory", "Service memory/qdrant"]
+        );
+    }
+}
