@@ -39,5 +39,5 @@ pub mod yaml;
 pub use changes::{Change, Changes, FieldChange, Loss, compare};
 pub use graph::Graph;
 pub use id::Id;
-pub use object::{Alias, NotAnObject, Object, Options, Timeouts};
+pub use object::{NotAnObject, Object, Options, Timeouts};
 pub use references::{Reference, references};

@@ -35,21 +35,12 @@ pub struct Options {
     pub protect: bool,
     /// The engine forgets it instead of deleting it.
     pub retain_on_delete: bool,
-    /// What it was called before.
-    pub aliases: Vec<Alias>,
-    /// Take over the live object of this id (`namespace/name`) instead of creating one.
-    pub import: Option<String>,
+    /// What it was called before, as `namespace/name`, so that a rename is not a replacement.
+    pub formerly: Vec<String>,
+    /// Take over the live object of the same name instead of creating one.
+    pub import: bool,
     /// How long the engine may wait for it.
     pub timeouts: Timeouts,
-}
-
-/// A former identity of an object, so that a rename is not a replacement.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Alias {
-    /// The former name in the engine (`namespace/name`); `None` where it did not change.
-    pub name: Option<String>,
-    /// The former component; `None` where it did not change.
-    pub component: Option<String>,
 }
 
 /// How long the engine may wait for each step; `None` leaves it to the provider.
@@ -170,6 +161,18 @@ impl Object {
     /// The engine forgets the object instead of deleting it while `retain` holds.
     pub fn retain_on_delete(&mut self, retain: bool) -> &mut Self {
         self.options.retain_on_delete = retain;
+        self
+    }
+
+    /// The object was registered as `name` (`namespace/name`) before; the engine takes it for the same one.
+    pub fn formerly(&mut self, name: &str) -> &mut Self {
+        self.options.formerly.push(name.to_owned());
+        self
+    }
+
+    /// Takes over the live object of this name instead of creating one.
+    pub fn import(&mut self, import: bool) -> &mut Self {
+        self.options.import = import;
         self
     }
 

@@ -1,0 +1,34 @@
+//! Configuration: what a stack file says, and what it means.
+//!
+//! [`RawConfig`] is what was written; its field docs are the reference that editors show.
+//! [`StackConfig`] is what is meant: whoever holds one need not ask again whether a quorum is
+//! odd or a digest is there. The way from one to the other reports every [`Problem`] at once.
+//!
+//! Nothing here reads a file or talks to the engine: keys and values come in as arguments.
+
+mod image;
+mod names;
+mod origin;
+mod placeholder;
+mod problem;
+mod quantity;
+pub mod raw;
+mod read;
+pub mod secret;
+mod shape;
+mod stack;
+mod validate;
+
+pub use image::Image;
+pub use names::{DnsName, HostName};
+pub use origin::{Origin, Origins};
+pub use placeholder::{OrPlaceholder, Placeholder};
+pub use problem::{Problem, Problems};
+pub use quantity::Quantity;
+pub use raw::RawConfig;
+pub use read::read_deployment;
+pub use stack::*;
+pub use validate::validate;
+
+/// The namespace of all our keys in a stack file: `phoenix:qdrant`, `phoenix:openmemory`, …
+pub const NAMESPACE: &str = "phoenix";

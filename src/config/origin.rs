@@ -1,0 +1,58 @@
+//! Where a value of the configuration was written.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+/// A place in a file.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Origin {
+    /// The file, as the person named it.
+    pub file: String,
+    /// The line, counted from 1.
+    pub line: usize,
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}:{}", self.file, self.line)
+    }
+}
+
+/// The places of all keys that were read; empty where the configuration came from the engine.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Origins(BTreeMap<String, Origin>);
+
+impl Origins {
+    /// Notes where the key of this path stands.
+    pub fn insert(&mut self, key: String, origin: Origin) {
+        self.0.insert(key, origin);
+    }
+
+    /// Where the key stands; for a key that is missing, where the nearest key around it stands.
+    pub fn of(&self, key: &str) -> Option<&Origin> {
+        let mut path = key;
+        loop {
+            if let Some(origin) = self.0.get(path) {
+                return Some(origin);
+            }
+            path = &path[..path.rfind(['.', '['])?];
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_missing_key_is_placed_where_its_parent_stands() {
+        let mut origins = Origins::default();
+        let origin = Origin {
+            file: "Pulumi.dev.yaml".to_owned(),
+            line: 7,
+        };
+        origins.insert("phoenix:qdrant".to_owned(), origin.clone());
+        assert_eq!(origins.of("phoenix:qdrant.storage.size"), Some(&origin));
+        assert_eq!(origins.of("phoenix:openmemory"), None);
+    }
+}

@@ -1,0 +1,140 @@
+//! Amounts of processor time, memory and storage, in the notation of Kubernetes.
+
+use std::cmp::Ordering;
+use std::fmt;
+
+/// An amount such as `200m`, `2`, `512Mi` or `50Gi`; greater than nothing.
+#[derive(Clone, Debug)]
+pub struct Quantity {
+    text: String,
+    thousandths: u128,
+}
+
+/// Suffixes from small to large, each worth 1,000 of the one before; the first is worth a thousandth.
+const DECIMAL: [&str; 7] = ["m", "", "k", "M", "G", "T", "P"];
+/// Suffixes from small to large, each worth 1,024 of the one before.
+const BINARY: [&str; 5] = ["Ki", "Mi", "Gi", "Ti", "Pi"];
+
+impl Quantity {
+    /// Checks an amount. The error is the rest of a sentence that begins with its key.
+    pub fn parse(text: &str) -> Result<Self, &'static str> {
+        const WRONG: &str = "is not an amount such as 200m, 2, 512Mi or 50Gi";
+        let suffix = text.trim_start_matches(|character: char| character.is_ascii_digit());
+        let digits = &text[..text.len() - suffix.len()];
+        if digits.is_empty() || digits.len() > 15 {
+            return Err(WRONG);
+        }
+        let number: u128 = digits.parse().map_err(|_| WRONG)?;
+        if number == 0 {
+            return Err("is nothing, and nothing runs on it");
+        }
+        if let Some(power) = BINARY.iter().position(|other| *other == suffix) {
+            let bytes = number << (10 * (power + 1));
+            Ok(Self {
+                text: shortest(number, power, 1_024, &BINARY),
+                thousandths: bytes * 1_000,
+            })
+        } else if let Some(power) = DECIMAL.iter().position(|other| *other == suffix) {
+            let worth = (0..power).fold(number, |worth, _| worth * 1_000);
+            Ok(Self {
+                text: shortest(number, power, 1_000, &DECIMAL),
+                thousandths: worth,
+            })
+        } else {
+            Err(WRONG)
+        }
+    }
+
+    /// The amount in thousandths of its unit: of a core, or of a byte.
+    pub fn thousandths(&self) -> u128 {
+        self.thousandths
+    }
+
+    /// The amount as Kubernetes has it in its objects.
+    pub fn to_kubernetes(&self) -> k8s_openapi::apimachinery::pkg::api::resource::Quantity {
+        k8s_openapi::apimachinery::pkg::api::resource::Quantity(self.text.clone())
+    }
+}
+
+/// The one form in which the API server gives an amount back: `1`, not `1000m`. Any other would be
+/// a difference at every refresh.
+fn shortest(mut number: u128, mut power: usize, step: u128, suffixes: &[&str]) -> String {
+    while number.is_multiple_of(step) && power + 1 < suffixes.len() {
+        number /= step;
+        power += 1;
+    }
+    format!("{number}{}", suffixes[power])
+}
+
+impl fmt::Display for Quantity {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.text)
+    }
+}
+
+impl PartialEq for Quantity {
+    fn eq(&self, other: &Self) -> bool {
+        self.thousandths == other.thousandths
+    }
+}
+
+impl Eq for Quantity {}
+
+impl PartialOrd for Quantity {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Quantity {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.thousandths.cmp(&other.thousandths)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn amounts_compare_by_what_they_are_worth() {
+        let quantity = |text| Quantity::parse(text).unwrap();
+        assert!(quantity("200m") < quantity("1"));
+        assert!(quantity("1Gi") > quantity("1G"));
+        assert_eq!(quantity("1000m"), quantity("1"));
+        assert_eq!(quantity("1024Mi"), quantity("1Gi"));
+    }
+
+    #[test]
+    fn an_amount_is_written_as_the_server_gives_it_back() {
+        for (written, given_back) in [
+            ("1000m", "1"),
+            ("2500m", "2500m"),
+            ("1024Mi", "1Gi"),
+            ("2000", "2k"),
+            ("512Mi", "512Mi"),
+            ("1536Mi", "1536Mi"),
+        ] {
+            assert_eq!(Quantity::parse(written).unwrap().to_string(), given_back);
+        }
+    }
+
+    #[test]
+    fn what_is_no_amount_is_refused() {
+        for text in [
+            "",
+            "0",
+            "0Gi",
+            "-1",
+            "1.5Gi",
+            "1 Gi",
+            "Gi",
+            "1gi",
+            "1e3",
+            "9999999999999999",
+            "m",
+        ] {
+            assert!(Quantity::parse(text).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,429 @@
+//! What a stack file says: the types as they are written.
+//!
+//! The comments on the fields are the reference: the JSON schema in `stacks/schema.json` is made
+//! from them, and editors show them. Nothing is checked here beyond the shape.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::{NAMESPACE, OrPlaceholder, Problems, secret, shape};
+
+/// The configuration of one stack: everything below `phoenix:` in its stack file.
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct RawConfig {
+    /// What the stack is for. `prod` demands images by digest.
+    pub environment: RawEnvironment,
+    /// The cluster that the stack belongs to.
+    pub cluster: RawCluster,
+    /// The platform's namespace and its neighbours.
+    pub namespace: RawNamespace,
+    /// The `OpenMemory` MCP server: persistent memory, tier L3.
+    pub openmemory: RawOpenMemory,
+    /// The Qdrant vector database.
+    pub qdrant: RawQdrant,
+    /// The Postgres server outside the cluster that `OpenMemory` keeps its records in.
+    pub postgres: RawPostgres,
+    /// Where the values of secrets come from.
+    pub secrets: RawSecrets,
+    /// Whether the engine refuses to delete namespaces, stores and their volumes. On in production.
+    #[serde(default)]
+    pub protect: bool,
+    /// Accepts placeholders. Only `phoenix sandbox` sets it, in its own copy of the stack file.
+    #[serde(default)]
+    pub sandbox: bool,
+}
+
+/// What a stack is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum RawEnvironment {
+    /// One of everything, on a laptop or in the sandbox.
+    Dev,
+    /// As production in shape, smaller in number.
+    Staging,
+    /// The real thing.
+    Prod,
+}
+
+/// The cluster that the stack belongs to, and what we assume of it.
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct RawCluster {
+    /// The kubeconfig context that the provider is pinned to.
+    pub context: OrPlaceholder<String>,
+    /// A name that stays when kubeconfig or address change; the provider replaces everything if it changes.
+    pub identifier: String,
+    /// The service mesh.
+    #[serde(default)]
+    pub mesh: RawMesh,
+    /// Who scrapes metrics.
+    #[serde(default)]
+    pub monitoring: RawMonitoring,
+    /// Networks that count as inside: egress to a host outside the cluster may not go there.
+    #[serde(default = "private_networks")]
+    pub private_networks: Vec<String>,
+}
+
+/// The service mesh of the cluster.
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase", default)]
+pub struct RawMesh {
+    /// The namespace of istiod, which is the mesh's root namespace too.
+    pub namespace: String,
+    /// The revision whose injector labels our namespaces; without it, `istio-injection: enabled`.
+    pub revision: Option<String>,
+    /// The trust domain, the first part of every identity.
+    pub trust_domain: String,
+}
+
+impl Default for RawMesh {
+    fn default() -> Self {
+        Self {
+            namespace: "istio-system".to_owned(),
+            revision: None,
+            trust_domain: "cluster.local".to_owned(),
+        }
+    }
+}
+
+/// The Prometheus of the cluster.
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase", default)]
+pub struct RawMonitoring {
+    /// The namespace it runs in.
+    pub namespace: String,
+    /// The service account it runs as.
+    pub service_account: String,
+}
+
+impl Default for RawMonitoring {
+    fn default() -> Self {
+        Self {
+            namespace: "monitoring".to_owned(),
+            service_account: "prometheus".to_owned(),
+        }
+    }
+}
+
+/// The platform's namespace and its neighbours.
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct RawNamespace {
+    /// Creates the namespace `sophia-ai`. Off where somebody else owns it, as in most real clusters.
+    #[serde(default)]
+    pub manage_ai: bool,
+    /// Creates the namespace `sophia-mcp`. Off where somebody else owns it.
+    #[serde(default)]
+    pub manage_mcp: bool,
+    /// The most that all pods of the platform may ask for together; it must leave room for sidecars and for a rollout.
+    pub quota: RawQuota,
+}
+
+/// An upper bound for all pods of a namespace together.
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct RawQuota {
+    /// Processor time that may be requested, such as `16`.
+    pub requests_cpu: String,
+    /// Memory that may be requested, such as `64Gi`.
+    pub requests_memory: String,
+    /// Processor time that may be used at most.
+    pub limits_cpu: String,
+    /// Memory that may be used at most.
+    pub limits_memory: String,
+    /// The number of pods.
+    pub pods: u32,
+    /// Storage that claims may ask for.
+    pub requests_storage: String,
+}
+
+/// The `OpenMemory` MCP server.
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct RawOpenMemory {
+    /// The image; upstream publishes none any more, so every team builds its own (`docs/openmemory-image.md`).
+    pub image: OrPlaceholder<String>,
+    /// How many pods serve; at least two in production.
+    pub replicas: u32,
+    /// Lets the number of pods follow the load, from `replicas` upwards.
+    #[serde(default)]
+    pub autoscaling: Option<RawAutoscaling>,
+    /// What a pod asks for and may use.
+    pub resources: RawResources,
+    /// The volume at `/app/memory`.
+    pub storage: RawMemoryStorage,
+    /// The nodes with accelerators that the pods are placed on; without it they run anywhere.
+    #[serde(default)]
+    pub accelerator: Option<RawAccelerator>,
+    /// The cloud role of the service account, for clusters that map service accounts to roles (EKS).
+    #[serde(default)]
+    pub cloud_role: Option<OrPlaceholder<String>>,
+}
+
+/// Lets the number of pods follow the load.
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct RawAutoscaling {
+    /// The most pods.
+    pub max_replicas: u32,
+    /// Scales up above this share of the requested processor time, in percent.
+    pub cpu_percent: u32,
+}
+
+/// What a container asks for and may use.
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct RawResources {
+    /// What the scheduler sets aside.
+    pub requests: RawAmounts,
+    /// What it may use at most.
+    pub limits: RawAmounts,
+}
+
+/// Processor time and memory.
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct RawAmounts {
+    /// Processor time, such as `200m` or `2`.
+    pub cpu: String,
+    /// Memory, such as `512Mi`.
+    pub memory: String,
+}
+
+/// The volume at `/app/memory`.
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct RawMemoryStorage {
+    /// `shared` by all pods (`ReadWriteMany`), or `exclusive` to one (`ReadWriteOnce`, one replica only).
+    pub mode: RawStorageMode,
+    /// Its size, such as `20Gi`.
+    pub size: String,
+    /// The storage class; without it, the cluster's default class.
+    #[serde(default)]
+    pub storage_class: Option<OrPlaceholder<String>>,
+}
+
+/// Who may mount a volume.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum RawStorageMode {
+    /// One pod (`ReadWriteOnce`).
+    Exclusive,
+    /// All pods (`ReadWriteMany`).
+    Shared,
+}
+
+/// Nodes with accelerators.
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct RawAccelerator {
+    /// Who labels and taints the nodes.
+    pub labels: RawAcceleratorLabels,
+    /// The accelerator as the label has it, such as `rtx-4090` or `NVIDIA-A100-SXM4-40GB`.
+    pub product: String,
+    /// How many accelerators a pod takes for itself. `OpenMemory` needs none: it only runs beside them.
+    #[serde(default)]
+    pub count: u32,
+}
+
+/// Who labels and taints the nodes with accelerators.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum RawAcceleratorLabels {
+    /// `lambdalabs.com/gpu-type` and the taint `lambdalabs.com/gpu=true:NoSchedule`.
+    Lambda,
+    /// NVIDIA's operator: `nvidia.com/gpu.product` and the taint `nvidia.com/gpu=true:NoSchedule`.
+    Nvidia,
+}
+
+/// The Qdrant vector database.
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct RawQdrant {
+    /// The image, in its unprivileged form.
+    pub image: OrPlaceholder<String>,
+    /// `single`, or a `cluster` with a quorum.
+    pub mode: RawQdrantMode,
+    /// How many peers; odd, and at least 3 in a cluster.
+    pub replicas: u32,
+    /// How many peers keep each shard of a new collection. At least 2 in a cluster, or losing a peer loses data.
+    pub replication_factor: u32,
+    /// How many of them must confirm a write.
+    pub write_consistency_factor: u32,
+    /// What a peer asks for and may use.
+    pub resources: RawResources,
+    /// The volume of each peer at `/qdrant/storage`.
+    pub storage: RawVolume,
+    /// The volume of each peer at `/qdrant/snapshots`; as large as the other, or a snapshot may not fit.
+    pub snapshots: RawVolume,
+    /// How many days of audit log a peer keeps; 0 turns the audit log off.
+    #[serde(default = "audit_days")]
+    pub audit_days: u32,
+}
+
+/// Whether Qdrant runs alone or as a cluster.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum RawQdrantMode {
+    /// One peer, no consensus.
+    Single,
+    /// Peers with a consensus.
+    Cluster,
+}
+
+/// A volume of a store.
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct RawVolume {
+    /// Its size, such as `50Gi`.
+    pub size: String,
+    /// The storage class; without it, the cluster's default class.
+    #[serde(default)]
+    pub storage_class: Option<OrPlaceholder<String>>,
+}
+
+/// The Postgres server outside the cluster.
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct RawPostgres {
+    /// Its host name. The password is in the secret `postgresConnectionString`, not here.
+    pub host: OrPlaceholder<String>,
+    /// Its port.
+    #[serde(default = "postgres_port")]
+    pub port: u16,
+    /// The networks that its addresses are in, such as `10.20.0.0/24`; without them, every public address.
+    #[serde(default)]
+    pub networks: Vec<String>,
+}
+
+/// Where the values of secrets come from.
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct RawSecrets {
+    /// `local`: from the stack's own encrypted configuration (`pulumi config set --secret`).
+    pub mode: RawSecretsMode,
+}
+
+/// Where the values of secrets come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum RawSecretsMode {
+    /// From the stack's own encrypted configuration.
+    Local,
+}
+
+fn private_networks() -> Vec<String> {
+    ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16"]
+        .map(str::to_owned)
+        .to_vec()
+}
+
+fn audit_days() -> u32 {
+    30
+}
+
+fn postgres_port() -> u16 {
+    5432
+}
+
+impl RawConfig {
+    /// Reads the configuration from its keys, each with or without `phoenix:` before it.
+    ///
+    /// Keys of other namespaces belong to somebody else and are passed over. Keys of secrets must be absent: whoever
+    /// reads a configuration takes them out first (see [`secret`]).
+    pub fn from_keys(keys: &BTreeMap<String, Value>) -> Result<Self, Problems> {
+        let ours: serde_json::Map<String, Value> = keys
+            .iter()
+            .filter_map(|(key, value)| Some((own_key(key)?.to_owned(), value.clone())))
+            .collect();
+        let value = Value::Object(ours);
+        let problems = shape::check(&value);
+        if !problems.is_empty() {
+            return Err(problems);
+        }
+        serde_json::from_value(value).map_err(|error| {
+            let mut problems = Problems::default();
+            problems.add(NAMESPACE, format!("cannot be read: {error}"));
+            problems
+        })
+    }
+
+    /// The value of a key as the engine hands it over: a text, or JSON where the key wants more than a text.
+    pub fn value_from_text(key: &str, text: &str) -> Value {
+        let wants_text = own_key(key).is_some_and(shape::is_text);
+        let parsed = if wants_text {
+            None
+        } else {
+            serde_json::from_str(text).ok()
+        };
+        parsed.unwrap_or_else(|| Value::from(text))
+    }
+}
+
+/// The part of a key behind `phoenix:`; `None` for keys of other namespaces.
+pub fn own_key(key: &str) -> Option<&str> {
+    match key.split_once(':') {
+        Some((NAMESPACE, name)) => Some(name),
+        Some(_) => None,
+        None => Some(key),
+    }
+}
+
+/// The JSON schema of the configuration: what may stand below `phoenix:`, without the secrets.
+pub fn schema() -> Value {
+    serde_json::to_value(schemars::schema_for!(RawConfig)).expect("a schema is always JSON")
+}
+
+/// The JSON schema of a whole stack file, as editors use it: every key with `phoenix:` before it.
+pub fn stack_file_schema() -> Value {
+    let Value::Object(mut schema) = schema() else {
+        unreachable!("the schema of a struct is an object")
+    };
+    let prefixed = |key: &str| format!("{NAMESPACE}:{key}");
+    let mut properties = serde_json::Map::new();
+    if let Some(Value::Object(own)) = schema.remove("properties") {
+        properties.extend(own.into_iter().map(|(key, value)| (prefixed(&key), value)));
+    }
+    for row in secret::INVENTORY {
+        properties.insert(
+            prefixed(row.key),
+            serde_json::json!({
+                "description": format!("{} Set it with `pulumi config set --secret {}`.", row.purpose, prefixed(row.key)),
+                "type": "object",
+                "properties": {"secure": {"type": "string"}},
+                "required": ["secure"],
+                "additionalProperties": false,
+            }),
+        );
+    }
+    let required: Vec<Value> = schema
+        .remove("required")
+        .and_then(|required| required.as_array().cloned())
+        .into_iter()
+        .flatten()
+        .filter_map(|key| key.as_str().map(|key| Value::from(prefixed(key))))
+        .collect();
+    let definitions = schema.remove("$defs").unwrap_or_default();
+    serde_json::json!({
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "A stack of the Phoenix memory platform",
+        "type": "object",
+        "properties": {
+            "config": {
+                "type": "object",
+                "description": "The configuration of the stack.",
+                "properties": properties,
+                "required": required,
+                // Other namespaces belong to other packages; an unknown key of ours is a mistake.
+                "patternProperties": {"^(?!phoenix:)[^:]+:": {}},
+                "additionalProperties": false,
+            },
+        },
+        "required": ["config"],
+        "$defs": definitions,
+    })
+}

@@ -1,0 +1,76 @@
+//! The configuration as the engine hands it over, read for a real deployment.
+//!
+//! More is asked than for a rendering: every secret must have a value, and nothing may be a placeholder,
+//! except in the sandbox.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+use super::raw::own_key;
+use super::{NAMESPACE, Problems, RawConfig, StackConfig, secret, validate};
+
+/// Reads a deployment's configuration: the plain keys with their texts, and the keys of the secrets that have a value.
+pub fn read_deployment(
+    plain: &BTreeMap<String, String>,
+    secret_keys: &BTreeSet<&str>,
+) -> Result<StackConfig, Problems> {
+    let keys: BTreeMap<String, Value> = plain
+        .iter()
+        .map(|(key, text)| (key.clone(), RawConfig::value_from_text(key, text)))
+        .collect();
+    let mut problems = encrypted(secret_keys);
+    problems.append(secret::missing(secret_keys.iter().copied()));
+    match RawConfig::from_keys(&keys).and_then(|raw| validate(&raw)) {
+        Ok(config) => {
+            problems.append(placeholders(&config));
+            if problems.is_empty() {
+                Ok(config)
+            } else {
+                Err(problems)
+            }
+        }
+        Err(others) => {
+            problems.append(others);
+            Err(problems)
+        }
+    }
+}
+
+/// Keys of ours that are encrypted although they are no secrets: names and sizes end up in manifests.
+fn encrypted(secret_keys: &BTreeSet<&str>) -> Problems {
+    let mut problems = Problems::default();
+    for key in secret_keys.iter().filter_map(|key| own_key(key)) {
+        if secret::row(key).is_none() {
+            let known: Vec<_> = secret::INVENTORY.iter().map(|row| row.key).collect();
+            let hint = match super::shape::nearest(key, known.iter().copied()) {
+                Some(meant) => format!("did you mean {NAMESPACE}:{meant}?"),
+                None => format!(
+                    "set it without --secret, or remove it; secrets are {}",
+                    known.join(", ")
+                ),
+            };
+            problems.add_with_hint(
+                format!("{NAMESPACE}:{key}"),
+                "is encrypted, but is not one of the platform's secrets",
+                hint,
+            );
+        }
+    }
+    problems
+}
+
+/// A placeholder is good enough to look at, and for the sandbox; never for a cluster.
+fn placeholders(config: &StackConfig) -> Problems {
+    let mut problems = Problems::default();
+    if !config.sandbox {
+        for (key, missing) in &config.placeholders {
+            problems.add_with_hint(
+                key.as_str(),
+                format!("is a placeholder for {missing}"),
+                "write the value into the stack file",
+            );
+        }
+    }
+    problems
+}

@@ -1,0 +1,310 @@
+//! Compares a value with the JSON schema of the raw types and reports every difference.
+//!
+//! serde would stop at the first; and it could not tell which known key an unknown one was meant
+//! to be. The schema is made from the types, so the two cannot disagree; serde reads the value
+//! only after this has found nothing.
+
+use std::sync::LazyLock;
+
+use serde_json::{Map, Value};
+
+use super::{NAMESPACE, Problems, raw, secret};
+
+static SCHEMA: LazyLock<Value> = LazyLock::new(raw::schema);
+
+/// Every difference between `value`, the keys without `phoenix:`, and the schema.
+pub fn check(value: &Value) -> Problems {
+    let mut shape = Shape {
+        problems: Problems::default(),
+    };
+    shape.value(&SCHEMA, value, "");
+    shape.problems
+}
+
+/// Whether a top-level key wants a text, so that the engine's text is not to be read as JSON.
+pub fn is_text(key: &str) -> bool {
+    SCHEMA
+        .pointer("/properties")
+        .and_then(|properties| properties.get(key))
+        .is_some_and(|property| {
+            types(resolve(property)).contains(&"string") || !choices(resolve(property)).is_empty()
+        })
+}
+
+struct Shape {
+    problems: Problems,
+}
+
+impl Shape {
+    fn value(&mut self, schema: &Value, value: &Value, path: &str) {
+        let schema = resolve(schema);
+        let choices = choices(schema);
+        if !choices.is_empty() {
+            self.choice(&choices, value, path);
+        } else if let Some(branches) = schema.get("anyOf").and_then(Value::as_array) {
+            self.branches(branches, value, path);
+        } else {
+            self.plain(schema, value, path);
+        }
+    }
+
+    fn choice(&mut self, choices: &[&str], value: &Value, path: &str) {
+        if value.as_str().is_some_and(|text| choices.contains(&text)) {
+            return;
+        }
+        let message = format!("is {}, but must be one of {}", shown(value), choices.join(", "));
+        match value
+            .as_str()
+            .and_then(|text| nearest(text, choices.iter().copied()))
+        {
+            Some(meant) => self
+                .problems
+                .add_with_hint(key(path), message, format!("did you mean {meant}?")),
+            None => self.problems.add(key(path), message),
+        }
+    }
+
+    /// The one branch that was meant speaks; of several, the value's own type tells which.
+    fn branches(&mut self, branches: &[Value], value: &Value, path: &str) {
+        let meant = branches.iter().map(resolve).find(|branch| {
+            let marker = branch.pointer("/properties/placeholder").is_some();
+            match value {
+                Value::Object(fields) if marker => fields.contains_key("placeholder"),
+                _ => {
+                    !choices(branch).is_empty() && value.is_string()
+                        || types(branch).contains(&type_name(value))
+                }
+            }
+        });
+        if let Some(branch) = meant {
+            self.value(branch, value, path);
+        } else {
+            let allowed: Vec<_> = branches.iter().map(resolve).flat_map(described).collect();
+            self.problems.add(
+                key(path),
+                format!("is {}, but must be {}", shown(value), allowed.join(" or ")),
+            );
+        }
+    }
+
+    fn plain(&mut self, schema: &Value, value: &Value, path: &str) {
+        let types = types(schema);
+        let fits = types.is_empty()
+            || types.contains(&type_name(value))
+            || (types.contains(&"number") && value.is_number())
+            || (types.contains(&"integer") && value.is_u64());
+        if !fits {
+            self.problems.add(
+                key(path),
+                format!(
+                    "is {}, but must be {}",
+                    shown(value),
+                    described(schema).join(" or ")
+                ),
+            );
+            return;
+        }
+        match value {
+            Value::Object(fields) => self.fields(schema, fields, path),
+            Value::Array(items) => {
+                if let Some(item_schema) = schema.get("items") {
+                    for (position, item) in items.iter().enumerate() {
+                        self.value(item_schema, item, &format!("{path}[{position}]"));
+                    }
+                }
+            }
+            Value::Number(_) => self.bounds(schema, value, path),
+            _ => {}
+        }
+    }
+
+    fn fields(&mut self, schema: &Value, fields: &Map<String, Value>, path: &str) {
+        let none = Map::new();
+        let known = schema
+            .get("properties")
+            .and_then(Value::as_object)
+            .unwrap_or(&none);
+        for (name, value) in fields {
+            match known.get(name) {
+                Some(field_schema) => self.value(field_schema, value, &join(path, name)),
+                None => self.unknown(known, name, path),
+            }
+        }
+        for name in schema
+            .get("required")
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_str)
+        {
+            if !fields.contains_key(name) {
+                let purpose = known
+                    .get(name)
+                    .map(resolve)
+                    .and_then(|schema| schema.get("description"))
+                    .and_then(Value::as_str);
+                let hint = format!("add it to the stack file. {}", purpose.unwrap_or_default());
+                self.problems
+                    .add_with_hint(key(&join(path, name)), "is missing", hint.trim_end());
+            }
+        }
+    }
+
+    fn unknown(&mut self, known: &Map<String, Value>, name: &str, path: &str) {
+        let secrets = path
+            .is_empty()
+            .then(|| secret::INVENTORY.iter().map(|row| row.key))
+            .into_iter()
+            .flatten();
+        if path.is_empty() && secret::row(name).is_some() {
+            let hint = format!("pulumi config set --secret {NAMESPACE}:{name}");
+            self.problems.add_with_hint(
+                key(name),
+                "is a secret, but stands in the stack file in clear",
+                hint,
+            );
+            return;
+        }
+        let candidates = known.keys().map(String::as_str).chain(secrets);
+        let all: Vec<_> = known.keys().map(String::as_str).collect();
+        let hint = match nearest(name, candidates) {
+            Some(meant) => format!("did you mean {}?", key(&join(path, meant))),
+            None => format!("known here: {}", all.join(", ")),
+        };
+        self.problems
+            .add_with_hint(key(&join(path, name)), "is not a key of the configuration", hint);
+    }
+
+    fn bounds(&mut self, schema: &Value, value: &Value, path: &str) {
+        let least = schema.get("minimum").and_then(Value::as_u64).unwrap_or(0);
+        let most = schema.get("maximum").and_then(Value::as_u64).unwrap_or(
+            match schema.get("format").and_then(Value::as_str) {
+                Some("uint32") => u64::from(u32::MAX),
+                _ => u64::MAX,
+            },
+        );
+        if !value
+            .as_u64()
+            .is_some_and(|number| (least..=most).contains(&number))
+        {
+            self.problems.add(
+                key(path),
+                format!(
+                    "is {}, but must be a whole number from {least} to {most}",
+                    shown(value)
+                ),
+            );
+        }
+    }
+}
+
+fn resolve(schema: &Value) -> &Value {
+    schema
+        .get("$ref")
+        .and_then(Value::as_str)
+        .and_then(|reference| SCHEMA.pointer(reference.trim_start_matches('#')))
+        .unwrap_or(schema)
+}
+
+/// The words that a schema allows, where it allows only certain words.
+fn choices(schema: &Value) -> Vec<&str> {
+    let alternatives = schema
+        .get("oneOf")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten();
+    alternatives
+        .filter_map(|alternative| alternative.get("const"))
+        .chain(schema.get("enum").and_then(Value::as_array).into_iter().flatten())
+        .filter_map(Value::as_str)
+        .collect()
+}
+
+fn types(schema: &Value) -> Vec<&str> {
+    match schema.get("type") {
+        Some(Value::String(one)) => vec![one],
+        Some(Value::Array(several)) => several.iter().filter_map(Value::as_str).collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// What a schema allows, in words; an absent value needs no words.
+fn described(schema: &Value) -> Vec<&'static str> {
+    if schema.pointer("/properties/placeholder").is_some() {
+        return vec!["a {placeholder: …}"];
+    }
+    if !choices(schema).is_empty() {
+        return vec!["one of the known words"];
+    }
+    types(schema)
+        .into_iter()
+        .filter_map(|name| match name {
+            "string" => Some("a text"),
+            "integer" => Some("a whole number"),
+            "number" => Some("a number"),
+            "boolean" => Some("true or false"),
+            "object" => Some("a mapping of keys"),
+            "array" => Some("a list"),
+            _ => None,
+        })
+        .collect()
+}
+
+fn type_name(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "boolean",
+        Value::Number(number) if number.is_f64() => "number",
+        Value::Number(_) => "integer",
+        Value::String(_) => "string",
+        Value::Array(_) => "array",
+        Value::Object(_) => "object",
+    }
+}
+
+/// A value as a message shows it: short, and without what is inside it.
+fn shown(value: &Value) -> String {
+    match value {
+        Value::Null => "empty".to_owned(),
+        Value::String(text) if text.chars().count() > 60 => "a long text".to_owned(),
+        Value::String(text) => format!("the text {text:?}"),
+        Value::Array(_) => "a list".to_owned(),
+        Value::Object(_) => "a mapping of keys".to_owned(),
+        other => other.to_string(),
+    }
+}
+
+/// The known word that was probably meant.
+pub(super) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    // A word as long as a page was meant to be none of ours; comparing it would only take time.
+    if word.len() > 100 {
+        return None;
+    }
+    known
+        .into_iter()
+        .map(|candidate| {
+            (
+                strsim::normalized_damerau_levenshtein(&word.to_lowercase(), &candidate.to_lowercase()),
+                candidate,
+            )
+        })
+        .filter(|(likeness, _)| *likeness >= 0.6)
+        .max_by(|(left, _), (right, _)| left.total_cmp(right))
+        .map(|(_, candidate)| candidate)
+}
+
+fn join(path: &str, name: &str) -> String {
+    if path.is_empty() {
+        name.to_owned()
+    } else {
+        format!("{path}.{name}")
+    }
+}
+
+fn key(path: &str) -> String {
+    if path.is_empty() {
+        NAMESPACE.to_owned()
+    } else {
+        format!("{NAMESPACE}:{path}")
+    }
+}

@@ -1,0 +1,253 @@
+//! What a configuration means: the types that the systems are built from.
+//!
+//! Every value here has been checked. Nothing is optional that a builder would have to refuse.
+
+use super::{DnsName, HostName, Image, Quantity};
+
+/// The configuration of one stack, checked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StackConfig {
+    /// What the stack is for.
+    pub environment: Environment,
+    /// The cluster it belongs to.
+    pub cluster: Cluster,
+    /// The platform's namespace and its neighbours.
+    pub namespace: Namespace,
+    /// The `OpenMemory` MCP server.
+    pub openmemory: OpenMemory,
+    /// The Qdrant vector database.
+    pub qdrant: Qdrant,
+    /// The Postgres server outside the cluster.
+    pub postgres: Postgres,
+    /// Where the values of secrets come from.
+    pub secrets: SecretsMode,
+    /// Whether the engine refuses to delete what holds data.
+    pub protect: bool,
+    /// Whether this is the sandbox's own copy, in which placeholders are accepted.
+    pub sandbox: bool,
+    /// The keys whose values nobody knows yet, with what is missing.
+    pub placeholders: Vec<(String, String)>,
+}
+
+/// What a stack is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Environment {
+    /// One of everything.
+    Dev,
+    /// As production in shape.
+    Staging,
+    /// The real thing.
+    Prod,
+}
+
+impl Environment {
+    /// The word for it in the stack file and in `ENVIRONMENT`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Dev => "dev",
+            Self::Staging => "staging",
+            Self::Prod => "prod",
+        }
+    }
+}
+
+/// The cluster a stack belongs to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cluster {
+    /// The kubeconfig context the provider is pinned to; `None` while it is a placeholder.
+    pub context: Option<String>,
+    /// A name that stays when the kubeconfig changes.
+    pub identifier: String,
+    /// The service mesh.
+    pub mesh: Mesh,
+    /// Who scrapes metrics.
+    pub monitoring: Monitoring,
+    /// Networks that count as inside.
+    pub private_networks: Vec<String>,
+}
+
+/// The service mesh.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mesh {
+    /// The namespace of istiod.
+    pub namespace: DnsName,
+    /// The revision that injects into our namespaces; `None` for the default one.
+    pub revision: Option<DnsName>,
+    /// The first part of every identity.
+    pub trust_domain: DnsName,
+}
+
+/// The Prometheus of the cluster.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Monitoring {
+    /// The namespace it runs in.
+    pub namespace: DnsName,
+    /// The service account it runs as.
+    pub service_account: DnsName,
+}
+
+/// The platform's namespace and its neighbours.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Namespace {
+    /// Whether we create `sophia-ai`.
+    pub manage_ai: bool,
+    /// Whether we create `sophia-mcp`.
+    pub manage_mcp: bool,
+    /// The bound for all pods together.
+    pub quota: Quota,
+}
+
+/// An upper bound for all pods of a namespace together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Quota {
+    /// Processor time and memory that may be requested.
+    pub requests: Amounts,
+    /// Processor time and memory that may be used.
+    pub limits: Amounts,
+    /// The number of pods.
+    pub pods: u32,
+    /// Storage that claims may ask for.
+    pub storage: Quantity,
+}
+
+/// The `OpenMemory` MCP server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OpenMemory {
+    /// The image.
+    pub image: Image,
+    /// How many pods serve.
+    pub scale: Scale,
+    /// What a pod asks for and may use.
+    pub resources: Resources,
+    /// The volume at `/app/memory`.
+    pub storage: MemoryStorage,
+    /// The nodes the pods are placed on.
+    pub accelerator: Option<Accelerator>,
+    /// The cloud role of the service account.
+    pub cloud_role: Option<String>,
+}
+
+/// How many pods serve.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scale {
+    /// Always this many.
+    Fixed(u32),
+    /// As many as the load asks for.
+    Auto {
+        /// The fewest.
+        min: u32,
+        /// The most.
+        max: u32,
+        /// Scales up above this share of the requested processor time, in percent.
+        cpu_percent: u32,
+    },
+}
+
+impl Scale {
+    /// The fewest pods that serve.
+    pub fn least(self) -> u32 {
+        match self {
+            Self::Fixed(replicas) | Self::Auto { min: replicas, .. } => replicas,
+        }
+    }
+
+    /// The most pods that serve.
+    pub fn most(self) -> u32 {
+        match self {
+            Self::Fixed(replicas) | Self::Auto { max: replicas, .. } => replicas,
+        }
+    }
+}
+
+/// What a container asks for and may use.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Resources {
+    /// What the scheduler sets aside.
+    pub requests: Amounts,
+    /// What it may use at most; never less than it asks for.
+    pub limits: Amounts,
+}
+
+/// Processor time and memory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Amounts {
+    /// Processor time.
+    pub cpu: Quantity,
+    /// Memory.
+    pub memory: Quantity,
+}
+
+/// The volume at `/app/memory`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MemoryStorage {
+    /// Whether several pods share it. Never false where there are several pods.
+    pub shared: bool,
+    /// Size and class.
+    pub volume: Volume,
+}
+
+/// A volume's size and class.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Volume {
+    /// Its size.
+    pub size: Quantity,
+    /// Its storage class; `None` for the cluster's default class, and while it is a placeholder.
+    pub storage_class: Option<DnsName>,
+}
+
+/// Nodes with accelerators.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Accelerator {
+    /// The label that such nodes carry, and its value.
+    pub label: (&'static str, String),
+    /// The taint that such nodes carry, as key and value, with the effect `NoSchedule`.
+    pub taint: (&'static str, &'static str),
+    /// How many accelerators a pod takes for itself.
+    pub count: u32,
+}
+
+/// The Qdrant vector database.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Qdrant {
+    /// The image.
+    pub image: Image,
+    /// How many peers; 1 alone, an odd number from 3 upwards as a cluster.
+    pub replicas: u32,
+    /// How many peers keep each shard.
+    pub replication_factor: u32,
+    /// How many peers must confirm a write.
+    pub write_consistency_factor: u32,
+    /// What a peer asks for and may use.
+    pub resources: Resources,
+    /// The volume at `/qdrant/storage`.
+    pub storage: Volume,
+    /// The volume at `/qdrant/snapshots`.
+    pub snapshots: Volume,
+    /// How many days of audit log a peer keeps; `None` keeps none.
+    pub audit_days: Option<u32>,
+}
+
+impl Qdrant {
+    /// Whether the peers form a cluster with a consensus.
+    pub fn is_cluster(&self) -> bool {
+        self.replicas > 1
+    }
+}
+
+/// The Postgres server outside the cluster.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Postgres {
+    /// Its host name.
+    pub host: HostName,
+    /// Its port.
+    pub port: u16,
+    /// The networks its addresses are in; empty for every public address.
+    pub networks: Vec<String>,
+}
+
+/// Where the values of secrets come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SecretsMode {
+    /// From the stack's own encrypted configuration.
+    Local,
+}

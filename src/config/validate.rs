@@ -1,0 +1,591 @@
+//! From what was written to what is meant. Everything that can be wrong is found here, all of it
+//! in one run, and nothing behind this point can fail.
+
+use super::placeholder::{OrPlaceholder, Placeholder};
+use super::raw::{
+    RawAccelerator, RawAcceleratorLabels, RawAmounts, RawCluster, RawConfig, RawEnvironment, RawNamespace,
+    RawOpenMemory, RawPostgres, RawQdrant, RawQdrantMode, RawResources, RawSecretsMode, RawStorageMode,
+};
+use super::stack::{
+    Accelerator, Amounts, Cluster, Environment, MemoryStorage, Mesh, Monitoring, Namespace, OpenMemory,
+    Postgres, Qdrant, Quota, Resources, Scale, SecretsMode, StackConfig, Volume,
+};
+use super::{DnsName, HostName, Image, NAMESPACE, Problems, Quantity};
+
+/// What Istio sets aside for each sidecar unless told otherwise: processor time in millicores and memory in bytes,
+/// first requested, then at most.
+const SIDECAR: Footprint = Footprint {
+    requests_cpu: 100,
+    requests_memory: 128 << 20,
+    limits_cpu: 2_000,
+    limits_memory: 1 << 30,
+};
+
+/// The largest numbers that still make sense; beyond them somebody's finger slipped.
+const MOST_REPLICAS: u32 = 100;
+
+/// Checks a configuration, and gives it back as what it means.
+pub fn validate(raw: &RawConfig) -> Result<StackConfig, Problems> {
+    let mut check = Check {
+        problems: Problems::default(),
+        placeholders: Vec::new(),
+        is_prod: raw.environment == RawEnvironment::Prod,
+    };
+    let config = check.stack(raw);
+    match config {
+        Some(config) if check.problems.is_empty() => Ok(config),
+        _ => Err(check.problems),
+    }
+}
+
+struct Check {
+    problems: Problems,
+    placeholders: Vec<(String, String)>,
+    is_prod: bool,
+}
+
+impl Check {
+    fn stack(&mut self, raw: &RawConfig) -> Option<StackConfig> {
+        // Each part is checked before the first `?`, so that all problems are found.
+        let cluster = self.cluster(&raw.cluster);
+        let namespace = self.namespace(&raw.namespace);
+        let openmemory = self.openmemory(&raw.openmemory);
+        let qdrant = self.qdrant(&raw.qdrant);
+        let postgres = self.postgres(&raw.postgres);
+        if let (Some(namespace), Some(openmemory), Some(qdrant)) = (&namespace, &openmemory, &qdrant) {
+            self.quota_leaves_room(&namespace.quota, openmemory, qdrant);
+        }
+        Some(StackConfig {
+            environment: match raw.environment {
+                RawEnvironment::Dev => Environment::Dev,
+                RawEnvironment::Staging => Environment::Staging,
+                RawEnvironment::Prod => Environment::Prod,
+            },
+            cluster: cluster?,
+            namespace: namespace?,
+            openmemory: openmemory?,
+            qdrant: qdrant?,
+            postgres: postgres?,
+            secrets: match raw.secrets.mode {
+                RawSecretsMode::Local => SecretsMode::Local,
+            },
+            protect: raw.protect,
+            sandbox: raw.sandbox,
+            placeholders: std::mem::take(&mut self.placeholders),
+        })
+    }
+
+    fn cluster(&mut self, raw: &RawCluster) -> Option<Cluster> {
+        let context = self.known("cluster.context", &raw.context).map(|context| {
+            self.not_empty("cluster.context", context);
+            context.clone()
+        });
+        self.not_empty("cluster.identifier", &raw.identifier);
+        let mesh_namespace = self.dns_name("cluster.mesh.namespace", &raw.mesh.namespace);
+        let revision = raw
+            .mesh
+            .revision
+            .as_ref()
+            .map(|revision| self.dns_name("cluster.mesh.revision", revision));
+        let trust_domain = self.dns_name("cluster.mesh.trustDomain", &raw.mesh.trust_domain);
+        let monitoring_namespace = self.dns_name("cluster.monitoring.namespace", &raw.monitoring.namespace);
+        let service_account = self.dns_name(
+            "cluster.monitoring.serviceAccount",
+            &raw.monitoring.service_account,
+        );
+        self.networks("cluster.privateNetworks", &raw.private_networks);
+        Some(Cluster {
+            context,
+            identifier: raw.identifier.clone(),
+            mesh: Mesh {
+                namespace: mesh_namespace?,
+                revision: match revision {
+                    Some(revision) => Some(revision?),
+                    None => None,
+                },
+                trust_domain: trust_domain?,
+            },
+            monitoring: Monitoring {
+                namespace: monitoring_namespace?,
+                service_account: service_account?,
+            },
+            private_networks: raw.private_networks.clone(),
+        })
+    }
+
+    fn namespace(&mut self, raw: &RawNamespace) -> Option<Namespace> {
+        let quota = &raw.quota;
+        let requests_cpu = self.quantity("namespace.quota.requestsCpu", &quota.requests_cpu);
+        let requests_memory = self.quantity("namespace.quota.requestsMemory", &quota.requests_memory);
+        let limits_cpu = self.quantity("namespace.quota.limitsCpu", &quota.limits_cpu);
+        let limits_memory = self.quantity("namespace.quota.limitsMemory", &quota.limits_memory);
+        let storage = self.quantity("namespace.quota.requestsStorage", &quota.requests_storage);
+        Some(Namespace {
+            manage_ai: raw.manage_ai,
+            manage_mcp: raw.manage_mcp,
+            quota: Quota {
+                requests: Amounts {
+                    cpu: requests_cpu?,
+                    memory: requests_memory?,
+                },
+                limits: Amounts {
+                    cpu: limits_cpu?,
+                    memory: limits_memory?,
+                },
+                pods: quota.pods,
+                storage: storage?,
+            },
+        })
+    }
+
+    fn openmemory(&mut self, raw: &RawOpenMemory) -> Option<OpenMemory> {
+        let image = self.image("openmemory.image", &raw.image, "openmemory");
+        let scale = self.scale(raw);
+        let resources = self.resources("openmemory.resources", &raw.resources);
+        let volume = self.volume(
+            "openmemory.storage",
+            &raw.storage.size,
+            raw.storage.storage_class.as_ref(),
+        );
+        let shared = raw.storage.mode == RawStorageMode::Shared;
+        if !shared && scale.is_some_and(|scale| scale.most() > 1) {
+            self.problems.add_with_hint(
+                key("openmemory.storage.mode"),
+                format!("is exclusive, but a volume of that mode cannot serve the {} pods that openmemory may have", scale.map_or(0, Scale::most)),
+                "set it to shared with a ReadWriteMany class, or openmemory.replicas to 1 without autoscaling",
+            );
+        }
+        let accelerator = raw
+            .accelerator
+            .as_ref()
+            .map(|accelerator| self.accelerator(accelerator));
+        let cloud_role = raw
+            .cloud_role
+            .as_ref()
+            .and_then(|role| self.known("openmemory.cloudRole", role))
+            .cloned();
+        if let Some(role) = &cloud_role {
+            self.not_empty("openmemory.cloudRole", role);
+        }
+        Some(OpenMemory {
+            image: image?,
+            scale: scale?,
+            resources: resources?,
+            storage: MemoryStorage {
+                shared,
+                volume: volume?,
+            },
+            accelerator: match accelerator {
+                Some(accelerator) => Some(accelerator?),
+                None => None,
+            },
+            cloud_role,
+        })
+    }
+
+    fn scale(&mut self, raw: &RawOpenMemory) -> Option<Scale> {
+        let mut legal = self.replicas("openmemory.replicas", raw.replicas);
+        if self.is_prod && raw.replicas == 1 {
+            self.problems.add_with_hint(
+                key("openmemory.replicas"),
+                "is 1, but production must outlive the loss of a node",
+                "use 2 or more",
+            );
+            legal = false;
+        }
+        let Some(autoscaling) = &raw.autoscaling else {
+            return legal.then_some(Scale::Fixed(raw.replicas));
+        };
+        legal &= self.replicas("openmemory.autoscaling.maxReplicas", autoscaling.max_replicas);
+        if autoscaling.max_replicas < raw.replicas {
+            let message = format!(
+                "is {}, which is less than the {} pods of openmemory.replicas",
+                autoscaling.max_replicas, raw.replicas
+            );
+            self.problems.add_with_hint(
+                key("openmemory.autoscaling.maxReplicas"),
+                message,
+                "raise it, or leave autoscaling out",
+            );
+            legal = false;
+        }
+        if !(1..=100).contains(&autoscaling.cpu_percent) {
+            let message = format!("is {}, but must be from 1 to 100", autoscaling.cpu_percent);
+            self.problems
+                .add(key("openmemory.autoscaling.cpuPercent"), message);
+            legal = false;
+        }
+        legal.then_some(Scale::Auto {
+            min: raw.replicas,
+            max: autoscaling.max_replicas,
+            cpu_percent: autoscaling.cpu_percent,
+        })
+    }
+
+    fn accelerator(&mut self, raw: &RawAccelerator) -> Option<Accelerator> {
+        let (label, taint) = match raw.labels {
+            RawAcceleratorLabels::Lambda => ("lambdalabs.com/gpu-type", ("lambdalabs.com/gpu", "true")),
+            RawAcceleratorLabels::Nvidia => ("nvidia.com/gpu.product", ("nvidia.com/gpu", "true")),
+        };
+        let product = &raw.product;
+        let edges = |character: char| character.is_ascii_alphanumeric();
+        let legal = (1..=63).contains(&product.len())
+            && product.starts_with(edges)
+            && product.ends_with(edges)
+            && product
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte));
+        if !legal {
+            self.problems.add_with_hint(
+                key("openmemory.accelerator.product"),
+                "is not a value that a node's label can have",
+                "read it off a node with: kubectl get nodes --show-labels",
+            );
+        }
+        let few = raw.count <= 16;
+        if !few {
+            self.problems.add(
+                key("openmemory.accelerator.count"),
+                format!("is {}, but no node has more than 16", raw.count),
+            );
+        }
+        (legal && few).then(|| Accelerator {
+            label: (label, product.clone()),
+            taint,
+            count: raw.count,
+        })
+    }
+
+    fn qdrant(&mut self, raw: &RawQdrant) -> Option<Qdrant> {
+        let image = self.image("qdrant.image", &raw.image, "qdrant");
+        let resources = self.resources("qdrant.resources", &raw.resources);
+        let storage = self.volume(
+            "qdrant.storage",
+            &raw.storage.size,
+            raw.storage.storage_class.as_ref(),
+        );
+        let snapshots = self.volume(
+            "qdrant.snapshots",
+            &raw.snapshots.size,
+            raw.snapshots.storage_class.as_ref(),
+        );
+        self.quorum(raw);
+        self.replication(raw);
+        if raw.audit_days > 3650 {
+            self.problems.add(
+                key("qdrant.auditDays"),
+                format!("is {}, but must be from 0 to 3650", raw.audit_days),
+            );
+        }
+        Some(Qdrant {
+            image: image?,
+            replicas: raw.replicas,
+            replication_factor: raw.replication_factor,
+            write_consistency_factor: raw.write_consistency_factor,
+            resources: resources?,
+            storage: storage?,
+            snapshots: snapshots?,
+            audit_days: (raw.audit_days > 0).then_some(raw.audit_days),
+        })
+    }
+
+    fn quorum(&mut self, raw: &RawQdrant) {
+        if !self.replicas("qdrant.replicas", raw.replicas) {
+            return;
+        }
+        let replicas = raw.replicas;
+        match raw.mode {
+            RawQdrantMode::Single if replicas != 1 => self.problems.add_with_hint(
+                key("qdrant.replicas"),
+                format!("is {replicas}, but qdrant.mode is single"),
+                "set phoenix:qdrant.mode to cluster, or replicas to 1",
+            ),
+            RawQdrantMode::Cluster if replicas.is_multiple_of(2) => self.problems.add_with_hint(
+                key("qdrant.replicas"),
+                format!("is {replicas}, but a cluster needs an odd number: an even one costs a peer more and outlives no more losses"),
+                format!("use {}, or set phoenix:qdrant.mode to single", replicas + 1),
+            ),
+            RawQdrantMode::Cluster if replicas < 3 => self.problems.add_with_hint(
+                key("qdrant.replicas"),
+                format!("is {replicas}, but a cluster needs at least 3 for its quorum to outlive the loss of one"),
+                "use 3, or set phoenix:qdrant.mode to single",
+            ),
+            _ => {}
+        }
+        if self.is_prod && raw.mode == RawQdrantMode::Single {
+            self.problems.add_with_hint(
+                key("qdrant.mode"),
+                "is single, but production must outlive the loss of a peer",
+                "set it to cluster with 3 replicas",
+            );
+        }
+    }
+
+    fn replication(&mut self, raw: &RawQdrant) {
+        let least = if raw.mode == RawQdrantMode::Cluster { 2 } else { 1 };
+        if !(least..=raw.replicas.max(least)).contains(&raw.replication_factor) {
+            let message = format!(
+                "is {}, but must be from {least} to the number of peers, {}",
+                raw.replication_factor, raw.replicas
+            );
+            self.problems.add(key("qdrant.replicationFactor"), message);
+        }
+        if !(1..=raw.replication_factor.max(1)).contains(&raw.write_consistency_factor) {
+            let message = format!(
+                "is {}, but must be from 1 to qdrant.replicationFactor, {}",
+                raw.write_consistency_factor, raw.replication_factor
+            );
+            self.problems.add(key("qdrant.writeConsistencyFactor"), message);
+        }
+    }
+
+    fn postgres(&mut self, raw: &RawPostgres) -> Option<Postgres> {
+        let host = match self.known("postgres.host", &raw.host) {
+            Some(host) => self.parse("postgres.host", host, HostName::parse),
+            None => HostName::parse("postgres.placeholder.invalid").ok(),
+        };
+        if raw.port == 0 {
+            self.problems.add(key("postgres.port"), "is 0, which is no port");
+        }
+        self.networks("postgres.networks", &raw.networks);
+        Some(Postgres {
+            host: host?,
+            port: raw.port,
+            networks: raw.networks.clone(),
+        })
+    }
+
+    /// A quota smaller than what the pods ask for, sidecars and a rollout included, would stop a rollout half-way.
+    fn quota_leaves_room(&mut self, quota: &Quota, openmemory: &OpenMemory, qdrant: &Qdrant) {
+        // One more of the deployment while it rolls; a stateful set replaces its pods in place.
+        let mut need = Footprint::default();
+        need.add(&openmemory.resources, openmemory.scale.most() + 1);
+        need.add(&qdrant.resources, qdrant.replicas);
+        let pods = u128::from(openmemory.scale.most() + 1 + qdrant.replicas);
+        let claims = openmemory.storage.volume.size.thousandths()
+            + u128::from(qdrant.replicas)
+                * (qdrant.storage.size.thousandths() + qdrant.snapshots.size.thousandths());
+        let rows = [
+            (
+                "requestsCpu",
+                quota.requests.cpu.thousandths(),
+                need.requests_cpu,
+                Unit::Cores,
+            ),
+            (
+                "requestsMemory",
+                quota.requests.memory.thousandths() / 1_000,
+                need.requests_memory,
+                Unit::Bytes,
+            ),
+            (
+                "limitsCpu",
+                quota.limits.cpu.thousandths(),
+                need.limits_cpu,
+                Unit::Cores,
+            ),
+            (
+                "limitsMemory",
+                quota.limits.memory.thousandths() / 1_000,
+                need.limits_memory,
+                Unit::Bytes,
+            ),
+            ("pods", u128::from(quota.pods), pods, Unit::Pieces),
+            (
+                "requestsStorage",
+                quota.storage.thousandths() / 1_000,
+                claims / 1_000,
+                Unit::Bytes,
+            ),
+        ];
+        for (name, allowed, needed, unit) in rows {
+            if allowed < needed {
+                let message = format!(
+                    "leaves no room: all pods with their sidecars, and one more during a rollout, need {}",
+                    unit.rounded_up(needed)
+                );
+                self.problems.add_with_hint(
+                    key(&format!("namespace.quota.{name}")),
+                    message,
+                    format!("use at least {}", unit.rounded_up(needed)),
+                );
+            }
+        }
+    }
+
+    fn resources(&mut self, path: &str, raw: &RawResources) -> Option<Resources> {
+        let mut amounts = |name: &str, raw: &RawAmounts| {
+            let cpu = self.quantity(&format!("{path}.{name}.cpu"), &raw.cpu);
+            let memory = self.quantity(&format!("{path}.{name}.memory"), &raw.memory);
+            Some(Amounts {
+                cpu: cpu?,
+                memory: memory?,
+            })
+        };
+        let requests = amounts("requests", &raw.requests);
+        let limits = amounts("limits", &raw.limits);
+        let (requests, limits) = (requests?, limits?);
+        for (name, request, limit) in [
+            ("cpu", &requests.cpu, &limits.cpu),
+            ("memory", &requests.memory, &limits.memory),
+        ] {
+            if request > limit {
+                let message = format!("is {limit}, which is less than the {request} it asks for");
+                self.problems.add(key(&format!("{path}.limits.{name}")), message);
+            }
+        }
+        Some(Resources { requests, limits })
+    }
+
+    fn volume(&mut self, path: &str, size: &str, class: Option<&OrPlaceholder<String>>) -> Option<Volume> {
+        let size = self.quantity(&format!("{path}.size"), size);
+        let class_path = format!("{path}.storageClass");
+        let class = match class.and_then(|class| self.known(&class_path, class)) {
+            Some(class) => Some(self.parse(&class_path, class, DnsName::parse)?),
+            None => None,
+        };
+        Some(Volume {
+            size: size?,
+            storage_class: class,
+        })
+    }
+
+    fn image(&mut self, path: &str, raw: &OrPlaceholder<String>, name: &str) -> Option<Image> {
+        let Some(reference) = self.known(path, raw) else {
+            return Some(Image::placeholder(name));
+        };
+        let image = self.parse(path, reference, Image::parse)?;
+        if self.is_prod && !image.is_pinned() {
+            self.problems.add_with_hint(
+                key(path),
+                format!("is {image}, but production runs only what is named by digest"),
+                format!("append @sha256:…, the digest that the registry answers for {image}"),
+            );
+        }
+        Some(image)
+    }
+
+    fn replicas(&mut self, path: &str, replicas: u32) -> bool {
+        let legal = (1..=MOST_REPLICAS).contains(&replicas);
+        if !legal {
+            self.problems.add(
+                key(path),
+                format!("is {replicas}, but must be from 1 to {MOST_REPLICAS}"),
+            );
+        }
+        legal
+    }
+
+    fn quantity(&mut self, path: &str, text: &str) -> Option<Quantity> {
+        self.parse(path, text, Quantity::parse)
+    }
+
+    fn dns_name(&mut self, path: &str, text: &str) -> Option<DnsName> {
+        self.parse(path, text, DnsName::parse)
+    }
+
+    fn networks(&mut self, path: &str, networks: &[String]) {
+        for (position, network) in networks.iter().enumerate() {
+            if !is_network(network) {
+                let hint = "use the form 10.20.0.0/24, with the address of the network itself";
+                self.problems.add_with_hint(
+                    key(&format!("{path}[{position}]")),
+                    format!("is {}, which is no IPv4 network", quoted(network)),
+                    hint,
+                );
+            }
+        }
+    }
+
+    fn not_empty(&mut self, path: &str, text: &str) {
+        if text.trim().is_empty() {
+            self.problems.add(key(path), "is an empty text");
+        }
+    }
+
+    fn parse<T>(
+        &mut self,
+        path: &str,
+        text: &str,
+        parse: impl Fn(&str) -> Result<T, &'static str>,
+    ) -> Option<T> {
+        match parse(text) {
+            Ok(value) => Some(value),
+            Err(wrong) => {
+                self.problems
+                    .add(key(path), format!("is {}, which {wrong}", quoted(text)));
+                None
+            }
+        }
+    }
+
+    /// The value, unless it is a placeholder, which is noted.
+    fn known<'a, T>(&mut self, path: &str, value: &'a OrPlaceholder<T>) -> Option<&'a T> {
+        match value {
+            OrPlaceholder::Value(value) => Some(value),
+            OrPlaceholder::Placeholder(Placeholder { placeholder }) => {
+                self.placeholders.push((key(path), placeholder.clone()));
+                None
+            }
+        }
+    }
+}
+
+/// What pods ask for and may use: processor time in millicores, memory in bytes.
+#[derive(Clone, Copy, Default)]
+struct Footprint {
+    requests_cpu: u128,
+    requests_memory: u128,
+    limits_cpu: u128,
+    limits_memory: u128,
+}
+
+impl Footprint {
+    /// Adds pods of one container and a sidecar each.
+    fn add(&mut self, resources: &Resources, pods: u32) {
+        let pods = u128::from(pods);
+        self.requests_cpu += pods * (resources.requests.cpu.thousandths() + SIDECAR.requests_cpu);
+        self.requests_memory +=
+            pods * (resources.requests.memory.thousandths() / 1_000 + SIDECAR.requests_memory);
+        self.limits_cpu += pods * (resources.limits.cpu.thousandths() + SIDECAR.limits_cpu);
+        self.limits_memory += pods * (resources.limits.memory.thousandths() / 1_000 + SIDECAR.limits_memory);
+    }
+}
+
+enum Unit {
+    Cores,
+    Bytes,
+    Pieces,
+}
+
+impl Unit {
+    fn rounded_up(&self, amount: u128) -> String {
+        match self {
+            Self::Cores => format!("{}", amount.div_ceil(1_000)),
+            Self::Bytes => format!("{}Gi", amount.div_ceil(1 << 30)),
+            Self::Pieces => amount.to_string(),
+        }
+    }
+}
+
+fn is_network(text: &str) -> bool {
+    let Some((address, bits)) = text.split_once('/') else {
+        return false;
+    };
+    let (Ok(address), Ok(bits)) = (address.parse::<std::net::Ipv4Addr>(), bits.parse::<u32>()) else {
+        return false;
+    };
+    bits <= 32 && (bits == 32 || u32::from(address) & (u32::MAX >> bits) == 0)
+}
+
+fn quoted(text: &str) -> String {
+    if text.chars().count() > 100 {
+        "a long text".to_owned()
+    } else {
+        format!("{text:?}")
+    }
+}
+
+fn key(path: &str) -> String {
+    format!("{NAMESPACE}:{path}")
+}

@@ -1,0 +1,19 @@
+//! An AI memory platform as a value: a stack's configuration goes in, a graph of typed Kubernetes
+//! resources comes out, and everything else looks at the graph.
+//!
+//! The way, verb by verb:
+//!
+//! - **validate**: [`config::validate`] turns what was written into what is meant, or reports every problem.
+//! - **build**: [`platform::build`] makes the graph; it cannot fail.
+//! - **lower**: [`registration::lower`] turns the graph into what the engine will be asked, as plain data.
+//!
+//! Reading and registering are done at the edges, by `main.rs` and by the command. Nothing in this library
+//! knows a file, a clock, an environment variable or the engine.
+
+pub mod config;
+pub mod connections;
+pub mod names;
+mod parts;
+pub mod platform;
+pub mod registration;
+mod systems;

@@ -1,0 +1,54 @@
+//! The program that Pulumi runs: read, validate, build, lower, register.
+//!
+//! This is an edge. It asks the engine for the configuration and hands it the plan; everything
+//! between is the library, which knows neither.
+
+use std::collections::BTreeSet;
+use std::process::ExitCode;
+
+use phoenix::{config, platform, registration};
+use pulumi_wire::proto::LogSeverity;
+use pulumi_wire::{DEFAULT_IN_FLIGHT, Deployment, Engine, Error, ExposeSecret, register, wire};
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    run().await.unwrap_or_else(|error| {
+        if !error.already_shown() {
+            eprintln!("error: {}", error.with_causes());
+        }
+        error.exit_code()
+    })
+}
+
+async fn run() -> Result<ExitCode, Error> {
+    let engine = Engine::connect().await?;
+    let deployment = engine.deployment().await?;
+    let config = match read(&deployment) {
+        Ok(config) => config,
+        Err(problems) => {
+            let message = format!(
+                "stack {} cannot be deployed as it is configured:\n{problems}",
+                deployment.stack
+            );
+            engine.log(LogSeverity::Error, &message, None).await?;
+            return Ok(ExitCode::from(wire::EXIT_ALREADY_SHOWN));
+        }
+    };
+    let plan = registration::lower(&platform::build(&config), &config);
+    let secrets = deployment.secrets.iter().filter_map(|(key, value)| {
+        let row = config::secret::row(key)?;
+        Some((row.key.to_owned(), value.clone()))
+    });
+    register(&engine, &deployment, &plan, &secrets.collect(), DEFAULT_IN_FLIGHT).await?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// An empty secret is a missing one.
+fn read(deployment: &Deployment) -> Result<config::StackConfig, config::Problems> {
+    let with_values = deployment
+        .secrets
+        .iter()
+        .filter(|(_, value)| !value.expose_secret().trim().is_empty());
+    let secret_keys: BTreeSet<_> = with_values.map(|(key, _)| key.as_str()).collect();
+    config::read_deployment(&deployment.config, &secret_keys)
+}

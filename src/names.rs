@@ -1,0 +1,127 @@
+//! Every name, port, label and address that two systems share.
+//!
+//! They come from the platform's source document, and other teams address them: changing one is
+//! replacing an object, or cutting somebody off.
+
+use crate::config::StackConfig;
+
+/// The platform's own namespace.
+pub const MEMORY: &str = "sophia-memory";
+/// The namespace of the unified chat, a neighbour.
+pub const AI: &str = "sophia-ai";
+/// The namespace of the MCP gateway, a neighbour.
+pub const MCP: &str = "sophia-mcp";
+
+/// The Secret with the platform's shared credentials.
+pub const SHARED_SECRET: &str = "sophia-secrets";
+/// The Secret with Qdrant's keys.
+pub const QDRANT_SECRET: &str = "qdrant-keys";
+
+/// Which data an object holds, for those who must treat it accordingly.
+pub const DATA_CLASSIFICATION: &str = "phoenix.ai/data-classification";
+
+/// A set of pods of ours that others address as one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Workload {
+    /// The system that declares it; the word in the stack file.
+    pub system: &'static str,
+    /// The value of the label `app` on its pods.
+    pub app: &'static str,
+    /// The service account its pods run as.
+    pub service_account: &'static str,
+    /// The name of its Deployment or `StatefulSet`.
+    pub name: &'static str,
+    /// The Service that clients address.
+    pub service: &'static str,
+}
+
+/// The `OpenMemory` MCP server.
+pub const OPENMEMORY: Workload = Workload {
+    system: "openmemory",
+    app: "openmemory-mcp",
+    service_account: "sophia-memory-sa",
+    name: "openmemory-mcp-server",
+    service: "openmemory-mcp-service",
+};
+
+/// The Qdrant vector database.
+pub const QDRANT: Workload = Workload {
+    system: "qdrant",
+    app: "qdrant",
+    service_account: "qdrant",
+    name: "qdrant",
+    service: "qdrant-service",
+};
+
+/// Every workload that runs in the platform's namespace.
+pub const WORKLOADS: [Workload; 2] = [OPENMEMORY, QDRANT];
+
+/// A port, with the name that tells the mesh what is spoken on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Port {
+    /// The port's name in pods and Services.
+    pub name: &'static str,
+    /// The number, the same on pod and Service.
+    pub number: u16,
+    /// What is spoken, as Kubernetes and Istio have it in `appProtocol`.
+    pub protocol: &'static str,
+}
+
+impl Port {
+    /// The number as Kubernetes has it.
+    pub fn number(self) -> i32 {
+        i32::from(self.number)
+    }
+}
+
+/// `OpenMemory`'s only port.
+pub const MCP_PORT: Port = Port {
+    name: "mcp-port",
+    number: 9010,
+    protocol: "http",
+};
+/// Qdrant's REST interface, metrics included.
+pub const QDRANT_HTTP: Port = Port {
+    name: "http",
+    number: 6333,
+    protocol: "http",
+};
+/// Qdrant's gRPC interface.
+pub const QDRANT_GRPC: Port = Port {
+    name: "grpc",
+    number: 6334,
+    protocol: "grpc",
+};
+/// What Qdrant's peers speak among themselves; opaque to the mesh.
+pub const QDRANT_PEERS: Port = Port {
+    name: "tcp-p2p",
+    number: 6335,
+    protocol: "tcp",
+};
+
+/// The headless Service that gives each Qdrant peer its name.
+pub const QDRANT_HEADLESS: &str = "qdrant-headless";
+/// The claim that `OpenMemory`'s pods share.
+pub const MEMORY_CLAIM: &str = "memory-pvc";
+
+/// What all systems need to know of the stack besides their own configuration.
+#[derive(Clone, Copy, Debug)]
+pub struct Shared<'a> {
+    /// The word for the environment: `dev`, `staging`, `prod`.
+    pub environment: &'a str,
+    /// Whether the engine refuses to delete what holds data.
+    pub protect: bool,
+    /// Whether what holds data outlives its deletion; everywhere but in `dev`.
+    pub retain: bool,
+}
+
+impl<'a> Shared<'a> {
+    /// What all systems of this stack need to know.
+    pub fn of(config: &'a StackConfig) -> Self {
+        Self {
+            environment: config.environment.as_str(),
+            protect: config.protect,
+            retain: config.environment != crate::config::Environment::Dev,
+        }
+    }
+}

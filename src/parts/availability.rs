@@ -1,0 +1,48 @@
+//! What keeps a workload up while nodes come and go.
+
+use k8s_openapi::api::core::v1::TopologySpreadConstraint;
+use k8s_openapi::api::policy::v1::{PodDisruptionBudget, PodDisruptionBudgetSpec};
+use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
+
+use crate::names::Workload;
+use crate::parts::metadata;
+
+/// Lets drains take one pod at a time. A single pod gets none: a budget would only block every drain for ever.
+pub fn disruption_budget(workload: Workload, least_replicas: u32) -> Option<PodDisruptionBudget> {
+    (least_replicas > 1).then(|| PodDisruptionBudget {
+        metadata: metadata::of_workload(workload, workload.name),
+        spec: Some(PodDisruptionBudgetSpec {
+            max_unavailable: Some(IntOrString::Int(1)),
+            selector: Some(metadata::selector(workload)),
+            // A pod that is not ready protects nothing; it must not keep a node from being drained.
+            unhealthy_pod_eviction_policy: Some("AlwaysAllow".to_owned()),
+            ..Default::default()
+        }),
+        ..Default::default()
+    })
+}
+
+/// How strictly pods are kept apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Spread {
+    /// As well as the nodes allow; a pod is rather crowded than pending.
+    Preferred,
+    /// Always; a pod is rather pending than in the zone or on the node of another. For quorums.
+    Required,
+}
+
+/// Keeps the pods of a workload apart, over zones and over nodes.
+pub fn spread(workload: Workload, spread: Spread) -> Vec<TopologySpreadConstraint> {
+    ["topology.kubernetes.io/zone", "kubernetes.io/hostname"]
+        .map(|key| TopologySpreadConstraint {
+            label_selector: Some(metadata::selector(workload)),
+            max_skew: 1,
+            topology_key: key.to_owned(),
+            when_unsatisfiable: match spread {
+                Spread::Preferred => "ScheduleAnyway".to_owned(),
+                Spread::Required => "DoNotSchedule".to_owned(),
+            },
+            ..Default::default()
+        })
+        .to_vec()
+}

@@ -1,0 +1,146 @@
+//! What every container has in common: no privileges, no writable root, bounded resources.
+
+use k8s_openapi::api::core::v1::{
+    Capabilities, ContainerPort, EmptyDirVolumeSource, EnvVar, EnvVarSource, HTTPGetAction, Lifecycle,
+    LifecycleHandler, PodSecurityContext, Probe, ResourceRequirements, SeccompProfile, SecretKeySelector,
+    SecurityContext, SleepAction, Volume, VolumeMount,
+};
+use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
+use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
+
+use crate::config::Resources;
+use crate::names::Port;
+
+/// The security context that Pod Security `restricted` asks for, and a read-only root.
+pub fn security() -> SecurityContext {
+    SecurityContext {
+        allow_privilege_escalation: Some(false),
+        capabilities: Some(Capabilities {
+            drop: Some(vec!["ALL".to_owned()]),
+            ..Default::default()
+        }),
+        privileged: Some(false),
+        read_only_root_filesystem: Some(true),
+        run_as_non_root: Some(true),
+        ..Default::default()
+    }
+}
+
+/// The pod's half of it: everything runs as `user`, volumes belong to `group`.
+pub fn pod_security(user: i64, group: i64) -> PodSecurityContext {
+    PodSecurityContext {
+        fs_group: Some(group),
+        // Changing the owner of a large volume at every start would take minutes.
+        fs_group_change_policy: Some("OnRootMismatch".to_owned()),
+        run_as_non_root: Some(true),
+        run_as_user: Some(user),
+        seccomp_profile: Some(SeccompProfile {
+            type_: "RuntimeDefault".to_owned(),
+            ..Default::default()
+        }),
+        ..Default::default()
+    }
+}
+
+/// Requests and limits; `accelerators` are taken whole, so they stand in the limits only.
+pub fn resources(resources: &Resources, accelerators: u32) -> ResourceRequirements {
+    let amounts = |amounts: &crate::config::Amounts| {
+        std::collections::BTreeMap::from([
+            ("cpu".to_owned(), amounts.cpu.to_kubernetes()),
+            ("memory".to_owned(), amounts.memory.to_kubernetes()),
+        ])
+    };
+    let mut limits = amounts(&resources.limits);
+    if accelerators > 0 {
+        limits.insert("nvidia.com/gpu".to_owned(), Quantity(accelerators.to_string()));
+    }
+    ResourceRequirements {
+        requests: Some(amounts(&resources.requests)),
+        limits: Some(limits),
+        ..Default::default()
+    }
+}
+
+/// A port of a container.
+pub fn port(port: Port) -> ContainerPort {
+    ContainerPort {
+        name: Some(port.name.to_owned()),
+        container_port: port.number(),
+        protocol: Some("TCP".to_owned()),
+        ..Default::default()
+    }
+}
+
+/// A variable with a value that anybody may read.
+pub fn variable(name: &str, value: impl Into<String>) -> EnvVar {
+    EnvVar {
+        name: name.to_owned(),
+        value: Some(value.into()),
+        ..Default::default()
+    }
+}
+
+/// A variable whose value is in a Secret.
+pub fn secret_variable(name: &str, secret: &str, key: &str) -> EnvVar {
+    let reference = SecretKeySelector {
+        name: secret.to_owned(),
+        key: key.to_owned(),
+        ..Default::default()
+    };
+    EnvVar {
+        name: name.to_owned(),
+        value_from: Some(EnvVarSource {
+            secret_key_ref: Some(reference),
+            ..Default::default()
+        }),
+        ..Default::default()
+    }
+}
+
+/// Asks `path` every `period` seconds and gives up after `failures` of them in a row.
+pub fn http_probe(path: &str, port: Port, period: i32, failures: i32) -> Probe {
+    Probe {
+        http_get: Some(HTTPGetAction {
+            path: Some(path.to_owned()),
+            port: IntOrString::Int(port.number()),
+            scheme: Some("HTTP".to_owned()),
+            ..Default::default()
+        }),
+        period_seconds: Some(period),
+        timeout_seconds: Some(3),
+        failure_threshold: Some(failures),
+        ..Default::default()
+    }
+}
+
+/// Waits before the process is told to stop, so that everybody has taken the pod off their lists.
+pub fn stop_after(seconds: i64) -> Lifecycle {
+    Lifecycle {
+        pre_stop: Some(LifecycleHandler {
+            sleep: Some(SleepAction { seconds }),
+            ..Default::default()
+        }),
+        ..Default::default()
+    }
+}
+
+/// A writable folder that lives as long as its pod.
+pub fn scratch(name: &str, limit: &str) -> Volume {
+    Volume {
+        name: name.to_owned(),
+        empty_dir: Some(EmptyDirVolumeSource {
+            size_limit: Some(Quantity(limit.to_owned())),
+            ..Default::default()
+        }),
+        ..Default::default()
+    }
+}
+
+/// Mounts a volume.
+pub fn mount(volume: &str, path: &str) -> VolumeMount {
+    VolumeMount {
+        name: volume.to_owned(),
+        mount_path: path.to_owned(),
+        ..Default::default()
+    }
+}

@@ -1,0 +1,85 @@
+//! Names and labels of objects.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
+
+use crate::names::{self, Workload};
+
+/// Labels in the order that Kubernetes keeps them.
+pub type Labels = BTreeMap<String, String>;
+
+/// Metadata of a namespaced object of `system`.
+pub fn in_memory(system: &str, name: &str) -> ObjectMeta {
+    ObjectMeta {
+        namespace: Some(names::MEMORY.to_owned()),
+        ..of_cluster(system, name)
+    }
+}
+
+/// Metadata of an object of `system` that is in no namespace.
+pub fn of_cluster(system: &str, name: &str) -> ObjectMeta {
+    ObjectMeta {
+        name: Some(name.to_owned()),
+        labels: Some(labels(system)),
+        // Without it the provider picks a random field manager at each creation, and an object that
+        // was created just before a crash could never be changed again without a conflict.
+        annotations: Some(pairs([("pulumi.com/patchFieldManager", "phoenix")])),
+        ..Default::default()
+    }
+}
+
+/// Metadata of a workload or its Service: labels that its pods carry too.
+pub fn of_workload(workload: Workload, name: &str) -> ObjectMeta {
+    let mut metadata = in_memory(workload.system, name);
+    metadata.labels = Some(pod_labels(workload));
+    metadata
+}
+
+/// The labels that every object of a system carries.
+pub fn labels(system: &str) -> Labels {
+    pairs([
+        ("app.kubernetes.io/name", system),
+        ("app.kubernetes.io/part-of", "phoenix"),
+        ("app.kubernetes.io/managed-by", "pulumi"),
+    ])
+}
+
+/// The labels of a workload's pods.
+pub fn pod_labels(workload: Workload) -> Labels {
+    let mut labels = labels(workload.system);
+    labels.insert("app".to_owned(), workload.app.to_owned());
+    labels
+}
+
+/// Selects the pods of a workload. One label, because a selector can never be changed.
+pub fn selector(workload: Workload) -> LabelSelector {
+    LabelSelector {
+        match_labels: Some(pairs([("app", workload.app)])),
+        ..Default::default()
+    }
+}
+
+/// Adds a label.
+pub fn label(metadata: &mut ObjectMeta, key: &str, value: &str) {
+    metadata
+        .labels
+        .get_or_insert_default()
+        .insert(key.to_owned(), value.to_owned());
+}
+
+/// Adds an annotation.
+pub fn annotate(metadata: &mut ObjectMeta, key: &str, value: &str) {
+    metadata
+        .annotations
+        .get_or_insert_default()
+        .insert(key.to_owned(), value.to_owned());
+}
+
+/// A map of texts.
+pub fn pairs<const N: usize>(pairs: [(&str, &str); N]) -> Labels {
+    pairs
+        .into_iter()
+        .map(|(key, value)| (key.to_owned(), value.to_owned()))
+        .collect()
+}

@@ -1,0 +1,286 @@
+//! The `OpenMemory` MCP server: persistent memory, tier L3.
+//!
+//! Upstream removed the server; the image is a team's own build. What it must do is written down in
+//! `docs/openmemory-image.md`, and this module relies on nothing else.
+
+use k8s_openapi::api::apps::v1::{Deployment, DeploymentSpec, DeploymentStrategy, RollingUpdateDeployment};
+use k8s_openapi::api::autoscaling::v2::{
+    CrossVersionObjectReference, HPAScalingRules, HorizontalPodAutoscaler, HorizontalPodAutoscalerBehavior,
+    HorizontalPodAutoscalerSpec, MetricSpec, MetricTarget, ResourceMetricSource,
+};
+use k8s_openapi::api::core::v1::{
+    Container, PersistentVolumeClaim, PersistentVolumeClaimVolumeSource, PodSpec, PodTemplateSpec, Service,
+    ServicePort, ServiceSpec, Toleration, Volume,
+};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
+use phoenix_graph::Graph;
+
+use crate::config::{self, Accelerator, Scale};
+use crate::names::{
+    self, MCP_PORT, MEMORY_CLAIM, OPENMEMORY, QDRANT, QDRANT_HTTP, QDRANT_SECRET, SHARED_SECRET, Shared,
+};
+use crate::parts::availability::{self, Spread};
+use crate::parts::metadata::{self, annotate, label, pairs};
+use crate::parts::storage::{self, Access};
+use crate::parts::{container, identity};
+
+/// The server, its Service, its volume, and what keeps it up.
+pub fn build(config: &config::OpenMemory, shared: Shared<'_>) -> Graph {
+    let mut graph = Graph::of(OPENMEMORY.system);
+    graph.insert(service_account(config));
+    graph
+        .insert(claim(config))
+        .protect(shared.protect)
+        .retain_on_delete(shared.retain);
+    graph.insert(service());
+    graph.insert(deployment(config, shared));
+    if let Some(budget) = availability::disruption_budget(OPENMEMORY, config.scale.least()) {
+        graph.insert(budget);
+    }
+    if let Scale::Auto {
+        min,
+        max,
+        cpu_percent,
+    } = config.scale
+    {
+        graph.insert(autoscaler(min, max, cpu_percent));
+    }
+    graph
+}
+
+fn service_account(config: &config::OpenMemory) -> k8s_openapi::api::core::v1::ServiceAccount {
+    let mut account = identity::service_account(OPENMEMORY);
+    if let Some(role) = &config.cloud_role {
+        annotate(&mut account.metadata, "eks.amazonaws.com/role-arn", role);
+    }
+    account
+}
+
+fn claim(config: &config::OpenMemory) -> PersistentVolumeClaim {
+    let mut metadata = metadata::of_workload(OPENMEMORY, MEMORY_CLAIM);
+    label(&mut metadata, names::DATA_CLASSIFICATION, "restricted");
+    // A claim that is bound already, because it was retained or on a second `up`, would otherwise be
+    // waited for until it is pending again.
+    annotate(&mut metadata, "pulumi.com/skipAwait", "true");
+    let access = if config.storage.shared {
+        Access::Shared
+    } else {
+        Access::Exclusive
+    };
+    PersistentVolumeClaim {
+        metadata,
+        spec: Some(storage::claim(&config.storage.volume, access)),
+        ..Default::default()
+    }
+}
+
+fn service() -> Service {
+    let mut metadata = metadata::of_workload(OPENMEMORY, OPENMEMORY.service);
+    // The Service is there before its pods; the Deployment is what is waited for.
+    annotate(&mut metadata, "pulumi.com/skipAwait", "true");
+    Service {
+        metadata,
+        spec: Some(ServiceSpec {
+            type_: Some("ClusterIP".to_owned()),
+            selector: Some(pairs([("app", OPENMEMORY.app)])),
+            ports: Some(vec![ServicePort {
+                name: Some(MCP_PORT.name.to_owned()),
+                protocol: Some("TCP".to_owned()),
+                // The name says nothing to the mesh; this does.
+                app_protocol: Some(MCP_PORT.protocol.to_owned()),
+                port: MCP_PORT.number(),
+                target_port: Some(IntOrString::Int(MCP_PORT.number())),
+                ..Default::default()
+            }]),
+            ..Default::default()
+        }),
+        ..Default::default()
+    }
+}
+
+fn deployment(config: &config::OpenMemory, shared: Shared<'_>) -> Deployment {
+    let mut metadata = metadata::of_workload(OPENMEMORY, OPENMEMORY.name);
+    label(&mut metadata, "phoenix.ai/component", "persistent-memory");
+    Deployment {
+        metadata,
+        spec: Some(DeploymentSpec {
+            // With an autoscaler the number is its business: a number here would fight it at the next `up`.
+            replicas: match config.scale {
+                Scale::Fixed(replicas) => Some(count(replicas)),
+                Scale::Auto { .. } => None,
+            },
+            selector: metadata::selector(OPENMEMORY),
+            strategy: Some(strategy(config)),
+            template: PodTemplateSpec {
+                metadata: Some(pod_metadata()),
+                spec: Some(pod(config, shared)),
+            },
+            revision_history_limit: Some(5),
+            ..Default::default()
+        }),
+        ..Default::default()
+    }
+}
+
+fn strategy(config: &config::OpenMemory) -> DeploymentStrategy {
+    if config.storage.shared {
+        DeploymentStrategy {
+            type_: Some("RollingUpdate".to_owned()),
+            rolling_update: Some(RollingUpdateDeployment {
+                max_surge: Some(IntOrString::Int(1)),
+                max_unavailable: Some(IntOrString::Int(0)),
+            }),
+        }
+    } else {
+        // The volume goes to one node at a time, so the old pod has to leave first.
+        DeploymentStrategy {
+            type_: Some("Recreate".to_owned()),
+            ..Default::default()
+        }
+    }
+}
+
+fn pod_metadata() -> ObjectMeta {
+    let mut labels = metadata::pod_labels(OPENMEMORY);
+    labels.insert("phoenix.ai/component".to_owned(), "persistent-memory".to_owned());
+    ObjectMeta {
+        labels: Some(labels),
+        ..Default::default()
+    }
+}
+
+fn pod(config: &config::OpenMemory, shared: Shared<'_>) -> PodSpec {
+    PodSpec {
+        service_account_name: Some(OPENMEMORY.service_account.to_owned()),
+        automount_service_account_token: Some(false),
+        // The ids of the source document; the image runs as this user.
+        security_context: Some(container::pod_security(1000, 2000)),
+        containers: vec![server(config, shared)],
+        volumes: Some(vec![
+            Volume {
+                name: "memory-storage".to_owned(),
+                persistent_volume_claim: Some(PersistentVolumeClaimVolumeSource {
+                    claim_name: MEMORY_CLAIM.to_owned(),
+                    ..Default::default()
+                }),
+                ..Default::default()
+            },
+            container::scratch("tmp", "256Mi"),
+        ]),
+        node_selector: config.accelerator.as_ref().map(|accelerator| {
+            let (label, product) = &accelerator.label;
+            pairs([(label, product.as_str())])
+        }),
+        tolerations: config
+            .accelerator
+            .as_ref()
+            .map(|accelerator| vec![toleration(accelerator)]),
+        topology_spread_constraints: Some(availability::spread(OPENMEMORY, Spread::Preferred)),
+        // Five seconds of waiting, then the longest request that a client waits for.
+        termination_grace_period_seconds: Some(45),
+        ..Default::default()
+    }
+}
+
+fn toleration(accelerator: &Accelerator) -> Toleration {
+    let (key, value) = accelerator.taint;
+    Toleration {
+        key: Some(key.to_owned()),
+        operator: Some("Equal".to_owned()),
+        value: Some(value.to_owned()),
+        effect: Some("NoSchedule".to_owned()),
+        ..Default::default()
+    }
+}
+
+fn server(config: &config::OpenMemory, shared: Shared<'_>) -> Container {
+    let accelerators = config
+        .accelerator
+        .as_ref()
+        .map_or(0, |accelerator| accelerator.count);
+    Container {
+        name: "openmemory-api".to_owned(),
+        image: Some(config.image.to_string()),
+        image_pull_policy: Some("IfNotPresent".to_owned()),
+        ports: Some(vec![container::port(MCP_PORT)]),
+        env: Some(vec![
+            container::secret_variable("OPENAI_API_KEY", SHARED_SECRET, "openai_api_key"),
+            container::secret_variable("DATABASE_URL", SHARED_SECRET, "postgres_connection_string"),
+            container::secret_variable("MEM0_ENCRYPTION_KEY", SHARED_SECRET, "mem0_encryption_key"),
+            container::variable(
+                "QDRANT_URL",
+                format!("http://{}:{}", QDRANT.service, QDRANT_HTTP.number),
+            ),
+            // What the last upstream server reads instead of the address above.
+            container::variable("QDRANT_HOST", QDRANT.service),
+            container::variable("QDRANT_PORT", QDRANT_HTTP.number.to_string()),
+            container::secret_variable("QDRANT_API_KEY", QDRANT_SECRET, "api-key"),
+            container::variable("MCP_SERVER_PORT", MCP_PORT.number.to_string()),
+            container::variable("ENVIRONMENT", shared.environment),
+            // On by default upstream, and it phones home.
+            container::variable("MEM0_TELEMETRY", "false"),
+            // The root is read-only; whatever the libraries write to a home goes with the pod.
+            container::variable("HOME", "/tmp"),
+        ]),
+        resources: Some(container::resources(&config.resources, accelerators)),
+        volume_mounts: Some(vec![
+            container::mount("memory-storage", "/app/memory"),
+            container::mount("tmp", "/tmp"),
+        ]),
+        // Two minutes to come up; only then do the others begin to count.
+        startup_probe: Some(container::http_probe("/health", MCP_PORT, 5, 24)),
+        readiness_probe: Some(k8s_openapi::api::core::v1::Probe {
+            initial_delay_seconds: Some(10),
+            ..container::http_probe("/health", MCP_PORT, 5, 3)
+        }),
+        liveness_probe: Some(k8s_openapi::api::core::v1::Probe {
+            initial_delay_seconds: Some(30),
+            ..container::http_probe("/health", MCP_PORT, 10, 6)
+        }),
+        lifecycle: Some(container::stop_after(5)),
+        security_context: Some(container::security()),
+        ..Default::default()
+    }
+}
+
+fn autoscaler(min: u32, max: u32, cpu_percent: u32) -> HorizontalPodAutoscaler {
+    HorizontalPodAutoscaler {
+        metadata: metadata::of_workload(OPENMEMORY, OPENMEMORY.name),
+        spec: Some(HorizontalPodAutoscalerSpec {
+            scale_target_ref: CrossVersionObjectReference {
+                api_version: Some("apps/v1".to_owned()),
+                kind: "Deployment".to_owned(),
+                name: OPENMEMORY.name.to_owned(),
+            },
+            min_replicas: Some(count(min)),
+            max_replicas: count(max),
+            metrics: Some(vec![MetricSpec {
+                type_: "Resource".to_owned(),
+                resource: Some(ResourceMetricSource {
+                    name: "cpu".to_owned(),
+                    target: MetricTarget {
+                        type_: "Utilization".to_owned(),
+                        average_utilization: Some(count(cpu_percent)),
+                        ..Default::default()
+                    },
+                }),
+                ..Default::default()
+            }]),
+            behavior: Some(HorizontalPodAutoscalerBehavior {
+                // Calls come in bursts; ten quiet minutes tell more than one.
+                scale_down: Some(HPAScalingRules {
+                    stabilization_window_seconds: Some(600),
+                    ..Default::default()
+                }),
+                ..Default::default()
+            }),
+        }),
+        ..Default::default()
+    }
+}
+
+/// Kubernetes counts in signed numbers; validation keeps ours far below their end.
+fn count(number: u32) -> i32 {
+    i32::try_from(number).expect("validation bounds every count")
+}

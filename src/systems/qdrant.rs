@@ -1,0 +1,373 @@
+//! The Qdrant vector database: one peer alone, or a cluster with a quorum.
+//!
+//! A `StatefulSet`, because two processes on one storage directory destroy it
+//! (`docs/decisions/0003-qdrant-is-a-stateful-set-of-three.md`).
+
+use k8s_openapi::api::apps::v1::{
+    RollingUpdateStatefulSetStrategy, StatefulSet, StatefulSetPersistentVolumeClaimRetentionPolicy,
+    StatefulSetSpec, StatefulSetUpdateStrategy,
+};
+use k8s_openapi::api::core::v1::{
+    ConfigMap, ConfigMapVolumeSource, Container, EnvVar, EnvVarSource, ObjectFieldSelector,
+    PersistentVolumeClaim, PodSpec, PodTemplateSpec, Service, ServicePort, ServiceSpec, Volume, VolumeMount,
+};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
+use phoenix_graph::{Graph, yaml};
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+
+use crate::config;
+use crate::names::{
+    self, Port, QDRANT, QDRANT_GRPC, QDRANT_HEADLESS, QDRANT_HTTP, QDRANT_PEERS, QDRANT_SECRET, Shared,
+};
+use crate::parts::availability::{self, Spread};
+use crate::parts::metadata::{self, annotate, label, pairs};
+use crate::parts::storage::{self, Access};
+use crate::parts::{container, identity};
+
+/// The `ConfigMap` with the server's settings.
+const CONFIG: &str = "qdrant-config";
+
+/// The peers, their Services, their settings and what keeps them up.
+pub fn build(config: &config::Qdrant, shared: Shared<'_>) -> Graph {
+    let settings =
+        yaml::to_string(&serde_json::to_value(settings(config)).expect("settings are always JSON"));
+    let mut graph = Graph::of(QDRANT.system);
+    graph.insert(identity::service_account(QDRANT));
+    graph.insert(config_map(&settings));
+    graph.insert(headless_service());
+    graph.insert(service());
+    graph
+        .insert(stateful_set(config, &settings, shared))
+        .protect(shared.protect)
+        // Loading large collections takes a peer minutes, and each waits for the one before.
+        .ready_within(std::time::Duration::from_mins(20));
+    if let Some(budget) = availability::disruption_budget(QDRANT, config.replicas) {
+        graph.insert(budget);
+    }
+    graph
+}
+
+/// The server's settings: what must not stay as it is by default.
+///
+/// The defaults are in `config/config.yaml` of the server's repository.
+#[derive(Serialize)]
+struct Settings {
+    logger: Logger,
+    storage: StorageSettings,
+    service: ServiceSettings,
+    cluster: ClusterSettings,
+    audit: Option<Audit>,
+    /// The server reports its use to its makers unless told not to.
+    telemetry_disabled: bool,
+}
+
+#[derive(Serialize)]
+struct Logger {
+    format: &'static str,
+}
+
+#[derive(Serialize)]
+struct StorageSettings {
+    storage_path: &'static str,
+    snapshots_path: &'static str,
+    collection: Collection,
+}
+
+/// What a new collection gets unless its creator says otherwise; `OpenMemory` says nothing.
+#[derive(Serialize)]
+struct Collection {
+    replication_factor: u32,
+    write_consistency_factor: u32,
+}
+
+#[derive(Serialize)]
+struct ServiceSettings {
+    /// Browsers have no business here.
+    enable_cors: bool,
+    /// A snapshot by address would let a caller make the server fetch anything.
+    enable_snapshot_url_recovery: bool,
+}
+
+#[derive(Serialize)]
+struct ClusterSettings {
+    enabled: bool,
+    p2p: PeerToPeer,
+}
+
+#[derive(Serialize)]
+struct PeerToPeer {
+    port: u16,
+}
+
+#[derive(Serialize)]
+struct Audit {
+    enabled: bool,
+    dir: &'static str,
+    rotation: &'static str,
+    max_log_files: u32,
+}
+
+fn settings(config: &config::Qdrant) -> Settings {
+    Settings {
+        logger: Logger { format: "json" },
+        storage: StorageSettings {
+            storage_path: "/qdrant/storage",
+            snapshots_path: "/qdrant/snapshots",
+            collection: Collection {
+                replication_factor: config.replication_factor,
+                write_consistency_factor: config.write_consistency_factor,
+            },
+        },
+        service: ServiceSettings {
+            enable_cors: false,
+            enable_snapshot_url_recovery: false,
+        },
+        cluster: ClusterSettings {
+            enabled: config.is_cluster(),
+            p2p: PeerToPeer {
+                port: QDRANT_PEERS.number,
+            },
+        },
+        audit: config.audit_days.map(|days| Audit {
+            enabled: true,
+            dir: "/qdrant/storage/audit",
+            rotation: "daily",
+            max_log_files: days,
+        }),
+        telemetry_disabled: true,
+    }
+}
+
+fn config_map(settings: &str) -> ConfigMap {
+    ConfigMap {
+        metadata: metadata::in_memory(QDRANT.system, CONFIG),
+        data: Some(pairs([("production.yaml", settings), ("start.sh", START)])),
+        ..Default::default()
+    }
+}
+
+/// Peer 0 founds the cluster; the others find it under its name. Both say under which name they are found.
+const START: &str = r#"#!/bin/sh
+set -eu
+self="http://${POD_NAME}.qdrant-headless:6335"
+if [ "${POD_NAME##*-}" = 0 ]; then
+  exec ./entrypoint.sh --uri "$self"
+fi
+exec ./entrypoint.sh --bootstrap "http://qdrant-0.qdrant-headless:6335" --uri "$self"
+"#;
+
+fn headless_service() -> Service {
+    let mut metadata = metadata::of_workload(QDRANT, QDRANT_HEADLESS);
+    annotate(&mut metadata, "pulumi.com/skipAwait", "true");
+    Service {
+        metadata,
+        spec: Some(ServiceSpec {
+            cluster_ip: Some("None".to_owned()),
+            // Peers need each other's names to become ready.
+            publish_not_ready_addresses: Some(true),
+            selector: Some(pairs([("app", QDRANT.app)])),
+            // The mesh carries to a headless Service only what is declared here.
+            ports: Some(
+                [QDRANT_HTTP, QDRANT_GRPC, QDRANT_PEERS]
+                    .map(service_port)
+                    .to_vec(),
+            ),
+            ..Default::default()
+        }),
+        ..Default::default()
+    }
+}
+
+fn service() -> Service {
+    let mut metadata = metadata::of_workload(QDRANT, QDRANT.service);
+    // The Service is there before its pods; the stateful set is what is waited for.
+    annotate(&mut metadata, "pulumi.com/skipAwait", "true");
+    Service {
+        metadata,
+        spec: Some(ServiceSpec {
+            type_: Some("ClusterIP".to_owned()),
+            selector: Some(pairs([("app", QDRANT.app)])),
+            ports: Some([QDRANT_HTTP, QDRANT_GRPC].map(service_port).to_vec()),
+            ..Default::default()
+        }),
+        ..Default::default()
+    }
+}
+
+fn service_port(port: Port) -> ServicePort {
+    ServicePort {
+        name: Some(port.name.to_owned()),
+        protocol: Some("TCP".to_owned()),
+        app_protocol: Some(port.protocol.to_owned()),
+        port: port.number(),
+        target_port: Some(IntOrString::Int(port.number())),
+        ..Default::default()
+    }
+}
+
+fn stateful_set(config: &config::Qdrant, settings: &str, shared: Shared<'_>) -> StatefulSet {
+    let mut metadata = metadata::of_workload(QDRANT, QDRANT.name);
+    label(&mut metadata, names::DATA_CLASSIFICATION, "restricted");
+    StatefulSet {
+        metadata,
+        spec: Some(StatefulSetSpec {
+            service_name: Some(QDRANT_HEADLESS.to_owned()),
+            replicas: Some(i32::try_from(config.replicas).expect("validation bounds every count")),
+            selector: metadata::selector(QDRANT),
+            // One after the other would never start: a peer is ready only when most of them are.
+            pod_management_policy: Some("Parallel".to_owned()),
+            update_strategy: Some(StatefulSetUpdateStrategy {
+                type_: Some("RollingUpdate".to_owned()),
+                rolling_update: Some(RollingUpdateStatefulSetStrategy {
+                    partition: Some(0),
+                    ..Default::default()
+                }),
+            }),
+            // A deleted or smaller set keeps its claims, where the data is worth keeping.
+            persistent_volume_claim_retention_policy: Some(StatefulSetPersistentVolumeClaimRetentionPolicy {
+                when_deleted: Some(if shared.retain { "Retain" } else { "Delete" }.to_owned()),
+                when_scaled: Some("Retain".to_owned()),
+            }),
+            template: PodTemplateSpec {
+                metadata: Some(pod_metadata(settings)),
+                spec: Some(pod(config)),
+            },
+            volume_claim_templates: Some(vec![
+                claim("qdrant-storage", &config.storage),
+                claim("qdrant-snapshots", &config.snapshots),
+            ]),
+            ..Default::default()
+        }),
+        ..Default::default()
+    }
+}
+
+/// Pods carry the checksum of their settings, so that new settings mean new pods.
+fn pod_metadata(settings: &str) -> ObjectMeta {
+    let mut digest = Sha256::new();
+    digest.update(settings);
+    digest.update(START);
+    let digest = digest.finalize();
+    let checksum = format!(
+        "{:016x}",
+        u64::from_be_bytes(*digest.first_chunk().expect("a digest has 32 bytes"))
+    );
+    ObjectMeta {
+        labels: Some(metadata::pod_labels(QDRANT)),
+        annotations: Some(pairs([("phoenix.ai/settings-checksum", checksum.as_str())])),
+        ..Default::default()
+    }
+}
+
+fn claim(name: &str, volume: &config::Volume) -> PersistentVolumeClaim {
+    let mut labels = metadata::pod_labels(QDRANT);
+    labels.insert(names::DATA_CLASSIFICATION.to_owned(), "restricted".to_owned());
+    PersistentVolumeClaim {
+        metadata: ObjectMeta {
+            name: Some(name.to_owned()),
+            labels: Some(labels),
+            ..Default::default()
+        },
+        spec: Some(storage::claim(volume, Access::Exclusive)),
+        ..Default::default()
+    }
+}
+
+fn pod(config: &config::Qdrant) -> PodSpec {
+    PodSpec {
+        service_account_name: Some(QDRANT.service_account.to_owned()),
+        automount_service_account_token: Some(false),
+        // The ids that the unprivileged image is built for.
+        security_context: Some(container::pod_security(1000, 2000)),
+        containers: vec![server(config)],
+        volumes: Some(vec![
+            Volume {
+                name: "config".to_owned(),
+                config_map: Some(ConfigMapVolumeSource {
+                    name: CONFIG.to_owned(),
+                    ..Default::default()
+                }),
+                ..Default::default()
+            },
+            container::scratch("init", "16Mi"),
+            container::scratch("tmp", "256Mi"),
+        ]),
+        // Two peers of a quorum in one zone fall together.
+        topology_spread_constraints: config
+            .is_cluster()
+            .then(|| availability::spread(QDRANT, Spread::Required)),
+        // A peer writes its segments to disk before it goes.
+        termination_grace_period_seconds: Some(90),
+        ..Default::default()
+    }
+}
+
+fn server(config: &config::Qdrant) -> Container {
+    Container {
+        name: "qdrant".to_owned(),
+        image: Some(config.image.to_string()),
+        image_pull_policy: Some("IfNotPresent".to_owned()),
+        command: config
+            .is_cluster()
+            .then(|| vec!["/bin/sh".to_owned(), "/qdrant/config/start.sh".to_owned()]),
+        ports: Some(
+            [QDRANT_HTTP, QDRANT_GRPC, QDRANT_PEERS]
+                .map(container::port)
+                .to_vec(),
+        ),
+        env: Some(vec![
+            pod_name(),
+            container::secret_variable("QDRANT__SERVICE__API_KEY", QDRANT_SECRET, "api-key"),
+            container::secret_variable(
+                "QDRANT__SERVICE__READ_ONLY_API_KEY",
+                QDRANT_SECRET,
+                "read-only-api-key",
+            ),
+            // The default is in a folder that is read-only here.
+            container::variable("QDRANT_INIT_FILE_PATH", "/qdrant/init/.qdrant-initialized"),
+        ]),
+        resources: Some(container::resources(&config.resources, 0)),
+        volume_mounts: Some(vec![
+            container::mount("qdrant-storage", "/qdrant/storage"),
+            container::mount("qdrant-snapshots", "/qdrant/snapshots"),
+            file("production.yaml"),
+            file("start.sh"),
+            container::mount("init", "/qdrant/init"),
+            container::mount("tmp", "/tmp"),
+        ]),
+        // Ten minutes to load the collections; `/readyz` then waits for the consensus.
+        startup_probe: Some(container::http_probe("/livez", QDRANT_HTTP, 5, 120)),
+        readiness_probe: Some(container::http_probe("/readyz", QDRANT_HTTP, 5, 3)),
+        // Patient: restarting a busy peer makes its cluster busier.
+        liveness_probe: Some(container::http_probe("/livez", QDRANT_HTTP, 20, 6)),
+        lifecycle: Some(container::stop_after(5)),
+        security_context: Some(container::security()),
+        ..Default::default()
+    }
+}
+
+fn pod_name() -> EnvVar {
+    let field = ObjectFieldSelector {
+        api_version: Some("v1".to_owned()),
+        field_path: "metadata.name".to_owned(),
+    };
+    EnvVar {
+        name: "POD_NAME".to_owned(),
+        value_from: Some(EnvVarSource {
+            field_ref: Some(field),
+            ..Default::default()
+        }),
+        ..Default::default()
+    }
+}
+
+/// Mounts one file of the configuration beside those that the image brings.
+fn file(name: &str) -> VolumeMount {
+    VolumeMount {
+        sub_path: Some(name.to_owned()),
+        read_only: Some(true),
+        ..container::mount("config", &format!("/qdrant/config/{name}"))
+    }
+}

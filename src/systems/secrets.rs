@@ -1,0 +1,52 @@
+//! The Kubernetes Secrets of the platform, made from the inventory. Only names are here; the values
+//! take their places when the objects are registered.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::api::core::v1::Secret;
+use phoenix_graph::Graph;
+
+use crate::config::SecretsMode;
+use crate::config::secret::{INVENTORY, SecretRow};
+use crate::names;
+use crate::parts::metadata::{self, annotate, label};
+
+/// The system's name.
+const SYSTEM: &str = "secrets";
+
+/// One Secret for each that the inventory names.
+pub fn build(mode: SecretsMode) -> Graph {
+    let mut graph = Graph::of(SYSTEM);
+    let mut secrets: BTreeMap<&str, Vec<&SecretRow>> = BTreeMap::new();
+    for row in INVENTORY {
+        secrets.entry(row.secret).or_default().push(row);
+    }
+    for (name, rows) in secrets {
+        let object = graph.insert(secret(name, &rows, mode));
+        for row in rows {
+            object.secret(&format!("/stringData/{}", row.data_key), row.key);
+        }
+    }
+    graph
+}
+
+fn secret(name: &str, rows: &[&SecretRow], mode: SecretsMode) -> Secret {
+    let mut metadata = metadata::in_memory(SYSTEM, name);
+    label(&mut metadata, names::DATA_CLASSIFICATION, "secret");
+    // Says to whoever reads a manifest why there are no values in it.
+    let source = match mode {
+        SecretsMode::Local => "pulumi-config",
+    };
+    annotate(&mut metadata, "phoenix.ai/secret-source", source);
+    Secret {
+        metadata,
+        type_: Some("Opaque".to_owned()),
+        // References cannot stand in `data`, where the server expects base64.
+        string_data: Some(
+            rows.iter()
+                .map(|row| (row.data_key.to_owned(), String::new()))
+                .collect(),
+        ),
+        ..Default::default()
+    }
+}
