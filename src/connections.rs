@@ -1,6 +1,6 @@
 //! Who may talk to whom, on which port and path: one table.
 //!
-//! From a row come the `NetworkPolicy` on both ends and the `AuthorizationPolicy` at the target
+//! From a row come the NetworkPolicy on both ends and the AuthorizationPolicy at the target
 //! (`systems/trust.rs`). What is not a row is refused. Nobody writes a policy by hand.
 
 use crate::config::StackConfig;

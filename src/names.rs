@@ -29,13 +29,13 @@ pub struct Workload {
     pub app: &'static str,
     /// The service account its pods run as.
     pub service_account: &'static str,
-    /// The name of its Deployment or `StatefulSet`.
+    /// The name of its Deployment or StatefulSet.
     pub name: &'static str,
     /// The Service that clients address.
     pub service: &'static str,
 }
 
-/// The `OpenMemory` MCP server.
+/// The OpenMemory MCP server.
 pub const OPENMEMORY: Workload = Workload {
     system: "openmemory",
     app: "openmemory-mcp",
@@ -74,7 +74,7 @@ impl Port {
     }
 }
 
-/// `OpenMemory`'s only port.
+/// OpenMemory's only port.
 pub const MCP_PORT: Port = Port {
     name: "mcp-port",
     number: 9010,
@@ -101,7 +101,7 @@ pub const QDRANT_PEERS: Port = Port {
 
 /// The headless Service that gives each Qdrant peer its name.
 pub const QDRANT_HEADLESS: &str = "qdrant-headless";
-/// The claim that `OpenMemory`'s pods share.
+/// The claim that OpenMemory's pods share.
 pub const MEMORY_CLAIM: &str = "memory-pvc";
 
 /// What all systems need to know of the stack besides their own configuration.

@@ -21,11 +21,11 @@ pub struct RawConfig {
     pub cluster: RawCluster,
     /// The platform's namespace and its neighbours.
     pub namespace: RawNamespace,
-    /// The `OpenMemory` MCP server: persistent memory, tier L3.
+    /// The OpenMemory MCP server: persistent memory, tier L3.
     pub openmemory: RawOpenMemory,
     /// The Qdrant vector database.
     pub qdrant: RawQdrant,
-    /// The Postgres server outside the cluster that `OpenMemory` keeps its records in.
+    /// The Postgres server outside the cluster that OpenMemory keeps its records in.
     pub postgres: RawPostgres,
     /// Where the values of secrets come from.
     pub secrets: RawSecrets,
@@ -141,7 +141,7 @@ pub struct RawQuota {
     pub requests_storage: String,
 }
 
-/// The `OpenMemory` MCP server.
+/// The OpenMemory MCP server.
 #[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct RawOpenMemory {
@@ -198,7 +198,7 @@ pub struct RawAmounts {
 #[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct RawMemoryStorage {
-    /// `shared` by all pods (`ReadWriteMany`), or `exclusive` to one (`ReadWriteOnce`, one replica only).
+    /// `shared` by all pods (ReadWriteMany), or `exclusive` to one (ReadWriteOnce, one replica only).
     pub mode: RawStorageMode,
     /// Its size, such as `20Gi`.
     pub size: String,
@@ -211,9 +211,9 @@ pub struct RawMemoryStorage {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum RawStorageMode {
-    /// One pod (`ReadWriteOnce`).
+    /// One pod (ReadWriteOnce).
     Exclusive,
-    /// All pods (`ReadWriteMany`).
+    /// All pods (ReadWriteMany).
     Shared,
 }
 
@@ -225,7 +225,7 @@ pub struct RawAccelerator {
     pub labels: RawAcceleratorLabels,
     /// The accelerator as the label has it, such as `rtx-4090` or `NVIDIA-A100-SXM4-40GB`.
     pub product: String,
-    /// How many accelerators a pod takes for itself. `OpenMemory` needs none: it only runs beside them.
+    /// How many accelerators a pod takes for itself. OpenMemory needs none: it only runs beside them.
     #[serde(default)]
     pub count: u32,
 }

@@ -66,7 +66,8 @@ impl Shape {
 
     /// The one branch that was meant speaks; of several, the value's own type tells which.
     fn branches(&mut self, branches: &[Value], value: &Value, path: &str) {
-        let meant = branches.iter().map(resolve).find(|branch| {
+        let branches = flattened(branches);
+        let meant = branches.iter().find(|branch| {
             let marker = branch.pointer("/properties/placeholder").is_some();
             match value {
                 Value::Object(fields) if marker => fields.contains_key("placeholder"),
@@ -79,7 +80,7 @@ impl Shape {
         if let Some(branch) = meant {
             self.value(branch, value, path);
         } else {
-            let allowed: Vec<_> = branches.iter().map(resolve).flat_map(described).collect();
+            let allowed: Vec<_> = branches.iter().flat_map(|branch| described(branch)).collect();
             self.problems.add(
                 key(path),
                 format!("is {}, but must be {}", shown(value), allowed.join(" or ")),
@@ -204,6 +205,18 @@ fn resolve(schema: &Value) -> &Value {
         .and_then(Value::as_str)
         .and_then(|reference| SCHEMA.pointer(reference.trim_start_matches('#')))
         .unwrap_or(schema)
+}
+
+/// The branches of an `anyOf`, with those of an `anyOf` within it.
+fn flattened(branches: &[Value]) -> Vec<&Value> {
+    let mut flat = Vec::new();
+    for branch in branches.iter().map(resolve) {
+        match branch.get("anyOf").and_then(Value::as_array) {
+            Some(inner) => flat.extend(flattened(inner)),
+            None => flat.push(branch),
+        }
+    }
+    flat
 }
 
 /// The words that a schema allows, where it allows only certain words.

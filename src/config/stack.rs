@@ -13,7 +13,7 @@ pub struct StackConfig {
     pub cluster: Cluster,
     /// The platform's namespace and its neighbours.
     pub namespace: Namespace,
-    /// The `OpenMemory` MCP server.
+    /// The OpenMemory MCP server.
     pub openmemory: OpenMemory,
     /// The Qdrant vector database.
     pub qdrant: Qdrant,
@@ -110,7 +110,7 @@ pub struct Quota {
     pub storage: Quantity,
 }
 
-/// The `OpenMemory` MCP server.
+/// The OpenMemory MCP server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OpenMemory {
     /// The image.

@@ -1,4 +1,4 @@
-//! The `OpenMemory` MCP server: persistent memory, tier L3.
+//! The OpenMemory MCP server: persistent memory, tier L3.
 //!
 //! Upstream removed the server; the image is a team's own build. What it must do is written down in
 //! `docs/openmemory-image.md`, and this module relies on nothing else.

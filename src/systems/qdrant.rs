@@ -1,6 +1,6 @@
 //! The Qdrant vector database: one peer alone, or a cluster with a quorum.
 //!
-//! A `StatefulSet`, because two processes on one storage directory destroy it
+//! A StatefulSet, because two processes on one storage directory destroy it
 //! (`docs/decisions/0003-qdrant-is-a-stateful-set-of-three.md`).
 
 use k8s_openapi::api::apps::v1::{
@@ -26,7 +26,7 @@ use crate::parts::metadata::{self, annotate, label, pairs};
 use crate::parts::storage::{self, Access};
 use crate::parts::{container, identity};
 
-/// The `ConfigMap` with the server's settings.
+/// The ConfigMap with the server's settings.
 const CONFIG: &str = "qdrant-config";
 
 /// The peers, their Services, their settings and what keeps them up.
@@ -75,7 +75,7 @@ struct StorageSettings {
     collection: Collection,
 }
 
-/// What a new collection gets unless its creator says otherwise; `OpenMemory` says nothing.
+/// What a new collection gets unless its creator says otherwise; OpenMemory says nothing.
 #[derive(Serialize)]
 struct Collection {
     replication_factor: u32,

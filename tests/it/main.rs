@@ -1,2 +1,20 @@
-//! x
-fn main(){}
+//! The fast tests over the whole repository, in one program, because linking several costs more than running them.
+//!
+//! - `stacks`: what each stack renders, as snapshots that a reviewer reads; they are also the base of `phoenix diff`.
+//! - `config`: what a wrong configuration is told, and that no configuration makes anything panic.
+//! - `invariants`: what holds for every graph, of the shipped stacks and of generated ones.
+//! - `promises`: what the platform promises, each as a test of its own.
+//! - `registration`: what the engine is asked for, against an engine in this process.
+//! - `architecture`: who may depend on whom.
+//! - `generated`: files of the repository that are made from code are as the code makes them.
+#![allow(clippy::disallowed_methods, reason = "tests read the files of the repository")]
+
+mod architecture;
+mod config;
+mod generated;
+mod generators;
+mod invariants;
+mod promises;
+mod registration;
+mod stacks;
+mod support;

@@ -1,0 +1,154 @@
+//! What a wrong configuration is told, and that no configuration makes anything panic.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use phoenix::config::{Origins, RawConfig, read_deployment, secret};
+use phoenix::{platform, registration};
+use phoenix_cli::stack_file::StackFile;
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use crate::generators::{good, hostile};
+use crate::support::{STACKS, checked, keys, stack};
+
+/// What somebody is told who has set this key (a JSON pointer below `phoenix:`) to this value; `None` removes it.
+fn told(stack: &str, pointer: &str, value: Option<Value>) -> String {
+    let mut all: Value = keys(stack).into_iter().collect();
+    let (parent, key) = pointer.rsplit_once('/').unwrap();
+    let parent = if parent.is_empty() { &mut all } else { all.pointer_mut(&format!("/phoenix:{}", &parent[1..])).unwrap() };
+    let key = if pointer.matches('/').count() == 1 { format!("phoenix:{key}") } else { key.to_owned() };
+    match value {
+        Some(value) => parent.as_object_mut().unwrap().insert(key, value),
+        None => parent.as_object_mut().unwrap().remove(&key),
+    };
+    let Value::Object(all) = all else { unreachable!() };
+    checked(&all.into_iter().collect()).expect_err("the change makes it wrong").to_string()
+}
+
+#[test]
+fn a_wrong_value_is_told_with_its_key_and_the_way_out() {
+    let conversations = [
+        ("a missing key", told("dev", "/qdrant/replicas", None)),
+        ("a missing system", told("dev", "/qdrant", None)),
+        ("a wrong type", told("dev", "/qdrant/replicas", Some(json!("three")))),
+        ("a negative number", told("dev", "/qdrant/replicas", Some(json!(-3)))),
+        ("a number that is too large", told("dev", "/postgres/port", Some(json!(70_000)))),
+        ("an unknown key", told("dev", "/qdrant/replica", Some(json!(3)))),
+        ("an unknown system", told("dev", "/quadrant", Some(json!({})))),
+        ("an unknown word", told("dev", "/qdrant/mode", Some(json!("clustr")))),
+        ("neither a value nor a placeholder", told("dev", "/openmemory/image", Some(json!(["a"])))),
+        ("a placeholder that says more", told("dev", "/openmemory/image", Some(json!({"placeholder": "a", "note": "b"})))),
+        ("an even cluster", told("prod", "/qdrant/replicas", Some(json!(4)))),
+        ("two peers", told("prod", "/qdrant/replicas", Some(json!(2)))),
+        ("a cluster of one", told("prod", "/qdrant/replicas", Some(json!(1)))),
+        ("three pods on an exclusive volume", told("dev", "/openmemory/replicas", Some(json!(3)))),
+        ("a tag in production", told("prod", "/qdrant/image", Some(json!("qdrant/qdrant:v1.19.0")))),
+        ("latest", told("dev", "/qdrant/image", Some(json!("qdrant/qdrant:latest")))),
+        ("limits below requests", told("dev", "/qdrant/resources/limits/memory", Some(json!("128Mi")))),
+        ("a quota without room", told("prod", "/namespace/quota/pods", Some(json!(9)))),
+        ("a single pod in production", told("prod", "/openmemory/replicas", Some(json!(1)))),
+        ("a network that is none", told("dev", "/postgres/networks", Some(json!(["10.0.0.1/8"])))),
+        ("a secret in clear", told("dev", "/openaiApiKey", Some(json!("anything")))),
+    ];
+    let text: Vec<_> = conversations.iter().map(|(what, told)| format!("# {what}\n{told}\n")).collect();
+    insta::assert_snapshot!(text.join("\n"));
+}
+
+#[test]
+fn every_problem_is_told_at_once() {
+    let mut keys = keys("prod");
+    keys.get_mut("phoenix:qdrant").unwrap()["replicas"] = json!(4);
+    keys.get_mut("phoenix:qdrant").unwrap()["writeConsistencyFactor"] = json!(9);
+    keys.get_mut("phoenix:openmemory").unwrap()["storage"]["mode"] = json!("exclusive");
+    keys.get_mut("phoenix:postgres").unwrap()["port"] = json!(0);
+    let problems = checked(&keys).unwrap_err();
+    let named: Vec<_> = problems.iter().map(|problem| problem.key.as_str()).collect();
+    assert_eq!(
+        named,
+        ["phoenix:openmemory.storage.mode", "phoenix:qdrant.replicas", "phoenix:qdrant.writeConsistencyFactor", "phoenix:postgres.port"]
+    );
+}
+
+#[test]
+fn a_problem_is_placed_on_its_line() {
+    let file = StackFile::parse("stacks/Pulumi.a.yaml", "config:\n  phoenix:environment: production\n".to_owned()).unwrap();
+    let problems = file.raw().unwrap_err().located(&file.origins);
+    let problem = problems.iter().find(|problem| problem.key == "phoenix:environment").unwrap();
+    assert_eq!(problem.origin.as_ref().unwrap().to_string(), "stacks/Pulumi.a.yaml:2");
+    assert_eq!(Origins::default().of("phoenix:environment"), None);
+}
+
+fn texts(stack: &str) -> BTreeMap<String, String> {
+    keys(stack).into_iter().map(|(key, value)| (key, value.as_str().map_or_else(|| value.to_string(), str::to_owned))).collect()
+}
+
+fn all_secrets() -> BTreeSet<String> {
+    secret::INVENTORY.iter().map(|row| format!("phoenix:{}", row.key)).collect()
+}
+
+fn deployment(texts: &BTreeMap<String, String>, secrets: &BTreeSet<String>) -> Result<phoenix::config::StackConfig, String> {
+    read_deployment(texts, &secrets.iter().map(String::as_str).collect()).map_err(|problems| problems.to_string())
+}
+
+#[test]
+fn the_engine_and_the_file_give_the_same_configuration() {
+    for name in STACKS {
+        let mut texts = texts(name);
+        texts.insert("phoenix:sandbox".to_owned(), "true".to_owned());
+        let read = deployment(&texts, &all_secrets()).unwrap();
+        assert_eq!(read, phoenix::config::StackConfig { sandbox: true, ..stack(name).config });
+    }
+}
+
+#[test]
+fn a_deployment_refuses_placeholders_and_missing_secrets_together() {
+    let mut secrets = all_secrets();
+    secrets.remove("phoenix:qdrantApiKey");
+    secrets.insert("phoenix:openAiKey".to_owned());
+    insta::assert_snapshot!(deployment(&texts("dev"), &secrets).unwrap_err());
+}
+
+#[test]
+fn the_sandbox_accepts_placeholders() {
+    let mut texts = texts("prod");
+    texts.insert("phoenix:sandbox".to_owned(), "true".to_owned());
+    assert!(deployment(&texts, &all_secrets()).is_ok());
+}
+
+#[test]
+fn no_shipped_stack_claims_to_be_the_sandbox() {
+    for name in STACKS {
+        assert!(!stack(name).config.sandbox, "{name}");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(3000))]
+
+    #[test]
+    fn a_good_configuration_is_accepted_and_built(keys in good()) {
+        let config = checked(&keys).map_err(|problems| TestCaseError::fail(problems.to_string()))?;
+        let graph = platform::build(&config);
+        registration::lower(&graph, &config).check();
+    }
+
+    #[test]
+    fn a_hostile_configuration_is_refused_with_words_or_built(keys in hostile()) {
+        match checked(&keys) {
+            Ok(config) => prop_assert!(!platform::build(&config).is_empty()),
+            Err(problems) => {
+                prop_assert!(!problems.is_empty());
+                for problem in problems.iter() {
+                    prop_assert!(problem.key.starts_with("phoenix"), "{}", problem.key);
+                    prop_assert!(problem.message.chars().count() < 500, "{}", problem.message);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn texts_of_the_engine_never_panic(key in "phoenix:[a-zA-Z]{0,12}|\\PC*", text in "\\PC*|[\\[{]{0,2000}") {
+        let value = RawConfig::value_from_text(&key, &text);
+        prop_assert!(checked(&BTreeMap::from([(key, value)])).is_err());
+    }
+}

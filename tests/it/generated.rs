@@ -1,0 +1,40 @@
+//! Files of the repository that are made from code are as the code makes them.
+//!
+//! `PHOENIX_WRITE_GENERATED=1 cargo test --test it generated` writes them anew.
+
+use phoenix::config::raw::stack_file_schema;
+use phoenix::registration::PROVIDER_VERSION;
+
+use crate::support::root;
+
+fn is_as_generated(path: &str, generated: &str) {
+    let path = root().join(path);
+    if std::env::var_os("PHOENIX_WRITE_GENERATED").is_some() {
+        std::fs::write(&path, generated).unwrap();
+    }
+    let committed = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(
+        committed == generated,
+        "{} is not as the code makes it; write it anew with PHOENIX_WRITE_GENERATED=1 cargo test --test it generated",
+        path.display()
+    );
+}
+
+#[test]
+fn the_schema_of_the_stack_files_is_as_generated() {
+    let schema = serde_json::to_string_pretty(&stack_file_schema()).unwrap();
+    is_as_generated("stacks/schema.json", &format!("{schema}\n"));
+}
+
+#[test]
+fn the_page_of_the_command_is_as_generated() {
+    is_as_generated("docs/cli.md", &phoenix_cli::docs::markdown());
+}
+
+#[test]
+fn the_host_and_the_registrations_name_the_same_provider() {
+    let metadata = cargo_metadata::MetadataCommand::new().manifest_path(root().join("Cargo.toml")).no_deps().exec().unwrap();
+    let phoenix = metadata.packages.iter().find(|package| package.name == "phoenix").unwrap();
+    assert_eq!(phoenix.metadata["pulumi"]["packages"][0]["name"], "kubernetes");
+    assert_eq!(phoenix.metadata["pulumi"]["packages"][0]["version"], PROVIDER_VERSION);
+}

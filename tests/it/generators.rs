@@ -1,0 +1,190 @@
+//! Configurations made up by chance: good ones, and hostile ones.
+
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+use proptest::sample::select;
+use serde_json::{Value, json};
+
+/// The keys of a configuration that is good, far from the shipped ones.
+pub fn good() -> impl Strategy<Value = BTreeMap<String, Value>> {
+    (environment(), openmemory(), qdrant(), namespace(), cluster(), postgres(), any::<bool>()).prop_map(
+        |(environment, mut openmemory, mut qdrant, namespace, cluster, postgres, protect)| {
+            if environment == "prod" {
+                // Production asks for more than one of everything, by digest.
+                openmemory["image"] = json!(pinned("team/openmemory"));
+                qdrant["image"] = json!(pinned("qdrant/qdrant"));
+                openmemory["replicas"] = json!(openmemory["replicas"].as_u64().unwrap().max(2));
+                openmemory["storage"]["mode"] = json!("shared");
+                if qdrant["mode"] == "single" {
+                    qdrant["mode"] = json!("cluster");
+                    qdrant["replicas"] = json!(3);
+                    qdrant["replicationFactor"] = json!(2);
+                }
+            }
+            if let Some(autoscaling) = openmemory.get_mut("autoscaling") {
+                autoscaling["maxReplicas"] = json!(40);
+            }
+            BTreeMap::from([
+                ("phoenix:environment".to_owned(), json!(environment)),
+                ("phoenix:openmemory".to_owned(), openmemory),
+                ("phoenix:qdrant".to_owned(), qdrant),
+                ("phoenix:namespace".to_owned(), namespace),
+                ("phoenix:cluster".to_owned(), cluster),
+                ("phoenix:postgres".to_owned(), postgres),
+                ("phoenix:secrets".to_owned(), json!({"mode": "local"})),
+                ("phoenix:protect".to_owned(), json!(protect)),
+                ("aws:region".to_owned(), json!("eu-central-1")),
+            ])
+        },
+    )
+}
+
+/// The keys of a configuration in which something may be terribly wrong.
+pub fn hostile() -> impl Strategy<Value = BTreeMap<String, Value>> {
+    (good(), prop::collection::vec((any::<prop::sample::Index>(), anything()), 1..4)).prop_map(|(keys, blows)| {
+        let mut value: Value = keys.into_iter().collect();
+        for (place, blow) in blows {
+            let pointers = places(&value);
+            let pointer = &pointers[place.index(pointers.len())];
+            *value.pointer_mut(pointer).expect("the place was just found") = blow;
+        }
+        match value {
+            Value::Object(keys) => keys.into_iter().collect(),
+            other => BTreeMap::from([("phoenix:qdrant".to_owned(), other)]),
+        }
+    })
+}
+
+/// Any JSON at all, with a liking for what is nearly right.
+pub fn anything() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        any::<u64>().prop_map(Value::from),
+        any::<f64>().prop_map(Value::from),
+        any::<String>().prop_map(Value::from),
+        select(vec!["0", "-1", "1e9", "", " ", "latest", "a:latest", "@sha256:", "${HOME}", "{{", "\u{0}", "../..", "secret phoenix:openaiApiKey", "18446744073709551616Gi", "999999999999999P"])
+            .prop_map(Value::from),
+        "[a-z0-9./:@-]{0,300}".prop_map(Value::from),
+    ];
+    leaf.prop_recursive(4, 40, 5, |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..5).prop_map(Value::from),
+            prop::collection::btree_map("[a-zA-Z]{1,12}|\\PC{0,8}", inner.clone(), 0..5).prop_map(|fields| fields.into_iter().collect()),
+            inner.prop_map(|value| json!({"placeholder": value})),
+        ]
+    })
+}
+
+fn places(value: &Value) -> Vec<String> {
+    let mut found = vec![String::new()];
+    let children: Vec<(String, &Value)> = match value {
+        Value::Object(fields) => {
+            fields.iter().map(|(key, value)| (key.replace('~', "~0").replace('/', "~1"), value)).collect()
+        }
+        Value::Array(items) => items.iter().enumerate().map(|(place, value)| (place.to_string(), value)).collect(),
+        _ => Vec::new(),
+    };
+    for (key, child) in children {
+        found.extend(places(child).into_iter().map(|rest| format!("/{key}{rest}")));
+    }
+    found
+}
+
+fn pinned(name: &str) -> String {
+    format!("{name}@sha256:{}", "0123456789abcdef".repeat(4))
+}
+
+fn environment() -> impl Strategy<Value = &'static str> {
+    select(vec!["dev", "staging", "prod"])
+}
+
+fn resources() -> impl Strategy<Value = Value> {
+    (1..4_u32, 1..8_u32).prop_map(|(cpu, memory)| {
+        json!({
+            "requests": {"cpu": format!("{}m", cpu * 100), "memory": format!("{memory}Gi")},
+            "limits": {"cpu": format!("{cpu}"), "memory": format!("{}Gi", memory * 2)},
+        })
+    })
+}
+
+fn class() -> impl Strategy<Value = Value> {
+    select(vec![Value::Null, json!("fast"), json!({"placeholder": "a class"})])
+}
+
+fn openmemory() -> impl Strategy<Value = Value> {
+    let accelerator = select(vec![
+        Value::Null,
+        json!({"labels": "lambda", "product": "rtx-4090"}),
+        json!({"labels": "nvidia", "product": "NVIDIA-A100-SXM4-40GB", "count": 2}),
+    ]);
+    (1..20_u32, any::<bool>(), any::<bool>(), resources(), class(), accelerator).prop_map(
+        |(replicas, auto, shared, resources, class, accelerator)| {
+            let alone = !shared;
+            json!({
+                "image": "team/openmemory:1.2.3",
+                "replicas": if alone { 1 } else { replicas },
+                "autoscaling": if auto && !alone { json!({"maxReplicas": 40, "cpuPercent": 60}) } else { Value::Null },
+                "resources": resources,
+                "storage": {"mode": if alone { "exclusive" } else { "shared" }, "size": "10Gi", "storageClass": class},
+                "accelerator": accelerator,
+            })
+        },
+    )
+    .prop_map(without_nulls)
+}
+
+fn qdrant() -> impl Strategy<Value = Value> {
+    (0..5_u32, resources(), class(), 0..3651_u32).prop_map(|(size, resources, class, days)| {
+        let replicas = if size == 0 { 1 } else { size * 2 + 1 };
+        let factor = replicas.min(2);
+        json!({
+            "image": "qdrant/qdrant:v1.19.0-unprivileged",
+            "mode": if size == 0 { "single" } else { "cluster" },
+            "replicas": replicas,
+            "replicationFactor": factor,
+            "writeConsistencyFactor": 1,
+            "resources": resources,
+            "storage": {"size": "10Gi", "storageClass": class.clone()},
+            "snapshots": {"size": "10Gi"},
+            "auditDays": days,
+        })
+    })
+    .prop_map(without_nulls)
+}
+
+fn namespace() -> impl Strategy<Value = Value> {
+    (any::<bool>(), any::<bool>()).prop_map(|(ai, mcp)| {
+        json!({
+            "manageAi": ai,
+            "manageMcp": mcp,
+            "quota": {"requestsCpu": "1k", "requestsMemory": "10Ti", "limitsCpu": "2k", "limitsMemory": "20Ti", "pods": 500, "requestsStorage": "1Pi"},
+        })
+    })
+}
+
+fn cluster() -> impl Strategy<Value = Value> {
+    (select(vec![Value::Null, json!("1-31")]), select(vec!["monitoring", "observability"])).prop_map(|(revision, monitoring)| {
+        without_nulls(json!({
+            "context": "somewhere",
+            "identifier": "a-cluster",
+            "mesh": {"revision": revision},
+            "monitoring": {"namespace": monitoring},
+            "privateNetworks": [],
+        }))
+    })
+}
+
+fn postgres() -> impl Strategy<Value = Value> {
+    select(vec![
+        json!({"host": "db.example.com"}),
+        json!({"host": "10.1.2.3", "port": 6432, "networks": ["10.1.2.0/24", "10.1.3.7/32"]}),
+        json!({"host": {"placeholder": "the host"}}),
+    ])
+}
+
+fn without_nulls(value: Value) -> Value {
+    phoenix_graph::canonical::canonical(value)
+}

@@ -1,0 +1,179 @@
+//! What the engine is asked for, as a plan and against an engine in this process.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::num::NonZeroUsize;
+use std::time::Duration;
+
+use phoenix::config::secret::INVENTORY;
+use phoenix::registration::lower;
+use phoenix_graph::Graph;
+use pulumi_wire::fake::{Call, FakeEngine};
+use pulumi_wire::{DEFAULT_IN_FLIGHT, Kind, Plan, SecretString, Value, register};
+
+use crate::support::{STACKS, stack};
+
+fn plan(name: &str) -> Plan {
+    let stack = stack(name);
+    lower(&stack.graph, &stack.config)
+}
+
+fn secrets() -> BTreeMap<String, SecretString> {
+    INVENTORY.iter().map(|row| (row.key.to_owned(), SecretString::from(canary(row.key)))).collect()
+}
+
+fn canary(key: &str) -> String {
+    format!("canary-{key}-value")
+}
+
+/// Registers a stack with an engine in this process.
+async fn registered(name: &str, fake: &FakeEngine) -> Vec<String> {
+    let engine = fake.connect().await;
+    let deployment = engine.deployment().await.unwrap();
+    register(&engine, &deployment, &plan(name), &secrets(), DEFAULT_IN_FLIGHT).await.unwrap().urns
+}
+
+#[tokio::test]
+async fn the_engine_knows_every_object_by_these_names() {
+    // A changed line here is a replaced object in every cluster.
+    for name in STACKS {
+        let fake = FakeEngine::up().start().await;
+        let mut urns = registered(name, &fake).await;
+        urns.sort();
+        insta::assert_snapshot!(format!("urns of {name}"), urns.join("\n"));
+    }
+}
+
+#[test]
+fn what_is_asked_for_is_as_its_snapshot_says() {
+    let mut text = String::new();
+    for (place, resource) in plan("prod").resources.iter().enumerate() {
+        writeln!(text, "{place} {} {}", resource.token, resource.name).unwrap();
+        let mut line = |what: &str, value: String| writeln!(text, "    {what}: {value}").unwrap();
+        if !resource.dependencies.is_empty() {
+            line("after", format!("{:?}", resource.dependencies));
+        }
+        for (property, places) in &resource.property_dependencies {
+            line(&format!("{property} from"), format!("{places:?}"));
+        }
+        for (what, flag) in [("protect", resource.protect), ("retain on delete", resource.retain_on_delete)] {
+            if let Some(flag) = flag {
+                line(what, flag.to_string());
+            }
+        }
+        if let Some(create) = &resource.timeouts.create {
+            line("ready within", create.clone());
+        }
+        if resource.token.starts_with("pulumi:providers:") {
+            line("inputs", format!("{:?}", resource.inputs));
+        }
+    }
+    insta::assert_snapshot!(text);
+}
+
+#[test]
+fn every_object_of_the_graph_is_asked_for_once_below_its_system() {
+    for name in STACKS {
+        let (plan, graph) = (plan(name), stack(name).graph);
+        let objects: Vec<_> = plan.resources.iter().filter(|resource| resource.token.starts_with("kubernetes:")).collect();
+        assert_eq!(objects.len(), graph.len());
+        for object in objects {
+            let parent = &plan.resources[object.parent.unwrap()];
+            assert_eq!((parent.kind, parent.token.as_str()), (Kind::Component, "phoenix:index:System"));
+            assert_eq!(object.provider, Some(0), "{} uses the provider that is pinned to the cluster", object.name);
+            let holds = graph.component(&parent.name).objects().any(|candidate| candidate.id.path() == object.name);
+            assert!(holds, "{} is declared by {}", object.name, parent.name);
+        }
+    }
+}
+
+#[test]
+fn no_pod_starts_before_the_policies_that_guard_it() {
+    let plan = plan("prod");
+    let places = |kind: &str| -> Vec<usize> {
+        (0..plan.resources.len()).filter(|place| plan.resources[*place].token.ends_with(&format!(":{kind}"))).collect()
+    };
+    let guards: Vec<_> = ["NetworkPolicy", "AuthorizationPolicy", "PeerAuthentication", "ResourceQuota"].into_iter().flat_map(places).collect();
+    assert!(guards.len() >= 7);
+    for workload in places("Deployment").into_iter().chain(places("StatefulSet")) {
+        for guard in &guards {
+            assert!(plan.resources[workload].dependencies.contains(guard));
+        }
+    }
+}
+
+#[tokio::test]
+async fn secret_values_travel_only_as_secrets() {
+    let fake = FakeEngine::up().start().await;
+    registered("prod", &fake).await;
+    let mut sealed = 0;
+    for request in fake.registrations() {
+        let inputs = pulumi_wire::from_wire(request.object.clone().unwrap_or_default()).unwrap();
+        // `Debug` leaves out what is inside a secret; whatever it shows would be in the clear.
+        let in_clear = format!("{inputs:?}");
+        for row in INVENTORY {
+            assert!(!in_clear.contains(&canary(row.key)), "{} shows {}", request.name, row.key);
+        }
+        if let Some(Value::Object(data)) = inputs.get("stringData") {
+            sealed += data.values().filter(|value| matches!(value, Value::Secret(_))).count();
+        }
+    }
+    assert_eq!(sealed, INVENTORY.len());
+}
+
+#[tokio::test]
+async fn a_missing_secret_is_told_before_anything_is_registered() {
+    let fake = FakeEngine::up().start().await;
+    let engine = fake.connect().await;
+    let deployment = engine.deployment().await.unwrap();
+    let mut secrets = secrets();
+    secrets.remove("qdrantApiKey");
+    secrets.remove("openaiApiKey");
+    let error = register(&engine, &deployment, &plan("dev"), &secrets, DEFAULT_IN_FLIGHT).await.unwrap_err();
+    assert!(fake.registrations().is_empty());
+    let told = error.to_string();
+    assert!(told.contains("qdrantApiKey") && told.contains("openaiApiKey"), "{told}");
+}
+
+#[tokio::test]
+async fn at_least_eight_registrations_are_in_flight() {
+    let fake = FakeEngine::up().delay(Duration::from_millis(20)).start().await;
+    registered("prod", &fake).await;
+    assert!(fake.high_water_mark() >= 8, "{}", fake.high_water_mark());
+    assert!(fake.high_water_mark() <= DEFAULT_IN_FLIGHT.get());
+}
+
+#[tokio::test]
+async fn one_at_a_time_the_order_of_requests_is_the_order_of_the_plan() {
+    let fake = FakeEngine::up().start().await;
+    let engine = fake.connect().await;
+    let deployment = engine.deployment().await.unwrap();
+    let plan = plan("prod");
+    register(&engine, &deployment, &plan, &secrets(), NonZeroUsize::MIN).await.unwrap();
+    let asked: Vec<_> = fake.registrations().into_iter().map(|request| request.name).skip(1).collect();
+    let planned: Vec<_> = plan.resources.into_iter().map(|resource| resource.name).collect();
+    assert_eq!(asked, planned);
+}
+
+#[tokio::test]
+async fn components_and_the_stack_close_with_their_outputs() {
+    let fake = FakeEngine::up().start().await;
+    registered("dev", &fake).await;
+    let closed = fake.calls().iter().filter(|call| matches!(call, Call::RegisterResourceOutputs(_))).count();
+    assert_eq!(closed, phoenix::platform::SYSTEMS.len() + 1);
+}
+
+#[test]
+fn a_renamed_object_keeps_its_place_in_the_state() {
+    let stack = stack("dev");
+    let mut graph: Graph = stack.graph.clone();
+    let claim = phoenix_graph::Id::namespaced("", "PersistentVolumeClaim", "sophia-memory", "memory-pvc");
+    graph.object_mut(&claim).unwrap().formerly("sophia-memory/old-claim").import(true);
+    let plan = lower(&graph, &stack.config);
+    let registration = plan.resources.iter().find(|resource| resource.name == "sophia-memory/memory-pvc").unwrap();
+    assert_eq!(registration.import_id.as_deref(), Some("sophia-memory/memory-pvc"));
+    assert_eq!(
+        registration.aliases,
+        [pulumi_wire::Alias::Spec { name: Some("sophia-memory/old-claim".to_owned()), token: None, parent: pulumi_wire::AliasParent::Same }]
+    );
+}
