@@ -19,7 +19,8 @@ pub const PROVIDER_VERSION: &str = "4.25.0";
 /// The type of a system's component. One type for all: an object that moves to another system keeps its name.
 const SYSTEM: &str = "phoenix:index:System";
 
-/// Kinds that guard pods. No pod runs before those of its namespace stand.
+/// Kinds that guard pods. No pod runs, and no volume is claimed, before those of its namespace stand: besides being
+/// unguarded, it would be refused while the quota's status is not known yet.
 const GUARDS: [&str; 5] = [
     "NetworkPolicy",
     "PeerAuthentication",
@@ -101,7 +102,7 @@ fn lower_object(object: &Object, graph: &Graph, places: &BTreeMap<&Id, usize>) -
             .get(id)
             .unwrap_or_else(|| panic!("{} is to come after {id}, which is not before it", object.id))
     }));
-    if references::pod_spec(object).is_some() {
+    if references::pod_spec(object).is_some() || object.id.kind == "PersistentVolumeClaim" {
         dependencies.extend(guards(object, graph).filter_map(|id| places.get(id)));
     }
     Registration {

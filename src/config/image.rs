@@ -45,8 +45,12 @@ impl Image {
             return Err("has a tag that no registry accepts");
         }
         match (tag, digest) {
-            (Some("latest"), None) => Err("uses the tag latest, which names another image every day"),
-            (None, None) => Err("has neither a tag nor a digest, which means latest"),
+            (Some("latest"), None) => {
+                Err("uses the tag latest, another image every day; name a version or a digest")
+            }
+            (None, None) => {
+                Err("has neither a tag nor a digest, which means latest; name a version or a digest")
+            }
             _ => Ok(Self {
                 reference: reference.to_owned(),
                 pinned: digest.is_some(),

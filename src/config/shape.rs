@@ -14,9 +14,7 @@ static SCHEMA: LazyLock<Value> = LazyLock::new(raw::schema);
 
 /// Every difference between `value`, the keys without `phoenix:`, and the schema.
 pub fn check(value: &Value) -> Problems {
-    let mut shape = Shape {
-        problems: Problems::default(),
-    };
+    let mut shape = Shape { problems: Problems::default(), meaning: None };
     shape.value(&SCHEMA, value, "");
     shape.problems
 }
@@ -33,10 +31,13 @@ pub fn is_text(key: &str) -> bool {
 
 struct Shape {
     problems: Problems,
+    /// What the key that is being looked at means, in the words of its reference.
+    meaning: Option<String>,
 }
 
 impl Shape {
     fn value(&mut self, schema: &Value, value: &Value, path: &str) {
+        let outer = std::mem::replace(&mut self.meaning, meaning(schema));
         let schema = resolve(schema);
         let choices = choices(schema);
         if !choices.is_empty() {
@@ -45,6 +46,16 @@ impl Shape {
             self.branches(branches, value, path);
         } else {
             self.plain(schema, value, path);
+        }
+        self.meaning = outer;
+    }
+
+    /// Notes that a value is not what its key wants, with what the key means as the way out.
+    fn not_wanted(&mut self, path: &str, value: &Value, wanted: &str) {
+        let message = format!("is {}, but must be {wanted}", shown(value));
+        match self.meaning.clone() {
+            Some(meaning) => self.problems.add_with_hint(key(path), message, meaning),
+            None => self.problems.add(key(path), message),
         }
     }
 
@@ -81,10 +92,7 @@ impl Shape {
             self.value(branch, value, path);
         } else {
             let allowed: Vec<_> = branches.iter().flat_map(|branch| described(branch)).collect();
-            self.problems.add(
-                key(path),
-                format!("is {}, but must be {}", shown(value), allowed.join(" or ")),
-            );
+            self.not_wanted(path, value, &allowed.join(" or "));
         }
     }
 
@@ -95,14 +103,7 @@ impl Shape {
             || (types.contains(&"number") && value.is_number())
             || (types.contains(&"integer") && value.is_u64());
         if !fits {
-            self.problems.add(
-                key(path),
-                format!(
-                    "is {}, but must be {}",
-                    shown(value),
-                    described(schema).join(" or ")
-                ),
-            );
+            self.not_wanted(path, value, &described(schema).join(" or "));
             return;
         }
         match value {
@@ -139,12 +140,8 @@ impl Shape {
             .filter_map(Value::as_str)
         {
             if !fields.contains_key(name) {
-                let purpose = known
-                    .get(name)
-                    .map(resolve)
-                    .and_then(|schema| schema.get("description"))
-                    .and_then(Value::as_str);
-                let hint = format!("add it to the stack file. {}", purpose.unwrap_or_default());
+                let purpose = known.get(name).and_then(meaning).unwrap_or_default();
+                let hint = format!("add it to the stack file. {purpose}");
                 self.problems
                     .add_with_hint(key(&join(path, name)), "is missing", hint.trim_end());
             }
@@ -188,15 +185,20 @@ impl Shape {
             .as_u64()
             .is_some_and(|number| (least..=most).contains(&number))
         {
-            self.problems.add(
-                key(path),
-                format!(
-                    "is {}, but must be a whole number from {least} to {most}",
-                    shown(value)
-                ),
-            );
+            self.not_wanted(path, value, &format!("a whole number from {least} to {most}"));
         }
     }
+}
+
+/// What a key means: the words beside its type, or those of its type.
+fn meaning(schema: &Value) -> Option<String> {
+    let words = |schema: &Value| {
+        schema
+            .get("description")
+            .and_then(Value::as_str)
+            .map(str::to_owned)
+    };
+    words(schema).or_else(|| words(resolve(schema)))
 }
 
 fn resolve(schema: &Value) -> &Value {

@@ -431,7 +431,9 @@ impl Check {
         ] {
             if request > limit {
                 let message = format!("is {limit}, which is less than the {request} it asks for");
-                self.problems.add(key(&format!("{path}.limits.{name}")), message);
+                let hint = format!("raise it, or lower phoenix:{path}.requests.{name}");
+                self.problems
+                    .add_with_hint(key(&format!("{path}.limits.{name}")), message, hint);
             }
         }
         Some(Resources { requests, limits })

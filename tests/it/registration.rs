@@ -40,7 +40,7 @@ async fn the_engine_knows_every_object_by_these_names() {
         let fake = FakeEngine::up().start().await;
         let mut urns = registered(name, &fake).await;
         urns.sort();
-        insta::assert_snapshot!(format!("urns of {name}"), urns.join("\n"));
+        insta::assert_snapshot!(format!("urns-of-{name}"), urns.join("\n"));
     }
 }
 
