@@ -1,0 +1,173 @@
+//! What can go wrong between a program and the engine, and what the program's exit code has to be then.
+
+use std::fmt::{self, Write as _};
+use std::process::ExitCode;
+
+use crate::value::EncodeError;
+use crate::wire::EXIT_ALREADY_SHOWN;
+
+/// Why a deployment could not be declared.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The program was started by hand.
+    #[error(
+        "the environment variable {variable} is not set (hint: this program is started by Pulumi; run \
+         `pulumi preview` or `pulumi up` in the project's folder)"
+    )]
+    NotStartedByPulumi {
+        /// The variable that is missing.
+        variable: &'static str,
+    },
+    /// A variable does not say what it should.
+    #[error("cannot read the environment variable {variable}")]
+    Variable {
+        /// The variable.
+        variable: &'static str,
+        /// What is wrong with it. The text of the variable is not repeated: it may be the configuration.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The engine is not where it said it would be.
+    #[error(
+        "cannot reach Pulumi's engine at {address} (hint: is the `pulumi` that started this program still running?)"
+    )]
+    Connect {
+        /// Where we looked.
+        address: String,
+        /// What happened there.
+        #[source]
+        source: tonic::transport::Error,
+    },
+    /// The engine was asked something general and would not answer.
+    #[error("Pulumi's engine failed while {doing}")]
+    Call {
+        /// What we were doing.
+        doing: String,
+        /// What it said.
+        #[source]
+        answer: Answer,
+    },
+    /// Some inputs cannot be sent. Nothing was registered.
+    #[error("{} cannot be sent to Pulumi:{}", count(.0.len(), "value"), list(.0))]
+    Inputs(Vec<InputProblem>),
+    /// The engine refused a resource.
+    #[error("cannot register {resource}")]
+    Registration {
+        /// Its type and name.
+        resource: String,
+        /// What the engine said.
+        #[source]
+        answer: Answer,
+    },
+    /// Resources failed, which the engine has reported one by one; others depend on them and were left out.
+    #[error("{}", incomplete(failed, *left_out))]
+    Incomplete {
+        /// The resources that failed, by type and name.
+        failed: Vec<String>,
+        /// How many were not tried because of that.
+        left_out: usize,
+    },
+    /// The engine is going away: the person interrupted it, or it has found an error of its own.
+    #[error("Pulumi stopped the update")]
+    Cancelled,
+    /// One of the others, which the person has seen already.
+    #[error(transparent)]
+    Shown(Box<Error>),
+}
+
+/// A value that cannot be sent, and whose it is.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error("{resource}: {problem}")]
+pub struct InputProblem {
+    /// The resource's type and name, or the stack's outputs.
+    pub resource: String,
+    /// What is wrong.
+    #[source]
+    pub problem: EncodeError,
+}
+
+impl Error {
+    /// Whether the person knows already, so that repeating it would only be noise.
+    pub fn already_shown(&self) -> bool {
+        matches!(self, Error::Shown(_) | Error::Cancelled)
+    }
+
+    /// What the program shall end with: 32 tells its host to add nothing, 1 that nobody has been told yet.
+    pub fn exit_code(&self) -> ExitCode {
+        if self.already_shown() {
+            ExitCode::from(EXIT_ALREADY_SHOWN)
+        } else {
+            ExitCode::FAILURE
+        }
+    }
+
+    /// Takes an answer of the engine for what it is: it says "unavailable" or "cancelled" when it goes away.
+    pub(crate) fn of_status(status: tonic::Status, otherwise: impl FnOnce(Answer) -> Self) -> Self {
+        match status.code() {
+            tonic::Code::Unavailable | tonic::Code::Cancelled => Error::Cancelled,
+            _ => otherwise(Answer(Box::new(status))),
+        }
+    }
+
+    /// The error and all its causes in one text.
+    pub fn with_causes(&self) -> String {
+        let mut text = self.to_string();
+        let mut cause = std::error::Error::source(self);
+        while let Some(error) = cause {
+            let _ = write!(text, ": {error}");
+            cause = error.source();
+        }
+        text
+    }
+}
+
+/// What the engine said instead of doing what it was asked.
+#[derive(Debug)]
+pub struct Answer(Box<tonic::Status>);
+
+impl Answer {
+    /// The kind of refusal.
+    pub fn code(&self) -> tonic::Code {
+        self.0.code()
+    }
+}
+
+impl fmt::Display for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.0.message().is_empty() {
+            self.code().description()
+        } else {
+            self.0.message()
+        })
+    }
+}
+
+impl std::error::Error for Answer {}
+
+fn count(number: usize, what: &str) -> String {
+    let ending = if number == 1 { "" } else { "s" };
+    format!("{number} {what}{ending}")
+}
+
+fn list(problems: &[InputProblem]) -> String {
+    problems.iter().fold(String::new(), |mut text, problem| {
+        let _ = write!(text, "\n  - {problem}");
+        text
+    })
+}
+
+fn incomplete(failed: &[String], left_out: usize) -> String {
+    let mut text = format!(
+        "{} failed: {}",
+        count(failed.len(), "resource"),
+        failed.join(", ")
+    );
+    if left_out > 0 {
+        let _ = write!(
+            text,
+            "; {} not tried, because of that",
+            count(left_out, "resource")
+        );
+    }
+    text
+}

@@ -1,0 +1,307 @@
+//! An engine in this process that answers as the real one does, for tests of programs and hosts.
+//!
+//! It builds URNs as the engine builds them, gives no ids in a preview, refuses what the engine refuses, and writes
+//! down all it was asked. It promises to be strict: a program that passes here has sent well-formed requests in
+//! an order that is possible. It runs no provider and keeps no state, so it knows nothing of diffs.
+//!
+//! ```
+//! use pulumi_wire::fake::{FakeEngine, Reaction};
+//! # tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap().block_on(async {
+//! let fake = FakeEngine::preview().react("slow", Reaction::Fail).start().await;
+//! let engine = fake.connect().await;
+//! assert_eq!(engine.deployment().await.unwrap().project, "project");
+//! # });
+//! ```
+
+mod engine;
+mod monitor;
+mod urn;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tonic::Code;
+use tonic::transport::Server;
+use tonic::transport::server::TcpIncoming;
+
+use crate::engine::Engine;
+use crate::proto::engine_server::EngineServer;
+use crate::proto::resource_monitor_server::ResourceMonitorServer;
+use crate::proto::{
+    FullSize as _, LogRequest, LogSeverity, RegisterResourceOutputsRequest, RegisterResourceRequest,
+};
+use crate::serve::Stop;
+use monitor::Known;
+pub use urn::urn;
+
+/// What an engine shall be like. [`start`](Script::start) makes one.
+#[derive(Clone, Debug)]
+pub struct Script {
+    project: String,
+    stack: String,
+    preview: bool,
+    config: BTreeMap<String, String>,
+    secret_keys: BTreeSet<String>,
+    reactions: BTreeMap<String, Reaction>,
+    delay: Duration,
+    without_deployment_info: bool,
+    without_shutdown_signal: bool,
+}
+
+/// What an engine does about a resource of some name, other than to accept it.
+#[derive(Clone, Debug)]
+pub enum Reaction {
+    /// Answers that it failed, as the engine does with `--continue-on-error`.
+    Fail,
+    /// Answers that it was not tried, because something it depends on failed.
+    Skip,
+    /// Breaks the call off.
+    Refuse(Code, String),
+    /// Accepts it after a while.
+    Delay(Duration),
+    /// Goes away: this call and all that are pending or still come are answered "unavailable".
+    ShutDown,
+}
+
+/// Something the engine was asked or told.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Call {
+    /// What is being deployed?
+    GetDeploymentInfo,
+    /// Let this resource exist.
+    RegisterResource(Box<RegisterResourceRequest>),
+    /// That was all of this component, or these are the stack's outputs.
+    RegisterResourceOutputs(RegisterResourceOutputsRequest),
+    /// Nothing more will come.
+    SignalAndWaitForShutdown,
+    /// Show this to the person.
+    Log(LogRequest),
+}
+
+impl Script {
+    fn new(preview: bool) -> Self {
+        Self {
+            project: "project".to_owned(),
+            stack: "stack".to_owned(),
+            preview,
+            config: BTreeMap::new(),
+            secret_keys: BTreeSet::new(),
+            reactions: BTreeMap::new(),
+            delay: Duration::ZERO,
+            without_deployment_info: false,
+            without_shutdown_signal: false,
+        }
+    }
+
+    /// Names the project and the stack, which are `project` and `stack` otherwise.
+    #[must_use]
+    pub fn deploying(mut self, project: &str, stack: &str) -> Self {
+        project.clone_into(&mut self.project);
+        stack.clone_into(&mut self.stack);
+        self
+    }
+
+    /// Sets a configuration value, by full key.
+    #[must_use]
+    pub fn config(mut self, key: &str, value: &str) -> Self {
+        self.config.insert(key.to_owned(), value.to_owned());
+        self
+    }
+
+    /// Sets a secret configuration value, by full key.
+    #[must_use]
+    pub fn secret(mut self, key: &str, value: &str) -> Self {
+        self.secret_keys.insert(key.to_owned());
+        self.config(key, value)
+    }
+
+    /// Says what to do about the resources of a name.
+    #[must_use]
+    pub fn react(mut self, name: &str, reaction: Reaction) -> Self {
+        self.reactions.insert(name.to_owned(), reaction);
+        self
+    }
+
+    /// Takes this long over every registration.
+    #[must_use]
+    pub fn delay(mut self, delay: Duration) -> Self {
+        self.delay = delay;
+        self
+    }
+
+    /// An engine before 3.231, which does not answer `GetDeploymentInfo`.
+    #[must_use]
+    pub fn without_deployment_info(mut self) -> Self {
+        self.without_deployment_info = true;
+        self
+    }
+
+    /// An engine before 3.180, which does not answer `SignalAndWaitForShutdown`.
+    #[must_use]
+    pub fn without_shutdown_signal(mut self) -> Self {
+        self.without_shutdown_signal = true;
+        self
+    }
+
+    /// Starts the engine on a free port on loopback.
+    ///
+    /// # Panics
+    ///
+    /// When there is none.
+    pub async fn start(self) -> FakeEngine {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
+            .await
+            .expect("a port on loopback");
+        let address = listener.local_addr().expect("a bound socket has an address");
+        let fake = FakeEngine {
+            shared: Arc::new(Shared::new(self)),
+            address,
+            stop: Stop::new(),
+        };
+        let server = Server::builder()
+            .add_service(ResourceMonitorServer::from_arc(fake.shared.clone()).full_size())
+            .add_service(EngineServer::from_arc(fake.shared.clone()).full_size())
+            .serve_with_incoming_shutdown(TcpIncoming::from(listener), fake.stop.clone().requested());
+        tokio::spawn(server);
+        fake
+    }
+}
+
+/// An engine that is running. It stops when dropped.
+pub struct FakeEngine {
+    shared: Arc<Shared>,
+    address: SocketAddr,
+    stop: Stop,
+}
+
+impl FakeEngine {
+    /// An engine that runs `pulumi preview`.
+    pub fn preview() -> Script {
+        Script::new(true)
+    }
+
+    /// An engine that runs `pulumi up`.
+    pub fn up() -> Script {
+        Script::new(false)
+    }
+
+    /// Where it listens, as the engine says it: host and port.
+    pub fn address(&self) -> String {
+        self.address.to_string()
+    }
+
+    /// The variables that a host sets for the program it starts.
+    pub fn environment(&self) -> BTreeMap<String, String> {
+        let script = &self.shared.script;
+        let json = |value: serde_json::Value| value.to_string();
+        [
+            ("PULUMI_MONITOR", self.address()),
+            ("PULUMI_ENGINE", self.address()),
+            ("PULUMI_PROJECT", script.project.clone()),
+            ("PULUMI_STACK", script.stack.clone()),
+            ("PULUMI_ORGANIZATION", "organization".to_owned()),
+            ("PULUMI_DRY_RUN", script.preview.to_string()),
+            ("PULUMI_PARALLEL", "16".to_owned()),
+            ("PULUMI_CONFIG", json(script.config.clone().into_iter().collect())),
+            (
+                "PULUMI_CONFIG_SECRET_KEYS",
+                json(script.secret_keys.iter().cloned().collect()),
+            ),
+        ]
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), value))
+        .collect()
+    }
+
+    /// Connects to it as a program would.
+    ///
+    /// # Panics
+    ///
+    /// When that fails.
+    pub async fn connect(&self) -> Engine {
+        let environment = self.environment();
+        Engine::connect_with(move |name| environment.get(name).cloned())
+            .await
+            .expect("the fake engine listens")
+    }
+
+    /// Everything it was asked or told so far, in order of arrival.
+    pub fn calls(&self) -> Vec<Call> {
+        self.shared.record().calls.clone()
+    }
+
+    /// The resources it was asked for, in order of arrival, the stack's own first.
+    pub fn registrations(&self) -> Vec<RegisterResourceRequest> {
+        self.calls()
+            .into_iter()
+            .filter_map(|call| match call {
+                Call::RegisterResource(request) => Some(*request),
+                _ => None,
+            })
+            .collect()
+    }
+
+    /// The messages it was to show: how severe, what, and under which resource.
+    pub fn logs(&self) -> Vec<(LogSeverity, String, String)> {
+        self.calls()
+            .into_iter()
+            .filter_map(|call| match call {
+                Call::Log(log) => Some((log.severity(), log.message, log.urn)),
+                _ => None,
+            })
+            .collect()
+    }
+
+    /// How many registrations were under way at once, at most.
+    pub fn high_water_mark(&self) -> usize {
+        self.shared.record().high_water_mark
+    }
+
+    /// Goes away, as the engine does when the person interrupts it or a resource fails.
+    pub fn shut_down(&self) {
+        self.shared.gone.request();
+    }
+}
+
+impl Drop for FakeEngine {
+    fn drop(&mut self) {
+        self.stop.request();
+    }
+}
+
+/// What the services share.
+struct Shared {
+    script: Script,
+    record: Mutex<Record>,
+    gone: Stop,
+}
+
+/// What has happened so far.
+#[derive(Default)]
+struct Record {
+    calls: Vec<Call>,
+    /// The URNs that were asked for, answered or not.
+    asked_for: BTreeSet<String>,
+    /// What has been answered.
+    known: BTreeMap<String, Known>,
+    under_way: usize,
+    high_water_mark: usize,
+    signalled: bool,
+}
+
+impl Shared {
+    fn new(script: Script) -> Self {
+        Self {
+            script,
+            record: Mutex::default(),
+            gone: Stop::new(),
+        }
+    }
+
+    fn record(&self) -> MutexGuard<'_, Record> {
+        self.record.lock().expect("no panic while the record was held")
+    }
+}

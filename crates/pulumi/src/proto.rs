@@ -1,0 +1,121 @@
+//! The protocol as Rust types: messages, clients and servers, generated from `proto/pulumi/*.proto`.
+//!
+//! Only what we use is described there; a method that is not is answered with `Unimplemented`, a field that is
+//! not is skipped. Messages that may carry secrets show only their outline in `Debug`.
+
+use std::fmt;
+
+use crate::wire::MAX_MESSAGE_BYTES;
+
+#[expect(
+    missing_docs,
+    clippy::pedantic,
+    reason = "generated; the description has the comments"
+)]
+mod generated {
+    tonic::include_proto!("pulumirpc");
+}
+
+pub use generated::*;
+
+/// A client or server that takes and sends messages as large as the engine does.
+pub trait FullSize {
+    /// Lifts the 4 MiB limit of the gRPC library to [`MAX_MESSAGE_BYTES`], both ways.
+    #[must_use]
+    fn full_size(self) -> Self;
+}
+
+macro_rules! full_size {
+    ($($(#[$attribute:meta])* $type:ty $(where $service:ident: $trait:path)?;)*) => {$(
+        impl$(<$service: $trait>)? FullSize for $type {
+            fn full_size(self) -> Self {
+                self.max_decoding_message_size(MAX_MESSAGE_BYTES).max_encoding_message_size(MAX_MESSAGE_BYTES)
+            }
+        }
+    )*};
+}
+
+full_size! {
+    engine_client::EngineClient<tonic::transport::Channel>;
+    language_runtime_client::LanguageRuntimeClient<tonic::transport::Channel>;
+    resource_monitor_client::ResourceMonitorClient<tonic::transport::Channel>;
+    engine_server::EngineServer<T> where T: engine_server::Engine;
+    language_runtime_server::LanguageRuntimeServer<T> where T: language_runtime_server::LanguageRuntime;
+    resource_monitor_server::ResourceMonitorServer<T> where T: resource_monitor_server::ResourceMonitor;
+}
+
+impl fmt::Debug for DeploymentInfo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DeploymentInfo")
+            .field("project", &self.project)
+            .field("stack", &self.stack)
+            .field("dry_run", &self.dry_run)
+            .field("config", &self.config.keys().collect::<Vec<_>>())
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for RegisterResourceRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RegisterResourceRequest")
+            .field("type", &self.r#type)
+            .field("name", &self.name)
+            .field("parent", &self.parent)
+            .field("object", &keys(self.object.as_ref()))
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for RegisterResourceResponse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RegisterResourceResponse")
+            .field("urn", &self.urn)
+            .field("id", &self.id)
+            .field("result", &self.result)
+            .field("object", &keys(self.object.as_ref()))
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for RegisterResourceOutputsRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RegisterResourceOutputsRequest")
+            .field("urn", &self.urn)
+            .field("outputs", &keys(self.outputs.as_ref()))
+            .finish()
+    }
+}
+
+impl fmt::Debug for RunRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RunRequest")
+            .field("project", &self.project)
+            .field("stack", &self.stack)
+            .field("pwd", &self.pwd)
+            .field("dry_run", &self.dry_run)
+            .field("config", &self.config.keys().collect::<Vec<_>>())
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for RunPluginRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names = self
+            .env
+            .iter()
+            .map(|pair| pair.split_once('=').map_or(pair.as_str(), |(name, _)| name));
+        f.debug_struct("RunPluginRequest")
+            .field("pwd", &self.pwd)
+            .field("program", &self.program)
+            .field("kind", &self.kind)
+            .field("env", &names.collect::<Vec<_>>())
+            .finish_non_exhaustive()
+    }
+}
+
+/// The names of the properties, which are never secret.
+fn keys(properties: Option<&prost_types::Struct>) -> Vec<&str> {
+    properties
+        .map(|all| all.fields.keys().map(String::as_str).collect())
+        .unwrap_or_default()
+}
