@@ -1,2 +1,16 @@
-//! x
-fn main() {}
+//! The live lane: the real engine, provider and control plane, and the mesh's own analyzer.
+//!
+//! These tests are ignored by a plain `cargo test`, because building the tools takes half an hour once.
+//! `.ci/run` never skips them. By hand: `cargo test --test live -- --ignored --test-threads=1`.
+//!
+//! - `dev`: a stack from its first `up` to a `destroy` that leaves nothing.
+//! - `prod`: protection, retention, and manifests that the API server and the mesh accept.
+//! - `side_by_side`: two sandboxes at once, and one that is killed midway.
+//! - `by_hand`: what a person sees who types `pulumi` with something wrong.
+#![allow(clippy::disallowed_methods, reason = "tests drive real programs and look at the files they leave")]
+
+mod by_hand;
+mod dev;
+mod live;
+mod prod;
+mod side_by_side;

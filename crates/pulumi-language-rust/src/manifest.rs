@@ -1,0 +1,490 @@
+//! A program's Cargo manifest, read without cargo.
+//!
+//! Every preview needs three things of it: which binary is the program, where the workspace keeps what it builds, and
+//! which packages the engine shall have at hand. Asking cargo would cost more than all the rest of our work together.
+//! Where cargo's answer can differ (a target folder set in a configuration file), nothing here depends on it.
+
+use crate::mistake::mistake;
+use anyhow::{Context as _, Result};
+use serde::Deserialize;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// The manifest of the package in a program's folder.
+#[derive(Debug)]
+pub struct Manifest {
+    /// The folder of the package.
+    pub directory: PathBuf,
+    /// The folder of its workspace; its own where it stands alone.
+    pub workspace: PathBuf,
+    package: Package,
+    bins: Vec<Bin>,
+}
+
+/// A package that the program uses, and that the engine shall have at hand: usually a provider.
+#[derive(Debug, Deserialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields)]
+pub struct Requirement {
+    /// The name of the package, such as `random`.
+    pub name: String,
+    /// The kind of plugin behind it.
+    #[serde(default = "resource")]
+    pub kind: String,
+    /// The exact version, without a `v`.
+    pub version: String,
+    /// Where to download it from, when not from the usual place.
+    #[serde(default)]
+    pub server: String,
+    /// SHA-256 in hexadecimal digits of the archive, by platform (`linux-amd64`): the engine refuses another archive.
+    #[serde(default)]
+    pub checksums: BTreeMap<String, String>,
+}
+
+fn resource() -> String {
+    "resource".to_owned()
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+struct Document {
+    package: Option<Package>,
+    workspace: Option<Workspace>,
+    #[serde(default)]
+    bin: Vec<Bin>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+struct Package {
+    name: String,
+    default_run: Option<String>,
+    autobins: Option<bool>,
+    workspace: Option<PathBuf>,
+    metadata: Option<toml::Table>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Workspace {
+    #[serde(default)]
+    exclude: Vec<PathBuf>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Bin {
+    name: String,
+    path: Option<PathBuf>,
+}
+
+impl Manifest {
+    /// Reads the manifest of the package in this folder.
+    pub fn read(directory: &Path) -> Result<Self> {
+        let path = directory.join("Cargo.toml");
+        if !path.exists() {
+            return Err(mistake(
+                format!(
+                    "there is no Cargo.toml in {}, so there is no program to build",
+                    directory.display()
+                ),
+                "create one with `cargo init`, point `main` in Pulumi.yaml at its folder, \
+                 or name a built program in `runtime.options.binary`",
+            ));
+        }
+        let document = read_document(&path)?;
+        let workspace = if document.workspace.is_some() {
+            Some(directory.to_owned())
+        } else {
+            None
+        };
+        let Some(package) = document.package else {
+            return Err(mistake(
+                format!(
+                    "{} describes a workspace without a package of its own",
+                    path.display()
+                ),
+                "point `main` in Pulumi.yaml at the folder of the package that is the program",
+            ));
+        };
+        let workspace = match (workspace, &package.workspace) {
+            (Some(own), _) => own,
+            (None, Some(named)) => directory.join(named),
+            (None, None) => find_workspace(directory)?.unwrap_or_else(|| directory.to_owned()),
+        };
+        Ok(Self {
+            directory: directory.to_owned(),
+            workspace,
+            package,
+            bins: document.bin,
+        })
+    }
+
+    /// The path of the manifest itself.
+    pub fn path(&self) -> PathBuf {
+        self.directory.join("Cargo.toml")
+    }
+
+    /// The name of the package.
+    pub fn name(&self) -> &str {
+        &self.package.name
+    }
+
+    /// The binary that is the program: the one `cargo run` would take.
+    pub fn program(&self) -> Result<String> {
+        if let Some(named) = &self.package.default_run {
+            return Ok(named.clone());
+        }
+        let mut bins = self.bins()?;
+        match bins.len() {
+            1 => Ok(bins.pop_first().expect("there is one")),
+            0 => Err(mistake(
+                format!(
+                    "the package {} has no binary, so there is no program to run",
+                    self.name()
+                ),
+                "write the program into src/main.rs",
+            )),
+            _ => Err(mistake(
+                format!(
+                    "the package {} has several binaries ({}), and nothing says which one is the program",
+                    self.name(),
+                    Vec::from_iter(bins).join(", ")
+                ),
+                "name it as `default-run` below `[package]` in Cargo.toml",
+            )),
+        }
+    }
+
+    /// The packages listed below `[package.metadata.pulumi]`.
+    pub fn requirements(&self) -> Result<Vec<Requirement>> {
+        self.read_requirements()
+            .with_context(|| format!("reading [package.metadata.pulumi] in {}", self.path().display()))
+    }
+
+    fn read_requirements(&self) -> Result<Vec<Requirement>> {
+        let Some(section) = self
+            .package
+            .metadata
+            .as_ref()
+            .and_then(|metadata| metadata.get("pulumi"))
+        else {
+            return Ok(Vec::new());
+        };
+        let form = "an entry is `{ name = \"random\", version = \"4.18.0\" }`, \
+                    and may have `kind`, `server` and `checksums`";
+        let entries = match section.get("packages") {
+            None => return Ok(Vec::new()),
+            Some(toml::Value::Array(entries)) => entries,
+            Some(_) => return Err(mistake("`packages` is not a list", form)),
+        };
+        entries
+            .iter()
+            .enumerate()
+            .map(|(index, entry)| {
+                let requirement: Requirement = entry
+                    .clone()
+                    .try_into()
+                    .map_err(|error: toml::de::Error| mistake(error.message().to_owned(), form))
+                    .with_context(|| format!("entry {} of `packages`", index + 1))?;
+                requirement
+                    .check()
+                    .with_context(|| format!("entry {} of `packages`", index + 1))?;
+                Ok(requirement)
+            })
+            .collect()
+    }
+
+    /// The binaries as cargo finds them: those that are named, and those that lie in the usual places.
+    fn bins(&self) -> Result<BTreeSet<String>> {
+        let mut names: BTreeSet<String> = self.bins.iter().map(|bin| bin.name.clone()).collect();
+        if self.package.autobins == Some(false) {
+            return Ok(names);
+        }
+        for (name, path) in self.found_bins()? {
+            // A named binary with this file gives it another name instead of adding one.
+            if !self.bins.iter().any(|bin| bin.path.as_deref() == Some(&path)) {
+                names.insert(name);
+            }
+        }
+        Ok(names)
+    }
+
+    fn found_bins(&self) -> Result<Vec<(String, PathBuf)>> {
+        let mut found = Vec::new();
+        if self.directory.join("src/main.rs").exists() {
+            found.push((self.name().to_owned(), PathBuf::from("src/main.rs")));
+        }
+        let folder = self.directory.join("src/bin");
+        if !folder.is_dir() {
+            return Ok(found);
+        }
+        for entry in
+            fs::read_dir(&folder).with_context(|| format!("looking for binaries in {}", folder.display()))?
+        {
+            let path = entry?.path();
+            let (Some(name), Some(file)) = (path.file_stem(), path.file_name()) else {
+                continue;
+            };
+            let relative = Path::new("src/bin").join(file);
+            let name = name.to_string_lossy().into_owned();
+            if path.extension().is_some_and(|extension| extension == "rs") {
+                found.push((name, relative));
+            } else if path.join("main.rs").exists() {
+                found.push((name, relative.join("main.rs")));
+            }
+        }
+        Ok(found)
+    }
+}
+
+impl Requirement {
+    fn check(&self) -> Result<()> {
+        if self.name.is_empty() {
+            return Err(mistake(
+                "`name` is empty",
+                "write the name of the package, such as \"random\"",
+            ));
+        }
+        if !is_exact_version(&self.version) {
+            return Err(mistake(
+                format!("`{}` is not an exact version of {}", self.version, self.name),
+                "write all three numbers, without a \"v\": \"4.18.0\"",
+            ));
+        }
+        for (platform, checksum) in &self.checksums {
+            if checksum.len() != 64 || !checksum.bytes().all(|digit| digit.is_ascii_hexdigit()) {
+                return Err(mistake(
+                    format!("the checksum of {} for {platform} is not a SHA-256", self.name),
+                    "write its 64 hexadecimal digits",
+                ));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// `1.2.3`, and perhaps `-rc.1` and `+build`, as the engine reads versions: a bare `1.2` or a leading `v` is another thing.
+fn is_exact_version(version: &str) -> bool {
+    let release = version.split(['-', '+']).next().unwrap_or_default();
+    let numbers: Vec<&str> = release.split('.').collect();
+    let plain = |number: &&str| {
+        !number.is_empty()
+            && number.bytes().all(|digit| digit.is_ascii_digit())
+            && (*number == "0" || !number.starts_with('0'))
+    };
+    let rest = &version[release.len()..];
+    let label = |byte: u8| byte.is_ascii_alphanumeric() || b".-+".contains(&byte);
+    numbers.len() == 3 && numbers.iter().all(plain) && rest.bytes().all(label) && rest.len() != 1
+}
+
+fn find_workspace(member: &Path) -> Result<Option<PathBuf>> {
+    for folder in member.ancestors().skip(1) {
+        let path = folder.join("Cargo.toml");
+        if !path.exists() {
+            continue;
+        }
+        if let Some(workspace) = read_document(&path)?.workspace {
+            let excluded = workspace
+                .exclude
+                .iter()
+                .any(|excluded| member.starts_with(folder.join(excluded)));
+            return Ok((!excluded).then(|| folder.to_owned()));
+        }
+    }
+    Ok(None)
+}
+
+fn read_document(path: &Path) -> Result<Document> {
+    let text = fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?;
+    toml::from_str(&text).with_context(|| format!("reading {}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mistake::tell;
+
+    /// A folder with a manifest and empty files.
+    fn package(manifest: &str, files: &[&str]) -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("Cargo.toml"), manifest).unwrap();
+        for file in files {
+            let path = folder.path().join(file);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, "").unwrap();
+        }
+        folder
+    }
+
+    fn program(manifest: &str, files: &[&str]) -> Result<String, String> {
+        let folder = package(manifest, files);
+        Manifest::read(folder.path())
+            .unwrap()
+            .program()
+            .map_err(|error| tell(&error))
+    }
+
+    fn requirements(metadata: &str) -> Result<Vec<Requirement>, String> {
+        let folder = package(&format!("[package]\nname = \"a\"\n{metadata}"), &[]);
+        let told = Manifest::read(folder.path())
+            .unwrap()
+            .requirements()
+            .map_err(|error| tell(&error));
+        told.map_err(|told| told.replace(&format!("{}", folder.path().display()), "<folder>"))
+    }
+
+    #[test]
+    fn the_only_binary_is_the_program() {
+        assert_eq!(program("[package]\nname = \"a\"", &["src/main.rs"]).unwrap(), "a");
+        assert_eq!(
+            program("[package]\nname = \"a\"", &["src/lib.rs", "src/bin/b.rs"]).unwrap(),
+            "b"
+        );
+        assert_eq!(
+            program("[package]\nname = \"a\"", &["src/bin/c/main.rs"]).unwrap(),
+            "c"
+        );
+    }
+
+    #[test]
+    fn the_default_run_binary_is_the_program() {
+        let manifest = "[package]\nname = \"a\"\ndefault-run = \"b\"";
+        assert_eq!(program(manifest, &["src/main.rs", "src/bin/b.rs"]).unwrap(), "b");
+    }
+
+    #[test]
+    fn a_named_binary_renames_the_file_it_is_made_from() {
+        let manifest = "[package]\nname = \"a\"\n[[bin]]\nname = \"b\"\npath = \"src/main.rs\"";
+        assert_eq!(program(manifest, &["src/main.rs"]).unwrap(), "b");
+    }
+
+    #[test]
+    fn without_autobins_only_named_binaries_count() {
+        let manifest = "[package]\nname = \"a\"\nautobins = false\n[[bin]]\nname = \"b\"\npath = \"b.rs\"";
+        assert_eq!(program(manifest, &["src/main.rs", "b.rs"]).unwrap(), "b");
+    }
+
+    #[test]
+    fn several_binaries_need_a_default_run() {
+        assert_eq!(
+            program("[package]\nname = \"a\"", &["src/main.rs", "src/bin/b.rs"]).unwrap_err(),
+            "the package a has several binaries (a, b), and nothing says which one is the program\n\
+             hint: name it as `default-run` below `[package]` in Cargo.toml"
+        );
+    }
+
+    #[test]
+    fn a_library_is_not_a_program() {
+        let told = program("[package]\nname = \"a\"", &["src/lib.rs"]).unwrap_err();
+        assert!(
+            told.contains("has no binary") && told.contains("hint: write the program into src/main.rs"),
+            "{told}"
+        );
+    }
+
+    #[test]
+    fn a_folder_without_a_manifest_names_three_ways_out() {
+        let folder = tempfile::tempdir().unwrap();
+        let told = tell(&Manifest::read(folder.path()).unwrap_err());
+        assert!(told.contains("there is no Cargo.toml in"), "{told}");
+        assert!(
+            ["cargo init", "`main`", "runtime.options.binary"]
+                .iter()
+                .all(|way| told.contains(way)),
+            "{told}"
+        );
+    }
+
+    #[test]
+    fn a_workspace_without_a_package_is_not_a_program() {
+        let folder = package("[workspace]", &[]);
+        let told = tell(&Manifest::read(folder.path()).unwrap_err());
+        assert!(
+            told.contains("describes a workspace without a package of its own\nhint: point `main`"),
+            "{told}"
+        );
+    }
+
+    #[test]
+    fn a_member_belongs_to_the_workspace_above_it() {
+        let folder = package("[workspace]\nmembers = [\"a\"]\nexclude = [\"b\"]", &[]);
+        for name in ["a", "b"] {
+            fs::create_dir(folder.path().join(name)).unwrap();
+            fs::write(
+                folder.path().join(name).join("Cargo.toml"),
+                "[package]\nname = \"x\"",
+            )
+            .unwrap();
+        }
+        let workspace = |name: &str| Manifest::read(&folder.path().join(name)).unwrap().workspace;
+        assert_eq!(workspace("a"), folder.path());
+        assert_eq!(workspace("b"), folder.path().join("b"));
+    }
+
+    #[test]
+    fn the_packages_are_read_with_their_defaults() {
+        let digits = "0123456789abcdef".repeat(4);
+        let read = requirements(&format!(
+            "[package.metadata.pulumi]\npackages = [{{ name = \"random\", version = \"4.18.0\" }}, \
+             {{ name = \"own\", kind = \"resource\", version = \"1.0.0-rc.1\", server = \"s\", checksums = {{ linux-amd64 = \"{digits}\" }} }}]"
+        ))
+        .unwrap();
+        assert_eq!(
+            (
+                read[0].name.as_str(),
+                read[0].kind.as_str(),
+                read[0].version.as_str()
+            ),
+            ("random", "resource", "4.18.0")
+        );
+        assert_eq!(
+            (read[1].server.as_str(), read[1].checksums["linux-amd64"].as_str()),
+            ("s", digits.as_str())
+        );
+    }
+
+    #[test]
+    fn a_program_without_the_section_needs_no_packages() {
+        assert_eq!(requirements("").unwrap(), []);
+        assert_eq!(requirements("[package.metadata.pulumi]").unwrap(), []);
+    }
+
+    #[test]
+    fn a_malformed_package_is_told_with_its_place_and_the_right_form() {
+        let told = requirements("[package.metadata.pulumi]\npackages = [{ nam = \"random\" }]").unwrap_err();
+        assert_eq!(
+            told,
+            "reading [package.metadata.pulumi] in <folder>/Cargo.toml: entry 1 of `packages`: unknown field `nam`, \
+             expected one of `name`, `kind`, `version`, `server`, `checksums`\n\
+             hint: an entry is `{ name = \"random\", version = \"4.18.0\" }`, and may have `kind`, `server` and `checksums`"
+        );
+        let told = requirements("[package.metadata.pulumi]\npackages = \"random\"").unwrap_err();
+        assert!(told.contains("`packages` is not a list"), "{told}");
+    }
+
+    #[test]
+    fn a_version_that_is_not_exact_is_refused() {
+        for version in [
+            "", "4", "4.18", "v4.18.0", "^4.18.0", "4.18.x", "04.1.0", "4.18.0-",
+        ] {
+            let told = requirements(&format!(
+                "[package.metadata.pulumi]\npackages = [{{ name = \"random\", version = \"{version}\" }}]"
+            ));
+            let told = told.unwrap_err();
+            assert!(
+                told.contains(&format!("`{version}` is not an exact version of random")),
+                "{told}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_checksum_that_is_no_sha256_is_refused() {
+        let told = requirements(
+            "[package.metadata.pulumi]\npackages = [{ name = \"a\", version = \"1.0.0\", checksums = { linux-amd64 = \"12\" } }]",
+        );
+        assert!(
+            told.unwrap_err()
+                .contains("the checksum of a for linux-amd64 is not a SHA-256")
+        );
+    }
+}

@@ -1,0 +1,363 @@
+//! The launcher that builds the host: run in a copy of the repository's shape, with a tiny package in the host's place.
+
+use crate::support::{CountingCargo, path, toolchain};
+use std::fs::{self, File};
+use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::time::{Duration, Instant, SystemTime};
+
+/// A repository whose host prints its arguments.
+struct Repository {
+    folder: tempfile::TempDir,
+    root: PathBuf,
+    cargo: CountingCargo,
+}
+
+impl Repository {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        // A space in the path is a trap for shell scripts and for cargo's dep-info.
+        let repository = Self {
+            root: folder.path().join("my repository"),
+            folder,
+            cargo: CountingCargo::new(),
+        };
+        let launcher = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../bin/pulumi-language-rust");
+        fs::create_dir_all(repository.at("bin")).unwrap();
+        fs::copy(launcher, repository.at("bin/pulumi-language-rust")).unwrap();
+        let host = "crates/pulumi-language-rust";
+        repository.write(
+            "Cargo.toml",
+            "[workspace]\nmembers = [\"crates/*\"]\nresolver = \"3\"\n",
+        );
+        repository.write(
+            &format!("{host}/Cargo.toml"),
+            "[package]\nname = \"pulumi-language-rust\"\nedition = \"2024\"\n",
+        );
+        repository.write(
+            &format!("{host}/src/main.rs"),
+            "fn main() {\n    println!(\"{:?}\", std::env::args().skip(1).collect::<Vec<_>>());\n    \
+             if std::env::var_os(\"PULUMI_CONFIG_PASSPHRASE\").is_some() {\n        println!(\"a passphrase\");\n    }\n}\n",
+        );
+        repository.write(
+            "Cargo.lock",
+            "version = 4\n\n[[package]]\nname = \"pulumi-language-rust\"\nversion = \"0.0.0\"\n",
+        );
+        repository
+    }
+
+    fn at(&self, path: &str) -> PathBuf {
+        self.root.join(path)
+    }
+
+    fn write(&self, path: &str, content: &str) {
+        let path = self.at(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, content).unwrap();
+    }
+
+    fn touch(&self, path: &str) {
+        let file = File::options().append(true).open(self.at(path)).unwrap();
+        std::thread::sleep(Duration::from_millis(20));
+        file.set_modified(SystemTime::now()).unwrap();
+    }
+
+    /// The launcher, in this shell, started from another folder.
+    fn launcher(&self, shell: &str, launcher: &Path) -> Command {
+        let mut command = Command::new(shell);
+        command
+            .arg(launcher)
+            .args(["-v=9", "127.0.0.1:1"])
+            .current_dir(self.folder.path());
+        command
+            .env_clear()
+            .envs(toolchain())
+            .env("PATH", self.cargo.path());
+        command
+    }
+
+    fn launch(&self) -> Output {
+        self.launcher("/bin/sh", &self.at("bin/pulumi-language-rust"))
+            .output()
+            .unwrap()
+    }
+
+    fn launch_well(&self) {
+        assert_well(&self.launch());
+    }
+}
+
+/// The host ran with its arguments, and nothing came before it.
+fn assert_well(output: &Output) {
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{stderr}");
+    assert_eq!(
+        String::from_utf8_lossy(&output.stdout),
+        "[\"-v=9\", \"127.0.0.1:1\"]\n",
+        "{stderr}"
+    );
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+#[test]
+fn the_launcher_can_be_executed() {
+    let launcher = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../bin/pulumi-language-rust");
+    assert_eq!(
+        fs::metadata(launcher).unwrap().permissions().mode() & 0o111,
+        0o111
+    );
+}
+
+#[test]
+fn the_first_start_builds_the_host_and_later_ones_do_not() {
+    let repository = Repository::new();
+    let first = repository.launch();
+    assert_well(&first);
+    assert!(stderr(&first).contains("building the language host"));
+    assert_eq!(
+        repository.cargo.asked(),
+        ["build --quiet --release --locked -p pulumi-language-rust"]
+    );
+    let second = repository.launch();
+    assert_well(&second);
+    assert_eq!(stderr(&second), "");
+    assert_eq!(repository.cargo.asked().len(), 1);
+}
+
+#[test]
+fn a_touched_input_asks_cargo_once() {
+    let repository = Repository::new();
+    repository.launch_well();
+    let host = "crates/pulumi-language-rust";
+    // The lock file and the manifests do not make cargo link again, and must not be asked about for ever.
+    for (already, path) in [
+        format!("{host}/src/main.rs"),
+        format!("{host}/Cargo.toml"),
+        "Cargo.toml".into(),
+        "Cargo.lock".into(),
+    ]
+    .iter()
+    .enumerate()
+    {
+        repository.touch(path);
+        repository.launch_well();
+        repository.launch_well();
+        assert_eq!(repository.cargo.asked().len(), already + 2, "{path}");
+    }
+}
+
+#[test]
+fn an_edit_during_the_build_is_seen_by_the_next_start() {
+    let repository = Repository::new();
+    repository.write(
+        "crates/pulumi-language-rust/build.rs",
+        "fn main() {\n    println!(\"cargo::rerun-if-changed=build.rs\");\n    \
+         std::thread::sleep(std::time::Duration::from_millis(50));\n    \
+         std::fs::File::options().append(true).open(\"src/main.rs\").unwrap()\
+         .set_modified(std::time::SystemTime::now()).unwrap();\n}\n",
+    );
+    repository.launch_well();
+    repository.launch_well();
+    repository.launch_well();
+    assert_eq!(repository.cargo.asked().len(), 2);
+}
+
+#[test]
+fn a_missing_host_is_built_again() {
+    let repository = Repository::new();
+    repository.launch_well();
+    fs::remove_file(repository.at("target/release/pulumi-language-rust")).unwrap();
+    repository.launch_well();
+    assert_eq!(repository.cargo.asked().len(), 2);
+}
+
+#[test]
+fn several_launchers_at_once_build_once() {
+    let repository = Repository::new();
+    let start = || {
+        let mut command = repository.launcher("/bin/sh", &repository.at("bin/pulumi-language-rust"));
+        command
+            .stdout(std::process::Stdio::piped())
+            .stderr(std::process::Stdio::piped())
+            .spawn()
+            .unwrap()
+    };
+    let started = [start(), start(), start()];
+    for launcher in started {
+        assert_well(&launcher.wait_with_output().unwrap());
+    }
+    assert_eq!(
+        repository.cargo.asked().len(),
+        1,
+        "{:?}",
+        repository.cargo.asked()
+    );
+}
+
+/// A PATH with what the launcher needs except `flock`.
+fn path_without_flock(repository: &Repository) -> String {
+    let folder = repository.folder.path().join("tools");
+    fs::create_dir_all(&folder).unwrap();
+    for name in [
+        "find", "sed", "tr", "mkdir", "rm", "mv", "touch", "cat", "sleep", "cc", "ld", "as", "sh",
+    ] {
+        if let Some(tool) = std::env::split_paths(&path())
+            .map(|folder| folder.join(name))
+            .find(|tool| tool.exists())
+        {
+            let link = folder.join(name);
+            if !link.exists() {
+                symlink(tool, link).unwrap();
+            }
+        }
+    }
+    let cargo = repository.cargo.path();
+    let cargo = cargo.split(':').next().unwrap();
+    let real = Path::new(env!("CARGO")).parent().unwrap();
+    format!("{cargo}:{}:{}", real.display(), folder.display())
+}
+
+#[test]
+fn without_flock_several_launchers_still_build_once() {
+    let repository = Repository::new();
+    let tools = path_without_flock(&repository);
+    let start = || {
+        let mut command = repository.launcher("/bin/sh", &repository.at("bin/pulumi-language-rust"));
+        command
+            .env("PATH", &tools)
+            .stdout(std::process::Stdio::piped())
+            .stderr(std::process::Stdio::piped())
+            .spawn()
+            .unwrap()
+    };
+    let started = [start(), start()];
+    for launcher in started {
+        assert_well(&launcher.wait_with_output().unwrap());
+    }
+    assert_eq!(repository.cargo.asked().len(), 1);
+    assert!(
+        !repository.at("target/pulumi/launcher.lock.d").exists(),
+        "the lock is given back"
+    );
+}
+
+#[test]
+fn without_flock_a_lock_of_a_dead_launcher_is_taken_over() {
+    let repository = Repository::new();
+    let tools = path_without_flock(&repository);
+    let mut dead = Command::new("true").spawn().unwrap();
+    dead.wait().unwrap();
+    repository.write("target/pulumi/launcher.lock.d/pid", &format!("{}\n", dead.id()));
+    let output = repository
+        .launcher("/bin/sh", &repository.at("bin/pulumi-language-rust"))
+        .env("PATH", tools)
+        .output()
+        .unwrap();
+    assert_well(&output);
+}
+
+#[test]
+fn a_link_to_the_launcher_works_and_so_does_bash() {
+    let repository = Repository::new();
+    let link = repository.folder.path().join("link");
+    symlink("my repository/bin/pulumi-language-rust", &link).unwrap();
+    for shell in ["/bin/sh", "bash"] {
+        assert_well(&repository.launcher(shell, &link).output().unwrap());
+    }
+    assert_eq!(repository.cargo.asked().len(), 1);
+}
+
+#[test]
+fn another_target_folder_is_respected_even_a_relative_one() {
+    let repository = Repository::new();
+    let mut command = repository.launcher("/bin/sh", &repository.at("bin/pulumi-language-rust"));
+    assert_well(&command.env("CARGO_TARGET_DIR", "elsewhere").output().unwrap());
+    assert!(
+        repository
+            .folder
+            .path()
+            .join("elsewhere/release/pulumi-language-rust")
+            .exists()
+    );
+    assert!(!repository.at("target").exists());
+}
+
+#[test]
+fn neither_cargo_nor_the_host_sees_the_passphrase() {
+    let repository = Repository::new();
+    repository.write(
+        "crates/pulumi-language-rust/build.rs",
+        "fn main() {\n    assert!(std::env::var_os(\"PULUMI_CONFIG_PASSPHRASE\").is_none());\n    \
+         assert!(std::env::var_os(\"PULUMI_ACCESS_TOKEN\").is_none());\n}\n",
+    );
+    let mut command = repository.launcher("/bin/sh", &repository.at("bin/pulumi-language-rust"));
+    command
+        .env("PULUMI_CONFIG_PASSPHRASE", "hunter2")
+        .env("PULUMI_ACCESS_TOKEN", "hunter2");
+    assert_well(&command.output().unwrap());
+}
+
+#[test]
+fn a_missing_cargo_is_told_with_the_way_out() {
+    let repository = Repository::new();
+    let mut command = repository.launcher("/bin/sh", &repository.at("bin/pulumi-language-rust"));
+    let output = command.env("PATH", "/usr/bin:/bin").output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(output.stdout, b"");
+    let stderr = stderr(&output);
+    assert!(
+        stderr.contains("cargo is not on PATH") && stderr.contains("hint: install the Rust toolchain"),
+        "{stderr}"
+    );
+}
+
+#[test]
+fn a_host_that_was_brought_along_needs_no_cargo() {
+    let repository = Repository::new();
+    repository.write(
+        "target/release/pulumi-language-rust",
+        "#!/bin/sh\necho brought along\n",
+    );
+    let host = repository.at("target/release/pulumi-language-rust");
+    fs::set_permissions(host, fs::Permissions::from_mode(0o755)).unwrap();
+    let mut command = repository.launcher("/bin/sh", &repository.at("bin/pulumi-language-rust"));
+    let output = command.env("PATH", "/usr/bin:/bin").output().unwrap();
+    assert_eq!(output.stdout, b"brought along\n");
+}
+
+#[test]
+fn a_failed_build_is_told_and_tried_again() {
+    let repository = Repository::new();
+    let source = "crates/pulumi-language-rust/src/main.rs";
+    let good = fs::read_to_string(repository.at(source)).unwrap();
+    repository.write(source, "fn main() { wrong }");
+    let output = repository.launch();
+    assert_eq!((output.status.code(), output.stdout.len()), (Some(1), 0));
+    let stderr = stderr(&output);
+    assert!(
+        stderr.contains("cannot find value `wrong`") && stderr.contains("could not be built"),
+        "{stderr}"
+    );
+    repository.write(source, &good);
+    repository.launch_well();
+}
+
+#[test]
+fn a_start_with_nothing_to_do_takes_moments() {
+    let repository = Repository::new();
+    repository.launch_well();
+    let fastest = (0..20)
+        .map(|_| {
+            let start = Instant::now();
+            repository.launch_well();
+            start.elapsed()
+        })
+        .min()
+        .unwrap();
+    // About four milliseconds, the host's own start included, on a quiet machine; this one may be busy.
+    assert!(fastest < Duration::from_millis(50), "{fastest:?}");
+}

@@ -1,0 +1,234 @@
+//! A sandbox as the tests drive it, and what can be asked of its cluster.
+
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod};
+use kube::api::{Api, DynamicObject, ListParams, Patch, PatchParams, ValidationDirective};
+use kube::config::{KubeConfigOptions, Kubeconfig};
+use kube::core::GroupVersionKind;
+use kube::{Client, Config, discovery};
+use phoenix_cli::checkout::Checkout;
+use phoenix_cli::sandbox::{Place, Sandbox};
+use phoenix_cli::stack::Stack;
+use phoenix_graph::{Graph, Id, Object};
+
+/// The command, as it was built for these tests.
+pub const PHOENIX: &str = env!("CARGO_BIN_EXE_phoenix");
+
+/// The root of the checkout.
+pub fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap()
+}
+
+/// What a stack of the checkout declares.
+pub fn graph(stack: &str) -> Graph {
+    Stack::load(&Checkout::find(Some(&root())).unwrap(), stack).unwrap().graph
+}
+
+/// A sandbox that ends with the test, however the test ends.
+pub struct Live {
+    /// The stack it is for.
+    pub stack: String,
+    /// Its directory's parent, which is removed with it.
+    folder: tempfile::TempDir,
+}
+
+impl Live {
+    /// Boots a sandbox and deploys a stack into it.
+    pub fn up(stack: &str) -> Self {
+        let live = Self::new(stack);
+        let output = live.phoenix(&["sandbox", "up", stack]);
+        assert!(output.status.success(), "{}", said(&output));
+        live
+    }
+
+    /// A place for a sandbox of this stack.
+    pub fn new(stack: &str) -> Self {
+        Self { stack: stack.to_owned(), folder: tempfile::tempdir().unwrap() }
+    }
+
+    pub fn directory(&self) -> PathBuf {
+        self.folder.path().join("sandbox")
+    }
+
+    /// Runs the command on this sandbox.
+    pub fn phoenix(&self, arguments: &[&str]) -> Output {
+        // What belongs to the engine stands behind `--`.
+        let own = arguments.iter().position(|argument| *argument == "--").unwrap_or(arguments.len());
+        let mut command = Command::new(PHOENIX);
+        command.current_dir(root()).args(&arguments[..own]).arg("--dir").arg(self.directory()).args(&arguments[own..]);
+        command.output().unwrap()
+    }
+
+    /// Runs the engine on a fresh copy of the stack file, and expects it to succeed.
+    pub fn pulumi(&self, arguments: &[&str]) -> String {
+        let output = self.phoenix(&[&["sandbox", "pulumi", "--"], arguments].concat());
+        assert!(output.status.success(), "pulumi {}: {}", arguments.join(" "), said(&output));
+        said(&output)
+    }
+
+    /// The engine on the copy as it is now, with everything that was changed in it.
+    pub fn pulumi_as_it_is(&self) -> Command {
+        let sandbox = self.sandbox();
+        let mut command = sandbox.pulumi(&[] as &[&str]).unwrap();
+        command.current_dir(sandbox.project());
+        command
+    }
+
+    pub fn sandbox(&self) -> Sandbox {
+        Sandbox::open(&Place { name: None, dir: Some(self.directory()) }).unwrap()
+    }
+
+    /// Asks the cluster something.
+    pub fn ask<T, F: Future<Output = T>>(&self, question: impl FnOnce(Client) -> F) -> T {
+        let kubeconfig = self.sandbox().kubeconfig();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let kubeconfig = Kubeconfig::read_from(kubeconfig).unwrap();
+            let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await.unwrap();
+            question(Client::try_from(config).unwrap()).await
+        })
+    }
+
+    /// The objects of a graph that the cluster has, with their resource versions.
+    pub fn versions(&self, graph: &Graph) -> BTreeMap<Id, String> {
+        self.ask(|client| async move {
+            let mut found = BTreeMap::new();
+            for object in graph.objects() {
+                let api = api(&client, object).await;
+                if let Some(live) = api.get_opt(&object.id.name).await.unwrap() {
+                    // The generation counts changes of the specification only; the version, changes of the status too.
+                    let metadata = live.metadata;
+                    let content = serde_json::to_value((&live.data.get("spec"), &live.data.get("data"), &metadata.labels, &metadata.annotations, &metadata.uid)).unwrap();
+                    found.insert(object.id.clone(), content.to_string());
+                }
+            }
+            found
+        })
+    }
+
+    /// Pods that are not ready and claims that are not bound, in words.
+    pub fn not_ready(&self) -> Vec<String> {
+        self.ask(|client| async move {
+            let mut found = Vec::new();
+            let pods: Api<Pod> = Api::namespaced(client.clone(), "sophia-memory");
+            for pod in pods.list(&ListParams::default()).await.unwrap() {
+                let conditions = pod.status.and_then(|status| status.conditions).unwrap_or_default();
+                if !conditions.iter().any(|condition| condition.type_ == "Ready" && condition.status == "True") {
+                    found.push(format!("pod {:?}", pod.metadata.name));
+                }
+            }
+            let claims: Api<PersistentVolumeClaim> = Api::namespaced(client, "sophia-memory");
+            for claim in claims.list(&ListParams::default()).await.unwrap() {
+                if claim.status.and_then(|status| status.phase).as_deref() != Some("Bound") {
+                    found.push(format!("claim {:?}", claim.metadata.name));
+                }
+            }
+            found
+        })
+    }
+
+    /// The number of pods in the platform's namespace.
+    pub fn pods(&self) -> usize {
+        self.ask(|client| async move {
+            Api::<Pod>::namespaced(client, "sophia-memory").list(&ListParams::default()).await.unwrap().items.len()
+        })
+    }
+
+    /// Sends an object to the server as a dry run with strict field validation.
+    pub fn validate(&self, object: &Object) -> Result<(), String> {
+        self.ask(|client| async move {
+            let mut parameters = PatchParams::apply("validation").force().dry_run();
+            parameters.field_validation = Some(ValidationDirective::Strict);
+            let patch = Patch::Apply(object.body());
+            api(&client, object).await.patch(&object.id.name, &parameters, &patch).await.map(|_| ()).map_err(|error| error.to_string())
+        })
+    }
+
+    /// The values of all secrets of the sandbox, and its passphrase.
+    pub fn canaries(&self) -> Vec<String> {
+        let mut values: Vec<String> = phoenix::config::secret::INVENTORY
+            .iter()
+            .map(|row| {
+                let output = self.pulumi_as_it_is().args(["config", "get", &format!("phoenix:{}", row.key)]).output().unwrap();
+                assert!(output.status.success(), "{}", said(&output));
+                String::from_utf8(output.stdout).unwrap().trim().to_owned()
+            })
+            .collect();
+        let environment = self.sandbox().environment();
+        let passphrase = &environment["PULUMI_CONFIG_PASSPHRASE_FILE"];
+        values.push(std::fs::read_to_string(passphrase).unwrap().trim().to_owned());
+        values
+    }
+}
+
+impl Drop for Live {
+    fn drop(&mut self) {
+        let output = self.phoenix(&["sandbox", "down"]);
+        if !output.status.success() {
+            eprintln!("the sandbox of the test did not end: {}", said(&output));
+        }
+    }
+}
+
+async fn api(client: &Client, object: &Object) -> Api<DynamicObject> {
+    let (group, version) = object.api_version.split_once('/').unwrap_or(("", &object.api_version));
+    let kind = GroupVersionKind::gvk(group, version, &object.id.kind);
+    let (resource, _) = discovery::pinned_kind(client, &kind).await.unwrap();
+    match &object.id.namespace {
+        Some(namespace) => Api::namespaced_with(client.clone(), namespace, &resource),
+        None => Api::all_with(client.clone(), &resource),
+    }
+}
+
+/// Everything a program has said.
+pub fn said(output: &Output) -> String {
+    format!("{}\n{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+}
+
+/// The state of the checkout as git sees it.
+pub fn checkout_state() -> String {
+    let git = |arguments: &[&str]| said(&Command::new("git").current_dir(root()).args(arguments).output().unwrap());
+    git(&["status", "--porcelain"]) + &git(&["diff"])
+}
+
+/// Files below a folder that hold one of these values, in any of the forms a careless program would write it in.
+pub fn files_with(folder: &Path, values: &[String], except: &[&OsStr]) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap().flatten() {
+        let (path, kind) = (entry.path(), entry.file_type().unwrap());
+        if except.contains(&entry.file_name().as_os_str()) || kind.is_symlink() {
+            continue;
+        }
+        if kind.is_dir() {
+            found.extend(files_with(&path, values, except));
+        } else if let Ok(content) = std::fs::read(&path) {
+            let content = String::from_utf8_lossy(&content);
+            if values.iter().any(|value| holds(&content, value)) {
+                found.push(path);
+            }
+        }
+    }
+    found
+}
+
+/// Whether a text holds a value: as it is, or in base64.
+pub fn holds(text: &str, value: &str) -> bool {
+    assert!(value.len() >= 12, "a canary that is too short would be found everywhere");
+    text.contains(value) || text.contains(&base64(value.as_bytes()))
+}
+
+/// Without the last group, which depends on what follows.
+fn base64(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    bytes
+        .chunks_exact(3)
+        .flat_map(|group| {
+            let bits = u32::from_be_bytes([0, group[0], group[1], group[2]]);
+            [18, 12, 6, 0].map(|shift| char::from(DIGITS[(bits >> shift) as usize & 63]))
+        })
+        .collect()
+}

@@ -1,0 +1,114 @@
+//! Protection, retention, and manifests that the API server and the mesh accept.
+
+use std::collections::BTreeSet;
+use std::process::Command;
+
+use phoenix_graph::Object;
+
+use crate::live::{Live, PHOENIX, graph, root, said};
+
+#[test]
+#[ignore = "needs the real tools; .ci/run runs it, or: cargo test --test live -- --ignored --test-threads=1"]
+fn prod_runs_in_three_zones_and_keeps_its_data_when_it_is_destroyed() {
+    let live = Live::up("prod");
+    assert_eq!(live.not_ready(), Vec::<String>::new());
+    assert_eq!(live.pods(), 6);
+    assert_eq!(qdrant_zones(&live).len(), 3, "each peer is in a zone of its own");
+    live.pulumi(&["up", "--yes", "--skip-preview", "--expect-no-changes"]);
+    live.pulumi(&["refresh", "--yes", "--expect-no-changes"]);
+
+    every_object_passes_strict_validation(&live);
+
+    // Protected: refused, and nothing is gone.
+    let graph = graph("prod");
+    let refused = live.phoenix(&["sandbox", "pulumi", "--", "destroy", "--yes", "--skip-preview"]);
+    assert!(!refused.status.success());
+    assert!(said(&refused).contains("protect"), "{}", said(&refused));
+    assert_eq!(live.versions(&graph).len(), graph.len());
+
+    // The documented way: lift the protection in the stack file, `up`, `destroy`.
+    let file = live.sandbox().project().join("Pulumi.prod.yaml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    let lifted = text.replace("phoenix:protect: true", "phoenix:protect: false");
+    assert_ne!(text, lifted);
+    std::fs::write(&file, lifted).unwrap();
+    for arguments in [["up", "--yes", "--skip-preview"], ["destroy", "--yes", "--skip-preview"]] {
+        let output = live.pulumi_as_it_is().args(arguments).output().unwrap();
+        assert!(output.status.success(), "{}", said(&output));
+    }
+    let left: BTreeSet<_> = live.versions(&graph).into_keys().map(|id| id.to_string()).collect();
+    let retained = ["Namespace sophia-memory", "PersistentVolumeClaim sophia-memory/memory-pvc"];
+    assert_eq!(left, retained.map(str::to_owned).into());
+    assert_eq!(claims(&live), 1 + 2 * 3, "the claims of the peers are kept as well");
+
+    // What was retained is found again.
+    live.pulumi(&["up", "--yes", "--skip-preview"]);
+    assert_eq!(live.not_ready(), Vec::<String>::new());
+    assert_eq!(claims(&live), 1 + 2 * 3, "no claim was made a second time");
+}
+
+#[test]
+#[ignore = "needs the real tools; .ci/run runs it, or: cargo test --test live -- --ignored --test-threads=1"]
+fn the_mesh_finds_nothing_wrong_with_any_stack() {
+    let folder = tempfile::tempdir().unwrap();
+    for stack in ["dev", "staging", "prod"] {
+        let file = folder.path().join(format!("{stack}.yaml"));
+        std::fs::write(&file, graph(stack).yaml()).unwrap();
+        let output = analyze(&file);
+        assert!(output.status.success() && said(&output).contains("No validation issues found"), "{stack}: {}", said(&output));
+    }
+    // The control: what is wrong is found, so that finding nothing means something.
+    let bad = folder.path().join("bad.yaml");
+    let yaml = graph("prod").yaml().replace("mode: STRICT", "mode: STRIKT").replace("istio-injection: enabled", "istio-injection: perhaps");
+    std::fs::write(&bad, yaml).unwrap();
+    let output = analyze(&bad);
+    assert!(!output.status.success() && said(&output).contains("IST0"), "{}", said(&output));
+}
+
+fn every_object_passes_strict_validation(live: &Live) {
+    let graph = graph("prod");
+    for object in graph.objects() {
+        assert_eq!(live.validate(object), Ok(()), "{}", object.id);
+    }
+    // The control: a field that does not exist is refused.
+    let service = graph.objects().find(|object| object.id.kind == "Service").unwrap();
+    let mut body = service.body().clone();
+    body["spec"]["circuitBreaker"] = serde_json::json!({"consecutiveErrors": 3});
+    let refused = live.validate(&Object::from_json("tests", body).unwrap()).unwrap_err();
+    assert!(refused.contains("circuitBreaker"), "{refused}");
+}
+
+fn analyze(file: &std::path::Path) -> std::process::Output {
+    Command::new(istioctl()).args(["analyze", "-A", "--use-kube=false"]).arg(file).output().unwrap()
+}
+
+fn istioctl() -> String {
+    let output = Command::new(PHOENIX).current_dir(root()).args(["sandbox", "tools", "--all"]).output().unwrap();
+    assert!(output.status.success(), "{}", said(&output));
+    let listed = String::from_utf8(output.stdout).unwrap();
+    let line = listed.lines().find(|line| line.starts_with("istioctl ")).unwrap();
+    line.split_whitespace().nth(1).unwrap().to_owned()
+}
+
+fn qdrant_zones(live: &Live) -> BTreeSet<String> {
+    use k8s_openapi::api::core::v1::{Node, Pod};
+    use kube::api::{Api, ListParams};
+    live.ask(|client| async move {
+        let pods: Api<Pod> = Api::namespaced(client.clone(), "sophia-memory");
+        let nodes: Api<Node> = Api::all(client);
+        let mut zones = BTreeSet::new();
+        for pod in pods.list(&ListParams::default().labels("app=qdrant")).await.unwrap() {
+            let node = nodes.get(&pod.spec.unwrap().node_name.unwrap()).await.unwrap();
+            zones.insert(node.metadata.labels.unwrap()["topology.kubernetes.io/zone"].clone());
+        }
+        zones
+    })
+}
+
+fn claims(live: &Live) -> usize {
+    use k8s_openapi::api::core::v1::PersistentVolumeClaim;
+    use kube::api::{Api, ListParams};
+    live.ask(|client| async move {
+        Api::<PersistentVolumeClaim>::namespaced(client, "sophia-memory").list(&ListParams::default()).await.unwrap().items.len()
+    })
+}
