@@ -107,5 +107,7 @@ fn announced(change: &dyn Fn(String) -> String) -> BTreeSet<String> {
 }
 
 fn objects(answer: &Value) -> BTreeSet<String> {
-    answer["changes"].as_array().unwrap().iter().map(|change| change["object"].as_str().unwrap().to_owned()).collect()
+    let text = |object: &Value, field: &str| object[field].as_str().unwrap().to_owned();
+    let objects = answer["objects"].as_array().unwrap().iter();
+    objects.map(|object| format!("{} {}/{}", text(object, "kind"), text(object, "namespace"), text(object, "name"))).collect()
 }

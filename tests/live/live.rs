@@ -30,8 +30,6 @@ pub fn graph(stack: &str) -> Graph {
 
 /// A sandbox that ends with the test, however the test ends.
 pub struct Live {
-    /// The stack it is for.
-    pub stack: String,
     /// Its directory's parent, which is removed with it.
     folder: tempfile::TempDir,
 }
@@ -39,15 +37,15 @@ pub struct Live {
 impl Live {
     /// Boots a sandbox and deploys a stack into it.
     pub fn up(stack: &str) -> Self {
-        let live = Self::new(stack);
+        let live = Self::new();
         let output = live.phoenix(&["sandbox", "up", stack]);
         assert!(output.status.success(), "{}", said(&output));
         live
     }
 
-    /// A place for a sandbox of this stack.
-    pub fn new(stack: &str) -> Self {
-        Self { stack: stack.to_owned(), folder: tempfile::tempdir().unwrap() }
+    /// A place for a sandbox.
+    pub fn new() -> Self {
+        Self { folder: tempfile::tempdir().unwrap() }
     }
 
     pub fn directory(&self) -> PathBuf {

@@ -23,7 +23,7 @@ fn processes_of(live: &Live) -> Vec<String> {
 #[test]
 #[ignore = "needs the real tools; .ci/run runs it, or: cargo test --test live -- --ignored --test-threads=1"]
 fn two_sandboxes_run_side_by_side_and_leave_nothing() {
-    let (one, two) = (Live::new("dev"), Live::new("dev"));
+    let (one, two) = (Live::new(), Live::new());
     for live in [&one, &two] {
         let output = live.phoenix(&["sandbox", "up", "dev", "--no-deploy"]);
         assert!(output.status.success(), "{}", said(&output));
@@ -44,7 +44,7 @@ fn two_sandboxes_run_side_by_side_and_leave_nothing() {
 #[ignore = "needs the real tools; .ci/run runs it, or: cargo test --test live -- --ignored --test-threads=1"]
 fn a_sandbox_that_was_killed_midway_is_cleaned_by_down() {
     for pause in [300, 1500, 4000] {
-        let live = Live::new("dev");
+        let live = Live::new();
         let mut up = Command::new(PHOENIX)
             .current_dir(root())
             .args(["sandbox", "up", "dev", "--dir"])

@@ -1,5 +1,8 @@
 //! The program as Pulumi runs it: the real binary, against an engine in this process.
-#![allow(clippy::disallowed_methods, reason = "tests start the program and look at what it leaves")]
+#![allow(
+    clippy::disallowed_methods,
+    reason = "tests start the program and look at what it leaves"
+)]
 
 use std::process::Output;
 
@@ -11,19 +14,32 @@ fn complete() -> Script {
     let keys = [
         ("environment", "dev"),
         ("cluster", r#"{"context":"somewhere","identifier":"tests"}"#),
-        ("namespace", r#"{"quota":{"requestsCpu":"2","requestsMemory":"4Gi","limitsCpu":"12","limitsMemory":"12Gi","pods":10,"requestsStorage":"10Gi"}}"#),
-        ("openmemory", r#"{"image":"team/openmemory:1.0","replicas":1,"resources":{"requests":{"cpu":"100m","memory":"256Mi"},"limits":{"cpu":"1","memory":"1Gi"}},"storage":{"mode":"exclusive","size":"1Gi"}}"#),
-        ("qdrant", r#"{"image":"qdrant/qdrant:v1.19.0-unprivileged","mode":"single","replicas":1,"replicationFactor":1,"writeConsistencyFactor":1,"resources":{"requests":{"cpu":"100m","memory":"256Mi"},"limits":{"cpu":"1","memory":"1Gi"}},"storage":{"size":"1Gi"},"snapshots":{"size":"1Gi"}}"#),
+        (
+            "namespace",
+            r#"{"quota":{"requestsCpu":"2","requestsMemory":"4Gi","limitsCpu":"12","limitsMemory":"12Gi","pods":10,"requestsStorage":"10Gi"}}"#,
+        ),
+        (
+            "openmemory",
+            r#"{"image":"team/openmemory:1.0","replicas":1,"resources":{"requests":{"cpu":"100m","memory":"256Mi"},"limits":{"cpu":"1","memory":"1Gi"}},"storage":{"mode":"exclusive","size":"1Gi"}}"#,
+        ),
+        (
+            "qdrant",
+            r#"{"image":"qdrant/qdrant:v1.19.0-unprivileged","mode":"single","replicas":1,"replicationFactor":1,"writeConsistencyFactor":1,"resources":{"requests":{"cpu":"100m","memory":"256Mi"},"limits":{"cpu":"1","memory":"1Gi"}},"storage":{"size":"1Gi"},"snapshots":{"size":"1Gi"}}"#,
+        ),
         ("postgres", r#"{"host":"db.example.com"}"#),
         ("secrets", r#"{"mode":"local"}"#),
     ];
-    keys.into_iter().fold(FakeEngine::up(), |script, (key, value)| script.config(&format!("phoenix:{key}"), value))
+    keys.into_iter().fold(FakeEngine::up(), |script, (key, value)| {
+        script.config(&format!("phoenix:{key}"), value)
+    })
 }
 
 fn with_secrets(script: Script) -> Script {
     phoenix::config::secret::INVENTORY
         .iter()
-        .fold(script, |script, row| script.secret(&format!("phoenix:{}", row.key), &format!("canary-of-{}", row.key)))
+        .fold(script, |script, row| {
+            script.secret(&format!("phoenix:{}", row.key), &format!("canary-of-{}", row.key))
+        })
 }
 
 async fn run(fake: &FakeEngine) -> Output {
@@ -33,7 +49,11 @@ async fn run(fake: &FakeEngine) -> Output {
 }
 
 fn logged(fake: &FakeEngine) -> String {
-    fake.logs().into_iter().map(|(_, message, _)| message).collect::<Vec<_>>().join("\n")
+    fake.logs()
+        .into_iter()
+        .map(|(_, message, _)| message)
+        .collect::<Vec<_>>()
+        .join("\n")
 }
 
 #[tokio::test]
@@ -41,7 +61,10 @@ async fn a_complete_stack_is_registered() {
     let fake = with_secrets(complete()).start().await;
     let output = run(&fake).await;
     assert!(output.status.success(), "{output:?} {}", logged(&fake));
-    assert!(output.stdout.is_empty() && output.stderr.is_empty(), "a good run says nothing");
+    assert!(
+        output.stdout.is_empty() && output.stderr.is_empty(),
+        "a good run says nothing"
+    );
     assert!(fake.registrations().len() > 20);
 }
 
@@ -49,7 +72,11 @@ async fn a_complete_stack_is_registered() {
 async fn missing_secrets_are_all_named_and_nothing_is_registered() {
     let fake = complete().start().await;
     let output = run(&fake).await;
-    assert_eq!(output.status.code(), Some(32), "the engine has told the person already");
+    assert_eq!(
+        output.status.code(),
+        Some(32),
+        "the engine has told the person already"
+    );
     assert!(fake.registrations().is_empty());
     for row in phoenix::config::secret::INVENTORY {
         assert!(logged(&fake).contains(&format!("pulumi config set --secret phoenix:{}", row.key)));
@@ -58,42 +85,79 @@ async fn missing_secrets_are_all_named_and_nothing_is_registered() {
 
 #[tokio::test]
 async fn an_empty_secret_is_a_missing_one() {
-    let fake = with_secrets(complete()).secret("phoenix:qdrantApiKey", " \n").start().await;
+    let fake = with_secrets(complete())
+        .secret("phoenix:qdrantApiKey", " \n")
+        .start()
+        .await;
     assert_eq!(run(&fake).await.status.code(), Some(32));
-    assert!(logged(&fake).contains("phoenix:qdrantApiKey has no value"), "{}", logged(&fake));
+    assert!(
+        logged(&fake).contains("phoenix:qdrantApiKey has no value"),
+        "{}",
+        logged(&fake)
+    );
 }
 
 #[tokio::test]
 async fn a_placeholder_is_refused_outside_the_sandbox_only() {
     let placeholder = r#"{"context":{"placeholder":"the context"},"identifier":"tests"}"#;
-    let fake = with_secrets(complete()).config("phoenix:cluster", placeholder).start().await;
+    let fake = with_secrets(complete())
+        .config("phoenix:cluster", placeholder)
+        .start()
+        .await;
     assert_eq!(run(&fake).await.status.code(), Some(32));
     assert!(fake.registrations().is_empty());
-    assert!(logged(&fake).contains("phoenix:cluster.context is a placeholder for the context"), "{}", logged(&fake));
+    assert!(
+        logged(&fake).contains("phoenix:cluster.context is a placeholder for the context"),
+        "{}",
+        logged(&fake)
+    );
 
-    let sandbox = with_secrets(complete()).config("phoenix:cluster", placeholder).config("phoenix:sandbox", "true").start().await;
+    let sandbox = with_secrets(complete())
+        .config("phoenix:cluster", placeholder)
+        .config("phoenix:sandbox", "true")
+        .start()
+        .await;
     assert!(run(&sandbox).await.status.success(), "{}", logged(&sandbox));
 }
 
 #[tokio::test]
 async fn a_wrong_value_is_told_through_the_engine() {
-    let fake = with_secrets(complete()).config("phoenix:postgres", r#"{"hosst":"db.example.com"}"#).start().await;
+    let fake = with_secrets(complete())
+        .config("phoenix:postgres", r#"{"hosst":"db.example.com"}"#)
+        .start()
+        .await;
     assert_eq!(run(&fake).await.status.code(), Some(32));
     let told = logged(&fake);
-    assert!(told.contains("phoenix:postgres.hosst is not a key") && told.contains("did you mean phoenix:postgres.host?"), "{told}");
+    assert!(
+        told.contains("phoenix:postgres.hosst is not a key")
+            && told.contains("did you mean phoenix:postgres.host?"),
+        "{told}"
+    );
 }
 
 #[tokio::test]
 async fn no_secret_is_in_anything_the_program_says() {
-    let fake = with_secrets(complete()).config("phoenix:qdrant", r#"{"mode":"clustr"}"#).start().await;
+    let fake = with_secrets(complete())
+        .config("phoenix:qdrant", r#"{"mode":"clustr"}"#)
+        .start()
+        .await;
     let output = run(&fake).await;
-    let said = format!("{} {} {}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr), logged(&fake));
+    let said = format!(
+        "{} {} {}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr),
+        logged(&fake)
+    );
     assert!(said.contains("clustr") && !said.contains("canary-of-"), "{said}");
 }
 
 #[tokio::test]
 async fn started_by_hand_it_says_who_starts_it() {
-    let output = Command::new(env!("CARGO_BIN_EXE_phoenix-program")).env_clear().output().await.unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_phoenix-program"))
+        .env_clear()
+        .output()
+        .await
+        .unwrap();
     assert_eq!(output.status.code(), Some(1));
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(said.contains("pulumi up"), "{said}");
