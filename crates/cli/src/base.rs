@@ -1,0 +1,359 @@
+//! The base of a comparison: which revision it is, and what that revision's own code rendered.
+//!
+//! What a revision rendered is read from the snapshots that were committed with it, which a test there kept true. Where
+//! they are absent the revision is built in a temporary worktree. Comparing an old stack file with today's code would
+//! hide every change of code, so that is never done.
+
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+use anyhow::{Context as _, Result, anyhow};
+use phoenix_graph::{Graph, Object};
+
+use crate::checkout::{Checkout, stacks_among};
+use crate::git::{Repository, short};
+use crate::mistake::{WithHint as _, mistake};
+use crate::yaml;
+
+/// Where the rendered manifests of a stack are committed.
+const SNAPSHOTS: &str = "tests/snapshots";
+
+/// The names under which the main branch is looked for, in this order.
+const MAIN_BRANCHES: [&str; 5] = ["origin/HEAD", "origin/main", "origin/master", "main", "master"];
+
+/// The revision that is compared with.
+#[derive(Clone, Debug)]
+pub enum Base {
+    /// A commit.
+    Commit {
+        /// The repository it is in.
+        repository: Repository,
+        /// Its full name.
+        commit: String,
+        /// What it is, for people: `HEAD`, `the merge-base with origin/main`, or what was asked for.
+        words: String,
+    },
+    /// There is nothing to compare with, so that everything is new.
+    Nothing {
+        /// Why there is nothing.
+        why: String,
+    },
+}
+
+/// What a base declares for one stack.
+#[derive(Clone, Debug)]
+pub struct Declared {
+    /// The graph; empty where the base has nothing of the stack.
+    pub graph: Graph,
+    /// Where it came from.
+    pub source: Source,
+}
+
+/// Where the graph of a base came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// The snapshots committed there.
+    Snapshots,
+    /// A build of that revision, because it has no snapshots of the stack.
+    Worktree,
+    /// Nowhere: the base does not have the stack.
+    Absent,
+}
+
+impl Base {
+    /// The revision that was asked for; without one, the merge-base with the main branch, else HEAD.
+    ///
+    /// A checkout without commits has nothing to compare with. So has one without git, unless a revision was asked for.
+    pub fn choose(checkout: &Checkout, asked: Option<&str>) -> Result<Self> {
+        let Some(repository) = Repository::around(checkout.root())? else {
+            return match asked {
+                None => Ok(Self::Nothing {
+                    why: "this is not a git checkout, so everything counts as new".to_owned(),
+                }),
+                Some(revision) => Err(mistake(
+                    format!(
+                        "cannot compare with {revision}: {} is not a git checkout",
+                        checkout.root().display()
+                    ),
+                    "clone the repository with git, or run `git init` and commit",
+                )),
+            };
+        };
+        match asked {
+            Some(revision) => Self::asked(repository, revision),
+            None => Self::default_of(repository),
+        }
+    }
+
+    /// What it is, for people, as it stands behind "from".
+    pub fn words(&self) -> String {
+        match self {
+            Self::Commit { commit, words, .. } => format!("{words} ({})", short(commit)),
+            Self::Nothing { .. } => "nothing".to_owned(),
+        }
+    }
+
+    /// The stacks that the base has a file of.
+    pub fn stacks(&self, checkout: &Checkout) -> Result<Vec<String>> {
+        match self {
+            Self::Nothing { .. } => Ok(Vec::new()),
+            Self::Commit {
+                repository, commit, ..
+            } => Ok(stacks_among(
+                &repository.files(commit, &checkout.stacks_folder())?,
+            )),
+        }
+    }
+
+    fn asked(repository: Repository, revision: &str) -> Result<Self> {
+        if let Some(commit) = repository.commit(revision)? {
+            return Ok(Self::Commit {
+                repository,
+                commit,
+                words: revision.to_owned(),
+            });
+        }
+        let hint = if repository.is_shallow()? {
+            "this clone is shallow; fetch the rest with `git fetch --unshallow`"
+        } else {
+            "name a branch, a tag or a commit that `git log` shows; a branch of the server's needs `git fetch` first"
+        };
+        Err(mistake(
+            format!("there is no revision {revision:?} in this repository"),
+            hint,
+        ))
+    }
+
+    fn default_of(repository: Repository) -> Result<Self> {
+        let Some(head) = repository.commit("HEAD")? else {
+            return Ok(Self::Nothing {
+                why: "there are no commits yet, so everything counts as new".to_owned(),
+            });
+        };
+        for branch in MAIN_BRANCHES {
+            let Some(main) = repository.commit(branch)? else {
+                continue;
+            };
+            if main == head {
+                break;
+            }
+            if let Some(commit) = repository.merge_base(&main, &head)? {
+                let words = if commit == head {
+                    "HEAD".to_owned()
+                } else {
+                    format!("the merge-base with {branch}")
+                };
+                return Ok(Self::Commit {
+                    repository,
+                    commit,
+                    words,
+                });
+            }
+            if repository.is_shallow()? {
+                return Err(mistake(
+                    format!("cannot find where this branch left {branch}, because this clone is shallow"),
+                    "fetch the rest with `git fetch --unshallow` (in a workflow: `fetch-depth: 0`), or name the base with --base",
+                ));
+            }
+            break;
+        }
+        Ok(Self::Commit {
+            repository,
+            commit: head,
+            words: "HEAD".to_owned(),
+        })
+    }
+
+    /// What the base declares for a stack. `now` lends its components to objects whose own the base does not tell.
+    ///
+    /// `say` is told what takes time or is not as expected.
+    pub fn declared(
+        &self,
+        checkout: &Checkout,
+        stack: &str,
+        now: &Graph,
+        say: &dyn Fn(&str),
+    ) -> Result<Declared> {
+        let absent = Declared {
+            graph: Graph::default(),
+            source: Source::Absent,
+        };
+        let Self::Commit {
+            repository,
+            commit,
+            words,
+        } = self
+        else {
+            return Ok(absent);
+        };
+        let folder = format!("{SNAPSHOTS}/{stack}");
+        let files = repository.files(commit, &folder)?;
+        let mut graph = Graph::default();
+        for (file, system) in files
+            .iter()
+            .filter_map(|file| Some((file, file.strip_suffix(".yaml.snap")?)))
+        {
+            let text = repository.show(commit, &format!("{folder}/{file}"))?;
+            let reading = || format!("cannot read the snapshot {folder}/{file} at {}", short(commit));
+            add(&mut graph, content_of_snapshot(&text), |_| system.to_owned()).with_context(reading)?;
+        }
+        if !graph.is_empty() {
+            return Ok(Declared {
+                graph,
+                source: Source::Snapshots,
+            });
+        }
+        let stack_file = checkout.shown(&checkout.stack_file(stack));
+        let is_there =
+            repository.has(commit, &stack_file)? && repository.has(commit, "crates/cli/Cargo.toml")?;
+        if !is_there {
+            say(&format!(
+                "{words} has no stack {stack}: everything in it counts as new"
+            ));
+            return Ok(absent);
+        }
+        say(&format!(
+            "{words} has no snapshots of {stack}; building that revision in a temporary worktree, which can take minutes"
+        ));
+        let rendered = render_in_worktree(checkout, repository, commit, stack).or_mistake(
+            format!("cannot render {stack} as {words} declared it"),
+            format!("commit the snapshots of the base, in {folder}, or name another base with --base"),
+        )?;
+        let component = |object: &Object| {
+            now.object(&object.id)
+                .map_or_else(|| "elsewhere".to_owned(), |known| known.component.clone())
+        };
+        add(&mut graph, &rendered, component)
+            .with_context(|| format!("cannot read what {} rendered", short(commit)))?;
+        Ok(Declared {
+            graph,
+            source: Source::Worktree,
+        })
+    }
+}
+
+impl Source {
+    /// The word for it in JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Snapshots => "snapshots",
+            Self::Worktree => "worktree",
+            Self::Absent => "absent",
+        }
+    }
+}
+
+/// What stands behind the header of a snapshot file: two lines `---` with the snapshot's own words between them.
+fn content_of_snapshot(text: &str) -> &str {
+    let Some(header) = text.strip_prefix("---\n") else {
+        return text;
+    };
+    match header.find("\n---\n") {
+        Some(end) if header.starts_with("source:") || header.starts_with("expression:") => {
+            &header[end + "\n---\n".len()..]
+        }
+        _ => text,
+    }
+}
+
+/// Adds all objects of a YAML stream.
+fn add(graph: &mut Graph, stream: &str, component: impl Fn(&Object) -> String) -> Result<()> {
+    for document in yaml::read(stream)?
+        .into_iter()
+        .filter(|document| !document.value.is_null())
+    {
+        let mut object = Object::from_json("", document.value)?;
+        object.component = component(&object);
+        if graph.object(&object.id).is_some() {
+            return Err(anyhow!("{} is there twice", object.id));
+        }
+        graph.add(object);
+    }
+    Ok(())
+}
+
+/// Has the code of a revision render its own stack.
+fn render_in_worktree(
+    checkout: &Checkout,
+    repository: &Repository,
+    commit: &str,
+    stack: &str,
+) -> Result<String> {
+    let worktree = repository.worktree(commit)?;
+    // Inside `cargo run` this is the cargo that runs us.
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let target =
+        std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| checkout.root().join("target"), PathBuf::from);
+    let mut command = Command::new(&cargo);
+    command.args([
+        "run",
+        "--quiet",
+        "--locked",
+        "--package",
+        "phoenix-cli",
+        "--bin",
+        "phoenix",
+    ]);
+    if !cfg!(debug_assertions) {
+        // As we were built ourselves: `cargo phoenix` is a release build.
+        command.arg("--release");
+    }
+    command.args(["--", "render", stack]);
+    // A target folder of its own, kept for the next time: in the checkout's own, cargo would take what the other
+    // revision built for the checkout's, because both have the same packages at the same places.
+    command
+        .current_dir(worktree.root())
+        .env("CARGO_TARGET_DIR", target.join("base"))
+        .stdin(Stdio::null());
+    let output = command
+        .output()
+        .with_context(|| format!("cannot run {}", cargo.display()))?;
+    if !output.status.success() {
+        let words = String::from_utf8_lossy(&output.stderr);
+        let tail: Vec<_> = words.trim().lines().rev().take(20).collect();
+        let tail: Vec<_> = tail.into_iter().rev().collect();
+        return Err(
+            anyhow!("{}", tail.join("\n")).context(format!("its own `phoenix render {stack}` failed"))
+        );
+    }
+    String::from_utf8(output.stdout).context("what it rendered is not UTF-8")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_header_of_a_snapshot_is_no_manifest() {
+        let snapshot = "---\nsource: tests/it/stacks.rs\nexpression: yaml\n---\n---\nkind: Namespace\n";
+        assert_eq!(content_of_snapshot(snapshot), "---\nkind: Namespace\n");
+        assert_eq!(
+            content_of_snapshot("---\nkind: Namespace\n---\nkind: Secret\n"),
+            "---\nkind: Namespace\n---\nkind: Secret\n"
+        );
+    }
+
+    #[test]
+    fn what_the_graph_renders_is_read_back_the_same() {
+        let mut before = Graph::of("qdrant");
+        let body = serde_json::json!({
+            "apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a", "namespace": "memory"},
+            "data": {"on": "off", "script": "set -e\n\nexec a\n", "number": "012"},
+        });
+        before.add(Object::from_json("qdrant", body).unwrap());
+        let mut after = Graph::default();
+        add(&mut after, &before.yaml(), |_| "qdrant".to_owned()).unwrap();
+        assert_eq!(
+            after.objects().collect::<Vec<_>>(),
+            before.objects().collect::<Vec<_>>()
+        );
+    }
+
+    #[test]
+    fn an_object_that_is_there_twice_is_an_error_and_no_panic() {
+        let stream = "apiVersion: v1\nkind: Namespace\nmetadata: {name: a}\n".to_owned();
+        let twice = format!("{stream}---\n{stream}");
+        let error = add(&mut Graph::default(), &twice, |_| String::new()).unwrap_err();
+        assert_eq!(error.to_string(), "Namespace a is there twice");
+    }
+}

@@ -1,0 +1,271 @@
+//! The checkout that a command works on: its root, and what `Pulumi.yaml` says of it.
+//!
+//! An edge: it reads the file system. It knows where stack files are, and not what is in them.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result};
+use serde_json::Value;
+
+use crate::mistake::{WithHint as _, mistake};
+use crate::yaml;
+
+/// A checkout of this repository.
+#[derive(Clone, Debug)]
+pub struct Checkout {
+    root: PathBuf,
+    stacks: PathBuf,
+    languages: Vec<Plugin>,
+    pulumi_version: Option<String>,
+}
+
+/// A plugin that `Pulumi.yaml` pins to a folder.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Plugin {
+    /// Its name, such as `rust`.
+    pub name: String,
+    /// The folder its executable is in, relative to the root.
+    pub folder: String,
+}
+
+impl Checkout {
+    /// The checkout at `root`, or the one around the current directory.
+    pub fn find(root: Option<&Path>) -> Result<Self> {
+        let here = match root {
+            Some(root) => {
+                fs::canonicalize(root).with_context(|| format!("cannot open {}", root.display()))?
+            }
+            None => std::env::current_dir().context("cannot tell the current directory")?,
+        };
+        let mut candidates = here.ancestors().take(if root.is_some() { 1 } else { usize::MAX });
+        match candidates
+            .find(|folder| folder.join("Pulumi.yaml").is_file() && folder.join("Cargo.toml").is_file())
+        {
+            Some(found) => Self::open(found),
+            None => Err(mistake(
+                format!(
+                    "{} is not in a checkout: there is no folder with Pulumi.yaml and Cargo.toml",
+                    here.display()
+                ),
+                "change into the repository",
+            )),
+        }
+    }
+
+    fn open(root: &Path) -> Result<Self> {
+        let text = fs::read_to_string(root.join("Pulumi.yaml")).context("cannot read Pulumi.yaml")?;
+        let documents = yaml::read(&text).context("cannot read Pulumi.yaml")?;
+        let project = documents.first().map_or(&Value::Null, |document| &document.value);
+        let stacks = project
+            .get("stackConfigDir")
+            .and_then(Value::as_str)
+            .unwrap_or(".");
+        let languages = project.pointer("/plugins/languages").and_then(Value::as_array);
+        let plugin = |entry: &Value| {
+            let field = |name: &str| entry.get(name).and_then(Value::as_str).map(str::to_owned);
+            Some(Plugin {
+                name: field("name")?,
+                folder: field("path")?,
+            })
+        };
+        Ok(Self {
+            root: root.to_owned(),
+            stacks: PathBuf::from(stacks),
+            languages: languages.into_iter().flatten().filter_map(plugin).collect(),
+            pulumi_version: project
+                .get("requiredPulumiVersion")
+                .and_then(Value::as_str)
+                .map(str::to_owned),
+        })
+    }
+
+    /// The folder with `Pulumi.yaml`.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// The language plugins that `Pulumi.yaml` pins.
+    pub fn languages(&self) -> &[Plugin] {
+        &self.languages
+    }
+
+    /// The oldest Pulumi that `Pulumi.yaml` accepts, where it says so in the form `>=3.255.0`.
+    pub fn pulumi_version(&self) -> Option<String> {
+        let version = self.pulumi_version.as_deref()?.strip_prefix(">=")?.trim();
+        (!version.contains([' ', ','])).then(|| version.to_owned())
+    }
+
+    /// The oldest Rust that `Cargo.toml` promises to build with.
+    pub fn rust_version(&self) -> Option<String> {
+        let manifest: toml::Table = fs::read_to_string(self.root.join("Cargo.toml"))
+            .ok()?
+            .parse()
+            .ok()?;
+        Some(
+            manifest
+                .get("workspace")?
+                .get("package")?
+                .get("rust-version")?
+                .as_str()?
+                .to_owned(),
+        )
+    }
+
+    /// The names of all stacks that have a file here, sorted.
+    pub fn stacks(&self) -> Result<Vec<String>> {
+        let folder = self.root.join(&self.stacks);
+        let entries = fs::read_dir(&folder).or_mistake(
+            format!("cannot list the stack files in {}", self.shown(&folder)),
+            "Pulumi.yaml names their folder as stackConfigDir",
+        )?;
+        let mut names = Vec::new();
+        for entry in entries {
+            let entry = entry.with_context(|| format!("cannot list {}", self.shown(&folder)))?;
+            names.extend(entry.file_name().into_string());
+        }
+        Ok(stacks_among(&names))
+    }
+
+    /// The name of a stack that has a file here: `asked` itself, or an error that names those there are.
+    pub fn stack(&self, asked: &str) -> Result<String> {
+        let stacks = self.stacks()?;
+        if stacks.iter().any(|stack| stack == asked) {
+            return Ok(asked.to_owned());
+        }
+        let shown: String = asked.chars().take(60).collect();
+        let nearest = stacks
+            .iter()
+            .map(|stack| (strsim::normalized_damerau_levenshtein(stack, &shown), stack))
+            .filter(|(likeness, _)| *likeness >= 0.5)
+            .max_by(|(left, _), (right, _)| left.total_cmp(right));
+        let hint = match nearest {
+            Some((_, stack)) => format!("did you mean {stack}?"),
+            None => format!("write {}", self.shown(&self.stack_file("NAME"))),
+        };
+        let known = if stacks.is_empty() {
+            "there are none yet".to_owned()
+        } else {
+            format!("there are {}", stacks.join(", "))
+        };
+        Err(mistake(format!("there is no stack {shown:?}; {known}"), hint))
+    }
+
+    /// Where the file of a stack is.
+    pub fn stack_file(&self, stack: &str) -> PathBuf {
+        self.root.join(&self.stacks).join(format!("Pulumi.{stack}.yaml"))
+    }
+
+    /// The folder of the stack files, relative to the root.
+    pub fn stacks_folder(&self) -> String {
+        self.shown(&self.root.join(&self.stacks))
+    }
+
+    /// A path as people write it: relative to the root, with slashes.
+    pub fn shown(&self, path: &Path) -> String {
+        let relative = path.strip_prefix(&self.root).unwrap_or(path);
+        let parts: Vec<_> = relative
+            .components()
+            .filter(|part| !matches!(part, std::path::Component::CurDir))
+            .map(|part| part.as_os_str().to_string_lossy())
+            .collect();
+        if relative.is_absolute() {
+            relative.display().to_string()
+        } else {
+            parts.join("/")
+        }
+    }
+}
+
+/// The stacks that files of these names belong to, sorted.
+pub fn stacks_among(names: &[String]) -> Vec<String> {
+    let mut stacks: Vec<_> = names
+        .iter()
+        .filter_map(|name| stack_of_file(name))
+        .map(str::to_owned)
+        .collect();
+    stacks.sort_unstable();
+    stacks
+}
+
+/// The stack that a file of this name belongs to.
+fn stack_of_file(name: &str) -> Option<&str> {
+    let stack = name.strip_prefix("Pulumi.")?.strip_suffix(".yaml")?;
+    (!stack.is_empty()).then_some(stack)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn checkout(files: &[(&str, &str)]) -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        for (path, text) in files {
+            let path = folder.path().join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        }
+        folder
+    }
+
+    const PROJECT: &str =
+        "name: phoenix\nstackConfigDir: stacks\nplugins:\n  languages:\n  - name: rust\n    path: bin\n";
+
+    #[test]
+    fn the_root_is_found_from_below_and_says_what_it_pins() {
+        let folder = checkout(&[
+            ("Pulumi.yaml", PROJECT),
+            ("Cargo.toml", ""),
+            ("stacks/Pulumi.dev.yaml", ""),
+        ]);
+        let found = Checkout::find(Some(folder.path())).unwrap();
+        assert_eq!(
+            found.languages(),
+            [Plugin {
+                name: "rust".to_owned(),
+                folder: "bin".to_owned()
+            }]
+        );
+        assert_eq!(found.shown(&found.stack_file("dev")), "stacks/Pulumi.dev.yaml");
+    }
+
+    #[test]
+    fn an_unknown_stack_is_answered_with_the_nearest() {
+        let folder = checkout(&[
+            ("Pulumi.yaml", PROJECT),
+            ("Cargo.toml", ""),
+            ("stacks/Pulumi.staging.yaml", ""),
+            ("stacks/notes.yaml", ""),
+        ]);
+        let found = Checkout::find(Some(folder.path())).unwrap();
+        assert_eq!(found.stacks().unwrap(), ["staging"]);
+        let error = found.stack("stagin").unwrap_err().to_string();
+        assert_eq!(
+            error,
+            "there is no stack \"stagin\"; there are staging\nhint: did you mean staging?"
+        );
+    }
+
+    #[test]
+    fn a_name_that_climbs_out_of_the_folder_is_no_stack() {
+        let folder = checkout(&[
+            ("Pulumi.yaml", PROJECT),
+            ("Cargo.toml", ""),
+            ("stacks/Pulumi.dev.yaml", ""),
+            ("Pulumi.x.yaml", ""),
+        ]);
+        assert!(
+            Checkout::find(Some(folder.path()))
+                .unwrap()
+                .stack("../x")
+                .is_err()
+        );
+    }
+
+    #[test]
+    fn elsewhere_the_error_says_where_to_go() {
+        let folder = checkout(&[("Cargo.toml", "")]);
+        let error = Checkout::find(Some(folder.path())).unwrap_err().to_string();
+        assert!(error.ends_with("hint: change into the repository"), "{error}");
+    }
+}

@@ -1,0 +1,29 @@
+//! `phoenix completions`: what a shell needs to complete our verbs and options.
+
+use anyhow::Result;
+use clap::CommandFactory as _;
+use clap_complete::Shell;
+
+use crate::Cli;
+use crate::exit::Exit;
+use crate::output;
+
+/// Print the completions of a shell.
+///
+/// They complete the command `phoenix`; put the binary on PATH first (`cargo install --path crates/cli`).
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Example:\n  cargo phoenix completions bash > ~/.local/share/bash-completion/completions/phoenix"
+)]
+pub struct Arguments {
+    /// The shell.
+    shell: Shell,
+}
+
+/// Runs the verb.
+pub fn run(arguments: &Arguments) -> Result<Exit> {
+    let mut script = Vec::new();
+    clap_complete::generate(arguments.shell, &mut Cli::command(), "phoenix", &mut script);
+    output::data(&String::from_utf8_lossy(&script))?;
+    Ok(Exit::Clean)
+}

@@ -1,0 +1,51 @@
+//! `phoenix schema`: the JSON schema of a stack file, from which editors complete and check.
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use phoenix::config::raw;
+
+use crate::exit::Exit;
+use crate::files;
+use crate::output;
+
+/// Print the JSON schema of a stack file.
+///
+/// The schema is made from the types that read the file, so the two cannot disagree. It is committed as
+/// stacks/schema.json, and the first line of each stack file points editors to it.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  cargo phoenix schema -o stacks/schema.json")]
+pub struct Arguments {
+    /// Write it into this file instead of to stdout.
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+}
+
+/// Runs the verb.
+pub fn run(arguments: &Arguments) -> Result<Exit> {
+    match &arguments.output {
+        Some(file) => files::replace(file, text().as_bytes())?,
+        None => output::data(&text())?,
+    }
+    Ok(Exit::Clean)
+}
+
+/// The schema as it is committed in `stacks/schema.json`.
+pub fn text() -> String {
+    format!("{:#}\n", raw::stack_file_schema())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_schema_knows_the_keys_that_people_write() {
+        let schema: serde_json::Value = serde_json::from_str(&text()).unwrap();
+        assert!(
+            schema["properties"]["config"]["properties"]
+                .get("phoenix:qdrant")
+                .is_some()
+        );
+    }
+}

@@ -1,0 +1,180 @@
+//! Questions to git about the checkout.
+//!
+//! An edge: it runs the program `git`, and reads only; a [`Worktree`] is the one thing it makes, and it removes it
+//! again. It knows revisions and files, and nothing of what is in them.
+
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use anyhow::{Context as _, Result, anyhow};
+
+use crate::mistake::mistake;
+
+/// The git repository that a checkout is in.
+#[derive(Clone, Debug)]
+pub struct Repository {
+    root: PathBuf,
+    /// The checkout's place inside the repository: empty, or a path that ends in a slash.
+    prefix: String,
+}
+
+/// A temporary checkout of another revision; removed when dropped.
+#[derive(Debug)]
+pub struct Worktree<'a> {
+    repository: &'a Repository,
+    folder: tempfile::TempDir,
+}
+
+impl Repository {
+    /// The repository around `root`; `None` where there is none.
+    pub fn around(root: &Path) -> Result<Option<Self>> {
+        let mut repository = Self {
+            root: root.to_owned(),
+            prefix: String::new(),
+        };
+        let output = repository.run(["rev-parse", "--show-prefix"])?;
+        if output.status.success() {
+            text(&output.stdout)
+                .trim_end_matches('\n')
+                .clone_into(&mut repository.prefix);
+            return Ok(Some(repository));
+        }
+        let words = text(&output.stderr);
+        if words.contains("not a git repository") {
+            return Ok(None);
+        }
+        Err(anyhow!("{}", words.trim()).context("cannot ask git about this checkout"))
+    }
+
+    /// The commit that `revision` names; `None` where it names none.
+    pub fn commit(&self, revision: &str) -> Result<Option<String>> {
+        // What begins with a hyphen would be an option to git.
+        if revision.starts_with('-') {
+            return Ok(None);
+        }
+        let output = self.run([
+            "rev-parse",
+            "--verify",
+            "--quiet",
+            &format!("{revision}^{{commit}}"),
+        ])?;
+        Ok(output
+            .status
+            .success()
+            .then(|| text(&output.stdout).trim().to_owned()))
+    }
+
+    /// The newest commit that both have; `None` where they have none in common, or none that is here.
+    pub fn merge_base(&self, left: &str, right: &str) -> Result<Option<String>> {
+        let output = self.run(["merge-base", left, right])?;
+        Ok(output
+            .status
+            .success()
+            .then(|| text(&output.stdout).trim().to_owned()))
+    }
+
+    /// Whether history was cut off when this repository was cloned.
+    pub fn is_shallow(&self) -> Result<bool> {
+        Ok(text(&self.run(["rev-parse", "--is-shallow-repository"])?.stdout).trim() == "true")
+    }
+
+    /// The names of the files in a folder of the checkout at a commit; none where there is no such folder.
+    pub fn files(&self, commit: &str, folder: &str) -> Result<Vec<String>> {
+        let tree = format!("{commit}:{}{folder}", self.prefix);
+        let output = self.run(["ls-tree", "-z", "--name-only", &tree])?;
+        if !output.status.success() {
+            return Ok(Vec::new());
+        }
+        Ok(text(&output.stdout)
+            .split_terminator('\0')
+            .map(str::to_owned)
+            .collect())
+    }
+
+    /// The text of a file of the checkout at a commit.
+    pub fn show(&self, commit: &str, path: &str) -> Result<String> {
+        let output = self.run(["cat-file", "blob", &format!("{commit}:{}{path}", self.prefix)])?;
+        let reading = || format!("cannot read {path} at {}", short(commit));
+        if !output.status.success() {
+            return Err(anyhow!("{}", text(&output.stderr).trim()).context(reading()));
+        }
+        String::from_utf8(output.stdout).with_context(reading)
+    }
+
+    /// Whether a file of the checkout exists at a commit.
+    pub fn has(&self, commit: &str, path: &str) -> Result<bool> {
+        Ok(self
+            .run(["cat-file", "-e", &format!("{commit}:{}{path}", self.prefix)])?
+            .status
+            .success())
+    }
+
+    /// A temporary checkout of a commit.
+    pub fn worktree(&self, commit: &str) -> Result<Worktree<'_>> {
+        let folder = tempfile::Builder::new()
+            .prefix("phoenix-base-")
+            .tempdir()
+            .context("cannot make a temporary folder")?;
+        let worktree = Worktree {
+            repository: self,
+            folder,
+        };
+        let place = worktree.folder.path().join("tree");
+        let arguments = ["worktree", "add", "--detach", "--force", "--quiet"].map(OsStr::new);
+        let output = self.run(
+            arguments
+                .into_iter()
+                .chain([place.as_os_str(), OsStr::new(commit)]),
+        )?;
+        if output.status.success() {
+            return Ok(worktree);
+        }
+        Err(anyhow!("{}", text(&output.stderr).trim())
+            .context(format!("cannot check out {} beside this checkout", short(commit))))
+    }
+
+    fn run<I: IntoIterator<Item: AsRef<OsStr>>>(&self, arguments: I) -> Result<Output> {
+        let mut command = Command::new("git");
+        // Words in English, because one of them is looked for; and no lock taken from an editor that refreshes its index.
+        command
+            .arg("-C")
+            .arg(&self.root)
+            .args(arguments)
+            .env("LC_ALL", "C")
+            .env("GIT_OPTIONAL_LOCKS", "0");
+        match command.output() {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                Err(mistake("cannot run git: there is none on PATH", "install git"))
+            }
+            output => output.context("cannot run git"),
+        }
+    }
+}
+
+impl Worktree<'_> {
+    /// The checkout's root in it.
+    pub fn root(&self) -> PathBuf {
+        self.folder.path().join("tree").join(&self.repository.prefix)
+    }
+}
+
+impl Drop for Worktree<'_> {
+    fn drop(&mut self) {
+        let place = self.folder.path().join("tree");
+        let arguments = ["worktree", "remove", "--force"].map(OsStr::new);
+        // What cannot be removed is a temporary folder, and git forgets worktrees whose folder is gone.
+        let _ = self
+            .repository
+            .run(arguments.into_iter().chain([place.as_os_str()]));
+    }
+}
+
+/// A commit as people write it.
+pub fn short(commit: &str) -> &str {
+    commit.get(..10).unwrap_or(commit)
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}

@@ -1,0 +1,147 @@
+//! The command `phoenix`: everything a person types is here, and nothing depends on it.
+//!
+//! [`run`] reads the command line, runs one verb of [`commands`], and tells how it ended as an [`Exit`]. What the verbs
+//! share are data: a [`Stack`](stack::Stack) comes out of a [`Checkout`], a
+//! [`Comparison`](comparison::Comparison) out of a stack and a [`Base`](base::Base); [`show`] and [`output`] print them.
+
+#![allow(
+    clippy::disallowed_methods,
+    reason = "the command is an edge: it reads files, runs programs and asks the environment"
+)]
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use clap::{Parser, Subcommand};
+
+pub mod base;
+pub mod checkout;
+pub mod commands;
+pub mod comparison;
+pub mod docs;
+pub mod doctor;
+pub mod exit;
+pub mod files;
+pub mod git;
+pub mod manifests;
+pub mod mistake;
+pub mod output;
+pub mod sandbox;
+pub mod show;
+pub mod stack;
+pub mod stack_file;
+pub mod yaml;
+
+use checkout::Checkout;
+use commands::{completions, diff, preview, render, schema};
+use exit::Exit;
+use output::{Color, Paint, say};
+
+/// Declare, check and show the Phoenix memory platform.
+///
+/// A stack's file goes in; manifests, differences and reports come out. Data goes to stdout and talk to stderr, so
+/// that everything can be piped.
+#[derive(Debug, Parser)]
+#[command(
+    name = "phoenix",
+    version,
+    propagate_version = true,
+    subcommand_required = true,
+    arg_required_else_help = true,
+    after_help = "Example:\n  cargo phoenix preview dev",
+    after_long_help = EXITS_AND_EXAMPLE
+)]
+pub struct Cli {
+    /// The checkout to work on; by default the one around the current directory.
+    #[arg(long, global = true, hide = true, value_name = "DIR")]
+    root: Option<PathBuf>,
+    /// When to colour; `NO_COLOR` is respected.
+    #[arg(long, global = true, value_enum, default_value_t, value_name = "WHEN")]
+    color: Color,
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+/// What can be asked for.
+#[derive(Debug, Subcommand)]
+enum Verb {
+    Preview(preview::Arguments),
+    Render(render::Arguments),
+    Diff(diff::Arguments),
+    Doctor(commands::doctor::Arguments),
+    Schema(schema::Arguments),
+    Completions(completions::Arguments),
+    #[command(subcommand)]
+    Sandbox(sandbox::Command),
+}
+
+const EXITS_AND_EXAMPLE: &str = "\
+Exit codes:
+  0  clean: it did what was asked, and there is nothing to report
+  1  failed: the tool or its input is wrong, usage errors included
+  2  changed: something differs (where asked with --exit-code), or is not as it should be
+  3  policy: a mandatory policy failed
+  4  destructive: something would be deleted or replaced without --allow-destructive
+
+Example:
+  cargo phoenix preview dev";
+
+/// Runs the command line and tells how it ended.
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let cli = match Cli::try_parse_from(arguments) {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version are data; a reader who went away has seen enough of them, too.
+            let _ = error.print();
+            return if error.use_stderr() {
+                Exit::Failed
+            } else {
+                Exit::Clean
+            }
+            .into();
+        }
+    };
+    match dispatch(cli) {
+        Ok(exit) => exit.into(),
+        Err(error) => {
+            say(&mistake::told(&error));
+            Exit::Failed.into()
+        }
+    }
+}
+
+fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
+    let checkout = || Checkout::find(cli.root.as_deref());
+    let paint = Paint::asked(cli.color);
+    match cli.verb {
+        Verb::Preview(arguments) => preview::run(&arguments, &checkout()?, paint),
+        Verb::Render(arguments) => render::run(&arguments, &checkout()?),
+        Verb::Diff(arguments) => diff::run(&arguments, &checkout()?, paint),
+        Verb::Doctor(arguments) => commands::doctor::run(&arguments, &checkout()?, paint),
+        Verb::Schema(arguments) => schema::run(&arguments),
+        Verb::Completions(arguments) => completions::run(&arguments),
+        Verb::Sandbox(command) => {
+            let directory = cli
+                .root
+                .clone()
+                .map_or_else(std::env::current_dir, Ok)
+                .context("cannot tell the current directory")?;
+            sandbox::run(command, &directory)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_help_tells_every_exit_code() {
+        for exit in Exit::ALL {
+            let line = format!("  {}  {}\n", exit.code(), exit.meaning());
+            assert!(EXITS_AND_EXAMPLE.contains(&line), "{line}");
+        }
+    }
+}

@@ -1,0 +1,200 @@
+//! A stack, all the way from its file to its graph: read, validate, build.
+
+use std::fmt::{self, Write as _};
+
+use anyhow::Result;
+use phoenix::config::{Problem, Problems, StackConfig, raw, secret, validate};
+use phoenix::platform;
+use phoenix_graph::Graph;
+
+use crate::checkout::Checkout;
+use crate::output::count;
+use crate::stack_file::StackFile;
+
+/// A stack whose file is good.
+#[derive(Clone, Debug)]
+pub struct Stack {
+    /// Its name, such as `dev`.
+    pub name: String,
+    /// What its file says.
+    pub file: StackFile,
+    /// What that means.
+    pub config: StackConfig,
+    /// What it declares.
+    pub graph: Graph,
+}
+
+impl Stack {
+    /// Reads, validates and builds a stack.
+    pub fn load(checkout: &Checkout, name: &str) -> Result<Self> {
+        let file = StackFile::read(checkout, name)?;
+        let checked = file.raw().and_then(|raw| validate(&raw));
+        match checked {
+            Ok(config) => Ok(Self {
+                name: name.to_owned(),
+                graph: platform::build(&config),
+                file,
+                config,
+            }),
+            Err(problems) => Err(Invalid::new(name, &file, problems).into()),
+        }
+    }
+
+    /// Loads all of these stacks; an error tells what is wrong with every one of them.
+    pub fn load_all(checkout: &Checkout, names: &[String]) -> Result<Vec<Self>> {
+        let (mut stacks, mut errors) = (Vec::new(), Vec::new());
+        for name in names {
+            match Self::load(checkout, name) {
+                Ok(stack) => stacks.push(stack),
+                Err(error) => errors.push(error),
+            }
+        }
+        match errors.len() {
+            0 => Ok(stacks),
+            1 => Err(errors.remove(0)),
+            _ => {
+                let told: Vec<_> = errors
+                    .iter()
+                    .map(|error| {
+                        crate::mistake::told(error)
+                            .trim_start_matches("error: ")
+                            .to_owned()
+                    })
+                    .collect();
+                Err(anyhow::Error::msg(told.join("\n\n")))
+            }
+        }
+    }
+
+    /// The systems in the order of the platform, with how many objects each declares here.
+    pub fn systems(&self) -> Vec<(&'static str, usize)> {
+        platform::SYSTEMS
+            .iter()
+            .map(|system| (*system, self.graph.component(system).len()))
+            .filter(|(_, objects)| *objects > 0)
+            .collect()
+    }
+}
+
+/// A stack file that can be read, but says something wrong.
+#[derive(Clone, Debug)]
+pub struct Invalid {
+    /// The stack.
+    pub stack: String,
+    /// Its file, as people write the path.
+    pub path: String,
+    /// Everything that is wrong, with the lines.
+    pub problems: Problems,
+    text: String,
+}
+
+impl Invalid {
+    fn new(stack: &str, file: &StackFile, problems: Problems) -> Self {
+        Self {
+            stack: stack.to_owned(),
+            path: file.path.clone(),
+            problems: problems.located(&file.origins),
+            text: file.text.clone(),
+        }
+    }
+}
+
+impl fmt::Display for Invalid {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let number = count(self.problems.iter().count(), "problem");
+        write!(
+            formatter,
+            "the stack {} is not valid: {number} in {}",
+            self.stack, self.path
+        )?;
+        for problem in self.problems.iter() {
+            formatter.write_char('\n')?;
+            formatter.write_str(&told(problem, &self.text))?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Invalid {}
+
+/// A problem with the line it is about.
+fn told(problem: &Problem, text: &str) -> String {
+    let mut told = String::from("\n");
+    let line = problem.origin.as_ref().map(|origin| origin.line);
+    if let Some(origin) = &problem.origin {
+        let _ = writeln!(told, "  {origin}");
+    }
+    let _ = write!(told, "  {} {}", problem.key, problem.message);
+    if let Some((number, line)) =
+        line.and_then(|number| Some((number, text.lines().nth(number.checked_sub(1)?)?)))
+    {
+        // A value may be a secret that somebody pasted in clear; the key is enough to find the line.
+        let _ = write!(told, "\n    {number} | {}", key_only_if_secret(problem, line));
+    }
+    if let Some(hint) = &problem.hint {
+        let _ = write!(told, "\n    hint: {hint}");
+    }
+    told
+}
+
+fn key_only_if_secret(problem: &Problem, line: &str) -> String {
+    let top = problem.key.split(['.', '[']).next().unwrap_or(&problem.key);
+    // A key that we do not know may be a secret's, mistyped.
+    let is_ours = raw::stack_file_schema()
+        .pointer("/properties/config/properties")
+        .is_some_and(|known| known.get(top).is_some());
+    let is_secret = secret::row(top).is_some() || !is_ours || line.contains("secure:");
+    let shown: String = match line.find(": ").filter(|_| is_secret) {
+        Some(end) => format!("{}: …", &line[..end]),
+        None if is_secret => "…".to_owned(),
+        None => line.to_owned(),
+    };
+    if shown.chars().count() > 120 {
+        shown.chars().take(120).chain(['…']).collect()
+    } else {
+        shown
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_in_clear_is_not_quoted_in_the_error_about_it() {
+        let text = "config:\n  phoenix:openaiApiKey: sk-very-secret\n";
+        let file = StackFile::parse("stacks/Pulumi.dev.yaml", text.to_owned()).unwrap();
+        let invalid = Invalid::new("dev", &file, file.raw().unwrap_err()).to_string();
+        assert!(invalid.contains("2 |   phoenix:openaiApiKey: …"), "{invalid}");
+        assert!(!invalid.contains("sk-very-secret"), "{invalid}");
+    }
+
+    #[test]
+    fn a_value_under_a_mistyped_key_of_a_secret_is_not_quoted_either() {
+        let file = StackFile::parse(
+            "x",
+            "config:\n  phoenix:openaiApiKye: sk-very-secret\n".to_owned(),
+        )
+        .unwrap();
+        let invalid = Invalid::new("dev", &file, file.raw().unwrap_err()).to_string();
+        assert!(
+            invalid.contains("did you mean phoenix:openaiApiKey?"),
+            "{invalid}"
+        );
+        assert!(!invalid.contains("sk-very-secret"), "{invalid}");
+    }
+
+    #[test]
+    fn a_problem_shows_its_place_its_line_and_the_way_out() {
+        let text = "config:\n  phoenix:qdrant:\n    replica: 1\n";
+        let file = StackFile::parse("stacks/Pulumi.dev.yaml", text.to_owned()).unwrap();
+        let invalid = Invalid::new("dev", &file, file.raw().unwrap_err()).to_string();
+        assert!(
+            invalid.contains(
+                "  stacks/Pulumi.dev.yaml:3\n  phoenix:qdrant.replica is not a key of the configuration\n    \
+                 3 |     replica: 1\n    hint: did you mean phoenix:qdrant.replicas?"
+            ),
+            "{invalid}"
+        );
+    }
+}

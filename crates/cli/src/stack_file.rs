@@ -1,0 +1,280 @@
+//! Reads a stack file: the keys under `config:`, the line of each, and which secrets have values.
+//!
+//! This is the verb *read* for the command; Pulumi reads the same file for the program. Values of secrets are encrypted
+//! there and are dropped here at once: only their names go on. It does not know what a key means.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+
+use anyhow::{Context as _, Result, anyhow};
+use phoenix::config::{NAMESPACE, Origin, Origins, Problems, RawConfig, secret};
+use serde_json::{Map, Value};
+
+use crate::checkout::Checkout;
+use crate::mistake::{WithHint as _, mistake};
+use crate::yaml;
+
+/// A stack file is a page or two; one as large as this is something else.
+const LARGEST: u64 = 256 * 1024;
+
+/// What a stack file says.
+#[derive(Clone, Debug)]
+pub struct StackFile {
+    /// Its path, as people write it.
+    pub path: String,
+    /// Its text, for showing the lines that a problem is about.
+    pub text: String,
+    /// The keys under `config:` with their values, secrets excepted.
+    pub keys: BTreeMap<String, Value>,
+    /// Where each key stands.
+    pub origins: Origins,
+    /// The keys of the secrets that have a value, such as `phoenix:openaiApiKey`.
+    pub secrets: BTreeSet<String>,
+    /// What is wrong with the keys themselves.
+    pub problems: Problems,
+}
+
+impl StackFile {
+    /// Reads the file of a stack that the checkout has.
+    pub fn read(checkout: &Checkout, stack: &str) -> Result<Self> {
+        let file = checkout.stack_file(&checkout.stack(stack)?);
+        let shown = checkout.shown(&file);
+        let reading = || format!("cannot read the stack file {shown}");
+        let size = fs::metadata(&file).with_context(reading)?;
+        if !size.is_file() {
+            return Err(anyhow!("it is not a file").context(reading()));
+        }
+        if size.len() > LARGEST {
+            return Err(anyhow!(
+                "it has {} bytes, and a stack file has at most {LARGEST}",
+                size.len()
+            )
+            .context(reading()));
+        }
+        let bytes = fs::read(&file).with_context(reading)?;
+        let text = String::from_utf8(bytes).or_mistake(reading(), "save it as UTF-8")?;
+        Self::parse(&shown, text).with_context(reading)
+    }
+
+    /// Reads the text of a stack file.
+    pub fn parse(path: &str, text: String) -> Result<Self> {
+        let documents = yaml::read(&text)?;
+        let [document] = documents.as_slice() else {
+            return Err(match documents.len() {
+                0 => mistake("it is empty", "a stack file has its keys under `config:`"),
+                several => mistake(
+                    format!("it holds {several} documents"),
+                    "a stack file is one document; remove the `---` between them",
+                ),
+            });
+        };
+        let config = config(&document.value)?;
+        let mut file = Self {
+            path: path.to_owned(),
+            text: String::new(),
+            keys: BTreeMap::new(),
+            origins: origins(path, &document.lines),
+            secrets: BTreeSet::new(),
+            problems: Problems::default(),
+        };
+        for (key, value) in config {
+            file.take(key, value);
+        }
+        file.text = text;
+        Ok(file)
+    }
+
+    /// The configuration it writes down, or everything that is wrong with its shape.
+    pub fn raw(&self) -> std::result::Result<RawConfig, Problems> {
+        if self.problems.is_empty() {
+            return RawConfig::from_keys(&self.keys);
+        }
+        let mut problems = self.problems.clone();
+        problems.append(RawConfig::from_keys(&self.keys).err().unwrap_or_default());
+        Err(problems)
+    }
+
+    fn take(&mut self, key: &str, value: &Value) {
+        if !key.contains(':') {
+            let hint = format!("write {NAMESPACE}:{key}");
+            self.problems
+                .add_with_hint(shortened(key), "has no namespace before it", hint);
+        } else if is_encrypted(value) && secret::row(key).is_some() {
+            self.secrets.insert(key.to_owned());
+        } else {
+            // Pulumi hands scalars over as texts, so a quoted `"true"` is a truth value to the program too.
+            let value = match value {
+                Value::String(text) => RawConfig::value_from_text(key, text),
+                other => other.clone(),
+            };
+            self.keys.insert(key.to_owned(), value);
+        }
+    }
+}
+
+/// The mapping under `config:`.
+fn config(document: &Value) -> Result<&Map<String, Value>> {
+    let Some(fields) = document.as_object() else {
+        return Err(mistake(
+            "it is no mapping of keys",
+            "a stack file has its keys under `config:`",
+        ));
+    };
+    match fields.get("config") {
+        Some(Value::Object(config)) => Ok(config),
+        Some(_) => Err(mistake(
+            "`config:` is not a mapping of keys",
+            format!("write keys such as {NAMESPACE}:qdrant below it"),
+        )),
+        None => {
+            let meant = fields.keys().find(|key| {
+                key.starts_with(&format!("{NAMESPACE}:"))
+                    || strsim::damerau_levenshtein(&shortened(key), "config") <= 2
+            });
+            let hint = match meant {
+                Some(key) if key.contains(':') => "indent the keys below a line `config:`".to_owned(),
+                Some(key) => format!("did you mean `config:` by `{key}:`?"),
+                None => "a stack file has its keys under `config:`".to_owned(),
+            };
+            Err(mistake("`config:` is missing", hint))
+        }
+    }
+}
+
+/// `config.phoenix:qdrant.replicas` is `phoenix:qdrant.replicas` to everybody else.
+fn origins(path: &str, lines: &BTreeMap<String, usize>) -> Origins {
+    let mut origins = Origins::default();
+    if let Some(line) = lines.get("config") {
+        // A key that is missing altogether is missing below `config:`.
+        origins.insert(
+            NAMESPACE.to_owned(),
+            Origin {
+                file: path.to_owned(),
+                line: *line,
+            },
+        );
+    }
+    for (key, line) in lines {
+        if let Some(key) = key.strip_prefix("config.") {
+            origins.insert(
+                key.to_owned(),
+                Origin {
+                    file: path.to_owned(),
+                    line: *line,
+                },
+            );
+        }
+    }
+    origins
+}
+
+/// Whether a value is `{secure: …}`, as Pulumi writes encrypted values.
+fn is_encrypted(value: &Value) -> bool {
+    value
+        .as_object()
+        .is_some_and(|fields| fields.len() == 1 && fields.get("secure").is_some_and(Value::is_string))
+}
+
+fn shortened(key: &str) -> String {
+    if key.chars().count() > 60 {
+        key.chars().take(60).chain(['…']).collect()
+    } else {
+        key.to_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+    use crate::mistake::told;
+
+    fn parse(text: &str) -> StackFile {
+        StackFile::parse("stacks/Pulumi.dev.yaml", text.to_owned()).expect("the text is a stack file")
+    }
+
+    fn refused(text: &str) -> String {
+        told(
+            &StackFile::parse("stacks/Pulumi.dev.yaml", text.to_owned())
+                .expect_err("the text is no stack file"),
+        )
+    }
+
+    #[test]
+    fn secrets_are_known_by_name_and_their_ciphertext_is_dropped() {
+        let file =
+            parse("config:\n  phoenix:openaiApiKey:\n    secure: v1:abc\n  phoenix:environment: dev\n");
+        assert_eq!(file.secrets, BTreeSet::from(["phoenix:openaiApiKey".to_owned()]));
+        assert_eq!(
+            file.keys,
+            BTreeMap::from([("phoenix:environment".to_owned(), json!("dev"))])
+        );
+    }
+
+    #[test]
+    fn a_secret_that_stands_there_in_clear_is_left_for_the_check_of_the_shape() {
+        assert!(
+            parse("config:\n  phoenix:openaiApiKey: sk-1\n")
+                .keys
+                .contains_key("phoenix:openaiApiKey")
+        );
+    }
+
+    #[test]
+    fn each_key_has_its_line() {
+        let file = parse("config:\n  phoenix:postgres:\n    networks:\n    - 10.0.0.0/8\n    - x\n");
+        assert_eq!(file.origins.of("phoenix:postgres.networks[1]").unwrap().line, 5);
+        assert_eq!(file.origins.of("phoenix:postgres.host").unwrap().line, 2);
+    }
+
+    #[test]
+    fn a_quoted_truth_value_is_one_as_it_is_to_the_engine() {
+        assert_eq!(
+            parse("config:\n  phoenix:protect: \"true\"\n").keys["phoenix:protect"],
+            json!(true)
+        );
+        assert_eq!(
+            parse("config:\n  phoenix:environment: \"dev\"\n").keys["phoenix:environment"],
+            json!("dev")
+        );
+    }
+
+    #[test]
+    fn a_key_without_a_namespace_is_a_problem_with_its_way_out() {
+        let problems = parse("config:\n  qdrant: {}\n").problems.to_string();
+        assert_eq!(
+            problems,
+            "qdrant has no namespace before it\n  hint: write phoenix:qdrant"
+        );
+    }
+
+    #[test]
+    fn what_is_no_stack_file_is_refused_with_a_hint() {
+        assert_eq!(
+            refused("\n"),
+            "error: it is empty\nhint: a stack file has its keys under `config:`"
+        );
+        assert!(refused("conifg:\n  a: 1\n").ends_with("hint: did you mean `config:` by `conifg:`?"));
+        assert!(refused("phoenix:qdrant: {}\n").ends_with("hint: indent the keys below a line `config:`"));
+        assert!(refused("config: 3\n").starts_with("error: `config:` is not a mapping of keys"));
+        assert!(refused("config: {}\n---\nconfig: {}\n").starts_with("error: it holds 2 documents"));
+        assert!(
+            refused("config: [\n").starts_with("error: line 2, column 1: "),
+            "{}",
+            refused("config: [\n")
+        );
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(4000))]
+
+        #[test]
+        fn no_text_makes_reading_panic(text in "(config:\n)?([ a-z:\\-\\[\\]{}&*!|>'\"#\n]|phoenix:|secure: |placeholder: |qdrant|\\PC){0,40}") {
+            if let Ok(file) = StackFile::parse("x", text) {
+                let _ = file.raw().map_err(|problems| problems.located(&file.origins).to_string());
+            }
+        }
+    }
+}

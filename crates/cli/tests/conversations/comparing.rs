@@ -1,0 +1,320 @@
+//! Preview and diff: their verdicts, their bases, and how they end.
+
+use insta::assert_snapshot;
+use serde_json::Value;
+
+use crate::support::{Checkout, script};
+
+const DEV: &str = "stacks/Pulumi.dev.yaml";
+
+/// More memory for Qdrant: changed in place.
+fn change(checkout: &Checkout) {
+    checkout.edit(DEV, "    auditDays: 7\n", "    auditDays: 9\n");
+}
+
+/// Another size of the claims of a stateful set: deleted and created anew.
+fn replace(checkout: &Checkout) {
+    checkout.edit(
+        DEV,
+        "    snapshots:\n      size: 1Gi\n",
+        "    snapshots:\n      size: 2Gi\n",
+    );
+}
+
+#[test]
+fn a_fresh_clone_differs_in_nothing_and_says_what_it_declares() {
+    let checkout = Checkout::new();
+    let answer = checkout.phoenix(&["preview"]);
+    assert_eq!(answer.code, 0, "{answer}");
+    assert!(
+        answer
+            .out
+            .starts_with("3 stacks: nothing differs from HEAD (COMMIT)\n"),
+        "{answer}"
+    );
+    assert!(answer.out.contains("dev declares "), "{answer}");
+    assert!(answer.out.contains(" qdrant "), "{answer}");
+    assert!(!answer.out.contains("+ create "), "{answer}");
+    assert_eq!(checkout.phoenix(&["preview", "--exit-code"]).code, 0);
+    assert_eq!(checkout.phoenix(&["diff", "dev", "--exit-code"]).code, 0);
+}
+
+#[test]
+fn without_commits_everything_is_new() {
+    let answer = Checkout::without_commits().phoenix(&["preview", "dev"]);
+    assert_eq!(answer.code, 0, "{answer}");
+    assert!(
+        answer.out.starts_with("dev: ") && answer.out.lines().next().unwrap().ends_with(" create"),
+        "{answer}"
+    );
+    assert_eq!(
+        answer.err,
+        "there are no commits yet, so everything counts as new\n"
+    );
+}
+
+#[test]
+fn without_git_everything_is_new() {
+    let answer = Checkout::bare().phoenix(&["preview", "dev", "--exit-code"]);
+    assert_eq!(answer.code, 2, "{answer}");
+    assert_eq!(
+        answer.err,
+        "this is not a git checkout, so everything counts as new\n"
+    );
+}
+
+#[test]
+fn a_change_in_place_is_told_field_by_field() {
+    let checkout = Checkout::new();
+    change(&checkout);
+    let diff = checkout.phoenix(&["diff", "dev", "--exit-code"]);
+    assert_snapshot!(diff);
+    assert_eq!(checkout.phoenix(&["diff", "dev"]).code, 0);
+    assert_eq!(checkout.phoenix(&["preview", "dev"]).code, 0);
+    assert_eq!(checkout.phoenix(&["preview", "dev", "--exit-code"]).code, 2);
+    assert_eq!(
+        checkout.phoenix(&["preview", "prod", "--exit-code"]).code,
+        0,
+        "the other stacks are as they were"
+    );
+}
+
+#[test]
+fn a_replacement_ends_with_4_until_somebody_consents() {
+    let checkout = Checkout::new();
+    replace(&checkout);
+    let answer = checkout.phoenix(&["preview", "dev", "--exit-code"]);
+    assert_eq!(answer.code, 4, "{answer}");
+    assert!(answer.out.starts_with("dev: 1 REPLACE\n"), "{answer}");
+    let destructive = answer.out.split("Destructive changes\n").nth(1).unwrap();
+    assert_snapshot!(destructive.split("\n\n").next().unwrap());
+
+    let consent = "StatefulSet/sophia-memory/qdrant";
+    assert_eq!(
+        checkout
+            .phoenix(&["preview", "--allow-destructive", consent])
+            .code,
+        0
+    );
+    assert_eq!(
+        checkout
+            .phoenix(&["preview", "--exit-code", "--allow-destructive", consent])
+            .code,
+        2
+    );
+    assert_eq!(
+        checkout
+            .phoenix(&[
+                "preview",
+                "--allow-destructive",
+                "StatefulSet/sophia-memory/other"
+            ])
+            .code,
+        4
+    );
+}
+
+#[test]
+fn a_deletion_ends_with_4_and_says_which_data_is_at_risk() {
+    let checkout = Checkout::with_a_leftover();
+    let answer = checkout.phoenix(&["preview"]);
+    assert_eq!(answer.code, 4, "{answer}");
+    assert!(answer.out.starts_with("3 stacks: 1 DELETE\n"), "{answer}");
+    assert!(
+        answer.out.contains("data at risk: the data of its volume"),
+        "{answer}"
+    );
+    assert!(
+        answer
+            .out
+            .contains("to consent: --allow-destructive PersistentVolumeClaim/sophia-memory/leftover"),
+        "{answer}"
+    );
+    let diff = checkout.phoenix(&["diff", "dev", "--exit-code"]);
+    assert_eq!(diff.code, 2, "a diff asks for no consent: {diff}");
+}
+
+#[test]
+fn consent_that_was_not_needed_is_said() {
+    let answer = Checkout::new().phoenix(&["preview", "--allow-destructive", "Namespace/sophia-memory"]);
+    assert_eq!(answer.code, 0);
+    assert_eq!(
+        answer.err,
+        "--allow-destructive namespace/sophia-memory was not needed: nothing deletes or replaces it\n"
+    );
+}
+
+#[test]
+fn a_branch_is_compared_with_where_it_left_the_main_branch() {
+    let checkout = Checkout::new();
+    checkout.git(&["checkout", "--quiet", "-b", "feature"]);
+    change(&checkout);
+    checkout.snapshot();
+    checkout.commit("More days");
+    // The main branch goes on; that is none of the branch's doing.
+    checkout.git(&["checkout", "--quiet", "main"]);
+    replace(&checkout);
+    checkout.snapshot();
+    checkout.commit("Larger snapshots");
+    checkout.git(&["checkout", "--quiet", "feature"]);
+    let answer = checkout.phoenix(&["preview", "dev", "--exit-code"]);
+    assert_eq!(answer.code, 2, "{answer}");
+    assert!(
+        answer
+            .out
+            .contains("dev, compared with the merge-base with main (COMMIT):"),
+        "{answer}"
+    );
+    assert_eq!(checkout.phoenix(&["preview", "dev", "--base", "main"]).code, 4);
+    assert_eq!(
+        checkout
+            .phoenix(&["preview", "dev", "--base", "HEAD", "--exit-code"])
+            .code,
+        0
+    );
+}
+
+#[test]
+fn a_stack_that_the_base_does_not_have_is_new_and_the_others_are_compared() {
+    let checkout = Checkout::new();
+    let dev = std::fs::read_to_string(checkout.path(DEV)).unwrap();
+    checkout.write("stacks/Pulumi.demo.yaml", &dev);
+    let answer = checkout.phoenix(&["preview"]);
+    assert_eq!(answer.code, 0, "{answer}");
+    assert!(answer.out.starts_with("4 stacks: "), "{answer}");
+    assert!(
+        answer
+            .err
+            .contains("HEAD has no stack demo: everything in it counts as new"),
+        "{answer}"
+    );
+}
+
+#[test]
+fn a_stack_that_is_gone_is_said() {
+    let checkout = Checkout::new();
+    std::fs::remove_file(checkout.path("stacks/Pulumi.staging.yaml")).unwrap();
+    let answer = checkout.phoenix(&["preview"]);
+    assert!(answer.out.starts_with("2 stacks: nothing differs"), "{answer}");
+    assert_eq!(
+        answer.err,
+        "HEAD (COMMIT) has a stack staging that is gone here; what it deployed stays until `pulumi destroy`\n"
+    );
+}
+
+#[test]
+fn a_base_without_snapshots_is_built_in_a_worktree_that_is_gone_afterwards() {
+    let checkout = Checkout::without_commits();
+    // A program in place of cargo: what it renders is what the base declared, and it tells where it was run.
+    checkout.write("crates/cli/Cargo.toml", "");
+    let rendered = checkout.phoenix(&["render", "dev"]).out;
+    checkout.write(
+        "rendered-then.yaml",
+        &rendered.replace("max_log_files: 7", "max_log_files: 8"),
+    );
+    checkout.commit("Without snapshots");
+    let fake = checkout.path("cargo");
+    script(
+        &fake,
+        "#!/bin/sh\nprintf '%s\\n' \"$*\" > \"$SAID\"\npwd >> \"$SAID\"\necho \"$CARGO_TARGET_DIR\" >> \"$SAID\"\ncat rendered-then.yaml\n",
+    );
+    let said = checkout.path("said");
+    let answer = checkout.answer(
+        checkout
+            .command(&["diff", "dev", "--exit-code"])
+            .env("CARGO", &fake)
+            .env("SAID", &said),
+    );
+    assert_eq!(answer.code, 2, "{answer}");
+    assert!(
+        answer
+            .err
+            .contains("HEAD has no snapshots of dev; building that revision in a temporary worktree"),
+        "{answer}"
+    );
+    assert!(answer.out.contains("~ update "), "{answer}");
+    assert!(!answer.out.contains("+ create "), "{answer}");
+    let said = std::fs::read_to_string(said).unwrap();
+    assert!(
+        said.contains("--package phoenix-cli") && said.contains("-- render dev"),
+        "{said}"
+    );
+    let place = said.lines().nth(1).unwrap();
+    assert!(!std::path::Path::new(place).exists(), "{place} is left");
+    assert!(
+        said.lines().nth(2).unwrap().ends_with("/target/base"),
+        "what it builds would be taken for the checkout's own: {said}"
+    );
+    assert_eq!(checkout.git(&["worktree", "list"]).lines().count(), 1);
+}
+
+#[test]
+fn a_base_that_cannot_be_built_is_an_error_with_its_own_words() {
+    let checkout = Checkout::without_commits();
+    checkout.write("crates/cli/Cargo.toml", "");
+    checkout.commit("Without snapshots");
+    let fake = checkout.path("cargo");
+    script(
+        &fake,
+        "#!/bin/sh\necho 'error: it does not compile' >&2\nexit 101\n",
+    );
+    let answer = checkout.answer(checkout.command(&["diff", "dev"]).env("CARGO", &fake));
+    assert_snapshot!(answer);
+}
+
+#[test]
+fn machines_get_one_document() {
+    let checkout = Checkout::new();
+    replace(&checkout);
+    let answer = checkout.phoenix(&["preview", "--format", "json"]);
+    assert_eq!(answer.code, 4);
+    let document: Value = serde_json::from_str(&answer.out).expect("stdout is one JSON document");
+    assert_eq!(document["verdict"], "3 stacks: 1 REPLACE");
+    assert_eq!(document["base"]["commit"], "COMMIT");
+    assert_eq!(document["counts"]["replace"], 1);
+    let dev = &document["stacks"][0];
+    assert_eq!(dev["stack"], "dev");
+    assert_eq!(dev["baseSource"], "snapshots");
+    assert_eq!(
+        dev["destructive"][0]["object"],
+        "StatefulSet/sophia-memory/qdrant"
+    );
+    assert_eq!(dev["destructive"][0]["consented"], false);
+    let paths: Vec<_> = dev["objects"][0]["fields"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|field| field["path"].as_str().unwrap())
+        .collect();
+    assert!(
+        paths
+            .iter()
+            .any(|path| path.starts_with("spec.volumeClaimTemplates[")),
+        "{paths:?}"
+    );
+
+    let diff: Value =
+        serde_json::from_str(&checkout.phoenix(&["diff", "dev", "--format", "json"]).out).unwrap();
+    assert_eq!(diff["objects"], dev["objects"]);
+}
+
+#[test]
+fn no_comparison_shows_the_value_of_a_secret() {
+    let checkout = Checkout::new();
+    // Somebody once committed a snapshot with a value in it.
+    let file = "tests/snapshots/dev/secrets.yaml.snap";
+    let text = std::fs::read_to_string(checkout.path(file)).unwrap();
+    assert!(text.contains("secret phoenix:openaiApiKey"), "{text}");
+    checkout.write(file, &text.replace("secret phoenix:openaiApiKey", "sk-in-clear"));
+    checkout.commit("A slip");
+    for arguments in [
+        &["diff", "dev"][..],
+        &["diff", "dev", "--format", "json"],
+        &["preview"],
+        &["preview", "--format", "json"],
+    ] {
+        let answer = checkout.phoenix(arguments);
+        assert!(!answer.to_string().contains("sk-in-clear"), "{answer}");
+    }
+    assert!(checkout.phoenix(&["diff", "dev"]).out.contains("*** (before)"));
+}

@@ -1,0 +1,15 @@
+//! Conversations with the real command, each in a checkout of its own: what is typed, what is answered, how it ends.
+//!
+//! - `comparing`: preview and diff, their bases and their exit codes.
+//! - `rendering`: manifests to stdout and into a folder.
+//! - `mistakes`: what a person is told who typed or wrote something wrong.
+//! - `examining`: doctor, with and without a cluster.
+//! - `talking`: help, completions, colours, pipes.
+#![expect(clippy::disallowed_methods, reason = "tests make checkouts and run programs")]
+
+mod comparing;
+mod examining;
+mod mistakes;
+mod rendering;
+mod support;
+mod talking;

@@ -1,0 +1,254 @@
+//! A checkout to talk about, and the command to talk to.
+
+use std::fmt;
+use std::fs;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use phoenix::config::validate;
+use phoenix::platform;
+use phoenix_cli::stack_file::StackFile;
+
+/// The stacks that a checkout has.
+pub const STACKS: [&str; 3] = ["dev", "prod", "staging"];
+
+/// A copy of what this repository declares, in a temporary folder.
+pub struct Checkout {
+    folder: tempfile::TempDir,
+}
+
+/// What a command answered.
+pub struct Answer {
+    pub code: i32,
+    pub out: String,
+    pub err: String,
+}
+
+impl Checkout {
+    /// The stack files and the project, without git.
+    pub fn bare() -> Self {
+        let checkout = Self {
+            folder: tempfile::tempdir().expect("a temporary folder can be made"),
+        };
+        let repository = repository();
+        for file in ["Pulumi.yaml", "Cargo.toml"] {
+            checkout.write(
+                file,
+                &fs::read_to_string(repository.join(file)).expect("the repository has it"),
+            );
+        }
+        for stack in STACKS {
+            let file = format!("stacks/Pulumi.{stack}.yaml");
+            checkout.write(
+                &file,
+                &fs::read_to_string(repository.join(&file)).expect("the repository has it"),
+            );
+        }
+        checkout
+    }
+
+    /// The same in git, without a commit.
+    pub fn without_commits() -> Self {
+        let checkout = Self::bare();
+        checkout.git(&["init", "--quiet", "--initial-branch", "main"]);
+        checkout
+    }
+
+    /// The same with one commit, snapshots included.
+    pub fn new() -> Self {
+        let checkout = Self::without_commits();
+        checkout.snapshot();
+        checkout.commit("The platform");
+        checkout
+    }
+
+    /// A branch with a stack of one object more than the code declares, so that the object is deleted.
+    pub fn with_a_leftover() -> Self {
+        let checkout = Self::new();
+        let leftover = "---\nsource: tests/it/stacks.rs\n---\n---\napiVersion: v1\nkind: PersistentVolumeClaim\nmetadata:\n  \
+                        name: leftover\n  namespace: sophia-memory\n";
+        checkout.write("tests/snapshots/dev/qdrant_old.yaml.snap", leftover);
+        checkout.commit("A claim that the code no longer declares");
+        checkout
+    }
+
+    pub fn root(&self) -> &Path {
+        self.folder.path()
+    }
+
+    pub fn path(&self, path: &str) -> PathBuf {
+        self.root().join(path)
+    }
+
+    pub fn write(&self, path: &str, text: &str) {
+        let path = self.path(path);
+        fs::create_dir_all(path.parent().expect("a file is in a folder")).expect("folders can be made");
+        fs::write(path, text).expect("files can be written");
+    }
+
+    /// Replaces a piece of a file that is there once.
+    pub fn edit(&self, path: &str, from: &str, to: &str) {
+        let text = fs::read_to_string(self.path(path)).expect("the file is there");
+        assert_eq!(text.matches(from).count(), 1, "{from:?} in {path}");
+        self.write(path, &text.replace(from, to));
+    }
+
+    /// Writes what the stack files declare now as their snapshots.
+    pub fn snapshot(&self) {
+        for stack in STACKS {
+            let text = fs::read_to_string(self.path(&format!("stacks/Pulumi.{stack}.yaml")))
+                .expect("the file is there");
+            let file = StackFile::parse("stack", text).expect("the stack file can be read");
+            let config = file
+                .raw()
+                .and_then(|raw| validate(&raw))
+                .expect("the stack file is good");
+            let graph = platform::build(&config);
+            for system in platform::SYSTEMS {
+                let yaml = graph.component(system).yaml();
+                self.write(
+                    &format!("tests/snapshots/{stack}/{system}.yaml.snap"),
+                    &format!("---\nsource: tests/it/stacks.rs\n---\n{yaml}"),
+                );
+            }
+        }
+    }
+
+    pub fn commit(&self, message: &str) -> String {
+        self.git(&["add", "--all"]);
+        self.git(&["commit", "--quiet", "--message", message]);
+        self.git(&["rev-parse", "HEAD"]).trim().to_owned()
+    }
+
+    pub fn git(&self, arguments: &[&str]) -> String {
+        let mut command = Command::new("git");
+        quiet(&mut command, self.root());
+        command
+            .arg("-C")
+            .arg(self.root())
+            .args(["-c", "user.name=Tests", "-c", "user.email=tests@example.com"])
+            .args(arguments);
+        let output = command.output().expect("git can be run");
+        assert!(
+            output.status.success(),
+            "git {arguments:?}: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        String::from_utf8(output.stdout).expect("git answers in UTF-8")
+    }
+
+    /// The command, ready to be given more.
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_phoenix"));
+        quiet(&mut command, self.root());
+        command
+            .current_dir(self.root())
+            .args(arguments)
+            .stdin(Stdio::null());
+        command
+    }
+
+    /// What the command answers.
+    pub fn phoenix(&self, arguments: &[&str]) -> Answer {
+        self.answer(&mut self.command(arguments))
+    }
+
+    pub fn answer(&self, command: &mut Command) -> Answer {
+        let output = command.output().expect("the command can be run");
+        let text =
+            |bytes: Vec<u8>| self.steady(&String::from_utf8(bytes).expect("the command answers in UTF-8"));
+        Answer {
+            code: output.status.code().expect("it ended by itself"),
+            out: text(output.stdout),
+            err: text(output.stderr),
+        }
+    }
+
+    /// A text without what is different in every run: this folder, and the names of commits.
+    fn steady(&self, text: &str) -> String {
+        let real = fs::canonicalize(self.root()).expect("the folder is there");
+        let text = text
+            .replace(&*real.to_string_lossy(), "ROOT")
+            .replace(&*self.root().to_string_lossy(), "ROOT");
+        let commits = if self.path(".git").exists() {
+            self.git(&["rev-list", "--all"])
+        } else {
+            String::new()
+        };
+        commits.lines().fold(text, |text, commit| {
+            text.replace(commit, "COMMIT").replace(&commit[..10], "COMMIT")
+        })
+    }
+}
+
+impl fmt::Display for Answer {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            formatter,
+            "exit {}\n--- stdout\n{}--- stderr\n{}",
+            self.code,
+            without_checksums(&self.out),
+            self.err
+        )
+    }
+}
+
+/// Checksums of settings change with every change of a system; what a test is about does not.
+fn without_checksums(text: &str) -> String {
+    let is_checksum = |word: &str| word.len() == 16 && word.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let words = text
+        .split_inclusive([' ', '\n'])
+        .map(|word| match word.trim_end() {
+            checksum if is_checksum(checksum) => word.replace(checksum, "CHECKSUM"),
+            _ => word.to_owned(),
+        });
+    words.collect()
+}
+
+/// Writes a script that can be run.
+pub fn script(path: &Path, text: &str) {
+    use std::os::unix::fs::OpenOptionsExt as _;
+    let mut file = fs::OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o755)
+        .open(path)
+        .expect("scripts can be written");
+    file.write_all(text.as_bytes()).expect("scripts can be written");
+}
+
+/// Nothing of the person who runs the tests may leak into them.
+fn quiet(command: &mut Command, home: &Path) {
+    for (name, _) in std::env::vars_os() {
+        let name = name.to_string_lossy();
+        if name.starts_with("GIT_") || name.starts_with("PULUMI_") {
+            command.env_remove(&*name);
+        }
+    }
+    command
+        .env("GIT_CONFIG_GLOBAL", "/dev/null")
+        .env("GIT_CONFIG_SYSTEM", "/dev/null")
+        .env("GIT_TERMINAL_PROMPT", "0");
+    // rustup finds its toolchains through these, and they are all that a home is needed for.
+    for (name, folder) in [("CARGO_HOME", ".cargo"), ("RUSTUP_HOME", ".rustup")] {
+        if let (None, Some(home)) = (std::env::var_os(name), std::env::var_os("HOME")) {
+            command.env(name, Path::new(&home).join(folder));
+        }
+    }
+    command
+        .env("HOME", home)
+        .env("RUST_BACKTRACE", "1")
+        .env_remove("KUBECONFIG")
+        .env_remove("CARGO_TARGET_DIR")
+        .env_remove("NO_COLOR");
+}
+
+fn repository() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .ancestors()
+        .nth(2)
+        .expect("the package is two levels below the root")
+        .to_owned()
+}
