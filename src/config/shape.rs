@@ -14,7 +14,10 @@ static SCHEMA: LazyLock<Value> = LazyLock::new(raw::schema);
 
 /// Every difference between `value`, the keys without `phoenix:`, and the schema.
 pub fn check(value: &Value) -> Problems {
-    let mut shape = Shape { problems: Problems::default(), meaning: None };
+    let mut shape = Shape {
+        problems: Problems::default(),
+        meaning: None,
+    };
     shape.value(&SCHEMA, value, "");
     shape.problems
 }

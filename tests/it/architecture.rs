@@ -9,10 +9,22 @@ use crate::support::root;
 
 /// Package, which of ours it may depend on, and which crates it must not depend on, directly.
 const TABLE: [(&str, &[&str], &[&str]); 5] = [
-    ("phoenix-graph", &[], &["tokio", "tonic", "kube", "clap", "anyhow"]),
+    (
+        "phoenix-graph",
+        &[],
+        &["tokio", "tonic", "kube", "clap", "anyhow"],
+    ),
     ("pulumi-wire", &[], &["k8s-openapi", "kube", "kube-core", "clap"]),
-    ("phoenix", &["phoenix-graph", "pulumi-wire"], &["clap", "kube", "tonic", "reqwest"]),
-    ("pulumi-language-rust", &["pulumi-wire"], &["k8s-openapi", "kube", "kube-core", "kcr_security_istio_io"]),
+    (
+        "phoenix",
+        &["phoenix-graph", "pulumi-wire"],
+        &["clap", "kube", "tonic", "reqwest"],
+    ),
+    (
+        "pulumi-language-rust",
+        &["pulumi-wire"],
+        &["k8s-openapi", "kube", "kube-core", "kcr_security_istio_io"],
+    ),
     ("phoenix-cli", &["phoenix", "phoenix-graph"], &["tonic"]),
 ];
 
@@ -24,23 +36,44 @@ const ONLY_IN: [(&str, &str, &[&str]); 2] = [
 
 #[test]
 fn every_package_depends_only_on_what_the_table_allows() {
-    let metadata = MetadataCommand::new().manifest_path(root().join("Cargo.toml")).no_deps().exec().unwrap();
+    let metadata = MetadataCommand::new()
+        .manifest_path(root().join("Cargo.toml"))
+        .no_deps()
+        .exec()
+        .unwrap();
     let edges: BTreeMap<String, BTreeSet<String>> = metadata
         .packages
         .iter()
         .map(|package| {
-            let dependencies = package.dependencies.iter().filter(|dependency| dependency.kind == DependencyKind::Normal);
-            (package.name.to_string(), dependencies.map(|dependency| dependency.name.clone()).collect())
+            let dependencies = package
+                .dependencies
+                .iter()
+                .filter(|dependency| dependency.kind == DependencyKind::Normal);
+            (
+                package.name.to_string(),
+                dependencies.map(|dependency| dependency.name.clone()).collect(),
+            )
         })
         .collect();
     let listed: BTreeSet<_> = TABLE.iter().map(|(package, ..)| (*package).to_owned()).collect();
-    assert_eq!(listed, edges.keys().cloned().collect(), "the table lists every package");
+    assert_eq!(
+        listed,
+        edges.keys().cloned().collect(),
+        "the table lists every package"
+    );
     for (package, allowed, forbidden) in TABLE {
-        let ours: BTreeSet<_> = edges[package].iter().filter(|name| edges.contains_key(*name)).map(String::as_str).collect();
+        let ours: BTreeSet<_> = edges[package]
+            .iter()
+            .filter(|name| edges.contains_key(*name))
+            .map(String::as_str)
+            .collect();
         let allowed: BTreeSet<_> = allowed.iter().copied().collect();
         assert_eq!(ours, allowed, "edges of {package} to our own packages");
         for name in forbidden {
-            assert!(!edges[package].contains(*name), "{package} must not depend on {name}");
+            assert!(
+                !edges[package].contains(*name),
+                "{package} must not depend on {name}"
+            );
         }
     }
 }
@@ -50,7 +83,10 @@ fn the_edges_of_the_program_stay_in_their_files() {
     for (folder, name, files) in ONLY_IN {
         let mut found = BTreeSet::new();
         for (path, text) in sources(&root().join(folder)) {
-            if text.lines().any(|line| !line.trim_start().starts_with("//") && mentions(line, name)) {
+            if text
+                .lines()
+                .any(|line| !line.trim_start().starts_with("//") && mentions(line, name))
+            {
                 found.insert(path);
             }
         }
@@ -61,20 +97,32 @@ fn the_edges_of_the_program_stay_in_their_files() {
 
 #[test]
 fn packages_that_touch_the_world_say_so_at_their_top() {
-    let edges = ["crates/cli/src/lib.rs", "crates/pulumi/src/lib.rs", "crates/pulumi-language-rust/src/main.rs"];
+    let edges = [
+        "crates/cli/src/lib.rs",
+        "crates/pulumi/src/lib.rs",
+        "crates/pulumi-language-rust/src/main.rs",
+    ];
     for path in edges {
         let text = std::fs::read_to_string(root().join(path)).unwrap();
-        assert!(text.contains("is an edge"), "{path} says at its top that it is an edge");
+        assert!(
+            text.contains("is an edge"),
+            "{path} says at its top that it is an edge"
+        );
     }
     for path in ["src", "crates/graph/src"] {
         for (file, text) in sources(&root().join(path)) {
-            assert!(!text.contains("disallowed_"), "{path}/{file} is pure and excuses itself from nothing");
+            assert!(
+                !text.contains("disallowed_"),
+                "{path}/{file} is pure and excuses itself from nothing"
+            );
         }
     }
 }
 
 fn mentions(line: &str, name: &str) -> bool {
-    let boundary = |character: Option<char>| character.is_none_or(|character| !character.is_alphanumeric() && character != '_' && character != '-');
+    let boundary = |character: Option<char>| {
+        character.is_none_or(|character| !character.is_alphanumeric() && character != '_' && character != '-')
+    };
     line.match_indices(name).any(|(start, _)| {
         boundary(line[..start].chars().next_back()) && boundary(line[start + name.len()..].chars().next())
     })

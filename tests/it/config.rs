@@ -15,14 +15,24 @@ use crate::support::{STACKS, checked, keys, stack};
 fn told(stack: &str, pointer: &str, value: Option<Value>) -> String {
     let mut all: Value = keys(stack).into_iter().collect();
     let (parent, key) = pointer.rsplit_once('/').unwrap();
-    let parent = if parent.is_empty() { &mut all } else { all.pointer_mut(&format!("/phoenix:{}", &parent[1..])).unwrap() };
-    let key = if pointer.matches('/').count() == 1 { format!("phoenix:{key}") } else { key.to_owned() };
+    let parent = if parent.is_empty() {
+        &mut all
+    } else {
+        all.pointer_mut(&format!("/phoenix:{}", &parent[1..])).unwrap()
+    };
+    let key = if pointer.matches('/').count() == 1 {
+        format!("phoenix:{key}")
+    } else {
+        key.to_owned()
+    };
     match value {
         Some(value) => parent.as_object_mut().unwrap().insert(key, value),
         None => parent.as_object_mut().unwrap().remove(&key),
     };
     let Value::Object(all) = all else { unreachable!() };
-    checked(&all.into_iter().collect()).expect_err("the change makes it wrong").to_string()
+    checked(&all.into_iter().collect())
+        .expect_err("the change makes it wrong")
+        .to_string()
 }
 
 #[test]
@@ -30,27 +40,82 @@ fn a_wrong_value_is_told_with_its_key_and_the_way_out() {
     let conversations = [
         ("a missing key", told("dev", "/qdrant/replicas", None)),
         ("a missing system", told("dev", "/qdrant", None)),
-        ("a wrong type", told("dev", "/qdrant/replicas", Some(json!("three")))),
-        ("a negative number", told("dev", "/qdrant/replicas", Some(json!(-3)))),
-        ("a number that is too large", told("dev", "/postgres/port", Some(json!(70_000)))),
+        (
+            "a wrong type",
+            told("dev", "/qdrant/replicas", Some(json!("three"))),
+        ),
+        (
+            "a negative number",
+            told("dev", "/qdrant/replicas", Some(json!(-3))),
+        ),
+        (
+            "a number that is too large",
+            told("dev", "/postgres/port", Some(json!(70_000))),
+        ),
         ("an unknown key", told("dev", "/qdrant/replica", Some(json!(3)))),
         ("an unknown system", told("dev", "/quadrant", Some(json!({})))),
-        ("an unknown word", told("dev", "/qdrant/mode", Some(json!("clustr")))),
-        ("neither a value nor a placeholder", told("dev", "/openmemory/image", Some(json!(["a"])))),
-        ("a placeholder that says more", told("dev", "/openmemory/image", Some(json!({"placeholder": "a", "note": "b"})))),
-        ("an even cluster", told("prod", "/qdrant/replicas", Some(json!(4)))),
+        (
+            "an unknown word",
+            told("dev", "/qdrant/mode", Some(json!("clustr"))),
+        ),
+        (
+            "neither a value nor a placeholder",
+            told("dev", "/openmemory/image", Some(json!(["a"]))),
+        ),
+        (
+            "a placeholder that says more",
+            told(
+                "dev",
+                "/openmemory/image",
+                Some(json!({"placeholder": "a", "note": "b"})),
+            ),
+        ),
+        (
+            "an even cluster",
+            told("prod", "/qdrant/replicas", Some(json!(4))),
+        ),
         ("two peers", told("prod", "/qdrant/replicas", Some(json!(2)))),
-        ("a cluster of one", told("prod", "/qdrant/replicas", Some(json!(1)))),
-        ("three pods on an exclusive volume", told("dev", "/openmemory/replicas", Some(json!(3)))),
-        ("a tag in production", told("prod", "/qdrant/image", Some(json!("qdrant/qdrant:v1.19.0")))),
-        ("latest", told("dev", "/qdrant/image", Some(json!("qdrant/qdrant:latest")))),
-        ("limits below requests", told("dev", "/qdrant/resources/limits/memory", Some(json!("128Mi")))),
-        ("a quota without room", told("prod", "/namespace/quota/pods", Some(json!(9)))),
-        ("a single pod in production", told("prod", "/openmemory/replicas", Some(json!(1)))),
-        ("a network that is none", told("dev", "/postgres/networks", Some(json!(["10.0.0.1/8"])))),
-        ("a secret in clear", told("dev", "/openaiApiKey", Some(json!("anything")))),
+        (
+            "a cluster of one",
+            told("prod", "/qdrant/replicas", Some(json!(1))),
+        ),
+        (
+            "three pods on an exclusive volume",
+            told("dev", "/openmemory/replicas", Some(json!(3))),
+        ),
+        (
+            "a tag in production",
+            told("prod", "/qdrant/image", Some(json!("qdrant/qdrant:v1.19.0"))),
+        ),
+        (
+            "latest",
+            told("dev", "/qdrant/image", Some(json!("qdrant/qdrant:latest"))),
+        ),
+        (
+            "limits below requests",
+            told("dev", "/qdrant/resources/limits/memory", Some(json!("128Mi"))),
+        ),
+        (
+            "a quota without room",
+            told("prod", "/namespace/quota/pods", Some(json!(9))),
+        ),
+        (
+            "a single pod in production",
+            told("prod", "/openmemory/replicas", Some(json!(1))),
+        ),
+        (
+            "a network that is none",
+            told("dev", "/postgres/networks", Some(json!(["10.0.0.1/8"]))),
+        ),
+        (
+            "a secret in clear",
+            told("dev", "/openaiApiKey", Some(json!("anything"))),
+        ),
     ];
-    let text: Vec<_> = conversations.iter().map(|(what, told)| format!("# {what}\n{told}\n")).collect();
+    let text: Vec<_> = conversations
+        .iter()
+        .map(|(what, told)| format!("# {what}\n{told}\n"))
+        .collect();
     insta::assert_snapshot!(text.join("\n"));
 }
 
@@ -65,29 +130,59 @@ fn every_problem_is_told_at_once() {
     let named: Vec<_> = problems.iter().map(|problem| problem.key.as_str()).collect();
     assert_eq!(
         named,
-        ["phoenix:openmemory.storage.mode", "phoenix:qdrant.replicas", "phoenix:qdrant.writeConsistencyFactor", "phoenix:postgres.port"]
+        [
+            "phoenix:openmemory.storage.mode",
+            "phoenix:qdrant.replicas",
+            "phoenix:qdrant.writeConsistencyFactor",
+            "phoenix:postgres.port"
+        ]
     );
 }
 
 #[test]
 fn a_problem_is_placed_on_its_line() {
-    let file = StackFile::parse("stacks/Pulumi.a.yaml", "config:\n  phoenix:environment: production\n".to_owned()).unwrap();
+    let file = StackFile::parse(
+        "stacks/Pulumi.a.yaml",
+        "config:\n  phoenix:environment: production\n".to_owned(),
+    )
+    .unwrap();
     let problems = file.raw().unwrap_err().located(&file.origins);
-    let problem = problems.iter().find(|problem| problem.key == "phoenix:environment").unwrap();
-    assert_eq!(problem.origin.as_ref().unwrap().to_string(), "stacks/Pulumi.a.yaml:2");
+    let problem = problems
+        .iter()
+        .find(|problem| problem.key == "phoenix:environment")
+        .unwrap();
+    assert_eq!(
+        problem.origin.as_ref().unwrap().to_string(),
+        "stacks/Pulumi.a.yaml:2"
+    );
     assert_eq!(Origins::default().of("phoenix:environment"), None);
 }
 
 fn texts(stack: &str) -> BTreeMap<String, String> {
-    keys(stack).into_iter().map(|(key, value)| (key, value.as_str().map_or_else(|| value.to_string(), str::to_owned))).collect()
+    keys(stack)
+        .into_iter()
+        .map(|(key, value)| {
+            (
+                key,
+                value.as_str().map_or_else(|| value.to_string(), str::to_owned),
+            )
+        })
+        .collect()
 }
 
 fn all_secrets() -> BTreeSet<String> {
-    secret::INVENTORY.iter().map(|row| format!("phoenix:{}", row.key)).collect()
+    secret::INVENTORY
+        .iter()
+        .map(|row| format!("phoenix:{}", row.key))
+        .collect()
 }
 
-fn deployment(texts: &BTreeMap<String, String>, secrets: &BTreeSet<String>) -> Result<phoenix::config::StackConfig, String> {
-    read_deployment(texts, &secrets.iter().map(String::as_str).collect()).map_err(|problems| problems.to_string())
+fn deployment(
+    texts: &BTreeMap<String, String>,
+    secrets: &BTreeSet<String>,
+) -> Result<phoenix::config::StackConfig, String> {
+    read_deployment(texts, &secrets.iter().map(String::as_str).collect())
+        .map_err(|problems| problems.to_string())
 }
 
 #[test]
@@ -96,7 +191,13 @@ fn the_engine_and_the_file_give_the_same_configuration() {
         let mut texts = texts(name);
         texts.insert("phoenix:sandbox".to_owned(), "true".to_owned());
         let read = deployment(&texts, &all_secrets()).unwrap();
-        assert_eq!(read, phoenix::config::StackConfig { sandbox: true, ..stack(name).config });
+        assert_eq!(
+            read,
+            phoenix::config::StackConfig {
+                sandbox: true,
+                ..stack(name).config
+            }
+        );
     }
 }
 

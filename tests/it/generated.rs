@@ -33,8 +33,19 @@ fn the_page_of_the_command_is_as_generated() {
 
 #[test]
 fn the_host_and_the_registrations_name_the_same_provider() {
-    let metadata = cargo_metadata::MetadataCommand::new().manifest_path(root().join("Cargo.toml")).no_deps().exec().unwrap();
-    let phoenix = metadata.packages.iter().find(|package| package.name == "phoenix").unwrap();
+    let metadata = cargo_metadata::MetadataCommand::new()
+        .manifest_path(root().join("Cargo.toml"))
+        .no_deps()
+        .exec()
+        .unwrap();
+    let phoenix = metadata
+        .packages
+        .iter()
+        .find(|package| package.name == "phoenix")
+        .unwrap();
     assert_eq!(phoenix.metadata["pulumi"]["packages"][0]["name"], "kubernetes");
-    assert_eq!(phoenix.metadata["pulumi"]["packages"][0]["version"], PROVIDER_VERSION);
+    assert_eq!(
+        phoenix.metadata["pulumi"]["packages"][0]["version"],
+        PROVIDER_VERSION
+    );
 }

@@ -8,52 +8,65 @@ use serde_json::{Value, json};
 
 /// The keys of a configuration that is good, far from the shipped ones.
 pub fn good() -> impl Strategy<Value = BTreeMap<String, Value>> {
-    (environment(), openmemory(), qdrant(), namespace(), cluster(), postgres(), any::<bool>()).prop_map(
-        |(environment, mut openmemory, mut qdrant, namespace, cluster, postgres, protect)| {
-            if environment == "prod" {
-                // Production asks for more than one of everything, by digest.
-                openmemory["image"] = json!(pinned("team/openmemory"));
-                qdrant["image"] = json!(pinned("qdrant/qdrant"));
-                openmemory["replicas"] = json!(openmemory["replicas"].as_u64().unwrap().max(2));
-                openmemory["storage"]["mode"] = json!("shared");
-                if qdrant["mode"] == "single" {
-                    qdrant["mode"] = json!("cluster");
-                    qdrant["replicas"] = json!(3);
-                    qdrant["replicationFactor"] = json!(2);
-                }
-            }
-            if let Some(autoscaling) = openmemory.get_mut("autoscaling") {
-                autoscaling["maxReplicas"] = json!(40);
-            }
-            BTreeMap::from([
-                ("phoenix:environment".to_owned(), json!(environment)),
-                ("phoenix:openmemory".to_owned(), openmemory),
-                ("phoenix:qdrant".to_owned(), qdrant),
-                ("phoenix:namespace".to_owned(), namespace),
-                ("phoenix:cluster".to_owned(), cluster),
-                ("phoenix:postgres".to_owned(), postgres),
-                ("phoenix:secrets".to_owned(), json!({"mode": "local"})),
-                ("phoenix:protect".to_owned(), json!(protect)),
-                ("aws:region".to_owned(), json!("eu-central-1")),
-            ])
-        },
+    (
+        environment(),
+        openmemory(),
+        qdrant(),
+        namespace(),
+        cluster(),
+        postgres(),
+        any::<bool>(),
     )
+        .prop_map(
+            |(environment, mut openmemory, mut qdrant, namespace, cluster, postgres, protect)| {
+                if environment == "prod" {
+                    // Production asks for more than one of everything, by digest.
+                    openmemory["image"] = json!(pinned("team/openmemory"));
+                    qdrant["image"] = json!(pinned("qdrant/qdrant"));
+                    openmemory["replicas"] = json!(openmemory["replicas"].as_u64().unwrap().max(2));
+                    openmemory["storage"]["mode"] = json!("shared");
+                    if qdrant["mode"] == "single" {
+                        qdrant["mode"] = json!("cluster");
+                        qdrant["replicas"] = json!(3);
+                        qdrant["replicationFactor"] = json!(2);
+                    }
+                }
+                if let Some(autoscaling) = openmemory.get_mut("autoscaling") {
+                    autoscaling["maxReplicas"] = json!(40);
+                }
+                BTreeMap::from([
+                    ("phoenix:environment".to_owned(), json!(environment)),
+                    ("phoenix:openmemory".to_owned(), openmemory),
+                    ("phoenix:qdrant".to_owned(), qdrant),
+                    ("phoenix:namespace".to_owned(), namespace),
+                    ("phoenix:cluster".to_owned(), cluster),
+                    ("phoenix:postgres".to_owned(), postgres),
+                    ("phoenix:secrets".to_owned(), json!({"mode": "local"})),
+                    ("phoenix:protect".to_owned(), json!(protect)),
+                    ("aws:region".to_owned(), json!("eu-central-1")),
+                ])
+            },
+        )
 }
 
 /// The keys of a configuration in which something may be terribly wrong.
 pub fn hostile() -> impl Strategy<Value = BTreeMap<String, Value>> {
-    (good(), prop::collection::vec((any::<prop::sample::Index>(), anything()), 1..4)).prop_map(|(keys, blows)| {
-        let mut value: Value = keys.into_iter().collect();
-        for (place, blow) in blows {
-            let pointers = places(&value);
-            let pointer = &pointers[place.index(pointers.len())];
-            *value.pointer_mut(pointer).expect("the place was just found") = blow;
-        }
-        match value {
-            Value::Object(keys) => keys.into_iter().collect(),
-            other => BTreeMap::from([("phoenix:qdrant".to_owned(), other)]),
-        }
-    })
+    (
+        good(),
+        prop::collection::vec((any::<prop::sample::Index>(), anything()), 1..4),
+    )
+        .prop_map(|(keys, blows)| {
+            let mut value: Value = keys.into_iter().collect();
+            for (place, blow) in blows {
+                let pointers = places(&value);
+                let pointer = &pointers[place.index(pointers.len())];
+                *value.pointer_mut(pointer).expect("the place was just found") = blow;
+            }
+            match value {
+                Value::Object(keys) => keys.into_iter().collect(),
+                other => BTreeMap::from([("phoenix:qdrant".to_owned(), other)]),
+            }
+        })
 }
 
 /// Any JSON at all, with a liking for what is nearly right.
@@ -65,14 +78,31 @@ pub fn anything() -> impl Strategy<Value = Value> {
         any::<u64>().prop_map(Value::from),
         any::<f64>().prop_map(Value::from),
         any::<String>().prop_map(Value::from),
-        select(vec!["0", "-1", "1e9", "", " ", "latest", "a:latest", "@sha256:", "${HOME}", "{{", "\u{0}", "../..", "secret phoenix:openaiApiKey", "18446744073709551616Gi", "999999999999999P"])
-            .prop_map(Value::from),
+        select(vec![
+            "0",
+            "-1",
+            "1e9",
+            "",
+            " ",
+            "latest",
+            "a:latest",
+            "@sha256:",
+            "${HOME}",
+            "{{",
+            "\u{0}",
+            "../..",
+            "secret phoenix:openaiApiKey",
+            "18446744073709551616Gi",
+            "999999999999999P"
+        ])
+        .prop_map(Value::from),
         "[a-z0-9./:@-]{0,300}".prop_map(Value::from),
     ];
     leaf.prop_recursive(4, 40, 5, |inner| {
         prop_oneof![
             prop::collection::vec(inner.clone(), 0..5).prop_map(Value::from),
-            prop::collection::btree_map("[a-zA-Z]{1,12}|\\PC{0,8}", inner.clone(), 0..5).prop_map(|fields| fields.into_iter().collect()),
+            prop::collection::btree_map("[a-zA-Z]{1,12}|\\PC{0,8}", inner.clone(), 0..5)
+                .prop_map(|fields| fields.into_iter().collect()),
             inner.prop_map(|value| json!({"placeholder": value})),
         ]
     })
@@ -81,10 +111,15 @@ pub fn anything() -> impl Strategy<Value = Value> {
 fn places(value: &Value) -> Vec<String> {
     let mut found = vec![String::new()];
     let children: Vec<(String, &Value)> = match value {
-        Value::Object(fields) => {
-            fields.iter().map(|(key, value)| (key.replace('~', "~0").replace('/', "~1"), value)).collect()
-        }
-        Value::Array(items) => items.iter().enumerate().map(|(place, value)| (place.to_string(), value)).collect(),
+        Value::Object(fields) => fields
+            .iter()
+            .map(|(key, value)| (key.replace('~', "~0").replace('/', "~1"), value))
+            .collect(),
+        Value::Array(items) => items
+            .iter()
+            .enumerate()
+            .map(|(place, value)| (place.to_string(), value))
+            .collect(),
         _ => Vec::new(),
     };
     for (key, child) in children {
@@ -111,7 +146,11 @@ fn resources() -> impl Strategy<Value = Value> {
 }
 
 fn class() -> impl Strategy<Value = Value> {
-    select(vec![Value::Null, json!("fast"), json!({"placeholder": "a class"})])
+    select(vec![
+        Value::Null,
+        json!("fast"),
+        json!({"placeholder": "a class"}),
+    ])
 }
 
 fn openmemory() -> impl Strategy<Value = Value> {
@@ -137,22 +176,23 @@ fn openmemory() -> impl Strategy<Value = Value> {
 }
 
 fn qdrant() -> impl Strategy<Value = Value> {
-    (0..5_u32, resources(), class(), 0..3651_u32).prop_map(|(size, resources, class, days)| {
-        let replicas = if size == 0 { 1 } else { size * 2 + 1 };
-        let factor = replicas.min(2);
-        json!({
-            "image": "qdrant/qdrant:v1.19.0-unprivileged",
-            "mode": if size == 0 { "single" } else { "cluster" },
-            "replicas": replicas,
-            "replicationFactor": factor,
-            "writeConsistencyFactor": 1,
-            "resources": resources,
-            "storage": {"size": "10Gi", "storageClass": class.clone()},
-            "snapshots": {"size": "10Gi"},
-            "auditDays": days,
+    (0..5_u32, resources(), class(), 0..3651_u32)
+        .prop_map(|(size, resources, class, days)| {
+            let replicas = if size == 0 { 1 } else { size * 2 + 1 };
+            let factor = replicas.min(2);
+            json!({
+                "image": "qdrant/qdrant:v1.19.0-unprivileged",
+                "mode": if size == 0 { "single" } else { "cluster" },
+                "replicas": replicas,
+                "replicationFactor": factor,
+                "writeConsistencyFactor": 1,
+                "resources": resources,
+                "storage": {"size": "10Gi", "storageClass": class.clone()},
+                "snapshots": {"size": "10Gi"},
+                "auditDays": days,
+            })
         })
-    })
-    .prop_map(without_nulls)
+        .prop_map(without_nulls)
 }
 
 fn namespace() -> impl Strategy<Value = Value> {
@@ -166,15 +206,19 @@ fn namespace() -> impl Strategy<Value = Value> {
 }
 
 fn cluster() -> impl Strategy<Value = Value> {
-    (select(vec![Value::Null, json!("1-31")]), select(vec!["monitoring", "observability"])).prop_map(|(revision, monitoring)| {
-        without_nulls(json!({
-            "context": "somewhere",
-            "identifier": "a-cluster",
-            "mesh": {"revision": revision},
-            "monitoring": {"namespace": monitoring},
-            "privateNetworks": [],
-        }))
-    })
+    (
+        select(vec![Value::Null, json!("1-31")]),
+        select(vec!["monitoring", "observability"]),
+    )
+        .prop_map(|(revision, monitoring)| {
+            without_nulls(json!({
+                "context": "somewhere",
+                "identifier": "a-cluster",
+                "mesh": {"revision": revision},
+                "monitoring": {"namespace": monitoring},
+                "privateNetworks": [],
+            }))
+        })
 }
 
 fn postgres() -> impl Strategy<Value = Value> {

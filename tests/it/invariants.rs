@@ -34,7 +34,9 @@ fn names_are_legal(object: &Object, found: &mut Vec<String>) {
                 !label.is_empty()
                     && !label.starts_with('-')
                     && !label.ends_with('-')
-                    && label.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
+                    && label
+                        .bytes()
+                        .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
             })
     };
     // Services are labels of a host name; what a pod's name is made from leaves room for its suffix.
@@ -49,19 +51,33 @@ fn names_are_legal(object: &Object, found: &mut Vec<String>) {
 }
 
 fn labels_are_there(object: &Object, found: &mut Vec<String>) {
-    for key in ["app.kubernetes.io/name", "app.kubernetes.io/part-of", "app.kubernetes.io/managed-by"] {
-        let label = object.body().pointer("/metadata/labels").and_then(|labels| labels.get(key));
+    for key in [
+        "app.kubernetes.io/name",
+        "app.kubernetes.io/part-of",
+        "app.kubernetes.io/managed-by",
+    ] {
+        let label = object
+            .body()
+            .pointer("/metadata/labels")
+            .and_then(|labels| labels.get(key));
         if label.is_none() {
             found.push(format!("{} has no label {key}", object.id));
         }
     }
-    let manager = object.body().pointer("/metadata/annotations").and_then(|all| all.get("pulumi.com/patchFieldManager"));
+    let manager = object
+        .body()
+        .pointer("/metadata/annotations")
+        .and_then(|all| all.get("pulumi.com/patchFieldManager"));
     if manager.is_none() {
         found.push(format!("{} has no fixed field manager", object.id));
     }
-    let holds_data = ["Namespace", "Secret", "StatefulSet", "PersistentVolumeClaim"].contains(&object.id.kind.as_str());
+    let holds_data =
+        ["Namespace", "Secret", "StatefulSet", "PersistentVolumeClaim"].contains(&object.id.kind.as_str());
     let is_ours = !["sophia-ai", "sophia-mcp"].contains(&object.id.name.as_str());
-    let classified = object.body().pointer("/metadata/labels").and_then(|labels| labels.get("phoenix.ai/data-classification"));
+    let classified = object
+        .body()
+        .pointer("/metadata/labels")
+        .and_then(|labels| labels.get("phoenix.ai/data-classification"));
     if holds_data && is_ours && classified.is_none() {
         found.push(format!("{} has no data classification", object.id));
     }
@@ -70,19 +86,35 @@ fn labels_are_there(object: &Object, found: &mut Vec<String>) {
 fn references_resolve(graph: &Graph, object: &Object, found: &mut Vec<String>) {
     for reference in references(object) {
         if graph.object(&reference.target).is_none() {
-            found.push(format!("{} names {}, which is not there", object.id, reference.target));
+            found.push(format!(
+                "{} names {}, which is not there",
+                object.id, reference.target
+            ));
         }
     }
     // Keys of Secrets and ConfigMaps are references too.
     for container in containers(object) {
         for variable in list(container, "env") {
-            for (kind, field, data) in [("Secret", "secretKeyRef", "stringData"), ("ConfigMap", "configMapKeyRef", "data")] {
-                let Some(reference) = variable.pointer(&format!("/valueFrom/{field}")) else { continue };
-                let (name, key) = (reference["name"].as_str().unwrap(), reference["key"].as_str().unwrap());
+            for (kind, field, data) in [
+                ("Secret", "secretKeyRef", "stringData"),
+                ("ConfigMap", "configMapKeyRef", "data"),
+            ] {
+                let Some(reference) = variable.pointer(&format!("/valueFrom/{field}")) else {
+                    continue;
+                };
+                let (name, key) = (
+                    reference["name"].as_str().unwrap(),
+                    reference["key"].as_str().unwrap(),
+                );
                 let id = Id::namespaced("", kind, object.id.namespace.as_deref().unwrap(), name);
-                let has_key = graph.object(&id).is_some_and(|target| target.body()[data].get(key).is_some());
+                let has_key = graph
+                    .object(&id)
+                    .is_some_and(|target| target.body()[data].get(key).is_some());
                 if !has_key {
-                    found.push(format!("{} reads the key {key} of {id}, which is not there", object.id));
+                    found.push(format!(
+                        "{} reads the key {key} of {id}, which is not there",
+                        object.id
+                    ));
                 }
             }
         }
@@ -90,32 +122,66 @@ fn references_resolve(graph: &Graph, object: &Object, found: &mut Vec<String>) {
 }
 
 fn containers_are_safe(object: &Object, found: &mut Vec<String>) {
-    let Some(pod) = references::pod_spec(object) else { return };
+    let Some(pod) = references::pod_spec(object) else {
+        return;
+    };
     let mut demand = |holds: bool, what: &str| {
         if !holds {
             found.push(format!("{} {what}", object.id));
         }
     };
-    demand(pod["automountServiceAccountToken"] == json!(false), "mounts a token");
-    demand(pod["securityContext"]["runAsNonRoot"] == json!(true), "may run as root");
-    demand(pod["securityContext"]["seccompProfile"]["type"] == json!("RuntimeDefault"), "filters no system calls");
+    demand(
+        pod["automountServiceAccountToken"] == json!(false),
+        "mounts a token",
+    );
+    demand(
+        pod["securityContext"]["runAsNonRoot"] == json!(true),
+        "may run as root",
+    );
+    demand(
+        pod["securityContext"]["seccompProfile"]["type"] == json!("RuntimeDefault"),
+        "filters no system calls",
+    );
     for container in containers(object) {
         let security = &container["securityContext"];
-        demand(security["capabilities"]["drop"] == json!(["ALL"]), "keeps capabilities");
-        demand(security["allowPrivilegeEscalation"] == json!(false), "may gain privileges");
-        demand(security["readOnlyRootFilesystem"] == json!(true), "has a writable root");
+        demand(
+            security["capabilities"]["drop"] == json!(["ALL"]),
+            "keeps capabilities",
+        );
+        demand(
+            security["allowPrivilegeEscalation"] == json!(false),
+            "may gain privileges",
+        );
+        demand(
+            security["readOnlyRootFilesystem"] == json!(true),
+            "has a writable root",
+        );
         for probe in ["startupProbe", "readinessProbe", "livenessProbe"] {
             demand(container.get(probe).is_some(), &format!("has no {probe}"));
         }
-        for amount in ["/requests/cpu", "/requests/memory", "/limits/cpu", "/limits/memory"] {
-            demand(container["resources"].pointer(amount).is_some(), &format!("does not say {amount}"));
+        for amount in [
+            "/requests/cpu",
+            "/requests/memory",
+            "/limits/cpu",
+            "/limits/memory",
+        ] {
+            demand(
+                container["resources"].pointer(amount).is_some(),
+                &format!("does not say {amount}"),
+            );
         }
         let volumes: BTreeSet<_> = list(pod, "volumes")
             .map(|volume| volume["name"].as_str().unwrap().to_owned())
-            .chain(list(&object.body()["spec"], "volumeClaimTemplates").map(|claim| claim["metadata"]["name"].as_str().unwrap().to_owned()))
+            .chain(
+                list(&object.body()["spec"], "volumeClaimTemplates")
+                    .map(|claim| claim["metadata"]["name"].as_str().unwrap().to_owned()),
+            )
             .collect();
         for mount in list(container, "volumeMounts") {
-            demand(volumes.contains(mount["name"].as_str().unwrap()), &format!("mounts {}, which is no volume", mount["name"]));
+            demand(
+                volumes.contains(mount["name"].as_str().unwrap()),
+                &format!("mounts {}, which is no volume", mount["name"]),
+            );
         }
     }
 }
@@ -133,7 +199,9 @@ fn selectors_match(graph: &Graph, object: &Object, found: &mut Vec<String>) {
     let selector: LabelSelector = serde_json::from_value(selector.clone()).unwrap();
     let wanted = selector.match_labels.unwrap_or_default();
     let own_only = ["Deployment", "StatefulSet"].contains(&object.id.kind.as_str());
-    let matched = pods(graph).into_iter().any(|(owner, labels)| (!own_only || owner == object.id) && contains(&labels, &wanted));
+    let matched = pods(graph)
+        .into_iter()
+        .any(|(owner, labels)| (!own_only || owner == object.id) && contains(&labels, &wanted));
     if !matched {
         found.push(format!("{} selects no pod", object.id));
     }
@@ -143,18 +211,31 @@ fn services_reach_pods(graph: &Graph, found: &mut Vec<String>) {
     for (object, service) in graph.all::<Service>() {
         let spec = service.spec.unwrap();
         let wanted = spec.selector.unwrap_or_default();
-        let targets: Vec<_> = graph.objects().filter(|target| pod_labels(target).is_some_and(|labels| contains(&labels, &wanted))).collect();
+        let targets: Vec<_> = graph
+            .objects()
+            .filter(|target| pod_labels(target).is_some_and(|labels| contains(&labels, &wanted)))
+            .collect();
         if targets.is_empty() || wanted.is_empty() {
             found.push(format!("{} has no pods behind it", object.id));
         }
         for port in spec.ports.unwrap_or_default() {
             if port.app_protocol.is_none() {
-                found.push(format!("{} does not say what is spoken on {}", object.id, port.port));
+                found.push(format!(
+                    "{} does not say what is spoken on {}",
+                    object.id, port.port
+                ));
             }
             let number = json!(port.port);
-            let served = targets.iter().all(|target| containers(target).into_iter().any(|container| list(container, "ports").any(|port| port["containerPort"] == number)));
+            let served = targets.iter().all(|target| {
+                containers(target)
+                    .into_iter()
+                    .any(|container| list(container, "ports").any(|port| port["containerPort"] == number))
+            });
             if !served {
-                found.push(format!("{} has a port {} that no container serves", object.id, port.port));
+                found.push(format!(
+                    "{} has a port {} that no container serves",
+                    object.id, port.port
+                ));
             }
         }
     }
@@ -163,13 +244,23 @@ fn services_reach_pods(graph: &Graph, found: &mut Vec<String>) {
 /// A claim that one node may mount never serves a workload that may have two pods.
 fn stores_are_not_shared(graph: &Graph, found: &mut Vec<String>) {
     for object in graph.objects().filter(|object| object.id.kind == "Deployment") {
-        let scaled = graph.objects().any(|other| other.id.kind == "HorizontalPodAutoscaler" && other.id.name == object.id.name);
+        let scaled = graph
+            .objects()
+            .any(|other| other.id.kind == "HorizontalPodAutoscaler" && other.id.name == object.id.name);
         let replicas = object.body().pointer("/spec/replicas").and_then(Value::as_u64);
         if scaled == replicas.is_some() {
-            found.push(format!("{} has its number of pods from two sides, or from none", object.id));
+            found.push(format!(
+                "{} has its number of pods from two sides, or from none",
+                object.id
+            ));
         }
         for reference in references(object) {
-            let Some(claim) = graph.object(&reference.target).filter(|claim| claim.id.kind == "PersistentVolumeClaim") else { continue };
+            let Some(claim) = graph
+                .object(&reference.target)
+                .filter(|claim| claim.id.kind == "PersistentVolumeClaim")
+            else {
+                continue;
+            };
             let exclusive = claim.body()["spec"]["accessModes"] == json!(["ReadWriteOnce"]);
             if exclusive && (scaled || replicas != Some(1)) {
                 found.push(format!("{} may have several pods on {}", object.id, claim.id));
@@ -179,16 +270,26 @@ fn stores_are_not_shared(graph: &Graph, found: &mut Vec<String>) {
 }
 
 fn containers(object: &Object) -> Vec<&Value> {
-    references::pod_spec(object).map(|pod| list(pod, "containers").chain(list(pod, "initContainers")).collect()).unwrap_or_default()
+    references::pod_spec(object)
+        .map(|pod| {
+            list(pod, "containers")
+                .chain(list(pod, "initContainers"))
+                .collect()
+        })
+        .unwrap_or_default()
 }
 
 fn pods(graph: &Graph) -> Vec<(Id, BTreeMap<String, String>)> {
-    graph.objects().filter_map(|object| Some((object.id.clone(), pod_labels(object)?))).collect()
+    graph
+        .objects()
+        .filter_map(|object| Some((object.id.clone(), pod_labels(object)?)))
+        .collect()
 }
 
 fn pod_labels(object: &Object) -> Option<BTreeMap<String, String>> {
     references::pod_spec(object)?;
-    let template: PodTemplateSpec = serde_json::from_value(object.body().pointer("/spec/template")?.clone()).ok()?;
+    let template: PodTemplateSpec =
+        serde_json::from_value(object.body().pointer("/spec/template")?.clone()).ok()?;
     template.metadata?.labels
 }
 
@@ -224,7 +325,9 @@ fn broken(kind: &str, name: &str, pointer: &str, value: Value) -> Vec<String> {
     for object in stack("prod").graph.objects() {
         let mut body = object.body().clone();
         if object.id.kind == kind && object.id.name == name {
-            *body.pointer_mut(pointer).unwrap_or_else(|| panic!("{} has {pointer}", object.id)) = value.clone();
+            *body
+                .pointer_mut(pointer)
+                .unwrap_or_else(|| panic!("{} has {pointer}", object.id)) = value.clone();
             hit = true;
         }
         graph.add(Object::from_json(&object.component, body).unwrap());
@@ -238,23 +341,110 @@ fn each_kind_of_breakage_is_found() {
     let pod = "/spec/template/spec";
     let container = "/spec/template/spec/containers/0";
     let cases = [
-        ("Service", "qdrant-service", "/spec/selector/app".to_owned(), json!("qdrnt"), "has no pods behind it"),
-        ("Service", "qdrant-service", "/spec/ports/0/appProtocol".to_owned(), Value::Null, "does not say what is spoken"),
-        ("Service", "qdrant-service", "/spec/ports/0/port".to_owned(), json!(6444), "no container serves"),
-        ("StatefulSet", "qdrant", "/spec/selector/matchLabels/app".to_owned(), json!("other"), "selects no pod"),
-        ("StatefulSet", "qdrant", "/spec/serviceName".to_owned(), json!("nowhere"), "which is not there"),
-        ("Deployment", "openmemory-mcp-server", format!("{container}/env/0/valueFrom/secretKeyRef/key"), json!("none"), "reads the key none"),
-        ("Deployment", "openmemory-mcp-server", format!("{pod}/serviceAccountName"), json!("nobody"), "which is not there"),
-        ("Deployment", "openmemory-mcp-server", format!("{container}/securityContext/capabilities/drop"), json!([]), "keeps capabilities"),
-        ("Deployment", "openmemory-mcp-server", format!("{container}/livenessProbe"), Value::Null, "has no livenessProbe"),
-        ("Deployment", "openmemory-mcp-server", format!("{container}/volumeMounts/0/name"), json!("nothing"), "is no volume"),
-        ("PersistentVolumeClaim", "memory-pvc", "/spec/accessModes".to_owned(), json!(["ReadWriteOnce"]), "may have several pods"),
-        ("NetworkPolicy", "qdrant", "/spec/podSelector/matchLabels/app".to_owned(), json!("qdrnt"), "selects no pod"),
-        ("Namespace", "sophia-memory", "/metadata/labels/app.kubernetes.io~1name".to_owned(), Value::Null, "has no label"),
-        ("ConfigMap", "qdrant-config", "/metadata/name".to_owned(), json!("Qdrant_Config"), "illegal name"),
+        (
+            "Service",
+            "qdrant-service",
+            "/spec/selector/app".to_owned(),
+            json!("qdrnt"),
+            "has no pods behind it",
+        ),
+        (
+            "Service",
+            "qdrant-service",
+            "/spec/ports/0/appProtocol".to_owned(),
+            Value::Null,
+            "does not say what is spoken",
+        ),
+        (
+            "Service",
+            "qdrant-service",
+            "/spec/ports/0/port".to_owned(),
+            json!(6444),
+            "no container serves",
+        ),
+        (
+            "StatefulSet",
+            "qdrant",
+            "/spec/selector/matchLabels/app".to_owned(),
+            json!("other"),
+            "selects no pod",
+        ),
+        (
+            "StatefulSet",
+            "qdrant",
+            "/spec/serviceName".to_owned(),
+            json!("nowhere"),
+            "which is not there",
+        ),
+        (
+            "Deployment",
+            "openmemory-mcp-server",
+            format!("{container}/env/0/valueFrom/secretKeyRef/key"),
+            json!("none"),
+            "reads the key none",
+        ),
+        (
+            "Deployment",
+            "openmemory-mcp-server",
+            format!("{pod}/serviceAccountName"),
+            json!("nobody"),
+            "which is not there",
+        ),
+        (
+            "Deployment",
+            "openmemory-mcp-server",
+            format!("{container}/securityContext/capabilities/drop"),
+            json!([]),
+            "keeps capabilities",
+        ),
+        (
+            "Deployment",
+            "openmemory-mcp-server",
+            format!("{container}/livenessProbe"),
+            Value::Null,
+            "has no livenessProbe",
+        ),
+        (
+            "Deployment",
+            "openmemory-mcp-server",
+            format!("{container}/volumeMounts/0/name"),
+            json!("nothing"),
+            "is no volume",
+        ),
+        (
+            "PersistentVolumeClaim",
+            "memory-pvc",
+            "/spec/accessModes".to_owned(),
+            json!(["ReadWriteOnce"]),
+            "may have several pods",
+        ),
+        (
+            "NetworkPolicy",
+            "qdrant",
+            "/spec/podSelector/matchLabels/app".to_owned(),
+            json!("qdrnt"),
+            "selects no pod",
+        ),
+        (
+            "Namespace",
+            "sophia-memory",
+            "/metadata/labels/app.kubernetes.io~1name".to_owned(),
+            Value::Null,
+            "has no label",
+        ),
+        (
+            "ConfigMap",
+            "qdrant-config",
+            "/metadata/name".to_owned(),
+            json!("Qdrant_Config"),
+            "illegal name",
+        ),
     ];
     for (kind, name, pointer, value, expected) in cases {
         let found = broken(kind, name, &pointer, value);
-        assert!(found.iter().any(|finding| finding.contains(expected)), "{kind} {name} {pointer}: {found:?}");
+        assert!(
+            found.iter().any(|finding| finding.contains(expected)),
+            "{kind} {name} {pointer}: {found:?}"
+        );
     }
 }

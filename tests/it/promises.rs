@@ -15,7 +15,9 @@ fn every_image_is_a_digest_in_production() {
     let graph = stack("prod").graph;
     let mut images = 0;
     for object in graph.objects() {
-        let Some(pod) = references::pod_spec(object) else { continue };
+        let Some(pod) = references::pod_spec(object) else {
+            continue;
+        };
         for container in pod["containers"].as_array().unwrap() {
             let image = container["image"].as_str().unwrap();
             assert!(image.contains("@sha256:"), "{image}");
@@ -32,8 +34,14 @@ fn every_workload_speaks_mutual_tls_only() {
         let policies = graph.all::<PeerAuthentication>();
         assert_eq!(policies.len(), 1);
         let spec = &policies[0].1.spec;
-        assert_eq!(spec.mtls.as_ref().unwrap().mode, Some(PeerAuthenticationMtlsMode::Strict));
-        assert!(spec.selector.is_none() && spec.port_level_mtls.is_none(), "for the whole namespace, without exceptions");
+        assert_eq!(
+            spec.mtls.as_ref().unwrap().mode,
+            Some(PeerAuthenticationMtlsMode::Strict)
+        );
+        assert!(
+            spec.selector.is_none() && spec.port_level_mtls.is_none(),
+            "for the whole namespace, without exceptions"
+        );
     }
 }
 
@@ -70,16 +78,33 @@ fn every_row_of_the_table_is_carried_by_policies_and_nothing_else_is() {
             let concerns = |peer: &Peer| *peer == Peer::Workload(workload) || *peer == Peer::EveryWorkload;
             let packets: NetworkPolicy = stack.graph.get(Some("sophia-memory"), workload.name).unwrap();
             let spec = packets.spec.unwrap();
-            assert_eq!(spec.ingress.unwrap().len(), rows.iter().filter(|row| concerns(&row.to)).count());
-            assert_eq!(spec.egress.unwrap().len(), rows.iter().filter(|row| concerns(&row.from)).count());
+            assert_eq!(
+                spec.ingress.unwrap().len(),
+                rows.iter().filter(|row| concerns(&row.to)).count()
+            );
+            assert_eq!(
+                spec.egress.unwrap().len(),
+                rows.iter().filter(|row| concerns(&row.from)).count()
+            );
             let requests = rows.iter().filter(|row| row.to == Peer::Workload(workload));
-            let meshed = requests.filter(|row| !matches!(row.traffic, Traffic::Infrastructure { .. })).count();
+            let meshed = requests
+                .filter(|row| !matches!(row.traffic, Traffic::Infrastructure { .. }))
+                .count();
             let policies = stack.graph.all::<AuthorizationPolicy>();
             let own = policies.iter().find(|(_, policy)| {
-                let labels = policy.spec.selector.as_ref().and_then(|selector| selector.match_labels.clone());
+                let labels = policy
+                    .spec
+                    .selector
+                    .as_ref()
+                    .and_then(|selector| selector.match_labels.clone());
                 labels.is_some_and(|labels| labels["app"] == workload.app)
             });
-            assert_eq!(own.unwrap().1.spec.rules.as_ref().unwrap().len(), meshed, "{name} {}", workload.name);
+            assert_eq!(
+                own.unwrap().1.spec.rules.as_ref().unwrap().len(),
+                meshed,
+                "{name} {}",
+                workload.name
+            );
         }
     }
 }
@@ -91,7 +116,11 @@ fn no_http_attribute_stands_on_a_port_that_speaks_tcp() {
         for rule in policy.spec.rules.unwrap_or_default() {
             for operation in rule.to.unwrap().into_iter().filter_map(|to| to.operation) {
                 if operation.ports.as_ref().unwrap().contains(&"6335".to_owned()) {
-                    assert!(operation.methods.is_none() && operation.paths.is_none(), "{}", object.id);
+                    assert!(
+                        operation.methods.is_none() && operation.paths.is_none(),
+                        "{}",
+                        object.id
+                    );
                 }
             }
         }
@@ -101,11 +130,17 @@ fn no_http_attribute_stands_on_a_port_that_speaks_tcp() {
 #[test]
 fn gpu_nodes_are_tolerated_and_chosen() {
     for name in STACKS {
-        let server: Deployment = stack(name).graph.get(Some("sophia-memory"), "openmemory-mcp-server").unwrap();
+        let server: Deployment = stack(name)
+            .graph
+            .get(Some("sophia-memory"), "openmemory-mcp-server")
+            .unwrap();
         let pod = server.spec.unwrap().template.spec.unwrap();
         assert_eq!(pod.node_selector.unwrap()["lambdalabs.com/gpu-type"], "rtx-4090");
         let tolerations = pod.tolerations.unwrap();
-        assert_eq!((tolerations[0].key.as_deref(), tolerations[0].effect.as_deref()), (Some("lambdalabs.com/gpu"), Some("NoSchedule")));
+        assert_eq!(
+            (tolerations[0].key.as_deref(), tolerations[0].effect.as_deref()),
+            (Some("lambdalabs.com/gpu"), Some("NoSchedule"))
+        );
     }
 }
 
@@ -116,8 +151,14 @@ fn the_loss_of_a_zone_leaves_the_quorum() {
         let spec = qdrant.spec.unwrap();
         assert!(spec.replicas.unwrap() >= 3 && spec.replicas.unwrap() % 2 == 1);
         let spread = spec.template.spec.unwrap().topology_spread_constraints.unwrap();
-        let zones = spread.iter().find(|constraint| constraint.topology_key == "topology.kubernetes.io/zone").unwrap();
-        assert_eq!((zones.max_skew, zones.when_unsatisfiable.as_str()), (1, "DoNotSchedule"));
+        let zones = spread
+            .iter()
+            .find(|constraint| constraint.topology_key == "topology.kubernetes.io/zone")
+            .unwrap();
+        assert_eq!(
+            (zones.max_skew, zones.when_unsatisfiable.as_str()),
+            (1, "DoNotSchedule")
+        );
     }
 }
 
@@ -129,30 +170,58 @@ fn what_holds_data_in_production_is_protected_and_retained() {
             "Namespace" | "PersistentVolumeClaim" => true,
             "StatefulSet" => {
                 let retention = &object.body()["spec"]["persistentVolumeClaimRetentionPolicy"];
-                assert_eq!((retention["whenDeleted"].as_str(), retention["whenScaled"].as_str()), (Some("Retain"), Some("Retain")));
+                assert_eq!(
+                    (
+                        retention["whenDeleted"].as_str(),
+                        retention["whenScaled"].as_str()
+                    ),
+                    (Some("Retain"), Some("Retain"))
+                );
                 assert!(object.options.protect);
                 continue;
             }
             _ => false,
         };
-        assert_eq!((object.options.protect, object.options.retain_on_delete), (holds_data, holds_data), "{}", object.id);
+        assert_eq!(
+            (object.options.protect, object.options.retain_on_delete),
+            (holds_data, holds_data),
+            "{}",
+            object.id
+        );
     }
 }
 
 #[test]
 fn dev_can_be_destroyed_without_a_trace() {
     for object in stack("dev").graph.objects() {
-        assert!(!object.options.protect && !object.options.retain_on_delete, "{}", object.id);
+        assert!(
+            !object.options.protect && !object.options.retain_on_delete,
+            "{}",
+            object.id
+        );
     }
 }
 
 #[test]
 fn no_value_of_a_secret_can_be_in_a_rendering() {
     for name in STACKS {
-        for object in stack(name).graph.objects().filter(|object| object.id.kind == "Secret") {
+        for object in stack(name)
+            .graph
+            .objects()
+            .filter(|object| object.id.kind == "Secret")
+        {
             let leaves = object.body()["stringData"].as_object().unwrap();
-            assert_eq!(leaves.len(), object.secrets().len(), "every leaf of {} is a marked secret", object.id);
-            assert!(leaves.values().all(|leaf| leaf.as_str().unwrap().starts_with("secret phoenix:")));
+            assert_eq!(
+                leaves.len(),
+                object.secrets().len(),
+                "every leaf of {} is a marked secret",
+                object.id
+            );
+            assert!(
+                leaves
+                    .values()
+                    .all(|leaf| leaf.as_str().unwrap().starts_with("secret phoenix:"))
+            );
             assert!(object.body().get("data").is_none());
         }
     }

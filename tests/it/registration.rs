@@ -19,7 +19,10 @@ fn plan(name: &str) -> Plan {
 }
 
 fn secrets() -> BTreeMap<String, SecretString> {
-    INVENTORY.iter().map(|row| (row.key.to_owned(), SecretString::from(canary(row.key)))).collect()
+    INVENTORY
+        .iter()
+        .map(|row| (row.key.to_owned(), SecretString::from(canary(row.key))))
+        .collect()
 }
 
 fn canary(key: &str) -> String {
@@ -30,7 +33,10 @@ fn canary(key: &str) -> String {
 async fn registered(name: &str, fake: &FakeEngine) -> Vec<String> {
     let engine = fake.connect().await;
     let deployment = engine.deployment().await.unwrap();
-    register(&engine, &deployment, &plan(name), &secrets(), DEFAULT_IN_FLIGHT).await.unwrap().urns
+    register(&engine, &deployment, &plan(name), &secrets(), DEFAULT_IN_FLIGHT)
+        .await
+        .unwrap()
+        .urns
 }
 
 #[tokio::test]
@@ -56,7 +62,10 @@ fn what_is_asked_for_is_as_its_snapshot_says() {
         for (property, places) in &resource.property_dependencies {
             line(&format!("{property} from"), format!("{places:?}"));
         }
-        for (what, flag) in [("protect", resource.protect), ("retain on delete", resource.retain_on_delete)] {
+        for (what, flag) in [
+            ("protect", resource.protect),
+            ("retain on delete", resource.retain_on_delete),
+        ] {
             if let Some(flag) = flag {
                 line(what, flag.to_string());
             }
@@ -75,13 +84,28 @@ fn what_is_asked_for_is_as_its_snapshot_says() {
 fn every_object_of_the_graph_is_asked_for_once_below_its_system() {
     for name in STACKS {
         let (plan, graph) = (plan(name), stack(name).graph);
-        let objects: Vec<_> = plan.resources.iter().filter(|resource| resource.token.starts_with("kubernetes:")).collect();
+        let objects: Vec<_> = plan
+            .resources
+            .iter()
+            .filter(|resource| resource.token.starts_with("kubernetes:"))
+            .collect();
         assert_eq!(objects.len(), graph.len());
         for object in objects {
             let parent = &plan.resources[object.parent.unwrap()];
-            assert_eq!((parent.kind, parent.token.as_str()), (Kind::Component, "phoenix:index:System"));
-            assert_eq!(object.provider, Some(0), "{} uses the provider that is pinned to the cluster", object.name);
-            let holds = graph.component(&parent.name).objects().any(|candidate| candidate.id.path() == object.name);
+            assert_eq!(
+                (parent.kind, parent.token.as_str()),
+                (Kind::Component, "phoenix:index:System")
+            );
+            assert_eq!(
+                object.provider,
+                Some(0),
+                "{} uses the provider that is pinned to the cluster",
+                object.name
+            );
+            let holds = graph
+                .component(&parent.name)
+                .objects()
+                .any(|candidate| candidate.id.path() == object.name);
             assert!(holds, "{} is declared by {}", object.name, parent.name);
         }
     }
@@ -91,9 +115,19 @@ fn every_object_of_the_graph_is_asked_for_once_below_its_system() {
 fn no_pod_starts_before_the_policies_that_guard_it() {
     let plan = plan("prod");
     let places = |kind: &str| -> Vec<usize> {
-        (0..plan.resources.len()).filter(|place| plan.resources[*place].token.ends_with(&format!(":{kind}"))).collect()
+        (0..plan.resources.len())
+            .filter(|place| plan.resources[*place].token.ends_with(&format!(":{kind}")))
+            .collect()
     };
-    let guards: Vec<_> = ["NetworkPolicy", "AuthorizationPolicy", "PeerAuthentication", "ResourceQuota"].into_iter().flat_map(places).collect();
+    let guards: Vec<_> = [
+        "NetworkPolicy",
+        "AuthorizationPolicy",
+        "PeerAuthentication",
+        "ResourceQuota",
+    ]
+    .into_iter()
+    .flat_map(places)
+    .collect();
     assert!(guards.len() >= 7);
     for workload in places("Deployment").into_iter().chain(places("StatefulSet")) {
         for guard in &guards {
@@ -112,10 +146,18 @@ async fn secret_values_travel_only_as_secrets() {
         // `Debug` leaves out what is inside a secret; whatever it shows would be in the clear.
         let in_clear = format!("{inputs:?}");
         for row in INVENTORY {
-            assert!(!in_clear.contains(&canary(row.key)), "{} shows {}", request.name, row.key);
+            assert!(
+                !in_clear.contains(&canary(row.key)),
+                "{} shows {}",
+                request.name,
+                row.key
+            );
         }
         if let Some(Value::Object(data)) = inputs.get("stringData") {
-            sealed += data.values().filter(|value| matches!(value, Value::Secret(_))).count();
+            sealed += data
+                .values()
+                .filter(|value| matches!(value, Value::Secret(_)))
+                .count();
         }
     }
     assert_eq!(sealed, INVENTORY.len());
@@ -129,10 +171,15 @@ async fn a_missing_secret_is_told_before_anything_is_registered() {
     let mut secrets = secrets();
     secrets.remove("qdrantApiKey");
     secrets.remove("openaiApiKey");
-    let error = register(&engine, &deployment, &plan("dev"), &secrets, DEFAULT_IN_FLIGHT).await.unwrap_err();
+    let error = register(&engine, &deployment, &plan("dev"), &secrets, DEFAULT_IN_FLIGHT)
+        .await
+        .unwrap_err();
     assert!(fake.registrations().is_empty());
     let told = error.to_string();
-    assert!(told.contains("qdrantApiKey") && told.contains("openaiApiKey"), "{told}");
+    assert!(
+        told.contains("qdrantApiKey") && told.contains("openaiApiKey"),
+        "{told}"
+    );
 }
 
 #[tokio::test]
@@ -149,8 +196,15 @@ async fn one_at_a_time_the_order_of_requests_is_the_order_of_the_plan() {
     let engine = fake.connect().await;
     let deployment = engine.deployment().await.unwrap();
     let plan = plan("prod");
-    register(&engine, &deployment, &plan, &secrets(), NonZeroUsize::MIN).await.unwrap();
-    let asked: Vec<_> = fake.registrations().into_iter().map(|request| request.name).skip(1).collect();
+    register(&engine, &deployment, &plan, &secrets(), NonZeroUsize::MIN)
+        .await
+        .unwrap();
+    let asked: Vec<_> = fake
+        .registrations()
+        .into_iter()
+        .map(|request| request.name)
+        .skip(1)
+        .collect();
     let planned: Vec<_> = plan.resources.into_iter().map(|resource| resource.name).collect();
     assert_eq!(asked, planned);
 }
@@ -159,7 +213,11 @@ async fn one_at_a_time_the_order_of_requests_is_the_order_of_the_plan() {
 async fn components_and_the_stack_close_with_their_outputs() {
     let fake = FakeEngine::up().start().await;
     registered("dev", &fake).await;
-    let closed = fake.calls().iter().filter(|call| matches!(call, Call::RegisterResourceOutputs(_))).count();
+    let closed = fake
+        .calls()
+        .iter()
+        .filter(|call| matches!(call, Call::RegisterResourceOutputs(_)))
+        .count();
     assert_eq!(closed, phoenix::platform::SYSTEMS.len() + 1);
 }
 
@@ -168,12 +226,27 @@ fn a_renamed_object_keeps_its_place_in_the_state() {
     let stack = stack("dev");
     let mut graph: Graph = stack.graph.clone();
     let claim = phoenix_graph::Id::namespaced("", "PersistentVolumeClaim", "sophia-memory", "memory-pvc");
-    graph.object_mut(&claim).unwrap().formerly("sophia-memory/old-claim").import(true);
+    graph
+        .object_mut(&claim)
+        .unwrap()
+        .formerly("sophia-memory/old-claim")
+        .import(true);
     let plan = lower(&graph, &stack.config);
-    let registration = plan.resources.iter().find(|resource| resource.name == "sophia-memory/memory-pvc").unwrap();
-    assert_eq!(registration.import_id.as_deref(), Some("sophia-memory/memory-pvc"));
+    let registration = plan
+        .resources
+        .iter()
+        .find(|resource| resource.name == "sophia-memory/memory-pvc")
+        .unwrap();
+    assert_eq!(
+        registration.import_id.as_deref(),
+        Some("sophia-memory/memory-pvc")
+    );
     assert_eq!(
         registration.aliases,
-        [pulumi_wire::Alias::Spec { name: Some("sophia-memory/old-claim".to_owned()), token: None, parent: pulumi_wire::AliasParent::Same }]
+        [pulumi_wire::Alias::Spec {
+            name: Some("sophia-memory/old-claim".to_owned()),
+            token: None,
+            parent: pulumi_wire::AliasParent::Same
+        }]
     );
 }

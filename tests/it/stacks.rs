@@ -47,7 +47,10 @@ fn every_snapshot_belongs_to_a_system() {
             .map(|entry| entry.unwrap().file_name().into_string().unwrap())
             .filter(|file| !file.ends_with(".new"))
             .collect();
-        let systems: BTreeSet<_> = SYSTEMS.iter().map(|system| format!("{system}.yaml.snap")).collect();
+        let systems: BTreeSet<_> = SYSTEMS
+            .iter()
+            .map(|system| format!("{system}.yaml.snap"))
+            .collect();
         assert_eq!(files, systems, "snapshots of {name}");
     }
 }
@@ -56,7 +59,10 @@ fn every_snapshot_belongs_to_a_system() {
 fn the_systems_declare_everything_that_a_stack_has() {
     for name in STACKS {
         let stack = stack(name);
-        let declared: usize = SYSTEMS.iter().map(|system| stack.graph.component(system).len()).sum();
+        let declared: usize = SYSTEMS
+            .iter()
+            .map(|system| stack.graph.component(system).len())
+            .sum();
         assert_eq!(declared, stack.graph.len());
     }
 }

@@ -13,7 +13,10 @@ pub const STACKS: [&str; 3] = ["dev", "staging", "prod"];
 
 /// The root of the repository.
 pub fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().and_then(Path::parent).expect("crates/cli lies two folders below the root")
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .and_then(Path::parent)
+        .expect("crates/cli lies two folders below the root")
 }
 
 /// One of the shipped stacks.

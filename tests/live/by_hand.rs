@@ -1,18 +1,22 @@
 //! What a person sees who types `pulumi` with something wrong: clear words, exit code 1, nothing changed.
 
 use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
 use std::process::Output;
 
 use crate::live::{Live, graph, said};
 
 /// Changes the copy of the stack file, and runs `pulumi up` on it.
-fn up_with(live: &Live, change: impl Fn(&str) -> String) -> Output {
+fn up_with(live: &Live, change: impl Fn(&str) -> String, kubeconfig: Option<&Path>) -> Output {
     let file = live.sandbox().project().join("Pulumi.dev.yaml");
     let text = std::fs::read_to_string(&file).unwrap();
     let changed = change(&text);
     assert_ne!(text, changed);
     std::fs::write(&file, changed).unwrap();
-    let output = live.pulumi_as_it_is().args(["up", "--yes", "--skip-preview", "--non-interactive"]).output().unwrap();
+    let mut up = live.pulumi_as_it_is();
+    up.args(["up", "--yes", "--skip-preview", "--non-interactive"]);
+    up.envs(kubeconfig.map(|path| ("KUBECONFIG", path)));
+    let output = up.output().unwrap();
     std::fs::write(&file, text).unwrap();
     output
 }
@@ -25,16 +29,35 @@ fn what_is_wrong_is_said_and_nothing_changes() {
     let before = live.versions(&graph);
 
     let sandbox_key = |text: &str| {
-        text.lines().filter(|line| !line.contains("phoenix:sandbox")).map(|line| format!("{line}\n")).collect::<String>()
+        text.lines()
+            .filter(|line| !line.contains("phoenix:sandbox"))
+            .map(|line| format!("{line}\n"))
+            .collect::<String>()
     };
     let cases: [(&str, Box<dyn Fn(&str) -> String>, &str); 4] = [
-        ("a placeholder outside the sandbox", Box::new(sandbox_key), "phoenix:openmemory.image is a placeholder"),
-        ("a wrong type", Box::new(|text| text.replace("auditDays: 7", "auditDays: seven")), "phoenix:qdrant.auditDays is the text \"seven\""),
-        ("an unknown key", Box::new(|text| text.replace("auditDays: 7", "auditDay: 7")), "did you mean phoenix:qdrant.auditDays?"),
-        ("a missing secret", Box::new(|text| text.replace("phoenix:qdrantApiKey", "other:qdrantApiKey")), "pulumi config set --secret phoenix:qdrantApiKey"),
+        (
+            "a placeholder outside the sandbox",
+            Box::new(sandbox_key),
+            "phoenix:openmemory.image is a placeholder",
+        ),
+        (
+            "a wrong type",
+            Box::new(|text| text.replace("auditDays: 7", "auditDays: seven")),
+            "phoenix:qdrant.auditDays is the text \"seven\"",
+        ),
+        (
+            "an unknown key",
+            Box::new(|text| text.replace("auditDays: 7", "auditDay: 7")),
+            "did you mean phoenix:qdrant.auditDays?",
+        ),
+        (
+            "a missing secret",
+            Box::new(|text| text.replace("phoenix:qdrantApiKey", "other:qdrantApiKey")),
+            "pulumi config set --secret phoenix:qdrantApiKey",
+        ),
     ];
     for (what, change, expected) in cases {
-        let output = up_with(&live, change);
+        let output = up_with(&live, change, None);
         assert!(!output.status.success(), "{what}");
         assert!(said(&output).contains(expected), "{what}: {}", said(&output));
         assert!(!said(&output).contains("panicked"), "{what}: {}", said(&output));
@@ -47,14 +70,22 @@ fn what_is_wrong_is_said_and_nothing_changes() {
     std::fs::write(&other, "#!/bin/sh\necho 'the wrong host' >&2\nexit 1\n").unwrap();
     std::fs::set_permissions(&other, std::fs::Permissions::from_mode(0o755)).unwrap();
     let path = format!("{}:{}", folder.path().display(), std::env::var("PATH").unwrap());
-    let output = live.pulumi_as_it_is().args(["preview", "--expect-no-changes"]).env("PATH", path).output().unwrap();
+    let output = live
+        .pulumi_as_it_is()
+        .args(["preview", "--expect-no-changes"])
+        .env("PATH", path)
+        .output()
+        .unwrap();
     assert!(output.status.success(), "{}", said(&output));
-    assert!(!said(&output).contains("$PATH") && !said(&output).contains("wrong host"), "{}", said(&output));
+    assert!(
+        !said(&output).contains("$PATH") && !said(&output).contains("wrong host"),
+        "{}",
+        said(&output)
+    );
 
-    // No cluster: the provider cannot reach it, and says so.
-    let mut unreachable = live.pulumi_as_it_is();
-    unreachable.args(["up", "--yes", "--skip-preview"]).env("KUBECONFIG", folder.path().join("none"));
-    let output = unreachable.output().unwrap();
+    // No kubeconfig: the provider has no cluster to change, and says so.
+    let change = |text: &str| text.replace("auditDays: 7", "auditDays: 9");
+    let output = up_with(&live, change, Some(&folder.path().join("none")));
     assert!(!output.status.success(), "{}", said(&output));
     assert_eq!(live.versions(&graph), before);
 }

@@ -18,7 +18,11 @@ fn dev_goes_up_stays_follows_its_file_and_goes_without_a_trace() {
 
     assert_eq!(live.not_ready(), Vec::<String>::new());
     assert_eq!(live.pods(), 2);
-    assert_eq!(live.versions(&graph("dev")).len(), graph("dev").len(), "every object of the graph is in the cluster");
+    assert_eq!(
+        live.versions(&graph("dev")).len(),
+        graph("dev").len(),
+        "every object of the graph is in the cluster"
+    );
 
     // A second `up` changes nothing, and a refresh finds no drift.
     words += &live.pulumi(&["up", "--yes", "--skip-preview", "--expect-no-changes"]);
@@ -39,6 +43,8 @@ fn dev_goes_up_stays_follows_its_file_and_goes_without_a_trace() {
     let leaks = files_with(&live.directory(), &canaries, &[&passphrase, OsStr::new("etcd")]);
     assert_eq!(leaks, Vec::<std::path::PathBuf>::new());
 
+    // Back to the file of the checkout; what the change retained is no longer retained.
+    live.pulumi(&["up", "--yes", "--skip-preview"]);
     live.pulumi(&["destroy", "--yes", "--skip-preview"]);
     assert_eq!(live.versions(&graph("dev")).into_keys().collect::<Vec<_>>(), []);
     assert_eq!(live.pods(), 0);
@@ -48,11 +54,16 @@ fn dev_goes_up_stays_follows_its_file_and_goes_without_a_trace() {
 /// Changes the stack file, and compares what `diff` says with what happens in the cluster.
 fn a_changed_file_changes_exactly_what_diff_says(live: &Live) -> String {
     let change = |text: String| {
-        let changed = text.replace("auditDays: 7", "auditDays: 8").replace("serviceAccount: prometheus", "serviceAccount: prometheus-k8s");
+        let changed = text
+            .replace("auditDays: 7", "auditDays: 8")
+            .replace("serviceAccount: prometheus", "serviceAccount: prometheus-k8s");
         changed.replace("phoenix:environment: dev", "phoenix:environment: staging")
     };
     let announced = announced(&change);
-    assert!(announced.len() >= 3, "the change is large enough to tell something: {announced:?}");
+    assert!(
+        announced.len() >= 3,
+        "the change is large enough to tell something: {announced:?}"
+    );
 
     let project = live.sandbox().project();
     let file = project.join("Pulumi.dev.yaml");
@@ -64,11 +75,18 @@ fn a_changed_file_changes_exactly_what_diff_says(live: &Live) -> String {
 
     let graph = graph("dev");
     let before = live.versions(&graph);
-    let output = live.pulumi_as_it_is().args(["up", "--yes", "--skip-preview"]).output().unwrap();
+    let output = live
+        .pulumi_as_it_is()
+        .args(["up", "--yes", "--skip-preview"])
+        .output()
+        .unwrap();
     assert!(output.status.success(), "{}", said(&output));
     let after = live.versions(&graph);
-    let happened: BTreeSet<String> =
-        graph.objects().filter(|object| before.get(&object.id) != after.get(&object.id)).map(|object| object.id.to_string()).collect();
+    let happened: BTreeSet<String> = graph
+        .objects()
+        .filter(|object| before.get(&object.id) != after.get(&object.id))
+        .map(|object| object.id.to_string())
+        .collect();
     assert_eq!(happened, announced);
     assert_eq!(live.not_ready(), Vec::<String>::new());
     said(&output)
@@ -86,11 +104,26 @@ fn announced(change: &dyn Fn(String) -> String) -> BTreeSet<String> {
         copy(path);
     }
     for entry in std::fs::read_dir(root().join("tests/snapshots/dev")).unwrap() {
-        copy(&format!("tests/snapshots/dev/{}", entry.unwrap().file_name().to_str().unwrap()));
+        copy(&format!(
+            "tests/snapshots/dev/{}",
+            entry.unwrap().file_name().to_str().unwrap()
+        ));
     }
     let git = |arguments: &[&str]| {
-        let identity = ["-c", "user.name=tests", "-c", "user.email=tests@example.com", "-c", "init.defaultBranch=main"];
-        let output = Command::new("git").current_dir(folder.path()).args(identity).args(arguments).output().unwrap();
+        let identity = [
+            "-c",
+            "user.name=tests",
+            "-c",
+            "user.email=tests@example.com",
+            "-c",
+            "init.defaultBranch=main",
+        ];
+        let output = Command::new("git")
+            .current_dir(folder.path())
+            .args(identity)
+            .args(arguments)
+            .output()
+            .unwrap();
         assert!(output.status.success(), "{}", said(&output));
     };
     git(&["init", "--quiet"]);
@@ -100,7 +133,12 @@ fn announced(change: &dyn Fn(String) -> String) -> BTreeSet<String> {
     let text = std::fs::read_to_string(&file).unwrap();
     std::fs::write(&file, change(text)).unwrap();
 
-    let output = Command::new(PHOENIX).arg("--root").arg(folder.path()).args(["diff", "dev", "--base", "HEAD", "--format", "json"]).output().unwrap();
+    let output = Command::new(PHOENIX)
+        .arg("--root")
+        .arg(folder.path())
+        .args(["diff", "dev", "--base", "HEAD", "--format", "json"])
+        .output()
+        .unwrap();
     assert!(output.status.success(), "{}", said(&output));
     let answer: Value = serde_json::from_slice(&output.stdout).unwrap();
     objects(&answer)
@@ -109,5 +147,14 @@ fn announced(change: &dyn Fn(String) -> String) -> BTreeSet<String> {
 fn objects(answer: &Value) -> BTreeSet<String> {
     let text = |object: &Value, field: &str| object[field].as_str().unwrap().to_owned();
     let objects = answer["objects"].as_array().unwrap().iter();
-    objects.map(|object| format!("{} {}/{}", text(object, "kind"), text(object, "namespace"), text(object, "name"))).collect()
+    objects
+        .map(|object| {
+            format!(
+                "{} {}/{}",
+                text(object, "kind"),
+                text(object, "namespace"),
+                text(object, "name")
+            )
+        })
+        .collect()
 }

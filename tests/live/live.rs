@@ -1,7 +1,7 @@
 //! A sandbox as the tests drive it, and what can be asked of its cluster.
 
 use std::collections::BTreeMap;
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -20,18 +20,25 @@ pub const PHOENIX: &str = env!("CARGO_BIN_EXE_phoenix");
 
 /// The root of the checkout.
 pub fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap()
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../..")
+        .canonicalize()
+        .unwrap()
 }
 
 /// What a stack of the checkout declares.
 pub fn graph(stack: &str) -> Graph {
-    Stack::load(&Checkout::find(Some(&root())).unwrap(), stack).unwrap().graph
+    Stack::load(&Checkout::find(Some(&root())).unwrap(), stack)
+        .unwrap()
+        .graph
 }
 
 /// A sandbox that ends with the test, however the test ends.
 pub struct Live {
     /// Its directory's parent, which is removed with it.
     folder: tempfile::TempDir,
+    /// The engine's program.
+    program: std::cell::OnceCell<OsString>,
 }
 
 impl Live {
@@ -40,12 +47,16 @@ impl Live {
         let live = Self::new();
         let output = live.phoenix(&["sandbox", "up", stack]);
         assert!(output.status.success(), "{}", said(&output));
+        live.pulumi_as_it_is();
         live
     }
 
     /// A place for a sandbox.
     pub fn new() -> Self {
-        Self { folder: tempfile::tempdir().unwrap() }
+        Self {
+            folder: tempfile::tempdir().unwrap(),
+            program: std::cell::OnceCell::new(),
+        }
     }
 
     pub fn directory(&self) -> PathBuf {
@@ -55,38 +66,64 @@ impl Live {
     /// Runs the command on this sandbox.
     pub fn phoenix(&self, arguments: &[&str]) -> Output {
         // What belongs to the engine stands behind `--`.
-        let own = arguments.iter().position(|argument| *argument == "--").unwrap_or(arguments.len());
+        let own = arguments
+            .iter()
+            .position(|argument| *argument == "--")
+            .unwrap_or(arguments.len());
         let mut command = Command::new(PHOENIX);
-        command.current_dir(root()).args(&arguments[..own]).arg("--dir").arg(self.directory()).args(&arguments[own..]);
+        command
+            .current_dir(root())
+            .args(&arguments[..own])
+            .arg("--dir")
+            .arg(self.directory())
+            .args(&arguments[own..]);
         command.output().unwrap()
     }
 
     /// Runs the engine on a fresh copy of the stack file, and expects it to succeed.
     pub fn pulumi(&self, arguments: &[&str]) -> String {
         let output = self.phoenix(&[&["sandbox", "pulumi", "--"], arguments].concat());
-        assert!(output.status.success(), "pulumi {}: {}", arguments.join(" "), said(&output));
+        assert!(
+            output.status.success(),
+            "pulumi {}: {}",
+            arguments.join(" "),
+            said(&output)
+        );
         said(&output)
     }
 
     /// The engine on the copy as it is now, with everything that was changed in it.
     pub fn pulumi_as_it_is(&self) -> Command {
         let sandbox = self.sandbox();
-        let mut command = sandbox.pulumi(&[] as &[&str]).unwrap();
-        command.current_dir(sandbox.project());
+        // Asking the sandbox for a command makes a fresh copy, so it is asked once, before anything is changed.
+        let program = self
+            .program
+            .get_or_init(|| sandbox.pulumi(&[]).unwrap().get_program().into());
+        let mut command = Command::new(program);
+        command.envs(sandbox.environment()).current_dir(sandbox.project());
         command
     }
 
     pub fn sandbox(&self) -> Sandbox {
-        Sandbox::open(&Place { name: None, dir: Some(self.directory()) }).unwrap()
+        Sandbox::open(&Place {
+            name: None,
+            dir: Some(self.directory()),
+        })
+        .unwrap()
     }
 
     /// Asks the cluster something.
     pub fn ask<T, F: Future<Output = T>>(&self, question: impl FnOnce(Client) -> F) -> T {
         let kubeconfig = self.sandbox().kubeconfig();
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
         runtime.block_on(async {
             let kubeconfig = Kubeconfig::read_from(kubeconfig).unwrap();
-            let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await.unwrap();
+            let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default())
+                .await
+                .unwrap();
             question(Client::try_from(config).unwrap()).await
         })
     }
@@ -100,7 +137,14 @@ impl Live {
                 if let Some(live) = api.get_opt(&object.id.name).await.unwrap() {
                     // The generation counts changes of the specification only; the version, changes of the status too.
                     let metadata = live.metadata;
-                    let content = serde_json::to_value((&live.data.get("spec"), &live.data.get("data"), &metadata.labels, &metadata.annotations, &metadata.uid)).unwrap();
+                    let content = serde_json::to_value((
+                        &live.data.get("spec"),
+                        &live.data.get("data"),
+                        &metadata.labels,
+                        &metadata.annotations,
+                        &metadata.uid,
+                    ))
+                    .unwrap();
                     found.insert(object.id.clone(), content.to_string());
                 }
             }
@@ -114,8 +158,14 @@ impl Live {
             let mut found = Vec::new();
             let pods: Api<Pod> = Api::namespaced(client.clone(), "sophia-memory");
             for pod in pods.list(&ListParams::default()).await.unwrap() {
-                let conditions = pod.status.and_then(|status| status.conditions).unwrap_or_default();
-                if !conditions.iter().any(|condition| condition.type_ == "Ready" && condition.status == "True") {
+                let conditions = pod
+                    .status
+                    .and_then(|status| status.conditions)
+                    .unwrap_or_default();
+                if !conditions
+                    .iter()
+                    .any(|condition| condition.type_ == "Ready" && condition.status == "True")
+                {
                     found.push(format!("pod {:?}", pod.metadata.name));
                 }
             }
@@ -132,7 +182,12 @@ impl Live {
     /// The number of pods in the platform's namespace.
     pub fn pods(&self) -> usize {
         self.ask(|client| async move {
-            Api::<Pod>::namespaced(client, "sophia-memory").list(&ListParams::default()).await.unwrap().items.len()
+            Api::<Pod>::namespaced(client, "sophia-memory")
+                .list(&ListParams::default())
+                .await
+                .unwrap()
+                .items
+                .len()
         })
     }
 
@@ -142,7 +197,12 @@ impl Live {
             let mut parameters = PatchParams::apply("validation").force().dry_run();
             parameters.field_validation = Some(ValidationDirective::Strict);
             let patch = Patch::Apply(object.body());
-            api(&client, object).await.patch(&object.id.name, &parameters, &patch).await.map(|_| ()).map_err(|error| error.to_string())
+            api(&client, object)
+                .await
+                .patch(&object.id.name, &parameters, &patch)
+                .await
+                .map(|_| ())
+                .map_err(|error| error.to_string())
         })
     }
 
@@ -151,7 +211,11 @@ impl Live {
         let mut values: Vec<String> = phoenix::config::secret::INVENTORY
             .iter()
             .map(|row| {
-                let output = self.pulumi_as_it_is().args(["config", "get", &format!("phoenix:{}", row.key)]).output().unwrap();
+                let output = self
+                    .pulumi_as_it_is()
+                    .args(["config", "get", &format!("phoenix:{}", row.key)])
+                    .output()
+                    .unwrap();
                 assert!(output.status.success(), "{}", said(&output));
                 String::from_utf8(output.stdout).unwrap().trim().to_owned()
             })
@@ -173,7 +237,10 @@ impl Drop for Live {
 }
 
 async fn api(client: &Client, object: &Object) -> Api<DynamicObject> {
-    let (group, version) = object.api_version.split_once('/').unwrap_or(("", &object.api_version));
+    let (group, version) = object
+        .api_version
+        .split_once('/')
+        .unwrap_or(("", &object.api_version));
     let kind = GroupVersionKind::gvk(group, version, &object.id.kind);
     let (resource, _) = discovery::pinned_kind(client, &kind).await.unwrap();
     match &object.id.namespace {
@@ -184,12 +251,24 @@ async fn api(client: &Client, object: &Object) -> Api<DynamicObject> {
 
 /// Everything a program has said.
 pub fn said(output: &Output) -> String {
-    format!("{}\n{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+    format!(
+        "{}\n{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    )
 }
 
 /// The state of the checkout as git sees it.
 pub fn checkout_state() -> String {
-    let git = |arguments: &[&str]| said(&Command::new("git").current_dir(root()).args(arguments).output().unwrap());
+    let git = |arguments: &[&str]| {
+        said(
+            &Command::new("git")
+                .current_dir(root())
+                .args(arguments)
+                .output()
+                .unwrap(),
+        )
+    };
     git(&["status", "--porcelain"]) + &git(&["diff"])
 }
 
@@ -215,7 +294,10 @@ pub fn files_with(folder: &Path, values: &[String], except: &[&OsStr]) -> Vec<Pa
 
 /// Whether a text holds a value: as it is, or in base64.
 pub fn holds(text: &str, value: &str) -> bool {
-    assert!(value.len() >= 12, "a canary that is too short would be found everywhere");
+    assert!(
+        value.len() >= 12,
+        "a canary that is too short would be found everywhere"
+    );
     text.contains(value) || text.contains(&base64(value.as_bytes()))
 }
 

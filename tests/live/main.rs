@@ -7,7 +7,10 @@
 //! - `prod`: protection, retention, and manifests that the API server and the mesh accept.
 //! - `side_by_side`: two sandboxes at once, and one that is killed midway.
 //! - `by_hand`: what a person sees who types `pulumi` with something wrong.
-#![allow(clippy::disallowed_methods, reason = "tests drive real programs and look at the files they leave")]
+#![allow(
+    clippy::disallowed_methods,
+    reason = "tests drive real programs and look at the files they leave"
+)]
 
 mod by_hand;
 mod dev;

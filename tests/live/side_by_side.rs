@@ -11,8 +11,15 @@ fn processes_of(live: &Live) -> Vec<String> {
     let directory = directory.to_str().unwrap();
     let mut found = Vec::new();
     for entry in std::fs::read_dir("/proc").unwrap().flatten() {
-        let read = |file: &str| std::fs::read(entry.path().join(file)).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default();
-        let is_process = entry.file_name().to_str().is_some_and(|name| name.bytes().all(|byte| byte.is_ascii_digit()));
+        let read = |file: &str| {
+            std::fs::read(entry.path().join(file))
+                .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+                .unwrap_or_default()
+        };
+        let is_process = entry
+            .file_name()
+            .to_str()
+            .is_some_and(|name| name.bytes().all(|byte| byte.is_ascii_digit()));
         if is_process && (read("environ").contains(directory) || read("cmdline").contains(directory)) {
             found.push(read("cmdline").replace('\0', " "));
         }
@@ -37,7 +44,10 @@ fn two_sandboxes_run_side_by_side_and_leave_nothing() {
     assert!(output.status.success(), "{}", said(&output));
     assert_eq!(processes_of(&one), Vec::<String>::new());
     assert!(!one.directory().exists());
-    assert!(two.sandbox().cluster().unwrap().ready(), "the other one does not notice");
+    assert!(
+        two.sandbox().cluster().unwrap().ready(),
+        "the other one does not notice"
+    );
 }
 
 #[test]
@@ -58,7 +68,11 @@ fn a_sandbox_that_was_killed_midway_is_cleaned_by_down() {
         up.wait().unwrap();
         let output = live.phoenix(&["sandbox", "down"]);
         assert!(output.status.success(), "{}", said(&output));
-        assert_eq!(processes_of(&live), Vec::<String>::new(), "killed after {pause} ms");
+        assert_eq!(
+            processes_of(&live),
+            Vec::<String>::new(),
+            "killed after {pause} ms"
+        );
         assert!(!live.directory().exists());
     }
 }

@@ -15,7 +15,7 @@ use anyhow::{Context as _, Result, anyhow, bail};
 use serde_json::{Map, Value};
 
 use super::home::{Home, Identity, make_private, write_private};
-use super::process::MARK;
+use super::process::{self, MARK};
 use super::talk::{Step, say};
 use super::tools::{Found, Origin, PROVIDER, PROVIDER_VERSION, PULUMI};
 use super::{project, secrets};
@@ -65,6 +65,7 @@ impl<'a> Engine<'a> {
             )?;
         }
         let stack = copy_project(home, identity)?;
+        remove_stale_locks(home)?;
         let engine = Self { home, program };
         engine.quietly(&["stack", "select", "--create", &identity.stack], None)?;
         for name in project::unsealed(&stack, secret_keys) {
@@ -255,6 +256,25 @@ fn install_provider(home: &Home, tools: &BTreeMap<&'static str, Found>) -> Resul
     Ok(())
 }
 
+/// Removes the lock of an engine that was killed, which would refuse every later one. Where any process
+/// of the sandbox runs besides its components it may be an engine at work, and its lock stays; so it does
+/// where such processes cannot be seen.
+fn remove_stale_locks(home: &Home) -> Result<()> {
+    let locks = home.state().join(".pulumi/locks");
+    if !cfg!(target_os = "linux") || !locks.exists() {
+        return Ok(());
+    }
+    let components: Vec<i32> = process::records(&home.processes())
+        .iter()
+        .map(|record| record.pid)
+        .collect();
+    let is_component = |pid: &i32| components.contains(pid);
+    if process::marked(home.directory()).iter().all(is_component) {
+        fs::remove_dir_all(&locks).with_context(|| format!("removing {}", locks.display()))?;
+    }
+    Ok(())
+}
+
 fn link(target: &Path, name: &Path) -> Result<()> {
     match fs::remove_file(name) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
@@ -330,5 +350,24 @@ mod tests {
         assert!(backend.starts_with("file:///"), "{backend}");
         assert!(!environment.contains_key(MARK));
         assert!(!environment.contains_key("PULUMI_CONFIG_PASSPHRASE"));
+    }
+
+    #[test]
+    fn the_lock_of_a_killed_engine_goes_and_that_of_one_at_work_stays() {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let (home, _) = sandbox(directory.path());
+        let locks = home.state().join(".pulumi/locks");
+        fs::create_dir_all(&locks).expect("made");
+        let mut at_work = Command::new("sleep")
+            .arg("600")
+            .env(MARK, home.directory())
+            .spawn()
+            .expect("started");
+        remove_stale_locks(&home).expect("looked");
+        assert!(locks.exists());
+        at_work.kill().expect("ours to end");
+        at_work.wait().expect("ours to wait for");
+        remove_stale_locks(&home).expect("removed");
+        assert_eq!(locks.exists(), !cfg!(target_os = "linux"));
     }
 }
