@@ -45,7 +45,7 @@ fn every_snapshot_belongs_to_a_system() {
         let files: BTreeSet<_> = std::fs::read_dir(snapshot_folder(name))
             .unwrap()
             .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-            .filter(|file| !file.ends_with(".new"))
+            .filter(|file| !file.contains(".snap.new"))
             .collect();
         let systems: BTreeSet<_> = SYSTEMS
             .iter()

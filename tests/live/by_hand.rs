@@ -21,6 +21,14 @@ fn up_with(live: &Live, change: impl Fn(&str) -> String, kubeconfig: Option<&Pat
     output
 }
 
+/// What is wrong, the change of the stack file that makes it so, and what is said about it.
+type Case = (&'static str, fn(&str) -> String, &'static str);
+
+fn without_line(text: &str, word: &str) -> String {
+    let kept: Vec<_> = text.lines().filter(|line| !line.contains(word)).collect();
+    kept.join("\n")
+}
+
 #[test]
 #[ignore = "needs the real tools; .ci/run runs it, or: cargo test --test live -- --ignored --test-threads=1"]
 fn what_is_wrong_is_said_and_nothing_changes() {
@@ -28,31 +36,25 @@ fn what_is_wrong_is_said_and_nothing_changes() {
     let graph = graph("dev");
     let before = live.versions(&graph);
 
-    let sandbox_key = |text: &str| {
-        text.lines()
-            .filter(|line| !line.contains("phoenix:sandbox"))
-            .map(|line| format!("{line}\n"))
-            .collect::<String>()
-    };
-    let cases: [(&str, Box<dyn Fn(&str) -> String>, &str); 4] = [
+    let cases: [Case; 4] = [
         (
             "a placeholder outside the sandbox",
-            Box::new(sandbox_key),
+            |text| without_line(text, "phoenix:sandbox"),
             "phoenix:openmemory.image is a placeholder",
         ),
         (
             "a wrong type",
-            Box::new(|text| text.replace("auditDays: 7", "auditDays: seven")),
+            |text| text.replace("auditDays: 7", "auditDays: seven"),
             "phoenix:qdrant.auditDays is the text \"seven\"",
         ),
         (
             "an unknown key",
-            Box::new(|text| text.replace("auditDays: 7", "auditDay: 7")),
+            |text| text.replace("auditDays: 7", "auditDay: 7"),
             "did you mean phoenix:qdrant.auditDays?",
         ),
         (
             "a missing secret",
-            Box::new(|text| text.replace("phoenix:qdrantApiKey", "other:qdrantApiKey")),
+            |text| text.replace("phoenix:qdrantApiKey", "other:qdrantApiKey"),
             "pulumi config set --secret phoenix:qdrantApiKey",
         ),
     ];

@@ -16,8 +16,7 @@ fn dev_goes_up_stays_follows_its_file_and_goes_without_a_trace() {
     let live = Live::up("dev");
     let mut words = String::new();
 
-    assert_eq!(live.not_ready(), Vec::<String>::new());
-    assert_eq!(live.pods(), 2);
+    live.is_ready_with(2);
     assert_eq!(
         live.versions(&graph("dev")).len(),
         graph("dev").len(),
@@ -88,7 +87,7 @@ fn a_changed_file_changes_exactly_what_diff_says(live: &Live) -> String {
         .map(|object| object.id.to_string())
         .collect();
     assert_eq!(happened, announced);
-    assert_eq!(live.not_ready(), Vec::<String>::new());
+    live.is_ready_with(2);
     said(&output)
 }
 

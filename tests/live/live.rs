@@ -152,8 +152,23 @@ impl Live {
         })
     }
 
+    /// Waits until this many pods are ready and all claims are bound. An autoscaler takes a moment after `up`.
+    pub fn is_ready_with(&self, pods: usize) {
+        for _ in 0..90 {
+            if self.pods() == pods && self.not_ready().is_empty() {
+                return;
+            }
+            std::thread::sleep(std::time::Duration::from_secs(1));
+        }
+        panic!(
+            "after 90 s there are {} pods instead of {pods}, and not ready are {:?}",
+            self.pods(),
+            self.not_ready()
+        );
+    }
+
     /// Pods that are not ready and claims that are not bound, in words.
-    pub fn not_ready(&self) -> Vec<String> {
+    fn not_ready(&self) -> Vec<String> {
         self.ask(|client| async move {
             let mut found = Vec::new();
             let pods: Api<Pod> = Api::namespaced(client.clone(), "sophia-memory");

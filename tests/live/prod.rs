@@ -11,8 +11,7 @@ use crate::live::{Live, PHOENIX, graph, root, said};
 #[ignore = "needs the real tools; .ci/run runs it, or: cargo test --test live -- --ignored --test-threads=1"]
 fn prod_runs_in_three_zones_and_keeps_its_data_when_it_is_destroyed() {
     let live = Live::up("prod");
-    assert_eq!(live.not_ready(), Vec::<String>::new());
-    assert_eq!(live.pods(), 6);
+    live.is_ready_with(3 + 3);
     assert_eq!(qdrant_zones(&live).len(), 3, "each peer is in a zone of its own");
     live.pulumi(&["up", "--yes", "--skip-preview", "--expect-no-changes"]);
     live.pulumi(&["refresh", "--yes", "--expect-no-changes"]);
@@ -55,7 +54,7 @@ fn prod_runs_in_three_zones_and_keeps_its_data_when_it_is_destroyed() {
 
     // What was retained is found again.
     live.pulumi(&["up", "--yes", "--skip-preview"]);
-    assert_eq!(live.not_ready(), Vec::<String>::new());
+    live.is_ready_with(3 + 3);
     assert_eq!(claims(&live), 1 + 2 * 3, "no claim was made a second time");
 }
 

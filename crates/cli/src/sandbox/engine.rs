@@ -106,6 +106,28 @@ impl<'a> Engine<'a> {
         anyhow!(error).context(format!("running {}", self.program.display()))
     }
 
+    /// Builds the program and its language host where they are not, with cargo's own progress. The engine would have
+    /// it done as well, but silently, for minutes.
+    pub fn build(&self, checkout: &Path) -> Result<()> {
+        let mut cargo = Command::new("cargo");
+        cargo
+            .current_dir(checkout)
+            .args(["build", "--release", "--locked", "--bins"]);
+        cargo.args(["--package", "pulumi-language-rust", "--package", "phoenix"]);
+        let status = cargo
+            .stdin(Stdio::null())
+            .stdout(std::io::stderr())
+            .status()
+            .context("running cargo")?;
+        if !status.success() {
+            bail!(
+                "the program could not be built from {} ({status})",
+                checkout.display()
+            );
+        }
+        Ok(())
+    }
+
     /// Deploys the stack, telling on stderr what the engine tells. A first Ctrl-C is the engine's: it stops
     /// in order, and we wait for it.
     pub fn up(&self) -> Result<ExitStatus> {
