@@ -14,6 +14,11 @@ pub fn write(text: &mut String, value: &Value) {
     match value {
         Value::Object(fields) if !fields.is_empty() => mapping(text, value, 0, false),
         Value::Array(items) if !items.is_empty() => sequence(text, value, 0),
+        // A block at the left margin could hold a line that ends the document, such as `---`.
+        Value::String(value) => {
+            string(text, value, None);
+            text.push('\n');
+        }
         scalar => {
             leaf(text, scalar, 0);
             text.push('\n');
@@ -200,6 +205,15 @@ spec:
   - emptyDir: {}
     name: tmp
 "
+        );
+    }
+
+    #[test]
+    fn a_text_alone_cannot_end_its_document() {
+        assert_eq!(to_string(&json!("a\n---\nb")), "\"a\\n---\\nb\"\n");
+        assert_eq!(
+            to_string(&json!({"key": "a\n---\nb"})),
+            "key: |-\n  a\n  ---\n  b\n"
         );
     }
 

@@ -108,7 +108,7 @@ impl<'a> Engine<'a> {
 
     /// Builds the program and its language host where they are not, with cargo's own progress. The engine would have
     /// it done as well, but silently, for minutes.
-    pub fn build(&self, checkout: &Path) -> Result<()> {
+    pub fn build(checkout: &Path) -> Result<()> {
         let mut cargo = Command::new("cargo");
         cargo
             .current_dir(checkout)

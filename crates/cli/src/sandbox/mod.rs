@@ -293,7 +293,7 @@ impl Sandbox {
                 .apply(&classes)
                 .context("making the storage classes that the stack names")?;
             let engine = sandbox.prepared(&found)?;
-            engine.build(&sandbox.identity.repository)?;
+            Engine::build(&sandbox.identity.repository)?;
             say(&format!("deploying the stack {}", sandbox.identity.stack));
             let status = engine.up()?;
             if !status.success() {
