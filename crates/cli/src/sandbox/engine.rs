@@ -385,6 +385,12 @@ mod tests {
             .env(MARK, home.directory())
             .spawn()
             .expect("started");
+        // The system shows a new process's environment a moment after it shows the process.
+        let shown =
+            || !super::super::process::marked(home.directory()).is_empty() || !cfg!(target_os = "linux");
+        while !shown() && at_work.try_wait().expect("asked").is_none() {
+            std::thread::yield_now();
+        }
         remove_stale_locks(&home).expect("looked");
         assert!(locks.exists());
         at_work.kill().expect("ours to end");
