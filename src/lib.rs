@@ -3,7 +3,7 @@
 //!
 //! The way, verb by verb:
 //!
-//! - **validate**: [`config::validate`] turns what was written into what is meant, or reports every problem.
+//! - **validate**: [`config::check`] turns what was written into what is meant, or reports every problem.
 //! - **build**: [`platform::build`] makes the graph; it cannot fail.
 //! - **lower**: [`registration::lower`] turns the graph into what the engine will be asked, as plain data.
 //!

@@ -35,11 +35,14 @@ async fn run() -> Result<ExitCode, Error> {
         }
     };
     let plan = registration::lower(&platform::build(&config), &config);
-    let secrets = deployment.secrets.iter().filter_map(|(key, value)| {
-        let row = config::secret::row(key)?;
-        Some((row.key.to_owned(), value.clone()))
-    });
-    register(&engine, &deployment, &plan, &secrets.collect(), DEFAULT_IN_FLIGHT).await?;
+    register(
+        &engine,
+        &deployment,
+        &plan,
+        &deployment.secrets,
+        DEFAULT_IN_FLIGHT,
+    )
+    .await?;
     Ok(ExitCode::SUCCESS)
 }
 

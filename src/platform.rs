@@ -1,6 +1,6 @@
 //! The table of contents: every system of the platform, in the order a newcomer should meet them.
 
-use phoenix_graph::Graph;
+use phoenix_graph::{Graph, Object};
 
 use crate::config::StackConfig;
 use crate::connections::connections;
@@ -15,10 +15,25 @@ pub fn build(config: &StackConfig) -> Graph {
     let shared = Shared::of(config);
     let rows = connections(config);
     let mut graph = Graph::default();
-    graph.merge(namespace::build(&config.namespace, &config.cluster.mesh, shared));
+    graph.merge(namespace::build(&config.namespace, &config.cluster, shared));
     graph.merge(secrets::build(config.secrets));
     graph.merge(trust::build(&rows, &config.cluster));
     graph.merge(qdrant::build(&config.qdrant, shared));
     graph.merge(openmemory::build(&config.openmemory, shared));
+    for object in graph.objects_mut() {
+        show_options(object);
+    }
     graph
+}
+
+/// Writes into an object what the engine does when it shall be deleted, so that a lifted protection is a difference
+/// that a reader sees, and not only the engine's business.
+fn show_options(object: &mut Object) {
+    let words = match (object.options.protect, object.options.retain_on_delete) {
+        (false, false) => return,
+        (true, false) => "refused",
+        (false, true) => "retained",
+        (true, true) => "refused, then retained",
+    };
+    object.annotate("phoenix.ai/deletion", words);
 }

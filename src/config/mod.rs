@@ -28,7 +28,20 @@ pub use quantity::Quantity;
 pub use raw::RawConfig;
 pub use read::read_deployment;
 pub use stack::*;
-pub use validate::validate;
+use validate::validate;
 
 /// The namespace of all our keys in a stack file: `phoenix:qdrant`, `phoenix:openmemory`, …
 pub const NAMESPACE: &str = "phoenix";
+
+/// Reads and checks the keys of a configuration. Every problem is told at once, of its shape and of its meaning.
+pub fn check(keys: &std::collections::BTreeMap<String, serde_json::Value>) -> Result<StackConfig, Problems> {
+    let (raw, mut problems) = RawConfig::from_keys(keys);
+    match raw.as_ref().map(validate) {
+        Some(Ok(config)) if problems.is_empty() => Ok(config),
+        Some(Err(others)) => {
+            problems.append_unknown(others);
+            Err(problems)
+        }
+        _ => Err(problems),
+    }
+}

@@ -74,6 +74,15 @@ impl Problems {
         self.0.append(&mut other.0);
     }
 
+    /// Notes the problems of `other` with keys that no problem is known of yet.
+    pub fn append_unknown(&mut self, other: Self) {
+        for problem in other.0 {
+            if !self.0.iter().any(|known| known.key == problem.key) {
+                self.0.push(problem);
+            }
+        }
+    }
+
     /// Adds to each problem where its key was written.
     #[must_use]
     pub fn located(mut self, origins: &Origins) -> Self {

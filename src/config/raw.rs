@@ -29,10 +29,10 @@ pub struct RawConfig {
     pub postgres: RawPostgres,
     /// Where the values of secrets come from.
     pub secrets: RawSecrets,
-    /// Whether the engine refuses to delete namespaces, stores and their volumes. On in production.
+    /// Whether the engine refuses to delete namespaces, stores and their volumes. Without it: in production only.
     #[serde(default)]
-    pub protect: bool,
-    /// Accepts placeholders. Only `phoenix sandbox` sets it, in its own copy of the stack file.
+    pub protect: Option<bool>,
+    /// Accepts placeholders, in a sandbox's cluster only. `phoenix sandbox` sets it in its own copy of the stack file.
     #[serde(default)]
     pub sandbox: bool,
 }
@@ -63,7 +63,8 @@ pub struct RawCluster {
     /// Who scrapes metrics.
     #[serde(default)]
     pub monitoring: RawMonitoring,
-    /// Networks that count as inside: egress to a host outside the cluster may not go there.
+    /// Networks that count as inside: egress to a host outside the cluster may not go there. Link-local and
+    /// carrier-grade addresses always count as inside.
     #[serde(default = "private_networks")]
     pub private_networks: Vec<String>,
 }
@@ -135,7 +136,8 @@ pub struct RawQuota {
     pub limits_cpu: String,
     /// Memory that may be used at most.
     pub limits_memory: String,
-    /// The number of pods.
+    /// The number of pods, from 1 to 10000.
+    #[schemars(range(min = 1, max = 10_000))]
     pub pods: u32,
     /// Storage that claims may ask for.
     pub requests_storage: String,
@@ -147,7 +149,8 @@ pub struct RawQuota {
 pub struct RawOpenMemory {
     /// The image; upstream publishes none any more, so every team builds its own (`docs/openmemory-image.md`).
     pub image: OrPlaceholder<String>,
-    /// How many pods serve; at least two in production.
+    /// How many pods serve, from 1 to 100; at least two in production.
+    #[schemars(range(min = 1, max = 100))]
     pub replicas: u32,
     /// Lets the number of pods follow the load, from `replicas` upwards.
     #[serde(default)]
@@ -168,9 +171,11 @@ pub struct RawOpenMemory {
 #[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct RawAutoscaling {
-    /// The most pods.
+    /// The most pods, from 1 to 100.
+    #[schemars(range(min = 1, max = 100))]
     pub max_replicas: u32,
-    /// Scales up above this share of the requested processor time, in percent.
+    /// Scales up above this share of the requested processor time, in percent from 1 to 100.
+    #[schemars(range(min = 1, max = 100))]
     pub cpu_percent: u32,
 }
 
@@ -188,7 +193,7 @@ pub struct RawResources {
 #[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct RawAmounts {
-    /// Processor time, such as `200m` or `2`.
+    /// Processor time as a text, such as `200m` or `"2"`.
     pub cpu: String,
     /// Memory, such as `512Mi`.
     pub memory: String,
@@ -227,6 +232,7 @@ pub struct RawAccelerator {
     pub product: String,
     /// How many accelerators a pod takes for itself. OpenMemory needs none: it only runs beside them.
     #[serde(default)]
+    #[schemars(range(min = 0, max = 16))]
     pub count: u32,
 }
 
@@ -249,10 +255,13 @@ pub struct RawQdrant {
     /// `single`, or a `cluster` with a quorum.
     pub mode: RawQdrantMode,
     /// How many peers; odd, and at least 3 in a cluster.
+    #[schemars(range(min = 1, max = 100))]
     pub replicas: u32,
     /// How many peers keep each shard of a new collection. At least 2 in a cluster, or losing a peer loses data.
+    #[schemars(range(min = 1, max = 100))]
     pub replication_factor: u32,
-    /// How many of them must confirm a write.
+    /// How many of them must confirm a write. Fewer than keep it in a cluster, or losing a peer stops all writes.
+    #[schemars(range(min = 1, max = 100))]
     pub write_consistency_factor: u32,
     /// What a peer asks for and may use.
     pub resources: RawResources,
@@ -260,8 +269,9 @@ pub struct RawQdrant {
     pub storage: RawVolume,
     /// The volume of each peer at `/qdrant/snapshots`; as large as the other, or a snapshot may not fit.
     pub snapshots: RawVolume,
-    /// How many days of audit log a peer keeps; 0 turns the audit log off.
+    /// How many days of audit log a peer keeps, up to 3650; 0 turns the audit log off.
     #[serde(default = "audit_days")]
+    #[schemars(range(min = 0, max = 3650))]
     pub audit_days: u32,
 }
 
@@ -292,8 +302,9 @@ pub struct RawVolume {
 pub struct RawPostgres {
     /// Its host name. The password is in the secret `postgresConnectionString`, not here.
     pub host: OrPlaceholder<String>,
-    /// Its port.
+    /// Its port, from 1 to 65535.
     #[serde(default = "postgres_port")]
+    #[schemars(range(min = 1))]
     pub port: u16,
     /// The networks that its addresses are in, such as `10.20.0.0/24`; without them, every public address.
     #[serde(default)]
@@ -317,7 +328,7 @@ pub enum RawSecretsMode {
 }
 
 fn private_networks() -> Vec<String> {
-    ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16"]
+    ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"]
         .map(str::to_owned)
         .to_vec()
 }
@@ -331,25 +342,21 @@ fn postgres_port() -> u16 {
 }
 
 impl RawConfig {
-    /// Reads the configuration from its keys, each with or without `phoenix:` before it.
+    /// Reads the configuration from its keys, each with or without `phoenix:` before it, and says what is wrong with
+    /// its shape. It is given back as far as it can be read at all.
     ///
     /// Keys of other namespaces belong to somebody else and are passed over. Keys of secrets must be absent: whoever
     /// reads a configuration takes them out first (see [`secret`]).
-    pub fn from_keys(keys: &BTreeMap<String, Value>) -> Result<Self, Problems> {
-        let ours: serde_json::Map<String, Value> = keys
+    pub fn from_keys(keys: &BTreeMap<String, Value>) -> (Option<Self>, Problems) {
+        let ours = keys
             .iter()
-            .filter_map(|(key, value)| Some((own_key(key)?.to_owned(), value.clone())))
-            .collect();
-        let value = Value::Object(ours);
-        let problems = shape::check(&value);
-        if !problems.is_empty() {
-            return Err(problems);
-        }
-        serde_json::from_value(value).map_err(|error| {
-            let mut problems = Problems::default();
+            .filter_map(|(key, value)| Some((own_key(key)?.to_owned(), value.clone())));
+        let (known, mut problems) = shape::check(&ours.collect());
+        let read = serde_json::from_value(known);
+        if let (Err(error), true) = (&read, problems.is_empty()) {
             problems.add(NAMESPACE, format!("cannot be read: {error}"));
-            problems
-        })
+        }
+        (read.ok(), problems)
     }
 
     /// The value of a key as the engine hands it over: a text, or JSON where the key wants more than a text.

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use super::raw::own_key;
-use super::{NAMESPACE, Problems, RawConfig, StackConfig, secret, validate};
+use super::{NAMESPACE, Problems, RawConfig, StackConfig, check, secret};
 
 /// Reads a deployment's configuration: the plain keys with their texts, and the keys of the secrets that have a value.
 pub fn read_deployment(
@@ -21,7 +21,7 @@ pub fn read_deployment(
         .collect();
     let mut problems = encrypted(secret_keys);
     problems.append(secret::missing(secret_keys.iter().copied()));
-    match RawConfig::from_keys(&keys).and_then(|raw| validate(&raw)) {
+    match check(&keys) {
         Ok(config) => {
             problems.append(placeholders(&config));
             if problems.is_empty() {

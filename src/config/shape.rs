@@ -12,14 +12,15 @@ use super::{NAMESPACE, Problems, raw, secret};
 
 static SCHEMA: LazyLock<Value> = LazyLock::new(raw::schema);
 
-/// Every difference between `value`, the keys without `phoenix:`, and the schema.
-pub fn check(value: &Value) -> Problems {
+/// Every difference between `value`, the keys without `phoenix:`, and the schema; and the value without the keys that
+/// the schema does not know, so that what the others mean can be looked at as well.
+pub fn check(value: &Value) -> (Value, Problems) {
     let mut shape = Shape {
         problems: Problems::default(),
         meaning: None,
     };
     shape.value(&SCHEMA, value, "");
-    shape.problems
+    (known_only(&SCHEMA, value), shape.problems)
 }
 
 /// Whether a top-level key wants a text, so that the engine's text is not to be read as JSON.
@@ -81,16 +82,7 @@ impl Shape {
     /// The one branch that was meant speaks; of several, the value's own type tells which.
     fn branches(&mut self, branches: &[Value], value: &Value, path: &str) {
         let branches = flattened(branches);
-        let meant = branches.iter().find(|branch| {
-            let marker = branch.pointer("/properties/placeholder").is_some();
-            match value {
-                Value::Object(fields) if marker => fields.contains_key("placeholder"),
-                _ => {
-                    !choices(branch).is_empty() && value.is_string()
-                        || types(branch).contains(&type_name(value))
-                }
-            }
-        });
+        let meant = meant(&branches, value);
         if let Some(branch) = meant {
             self.value(branch, value, path);
         } else {
@@ -181,7 +173,7 @@ impl Shape {
         let most = schema.get("maximum").and_then(Value::as_u64).unwrap_or(
             match schema.get("format").and_then(Value::as_str) {
                 Some("uint32") => u64::from(u32::MAX),
-                _ => u64::MAX,
+                _ => 9_007_199_254_740_992,
             },
         );
         if !value
@@ -210,6 +202,40 @@ fn resolve(schema: &Value) -> &Value {
         .and_then(Value::as_str)
         .and_then(|reference| SCHEMA.pointer(reference.trim_start_matches('#')))
         .unwrap_or(schema)
+}
+
+/// The branch that a value was meant for: its own type tells.
+fn meant<'a>(branches: &[&'a Value], value: &Value) -> Option<&'a Value> {
+    let fits = |branch: &&&Value| {
+        let marker = branch.pointer("/properties/placeholder").is_some();
+        match value {
+            Value::Object(fields) if marker => fields.contains_key("placeholder"),
+            _ => {
+                !choices(branch).is_empty() && value.is_string() || types(branch).contains(&type_name(value))
+            }
+        }
+    };
+    branches.iter().find(fits).copied()
+}
+
+/// The value without the keys that the schema does not know.
+fn known_only(schema: &Value, value: &Value) -> Value {
+    let schema = resolve(schema);
+    let branches = schema
+        .get("anyOf")
+        .and_then(Value::as_array)
+        .map(|branches| flattened(branches));
+    let schema = branches
+        .and_then(|branches| meant(&branches, value))
+        .unwrap_or(schema);
+    let properties = schema.get("properties").and_then(Value::as_object);
+    match (value, properties) {
+        (Value::Object(fields), Some(properties)) => fields
+            .iter()
+            .filter_map(|(key, value)| Some((key.clone(), known_only(properties.get(key)?, value))))
+            .collect(),
+        _ => value.clone(),
+    }
 }
 
 /// The branches of an `anyOf`, with those of an `anyOf` within it.
@@ -284,11 +310,21 @@ fn type_name(value: &Value) -> &'static str {
 fn shown(value: &Value) -> String {
     match value {
         Value::Null => "empty".to_owned(),
-        Value::String(text) if text.chars().count() > 60 => "a long text".to_owned(),
-        Value::String(text) => format!("the text {text:?}"),
+        Value::String(text) => format!("the text {}", shown_text(text)),
         Value::Array(_) => "a list".to_owned(),
         Value::Object(_) => "a mapping of keys".to_owned(),
         other => other.to_string(),
+    }
+}
+
+/// A text as a message shows it. What is long or looks like an address with a login is not shown: somebody may
+/// have pasted a secret into the wrong place.
+pub(super) fn shown_text(text: &str) -> String {
+    let may_be_secret = text.contains("://") || (text.contains('@') && !text.contains("@sha256:"));
+    if may_be_secret || text.chars().count() > 100 {
+        "(not shown)".to_owned()
+    } else {
+        format!("{text:?}")
     }
 }
 

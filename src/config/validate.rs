@@ -6,6 +6,7 @@ use super::raw::{
     RawAccelerator, RawAcceleratorLabels, RawAmounts, RawCluster, RawConfig, RawEnvironment, RawNamespace,
     RawOpenMemory, RawPostgres, RawQdrant, RawQdrantMode, RawResources, RawSecretsMode, RawStorageMode,
 };
+use super::shape::shown_text;
 use super::stack::{
     Accelerator, Amounts, Cluster, Environment, MemoryStorage, Mesh, Monitoring, Namespace, OpenMemory,
     Postgres, Qdrant, Quota, Resources, Scale, SecretsMode, StackConfig, Volume,
@@ -20,6 +21,12 @@ const SIDECAR: Footprint = Footprint {
     limits_cpu: 2_000,
     limits_memory: 1 << 30,
 };
+
+/// Contexts of sandboxes begin like this.
+const SANDBOX: &str = "phoenix-sandbox-";
+
+/// Addresses that no host outside has: those of a node's own services, and those that providers give to pods.
+const ALWAYS_INSIDE: [&str; 2] = ["100.64.0.0/10", "169.254.0.0/16"];
 
 /// The largest numbers that still make sense; beyond them somebody's finger slipped.
 const MOST_REPLICAS: u32 = 100;
@@ -52,6 +59,7 @@ impl Check {
         let openmemory = self.openmemory(&raw.openmemory);
         let qdrant = self.qdrant(&raw.qdrant);
         let postgres = self.postgres(&raw.postgres);
+        self.sandbox(raw);
         if let (Some(namespace), Some(openmemory), Some(qdrant)) = (&namespace, &openmemory, &qdrant) {
             self.quota_leaves_room(&namespace.quota, openmemory, qdrant);
         }
@@ -69,7 +77,7 @@ impl Check {
             secrets: match raw.secrets.mode {
                 RawSecretsMode::Local => SecretsMode::Local,
             },
-            protect: raw.protect,
+            protect: raw.protect.unwrap_or(self.is_prod),
             sandbox: raw.sandbox,
             placeholders: std::mem::take(&mut self.placeholders),
         })
@@ -109,8 +117,28 @@ impl Check {
                 namespace: monitoring_namespace?,
                 service_account: service_account?,
             },
-            private_networks: raw.private_networks.clone(),
+            private_networks: ALWAYS_INSIDE
+                .iter()
+                .map(|network| (*network).to_owned())
+                .chain(raw.private_networks.iter().cloned())
+                .collect(),
         })
+    }
+
+    /// The mark of the sandbox opens a door, so it counts only together with a sandbox's own context.
+    fn sandbox(&mut self, raw: &RawConfig) {
+        let is_sandbox =
+            matches!(&raw.cluster.context, OrPlaceholder::Value(context) if context.starts_with(SANDBOX));
+        if raw.sandbox && !is_sandbox {
+            let message = format!(
+                "is true, but phoenix:cluster.context does not begin with {SANDBOX}: this is no sandbox"
+            );
+            self.problems.add_with_hint(
+                key("sandbox"),
+                message,
+                "remove it; `phoenix sandbox` sets it in a copy of its own",
+            );
+        }
     }
 
     fn namespace(&mut self, raw: &RawNamespace) -> Option<Namespace> {
@@ -322,20 +350,33 @@ impl Check {
     }
 
     fn replication(&mut self, raw: &RawQdrant) {
-        let least = if raw.mode == RawQdrantMode::Cluster { 2 } else { 1 };
-        if !(least..=raw.replicas.max(least)).contains(&raw.replication_factor) {
-            let message = format!(
-                "is {}, but must be from {least} to the number of peers, {}",
-                raw.replication_factor, raw.replicas
+        let is_cluster = raw.mode == RawQdrantMode::Cluster;
+        let (factor, confirmed) = (raw.replication_factor, raw.write_consistency_factor);
+        let (least, most) = if is_cluster {
+            (2, raw.replicas.max(3))
+        } else {
+            (1, 1)
+        };
+        if !(least..=most).contains(&factor) {
+            let range = if least == most {
+                least.to_string()
+            } else {
+                format!("from {least} to {most}")
+            };
+            self.problems.add_with_hint(
+                key("qdrant.replicationFactor"),
+                format!("is {factor}, but must be {range}: no peer keeps a shard twice, and in a cluster one copy is none"),
+                format!("use {}", most.min(3)),
             );
-            self.problems.add(key("qdrant.replicationFactor"), message);
+            return;
         }
-        if !(1..=raw.replication_factor.max(1)).contains(&raw.write_consistency_factor) {
-            let message = format!(
-                "is {}, but must be from 1 to qdrant.replicationFactor, {}",
-                raw.write_consistency_factor, raw.replication_factor
+        let most = if is_cluster { factor - 1 } else { 1 };
+        if !(1..=most).contains(&confirmed) {
+            self.problems.add_with_hint(
+                key("qdrant.writeConsistencyFactor"),
+                format!("is {confirmed}, but {factor} peers keep a shard: with one of them away, {confirmed} could never confirm a write"),
+                format!("use {most}, or raise phoenix:qdrant.replicationFactor"),
             );
-            self.problems.add(key("qdrant.writeConsistencyFactor"), message);
         }
     }
 
@@ -492,7 +533,7 @@ impl Check {
                 let hint = "use the form 10.20.0.0/24, with the address of the network itself";
                 self.problems.add_with_hint(
                     key(&format!("{path}[{position}]")),
-                    format!("is {}, which is no IPv4 network", quoted(network)),
+                    format!("is {}, which is no IPv4 network", shown_text(network)),
                     hint,
                 );
             }
@@ -515,7 +556,7 @@ impl Check {
             Ok(value) => Some(value),
             Err(wrong) => {
                 self.problems
-                    .add(key(path), format!("is {}, which {wrong}", quoted(text)));
+                    .add(key(path), format!("is {}, which {wrong}", shown_text(text)));
                 None
             }
         }
@@ -577,15 +618,7 @@ fn is_network(text: &str) -> bool {
     let (Ok(address), Ok(bits)) = (address.parse::<std::net::Ipv4Addr>(), bits.parse::<u32>()) else {
         return false;
     };
-    bits <= 32 && (bits == 32 || u32::from(address) & (u32::MAX >> bits) == 0)
-}
-
-fn quoted(text: &str) -> String {
-    if text.chars().count() > 100 {
-        "a long text".to_owned()
-    } else {
-        format!("{text:?}")
-    }
+    (1..=32).contains(&bits) && (bits == 32 || u32::from(address) & (u32::MAX >> bits) == 0)
 }
 
 fn key(path: &str) -> String {

@@ -8,18 +8,33 @@ use crate::names::Workload;
 use crate::parts::metadata;
 
 /// Lets drains take one pod at a time. A single pod gets none: a budget would only block every drain for ever.
-pub fn disruption_budget(workload: Workload, least_replicas: u32) -> Option<PodDisruptionBudget> {
+pub fn disruption_budget(
+    workload: Workload,
+    least_replicas: u32,
+    unready: Unready,
+) -> Option<PodDisruptionBudget> {
     (least_replicas > 1).then(|| PodDisruptionBudget {
         metadata: metadata::of_workload(workload, workload.name),
         spec: Some(PodDisruptionBudgetSpec {
             max_unavailable: Some(IntOrString::Int(1)),
             selector: Some(metadata::selector(workload)),
-            // A pod that is not ready protects nothing; it must not keep a node from being drained.
-            unhealthy_pod_eviction_policy: Some("AlwaysAllow".to_owned()),
+            unhealthy_pod_eviction_policy: match unready {
+                Unready::MayGo => Some("AlwaysAllow".to_owned()),
+                Unready::Counts => None,
+            },
             ..Default::default()
         }),
         ..Default::default()
     })
+}
+
+/// What a drain may do with a pod that is not ready.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unready {
+    /// It protects nothing, and must not keep a node from being drained.
+    MayGo,
+    /// It may hold data that the others need, such as a peer that is catching up.
+    Counts,
 }
 
 /// How strictly pods are kept apart.
@@ -27,7 +42,7 @@ pub fn disruption_budget(workload: Workload, least_replicas: u32) -> Option<PodD
 pub enum Spread {
     /// As well as the nodes allow; a pod is rather crowded than pending.
     Preferred,
-    /// Always; a pod is rather pending than in the zone or on the node of another. For quorums.
+    /// Over at least three zones and nodes, always; a pod is rather pending than too near to another. For quorums.
     Required,
 }
 
@@ -37,6 +52,8 @@ pub fn spread(workload: Workload, spread: Spread) -> Vec<TopologySpreadConstrain
         .map(|key| TopologySpreadConstraint {
             label_selector: Some(metadata::selector(workload)),
             max_skew: 1,
+            // Without it, even pods in one and the same zone would be evenly spread.
+            min_domains: (spread == Spread::Required).then_some(3),
             topology_key: key.to_owned(),
             when_unsatisfiable: match spread {
                 Spread::Preferred => "ScheduleAnyway".to_owned(),

@@ -26,12 +26,13 @@ pub fn security() -> SecurityContext {
     }
 }
 
-/// The pod's half of it: everything runs as `user`, volumes belong to `group`.
+/// The pod's half of it: everything runs as `user` in `group`, and volumes belong to the group.
 pub fn pod_security(user: i64, group: i64) -> PodSecurityContext {
     PodSecurityContext {
         fs_group: Some(group),
         // Changing the owner of a large volume at every start would take minutes.
         fs_group_change_policy: Some("OnRootMismatch".to_owned()),
+        run_as_group: Some(group),
         run_as_non_root: Some(true),
         run_as_user: Some(user),
         seccomp_profile: Some(SeccompProfile {

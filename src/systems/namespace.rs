@@ -8,19 +8,20 @@ use k8s_openapi::api::core::v1::{
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use phoenix_graph::Graph;
 
-use crate::config::{self, Mesh};
+use crate::config::{self, Cluster, Mesh};
 use crate::names::{self, Shared};
-use crate::parts::metadata::{self, label};
+use crate::parts::metadata::{self, annotate, label};
 
 /// The system's name.
 const SYSTEM: &str = "namespace";
 
 /// The namespace, its quota and its defaults.
-pub fn build(config: &config::Namespace, mesh: &Mesh, shared: Shared<'_>) -> Graph {
+pub fn build(config: &config::Namespace, cluster: &Cluster, shared: Shared<'_>) -> Graph {
+    let mesh = &cluster.mesh;
     let mut graph = Graph::of(SYSTEM);
     // Deleting the namespace would take the claims in it along, retained or not; so it stays with them.
     graph
-        .insert(memory(mesh))
+        .insert(memory(cluster))
         .protect(shared.protect)
         .retain_on_delete(shared.retain);
     graph.insert(quota(&config.quota));
@@ -34,8 +35,10 @@ pub fn build(config: &config::Namespace, mesh: &Mesh, shared: Shared<'_>) -> Gra
     graph
 }
 
-fn memory(mesh: &Mesh) -> Namespace {
-    let mut metadata = neighbour(names::MEMORY, mesh).metadata;
+fn memory(cluster: &Cluster) -> Namespace {
+    let mut metadata = neighbour(names::MEMORY, &cluster.mesh).metadata;
+    // Says so where it can be seen in a comparison: another cluster means that everything is made anew.
+    annotate(&mut metadata, "phoenix.ai/cluster", &cluster.identifier);
     label(&mut metadata, "phoenix.ai/tier", "memory");
     label(&mut metadata, "phoenix.ai/compliance", "enterprise");
     label(&mut metadata, names::DATA_CLASSIFICATION, "restricted");
@@ -57,6 +60,7 @@ fn memory(mesh: &Mesh) -> Namespace {
 fn neighbour(name: &str, mesh: &Mesh) -> Namespace {
     let mut metadata = metadata::of_cluster(SYSTEM, name);
     label(&mut metadata, "name", name);
+    label(&mut metadata, names::DATA_CLASSIFICATION, "internal");
     match &mesh.revision {
         Some(revision) => label(&mut metadata, "istio.io/rev", revision.as_str()),
         None => label(&mut metadata, "istio-injection", "enabled"),

@@ -20,7 +20,7 @@ use crate::config::{self, Accelerator, Scale};
 use crate::names::{
     self, MCP_PORT, MEMORY_CLAIM, OPENMEMORY, QDRANT, QDRANT_HTTP, QDRANT_SECRET, SHARED_SECRET, Shared,
 };
-use crate::parts::availability::{self, Spread};
+use crate::parts::availability::{self, Spread, Unready};
 use crate::parts::metadata::{self, annotate, label, pairs};
 use crate::parts::storage::{self, Access};
 use crate::parts::{container, identity};
@@ -35,7 +35,7 @@ pub fn build(config: &config::OpenMemory, shared: Shared<'_>) -> Graph {
         .retain_on_delete(shared.retain);
     graph.insert(service());
     graph.insert(deployment(config, shared));
-    if let Some(budget) = availability::disruption_budget(OPENMEMORY, config.scale.least()) {
+    if let Some(budget) = availability::disruption_budget(OPENMEMORY, config.scale.least(), Unready::MayGo) {
         graph.insert(budget);
     }
     if let Scale::Auto {

@@ -3,6 +3,8 @@
 //! A StatefulSet, because two processes on one storage directory destroy it
 //! (`docs/decisions/0003-qdrant-is-a-stateful-set-of-three.md`).
 
+use std::time::Duration;
+
 use k8s_openapi::api::apps::v1::{
     RollingUpdateStatefulSetStrategy, StatefulSet, StatefulSetPersistentVolumeClaimRetentionPolicy,
     StatefulSetSpec, StatefulSetUpdateStrategy,
@@ -21,7 +23,7 @@ use crate::config;
 use crate::names::{
     self, Port, QDRANT, QDRANT_GRPC, QDRANT_HEADLESS, QDRANT_HTTP, QDRANT_PEERS, QDRANT_SECRET, Shared,
 };
-use crate::parts::availability::{self, Spread};
+use crate::parts::availability::{self, Spread, Unready};
 use crate::parts::metadata::{self, annotate, label, pairs};
 use crate::parts::storage::{self, Access};
 use crate::parts::{container, identity};
@@ -41,9 +43,9 @@ pub fn build(config: &config::Qdrant, shared: Shared<'_>) -> Graph {
     graph
         .insert(stateful_set(config, &settings, shared))
         .protect(shared.protect)
-        // Loading large collections takes a peer minutes, and each waits for the one before.
-        .ready_within(std::time::Duration::from_mins(20));
-    if let Some(budget) = availability::disruption_budget(QDRANT, config.replicas) {
+        // As long as the startup probe gives each peer, one after the other.
+        .ready_within(Duration::from_mins(10 * u64::from(config.replicas) + 5));
+    if let Some(budget) = availability::disruption_budget(QDRANT, config.replicas, Unready::Counts) {
         graph.insert(budget);
     }
     graph
@@ -72,6 +74,8 @@ struct Logger {
 struct StorageSettings {
     storage_path: &'static str,
     snapshots_path: &'static str,
+    /// By records, over the peers' own port. The others fetch from a peer's REST port, which no row of the table allows.
+    shard_transfer_method: &'static str,
     collection: Collection,
 }
 
@@ -115,6 +119,7 @@ fn settings(config: &config::Qdrant) -> Settings {
         storage: StorageSettings {
             storage_path: "/qdrant/storage",
             snapshots_path: "/qdrant/snapshots",
+            shard_transfer_method: "stream_records",
             collection: Collection {
                 replication_factor: config.replication_factor,
                 write_consistency_factor: config.write_consistency_factor,
@@ -143,20 +148,28 @@ fn settings(config: &config::Qdrant) -> Settings {
 fn config_map(settings: &str) -> ConfigMap {
     ConfigMap {
         metadata: metadata::in_memory(QDRANT.system, CONFIG),
-        data: Some(pairs([("production.yaml", settings), ("start.sh", START)])),
+        data: Some(pairs([
+            ("production.yaml", settings),
+            ("start.sh", start().as_str()),
+        ])),
         ..Default::default()
     }
 }
 
-/// Peer 0 founds the cluster; the others find it under its name. Both say under which name they are found.
-const START: &str = r#"#!/bin/sh
+/// Peer 0 founds the cluster; the others find it under its name. Each says under which name it is found.
+fn start() -> String {
+    let (name, service, port) = (QDRANT.name, QDRANT_HEADLESS, QDRANT_PEERS.number);
+    format!(
+        r#"#!/bin/sh
 set -eu
-self="http://${POD_NAME}.qdrant-headless:6335"
-if [ "${POD_NAME##*-}" = 0 ]; then
+self="http://${{POD_NAME}}.{service}:{port}"
+if [ "${{POD_NAME##*-}}" = 0 ]; then
   exec ./entrypoint.sh --uri "$self"
 fi
-exec ./entrypoint.sh --bootstrap "http://qdrant-0.qdrant-headless:6335" --uri "$self"
-"#;
+exec ./entrypoint.sh --bootstrap "http://{name}-0.{service}:{port}" --uri "$self"
+"#
+    )
+}
 
 fn headless_service() -> Service {
     let mut metadata = metadata::of_workload(QDRANT, QDRANT_HEADLESS);
@@ -248,10 +261,10 @@ fn stateful_set(config: &config::Qdrant, settings: &str, shared: Shared<'_>) -> 
 fn pod_metadata(settings: &str) -> ObjectMeta {
     let mut digest = Sha256::new();
     digest.update(settings);
-    digest.update(START);
+    digest.update(start());
     let digest = digest.finalize();
     let checksum = format!(
-        "{:016x}",
+        "sha256-{:016x}",
         u64::from_be_bytes(*digest.first_chunk().expect("a digest has 32 bytes"))
     );
     ObjectMeta {
@@ -279,7 +292,7 @@ fn pod(config: &config::Qdrant) -> PodSpec {
     PodSpec {
         service_account_name: Some(QDRANT.service_account.to_owned()),
         automount_service_account_token: Some(false),
-        // The ids that the unprivileged image is built for.
+        // Any ids would do for the unprivileged image; these are the ones of the server beside it.
         security_context: Some(container::pod_security(1000, 2000)),
         containers: vec![server(config)],
         volumes: Some(vec![

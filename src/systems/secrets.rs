@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use k8s_openapi::api::core::v1::Secret;
 use phoenix_graph::Graph;
 
-use crate::config::SecretsMode;
 use crate::config::secret::{INVENTORY, SecretRow};
+use crate::config::{NAMESPACE, SecretsMode};
 use crate::names;
 use crate::parts::metadata::{self, annotate, label};
 
@@ -24,7 +24,10 @@ pub fn build(mode: SecretsMode) -> Graph {
     for (name, rows) in secrets {
         let object = graph.insert(secret(name, &rows, mode));
         for row in rows {
-            object.secret(&format!("/stringData/{}", row.data_key), row.key);
+            object.secret(
+                &format!("/stringData/{}", row.data_key),
+                &format!("{NAMESPACE}:{}", row.key),
+            );
         }
     }
     graph

@@ -217,7 +217,7 @@ fn peers(peer: &Peer, cluster: &Cluster) -> Vec<NetworkPolicyPeer> {
 }
 
 /// A network policy knows no host names: a host without known networks may be at any public address.
-/// The mesh, which does know names, narrows this down; see `docs/known-limitations.md`.
+/// See `docs/known-limitations.md`.
 fn blocks(outside: &Outside, private_networks: &[String]) -> Vec<NetworkPolicyPeer> {
     let block = |cidr: &str, except: Option<Vec<String>>| NetworkPolicyPeer {
         ip_block: Some(IPBlock {

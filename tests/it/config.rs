@@ -2,14 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use phoenix::config::{Origins, RawConfig, read_deployment, secret};
+use phoenix::config::{Origins, RawConfig, check, read_deployment, secret};
 use phoenix::{platform, registration};
 use phoenix_cli::stack_file::StackFile;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use crate::generators::{good, hostile};
-use crate::support::{STACKS, checked, keys, stack};
+use crate::support::{STACKS, keys, stack};
 
 /// What somebody is told who has set this key (a JSON pointer below `phoenix:`) to this value; `None` removes it.
 fn told(stack: &str, pointer: &str, value: Option<Value>) -> String {
@@ -30,7 +30,7 @@ fn told(stack: &str, pointer: &str, value: Option<Value>) -> String {
         None => parent.as_object_mut().unwrap().remove(&key),
     };
     let Value::Object(all) = all else { unreachable!() };
-    checked(&all.into_iter().collect())
+    check(&all.into_iter().collect())
         .expect_err("the change makes it wrong")
         .to_string()
 }
@@ -126,15 +126,17 @@ fn every_problem_is_told_at_once() {
     keys.get_mut("phoenix:qdrant").unwrap()["writeConsistencyFactor"] = json!(9);
     keys.get_mut("phoenix:openmemory").unwrap()["storage"]["mode"] = json!("exclusive");
     keys.get_mut("phoenix:postgres").unwrap()["port"] = json!(0);
-    let problems = checked(&keys).unwrap_err();
+    keys.get_mut("phoenix:qdrant").unwrap()["auditDay"] = json!(7);
+    let problems = check(&keys).unwrap_err();
     let named: Vec<_> = problems.iter().map(|problem| problem.key.as_str()).collect();
     assert_eq!(
         named,
         [
+            "phoenix:postgres.port",
+            "phoenix:qdrant.auditDay",
             "phoenix:openmemory.storage.mode",
             "phoenix:qdrant.replicas",
-            "phoenix:qdrant.writeConsistencyFactor",
-            "phoenix:postgres.port"
+            "phoenix:qdrant.writeConsistencyFactor"
         ]
     );
 }
@@ -146,7 +148,7 @@ fn a_problem_is_placed_on_its_line() {
         "config:\n  phoenix:environment: production\n".to_owned(),
     )
     .unwrap();
-    let problems = file.raw().unwrap_err().located(&file.origins);
+    let problems = file.checked().unwrap_err().located(&file.origins);
     let problem = problems
         .iter()
         .find(|problem| problem.key == "phoenix:environment")
@@ -185,19 +187,30 @@ fn deployment(
         .map_err(|problems| problems.to_string())
 }
 
+/// The texts of a stack as the sandbox changes them in its own copy.
+fn sandboxed(stack: &str, context: Value) -> BTreeMap<String, String> {
+    let mut texts = texts(stack);
+    let mut cluster = keys(stack)["phoenix:cluster"].clone();
+    cluster["context"] = context;
+    texts.insert("phoenix:cluster".to_owned(), cluster.to_string());
+    texts.insert("phoenix:sandbox".to_owned(), "true".to_owned());
+    texts
+}
+
 #[test]
 fn the_engine_and_the_file_give_the_same_configuration() {
     for name in STACKS {
-        let mut texts = texts(name);
-        texts.insert("phoenix:sandbox".to_owned(), "true".to_owned());
-        let read = deployment(&texts, &all_secrets()).unwrap();
+        let read = deployment(&sandboxed(name, json!("phoenix-sandbox-a")), &all_secrets()).unwrap();
+        let file = stack(name).config;
         assert_eq!(
-            read,
-            phoenix::config::StackConfig {
-                sandbox: true,
-                ..stack(name).config
-            }
+            (read.openmemory, read.qdrant, read.namespace),
+            (file.openmemory, file.qdrant, file.namespace)
         );
+        assert_eq!(
+            (read.postgres, read.protect, read.environment),
+            (file.postgres, file.protect, file.environment)
+        );
+        assert_eq!(read.cluster.identifier, file.cluster.identifier);
     }
 }
 
@@ -210,10 +223,71 @@ fn a_deployment_refuses_placeholders_and_missing_secrets_together() {
 }
 
 #[test]
-fn the_sandbox_accepts_placeholders() {
-    let mut texts = texts("prod");
-    texts.insert("phoenix:sandbox".to_owned(), "true".to_owned());
-    assert!(deployment(&texts, &all_secrets()).is_ok());
+fn placeholders_are_accepted_with_the_context_of_a_sandbox_only() {
+    assert!(deployment(&sandboxed("prod", json!("phoenix-sandbox-prod")), &all_secrets()).is_ok());
+    // A mark that somebody wrote by hand opens no door to another cluster.
+    for context in [json!("production"), json!({"placeholder": "the context"})] {
+        let told = deployment(&sandboxed("prod", context), &all_secrets()).unwrap_err();
+        assert!(
+            told.contains("phoenix:sandbox is true") && told.contains("this is no sandbox"),
+            "{told}"
+        );
+    }
+}
+
+#[test]
+fn production_is_protected_unless_its_file_says_otherwise() {
+    let mut keys = keys("prod");
+    keys.remove("phoenix:protect");
+    assert!(check(&keys).unwrap().protect);
+    keys.insert("phoenix:protect".to_owned(), json!(false));
+    assert!(!check(&keys).unwrap().protect);
+}
+
+#[test]
+fn production_takes_images_by_digest_only() {
+    for system in ["openmemory", "qdrant"] {
+        let mut keys = keys("prod");
+        let digest = "0123456789abcdef".repeat(4);
+        for (image, accepted) in [
+            (format!("team/image:1@sha256:{digest}"), true),
+            ("team/image:1".to_owned(), false),
+        ] {
+            keys.get_mut(&format!("phoenix:{system}")).unwrap()["image"] = json!(image);
+            assert_eq!(check(&keys).is_ok(), accepted, "{image}");
+        }
+    }
+}
+
+#[test]
+fn what_may_be_a_pasted_secret_is_not_repeated() {
+    let pasted = "postgres://user:canary-password@db.example.com/memory";
+    for pointer in [
+        "/postgres/host",
+        "/qdrant/mode",
+        "/openmemory/image",
+        "/qdrant/storage/size",
+        "/postgres/port",
+        "/cluster/monitoring",
+    ] {
+        let told = told("dev", pointer, Some(json!(pasted)));
+        assert!(!told.contains("canary"), "{told}");
+    }
+    let text = format!("config:\n  phoenix:postgres:\n    password: {pasted}\n    host: {pasted}\n");
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir(folder.path().join("stacks")).unwrap();
+    for file in ["Cargo.toml", "Pulumi.yaml"] {
+        std::fs::copy(crate::support::root().join(file), folder.path().join(file)).unwrap();
+    }
+    std::fs::write(folder.path().join("stacks/Pulumi.a.yaml"), text).unwrap();
+    let checkout = phoenix_cli::checkout::Checkout::find(Some(folder.path())).unwrap();
+    let told = phoenix_cli::stack::Stack::load(&checkout, "a")
+        .unwrap_err()
+        .to_string();
+    assert!(
+        told.contains("phoenix:postgres.password") && !told.contains("canary"),
+        "{told}"
+    );
 }
 
 #[test]
@@ -228,14 +302,14 @@ proptest! {
 
     #[test]
     fn a_good_configuration_is_accepted_and_built(keys in good()) {
-        let config = checked(&keys).map_err(|problems| TestCaseError::fail(problems.to_string()))?;
+        let config = check(&keys).map_err(|problems| TestCaseError::fail(problems.to_string()))?;
         let graph = platform::build(&config);
         registration::lower(&graph, &config).check();
     }
 
     #[test]
     fn a_hostile_configuration_is_refused_with_words_or_built(keys in hostile()) {
-        match checked(&keys) {
+        match check(&keys) {
             Ok(config) => prop_assert!(!platform::build(&config).is_empty()),
             Err(problems) => {
                 prop_assert!(!problems.is_empty());
@@ -250,6 +324,6 @@ proptest! {
     #[test]
     fn texts_of_the_engine_never_panic(key in "phoenix:[a-zA-Z]{0,12}|\\PC*", text in "\\PC*|[\\[{]{0,2000}") {
         let value = RawConfig::value_from_text(&key, &text);
-        prop_assert!(checked(&BTreeMap::from([(key, value)])).is_err());
+        prop_assert!(check(&BTreeMap::from([(key, value)])).is_err());
     }
 }

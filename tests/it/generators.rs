@@ -28,7 +28,7 @@ pub fn good() -> impl Strategy<Value = BTreeMap<String, Value>> {
                     if qdrant["mode"] == "single" {
                         qdrant["mode"] = json!("cluster");
                         qdrant["replicas"] = json!(3);
-                        qdrant["replicationFactor"] = json!(2);
+                        qdrant["replicationFactor"] = json!(3);
                     }
                 }
                 if let Some(autoscaling) = openmemory.get_mut("autoscaling") {
@@ -179,7 +179,7 @@ fn qdrant() -> impl Strategy<Value = Value> {
     (0..5_u32, resources(), class(), 0..3651_u32)
         .prop_map(|(size, resources, class, days)| {
             let replicas = if size == 0 { 1 } else { size * 2 + 1 };
-            let factor = replicas.min(2);
+            let factor = replicas.min(3);
             json!({
                 "image": "qdrant/qdrant:v1.19.0-unprivileged",
                 "mode": if size == 0 { "single" } else { "cluster" },

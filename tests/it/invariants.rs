@@ -4,13 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::api::core::v1::{PodTemplateSpec, Service};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
+use phoenix::config::check;
 use phoenix::platform;
 use phoenix_graph::{Graph, Id, Object, references};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use crate::generators::good;
-use crate::support::{STACKS, checked, stack};
+use crate::support::{STACKS, stack};
 
 /// Everything that is wrong with a graph, as sentences. Empty for every graph that we build.
 fn findings(graph: &Graph) -> Vec<String> {
@@ -315,7 +316,7 @@ proptest! {
 
     #[test]
     fn every_good_configuration_makes_a_sound_graph(keys in good()) {
-        let graph = platform::build(&checked(&keys).map_err(|problems| TestCaseError::fail(problems.to_string()))?);
+        let graph = platform::build(&check(&keys).map_err(|problems| TestCaseError::fail(problems.to_string()))?);
         prop_assert_eq!(findings(&graph), Vec::<String>::new());
     }
 }

@@ -6,26 +6,8 @@ use kcr_security_istio_io::v1::authorizationpolicies::AuthorizationPolicy;
 use kcr_security_istio_io::v1::peerauthentications::{PeerAuthentication, PeerAuthenticationMtlsMode};
 use phoenix::connections::{Peer, Traffic, connections};
 use phoenix::names::WORKLOADS;
-use phoenix_graph::references;
 
 use crate::support::{STACKS, stack};
-
-#[test]
-fn every_image_is_a_digest_in_production() {
-    let graph = stack("prod").graph;
-    let mut images = 0;
-    for object in graph.objects() {
-        let Some(pod) = references::pod_spec(object) else {
-            continue;
-        };
-        for container in pod["containers"].as_array().unwrap() {
-            let image = container["image"].as_str().unwrap();
-            assert!(image.contains("@sha256:"), "{image}");
-            images += 1;
-        }
-    }
-    assert_eq!(images, 2);
-}
 
 #[test]
 fn every_workload_speaks_mutual_tls_only() {
@@ -155,9 +137,42 @@ fn the_loss_of_a_zone_leaves_the_quorum() {
             .iter()
             .find(|constraint| constraint.topology_key == "topology.kubernetes.io/zone")
             .unwrap();
+        // Without the least number of zones, three peers in one zone would count as evenly spread.
         assert_eq!(
-            (zones.max_skew, zones.when_unsatisfiable.as_str()),
-            (1, "DoNotSchedule")
+            (
+                zones.max_skew,
+                zones.min_domains,
+                zones.when_unsatisfiable.as_str()
+            ),
+            (1, Some(3), "DoNotSchedule")
+        );
+    }
+}
+
+#[test]
+fn the_loss_of_a_peer_stops_neither_reads_nor_writes() {
+    for name in ["staging", "prod"] {
+        let config = stack(name).config.qdrant;
+        assert!(
+            config.replication_factor > config.write_consistency_factor,
+            "{name}"
+        );
+    }
+}
+
+#[test]
+fn what_the_engine_does_on_deletion_is_seen_in_the_manifest() {
+    let graph = stack("prod").graph;
+    for object in graph.objects() {
+        let said = object
+            .body()
+            .pointer("/metadata/annotations/phoenix.ai~1deletion")
+            .is_some();
+        assert_eq!(
+            said,
+            object.options.protect || object.options.retain_on_delete,
+            "{}",
+            object.id
         );
     }
 }

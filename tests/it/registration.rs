@@ -21,7 +21,12 @@ fn plan(name: &str) -> Plan {
 fn secrets() -> BTreeMap<String, SecretString> {
     INVENTORY
         .iter()
-        .map(|row| (row.key.to_owned(), SecretString::from(canary(row.key))))
+        .map(|row| {
+            (
+                format!("phoenix:{}", row.key),
+                SecretString::from(canary(row.key)),
+            )
+        })
         .collect()
 }
 
@@ -124,6 +129,7 @@ fn no_pod_starts_before_the_policies_that_guard_it() {
         "AuthorizationPolicy",
         "PeerAuthentication",
         "ResourceQuota",
+        "LimitRange",
     ]
     .into_iter()
     .flat_map(places)
@@ -169,8 +175,8 @@ async fn a_missing_secret_is_told_before_anything_is_registered() {
     let engine = fake.connect().await;
     let deployment = engine.deployment().await.unwrap();
     let mut secrets = secrets();
-    secrets.remove("qdrantApiKey");
-    secrets.remove("openaiApiKey");
+    secrets.remove("phoenix:qdrantApiKey");
+    secrets.remove("phoenix:openaiApiKey");
     let error = register(&engine, &deployment, &plan("dev"), &secrets, DEFAULT_IN_FLIGHT)
         .await
         .unwrap_err();

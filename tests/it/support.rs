@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use phoenix::config::{Problems, RawConfig, StackConfig, validate};
 use phoenix_cli::checkout::Checkout;
 use phoenix_cli::stack::Stack;
 use serde_json::Value;
@@ -28,9 +27,4 @@ pub fn stack(name: &str) -> Stack {
 /// The keys of one of the shipped stacks, to be changed.
 pub fn keys(name: &str) -> BTreeMap<String, Value> {
     stack(name).file.keys
-}
-
-/// Reads and validates keys.
-pub fn checked(keys: &BTreeMap<String, Value>) -> Result<StackConfig, Problems> {
-    RawConfig::from_keys(keys).and_then(|raw| validate(&raw))
 }

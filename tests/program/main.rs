@@ -112,8 +112,20 @@ async fn a_placeholder_is_refused_outside_the_sandbox_only() {
         logged(&fake)
     );
 
-    let sandbox = with_secrets(complete())
-        .config("phoenix:cluster", placeholder)
+    let postgres_unknown = |script: Script| {
+        let cluster = r#"{"context":"phoenix-sandbox-a","identifier":"tests"}"#;
+        script
+            .config("phoenix:cluster", cluster)
+            .config("phoenix:postgres", r#"{"host":{"placeholder":"the host"}}"#)
+    };
+    assert_eq!(
+        run(&postgres_unknown(with_secrets(complete())).start().await)
+            .await
+            .status
+            .code(),
+        Some(32)
+    );
+    let sandbox = postgres_unknown(with_secrets(complete()))
         .config("phoenix:sandbox", "true")
         .start()
         .await;

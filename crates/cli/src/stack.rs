@@ -3,7 +3,7 @@
 use std::fmt::{self, Write as _};
 
 use anyhow::Result;
-use phoenix::config::{Problem, Problems, StackConfig, raw, secret, validate};
+use phoenix::config::{Problem, Problems, StackConfig};
 use phoenix::platform;
 use phoenix_graph::Graph;
 
@@ -28,8 +28,7 @@ impl Stack {
     /// Reads, validates and builds a stack.
     pub fn load(checkout: &Checkout, name: &str) -> Result<Self> {
         let file = StackFile::read(checkout, name)?;
-        let checked = file.raw().and_then(|raw| validate(&raw));
-        match checked {
+        match file.checked() {
             Ok(config) => Ok(Self {
                 name: name.to_owned(),
                 graph: platform::build(&config),
@@ -128,8 +127,7 @@ fn told(problem: &Problem, text: &str) -> String {
     if let Some((number, line)) =
         line.and_then(|number| Some((number, text.lines().nth(number.checked_sub(1)?)?)))
     {
-        // A value may be a secret that somebody pasted in clear; the key is enough to find the line.
-        let _ = write!(told, "\n    {number} | {}", key_only_if_secret(problem, line));
+        let _ = write!(told, "\n    {number} | {}", key_only(line));
     }
     if let Some(hint) = &problem.hint {
         let _ = write!(told, "\n    hint: {hint}");
@@ -137,17 +135,15 @@ fn told(problem: &Problem, text: &str) -> String {
     told
 }
 
-fn key_only_if_secret(problem: &Problem, line: &str) -> String {
-    let top = problem.key.split(['.', '[']).next().unwrap_or(&problem.key);
-    // A key that we do not know may be a secret's, mistyped.
-    let is_ours = raw::stack_file_schema()
-        .pointer("/properties/config/properties")
-        .is_some_and(|known| known.get(top).is_some());
-    let is_secret = secret::row(top).is_some() || !is_ours || line.contains("secure:");
-    let shown: String = match line.find(": ").filter(|_| is_secret) {
+/// The line without its value, which may be a secret that somebody pasted in clear. The message shows what is safe.
+fn key_only(line: &str) -> String {
+    let shown = match line
+        .find(':')
+        .and_then(|colon| Some(colon + line[colon..].find(": ")?))
+    {
         Some(end) => format!("{}: …", &line[..end]),
-        None if is_secret => "…".to_owned(),
-        None => line.to_owned(),
+        None if line.trim_end().ends_with(':') => line.trim_end().to_owned(),
+        None => "…".to_owned(),
     };
     if shown.chars().count() > 120 {
         shown.chars().take(120).chain(['…']).collect()
@@ -164,7 +160,7 @@ mod tests {
     fn a_secret_in_clear_is_not_quoted_in_the_error_about_it() {
         let text = "config:\n  phoenix:openaiApiKey: sk-very-secret\n";
         let file = StackFile::parse("stacks/Pulumi.dev.yaml", text.to_owned()).unwrap();
-        let invalid = Invalid::new("dev", &file, file.raw().unwrap_err()).to_string();
+        let invalid = Invalid::new("dev", &file, file.checked().unwrap_err()).to_string();
         assert!(invalid.contains("2 |   phoenix:openaiApiKey: …"), "{invalid}");
         assert!(!invalid.contains("sk-very-secret"), "{invalid}");
     }
@@ -176,7 +172,7 @@ mod tests {
             "config:\n  phoenix:openaiApiKye: sk-very-secret\n".to_owned(),
         )
         .unwrap();
-        let invalid = Invalid::new("dev", &file, file.raw().unwrap_err()).to_string();
+        let invalid = Invalid::new("dev", &file, file.checked().unwrap_err()).to_string();
         assert!(
             invalid.contains("did you mean phoenix:openaiApiKey?"),
             "{invalid}"
@@ -188,11 +184,11 @@ mod tests {
     fn a_problem_shows_its_place_its_line_and_the_way_out() {
         let text = "config:\n  phoenix:qdrant:\n    replica: 1\n";
         let file = StackFile::parse("stacks/Pulumi.dev.yaml", text.to_owned()).unwrap();
-        let invalid = Invalid::new("dev", &file, file.raw().unwrap_err()).to_string();
+        let invalid = Invalid::new("dev", &file, file.checked().unwrap_err()).to_string();
         assert!(
             invalid.contains(
                 "  stacks/Pulumi.dev.yaml:3\n  phoenix:qdrant.replica is not a key of the configuration\n    \
-                 3 |     replica: 1\n    hint: did you mean phoenix:qdrant.replicas?"
+                 3 |     replica: …\n    hint: did you mean phoenix:qdrant.replicas?"
             ),
             "{invalid}"
         );

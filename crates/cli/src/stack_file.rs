@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
 use anyhow::{Context as _, Result, anyhow};
-use phoenix::config::{NAMESPACE, Origin, Origins, Problems, RawConfig, secret};
+use phoenix::config::{NAMESPACE, Origin, Origins, Problems, RawConfig, StackConfig, check, secret};
 use serde_json::{Map, Value};
 
 use crate::checkout::Checkout;
@@ -84,14 +84,16 @@ impl StackFile {
         Ok(file)
     }
 
-    /// The configuration it writes down, or everything that is wrong with its shape.
-    pub fn raw(&self) -> std::result::Result<RawConfig, Problems> {
-        if self.problems.is_empty() {
-            return RawConfig::from_keys(&self.keys);
+    /// What it means, or everything that is wrong with it.
+    pub fn checked(&self) -> std::result::Result<StackConfig, Problems> {
+        match check(&self.keys) {
+            Ok(config) if self.problems.is_empty() => Ok(config),
+            checked => {
+                let mut problems = self.problems.clone();
+                problems.append(checked.err().unwrap_or_default());
+                Err(problems)
+            }
         }
-        let mut problems = self.problems.clone();
-        problems.append(RawConfig::from_keys(&self.keys).err().unwrap_or_default());
-        Err(problems)
     }
 
     fn take(&mut self, key: &str, value: &Value) {
@@ -273,7 +275,7 @@ mod tests {
         #[test]
         fn no_text_makes_reading_panic(text in "(config:\n)?([ a-z:\\-\\[\\]{}&*!|>'\"#\n]|phoenix:|secure: |placeholder: |qdrant|\\PC){0,40}") {
             if let Ok(file) = StackFile::parse("x", text) {
-                let _ = file.raw().map_err(|problems| problems.located(&file.origins).to_string());
+                let _ = file.checked().map_err(|problems| problems.located(&file.origins).to_string());
             }
         }
     }

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use crate::replacement::{loss, replaces};
+use crate::replacement::{given_up, loss, replaces};
 use crate::{Graph, Id, Object};
 
 /// All differences, ordered by component and identity.
@@ -48,7 +48,7 @@ pub struct FieldChange {
     pub replaces: bool,
 }
 
-/// A change that cannot be taken back by going back to the old graph.
+/// A change that going back to the old graph does not take back.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Loss {
     /// The object that is deleted or replaced.
@@ -103,7 +103,7 @@ impl Changes {
         self.changes.is_empty()
     }
 
-    /// The changes that delete or replace an object.
+    /// The changes that delete or replace an object, or give up data that it holds.
     pub fn losses(&self) -> Vec<Loss> {
         self.changes.iter().filter_map(Change::loss).collect()
     }
@@ -136,13 +136,22 @@ impl Change {
                     .filter(|field| field.replaces)
                     .map(|field| field.path.as_str())
                     .collect();
-                (!paths.is_empty()).then(|| Loss {
-                    id: before.id.clone(),
-                    why: format!(
+                if !paths.is_empty() {
+                    let why = format!(
                         "replaced, because {} cannot be changed in place",
                         paths.join(", ")
-                    ),
-                    data: loss(before),
+                    );
+                    return Some(Loss {
+                        id: before.id.clone(),
+                        why,
+                        data: loss(before),
+                    });
+                }
+                let (why, data) = fields.iter().find_map(|field| given_up(&before.id, field))?;
+                Some(Loss {
+                    id: before.id.clone(),
+                    why,
+                    data: Some(data),
                 })
             }
         }
@@ -311,6 +320,42 @@ mod tests {
             "replaced, because spec.volumeClaimTemplates[storage].spec.size cannot be changed in place"
         );
         assert!(losses[0].data.is_some());
+    }
+
+    #[test]
+    fn fewer_replicas_of_a_stateful_set_are_a_loss_and_more_are_not() {
+        let replicas = |number: u32| stateful_set(&json!({"replicas": number}));
+        let losses = compare(&replicas(5), &replicas(3)).losses();
+        assert_eq!(losses[0].why, "scaled down from 5 to 3");
+        assert!(losses[0].data.is_some());
+        assert!(compare(&replicas(3), &replicas(5)).losses().is_empty());
+    }
+
+    #[test]
+    fn claims_that_are_no_longer_retained_are_a_loss() {
+        let retention = |word: &str| {
+            stateful_set(&json!({"persistentVolumeClaimRetentionPolicy": {"whenDeleted": word}}))
+        };
+        assert_eq!(
+            compare(&retention("Retain"), &retention("Delete")).losses().len(),
+            1
+        );
+        assert!(
+            compare(&retention("Delete"), &retention("Retain"))
+                .losses()
+                .is_empty()
+        );
+    }
+
+    #[test]
+    fn another_cluster_replaces_the_namespace_and_all_in_it() {
+        let namespace = |cluster: &str| {
+            graph(
+                json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "a", "annotations": {"phoenix.ai/cluster": cluster}}}),
+            )
+        };
+        let losses = compare(&namespace("one"), &namespace("two")).losses();
+        assert!(losses[0].why.contains("phoenix.ai/cluster"), "{}", losses[0].why);
     }
 
     #[test]

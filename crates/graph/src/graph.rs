@@ -72,6 +72,11 @@ impl Graph {
         self.objects.get_mut(id)
     }
 
+    /// All objects, to be given options.
+    pub fn objects_mut(&mut self) -> impl Iterator<Item = &mut Object> {
+        self.objects.values_mut()
+    }
+
     /// All objects, ordered by identity.
     pub fn objects(&self) -> impl Iterator<Item = &Object> {
         self.objects.values()
@@ -186,7 +191,9 @@ mod tests {
     #[test]
     fn a_secret_leaf_shows_its_reference_only() {
         let mut graph = Graph::of("tests");
-        graph.insert(config_map("a")).secret("/data/key", "apiKey");
+        graph
+            .insert(config_map("a"))
+            .secret("/data/key", "phoenix:apiKey");
         assert!(
             graph.yaml().contains("key: secret phoenix:apiKey"),
             "{}",

@@ -134,15 +134,30 @@ impl Object {
 
     /// Marks the leaf at `pointer` as a secret known by `name`.
     ///
-    /// The body shows a reference from here on. The leaf must exist: forgetting one would send
+    /// From here on the body shows `secret` and the name in the leaf's place. The leaf must exist: forgetting one would send
     /// its stand-in to the cluster.
     pub fn secret(&mut self, pointer: &str, name: &str) -> &mut Self {
         let leaf = self
             .body
             .pointer_mut(pointer)
             .unwrap_or_else(|| panic!("{} has no leaf at {pointer} to mark as secret", self.id));
-        *leaf = Value::String(format!("secret phoenix:{name}"));
+        *leaf = Value::String(format!("secret {name}"));
         self.secrets.insert(pointer.to_owned(), name.to_owned());
+        self
+    }
+
+    /// Adds an annotation.
+    pub fn annotate(&mut self, key: &str, value: &str) -> &mut Self {
+        let metadata = self
+            .body
+            .get_mut("metadata")
+            .and_then(Value::as_object_mut)
+            .expect("every object has metadata");
+        let annotations = metadata
+            .entry("annotations")
+            .or_insert_with(|| Value::Object(serde_json::Map::new()));
+        annotations[key] = Value::from(value);
+        self.body = canonical::object(self.body.take());
         self
     }
 

@@ -4,7 +4,12 @@
 //! The fields are those that pulumi-kubernetes 4.25 replaces on, with `enableSecretMutable` and
 //! `enableConfigMapMutable` set, as our provider resource sets them.
 
-use crate::{Id, Object};
+use serde_json::Value;
+
+use crate::{FieldChange, Id, Object};
+
+/// The annotation by which a namespace says for which cluster it is declared, as a path.
+const CLUSTER: &str = "metadata.annotations[\"phoenix.ai/cluster\"]";
 
 /// Whether a change at `path` (in dotted form, such as `spec.serviceName`) replaces the object.
 pub(crate) fn replaces(id: &Id, path: &str) -> bool {
@@ -25,6 +30,8 @@ pub(crate) fn replaces(id: &Id, path: &str) -> bool {
         ],
         ("rbac.authorization.k8s.io", "RoleBinding" | "ClusterRoleBinding") => &["roleRef"],
         ("storage.k8s.io", "StorageClass") => &["parameters", "provisioner"],
+        // Another cluster: the provider deletes everything where it was, and creates it where it shall be.
+        ("", "Namespace") => &[CLUSTER],
         ("", "PersistentVolumeClaim") => &[
             "spec.accessModes",
             "spec.selector",
@@ -40,6 +47,35 @@ pub(crate) fn replaces(id: &Id, path: &str) -> bool {
         path.strip_prefix(field)
             .is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
     })
+}
+
+/// What a change in place gives up: how it is said, and what is lost; `None` where it gives up nothing.
+pub(crate) fn given_up(id: &Id, field: &FieldChange) -> Option<(String, &'static str)> {
+    if (id.group.as_str(), id.kind.as_str()) != ("apps", "StatefulSet") {
+        return None;
+    }
+    let number = |value: &Option<Value>| value.as_ref().and_then(Value::as_u64);
+    match field.path.as_str() {
+        "spec.replicas" => {
+            let (before, after) = (number(&field.before)?, number(&field.after)?);
+            let said = format!("scaled down from {before} to {after}");
+            (after < before).then_some((
+                said,
+                "what only the removed replicas hold, unless it is moved off them first",
+            ))
+        }
+        "spec.persistentVolumeClaimRetentionPolicy.whenDeleted"
+        | "spec.persistentVolumeClaimRetentionPolicy.whenScaled" => {
+            let deletes = field.after.as_ref().is_some_and(|word| word == "Delete");
+            deletes.then(|| {
+                (
+                    format!("{} becomes Delete", field.path),
+                    "its claims, as soon as it is deleted or scaled down",
+                )
+            })
+        }
+        _ => None,
+    }
 }
 
 /// What is lost when this object is deleted; `None` where it can be made again from the graph.

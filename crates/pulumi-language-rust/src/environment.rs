@@ -68,6 +68,17 @@ pub fn for_program(
     })
 }
 
+/// What an outer cargo says of the package that it runs. Build scripts watch these: with them, the same sources would be
+/// built again for each way in which a program can be started.
+const OF_OUTER_CARGO: &[&str] = &[
+    "CARGO_PKG_",
+    "CARGO_MANIFEST_",
+    "CARGO_CRATE_NAME",
+    "CARGO_BIN_",
+    "CARGO_PRIMARY_PACKAGE",
+    "OUT_DIR",
+];
+
 /// The environment of cargo and rustc: everything but Pulumi's and the cloud's variables and what looks like a secret.
 pub fn for_cargo(ambient: impl IntoIterator<Item = (OsString, OsString)>) -> Environment {
     keep(ambient, |name| {
@@ -75,7 +86,8 @@ pub fn for_cargo(ambient: impl IntoIterator<Item = (OsString, OsString)>) -> Env
             .iter()
             .any(|beginning| name.starts_with(beginning));
         let secretive = SECRETIVE.iter().any(|part| name.contains(part));
-        !foreign && (!secretive || name.starts_with("CARGO_"))
+        let outer = OF_OUTER_CARGO.iter().any(|beginning| name.starts_with(beginning));
+        !foreign && !outer && (!secretive || name.starts_with("CARGO_"))
     })
 }
 
@@ -150,6 +162,8 @@ mod tests {
     fn cargo_sees_its_own_token_and_nobody_elses() {
         let all = ambient(&[
             "AWS_PROFILE",
+            "CARGO_MANIFEST_DIR",
+            "CARGO_PKG_NAME",
             "CARGO_REGISTRIES_OURS_TOKEN",
             "CC",
             "DATABASE_PASSWORD",

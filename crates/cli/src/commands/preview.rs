@@ -69,6 +69,15 @@ pub fn run(arguments: &Arguments, checkout: &Checkout, paint: Paint) -> Result<E
         .map(|stack| Comparison::of(checkout, stack, &base, &say))
         .collect::<Result<Vec<_>>>()?;
     let consents = &arguments.allow_destructive;
+    if !consents.is_empty() && comparisons.len() > 1 {
+        return Err(mistake(
+            format!(
+                "--allow-destructive is given for {} stacks at once, and their objects have the same names",
+                comparisons.len()
+            ),
+            "name the one stack that you consent to: cargo phoenix preview STACK --allow-destructive OBJECT",
+        ));
+    }
     match arguments.format {
         Format::Json => output::json(&as_json(&comparisons, &base, consents))?,
         Format::Text => data(&text(&comparisons, &base, consents, paint))?,

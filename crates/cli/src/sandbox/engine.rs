@@ -90,7 +90,10 @@ impl<'a> Engine<'a> {
         command.args(arguments).current_dir(self.home.project());
         // The person's own Pulumi must not leak in: neither a token nor a default stack nor a passphrase.
         for (name, _) in std::env::vars_os() {
-            if name.to_str().is_some_and(|name| name.starts_with("PULUMI_")) {
+            if name
+                .to_str()
+                .is_some_and(|name| name.starts_with("PULUMI_") || is_of_outer_cargo(name))
+            {
                 command.env_remove(name);
             }
         }
@@ -114,6 +117,11 @@ impl<'a> Engine<'a> {
             .current_dir(checkout)
             .args(["build", "--release", "--locked", "--bins"]);
         cargo.args(["--package", "pulumi-language-rust", "--package", "phoenix"]);
+        for (name, _) in std::env::vars_os() {
+            if name.to_str().is_some_and(is_of_outer_cargo) {
+                cargo.env_remove(name);
+            }
+        }
         let status = cargo
             .stdin(Stdio::null())
             .stdout(std::io::stderr())
@@ -184,19 +192,26 @@ impl<'a> Engine<'a> {
     }
 }
 
+/// Whether an outer `cargo run` has set this variable to tell of the package that it runs. Build scripts watch them, so
+/// with them everything would be built again for each way in which we are started.
+fn is_of_outer_cargo(name: &str) -> bool {
+    [
+        "CARGO_PKG_",
+        "CARGO_MANIFEST_",
+        "CARGO_CRATE_NAME",
+        "CARGO_BIN_",
+        "CARGO_PRIMARY_PACKAGE",
+    ]
+    .iter()
+    .any(|beginning| name.starts_with(beginning))
+}
+
 /// Writes the copies of the project and of the stack file, and returns the latter.
 fn copy_project(home: &Home, identity: &Identity) -> Result<Map<String, Value>> {
     let checkout = &identity.repository;
     let original = read(&checkout.join("Pulumi.yaml"))?;
     let source = project::stack_file(&original, checkout, &identity.stack);
-    if !source.is_file() {
-        let known = stacks_beside(&source);
-        bail!(
-            "there is no stack {}: {} does not exist\nhint: there is {known}",
-            identity.stack,
-            source.display()
-        );
-    }
+    must_exist(checkout, &identity.stack)?;
     let target = home.project().join(format!("Pulumi.{}.yaml", identity.stack));
     let earlier = if target.exists() {
         Some(read(&target)?)
@@ -208,6 +223,19 @@ fn copy_project(home: &Home, identity: &Identity) -> Result<Map<String, Value>> 
     write(&home.project().join("Pulumi.yaml"), copy)?;
     write(&target, stack.clone())?;
     Ok(stack)
+}
+
+/// Refuses a stack that the checkout does not have, before anything is started for it.
+pub fn must_exist(checkout: &Path, stack: &str) -> Result<()> {
+    let source = project::stack_file(&read(&checkout.join("Pulumi.yaml"))?, checkout, stack);
+    if source.is_file() {
+        return Ok(());
+    }
+    let known = stacks_beside(&source);
+    bail!(
+        "there is no stack {stack}: {} does not exist\nhint: there is {known}",
+        source.display()
+    )
 }
 
 /// The configuration of the stack in the checkout, for what has to exist before it is deployed.

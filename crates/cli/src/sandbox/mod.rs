@@ -40,7 +40,7 @@ use talk::{Step, say};
 use tools::{Tool, Workshop};
 
 use crate::exit::Exit;
-use crate::yaml;
+use crate::{output, yaml};
 
 /// The stack of a sandbox that was not told which.
 const DEFAULT_STACK: &str = "dev";
@@ -181,8 +181,10 @@ pub fn run(command: Command, directory: &Path) -> Result<Exit> {
         Command::Status { stack, place, format } => {
             let status = Status::of(&which(&place, stack.as_deref())?);
             match format {
-                Format::Text => print!("{}", status.text()),
-                Format::Json => print_json(&serde_json::to_value(&status).expect("a status is plain data")),
+                Format::Text => output::data(&status.text())?,
+                Format::Json => {
+                    output::json(&serde_json::to_value(&status).expect("a status is plain data"))?;
+                }
             }
             return Ok(if status.running {
                 Exit::Clean
@@ -192,9 +194,13 @@ pub fn run(command: Command, directory: &Path) -> Result<Exit> {
         }
         Command::Pulumi { place, arguments } => {
             let sandbox = Sandbox::open(&place)?;
-            return Err(sandbox.engine()?.become_command(&arguments));
+            // Nobody else may rewrite the copy while we do; the engine has a lock of its own.
+            let hold = sandbox.home.claim()?;
+            let engine = sandbox.engine()?;
+            drop(hold);
+            return Err(engine.become_command(&arguments));
         }
-        Command::Env { place, format } => print_environment(&Sandbox::open(&place)?, format),
+        Command::Env { place, format } => print_environment(&Sandbox::open(&place)?, format)?,
         Command::Tools { all } => {
             let mut wanted = Sandbox::tools(true);
             if all {
@@ -202,7 +208,7 @@ pub fn run(command: Command, directory: &Path) -> Result<Exit> {
             }
             let workshop = Workshop::of(&tools::repository(directory)?)?;
             for (name, found) in workshop.provide(&wanted)? {
-                println!("{name:<28}{}", found.path.display());
+                output::data(&format!("{name:<28}{}\n", found.path.display()))?;
             }
             for files in [tools::STAGES, tools::ISTIO_DEFINITIONS] {
                 for path in workshop.files(&files)? {
@@ -252,6 +258,9 @@ pub struct Sandbox {
 impl Sandbox {
     /// Starts a sandbox, or brings one that exists to the state that is asked for.
     pub fn up(options: &Options) -> Result<Self> {
+        if options.deploy {
+            engine::must_exist(&options.repository, &options.stack)?;
+        }
         let home = which(&options.place, Some(&options.stack))?;
         let hold = home.claim()?;
         let identity = match home.identity() {
@@ -461,25 +470,25 @@ fn define(cluster: &Cluster, files: &[PathBuf]) -> Result<()> {
     Ok(())
 }
 
-fn print_environment(sandbox: &Sandbox, format: Format) {
+fn print_environment(sandbox: &Sandbox, format: Format) -> Result<()> {
     let variables = sandbox.environment();
     if format == Format::Json {
         let fields = variables
             .iter()
             .map(|(name, value)| ((*name).to_owned(), value.to_string_lossy().into()));
-        return print_json(&Value::Object(fields.collect()));
+        return output::json(&Value::Object(fields.collect()));
     }
     for (name, value) in variables {
-        println!("export {name}={}", shell_quoted(&value.to_string_lossy()));
+        output::data(&format!(
+            "export {name}={}\n",
+            shell_quoted(&value.to_string_lossy())
+        ))?;
     }
     say(&format!(
         "the engine works in {}: run pulumi with -C and this folder",
         sandbox.project().display()
     ));
-}
-
-fn print_json(value: &Value) {
-    println!("{value:#}");
+    Ok(())
 }
 
 /// A text as one word of a POSIX shell.

@@ -92,13 +92,13 @@ fn a_replacement_ends_with_4_until_somebody_consents() {
     let consent = "StatefulSet/sophia-memory/qdrant";
     assert_eq!(
         checkout
-            .phoenix(&["preview", "--allow-destructive", consent])
+            .phoenix(&["preview", "dev", "--allow-destructive", consent])
             .code,
         0
     );
     assert_eq!(
         checkout
-            .phoenix(&["preview", "--exit-code", "--allow-destructive", consent])
+            .phoenix(&["preview", "dev", "--exit-code", "--allow-destructive", consent])
             .code,
         2
     );
@@ -106,12 +106,26 @@ fn a_replacement_ends_with_4_until_somebody_consents() {
         checkout
             .phoenix(&[
                 "preview",
+                "dev",
                 "--allow-destructive",
                 "StatefulSet/sophia-memory/other"
             ])
             .code,
         4
     );
+    // Every stack has an object of this name, and somebody's word is for one.
+    let all = checkout.phoenix(&["preview", "--allow-destructive", consent]);
+    assert_eq!(all.code, 1);
+    assert!(all.err.contains("name the one stack"), "{all}");
+}
+
+#[test]
+fn another_cluster_is_a_destructive_change() {
+    let checkout = Checkout::new();
+    checkout.edit(DEV, "identifier: phoenix-dev", "identifier: phoenix-other");
+    let answer = checkout.phoenix(&["preview", "dev"]);
+    assert_eq!(answer.code, 4, "{answer}");
+    assert!(answer.out.contains("data at risk: everything in it"), "{answer}");
 }
 
 #[test]
@@ -136,7 +150,8 @@ fn a_deletion_ends_with_4_and_says_which_data_is_at_risk() {
 
 #[test]
 fn consent_that_was_not_needed_is_said() {
-    let answer = Checkout::new().phoenix(&["preview", "--allow-destructive", "Namespace/sophia-memory"]);
+    let answer =
+        Checkout::new().phoenix(&["preview", "dev", "--allow-destructive", "Namespace/sophia-memory"]);
     assert_eq!(answer.code, 0);
     assert_eq!(
         answer.err,
