@@ -1,6 +1,6 @@
 //! The live lane: the real engine, provider and control plane, and the mesh's own analyzer.
 //!
-//! These tests are ignored by a plain `cargo test`, because building the tools takes half an hour once.
+//! These tests are ignored by a plain `cargo test`, because building the tools takes more than half an hour once.
 //! `.ci/run` never skips them. By hand: `cargo test --test live -- --ignored --test-threads=1`.
 //!
 //! - `dev`: a stack from its first `up` to a `destroy` that leaves nothing.
