@@ -286,7 +286,12 @@ fn provider() -> Check {
     let program = "pulumi-resource-kubernetes";
     let path = std::env::var_os("PATH").unwrap_or_default();
     if std::env::split_paths(&path).any(|folder| folder.join(program).is_file()) {
-        return Check::good(subject, format!("{program} on PATH"));
+        let found = format!("{program} on PATH is used, and its version is not known");
+        return Check::warn(
+            subject,
+            found,
+            format!("pulumi plugin install resource kubernetes {PROVIDER_VERSION}"),
+        );
     }
     let hint = format!("pulumi plugin install resource kubernetes {PROVIDER_VERSION}");
     if std::env::var_os("PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION").is_some_and(|value| !value.is_empty())

@@ -4,7 +4,7 @@
 //! share are data: a [`Stack`](stack::Stack) comes out of a [`Checkout`], a
 //! [`Comparison`](comparison::Comparison) out of a stack and a [`Base`](base::Base); [`show`] and [`output`] print them.
 
-#![allow(
+#![expect(
     clippy::disallowed_methods,
     reason = "the command is an edge: it reads files, runs programs and asks the environment"
 )]

@@ -40,7 +40,16 @@ pub async fn examine(stack: Option<(Option<&str>, &Graph)>) -> Vec<Check> {
     } else {
         contexts.join(", ")
     };
-    let mut checks = vec![Check::good("kubeconfig", format!("has {all}"))];
+    let found = format!("has {all}");
+    let mut checks = vec![if contexts.is_empty() {
+        Check::fail(
+            "kubeconfig",
+            found,
+            "point KUBECONFIG at one with the context of the stack's cluster",
+        )
+    } else {
+        Check::good("kubeconfig", found)
+    }];
     let Some((Some(context), graph)) = stack else {
         return checks;
     };
