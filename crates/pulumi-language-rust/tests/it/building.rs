@@ -42,9 +42,11 @@ impl Built {
 
     fn touch(&self, path: &str) {
         let file = File::options().append(true).open(self.project.at(path)).unwrap();
-        // Not later than now, or it would be newer than the next build too.
+        // The clock of files lags some milliseconds behind the other one: a pause on both sides puts the change after
+        // the last build and before the next.
         std::thread::sleep(Duration::from_millis(20));
         file.set_modified(SystemTime::now()).unwrap();
+        std::thread::sleep(Duration::from_millis(20));
     }
 }
 

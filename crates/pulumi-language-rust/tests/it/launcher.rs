@@ -59,8 +59,11 @@ impl Repository {
 
     fn touch(&self, path: &str) {
         let file = File::options().append(true).open(self.at(path)).unwrap();
+        // The clock of files lags some milliseconds behind the other one: a pause on both sides puts the change after
+        // the last build and before the next.
         std::thread::sleep(Duration::from_millis(20));
         file.set_modified(SystemTime::now()).unwrap();
+        std::thread::sleep(Duration::from_millis(20));
     }
 
     /// The launcher, in this shell, started from another folder.
