@@ -142,16 +142,11 @@ fn announced(change: &dyn Fn(String) -> String) -> BTreeSet<String> {
 }
 
 fn objects(answer: &Value) -> BTreeSet<String> {
-    let text = |object: &Value, field: &str| object[field].as_str().unwrap().to_owned();
-    let objects = answer["objects"].as_array().unwrap().iter();
-    objects
-        .map(|object| {
-            format!(
-                "{} {}/{}",
-                text(object, "kind"),
-                text(object, "namespace"),
-                text(object, "name")
-            )
-        })
-        .collect()
+    let named = |object: &Value| {
+        let text = |field: &str| object[field].as_str().map(str::to_owned);
+        let (kind, name) = (text("kind").unwrap(), text("name").unwrap());
+        let path = text("namespace").map_or(name.clone(), |namespace| format!("{namespace}/{name}"));
+        format!("{kind} {path}")
+    };
+    answer["objects"].as_array().unwrap().iter().map(named).collect()
 }
