@@ -111,27 +111,35 @@ impl<'a> Engine<'a> {
 
     /// Builds the program and its language host where they are not, with cargo's own progress. The engine would have
     /// it done as well, but silently, for minutes.
+    ///
+    /// The commands are the launcher's and the host's own: others would build the crates with other features, twice.
     pub fn build(checkout: &Path) -> Result<()> {
-        let mut cargo = Command::new("cargo");
-        cargo
-            .current_dir(checkout)
-            .args(["build", "--release", "--locked", "--bins"]);
-        cargo.args(["--package", "pulumi-language-rust", "--package", "phoenix"]);
-        for (name, _) in std::env::vars_os() {
-            if name.to_str().is_some_and(is_of_outer_cargo) {
-                cargo.env_remove(name);
+        for what in [
+            ["--package", "pulumi-language-rust"],
+            ["--bin", "phoenix-program"],
+        ] {
+            let mut cargo = Command::new("cargo");
+            cargo
+                .current_dir(checkout)
+                .args(["build", "--release", "--locked"])
+                .args(what);
+            for (name, _) in std::env::vars_os() {
+                if name.to_str().is_some_and(is_of_outer_cargo) {
+                    cargo.env_remove(name);
+                }
             }
-        }
-        let status = cargo
-            .stdin(Stdio::null())
-            .stdout(std::io::stderr())
-            .status()
-            .context("running cargo")?;
-        if !status.success() {
-            bail!(
-                "the program could not be built from {} ({status})",
-                checkout.display()
-            );
+            let status = cargo
+                .stdin(Stdio::null())
+                .stdout(std::io::stderr())
+                .status()
+                .context("running cargo")?;
+            if !status.success() {
+                bail!(
+                    "{} could not be built from {} ({status})",
+                    what[1],
+                    checkout.display()
+                );
+            }
         }
         Ok(())
     }
