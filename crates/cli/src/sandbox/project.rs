@@ -7,14 +7,12 @@
 
 use std::path::{Path, PathBuf};
 
+use phoenix::config::NAMESPACE;
 use serde_json::{Map, Value, json};
 
 use super::objects::{BLOCK_CLASS, SHARED_CLASS};
 
 type Fields = Map<String, Value>;
-
-/// The namespace of the program's configuration keys.
-pub const NAMESPACE: &str = "phoenix";
 
 /// What the engine seals secrets with, in the checkout for other places than a sandbox.
 const SEALS: [&str; 3] = ["encryptionsalt", "encryptedkey", "secretsprovider"];
