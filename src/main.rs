@@ -22,6 +22,9 @@ async fn main() -> ExitCode {
 
 async fn run() -> Result<ExitCode, Error> {
     let engine = Engine::connect().await?;
+    if let Err(error) = engine.require_version(registration::PULUMI_VERSIONS).await {
+        return Err(engine.show(error, None).await);
+    }
     let deployment = engine.deployment().await?;
     let config = match read(&deployment) {
         Ok(config) => config,

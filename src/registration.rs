@@ -1,20 +1,24 @@
 //! From the graph to what the engine will be asked, as plain data.
 //!
-//! The plan holds a provider pinned to the stack's cluster, a component for each system, and each
+//! The plan rests on one premise, that this is the stack's own cluster. It holds a provider pinned to the stack's cluster, a component for each system, and each
 //! object below its system. Names in it are for ever: the engine knows an object by them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use phoenix_graph::{Graph, Id, Object, references};
-use pulumi_wire::{Alias, AliasParent, Plan, Registration, Timeouts, Value};
+use pulumi_wire::{Alias, AliasParent, Plan, Premise, Registration, Timeouts, Value};
 
-use crate::config::StackConfig;
+use crate::config::{Cluster, StackConfig};
 use crate::names::{MCP_PORT, MEMORY, OPENMEMORY, QDRANT, QDRANT_HTTP, Workload};
 use crate::platform::SYSTEMS;
 
 /// The version of the Kubernetes provider that everything here was proven with. `Cargo.toml` tells it to the host too.
 pub const PROVIDER_VERSION: &str = "4.25.0";
+
+/// The versions of Pulumi's command that find a host by its path and a stack file in its folder. `Pulumi.yaml` tells it
+/// to commands that look there; older ones do not.
+pub const PULUMI_VERSIONS: &str = ">=3.255.0";
 
 /// The type of a system's component. One type for all: an object that moves to another system keeps its name.
 const SYSTEM: &str = "phoenix:index:System";
@@ -48,9 +52,35 @@ pub fn lower(graph: &Graph, config: &StackConfig) -> Plan {
         resources.push(registration);
     }
     Plan {
+        premises: right_cluster(&config.cluster).into_iter().collect(),
         resources,
         outputs: outputs(),
     }
+}
+
+/// That the context leads to the stack's own cluster: names of contexts are given anew, a UID is not. Where the UID is
+/// not known yet, as in a new sandbox, nothing is asked.
+fn right_cluster(cluster: &Cluster) -> Option<Premise> {
+    let uid = cluster.uid.as_ref()?;
+    let context = cluster.context.as_deref().unwrap_or("of the kubeconfig");
+    Some(Premise {
+        token: "kubernetes:core/v1:Namespace".to_owned(),
+        name: "kube-system".to_owned(),
+        id: "kube-system".to_owned(),
+        provider: 0,
+        version: Some(PROVIDER_VERSION.to_owned()),
+        property: vec!["metadata".to_owned(), "uid".to_owned()],
+        value: uid.clone(),
+        if_unreadable: format!(
+            "phoenix:cluster.context is {context}: the kubeconfig (KUBECONFIG, else ~/.kube/config) must have that \
+             context, and its user may get the Namespace kube-system; `cargo phoenix doctor STACK` tells what is missing"
+        ),
+        if_different: format!(
+            "the context {context} leads to another cluster than the stack's own: the UID of its Namespace kube-system \
+             is not {uid}, as phoenix:cluster.uid says. Nothing was changed in it.\n  hint: repair the context in the \
+             kubeconfig, or, if the stack is to have a new cluster, write its UID into the stack file"
+        ),
+    })
 }
 
 /// The explicit provider: pinned to the stack's context, so that a kubeconfig that points elsewhere changes nothing.

@@ -7,6 +7,8 @@ const CARRY_SECRETS: &[&str] = &[
     ".pulumirpc.RegisterResourceOutputsRequest",
     ".pulumirpc.RegisterResourceRequest",
     ".pulumirpc.RegisterResourceResponse",
+    ".pulumirpc.ReadResourceRequest",
+    ".pulumirpc.ReadResourceResponse",
     ".pulumirpc.RunPluginRequest",
     ".pulumirpc.RunRequest",
 ];

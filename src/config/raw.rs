@@ -55,6 +55,9 @@ pub enum RawEnvironment {
 pub struct RawCluster {
     /// The kubeconfig context that the provider is pinned to.
     pub context: OrPlaceholder<String>,
+    /// The UID of the cluster's Namespace `kube-system`, which no other cluster has. Nothing is changed in a cluster
+    /// with another one. `cargo phoenix doctor STACK` shows it.
+    pub uid: OrPlaceholder<String>,
     /// A name that stays when kubeconfig or address change; the provider replaces everything if it changes.
     pub identifier: String,
     /// The service mesh.

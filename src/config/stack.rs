@@ -56,6 +56,8 @@ impl Environment {
 pub struct Cluster {
     /// The kubeconfig context the provider is pinned to; `None` while it is a placeholder.
     pub context: Option<String>,
+    /// The UID of its Namespace `kube-system`; `None` while it is a placeholder.
+    pub uid: Option<String>,
     /// A name that stays when the kubeconfig changes.
     pub identifier: String,
     /// The service mesh.

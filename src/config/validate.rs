@@ -88,6 +88,9 @@ impl Check {
             self.not_empty("cluster.context", context);
             context.clone()
         });
+        let uid = self
+            .known("cluster.uid", &raw.uid)
+            .and_then(|uid| self.parse("cluster.uid", uid, uid_of_cluster));
         self.not_empty("cluster.identifier", &raw.identifier);
         let mesh_namespace = self.dns_name("cluster.mesh.namespace", &raw.mesh.namespace);
         let revision = raw
@@ -104,6 +107,7 @@ impl Check {
         self.networks("cluster.privateNetworks", &raw.private_networks);
         Some(Cluster {
             context,
+            uid,
             identifier: raw.identifier.clone(),
             mesh: Mesh {
                 namespace: mesh_namespace?,
@@ -571,6 +575,18 @@ impl Check {
                 None
             }
         }
+    }
+}
+
+/// A UID as Kubernetes writes it: 32 hexadecimal digits in five groups.
+fn uid_of_cluster(text: &str) -> Result<String, &'static str> {
+    let groups: Vec<_> = text.split('-').collect();
+    let lengths: Vec<_> = groups.iter().map(|group| group.len()).collect();
+    let is_digit = |digit: u8| digit.is_ascii_digit() || (b'a'..=b'f').contains(&digit);
+    if lengths == [8, 4, 4, 4, 12] && groups.iter().all(|group| group.bytes().all(is_digit)) {
+        Ok(text.to_owned())
+    } else {
+        Err("is no UID; `kubectl get namespace kube-system -o jsonpath={.metadata.uid}` shows it")
     }
 }
 

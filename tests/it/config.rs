@@ -104,6 +104,10 @@ fn a_wrong_value_is_told_with_its_key_and_the_way_out() {
             told("prod", "/openmemory/replicas", Some(json!(1))),
         ),
         (
+            "a UID that is none",
+            told("dev", "/cluster/uid", Some(json!("phoenix-dev"))),
+        ),
+        (
             "a network that is none",
             told("dev", "/postgres/networks", Some(json!(["10.0.0.1/8"]))),
         ),

@@ -3,7 +3,7 @@
 //! `PHOENIX_WRITE_GENERATED=1 cargo test --test it generated` writes them anew.
 
 use phoenix::config::raw::stack_file_schema;
-use phoenix::registration::PROVIDER_VERSION;
+use phoenix::registration::{PROVIDER_VERSION, PULUMI_VERSIONS};
 
 use crate::support::root;
 
@@ -29,6 +29,13 @@ fn the_schema_of_the_stack_files_is_as_generated() {
 #[test]
 fn the_page_of_the_command_is_as_generated() {
     is_as_generated("docs/cli.md", &phoenix_cli::docs::markdown());
+}
+
+#[test]
+fn the_project_and_the_program_ask_for_the_same_versions_of_the_command() {
+    let checkout = phoenix_cli::checkout::Checkout::find(Some(root())).unwrap();
+    let asked = checkout.pulumi_version().unwrap();
+    assert_eq!(PULUMI_VERSIONS, format!(">={asked}"));
 }
 
 #[test]

@@ -213,6 +213,7 @@ fn cluster() -> impl Strategy<Value = Value> {
         .prop_map(|(revision, monitoring)| {
             without_nulls(json!({
                 "context": "somewhere",
+                "uid": "7f4a2c1e-5b0d-4e8a-9c36-1d2e3f405162",
                 "identifier": "a-cluster",
                 "mesh": {"revision": revision},
                 "monitoring": {"namespace": monitoring},

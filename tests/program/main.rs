@@ -4,16 +4,32 @@
     reason = "tests start the program and look at what it leaves"
 )]
 
+use std::collections::BTreeMap;
 use std::process::Output;
 
+use pulumi_wire::Value;
 use pulumi_wire::fake::{FakeEngine, Script};
 use tokio::process::Command;
 
-/// Every key of a stack that needs nothing more.
+/// The cluster of these tests.
+const CLUSTER: &str =
+    r#"{"context":"somewhere","uid":"7f4a2c1e-5b0d-4e8a-9c36-1d2e3f405162","identifier":"tests"}"#;
+
+/// An engine whose cluster has this UID.
+fn in_cluster(script: Script, uid: &str) -> Script {
+    let metadata = BTreeMap::from([("uid".to_owned(), Value::from(uid))]);
+    script.existing(
+        "kube-system",
+        &BTreeMap::from([("metadata".to_owned(), Value::Object(metadata))]),
+    )
+}
+
+/// Every key of a stack that needs nothing more, and its cluster.
 fn complete() -> Script {
+    let engine = in_cluster(FakeEngine::up(), "7f4a2c1e-5b0d-4e8a-9c36-1d2e3f405162");
     let keys = [
         ("environment", "dev"),
-        ("cluster", r#"{"context":"somewhere","identifier":"tests"}"#),
+        ("cluster", CLUSTER),
         (
             "namespace",
             r#"{"quota":{"requestsCpu":"2","requestsMemory":"4Gi","limitsCpu":"12","limitsMemory":"12Gi","pods":10,"requestsStorage":"10Gi"}}"#,
@@ -29,7 +45,7 @@ fn complete() -> Script {
         ("postgres", r#"{"host":"db.example.com"}"#),
         ("secrets", r#"{"mode":"local"}"#),
     ];
-    keys.into_iter().fold(FakeEngine::up(), |script, (key, value)| {
+    keys.into_iter().fold(engine, |script, (key, value)| {
         script.config(&format!("phoenix:{key}"), value)
     })
 }
@@ -69,6 +85,37 @@ async fn a_complete_stack_is_registered() {
 }
 
 #[tokio::test]
+async fn in_another_cluster_nothing_but_the_provider_is_registered() {
+    let fake = in_cluster(with_secrets(complete()), "0b1c2d3e-0000-4000-8000-aabbccddeeff")
+        .start()
+        .await;
+    assert_eq!(run(&fake).await.status.code(), Some(32));
+    let told = logged(&fake);
+    assert!(
+        told.contains("the context somewhere leads to another cluster than the stack's own"),
+        "{told}"
+    );
+    let registered: Vec<_> = fake
+        .registrations()
+        .into_iter()
+        .map(|request| request.r#type)
+        .collect();
+    assert_eq!(registered, ["pulumi:pulumi:Stack", "pulumi:providers:kubernetes"]);
+}
+
+#[tokio::test]
+async fn a_command_that_is_too_old_is_refused_before_anything_is_registered() {
+    let fake = with_secrets(complete()).without_version_check().start().await;
+    assert_eq!(run(&fake).await.status.code(), Some(32));
+    let told = logged(&fake);
+    assert!(
+        told.contains("this Pulumi is too old") && told.contains(">=3.255.0"),
+        "{told}"
+    );
+    assert!(fake.registrations().is_empty());
+}
+
+#[tokio::test]
 async fn missing_secrets_are_all_named_and_nothing_is_registered() {
     let fake = complete().start().await;
     let output = run(&fake).await;
@@ -99,7 +146,8 @@ async fn an_empty_secret_is_a_missing_one() {
 
 #[tokio::test]
 async fn a_placeholder_is_refused_outside_the_sandbox_only() {
-    let placeholder = r#"{"context":{"placeholder":"the context"},"identifier":"tests"}"#;
+    let placeholder =
+        r#"{"context":{"placeholder":"the context"},"uid":{"placeholder":"its UID"},"identifier":"tests"}"#;
     let fake = with_secrets(complete())
         .config("phoenix:cluster", placeholder)
         .start()
@@ -113,7 +161,8 @@ async fn a_placeholder_is_refused_outside_the_sandbox_only() {
     );
 
     let postgres_unknown = |script: Script| {
-        let cluster = r#"{"context":"phoenix-sandbox-a","identifier":"tests"}"#;
+        let cluster =
+            r#"{"context":"phoenix-sandbox-a","uid":{"placeholder":"its UID"},"identifier":"tests"}"#;
         script
             .config("phoenix:cluster", cluster)
             .config("phoenix:postgres", r#"{"host":{"placeholder":"the host"}}"#)

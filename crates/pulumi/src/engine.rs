@@ -13,7 +13,7 @@ use crate::deployment::Deployment;
 use crate::error::Error;
 use crate::proto::engine_client::EngineClient;
 use crate::proto::resource_monitor_client::ResourceMonitorClient;
-use crate::proto::{FullSize as _, LogRequest, LogSeverity};
+use crate::proto::{FullSize as _, LogRequest, LogSeverity, RequirePulumiVersionRequest};
 
 /// How long the engine may take to accept a connection. It is on this machine and waits for us.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -67,6 +67,29 @@ impl Engine {
                 doing: "telling what is being deployed".to_owned(),
                 answer,
             })),
+        }
+    }
+
+    /// Makes sure that the engine is one of these versions, such as `>=3.255.0`. One that is too old to be asked is
+    /// too old to be any of them.
+    pub async fn require_version(&self, range: &str) -> Result<(), Error> {
+        let request = RequirePulumiVersionRequest {
+            pulumi_version_range: range.to_owned(),
+        };
+        match self.log.clone().require_pulumi_version(request).await {
+            Ok(_) => Ok(()),
+            Err(status) => {
+                let found = match status.code() {
+                    Code::Unimplemented => {
+                        "this Pulumi is too old to tell its version to a program".to_owned()
+                    }
+                    _ => status.message().to_owned(),
+                };
+                Err(Error::of_status(status, |_| Error::Version {
+                    range: range.to_owned(),
+                    found,
+                }))
+            }
         }
     }
 

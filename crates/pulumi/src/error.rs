@@ -59,6 +59,36 @@ pub enum Error {
         #[source]
         answer: Answer,
     },
+    /// What has to be looked at first cannot be read. Nothing but its provider was registered.
+    #[error(
+        "cannot read {what}, which has to be known before anything is changed: {answer}\n  hint: {way_out}"
+    )]
+    Unreadable {
+        /// Its type and id.
+        what: String,
+        /// What the engine, or the provider behind it, said.
+        answer: Answer,
+        /// What a person can do.
+        way_out: String,
+    },
+    /// What exists is not what the plan is made for. Nothing but a provider was registered.
+    #[error("{meaning} (found: {found})")]
+    Premise {
+        /// What is there.
+        found: String,
+        /// What that means, and the way out.
+        meaning: String,
+    },
+    /// The engine is older than this program needs, or newer than it allows.
+    #[error(
+        "{found}, and this program needs one that is {range} (hint: install such a `pulumi` and run it again)"
+    )]
+    Version {
+        /// The versions that would do.
+        range: String,
+        /// What the engine said of itself.
+        found: String,
+    },
     /// Resources failed, which the engine has reported one by one; others depend on them and were left out.
     #[error("{}", incomplete(failed, *left_out))]
     Incomplete {
@@ -105,7 +135,7 @@ impl Error {
     pub(crate) fn of_status(status: tonic::Status, otherwise: impl FnOnce(Answer) -> Self) -> Self {
         match status.code() {
             tonic::Code::Unavailable | tonic::Code::Cancelled => Error::Cancelled,
-            _ => otherwise(Answer(Box::new(status))),
+            _ => otherwise(Answer::from(status)),
         }
     }
 
@@ -129,6 +159,12 @@ impl Answer {
     /// The kind of refusal.
     pub fn code(&self) -> tonic::Code {
         self.0.code()
+    }
+}
+
+impl From<tonic::Status> for Answer {
+    fn from(status: tonic::Status) -> Self {
+        Self(Box::new(status))
     }
 }
 

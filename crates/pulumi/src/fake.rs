@@ -23,17 +23,19 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use tokio::net::TcpListener;
-use tonic::Code;
 use tonic::transport::Server;
 use tonic::transport::server::TcpIncoming;
+use tonic::{Code, Status};
 
 use crate::engine::Engine;
 use crate::proto::engine_server::EngineServer;
 use crate::proto::resource_monitor_server::ResourceMonitorServer;
 use crate::proto::{
-    FullSize as _, LogRequest, LogSeverity, RegisterResourceOutputsRequest, RegisterResourceRequest,
+    FullSize as _, LogRequest, LogSeverity, ReadResourceRequest, RegisterResourceOutputsRequest,
+    RegisterResourceRequest,
 };
 use crate::serve::Stop;
+use crate::value::{Value, to_wire};
 use monitor::Known;
 pub use urn::urn;
 
@@ -47,8 +49,9 @@ pub struct Script {
     secret_keys: BTreeSet<String>,
     reactions: BTreeMap<String, Reaction>,
     delay: Duration,
-    without_deployment_info: bool,
-    without_shutdown_signal: bool,
+    /// The methods that it is too old for.
+    unknown: BTreeSet<&'static str>,
+    existing: BTreeMap<String, prost_types::Struct>,
 }
 
 /// What an engine does about a resource of some name, other than to accept it.
@@ -71,6 +74,8 @@ pub enum Reaction {
 pub enum Call {
     /// What is being deployed?
     GetDeploymentInfo,
+    /// Look at this, which exists already.
+    ReadResource(ReadResourceRequest),
     /// Let this resource exist.
     RegisterResource(Box<RegisterResourceRequest>),
     /// That was all of this component, or these are the stack's outputs.
@@ -91,8 +96,8 @@ impl Script {
             secret_keys: BTreeSet::new(),
             reactions: BTreeMap::new(),
             delay: Duration::ZERO,
-            without_deployment_info: false,
-            without_shutdown_signal: false,
+            unknown: BTreeSet::new(),
+            existing: BTreeMap::new(),
         }
     }
 
@@ -135,14 +140,34 @@ impl Script {
     /// An engine before 3.231, which does not answer `GetDeploymentInfo`.
     #[must_use]
     pub fn without_deployment_info(mut self) -> Self {
-        self.without_deployment_info = true;
+        self.unknown.insert("GetDeploymentInfo");
         self
     }
 
     /// An engine before 3.180, which does not answer `SignalAndWaitForShutdown`.
     #[must_use]
     pub fn without_shutdown_signal(mut self) -> Self {
-        self.without_shutdown_signal = true;
+        self.unknown.insert("SignalAndWaitForShutdown");
+        self
+    }
+
+    /// An engine before 3.219, which does not answer `RequirePulumiVersion`.
+    #[must_use]
+    pub fn without_version_check(mut self) -> Self {
+        self.unknown.insert("RequirePulumiVersion");
+        self
+    }
+
+    /// Something with this id that exists already, for those who read it.
+    ///
+    /// # Panics
+    ///
+    /// When a property refers to a secret: what exists has values.
+    #[must_use]
+    pub fn existing(mut self, id: &str, properties: &BTreeMap<String, Value>) -> Self {
+        let properties =
+            to_wire(properties, &BTreeMap::new()).expect("what exists has values, not references");
+        self.existing.insert(id.to_owned(), properties);
         self
     }
 
@@ -299,6 +324,14 @@ impl Shared {
             record: Mutex::default(),
             gone: Stop::new(),
         }
+    }
+
+    /// Whether the engine is new enough for a method.
+    fn knows(&self, method: &str) -> Result<(), Status> {
+        if self.script.unknown.contains(method) {
+            return Err(Status::unimplemented(format!("unknown method {method}")));
+        }
+        Ok(())
     }
 
     fn record(&self) -> MutexGuard<'_, Record> {

@@ -13,10 +13,38 @@ use crate::value::Value;
 /// Everything a program declares: its resources in order, and the stack's outputs.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Plan {
+    /// What must be so before anything else of the plan is done, in previews too.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub premises: Vec<Premise>,
     /// The resources below the stack, each after everything it refers to.
     pub resources: Vec<Registration>,
     /// What `pulumi stack output` shows.
     pub outputs: BTreeMap<String, Value>,
+}
+
+/// Something that must be so of what exists already. It is read through its provider, which alone is registered
+/// before; where it is not so, nothing else is registered.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Premise {
+    /// The type of what is read: `package:module:Name`.
+    pub token: String,
+    /// Its name in the state, which notes it as somebody else's.
+    pub name: String,
+    /// Its id at the provider.
+    pub id: String,
+    /// The place of its provider in the plan: a resource that refers to no other.
+    pub provider: usize,
+    /// The version of the provider's plugin: semver without a "v".
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+    /// The property that is looked at: the keys that lead to it.
+    pub property: Vec<String>,
+    /// The text that it must have.
+    pub value: String,
+    /// The way out for a person when it cannot be read at all.
+    pub if_unreadable: String,
+    /// What it means when it has another text, and the way out.
+    pub if_different: String,
 }
 
 /// One resource as the engine will be asked for it.
@@ -193,9 +221,20 @@ impl Plan {
     /// # Panics
     ///
     /// When it is not, which is a mistake in the program that made it: a reference to itself or further on, two
-    /// resources that the engine could not tell apart, a provider that is none, a token that the engine refuses, or
+    /// resources that the engine could not tell apart, a provider that is none, a premise whose provider cannot come
+    /// first, a token that the engine refuses, or
     /// an option that means nothing for a component and that the engine would drop with no more than a warning.
     pub fn check(&self) {
+        for premise in &self.premises {
+            let provider = &self.resources[premise.provider];
+            assert!(
+                provider.token.starts_with("pulumi:providers:") && provider.prerequisites().is_empty(),
+                "the premise \"{}\" is read through {} \"{}\", which is no provider that can come first",
+                premise.name,
+                provider.token,
+                provider.name
+            );
+        }
         // For each resource the types from its outermost ancestor down to itself: with the name, this is what the
         // engine tells resources apart by.
         let mut types: Vec<String> = Vec::with_capacity(self.resources.len());

@@ -77,6 +77,26 @@ impl fmt::Debug for RegisterResourceResponse {
     }
 }
 
+impl fmt::Debug for ReadResourceRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ReadResourceRequest")
+            .field("type", &self.r#type)
+            .field("name", &self.name)
+            .field("id", &self.id)
+            .field("provider", &self.provider)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for ReadResourceResponse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ReadResourceResponse")
+            .field("urn", &self.urn)
+            .field("properties", &keys(self.properties.as_ref()))
+            .finish()
+    }
+}
+
 impl fmt::Debug for RegisterResourceOutputsRequest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RegisterResourceOutputsRequest")

@@ -1,9 +1,10 @@
 //! Registers a plan with the engine: everything as early as it may, nothing earlier.
 //!
-//! A resource is asked for when its parent, its provider and its dependencies have answered, the first of the plan
+//! First of all the plan's premises are looked at. A resource is asked for when its parent, its provider and its dependencies have answered, the first of the plan
 //! first. That keeps the order of the state as steady as a concurrent run can be. It promises that nothing is
 //! registered when an input cannot be sent, and that the end is signalled only when all went well. It does not know
 //! why the resources are wanted, and it reads nothing of what they turn out to be but their URN and id.
+//! Of what a premise names it reads the one property that the premise is about.
 //!
 //! [`request`] turns a registration into the engine's words, [`schedule`] knows what may start.
 
@@ -13,19 +14,20 @@ mod schedule;
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 
+use prost_types::value::Kind;
 use secrecy::SecretString;
 use tokio::task::JoinSet;
 use tonic::{Code, Status};
 
 use crate::deployment::Deployment;
 use crate::engine::Engine;
-use crate::error::{Error, InputProblem};
-use crate::plan::{Plan, Registration};
+use crate::error::{Answer, Error, InputProblem};
+use crate::plan::{Plan, Premise, Registration};
 use crate::proto::{
     RegisterResourceOutputsRequest, RegisterResourceRequest, RegisterResourceResponse, RegistrationResult,
 };
 use crate::value::{Value, problems, to_wire};
-use request::{Answered, registration_request, root_request};
+use request::{Answered, read_request, registration_request, root_request};
 use schedule::{Schedule, Step};
 
 /// How many calls to have under way at once where nobody has a better number. The engine bounds the real work by
@@ -156,11 +158,78 @@ impl Run<'_> {
         }
     }
 
+    /// Registers the provider of a premise, before its turn.
+    async fn first(
+        &self,
+        index: usize,
+        root: &str,
+        answered: &[Option<Answered>],
+    ) -> Result<Answered, Failure> {
+        let resource = &self.plan.resources[index];
+        let failure = |error| Failure {
+            error,
+            urn: Some(root.to_owned()),
+        };
+        let request = registration_request(resource, root, answered, self.secrets);
+        let answer = match self.engine.monitor.clone().register_resource(request).await {
+            Ok(answer) => answer.into_inner(),
+            Err(status) => return Err(failure(refused(describe(resource), status))),
+        };
+        if answer.result() != RegistrationResult::Success {
+            return Err(failure(Error::Incomplete {
+                failed: vec![describe(resource)],
+                left_out: self.plan.resources.len() - 1,
+            }));
+        }
+        Ok(Answered {
+            urn: answer.urn,
+            id: answer.id,
+        })
+    }
+
+    /// Looks at what a premise is about, and goes on only when it is so.
+    async fn premise(&self, premise: &Premise, root: &str, provider: &Answered) -> Result<(), Failure> {
+        let request = read_request(premise, root, provider);
+        let error = match self.engine.monitor.clone().read_resource(request).await {
+            Err(status) => Error::Unreadable {
+                what: format!("{} \"{}\"", premise.token, premise.id),
+                answer: Answer::from(status),
+                way_out: premise.if_unreadable.clone(),
+            },
+            Ok(answer) => {
+                let properties = answer.into_inner().properties.unwrap_or_default();
+                match text_at(properties, &premise.property) {
+                    Some(found) if found == premise.value => return Ok(()),
+                    found => Error::Premise {
+                        found: found.unwrap_or_else(|| "nothing".to_owned()),
+                        meaning: premise.if_different.clone(),
+                    },
+                }
+            }
+        };
+        Err(Failure {
+            error,
+            urn: Some(root.to_owned()),
+        })
+    }
+
     /// Registers the plan. After the first error nothing new is started, but what is under way is awaited.
     async fn resources(&self, root: &str, in_flight: NonZeroUsize) -> Result<Vec<Answered>, Failure> {
         let resources = &self.plan.resources;
         let mut answered: Vec<Option<Answered>> = vec![None; resources.len()];
         let mut schedule = Schedule::new(self.plan);
+        for premise in &self.plan.premises {
+            let provider = match &answered[premise.provider] {
+                Some(provider) => provider.clone(),
+                None => self.first(premise.provider, root, &answered).await?,
+            };
+            self.premise(premise, root, &provider).await?;
+            if answered[premise.provider].replace(provider).is_none() {
+                let step = Step::Register(premise.provider);
+                schedule.start(step);
+                schedule.done(step);
+            }
+        }
         let mut calls = JoinSet::new();
         let mut failure: Option<Failure> = None;
         let mut failed = Vec::new();
@@ -246,6 +315,21 @@ impl Run<'_> {
             .into_iter()
             .map(|answer| answer.expect("the schedule leaves nothing out"))
             .collect())
+    }
+}
+
+/// The text to which these keys lead.
+fn text_at(mut properties: prost_types::Struct, keys: &[String]) -> Option<String> {
+    let (last, before) = keys.split_last()?;
+    for key in before {
+        match properties.fields.remove(key)?.kind? {
+            Kind::StructValue(inner) => properties = inner,
+            _ => return None,
+        }
+    }
+    match properties.fields.remove(last)?.kind? {
+        Kind::StringValue(text) => Some(text),
+        _ => None,
     }
 }
 

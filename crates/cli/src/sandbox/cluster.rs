@@ -7,7 +7,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow};
-use k8s_openapi::api::core::v1::{Node, Pod};
+use k8s_openapi::api::core::v1::{Namespace, Node, Pod};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::api::{ListParams, Patch, PatchParams};
 use kube::config::{KubeConfigOptions, Kubeconfig};
@@ -53,6 +53,23 @@ impl Cluster {
         self.runtime
             .block_on(self.client.request_text(request))
             .is_ok_and(|answer| answer == "ok")
+    }
+
+    /// The UID of the Namespace `kube-system`, which tells this cluster from every other.
+    pub fn uid(&self) -> Result<String> {
+        self.runtime.block_on(async {
+            let api: Api<Namespace> = Api::all(self.client.clone());
+            // A new API server makes the namespace some moments after it says that it is ready.
+            for _ in 0..300 {
+                let found = api.get_opt("kube-system").await;
+                let found = found.context("looking at the Namespace kube-system of the sandbox")?;
+                if let Some(uid) = found.and_then(|namespace| namespace.metadata.uid) {
+                    return Ok(uid);
+                }
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+            Err(anyhow!("there is no Namespace kube-system after half a minute"))
+        })
     }
 
     /// Makes these objects exist and be so.

@@ -226,7 +226,12 @@ fn copy_project(home: &Home, identity: &Identity) -> Result<Map<String, Value>> 
     } else {
         None
     };
-    let stack = project::stack(read(&source)?, &identity.context(), earlier.as_ref());
+    let stack = project::stack(
+        read(&source)?,
+        &identity.context(),
+        identity.cluster_uid.as_deref(),
+        earlier.as_ref(),
+    );
     let copy = project::project(original, checkout);
     write(&home.project().join("Pulumi.yaml"), copy)?;
     write(&target, stack.clone())?;
@@ -368,6 +373,7 @@ mod tests {
             stack: "dev".into(),
             repository,
             ports: None,
+            cluster_uid: None,
         };
         (home, identity)
     }

@@ -23,6 +23,9 @@ pub struct Identity {
     pub repository: PathBuf,
     /// The ports of its control plane, once chosen.
     pub ports: Option<Ports>,
+    /// The UID of its cluster's Namespace `kube-system`, once there is one.
+    #[serde(default)]
+    pub cluster_uid: Option<String>,
 }
 
 /// The loopback ports of a control plane.
@@ -334,6 +337,7 @@ mod tests {
             stack: "dev".into(),
             repository: "/src".into(),
             ports: None,
+            cluster_uid: None,
         };
         home.remember(&identity).expect("written");
         make_private(&home.keys()).expect("made");

@@ -279,6 +279,7 @@ impl Sandbox {
                 stack: options.stack.clone(),
                 repository: options.repository.clone(),
                 ports: None,
+                cluster_uid: None,
             },
         };
         home.remember(&identity)?;
@@ -295,6 +296,8 @@ impl Sandbox {
         };
         let cluster = sandbox.running_cluster(&boot)?;
         sandbox.identity = sandbox.home.identity().unwrap_or(sandbox.identity);
+        sandbox.identity.cluster_uid = Some(cluster.uid()?);
+        sandbox.home.remember(&sandbox.identity)?;
         define(&cluster, &definitions)?;
         if options.deploy {
             let classes = objects::named_classes(&engine::configuration(&sandbox.identity)?);

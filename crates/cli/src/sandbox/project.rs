@@ -53,7 +53,7 @@ pub fn stack_file(project: &Fields, checkout: &Path, stack: &str) -> PathBuf {
 
 /// The stack file's copy: no environment, nothing sealed elsewhere, this cluster, and the mark by which
 /// the program accepts placeholders. Storage classes that are not known yet are the sandbox's. Sealed values of an `earlier` copy stay.
-pub fn stack(mut stack: Fields, context: &str, earlier: Option<&Fields>) -> Fields {
+pub fn stack(mut stack: Fields, context: &str, uid: Option<&str>, earlier: Option<&Fields>) -> Fields {
     stack.remove("environment");
     for key in SEALS {
         stack.remove(key);
@@ -76,6 +76,9 @@ pub fn stack(mut stack: Fields, context: &str, earlier: Option<&Fields>) -> Fiel
     let cluster = config.entry(key("cluster")).or_insert_with(|| json!({}));
     if let Some(cluster) = cluster.as_object_mut() {
         cluster.insert("context".to_owned(), Value::from(context));
+        if let Some(uid) = uid {
+            cluster.insert("uid".to_owned(), Value::from(uid));
+        }
     }
     let mut config = Value::Object(config);
     fill_storage_classes(&mut config);
@@ -172,10 +175,10 @@ mod tests {
                 "phoenix:openaiApiKey": { "secure": "v1:sealed elsewhere" },
             },
         }));
-        let copy = stack(original, "phoenix-sandbox-prod", None);
+        let copy = stack(original, "phoenix-sandbox-prod", Some("its-uid"), None);
         let expected = json!({
             "config": {
-                "phoenix:cluster": { "context": "phoenix-sandbox-prod", "server": "x" },
+                "phoenix:cluster": { "context": "phoenix-sandbox-prod", "uid": "its-uid", "server": "x" },
                 "phoenix:qdrant": { "replicas": 3 },
                 "phoenix:sandbox": true,
             },
@@ -194,7 +197,7 @@ mod tests {
                 "snapshots": { "storageClass": "bulk" },
             },
         }}));
-        let copy = stack(original, "c", None);
+        let copy = stack(original, "c", None, None);
         let config = &copy["config"];
         assert_eq!(
             config["phoenix:openmemory"]["storage"]["storageClass"],
@@ -215,7 +218,7 @@ mod tests {
             "encryptionsalt": "v1:sandbox",
             "config": { "phoenix:qdrantApiKey": { "secure": "v1:here" }, "phoenix:old": 1 },
         }));
-        let copy = stack(Fields::new(), "c", Some(&earlier));
+        let copy = stack(Fields::new(), "c", None, Some(&earlier));
         assert_eq!(copy["encryptionsalt"], "v1:sandbox");
         assert_eq!(copy["config"]["phoenix:qdrantApiKey"]["secure"], "v1:here");
         assert_eq!(copy["config"].get("phoenix:old"), None);
@@ -228,7 +231,7 @@ mod tests {
     #[test]
     fn copying_twice_changes_nothing_more() {
         let original = fields(&json!({ "config": { "phoenix:stack": "dev" } }));
-        let once = stack(original.clone(), "c", None);
-        assert_eq!(stack(original, "c", Some(&once)), once);
+        let once = stack(original.clone(), "c", None, None);
+        assert_eq!(stack(original, "c", None, Some(&once)), once);
     }
 }

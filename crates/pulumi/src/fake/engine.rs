@@ -17,6 +17,7 @@ impl Engine for Shared {
         &self,
         _request: Request<RequirePulumiVersionRequest>,
     ) -> Result<Response<RequirePulumiVersionResponse>, Status> {
+        self.knows("RequirePulumiVersion")?;
         Ok(Response::new(RequirePulumiVersionResponse {}))
     }
 }

@@ -7,8 +7,9 @@ use tonic::{Request, Response, Status, async_trait};
 use super::{Call, Reaction, Record, Shared, urn};
 use crate::proto::resource_monitor_server::ResourceMonitor;
 use crate::proto::{
-    DeploymentInfo, RegisterResourceOutputsRequest, RegisterResourceRequest, RegisterResourceResponse,
-    RegistrationResult, SupportsFeatureRequest, SupportsFeatureResponse,
+    DeploymentInfo, ReadResourceRequest, ReadResourceResponse, RegisterResourceOutputsRequest,
+    RegisterResourceRequest, RegisterResourceResponse, RegistrationResult, SupportsFeatureRequest,
+    SupportsFeatureResponse,
 };
 use crate::wire::{ROOT_STACK_TYPE, UNKNOWN_STRING};
 
@@ -24,9 +25,7 @@ pub(super) struct Known {
 #[async_trait]
 impl ResourceMonitor for Shared {
     async fn get_deployment_info(&self, _request: Request<()>) -> Result<Response<DeploymentInfo>, Status> {
-        if self.script.without_deployment_info {
-            return Err(Status::unimplemented("unknown method GetDeploymentInfo"));
-        }
+        self.knows("GetDeploymentInfo")?;
         self.record().calls.push(Call::GetDeploymentInfo);
         Ok(Response::new(DeploymentInfo {
             project: self.script.project.clone(),
@@ -70,6 +69,31 @@ impl ResourceMonitor for Shared {
         answer.map(Response::new)
     }
 
+    async fn read_resource(
+        &self,
+        request: Request<ReadResourceRequest>,
+    ) -> Result<Response<ReadResourceResponse>, Status> {
+        if self.gone.is_requested() {
+            return Err(gone());
+        }
+        let request = request.into_inner();
+        let mut record = self.record();
+        record.calls.push(Call::ReadResource(request.clone()));
+        check_provider(&request.provider, &record).map_err(Status::invalid_argument)?;
+        let Some(properties) = self.script.existing.get(&request.id) else {
+            return Err(Status::unknown(format!(
+                "resource '{}' does not exist",
+                request.id
+            )));
+        };
+        let parent = Some(request.parent.as_str()).filter(|parent| !parent.is_empty());
+        let (stack, project) = (&self.script.stack, &self.script.project);
+        Ok(Response::new(ReadResourceResponse {
+            urn: urn(stack, project, parent, &request.r#type, &request.name),
+            properties: Some(properties.clone()),
+        }))
+    }
+
     async fn register_resource_outputs(
         &self,
         request: Request<RegisterResourceOutputsRequest>,
@@ -101,9 +125,7 @@ impl ResourceMonitor for Shared {
     }
 
     async fn signal_and_wait_for_shutdown(&self, _request: Request<()>) -> Result<Response<()>, Status> {
-        if self.script.without_shutdown_signal {
-            return Err(Status::unimplemented("unknown method SignalAndWaitForShutdown"));
-        }
+        self.knows("SignalAndWaitForShutdown")?;
         if self.gone.is_requested() {
             return Err(gone());
         }
@@ -229,18 +251,20 @@ fn check(request: &RegisterResourceRequest, record: &Record) -> Result<(), Statu
             return refuse(format!("it refers to '{urn}', which was not registered before"));
         }
     }
-    if request.provider.is_empty() {
+    check_provider(&request.provider, record).or_else(refuse)
+}
+
+/// Whether a reference to a provider, where there is one, is to a provider that was registered before.
+fn check_provider(reference: &str, record: &Record) -> Result<(), String> {
+    if reference.is_empty() {
         return Ok(());
     }
-    let Some((urn, id)) = request.provider.rsplit_once("::") else {
-        return refuse(format!("'{}' is not a reference to a provider", request.provider));
+    let Some((urn, id)) = reference.rsplit_once("::") else {
+        return Err(format!("'{reference}' is not a reference to a provider"));
     };
     match record.known.get(urn) {
         Some(provider) if provider.id == id => Ok(()),
         Some(provider) if provider.id.is_empty() && id == UNKNOWN_STRING => Ok(()),
-        _ => refuse(format!(
-            "the provider '{}' was not registered before",
-            request.provider
-        )),
+        _ => Err(format!("the provider '{reference}' was not registered before")),
     }
 }

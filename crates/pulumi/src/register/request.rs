@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use secrecy::SecretString;
 
 use crate::deployment::Deployment;
-use crate::plan::{Alias, AliasParent, Kind, Registration, Timeouts};
+use crate::plan::{Alias, AliasParent, Kind, Premise, Registration, Timeouts};
 use crate::proto::alias::{self, spec};
 use crate::proto::register_resource_request::{CustomTimeouts, PropertyDependencies};
-use crate::proto::{self, RegisterResourceRequest};
+use crate::proto::{self, ReadResourceRequest, RegisterResourceRequest};
 use crate::value::to_wire;
 use crate::wire::{ROOT_STACK_TYPE, UNKNOWN_STRING};
 
@@ -89,6 +89,21 @@ pub(super) fn registration_request(
             .map(|other| get(other).urn.clone())
             .unwrap_or_default(),
         ..what_we_understand()
+    }
+}
+
+/// The request to look at what a premise is about. Its provider has answered.
+pub(super) fn read_request(premise: &Premise, root: &str, provider: &Answered) -> ReadResourceRequest {
+    ReadResourceRequest {
+        id: premise.id.clone(),
+        r#type: premise.token.clone(),
+        name: premise.name.clone(),
+        parent: root.to_owned(),
+        properties: Some(prost_types::Struct::default()),
+        provider: provider_reference(provider),
+        version: premise.version.clone().unwrap_or_default(),
+        accept_secrets: true,
+        accept_resources: true,
     }
 }
 

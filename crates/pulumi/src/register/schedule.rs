@@ -58,6 +58,15 @@ impl<'a> Schedule<'a> {
         self.ready.pop_first()
     }
 
+    /// Takes a step out of its turn. Nothing may keep it from starting.
+    pub(super) fn start(&mut self, step: Step) {
+        let could_start = self.ready.remove(&step);
+        assert!(
+            could_start,
+            "{step:?} has to wait for others, or has been handed out"
+        );
+    }
+
     /// A step has succeeded.
     pub(super) fn done(&mut self, step: Step) {
         let index = match step {

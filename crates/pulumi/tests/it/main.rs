@@ -8,6 +8,7 @@
 mod connecting;
 mod plan;
 mod plugins;
+mod premises;
 mod registering;
 mod trouble;
 mod values;
@@ -41,6 +42,7 @@ fn shop() -> Plan {
             disk("backup", vec![2]),
         ],
         outputs: properties(&[("address", Value::from("shop.example"))]),
+        ..Plan::default()
     }
 }
 
@@ -80,6 +82,7 @@ fn story(fake: &FakeEngine) -> Vec<String> {
         .into_iter()
         .map(|call| match call {
             Call::GetDeploymentInfo => "info".to_owned(),
+            Call::ReadResource(request) => format!("read {}", request.id),
             Call::RegisterResource(request) => format!("register {}", request.name),
             Call::RegisterResourceOutputs(request) => {
                 format!("outputs {}", request.urn.rsplit("::").next().unwrap_or_default())
