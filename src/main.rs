@@ -3,6 +3,8 @@
 //! This is an edge. It asks the engine for the configuration and hands it the plan; everything
 //! between is the library, which knows neither.
 
+mod kubeconfig;
+
 use std::collections::BTreeSet;
 use std::process::ExitCode;
 
@@ -29,14 +31,13 @@ async fn run() -> Result<ExitCode, Error> {
     let config = match read(&deployment) {
         Ok(config) => config,
         Err(problems) => {
-            let message = format!(
-                "stack {} cannot be deployed as it is configured:\n{problems}",
-                deployment.stack
-            );
-            engine.log(LogSeverity::Error, &message, None).await?;
-            return Ok(ExitCode::from(wire::EXIT_ALREADY_SHOWN));
+            let why = format!("as it is configured:\n{problems}");
+            return refuse(&engine, &deployment, &why).await;
         }
     };
+    if let Some(problem) = config.cluster.context.as_deref().and_then(kubeconfig::problem) {
+        return refuse(&engine, &deployment, &format!("from here: {problem}")).await;
+    }
     let plan = registration::lower(&platform::build(&config), &config);
     register(
         &engine,
@@ -47,6 +48,13 @@ async fn run() -> Result<ExitCode, Error> {
     )
     .await?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Tells through the engine why nothing is registered.
+async fn refuse(engine: &Engine, deployment: &Deployment, why: &str) -> Result<ExitCode, Error> {
+    let message = format!("stack {} cannot be deployed {why}", deployment.stack);
+    engine.log(LogSeverity::Error, &message, None).await?;
+    Ok(ExitCode::from(wire::EXIT_ALREADY_SHOWN))
 }
 
 /// An empty secret is a missing one.

@@ -73,7 +73,8 @@ fn right_cluster(cluster: &Cluster) -> Option<Premise> {
         value: uid.clone(),
         if_unreadable: format!(
             "phoenix:cluster.context is {context}: the kubeconfig (KUBECONFIG, else ~/.kube/config) must have that \
-             context, and its user may get the Namespace kube-system; `cargo phoenix doctor STACK` tells what is missing"
+             context, its cluster must answer, and its user may get the Namespace kube-system. `cargo phoenix doctor \
+             STACK` tells what is missing. Nothing has to be removed from the state"
         ),
         if_different: format!(
             "the context {context} leads to another cluster than the stack's own: the UID of its Namespace kube-system \

@@ -29,10 +29,15 @@ const TABLE: [(&str, &[&str], &[&str]); 5] = [
 ];
 
 /// Crates that only these files of a package may name.
-const ONLY_IN: [(&str, &str, &[&str]); 2] = [
+const ONLY_IN: [(&str, &str, &[&str]); 4] = [
     ("src", "pulumi_wire", &["main.rs", "registration.rs"]),
     ("src", "tokio", &["main.rs"]),
+    ("src", "saphyr", &["kubeconfig.rs"]),
+    ("src", "kubeconfig::problem", &["main.rs"]),
 ];
+
+/// Files of the program, not of the library, that may touch the world. They say so at their top.
+const EDGES_AMONG_THE_PURE: [&str; 1] = ["kubeconfig.rs"];
 
 #[test]
 fn every_package_depends_only_on_what_the_table_allows() {
@@ -101,6 +106,8 @@ fn packages_that_touch_the_world_say_so_at_their_top() {
         "crates/cli/src/lib.rs",
         "crates/pulumi/src/lib.rs",
         "crates/pulumi-language-rust/src/main.rs",
+        "src/main.rs",
+        "src/kubeconfig.rs",
     ];
     for path in edges {
         let text = std::fs::read_to_string(root().join(path)).unwrap();
@@ -112,7 +119,7 @@ fn packages_that_touch_the_world_say_so_at_their_top() {
     for path in ["src", "crates/graph/src"] {
         for (file, text) in sources(&root().join(path)) {
             assert!(
-                !text.contains("disallowed_"),
+                !text.contains("disallowed_") || EDGES_AMONG_THE_PURE.contains(&file.as_str()),
                 "{path}/{file} is pure and excuses itself from nothing"
             );
         }

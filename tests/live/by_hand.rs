@@ -7,7 +7,7 @@ use std::process::Output;
 use crate::live::{Live, graph, said};
 
 /// Changes the copy of the stack file, and runs `pulumi up` on it.
-fn up_with(live: &Live, change: impl Fn(&str) -> String, kubeconfig: Option<&Path>) -> Output {
+fn up_with(live: &Live, change: impl Fn(&str) -> String) -> Output {
     let file = live.sandbox().project().join("Pulumi.dev.yaml");
     let text = std::fs::read_to_string(&file).unwrap();
     let changed = change(&text);
@@ -15,7 +15,6 @@ fn up_with(live: &Live, change: impl Fn(&str) -> String, kubeconfig: Option<&Pat
     std::fs::write(&file, changed).unwrap();
     let mut up = live.pulumi_as_it_is();
     up.args(["up", "--yes", "--skip-preview", "--non-interactive"]);
-    up.envs(kubeconfig.map(|path| ("KUBECONFIG", path)));
     let output = up.output().unwrap();
     std::fs::write(&file, text).unwrap();
     output
@@ -59,7 +58,7 @@ fn what_is_wrong_is_said_and_nothing_changes() {
         ),
     ];
     for (what, change, expected) in cases {
-        let output = up_with(&live, change, None);
+        let output = up_with(&live, change);
         assert!(!output.status.success(), "{what}");
         assert!(said(&output).contains(expected), "{what}: {}", said(&output));
         assert!(!said(&output).contains("panicked"), "{what}: {}", said(&output));
@@ -84,10 +83,77 @@ fn what_is_wrong_is_said_and_nothing_changes() {
         "{}",
         said(&output)
     );
+}
 
-    // No kubeconfig: the provider has no cluster to change, and says so.
-    let change = |text: &str| text.replace("auditDays: 7", "auditDays: 9");
-    let output = up_with(&live, change, Some(&folder.path().join("none")));
-    assert!(!output.status.success(), "{}", said(&output));
+/// A change that a working `up` would make, so that one that should not work has something to do.
+fn to_do(text: &str) -> String {
+    text.replace("auditDays: 7", "auditDays: 9")
+}
+
+#[test]
+#[ignore = "needs the real tools; .ci/run runs it, or: cargo test --test live -- --ignored --test-threads=1"]
+fn without_its_own_cluster_a_stack_changes_neither_cluster_nor_state() {
+    let live = Live::up("dev");
+    let graph = graph("dev");
+    let state = || live.pulumi(&["stack", "export"]);
+    let (before, state_before) = (live.versions(&graph), state());
+    let sandbox = live.sandbox();
+    let uid = sandbox.cluster().unwrap().uid().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let unreachable = folder.path().join("unreachable");
+    let kubeconfig = std::fs::read_to_string(sandbox.kubeconfig()).unwrap();
+    let port = kubeconfig
+        .split("https://127.0.0.1:")
+        .nth(1)
+        .and_then(|rest| rest.split(|character: char| !character.is_ascii_digit()).next())
+        .unwrap();
+    // Nothing listens at port 1.
+    std::fs::write(
+        &unreachable,
+        kubeconfig.replace(&format!("127.0.0.1:{port}"), "127.0.0.1:1"),
+    )
+    .unwrap();
+
+    let other = "0b1c2d3e-0000-4000-8000-aabbccddeeff";
+    let file = sandbox.project().join("Pulumi.dev.yaml");
+    let good = std::fs::read_to_string(&file).unwrap();
+    let up = |text: &str, kubeconfig: Option<&Path>| {
+        assert_ne!(text, good);
+        std::fs::write(&file, text).unwrap();
+        // As a person types it: with its preview.
+        let mut up = live.pulumi_as_it_is();
+        up.args(["up", "--yes", "--non-interactive"]);
+        up.envs(kubeconfig.map(|path| ("KUBECONFIG", path)));
+        up.output().unwrap()
+    };
+    let context = sandbox.context();
+    let cases = [
+        (
+            "no kubeconfig",
+            up(&to_do(&good), Some(&folder.path().join("none"))),
+            "there is no kubeconfig that could be read",
+        ),
+        (
+            "no such context",
+            up(&to_do(&good).replace(&context, "phoenix-sandbox-of-nobody"), None),
+            "has no context phoenix-sandbox-of-nobody, which phoenix:cluster.context names",
+        ),
+        (
+            "a cluster that does not answer",
+            up(&to_do(&good), Some(&unreachable)),
+            "connection refused",
+        ),
+        (
+            "another cluster under the same name",
+            up(&to_do(&good).replace(&uid, other), None),
+            "leads to another cluster than the stack's own",
+        ),
+    ];
+    for (what, output, expected) in cases {
+        assert_eq!(output.status.code(), Some(1), "{what}: {}", said(&output));
+        assert!(said(&output).contains(expected), "{what}: {}", said(&output));
+    }
+    std::fs::write(&file, good).unwrap();
     assert_eq!(live.versions(&graph), before);
+    assert_eq!(state(), state_before);
 }

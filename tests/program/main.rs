@@ -60,7 +60,11 @@ fn with_secrets(script: Script) -> Script {
 
 async fn run(fake: &FakeEngine) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_phoenix-program"));
+    let kubeconfig = tempfile::NamedTempFile::new().unwrap();
+    let contexts = "contexts: [{name: somewhere}, {name: phoenix-sandbox-a}]";
+    std::fs::write(kubeconfig.path(), contexts).unwrap();
     command.env_clear().envs(fake.environment());
+    command.env("KUBECONFIG", kubeconfig.path());
     command.output().await.unwrap()
 }
 
@@ -101,6 +105,23 @@ async fn in_another_cluster_nothing_but_the_provider_is_registered() {
         .map(|request| request.r#type)
         .collect();
     assert_eq!(registered, ["pulumi:pulumi:Stack", "pulumi:providers:kubernetes"]);
+}
+
+#[tokio::test]
+async fn without_the_context_nothing_at_all_is_registered() {
+    let cluster = CLUSTER.replace("somewhere", "elsewhere");
+    let fake = with_secrets(complete())
+        .config("phoenix:cluster", &cluster)
+        .start()
+        .await;
+    assert_eq!(run(&fake).await.status.code(), Some(32));
+    let told = logged(&fake);
+    assert!(
+        told.starts_with("stack stack cannot be deployed from here: the kubeconfig (")
+            && told.contains("has no context elsewhere, which phoenix:cluster.context names; it has phoenix-sandbox-a, somewhere"),
+        "{told}"
+    );
+    assert!(fake.registrations().is_empty());
 }
 
 #[tokio::test]

@@ -61,7 +61,7 @@ pub enum Error {
     },
     /// What has to be looked at first cannot be read. Nothing but its provider was registered.
     #[error(
-        "cannot read {what}, which has to be known before anything is changed: {answer}\n  hint: {way_out}"
+        "{what} has to be known before anything is changed, and cannot be read: {answer}\n  hint: {way_out}"
     )]
     Unreadable {
         /// Its type and id.

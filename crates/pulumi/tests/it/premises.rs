@@ -75,7 +75,7 @@ async fn what_cannot_be_read_comes_with_the_way_out() {
     let fake = FakeEngine::up().start().await;
     run(&fake, &plan()).await.expect_err("there is no machine");
     let told = &fake.logs()[0].1;
-    let expected = "cannot read disk:index:Machine \"here\", which has to be known before anything is changed: \
+    let expected = "disk:index:Machine \"here\" has to be known before anything is changed, and cannot be read: \
                     resource 'here' does not exist\n  hint: switch it on";
     assert_eq!(told, expected);
     assert!(!story(&fake).contains(&"register data".to_owned()));
