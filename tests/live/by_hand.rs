@@ -117,15 +117,18 @@ fn without_its_own_cluster_a_stack_changes_neither_cluster_nor_state() {
     let other = "0b1c2d3e-0000-4000-8000-aabbccddeeff";
     let file = sandbox.project().join("Pulumi.dev.yaml");
     let good = std::fs::read_to_string(&file).unwrap();
-    let up = |text: &str, kubeconfig: Option<&Path>| {
+    // As a person types it: with its preview.
+    let typed = |arguments: &[&str], text: &str, kubeconfig: Option<&Path>| {
         assert_ne!(text, good);
         std::fs::write(&file, text).unwrap();
-        // As a person types it: with its preview.
-        let mut up = live.pulumi_as_it_is();
-        up.args(["up", "--yes", "--non-interactive"]);
-        up.envs(kubeconfig.map(|path| ("KUBECONFIG", path)));
-        up.output().unwrap()
+        let mut command = live.pulumi_as_it_is();
+        command.args(arguments).args(["--yes", "--non-interactive"]);
+        command.envs(kubeconfig.map(|path| ("KUBECONFIG", path)));
+        command.output().unwrap()
     };
+    let up = |text: &str, kubeconfig| typed(&["up"], text, kubeconfig);
+    let elsewhere = to_do(&good).replace(&uid, other);
+    let another = "leads to another cluster than the stack's own";
     let context = sandbox.context();
     let cases = [
         (
@@ -145,8 +148,18 @@ fn without_its_own_cluster_a_stack_changes_neither_cluster_nor_state() {
         ),
         (
             "another cluster under the same name",
-            up(&to_do(&good).replace(&uid, other), None),
-            "leads to another cluster than the stack's own",
+            up(&elsewhere, None),
+            another,
+        ),
+        (
+            "a destroy there",
+            typed(&["destroy", "--run-program"], &elsewhere, None),
+            another,
+        ),
+        (
+            "a refresh there",
+            typed(&["refresh", "--run-program"], &elsewhere, None),
+            another,
         ),
     ];
     for (what, output, expected) in cases {
