@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use crate::config::{Gateway, StackConfig};
-use crate::names::{self, MCP_PORT, OPENMEMORY, Port, QDRANT, QDRANT_HTTP, QDRANT_PEERS, Workload};
+use crate::names::{self, MCP_PORT, OPENMEMORY, OPENMEMORY_PATH, Port, QDRANT, QDRANT_HTTP, QDRANT_PEERS, Workload};
 use crate::parts::metadata::pairs;
 
 /// One row: `from` may open connections to `to`.
@@ -237,9 +237,8 @@ pub fn connections(config: &StackConfig) -> Vec<Connection> {
     rows
 }
 
-/// The path that OpenMemory answers under, and everything below it. Two patterns, because one that ends in a `*` alone
-/// would let `/memory/openmemoryX` through as well.
-const OPENMEMORY_PATH: &str = "/memory/openmemory";
+/// Everything below the path that OpenMemory answers under. A pattern of its own, because `/memory/openmemory*` would
+/// let `/memory/openmemoryX` through as well.
 const OPENMEMORY_BELOW: &str = "/memory/openmemory/*";
 
 /// The methods of the source document.

@@ -1,6 +1,8 @@
 //! Who may talk to whom, as the cluster enforces it: mutual TLS, and policies derived from the
 //! connection table. Nothing here knows a workload that the table does not name.
 
+mod user;
+
 use k8s_openapi::api::networking::v1::{
     IPBlock, NetworkPolicy, NetworkPolicyEgressRule, NetworkPolicyIngressRule, NetworkPolicyPeer,
     NetworkPolicyPort, NetworkPolicySpec,
@@ -17,20 +19,24 @@ use kcr_security_istio_io::v1::peerauthentications::{
 };
 use phoenix_graph::Graph;
 
-use crate::config::Cluster;
+use crate::config::{Cluster, Trust};
 use crate::connections::{Connection, Neighbour, Outside, Peer, Traffic};
-use crate::names::{self, WORKLOADS, Workload};
+use crate::names::{self, OPENMEMORY, WORKLOADS, Workload};
 use crate::parts::metadata::{self, Labels, pairs};
 
 /// The system's name.
 const SYSTEM: &str = "trust";
 
 /// Mutual TLS, the denial of everything, and what each row of the table allows.
-pub fn build(rows: &[Connection], cluster: &Cluster) -> Graph {
+pub fn build(rows: &[Connection], trust: &Trust, cluster: &Cluster) -> Graph {
     let mut graph = Graph::of(SYSTEM);
     graph.insert(mutual_tls());
     graph.insert(deny_requests());
     graph.insert(deny_packets());
+    graph.add(user::only_from_the_mesh(OPENMEMORY));
+    if let Some(jwt) = &trust.jwt {
+        graph.insert(user::tokens(OPENMEMORY, jwt));
+    }
     for workload in WORKLOADS {
         graph.insert(requests(workload, rows, cluster));
         graph.insert(packets(workload, rows, cluster));
@@ -80,9 +86,14 @@ fn requests(workload: Workload, rows: &[Connection], cluster: &Cluster) -> Autho
         .filter(|row| row.to == Peer::Workload(workload))
         .filter_map(|row| {
             let operation = operation(row)?;
+            let mut source = source(&row.from, cluster)?;
+            if let Traffic::Http { token: true, .. } = row.traffic {
+                // Only one issuer is known, so that whatever a valid token says is his word.
+                source.request_principals = Some(vec!["*".to_owned()]);
+            }
             Some(AuthorizationPolicyRules {
                 from: Some(vec![AuthorizationPolicyRulesFrom {
-                    source: Some(source(&row.from, cluster)?),
+                    source: Some(source),
                 }]),
                 to: Some(vec![AuthorizationPolicyRulesTo {
                     operation: Some(operation),
