@@ -3,8 +3,11 @@
 //! From a row come the NetworkPolicy on both ends and the AuthorizationPolicy at the target
 //! (`systems/trust.rs`). What is not a row is refused. Nobody writes a policy by hand.
 
-use crate::config::StackConfig;
-use crate::names::{self, MCP_PORT, OPENMEMORY, Port, QDRANT, QDRANT_HTTP, QDRANT_PEERS, Workload};
+use std::collections::BTreeMap;
+
+use crate::config::{Gateway, StackConfig};
+use crate::names::{self, MCP_PORT, OPENMEMORY, OPENMEMORY_PATH, Port, QDRANT, QDRANT_HTTP, QDRANT_PEERS, Workload};
+use crate::parts::metadata::pairs;
 
 /// One row: `from` may open connections to `to`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,10 +40,12 @@ pub enum Peer {
 /// Pods of somebody else in the cluster.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Neighbour {
+    /// What people call them.
+    pub name: &'static str,
     /// Their namespace.
     pub namespace: String,
-    /// A label that only they carry; `None` for all pods of the namespace.
-    pub label: Option<(&'static str, &'static str)>,
+    /// The labels that only they carry; empty for all pods of the namespace.
+    pub labels: BTreeMap<String, String>,
     /// The service account they run as; `None` for any of the namespace.
     pub service_account: Option<String>,
 }
@@ -48,7 +53,9 @@ pub struct Neighbour {
 /// A host outside the cluster.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Outside {
-    /// Its name.
+    /// What people call it; the name of its entry in the mesh's registry.
+    pub name: &'static str,
+    /// Its name, or its IPv4 address. TLS to it carries the name as server name.
     pub host: String,
     /// The networks its addresses are in; empty for every public address.
     pub networks: Vec<String>,
@@ -63,6 +70,8 @@ pub enum Traffic {
         methods: &'static [&'static str],
         /// The paths as the pod sees them, after any rewrite; `*` at the end means everything below.
         paths: &'static [&'static str],
+        /// Whether each request must carry a valid token (JWT) of a person besides.
+        token: bool,
     },
     /// Bytes that the mesh does not look into, between sidecars.
     Tcp,
@@ -77,26 +86,73 @@ pub enum Traffic {
 
 /// The table of a stack.
 pub fn connections(config: &StackConfig) -> Vec<Connection> {
-    let mut rows = vec![
-        row(
-            neighbour(names::AI),
+    // A token is of a person: what belongs to a person demands one, where the stack knows tokens at all.
+    let token = config.trust.jwt.is_some();
+    let mut rows = Vec::new();
+    for (caller, name) in [(names::AI, "the chat"), (names::MCP, "the MCP gateway")] {
+        let caller = Peer::Neighbour(Neighbour {
+            name,
+            namespace: caller.to_owned(),
+            labels: BTreeMap::new(),
+            service_account: None,
+        });
+        rows.push(row(
+            caller.clone(),
             OPENMEMORY,
             MCP_PORT,
-            MEMORY_CALLS,
-            "the chat reads and writes memories",
-        ),
-        row(
-            neighbour(names::MCP),
+            Traffic::Http {
+                methods: READ_AND_WRITE,
+                paths: &["/memory/*"],
+                token,
+            },
+            "reads and writes memories",
+        ));
+        rows.push(row(
+            caller,
             OPENMEMORY,
             MCP_PORT,
-            MEMORY_CALLS,
-            "the MCP gateway reads and writes memories",
-        ),
+            Traffic::Http {
+                methods: READ_AND_WRITE,
+                paths: &["/health", "/metrics"],
+                token: false,
+            },
+            "sees whether the server is well",
+        ));
+    }
+    if let Some(gateway) = &config.mesh.gateway {
+        rows.push(row(
+            from_gateway(gateway),
+            OPENMEMORY,
+            MCP_PORT,
+            Traffic::Http {
+                methods: READ_AND_WRITE,
+                paths: &[OPENMEMORY_PATH, OPENMEMORY_BELOW],
+                token,
+            },
+            "people read and write their memories",
+        ));
+        rows.push(row(
+            from_gateway(gateway),
+            OPENMEMORY,
+            MCP_PORT,
+            Traffic::Http {
+                methods: &["GET"],
+                paths: &["/health"],
+                token: false,
+            },
+            "people and their monitors see whether the server is well",
+        ));
+    }
+    rows.extend([
         row(
             Peer::Workload(OPENMEMORY),
             QDRANT,
             QDRANT_HTTP,
-            ANY_HTTP,
+            Traffic::Http {
+                methods: &[],
+                paths: &[],
+                token: false,
+            },
             "memories are vectors in Qdrant",
         ),
         row(
@@ -104,16 +160,16 @@ pub fn connections(config: &StackConfig) -> Vec<Connection> {
             OPENMEMORY,
             MCP_PORT,
             METRICS,
-            "Prometheus scrapes the metrics of the server",
+            "scrapes the metrics of the server",
         ),
         row(
             prometheus(config),
             QDRANT,
             QDRANT_HTTP,
             METRICS,
-            "Prometheus scrapes the metrics of each peer",
+            "scrapes the metrics of each peer",
         ),
-    ];
+    ]);
     if config.qdrant.is_cluster() {
         rows.push(row(
             Peer::Workload(QDRANT),
@@ -127,6 +183,7 @@ pub fn connections(config: &StackConfig) -> Vec<Connection> {
         Connection {
             from: Peer::Workload(OPENMEMORY),
             to: Peer::Outside(Outside {
+                name: "openai",
                 host: "api.openai.com".to_owned(),
                 networks: Vec::new(),
             }),
@@ -137,6 +194,7 @@ pub fn connections(config: &StackConfig) -> Vec<Connection> {
         Connection {
             from: Peer::Workload(OPENMEMORY),
             to: Peer::Outside(Outside {
+                name: "postgres",
                 host: config.postgres.host.to_string(),
                 networks: config.postgres.networks.clone(),
             }),
@@ -147,48 +205,49 @@ pub fn connections(config: &StackConfig) -> Vec<Connection> {
         Connection {
             from: Peer::EveryWorkload,
             to: Peer::Neighbour(Neighbour {
+                name: "the cluster's DNS",
                 namespace: "kube-system".to_owned(),
-                label: Some(("k8s-app", "kube-dns")),
+                labels: pairs([("k8s-app", "kube-dns")]),
                 service_account: None,
             }),
             port: 53,
             traffic: Traffic::Infrastructure { udp: true },
-            why: "names are resolved by the cluster",
+            why: "names are resolved",
         },
         Connection {
             from: Peer::EveryWorkload,
             to: Peer::Neighbour(Neighbour {
+                name: "istiod",
                 namespace: config.cluster.mesh.namespace.to_string(),
-                label: Some(("app", "istiod")),
+                labels: pairs([("app", "istiod")]),
                 service_account: None,
             }),
             port: 15_012,
             traffic: Traffic::Infrastructure { udp: false },
-            why: "sidecars get their configuration and certificates from istiod",
+            why: "sidecars get their configuration and their certificates",
         },
         Connection {
             from: prometheus(config),
             to: Peer::EveryWorkload,
             port: 15_020,
             traffic: Traffic::Infrastructure { udp: false },
-            why: "Prometheus scrapes the sidecars' merged metrics",
+            why: "scrapes the sidecars' merged metrics",
         },
     ]);
     rows
 }
 
-/// What callers of the memory server may ask: the paths and methods of the source document.
-const MEMORY_CALLS: Traffic = Traffic::Http {
-    methods: &["GET", "POST"],
-    paths: &["/memory/*", "/health", "/metrics"],
-};
+/// Everything below the path that OpenMemory answers under. A pattern of its own, because `/memory/openmemory*` would
+/// let `/memory/openmemoryX` through as well.
+const OPENMEMORY_BELOW: &str = "/memory/openmemory/*";
+
+/// The methods of the source document.
+const READ_AND_WRITE: &[&str] = &["GET", "POST"];
+
 const METRICS: Traffic = Traffic::Http {
     methods: &["GET"],
     paths: &["/metrics"],
-};
-const ANY_HTTP: Traffic = Traffic::Http {
-    methods: &[],
-    paths: &[],
+    token: false,
 };
 
 fn row(from: Peer, to: Workload, port: Port, traffic: Traffic, why: &'static str) -> Connection {
@@ -201,19 +260,21 @@ fn row(from: Peer, to: Workload, port: Port, traffic: Traffic, why: &'static str
     }
 }
 
-fn neighbour(namespace: &str) -> Peer {
+fn from_gateway(gateway: &Gateway) -> Peer {
     Peer::Neighbour(Neighbour {
-        namespace: namespace.to_owned(),
-        label: None,
-        service_account: None,
+        name: "the gateway",
+        namespace: gateway.namespace.to_string(),
+        labels: gateway.selector.clone(),
+        service_account: Some(gateway.service_account.to_string()),
     })
 }
 
 fn prometheus(config: &StackConfig) -> Peer {
     let monitoring = &config.cluster.monitoring;
     Peer::Neighbour(Neighbour {
+        name: "Prometheus",
         namespace: monitoring.namespace.to_string(),
-        label: None,
+        labels: BTreeMap::new(),
         service_account: Some(monitoring.service_account.to_string()),
     })
 }

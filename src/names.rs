@@ -17,6 +17,14 @@ pub const SHARED_SECRET: &str = "sophia-secrets";
 /// The Secret with Qdrant's keys.
 pub const QDRANT_SECRET: &str = "qdrant-keys";
 
+/// The host that callers address, inside the mesh and through the gateway.
+pub const MEMORY_HOST: &str = "sophia-memory.local";
+/// The path that OpenMemory answers under, and with it everything below.
+pub const OPENMEMORY_PATH: &str = "/memory/openmemory";
+/// The header in which a server reads whose request it is. Only the mesh sets it; what a client sends under this name
+/// never reaches a server.
+pub const USER_HEADER: &str = "x-phoenix-user";
+
 /// Which data an object holds, for those who must treat it accordingly.
 pub const DATA_CLASSIFICATION: &str = "phoenix.ai/data-classification";
 
@@ -55,6 +63,22 @@ pub const QDRANT: Workload = Workload {
 
 /// Every workload that runs in the platform's namespace.
 pub const WORKLOADS: [Workload; 2] = [OPENMEMORY, QDRANT];
+
+impl Workload {
+    /// The Service behind which a port is reached: Qdrant's peers address each other one by one.
+    pub fn service_on(self, port: u16) -> &'static str {
+        if self == QDRANT && port == QDRANT_PEERS.number {
+            QDRANT_HEADLESS
+        } else {
+            self.service
+        }
+    }
+}
+
+/// The name under which the whole mesh knows a Service of ours.
+pub fn service_host(service: &str) -> String {
+    format!("{service}.{MEMORY}.svc.cluster.local")
+}
 
 /// A port, with the name that tells the mesh what is spoken on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -5,10 +5,10 @@ use phoenix_graph::{Graph, Object};
 use crate::config::StackConfig;
 use crate::connections::connections;
 use crate::names::Shared;
-use crate::systems::{namespace, openmemory, qdrant, secrets, trust};
+use crate::systems::{mesh, namespace, openmemory, qdrant, secrets, trust};
 
 /// The systems, by the one name that each has everywhere.
-pub const SYSTEMS: [&str; 5] = ["namespace", "secrets", "trust", "qdrant", "openmemory"];
+pub const SYSTEMS: [&str; 6] = ["namespace", "secrets", "trust", "mesh", "qdrant", "openmemory"];
 
 /// Builds the graph of a stack. It cannot fail: whatever could be wrong was found by validation.
 pub fn build(config: &StackConfig) -> Graph {
@@ -17,7 +17,8 @@ pub fn build(config: &StackConfig) -> Graph {
     let mut graph = Graph::default();
     graph.merge(namespace::build(&config.namespace, &config.cluster, shared));
     graph.merge(secrets::build(config.secrets));
-    graph.merge(trust::build(&rows, &config.cluster));
+    graph.merge(trust::build(&rows, &config.trust, &config.cluster));
+    graph.merge(mesh::build(&rows, &config.mesh, &config.cluster.mesh));
     graph.merge(qdrant::build(&config.qdrant, shared));
     graph.merge(openmemory::build(&config.openmemory, shared));
     for object in graph.objects_mut() {

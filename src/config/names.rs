@@ -40,6 +40,19 @@ impl HostName {
             .ok_or("is not the name of a host, such as db.example.com")
     }
 
+    /// Checks a host name that must not be an address.
+    pub fn parse_name(name: &str) -> Result<Self, &'static str> {
+        match Self::parse(name) {
+            Ok(host) if !host.is_address() => Ok(host),
+            _ => Err("is not the name of a host, such as memory.example.com"),
+        }
+    }
+
+    /// Whether it is an IPv4 address and no name.
+    pub fn is_address(&self) -> bool {
+        self.0.parse::<std::net::Ipv4Addr>().is_ok()
+    }
+
     /// The name.
     pub fn as_str(&self) -> &str {
         &self.0

@@ -29,6 +29,12 @@ pub struct RawConfig {
     pub postgres: RawPostgres,
     /// Where the values of secrets come from.
     pub secrets: RawSecrets,
+    /// How requests reach the platform.
+    #[serde(default)]
+    pub mesh: RawRouting,
+    /// What callers must prove besides the identity of their pods.
+    #[serde(default)]
+    pub trust: RawTrust,
     /// Whether the engine refuses to delete namespaces, stores and their volumes. Without it: in production only.
     #[serde(default)]
     pub protect: Option<bool>,
@@ -82,6 +88,12 @@ pub struct RawMesh {
     pub revision: Option<String>,
     /// The trust domain, the first part of every identity.
     pub trust_domain: String,
+    /// Whether the mesh sets up its redirection by istio-cni. Without it, its pods would need privileges that our
+    /// namespace refuses.
+    pub cni: bool,
+    /// Whether sidecars answer the names that only the mesh knows, such as `sophia-memory.local` (DNS capture). Without
+    /// it, callers inside the mesh use the name of the Service.
+    pub dns_capture: bool,
 }
 
 impl Default for RawMesh {
@@ -90,6 +102,8 @@ impl Default for RawMesh {
             namespace: "istio-system".to_owned(),
             revision: None,
             trust_domain: "cluster.local".to_owned(),
+            cni: true,
+            dns_capture: true,
         }
     }
 }
@@ -328,6 +342,67 @@ pub struct RawSecrets {
 pub enum RawSecretsMode {
     /// From the stack's own encrypted configuration.
     Local,
+}
+
+/// How requests reach the platform.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase", default)]
+pub struct RawRouting {
+    /// Lets people outside the mesh in, over TLS. Without it, only pods of the mesh can call.
+    pub gateway: Option<RawGateway>,
+}
+
+/// The gateway that lets people outside the mesh in. Its pods are the cluster's; we only open a port on them.
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase", default)]
+pub struct RawGateway {
+    /// The host name that clients use, besides `sophia-memory.local`.
+    pub host: Option<OrPlaceholder<String>>,
+    /// The namespace that the gateway's pods run in.
+    pub namespace: String,
+    /// The service account that the gateway's pods run as.
+    pub service_account: String,
+    /// The labels that only the gateway's pods carry.
+    pub selector: BTreeMap<String, String>,
+    /// The TLS Secret with the certificate of the hosts, in the gateway's namespace. Somebody else provides it.
+    pub credential: String,
+}
+
+impl Default for RawGateway {
+    /// As the gateway's own chart installs it under the name that Istio's manual gives it.
+    fn default() -> Self {
+        Self {
+            host: None,
+            namespace: "istio-ingress".to_owned(),
+            service_account: "istio-ingress".to_owned(),
+            selector: BTreeMap::from([("istio".to_owned(), "ingress".to_owned())]),
+            credential: "sophia-memory-tls".to_owned(),
+        }
+    }
+}
+
+/// What callers must prove besides the identity of their pods.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase", default)]
+pub struct RawTrust {
+    /// Demands a token of a person for everything below `/memory`. Production's gateway is not opened without it.
+    pub jwt: Option<RawJwt>,
+}
+
+/// Which tokens (JWT) are valid. Give either `jwksUri` or `jwks`.
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct RawJwt {
+    /// Who issues them: the claim `iss`, letter by letter.
+    pub issuer: OrPlaceholder<String>,
+    /// Whom they are for: one of these must be in the claim `aud`. A token for another application does not count.
+    pub audiences: Vec<OrPlaceholder<String>>,
+    /// The address of the issuer's public keys; istiod fetches them.
+    #[serde(default)]
+    pub jwks_uri: Option<OrPlaceholder<String>>,
+    /// The issuer's public keys themselves, as JSON, where istiod cannot reach the issuer.
+    #[serde(default)]
+    pub jwks: Option<String>,
 }
 
 fn private_networks() -> Vec<String> {

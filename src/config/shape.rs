@@ -121,8 +121,12 @@ impl Shape {
             .get("properties")
             .and_then(Value::as_object)
             .unwrap_or(&none);
+        // A mapping whose keys are the writer's own, such as labels, says what each value must be.
+        let free = schema
+            .get("additionalProperties")
+            .filter(|schema| schema.is_object());
         for (name, value) in fields {
-            match known.get(name) {
+            match known.get(name).or(free) {
                 Some(field_schema) => self.value(field_schema, value, &join(path, name)),
                 None => self.unknown(known, name, path),
             }

@@ -2,6 +2,8 @@
 //!
 //! Every value here has been checked. Nothing is optional that a builder would have to refuse.
 
+use std::collections::BTreeMap;
+
 use super::{DnsName, HostName, Image, Quantity};
 
 /// The configuration of one stack, checked.
@@ -21,6 +23,10 @@ pub struct StackConfig {
     pub postgres: Postgres,
     /// Where the values of secrets come from.
     pub secrets: SecretsMode,
+    /// How requests reach the platform.
+    pub mesh: Routing,
+    /// What callers must prove besides the identity of their pods.
+    pub trust: Trust,
     /// Whether the engine refuses to delete what holds data.
     pub protect: bool,
     /// Whether this is the sandbox's own copy, in which placeholders are accepted.
@@ -77,6 +83,10 @@ pub struct Mesh {
     pub revision: Option<DnsName>,
     /// The first part of every identity.
     pub trust_domain: DnsName,
+    /// Whether it sets up its redirection by istio-cni.
+    pub cni: bool,
+    /// Whether sidecars answer the names that only the mesh knows.
+    pub dns_capture: bool,
 }
 
 /// The Prometheus of the cluster.
@@ -252,4 +262,53 @@ pub struct Postgres {
 pub enum SecretsMode {
     /// From the stack's own encrypted configuration.
     Local,
+}
+
+/// How requests reach the platform.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Routing {
+    /// Lets people outside the mesh in; `None` lets nobody in.
+    pub gateway: Option<Gateway>,
+}
+
+/// The gateway that lets people outside the mesh in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Gateway {
+    /// The host name that clients use besides the platform's own; `None` while it is a placeholder.
+    pub host: Option<HostName>,
+    /// The namespace that its pods run in.
+    pub namespace: DnsName,
+    /// The service account that its pods run as.
+    pub service_account: DnsName,
+    /// The labels that only its pods carry; never empty.
+    pub selector: BTreeMap<String, String>,
+    /// The TLS Secret in its namespace.
+    pub credential: DnsName,
+}
+
+/// What callers must prove besides the identity of their pods.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trust {
+    /// The tokens of people; `None` demands none.
+    pub jwt: Option<Jwt>,
+}
+
+/// Which tokens are valid.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Jwt {
+    /// Who issues them.
+    pub issuer: String,
+    /// Whom they are for; never empty.
+    pub audiences: Vec<String>,
+    /// What proves that the issuer signed them.
+    pub keys: JwtKeys,
+}
+
+/// The public keys of an issuer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum JwtKeys {
+    /// Where istiod fetches them.
+    Uri(String),
+    /// The keys themselves, as JSON.
+    Inline(String),
 }

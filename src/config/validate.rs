@@ -13,6 +13,8 @@ use super::stack::{
 };
 use super::{DnsName, HostName, Image, NAMESPACE, Problems, Quantity};
 
+mod mesh;
+
 /// What Istio sets aside for each sidecar unless told otherwise: processor time in millicores and memory in bytes,
 /// first requested, then at most.
 const SIDECAR: Footprint = Footprint {
@@ -59,6 +61,9 @@ impl Check {
         let openmemory = self.openmemory(&raw.openmemory);
         let qdrant = self.qdrant(&raw.qdrant);
         let postgres = self.postgres(&raw.postgres);
+        let mesh = self.routing(&raw.mesh);
+        let trust = self.trust(&raw.trust);
+        self.gateway_is_guarded(raw);
         self.sandbox(raw);
         if let (Some(namespace), Some(openmemory), Some(qdrant)) = (&namespace, &openmemory, &qdrant) {
             self.quota_leaves_room(&namespace.quota, openmemory, qdrant);
@@ -77,6 +82,8 @@ impl Check {
             secrets: match raw.secrets.mode {
                 RawSecretsMode::Local => SecretsMode::Local,
             },
+            mesh: mesh?,
+            trust: trust?,
             protect: raw.protect.unwrap_or(self.is_prod),
             sandbox: raw.sandbox,
             placeholders: std::mem::take(&mut self.placeholders),
@@ -116,6 +123,8 @@ impl Check {
                     None => None,
                 },
                 trust_domain: trust_domain?,
+                cni: raw.mesh.cni,
+                dns_capture: raw.mesh.dns_capture,
             },
             monitoring: Monitoring {
                 namespace: monitoring_namespace?,

@@ -1,7 +1,7 @@
 //! Who may talk to whom, as the cluster enforces it: mutual TLS, and policies derived from the
 //! connection table. Nothing here knows a workload that the table does not name.
 
-use std::collections::BTreeMap;
+mod user;
 
 use k8s_openapi::api::networking::v1::{
     IPBlock, NetworkPolicy, NetworkPolicyEgressRule, NetworkPolicyIngressRule, NetworkPolicyPeer,
@@ -19,20 +19,24 @@ use kcr_security_istio_io::v1::peerauthentications::{
 };
 use phoenix_graph::Graph;
 
-use crate::config::Cluster;
+use crate::config::{Cluster, Trust};
 use crate::connections::{Connection, Neighbour, Outside, Peer, Traffic};
-use crate::names::{self, WORKLOADS, Workload};
-use crate::parts::metadata::{self, pairs};
+use crate::names::{self, OPENMEMORY, WORKLOADS, Workload};
+use crate::parts::metadata::{self, Labels, pairs};
 
 /// The system's name.
 const SYSTEM: &str = "trust";
 
 /// Mutual TLS, the denial of everything, and what each row of the table allows.
-pub fn build(rows: &[Connection], cluster: &Cluster) -> Graph {
+pub fn build(rows: &[Connection], trust: &Trust, cluster: &Cluster) -> Graph {
     let mut graph = Graph::of(SYSTEM);
     graph.insert(mutual_tls());
     graph.insert(deny_requests());
     graph.insert(deny_packets());
+    graph.add(user::only_from_the_mesh(OPENMEMORY));
+    if let Some(jwt) = &trust.jwt {
+        graph.insert(user::tokens(OPENMEMORY, jwt));
+    }
     for workload in WORKLOADS {
         graph.insert(requests(workload, rows, cluster));
         graph.insert(packets(workload, rows, cluster));
@@ -82,9 +86,14 @@ fn requests(workload: Workload, rows: &[Connection], cluster: &Cluster) -> Autho
         .filter(|row| row.to == Peer::Workload(workload))
         .filter_map(|row| {
             let operation = operation(row)?;
+            let mut source = source(&row.from, cluster)?;
+            if let Traffic::Http { token: true, .. } = row.traffic {
+                // Only one issuer is known, so that whatever a valid token says is his word.
+                source.request_principals = Some(vec!["*".to_owned()]);
+            }
             Some(AuthorizationPolicyRules {
                 from: Some(vec![AuthorizationPolicyRulesFrom {
-                    source: Some(source(&row.from, cluster)?),
+                    source: Some(source),
                 }]),
                 to: Some(vec![AuthorizationPolicyRulesTo {
                     operation: Some(operation),
@@ -119,7 +128,7 @@ fn operation(row: &Connection) -> Option<AuthorizationPolicyRulesToOperation> {
     let texts =
         |texts: &[&str]| (!texts.is_empty()).then(|| texts.iter().map(|&text| text.to_owned()).collect());
     let (methods, paths) = match &row.traffic {
-        Traffic::Http { methods, paths } => (texts(methods), texts(paths)),
+        Traffic::Http { methods, paths, .. } => (texts(methods), texts(paths)),
         // An HTTP attribute on a TCP port would make the whole rule disappear.
         Traffic::Tcp | Traffic::Tls => (None, None),
         Traffic::Infrastructure { .. } => return None,
@@ -168,27 +177,36 @@ fn source(from: &Peer, cluster: &Cluster) -> Option<AuthorizationPolicyRulesFrom
 /// What reaches and leaves the pods of a workload at all.
 fn packets(workload: Workload, rows: &[Connection], cluster: &Cluster) -> NetworkPolicy {
     let is_workload = |peer: &Peer| *peer == Peer::EveryWorkload || *peer == Peer::Workload(workload);
-    let ingress = rows
-        .iter()
-        .filter(|row| is_workload(&row.to))
-        .map(|row| NetworkPolicyIngressRule {
-            from: Some(peers(&row.from, cluster)),
-            ports: Some(ports(row)),
-        });
-    let egress = rows
-        .iter()
-        .filter(|row| is_workload(&row.from))
-        .map(|row| NetworkPolicyEgressRule {
-            to: Some(peers(&row.to, cluster)),
-            ports: Some(ports(row)),
-        });
+    let mut ingress = Vec::new();
+    let mut egress = Vec::new();
+    for row in rows {
+        // Rows that differ only in what may be said are one rule here: packets have no paths.
+        if is_workload(&row.to) {
+            let rule = NetworkPolicyIngressRule {
+                from: Some(peers(&row.from, cluster)),
+                ports: Some(ports(row)),
+            };
+            if !ingress.contains(&rule) {
+                ingress.push(rule);
+            }
+        }
+        if is_workload(&row.from) {
+            let rule = NetworkPolicyEgressRule {
+                to: Some(peers(&row.to, cluster)),
+                ports: Some(ports(row)),
+            };
+            if !egress.contains(&rule) {
+                egress.push(rule);
+            }
+        }
+    }
     NetworkPolicy {
         metadata: metadata::in_memory(SYSTEM, workload.name),
         spec: Some(NetworkPolicySpec {
             pod_selector: Some(metadata::selector(workload)),
             policy_types: Some(both_directions()),
-            ingress: Some(ingress.collect()),
-            egress: Some(egress.collect()),
+            ingress: Some(ingress),
+            egress: Some(egress),
         }),
     }
 }
@@ -205,11 +223,11 @@ fn peers(peer: &Peer, cluster: &Cluster) -> Vec<NetworkPolicyPeer> {
             .map(|workload| pods(metadata::selector(*workload)))
             .collect(),
         Peer::Neighbour(neighbour) => vec![NetworkPolicyPeer {
-            namespace_selector: Some(selects([(
+            namespace_selector: Some(selects(pairs([(
                 "kubernetes.io/metadata.name",
                 neighbour.namespace.as_str(),
-            )])),
-            pod_selector: neighbour.label.map(|label| selects([label])),
+            )]))),
+            pod_selector: (!neighbour.labels.is_empty()).then(|| selects(neighbour.labels.clone())),
             ..Default::default()
         }],
         Peer::Outside(outside) => blocks(outside, &cluster.private_networks),
@@ -252,9 +270,9 @@ fn ports(row: &Connection) -> Vec<NetworkPolicyPort> {
     }
 }
 
-fn selects<const N: usize>(labels: [(&str, &str); N]) -> LabelSelector {
+fn selects(labels: Labels) -> LabelSelector {
     LabelSelector {
-        match_labels: Some(pairs(labels) as BTreeMap<_, _>),
+        match_labels: Some(labels),
         ..Default::default()
     }
 }

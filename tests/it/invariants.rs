@@ -194,13 +194,21 @@ fn selectors_match(graph: &Graph, object: &Object, found: &mut Vec<String>) {
         "PodDisruptionBudget"
         | "AuthorizationPolicy"
         | "PeerAuthentication"
+        | "RequestAuthentication"
         | "Deployment"
         | "StatefulSet" => object.body().pointer("/spec/selector"),
+        // Istio's own way to write a selector.
+        "Sidecar" | "ServiceEntry" | "EnvoyFilter" => object.body().pointer("/spec/workloadSelector/labels"),
         _ => None,
     };
     let Some(selector) = selector else { return };
-    let selector: LabelSelector = serde_json::from_value(selector.clone()).unwrap();
-    let wanted = selector.match_labels.unwrap_or_default();
+    let wanted = match selector.get("matchLabels") {
+        Some(_) => serde_json::from_value::<LabelSelector>(selector.clone())
+            .unwrap()
+            .match_labels
+            .unwrap_or_default(),
+        None => serde_json::from_value(selector.clone()).unwrap(),
+    };
     let own_only = ["Deployment", "StatefulSet"].contains(&object.id.kind.as_str());
     let matched = pods(graph)
         .into_iter()
@@ -427,6 +435,27 @@ fn each_kind_of_breakage_is_found() {
             "/spec/podSelector/matchLabels/app".to_owned(),
             json!("qdrnt"),
             "selects no pod",
+        ),
+        (
+            "Sidecar",
+            "qdrant",
+            "/spec/workloadSelector/labels/app".to_owned(),
+            json!("qdrnt"),
+            "selects no pod",
+        ),
+        (
+            "Sidecar",
+            "openmemory-mcp-server",
+            "/spec/egress/0/hosts/0".to_owned(),
+            json!("./qdrnt.sophia-memory.svc.cluster.local"),
+            "which is not there",
+        ),
+        (
+            "VirtualService",
+            "sophia-memory-routing",
+            "/spec/gateways/1".to_owned(),
+            json!("sophia-memory/nowhere"),
+            "which is not there",
         ),
         (
             "Namespace",

@@ -34,6 +34,7 @@ pub fn references(object: &Object) -> Vec<Reference> {
         "RoleBinding" | "ClusterRoleBinding" => found.role(body),
         "VirtualService" => found.routes(body),
         "DestinationRule" => found.host(body.pointer("/spec/host")),
+        "Sidecar" => found.egress(body),
         _ => {}
     }
     if let Some(pod) = pod_spec(object) {
@@ -183,10 +184,35 @@ impl Found<'_> {
     }
 
     fn routes(&mut self, body: &Value) {
+        for gateway in items(body, "/spec/gateways").filter_map(Value::as_str) {
+            // Not an object: all sidecars.
+            if gateway == "mesh" {
+                continue;
+            }
+            let (namespace, name) = match gateway.split_once('/') {
+                Some((namespace, name)) => (Some(namespace), name),
+                None => (self.namespace, gateway),
+            };
+            if let Some(namespace) = namespace {
+                let gateway = Id::namespaced("networking.istio.io", "Gateway", namespace, name);
+                self.push(gateway, "spec", false);
+            }
+        }
         for kind in ["/spec/http", "/spec/tcp", "/spec/tls"] {
             for route in items(body, kind) {
                 for destination in items(route, "/route") {
                     self.host(destination.pointer("/destination/host"));
+                }
+            }
+        }
+    }
+
+    /// The hosts that a sidecar knows, each with a namespace before it; `.` is its own, and a pattern names nothing.
+    fn egress(&mut self, body: &Value) {
+        for listener in items(body, "/spec/egress") {
+            for host in items(listener, "/hosts").filter_map(Value::as_str) {
+                if let Some((_, host)) = host.split_once('/').filter(|(_, host)| !host.contains('*')) {
+                    self.host(Some(&Value::from(host)));
                 }
             }
         }
@@ -265,6 +291,39 @@ mod tests {
                 "Secret memory/keys"
             ]
         );
+    }
+
+    #[test]
+    fn a_route_names_its_gateways_and_services() {
+        let named = targets(json!({
+            "apiVersion": "networking.istio.io/v1", "kind": "VirtualService",
+            "metadata": {"name": "a", "namespace": "memory"},
+            "spec": {
+                "gateways": ["mesh", "own", "edge/front"],
+                "http": [{"route": [{"destination": {"host": "server.memory.svc.cluster.local"}}]}],
+            },
+        }));
+        assert_eq!(
+            named,
+            [
+                "Namespace memory",
+                "Gateway.networking.istio.io memory/own",
+                "Gateway.networking.istio.io edge/front",
+                "Service memory/server"
+            ]
+        );
+    }
+
+    #[test]
+    fn a_sidecar_names_the_services_that_it_knows() {
+        let named = targets(json!({
+            "apiVersion": "networking.istio.io/v1", "kind": "Sidecar",
+            "metadata": {"name": "a", "namespace": "memory"},
+            "spec": {"egress": [{"hosts": [
+                "./qdrant.memory.svc.cluster.local", "./api.openai.com", "other/*", "~/*"
+            ]}]},
+        }));
+        assert_eq!(named, ["Namespace memory", "Service memory/qdrant"]);
     }
 
     #[test]

@@ -1,0 +1,228 @@
+//! How requests find their way: into the platform, between its workloads, and out of it.
+//!
+//! What may be said is not decided here but in `trust`; this module only knows the ways. It routes nowhere that the
+//! connection table does not name, and opens nothing in namespaces that are not ours.
+
+mod egress;
+mod routes;
+
+use kcr_networking_istio_io::v1::destinationrules::{
+    DestinationRule, DestinationRuleSpec, DestinationRuleTrafficPolicy,
+    DestinationRuleTrafficPolicyConnectionPool, DestinationRuleTrafficPolicyConnectionPoolHttp,
+    DestinationRuleTrafficPolicyConnectionPoolTcp, DestinationRuleTrafficPolicyLoadBalancer,
+    DestinationRuleTrafficPolicyLoadBalancerSimple, DestinationRuleTrafficPolicyOutlierDetection,
+    DestinationRuleTrafficPolicyTls, DestinationRuleTrafficPolicyTlsMode,
+};
+use kcr_networking_istio_io::v1::gateways::{
+    Gateway, GatewayServers, GatewayServersPort, GatewayServersTls, GatewayServersTlsMinProtocolVersion,
+    GatewayServersTlsMode, GatewaySpec,
+};
+use phoenix_graph::Graph;
+
+use crate::config::{self, Mesh, Routing};
+use crate::connections::{Connection, Peer};
+use crate::names::{self, MEMORY_HOST, OPENMEMORY, QDRANT, QDRANT_HEADLESS};
+use crate::parts::metadata;
+
+/// The system's name.
+const SYSTEM: &str = "mesh";
+
+/// The port that the gateway listens on, and its name.
+const GATEWAY: &str = "sophia-memory-gateway";
+
+/// Routes, their protection, and the ways in and out.
+pub fn build(rows: &[Connection], routing: &Routing, mesh: &Mesh) -> Graph {
+    let mut graph = Graph::of(SYSTEM);
+    let callers = callers(rows);
+    let hosts = hosts(routing);
+    if let Some(gateway) = &routing.gateway {
+        graph.insert(open_port(gateway, &hosts));
+    }
+    graph.insert(routes::by_path(&hosts, routing.gateway.is_some(), &callers));
+    graph.insert(routes::by_service(&callers));
+    graph.insert(to_openmemory(callers.clone()));
+    graph.insert(to_qdrant());
+    graph.insert(to_qdrant_peers());
+    if mesh.dns_capture {
+        graph.insert(egress::own_name(callers));
+    }
+    for entry in egress::outside(rows) {
+        graph.insert(entry);
+    }
+    for workload in names::WORKLOADS {
+        graph.insert(egress::sidecar(workload, rows, mesh));
+    }
+    graph
+}
+
+/// The names under which people and programs address the platform.
+fn hosts(routing: &Routing) -> Vec<String> {
+    let mut hosts = vec![MEMORY_HOST.to_owned()];
+    if let Some(host) = routing.gateway.as_ref().and_then(|gateway| gateway.host.as_ref())
+        && host.as_str() != MEMORY_HOST
+    {
+        hosts.push(host.to_string());
+    }
+    hosts
+}
+
+/// The namespaces whose sidecars learn the ways to the server: those that the table lets call it, and our own.
+fn callers(rows: &[Connection]) -> Vec<String> {
+    let mut namespaces = vec![".".to_owned()];
+    for row in rows {
+        if let (Peer::Neighbour(caller), Peer::Workload(OPENMEMORY)) = (&row.from, &row.to)
+            && !namespaces.contains(&caller.namespace)
+        {
+            namespaces.push(caller.namespace.clone());
+        }
+    }
+    namespaces
+}
+
+/// Opens a port for TLS on the pods of the cluster's gateway.
+///
+/// Plain HTTP is not even redirected: by the time of the redirect the client would have sent its token in the clear.
+fn open_port(gateway: &config::Gateway, hosts: &[String]) -> Gateway {
+    Gateway {
+        metadata: metadata::in_memory(SYSTEM, GATEWAY),
+        spec: GatewaySpec {
+            selector: Some(gateway.selector.clone()),
+            servers: Some(vec![GatewayServers {
+                port: GatewayServersPort {
+                    number: 443,
+                    name: "https".to_owned(),
+                    protocol: "HTTPS".to_owned(),
+                    ..Default::default()
+                },
+                // With the namespace before them, routes of other namespaces cannot take these hosts over.
+                hosts: hosts
+                    .iter()
+                    .map(|host| format!("{}/{host}", names::MEMORY))
+                    .collect(),
+                tls: Some(GatewayServersTls {
+                    mode: Some(GatewayServersTlsMode::Simple),
+                    credential_name: Some(gateway.credential.to_string()),
+                    min_protocol_version: Some(GatewayServersTlsMinProtocolVersion::Tlsv12),
+                    ..Default::default()
+                }),
+                ..Default::default()
+            }]),
+        },
+        status: None,
+    }
+}
+
+/// The numbers of the source document.
+fn to_openmemory(callers: Vec<String>) -> DestinationRule {
+    destination(
+        "sophia-memory-destination",
+        OPENMEMORY.service,
+        callers,
+        DestinationRuleTrafficPolicy {
+            load_balancer: least_request(),
+            connection_pool: Some(connections(100, 50)),
+            outlier_detection: Some(DestinationRuleTrafficPolicyOutlierDetection {
+                consecutive5xx_errors: Some(3),
+                interval: Some("30s".to_owned()),
+                base_ejection_time: Some("30s".to_owned()),
+                ..half_must_stay()
+            }),
+            tls: mutual_tls(),
+            ..Default::default()
+        },
+    )
+}
+
+fn to_qdrant() -> DestinationRule {
+    destination(
+        "qdrant-destination",
+        QDRANT.service,
+        vec![".".to_owned()],
+        DestinationRuleTrafficPolicy {
+            load_balancer: least_request(),
+            // Each of OpenMemory's pods has a few calls under way at a time; these are bounds for a storm.
+            connection_pool: Some(connections(100, 100)),
+            outlier_detection: Some(DestinationRuleTrafficPolicyOutlierDetection {
+                // A 500 of Qdrant speaks of the request, and every peer would say the same. What a peer that is away
+                // or overloaded makes its sidecar say does count.
+                consecutive5xx_errors: Some(0),
+                consecutive_gateway_errors: Some(3),
+                interval: Some("10s".to_owned()),
+                base_ejection_time: Some("30s".to_owned()),
+                ..half_must_stay()
+            }),
+            tls: mutual_tls(),
+            ..Default::default()
+        },
+    )
+}
+
+/// The peers choose whom they talk to, so there is no balancing and nobody to leave out.
+fn to_qdrant_peers() -> DestinationRule {
+    destination(
+        "qdrant-peers-destination",
+        QDRANT_HEADLESS,
+        vec![".".to_owned()],
+        DestinationRuleTrafficPolicy {
+            tls: mutual_tls(),
+            ..Default::default()
+        },
+    )
+}
+
+fn destination(
+    name: &str,
+    service: &str,
+    export_to: Vec<String>,
+    traffic_policy: DestinationRuleTrafficPolicy,
+) -> DestinationRule {
+    DestinationRule {
+        metadata: metadata::in_memory(SYSTEM, name),
+        spec: DestinationRuleSpec {
+            host: names::service_host(service),
+            traffic_policy: Some(traffic_policy),
+            export_to: Some(export_to),
+            ..Default::default()
+        },
+        status: None,
+    }
+}
+
+fn least_request() -> Option<DestinationRuleTrafficPolicyLoadBalancer> {
+    Some(DestinationRuleTrafficPolicyLoadBalancer {
+        simple: Some(DestinationRuleTrafficPolicyLoadBalancerSimple::LeastRequest),
+        ..Default::default()
+    })
+}
+
+/// Bounds of each calling sidecar. A stream holds its connection for as long as it lasts, so nothing here bounds time.
+fn connections(most: i32, waiting: i32) -> DestinationRuleTrafficPolicyConnectionPool {
+    DestinationRuleTrafficPolicyConnectionPool {
+        tcp: Some(DestinationRuleTrafficPolicyConnectionPoolTcp {
+            max_connections: Some(most),
+            connect_timeout: Some("5s".to_owned()),
+            ..Default::default()
+        }),
+        http: Some(DestinationRuleTrafficPolicyConnectionPoolHttp {
+            http1_max_pending_requests: Some(waiting),
+            ..Default::default()
+        }),
+    }
+}
+
+/// Of three pods one may be left out, and never the only one: with fewer than half of them well, all of them are asked.
+fn half_must_stay() -> DestinationRuleTrafficPolicyOutlierDetection {
+    DestinationRuleTrafficPolicyOutlierDetection {
+        max_ejection_percent: Some(50),
+        min_health_percent: Some(50),
+        ..Default::default()
+    }
+}
+
+/// Said, not left to be found out: a pod without a sidecar behind the Service must be refused, not spoken to in clear.
+fn mutual_tls() -> Option<DestinationRuleTrafficPolicyTls> {
+    Some(DestinationRuleTrafficPolicyTls {
+        mode: Some(DestinationRuleTrafficPolicyTlsMode::IstioMutual),
+        ..Default::default()
+    })
+}
