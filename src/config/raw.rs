@@ -155,7 +155,8 @@ pub struct RawOpenMemory {
     /// How many pods serve, from 1 to 100; at least two in production.
     #[schemars(range(min = 1, max = 100))]
     pub replicas: u32,
-    /// Lets the number of pods follow the load, from `replicas` upwards.
+    /// Lets the number of pods follow the load, from `replicas` upwards; needs a metrics server. It can be switched on and off
+    /// on a running stack.
     #[serde(default)]
     pub autoscaling: Option<RawAutoscaling>,
     /// What a pod asks for and may use.

@@ -244,14 +244,15 @@ fn services_reach_pods(graph: &Graph, found: &mut Vec<String>) {
     }
 }
 
-/// A claim that one node may mount never serves a workload that may have two pods.
+/// The number of a deployment's pods is its autoscaler's alone, and a claim that one node may mount never serves a
+/// workload that may have two pods.
 fn stores_are_not_shared(graph: &Graph, found: &mut Vec<String>) {
     for object in graph.objects().filter(|object| object.id.kind == "Deployment") {
-        let scaled = graph
+        let most = graph
             .objects()
-            .any(|other| other.id.kind == "HorizontalPodAutoscaler" && other.id.name == object.id.name);
-        let replicas = object.body().pointer("/spec/replicas").and_then(Value::as_u64);
-        if scaled == replicas.is_some() {
+            .find(|other| other.id.kind == "HorizontalPodAutoscaler" && other.id.name == object.id.name)
+            .and_then(|autoscaler| autoscaler.body().pointer("/spec/maxReplicas"));
+        if most.is_none() || object.body().pointer("/spec/replicas").is_some() {
             found.push(format!(
                 "{} has its number of pods from two sides, or from none",
                 object.id
@@ -265,7 +266,7 @@ fn stores_are_not_shared(graph: &Graph, found: &mut Vec<String>) {
                 continue;
             };
             let exclusive = claim.body()["spec"]["accessModes"] == json!(["ReadWriteOnce"]);
-            if exclusive && (scaled || replicas != Some(1)) {
+            if exclusive && most != Some(&json!(1)) {
                 found.push(format!("{} may have several pods on {}", object.id, claim.id));
             }
         }
@@ -420,6 +421,13 @@ fn each_kind_of_breakage_is_found() {
             "/spec/accessModes".to_owned(),
             json!(["ReadWriteOnce"]),
             "may have several pods",
+        ),
+        (
+            "HorizontalPodAutoscaler",
+            "openmemory-mcp-server",
+            "/metadata/name".to_owned(),
+            json!("other"),
+            "has its number of pods from two sides, or from none",
         ),
         (
             "NetworkPolicy",

@@ -1,13 +1,18 @@
 //! What the platform promises, each as a test of its own.
 
 use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
+use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 use kcr_security_istio_io::v1::authorizationpolicies::AuthorizationPolicy;
 use kcr_security_istio_io::v1::peerauthentications::{PeerAuthentication, PeerAuthenticationMtlsMode};
+use phoenix::config::check;
 use phoenix::connections::{Peer, Traffic, connections};
 use phoenix::names::WORKLOADS;
+use phoenix::platform;
+use phoenix_graph::{Graph, Object};
+use serde_json::{Value, json};
 
-use crate::support::{STACKS, stack};
+use crate::support::{STACKS, keys, stack};
 
 #[test]
 fn every_workload_speaks_mutual_tls_only() {
@@ -107,6 +112,43 @@ fn no_http_attribute_stands_on_a_port_that_speaks_tcp() {
             }
         }
     }
+}
+
+#[test]
+fn switching_autoscaling_touches_only_the_autoscaler_and_its_least_is_the_declared_number() {
+    // A deployment whose number leaves the manifest has one pod for a moment.
+    let with = |autoscaling: Option<Value>| {
+        let mut keys = keys("prod");
+        let openmemory = keys
+            .get_mut("phoenix:openmemory")
+            .unwrap()
+            .as_object_mut()
+            .unwrap();
+        openmemory.remove("autoscaling");
+        openmemory.extend(autoscaling.map(|autoscaling| ("autoscaling".to_owned(), autoscaling)));
+        platform::build(&check(&keys).unwrap())
+    };
+    let (on, off) = (
+        with(Some(json!({"maxReplicas": 6, "cpuPercent": 60}))),
+        with(None),
+    );
+    let bounds = |graph: &Graph| {
+        let autoscaler: HorizontalPodAutoscaler =
+            graph.get(Some("sophia-memory"), "openmemory-mcp-server").unwrap();
+        let spec = autoscaler.spec.unwrap();
+        (spec.min_replicas, spec.max_replicas)
+    };
+    assert_eq!((bounds(&on), bounds(&off)), ((Some(3), 6), (Some(3), 3)));
+    let changed: Vec<_> = on
+        .objects()
+        .filter(|object| off.object(&object.id).map(Object::body) != Some(object.body()))
+        .map(|object| object.id.to_string())
+        .collect();
+    assert_eq!(
+        changed,
+        ["HorizontalPodAutoscaler sophia-memory/openmemory-mcp-server"]
+    );
+    assert_eq!(on.len(), off.len());
 }
 
 #[test]
