@@ -56,6 +56,57 @@ pub const QDRANT: Workload = Workload {
 /// Every workload that runs in the platform's namespace.
 pub const WORKLOADS: [Workload; 2] = [OPENMEMORY, QDRANT];
 
+impl Workload {
+    /// The name under which the whole cluster finds its Service.
+    pub fn host(self) -> String {
+        format!("{}.{MEMORY}.svc.cluster.local", self.service)
+    }
+}
+
+/// A tier of the memory, as the source document numbers them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Tier {
+    /// What is remembered during a session.
+    SessionCache,
+    /// The center: the primary intelligence.
+    SnowflakeCortex,
+    /// What is remembered across sessions.
+    Mem0Persistent,
+    /// Entities and how they relate.
+    KnowledgeGraph,
+    /// How people work.
+    LanggraphWorkflow,
+}
+
+impl Tier {
+    /// All of them, in the order of the document.
+    pub const ALL: [Self; 5] = [
+        Self::SessionCache,
+        Self::SnowflakeCortex,
+        Self::Mem0Persistent,
+        Self::KnowledgeGraph,
+        Self::LanggraphWorkflow,
+    ];
+
+    /// What everybody calls it in short.
+    pub fn level(self) -> &'static str {
+        match self {
+            Self::SessionCache => "L1",
+            Self::SnowflakeCortex => "L2",
+            Self::Mem0Persistent => "L3",
+            Self::KnowledgeGraph => "L4",
+            Self::LanggraphWorkflow => "L5",
+        }
+    }
+}
+
+/// The path below which the mesh carries calls to OpenMemory.
+pub const MEMORY_ROUTE: &str = "/memory/openmemory";
+/// The path at which the mesh answers with OpenMemory's health.
+pub const HEALTH_ROUTE: &str = "/memory/health";
+/// The path at which the mesh answers with OpenMemory's metrics.
+pub const METRICS_ROUTE: &str = "/memory/metrics";
+
 /// A port, with the name that tells the mesh what is spoken on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Port {

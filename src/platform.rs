@@ -5,10 +5,21 @@ use phoenix_graph::{Graph, Object};
 use crate::config::StackConfig;
 use crate::connections::connections;
 use crate::names::Shared;
-use crate::systems::{namespace, openmemory, qdrant, secrets, trust};
+use crate::systems::{mcp, monitoring, namespace, openmemory, qdrant, secrets, trust};
+
+/// The JSON schema of the MCP configuration, for its readers.
+pub use crate::systems::mcp::schema as mcp_schema;
 
 /// The systems, by the one name that each has everywhere.
-pub const SYSTEMS: [&str; 5] = ["namespace", "secrets", "trust", "qdrant", "openmemory"];
+pub const SYSTEMS: [&str; 7] = [
+    "namespace",
+    "secrets",
+    "trust",
+    "qdrant",
+    "openmemory",
+    "mcp",
+    "monitoring",
+];
 
 /// Builds the graph of a stack. It cannot fail: whatever could be wrong was found by validation.
 pub fn build(config: &StackConfig) -> Graph {
@@ -20,6 +31,8 @@ pub fn build(config: &StackConfig) -> Graph {
     graph.merge(trust::build(&rows, &config.cluster));
     graph.merge(qdrant::build(&config.qdrant, shared));
     graph.merge(openmemory::build(&config.openmemory, shared));
+    graph.merge(mcp::build(&config.mcp, &config.tiers));
+    graph.merge(monitoring::build(&config.tiers));
     for object in graph.objects_mut() {
         show_options(object);
     }

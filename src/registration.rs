@@ -224,9 +224,8 @@ fn timeouts(timeouts: &phoenix_graph::Timeouts) -> Timeouts {
 
 /// What `pulumi stack output` answers: where the platform is reached from inside the cluster.
 fn outputs() -> BTreeMap<String, Value> {
-    let address = |workload: Workload, port: u16| {
-        Value::from(format!("http://{}.{MEMORY}.svc.cluster.local:{port}", workload.service).as_str())
-    };
+    let address =
+        |workload: Workload, port: u16| Value::from(format!("http://{}:{port}", workload.host()).as_str());
     BTreeMap::from([
         ("namespace".to_owned(), Value::from(MEMORY)),
         ("openmemory".to_owned(), address(OPENMEMORY, MCP_PORT.number)),

@@ -3,6 +3,9 @@
 //! The comments on the fields are the reference: the JSON schema in `stacks/schema.json` is made
 //! from them, and editors show them. Nothing is checked here beyond the shape.
 
+mod mcp;
+mod tiers;
+
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
@@ -10,6 +13,12 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::{NAMESPACE, OrPlaceholder, Problems, secret, shape};
+
+pub use mcp::{RawHost, RawMcp, RawServer, RawServers};
+pub use tiers::{
+    RawExternal, RawKnowledgeGraph, RawLanggraphWorkflow, RawMem0Persistent, RawSessionCache,
+    RawSnowflakeCortex, RawTiers,
+};
 
 /// The configuration of one stack: everything below `phoenix:` in its stack file.
 #[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
@@ -27,6 +36,12 @@ pub struct RawConfig {
     pub qdrant: RawQdrant,
     /// The Postgres server outside the cluster that OpenMemory keeps its records in.
     pub postgres: RawPostgres,
+    /// The five tiers of the memory: their limits, and how soon each shall answer.
+    #[serde(default)]
+    pub tiers: RawTiers,
+    /// The MCP servers of the platform, for the configuration that their clients read.
+    #[serde(default)]
+    pub mcp: RawMcp,
     /// Where the values of secrets come from.
     pub secrets: RawSecrets,
     /// Whether the engine refuses to delete namespaces, stores and their volumes. Without it: in production only.

@@ -2,7 +2,15 @@
 //!
 //! Every value here has been checked. Nothing is optional that a builder would have to refuse.
 
+mod mcp;
+mod tiers;
+
 use super::{DnsName, HostName, Image, Quantity};
+
+pub use mcp::{Mcp, Servers};
+pub use tiers::{
+    External, KnowledgeGraph, LanggraphWorkflow, Mem0Persistent, SessionCache, SnowflakeCortex, Tiers,
+};
 
 /// The configuration of one stack, checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,6 +27,10 @@ pub struct StackConfig {
     pub qdrant: Qdrant,
     /// The Postgres server outside the cluster.
     pub postgres: Postgres,
+    /// The five tiers of the memory.
+    pub tiers: Tiers,
+    /// The MCP servers of the platform.
+    pub mcp: Mcp,
     /// Where the values of secrets come from.
     pub secrets: SecretsMode,
     /// Whether the engine refuses to delete what holds data.

@@ -1,6 +1,8 @@
 //! From what was written to what is meant. Everything that can be wrong is found here, all of it
 //! in one run, and nothing behind this point can fail.
 
+mod mcp;
+
 use super::placeholder::{OrPlaceholder, Placeholder};
 use super::raw::{
     RawAccelerator, RawAcceleratorLabels, RawAmounts, RawCluster, RawConfig, RawEnvironment, RawNamespace,
@@ -59,6 +61,8 @@ impl Check {
         let openmemory = self.openmemory(&raw.openmemory);
         let qdrant = self.qdrant(&raw.qdrant);
         let postgres = self.postgres(&raw.postgres);
+        let tiers = self.tiers(&raw.tiers);
+        let mcp = self.mcp(&raw.mcp);
         self.sandbox(raw);
         if let (Some(namespace), Some(openmemory), Some(qdrant)) = (&namespace, &openmemory, &qdrant) {
             self.quota_leaves_room(&namespace.quota, openmemory, qdrant);
@@ -74,6 +78,8 @@ impl Check {
             openmemory: openmemory?,
             qdrant: qdrant?,
             postgres: postgres?,
+            tiers: tiers?,
+            mcp: mcp?,
             secrets: match raw.secrets.mode {
                 RawSecretsMode::Local => SecretsMode::Local,
             },

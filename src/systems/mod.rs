@@ -1,6 +1,8 @@
 //! One module a system. Each takes its own configuration and the shared names, and gives back
 //! its resources; none calls another.
 
+pub mod mcp;
+pub mod monitoring;
 pub mod namespace;
 pub mod openmemory;
 pub mod qdrant;
