@@ -17,6 +17,13 @@ pub const SHARED_SECRET: &str = "sophia-secrets";
 /// The Secret with Qdrant's keys.
 pub const QDRANT_SECRET: &str = "qdrant-keys";
 
+/// The path that OpenMemory answers under, and with it everything below.
+pub const OPENMEMORY_PATH: &str = "/memory/openmemory";
+/// The path at which the mesh answers with OpenMemory's health.
+pub const HEALTH_PATH: &str = "/memory/health";
+/// The path at which the mesh answers with OpenMemory's metrics.
+pub const METRICS_PATH: &str = "/memory/metrics";
+
 /// Which data an object holds, for those who must treat it accordingly.
 pub const DATA_CLASSIFICATION: &str = "phoenix.ai/data-classification";
 
@@ -56,11 +63,9 @@ pub const QDRANT: Workload = Workload {
 /// Every workload that runs in the platform's namespace.
 pub const WORKLOADS: [Workload; 2] = [OPENMEMORY, QDRANT];
 
-impl Workload {
-    /// The name under which the whole cluster finds its Service.
-    pub fn host(self) -> String {
-        format!("{}.{MEMORY}.svc.cluster.local", self.service)
-    }
+/// The name under which the whole mesh knows a Service of ours.
+pub fn service_host(service: &str) -> String {
+    format!("{service}.{MEMORY}.svc.cluster.local")
 }
 
 /// A tier of the memory, as the source document numbers them.
@@ -99,13 +104,6 @@ impl Tier {
         }
     }
 }
-
-/// The path below which the mesh carries calls to OpenMemory.
-pub const MEMORY_ROUTE: &str = "/memory/openmemory";
-/// The path at which the mesh answers with OpenMemory's health.
-pub const HEALTH_ROUTE: &str = "/memory/health";
-/// The path at which the mesh answers with OpenMemory's metrics.
-pub const METRICS_ROUTE: &str = "/memory/metrics";
 
 /// A port, with the name that tells the mesh what is spoken on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

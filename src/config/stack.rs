@@ -5,7 +5,7 @@
 mod mcp;
 mod tiers;
 
-use super::{DnsName, HostName, Image, Quantity};
+use super::{DnsName, HostName, Image, Quantity, RoleArn};
 
 pub use mcp::{Mcp, Servers};
 pub use tiers::{
@@ -120,6 +120,8 @@ pub struct Quota {
     pub limits: Amounts,
     /// The number of pods.
     pub pods: u32,
+    /// The number of Jobs, those included that have ended and are kept to be looked at.
+    pub jobs: u32,
     /// Storage that claims may ask for.
     pub storage: Quantity,
 }
@@ -138,7 +140,7 @@ pub struct OpenMemory {
     /// The nodes the pods are placed on.
     pub accelerator: Option<Accelerator>,
     /// The cloud role of the service account.
-    pub cloud_role: Option<String>,
+    pub cloud_role: Option<RoleArn>,
 }
 
 /// How many pods serve.

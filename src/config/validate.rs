@@ -13,7 +13,7 @@ use super::stack::{
     Accelerator, Amounts, Cluster, Environment, MemoryStorage, Mesh, Monitoring, Namespace, OpenMemory,
     Postgres, Qdrant, Quota, Resources, Scale, SecretsMode, StackConfig, Volume,
 };
-use super::{DnsName, HostName, Image, NAMESPACE, Problems, Quantity};
+use super::{DnsName, HostName, Image, NAMESPACE, Problems, Quantity, RoleArn};
 
 /// What Istio sets aside for each sidecar unless told otherwise: processor time in millicores and memory in bytes,
 /// first requested, then at most.
@@ -21,6 +21,14 @@ const SIDECAR: Footprint = Footprint {
     requests_cpu: 100,
     requests_memory: 128 << 20,
     limits_cpu: 2_000,
+    limits_memory: 1 << 30,
+};
+
+/// A Job, such as a backup or an export: more than any of them needs, because nobody wants one to be refused at night.
+const JOB: Footprint = Footprint {
+    requests_cpu: 250,
+    requests_memory: 256 << 20,
+    limits_cpu: 1_000,
     limits_memory: 1 << 30,
 };
 
@@ -171,6 +179,7 @@ impl Check {
                     memory: limits_memory?,
                 },
                 pods: quota.pods,
+                jobs: quota.jobs,
                 storage: storage?,
             },
         })
@@ -201,10 +210,7 @@ impl Check {
             .cloud_role
             .as_ref()
             .and_then(|role| self.known("openmemory.cloudRole", role))
-            .cloned();
-        if let Some(role) = &cloud_role {
-            self.not_empty("openmemory.cloudRole", role);
-        }
+            .and_then(|role| self.parse("openmemory.cloudRole", role, RoleArn::parse));
         Some(OpenMemory {
             image: image?,
             scale: scale?,
@@ -265,7 +271,19 @@ impl Check {
             RawAcceleratorLabels::Lambda => ("lambdalabs.com/gpu-type", ("lambdalabs.com/gpu", "true")),
             RawAcceleratorLabels::Nvidia => ("nvidia.com/gpu.product", ("nvidia.com/gpu", "true")),
         };
-        let product = &raw.product;
+        // What the source document places its pods on.
+        let product = match (&raw.product, raw.labels) {
+            (Some(product), _) => product.as_str(),
+            (None, RawAcceleratorLabels::Lambda) => "rtx-4090",
+            (None, RawAcceleratorLabels::Nvidia) => {
+                self.problems.add_with_hint(
+                    key("openmemory.accelerator.product"),
+                    "is missing, and only Lambda's label has a product by default",
+                    "read it off a node with: kubectl get nodes --label-columns nvidia.com/gpu.product",
+                );
+                return None;
+            }
+        };
         let edges = |character: char| character.is_ascii_alphanumeric();
         let legal = (1..=63).contains(&product.len())
             && product.starts_with(edges)
@@ -288,7 +306,7 @@ impl Check {
             );
         }
         (legal && few).then(|| Accelerator {
-            label: (label, product.clone()),
+            label: (label, product.to_owned()),
             taint,
             count: raw.count,
         })
@@ -412,7 +430,8 @@ impl Check {
         let mut need = Footprint::default();
         need.add(&openmemory.resources, openmemory.scale.most() + 1);
         need.add(&qdrant.resources, qdrant.replicas);
-        let pods = u128::from(openmemory.scale.most() + 1 + qdrant.replicas);
+        need.add_one(JOB);
+        let pods = u128::from(openmemory.scale.most() + 1 + qdrant.replicas + 1);
         let claims = openmemory.storage.volume.size.thousandths()
             + u128::from(qdrant.replicas)
                 * (qdrant.storage.size.thousandths() + qdrant.snapshots.size.thousandths());
@@ -452,7 +471,7 @@ impl Check {
         for (name, allowed, needed, unit) in rows {
             if allowed < needed {
                 let message = format!(
-                    "leaves no room: all pods with their sidecars, and one more during a rollout, need {}",
+                    "leaves no room: all pods with their sidecars, one more during a rollout and a Job need {}",
                     unit.rounded_up(needed)
                 );
                 self.problems.add_with_hint(
@@ -608,12 +627,25 @@ struct Footprint {
 impl Footprint {
     /// Adds pods of one container and a sidecar each.
     fn add(&mut self, resources: &Resources, pods: u32) {
-        let pods = u128::from(pods);
-        self.requests_cpu += pods * (resources.requests.cpu.thousandths() + SIDECAR.requests_cpu);
-        self.requests_memory +=
-            pods * (resources.requests.memory.thousandths() / 1_000 + SIDECAR.requests_memory);
-        self.limits_cpu += pods * (resources.limits.cpu.thousandths() + SIDECAR.limits_cpu);
-        self.limits_memory += pods * (resources.limits.memory.thousandths() / 1_000 + SIDECAR.limits_memory);
+        let pod = Self {
+            requests_cpu: resources.requests.cpu.thousandths(),
+            requests_memory: resources.requests.memory.thousandths() / 1_000,
+            limits_cpu: resources.limits.cpu.thousandths(),
+            limits_memory: resources.limits.memory.thousandths() / 1_000,
+        };
+        for _ in 0..pods {
+            self.add_one(pod);
+        }
+    }
+
+    /// Adds a pod of one container and a sidecar.
+    fn add_one(&mut self, pod: Self) {
+        for container in [pod, SIDECAR] {
+            self.requests_cpu += container.requests_cpu;
+            self.requests_memory += container.requests_memory;
+            self.limits_cpu += container.limits_cpu;
+            self.limits_memory += container.limits_memory;
+        }
     }
 }
 

@@ -13,7 +13,7 @@ use schemars::generate::SchemaSettings;
 use serde::Serialize;
 
 use crate::config::{self, External, HostName, Mcp, Tiers};
-use crate::names::{self, HEALTH_ROUTE, MCP_PORT, MEMORY_ROUTE, METRICS_ROUTE, OPENMEMORY};
+use crate::names::{self, HEALTH_PATH, MCP_PORT, METRICS_PATH, OPENMEMORY, OPENMEMORY_PATH, service_host};
 use crate::parts::metadata::{self, pairs};
 
 /// The system's name.
@@ -375,12 +375,12 @@ fn core_intelligence(servers: &config::Servers) -> CoreIntelligence {
         }),
         mem0_persistent: Server {
             description: "Memory across sessions: the platform's OpenMemory",
-            host: OPENMEMORY.host(),
+            host: service_host(OPENMEMORY.service),
             port: MCP_PORT.number,
             memory_integration: vec![Level::L3],
             capabilities: vec!["persistent_store", "cross_session_recall", "adaptive_learning"],
             compliance: vec![Compliance::Soc2, Compliance::Hipaa],
-            service_mesh_path: Some(MEMORY_ROUTE),
+            service_mesh_path: Some(OPENMEMORY_PATH),
             role: None,
         },
         sophia_intelligence_unified: server(
@@ -435,14 +435,14 @@ fn server(host: Option<&HostName>, port: u16, description: &'static str) -> Opti
 fn routing() -> Routing {
     Routing {
         memory_endpoints: BTreeMap::from([
-            (MEMORY_ROUTE, memory()),
-            (HEALTH_ROUTE, format!("{}/health", memory())),
-            (METRICS_ROUTE, format!("{}/metrics", memory())),
+            (OPENMEMORY_PATH, memory()),
+            (HEALTH_PATH, format!("{}/health", memory())),
+            (METRICS_PATH, format!("{}/metrics", memory())),
         ]),
     }
 }
 
 /// The host and port of OpenMemory.
 fn memory() -> String {
-    format!("{}:{}", OPENMEMORY.host(), MCP_PORT.number)
+    format!("{}:{}", service_host(OPENMEMORY.service), MCP_PORT.number)
 }

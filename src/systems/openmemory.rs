@@ -45,7 +45,7 @@ pub fn build(config: &config::OpenMemory, shared: Shared<'_>) -> Graph {
 fn service_account(config: &config::OpenMemory) -> k8s_openapi::api::core::v1::ServiceAccount {
     let mut account = identity::service_account(OPENMEMORY);
     if let Some(role) = &config.cloud_role {
-        annotate(&mut account.metadata, "eks.amazonaws.com/role-arn", role);
+        annotate(&mut account.metadata, "eks.amazonaws.com/role-arn", role.as_str());
     }
     account
 }

@@ -112,6 +112,22 @@ fn a_wrong_value_is_told_with_its_key_and_the_way_out() {
             told("dev", "/postgres/networks", Some(json!(["10.0.0.1/8"]))),
         ),
         (
+            "the role of the source document",
+            told(
+                "dev",
+                "/openmemory/cloudRole",
+                Some(json!("arn:aws:iam::ACCOUNT:role/sophia-memory-role")),
+            ),
+        ),
+        (
+            "an accelerator without a product",
+            told(
+                "dev",
+                "/openmemory/accelerator",
+                Some(json!({"labels": "nvidia"})),
+            ),
+        ),
+        (
             "a server that is called otherwise",
             told(
                 "dev",

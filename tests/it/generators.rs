@@ -160,7 +160,8 @@ fn class() -> impl Strategy<Value = Value> {
 fn openmemory() -> impl Strategy<Value = Value> {
     let accelerator = select(vec![
         Value::Null,
-        json!({"labels": "lambda", "product": "rtx-4090"}),
+        json!({}),
+        json!({"labels": "lambda", "product": "a100"}),
         json!({"labels": "nvidia", "product": "NVIDIA-A100-SXM4-40GB", "count": 2}),
     ]);
     (1..20_u32, any::<bool>(), any::<bool>(), resources(), class(), accelerator).prop_map(
@@ -173,6 +174,7 @@ fn openmemory() -> impl Strategy<Value = Value> {
                 "resources": resources,
                 "storage": {"mode": if alone { "exclusive" } else { "shared" }, "size": "10Gi", "storageClass": class},
                 "accelerator": accelerator,
+                "cloudRole": if auto { json!("arn:aws:iam::123456789012:role/memory") } else { Value::Null },
             })
         },
     )
