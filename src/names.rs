@@ -24,6 +24,10 @@ pub const OPENMEMORY_PATH: &str = "/memory/openmemory";
 /// The header in which a server reads whose request it is. Only the mesh sets it; what a client sends under this name
 /// never reaches a server.
 pub const USER_HEADER: &str = "x-phoenix-user";
+/// The path at which the mesh answers with OpenMemory's health.
+pub const HEALTH_PATH: &str = "/memory/health";
+/// The path at which the mesh answers with OpenMemory's metrics.
+pub const METRICS_PATH: &str = "/memory/metrics";
 
 /// Which data an object holds, for those who must treat it accordingly.
 pub const DATA_CLASSIFICATION: &str = "phoenix.ai/data-classification";
@@ -78,6 +82,43 @@ impl Workload {
 /// The name under which the whole mesh knows a Service of ours.
 pub fn service_host(service: &str) -> String {
     format!("{service}.{MEMORY}.svc.cluster.local")
+}
+
+/// A tier of the memory, as the source document numbers them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Tier {
+    /// What is remembered during a session.
+    SessionCache,
+    /// The center: the primary intelligence.
+    SnowflakeCortex,
+    /// What is remembered across sessions.
+    Mem0Persistent,
+    /// Entities and how they relate.
+    KnowledgeGraph,
+    /// How people work.
+    LanggraphWorkflow,
+}
+
+impl Tier {
+    /// All of them, in the order of the document.
+    pub const ALL: [Self; 5] = [
+        Self::SessionCache,
+        Self::SnowflakeCortex,
+        Self::Mem0Persistent,
+        Self::KnowledgeGraph,
+        Self::LanggraphWorkflow,
+    ];
+
+    /// What everybody calls it in short.
+    pub fn level(self) -> &'static str {
+        match self {
+            Self::SessionCache => "L1",
+            Self::SnowflakeCortex => "L2",
+            Self::Mem0Persistent => "L3",
+            Self::KnowledgeGraph => "L4",
+            Self::LanggraphWorkflow => "L5",
+        }
+    }
 }
 
 /// A port, with the name that tells the mesh what is spoken on it.

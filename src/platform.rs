@@ -5,10 +5,22 @@ use phoenix_graph::{Graph, Object};
 use crate::config::StackConfig;
 use crate::connections::connections;
 use crate::names::Shared;
-use crate::systems::{mesh, namespace, openmemory, qdrant, secrets, trust};
+use crate::systems::{mcp, mesh, monitoring, namespace, openmemory, qdrant, secrets, trust};
+
+/// The JSON schema of the MCP configuration, for its readers.
+pub use crate::systems::mcp::schema as mcp_schema;
 
 /// The systems, by the one name that each has everywhere.
-pub const SYSTEMS: [&str; 6] = ["namespace", "secrets", "trust", "mesh", "qdrant", "openmemory"];
+pub const SYSTEMS: [&str; 8] = [
+    "namespace",
+    "secrets",
+    "trust",
+    "mesh",
+    "qdrant",
+    "openmemory",
+    "mcp",
+    "monitoring",
+];
 
 /// Builds the graph of a stack. It cannot fail: whatever could be wrong was found by validation.
 pub fn build(config: &StackConfig) -> Graph {
@@ -21,6 +33,8 @@ pub fn build(config: &StackConfig) -> Graph {
     graph.merge(mesh::build(&rows, &config.mesh, &config.cluster.mesh));
     graph.merge(qdrant::build(&config.qdrant, shared));
     graph.merge(openmemory::build(&config.openmemory, shared));
+    graph.merge(mcp::build(&config.mcp, &config.tiers));
+    graph.merge(monitoring::build(&config.tiers));
     for object in graph.objects_mut() {
         show_options(object);
     }

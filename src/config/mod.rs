@@ -14,6 +14,7 @@ mod problem;
 mod quantity;
 pub mod raw;
 mod read;
+mod role;
 pub mod secret;
 mod shape;
 mod stack;
@@ -27,6 +28,7 @@ pub use problem::{Problem, Problems};
 pub use quantity::Quantity;
 pub use raw::RawConfig;
 pub use read::read_deployment;
+pub use role::RoleArn;
 pub use stack::*;
 use validate::validate;
 

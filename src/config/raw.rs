@@ -3,6 +3,9 @@
 //! The comments on the fields are the reference: the JSON schema in `stacks/schema.json` is made
 //! from them, and editors show them. Nothing is checked here beyond the shape.
 
+mod mcp;
+mod tiers;
+
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
@@ -10,6 +13,12 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::{NAMESPACE, OrPlaceholder, Problems, secret, shape};
+
+pub use mcp::{RawHost, RawMcp, RawServer, RawServers};
+pub use tiers::{
+    RawExternal, RawKnowledgeGraph, RawLanggraphWorkflow, RawMem0Persistent, RawSessionCache,
+    RawSnowflakeCortex, RawTiers,
+};
 
 /// The configuration of one stack: everything below `phoenix:` in its stack file.
 #[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
@@ -27,6 +36,12 @@ pub struct RawConfig {
     pub qdrant: RawQdrant,
     /// The Postgres server outside the cluster that OpenMemory keeps its records in.
     pub postgres: RawPostgres,
+    /// The five tiers of the memory: their limits, and how soon each shall answer.
+    #[serde(default)]
+    pub tiers: RawTiers,
+    /// The MCP servers of the platform, for the configuration that their clients read.
+    #[serde(default)]
+    pub mcp: RawMcp,
     /// Where the values of secrets come from.
     pub secrets: RawSecrets,
     /// How requests reach the platform.
@@ -137,7 +152,7 @@ pub struct RawNamespace {
     /// Creates the namespace `sophia-mcp`. Off where somebody else owns it.
     #[serde(default)]
     pub manage_mcp: bool,
-    /// The most that all pods of the platform may ask for together; it must leave room for sidecars and for a rollout.
+    /// The most that all pods of the platform may ask for together; it must leave room for sidecars, a rollout and a Job.
     pub quota: RawQuota,
 }
 
@@ -156,6 +171,10 @@ pub struct RawQuota {
     /// The number of pods, from 1 to 10000.
     #[schemars(range(min = 1, max = 10_000))]
     pub pods: u32,
+    /// The number of Jobs, those included that have ended and are kept to be looked at, from 1 to 1000.
+    #[serde(default = "jobs")]
+    #[schemars(range(min = 1, max = 1_000))]
+    pub jobs: u32,
     /// Storage that claims may ask for.
     pub requests_storage: String,
 }
@@ -169,7 +188,8 @@ pub struct RawOpenMemory {
     /// How many pods serve, from 1 to 100; at least two in production.
     #[schemars(range(min = 1, max = 100))]
     pub replicas: u32,
-    /// Lets the number of pods follow the load, from `replicas` upwards.
+    /// Lets the number of pods follow the load, from `replicas` upwards; needs a metrics server. It can be switched on and off
+    /// on a running stack.
     #[serde(default)]
     pub autoscaling: Option<RawAutoscaling>,
     /// What a pod asks for and may use.
@@ -179,7 +199,7 @@ pub struct RawOpenMemory {
     /// The nodes with accelerators that the pods are placed on; without it they run anywhere.
     #[serde(default)]
     pub accelerator: Option<RawAccelerator>,
-    /// The cloud role of the service account, for clusters that map service accounts to roles (EKS).
+    /// The ARN of the service account's role, for clusters that map service accounts to roles (EKS).
     #[serde(default)]
     pub cloud_role: Option<OrPlaceholder<String>>,
 }
@@ -244,9 +264,11 @@ pub enum RawStorageMode {
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct RawAccelerator {
     /// Who labels and taints the nodes.
+    #[serde(default)]
     pub labels: RawAcceleratorLabels,
-    /// The accelerator as the label has it, such as `rtx-4090` or `NVIDIA-A100-SXM4-40GB`.
-    pub product: String,
+    /// The accelerator as the label has it, such as `NVIDIA-A100-SXM4-40GB`; without it, `rtx-4090` where the labels are Lambda's.
+    #[serde(default)]
+    pub product: Option<String>,
     /// How many accelerators a pod takes for itself. OpenMemory needs none: it only runs beside them.
     #[serde(default)]
     #[schemars(range(min = 0, max = 16))]
@@ -254,10 +276,11 @@ pub struct RawAccelerator {
 }
 
 /// Who labels and taints the nodes with accelerators.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum RawAcceleratorLabels {
     /// `lambdalabs.com/gpu-type` and the taint `lambdalabs.com/gpu=true:NoSchedule`.
+    #[default]
     Lambda,
     /// NVIDIA's operator: `nvidia.com/gpu.product` and the taint `nvidia.com/gpu=true:NoSchedule`.
     Nvidia,
@@ -409,6 +432,10 @@ fn private_networks() -> Vec<String> {
     ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"]
         .map(str::to_owned)
         .to_vec()
+}
+
+fn jobs() -> u32 {
+    50
 }
 
 fn audit_days() -> u32 {

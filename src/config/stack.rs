@@ -2,9 +2,17 @@
 //!
 //! Every value here has been checked. Nothing is optional that a builder would have to refuse.
 
+mod mcp;
+mod tiers;
+
 use std::collections::BTreeMap;
 
-use super::{DnsName, HostName, Image, Quantity};
+use super::{DnsName, HostName, Image, Quantity, RoleArn};
+
+pub use mcp::{Mcp, Servers};
+pub use tiers::{
+    External, KnowledgeGraph, LanggraphWorkflow, Mem0Persistent, SessionCache, SnowflakeCortex, Tiers,
+};
 
 /// The configuration of one stack, checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,6 +29,10 @@ pub struct StackConfig {
     pub qdrant: Qdrant,
     /// The Postgres server outside the cluster.
     pub postgres: Postgres,
+    /// The five tiers of the memory.
+    pub tiers: Tiers,
+    /// The MCP servers of the platform.
+    pub mcp: Mcp,
     /// Where the values of secrets come from.
     pub secrets: SecretsMode,
     /// How requests reach the platform.
@@ -118,6 +130,8 @@ pub struct Quota {
     pub limits: Amounts,
     /// The number of pods.
     pub pods: u32,
+    /// The number of Jobs, those included that have ended and are kept to be looked at.
+    pub jobs: u32,
     /// Storage that claims may ask for.
     pub storage: Quantity,
 }
@@ -136,7 +150,7 @@ pub struct OpenMemory {
     /// The nodes the pods are placed on.
     pub accelerator: Option<Accelerator>,
     /// The cloud role of the service account.
-    pub cloud_role: Option<String>,
+    pub cloud_role: Option<RoleArn>,
 }
 
 /// How many pods serve.

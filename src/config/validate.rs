@@ -1,6 +1,8 @@
 //! From what was written to what is meant. Everything that can be wrong is found here, all of it
 //! in one run, and nothing behind this point can fail.
 
+mod mcp;
+
 use super::placeholder::{OrPlaceholder, Placeholder};
 use super::raw::{
     RawAccelerator, RawAcceleratorLabels, RawAmounts, RawCluster, RawConfig, RawEnvironment, RawNamespace,
@@ -11,7 +13,7 @@ use super::stack::{
     Accelerator, Amounts, Cluster, Environment, MemoryStorage, Mesh, Monitoring, Namespace, OpenMemory,
     Postgres, Qdrant, Quota, Resources, Scale, SecretsMode, StackConfig, Volume,
 };
-use super::{DnsName, HostName, Image, NAMESPACE, Problems, Quantity};
+use super::{DnsName, HostName, Image, NAMESPACE, Problems, Quantity, RoleArn};
 
 mod mesh;
 
@@ -21,6 +23,14 @@ const SIDECAR: Footprint = Footprint {
     requests_cpu: 100,
     requests_memory: 128 << 20,
     limits_cpu: 2_000,
+    limits_memory: 1 << 30,
+};
+
+/// A Job, such as a backup or an export: more than any of them needs, because nobody wants one to be refused at night.
+const JOB: Footprint = Footprint {
+    requests_cpu: 250,
+    requests_memory: 256 << 20,
+    limits_cpu: 1_000,
     limits_memory: 1 << 30,
 };
 
@@ -64,6 +74,8 @@ impl Check {
         let mesh = self.routing(&raw.mesh);
         let trust = self.trust(&raw.trust);
         self.gateway_is_guarded(raw);
+        let tiers = self.tiers(&raw.tiers);
+        let mcp = self.mcp(&raw.mcp);
         self.sandbox(raw);
         if let (Some(namespace), Some(openmemory), Some(qdrant)) = (&namespace, &openmemory, &qdrant) {
             self.quota_leaves_room(&namespace.quota, openmemory, qdrant);
@@ -79,6 +91,8 @@ impl Check {
             openmemory: openmemory?,
             qdrant: qdrant?,
             postgres: postgres?,
+            tiers: tiers?,
+            mcp: mcp?,
             secrets: match raw.secrets.mode {
                 RawSecretsMode::Local => SecretsMode::Local,
             },
@@ -174,6 +188,7 @@ impl Check {
                     memory: limits_memory?,
                 },
                 pods: quota.pods,
+                jobs: quota.jobs,
                 storage: storage?,
             },
         })
@@ -204,10 +219,7 @@ impl Check {
             .cloud_role
             .as_ref()
             .and_then(|role| self.known("openmemory.cloudRole", role))
-            .cloned();
-        if let Some(role) = &cloud_role {
-            self.not_empty("openmemory.cloudRole", role);
-        }
+            .and_then(|role| self.parse("openmemory.cloudRole", role, RoleArn::parse));
         Some(OpenMemory {
             image: image?,
             scale: scale?,
@@ -268,7 +280,19 @@ impl Check {
             RawAcceleratorLabels::Lambda => ("lambdalabs.com/gpu-type", ("lambdalabs.com/gpu", "true")),
             RawAcceleratorLabels::Nvidia => ("nvidia.com/gpu.product", ("nvidia.com/gpu", "true")),
         };
-        let product = &raw.product;
+        // What the source document places its pods on.
+        let product = match (&raw.product, raw.labels) {
+            (Some(product), _) => product.as_str(),
+            (None, RawAcceleratorLabels::Lambda) => "rtx-4090",
+            (None, RawAcceleratorLabels::Nvidia) => {
+                self.problems.add_with_hint(
+                    key("openmemory.accelerator.product"),
+                    "is missing, and only Lambda's label has a product by default",
+                    "read it off a node with: kubectl get nodes --label-columns nvidia.com/gpu.product",
+                );
+                return None;
+            }
+        };
         let edges = |character: char| character.is_ascii_alphanumeric();
         let legal = (1..=63).contains(&product.len())
             && product.starts_with(edges)
@@ -291,7 +315,7 @@ impl Check {
             );
         }
         (legal && few).then(|| Accelerator {
-            label: (label, product.clone()),
+            label: (label, product.to_owned()),
             taint,
             count: raw.count,
         })
@@ -415,7 +439,8 @@ impl Check {
         let mut need = Footprint::default();
         need.add(&openmemory.resources, openmemory.scale.most() + 1);
         need.add(&qdrant.resources, qdrant.replicas);
-        let pods = u128::from(openmemory.scale.most() + 1 + qdrant.replicas);
+        need.add_one(JOB);
+        let pods = u128::from(openmemory.scale.most() + 1 + qdrant.replicas + 1);
         let claims = openmemory.storage.volume.size.thousandths()
             + u128::from(qdrant.replicas)
                 * (qdrant.storage.size.thousandths() + qdrant.snapshots.size.thousandths());
@@ -455,7 +480,7 @@ impl Check {
         for (name, allowed, needed, unit) in rows {
             if allowed < needed {
                 let message = format!(
-                    "leaves no room: all pods with their sidecars, and one more during a rollout, need {}",
+                    "leaves no room: all pods with their sidecars, one more during a rollout and a Job need {}",
                     unit.rounded_up(needed)
                 );
                 self.problems.add_with_hint(
@@ -611,12 +636,25 @@ struct Footprint {
 impl Footprint {
     /// Adds pods of one container and a sidecar each.
     fn add(&mut self, resources: &Resources, pods: u32) {
-        let pods = u128::from(pods);
-        self.requests_cpu += pods * (resources.requests.cpu.thousandths() + SIDECAR.requests_cpu);
-        self.requests_memory +=
-            pods * (resources.requests.memory.thousandths() / 1_000 + SIDECAR.requests_memory);
-        self.limits_cpu += pods * (resources.limits.cpu.thousandths() + SIDECAR.limits_cpu);
-        self.limits_memory += pods * (resources.limits.memory.thousandths() / 1_000 + SIDECAR.limits_memory);
+        let pod = Self {
+            requests_cpu: resources.requests.cpu.thousandths(),
+            requests_memory: resources.requests.memory.thousandths() / 1_000,
+            limits_cpu: resources.limits.cpu.thousandths(),
+            limits_memory: resources.limits.memory.thousandths() / 1_000,
+        };
+        for _ in 0..pods {
+            self.add_one(pod);
+        }
+    }
+
+    /// Adds a pod of one container and a sidecar.
+    fn add_one(&mut self, pod: Self) {
+        for container in [pod, SIDECAR] {
+            self.requests_cpu += container.requests_cpu;
+            self.requests_memory += container.requests_memory;
+            self.limits_cpu += container.limits_cpu;
+            self.limits_memory += container.limits_memory;
+        }
     }
 }
 

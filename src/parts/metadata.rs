@@ -9,10 +9,15 @@ use crate::names::{self, Workload};
 /// Labels in the order that Kubernetes keeps them.
 pub type Labels = BTreeMap<String, String>;
 
-/// Metadata of a namespaced object of `system`.
+/// Metadata of an object of `system` in the platform's own namespace.
 pub fn in_memory(system: &str, name: &str) -> ObjectMeta {
+    in_namespace(system, names::MEMORY, name)
+}
+
+/// Metadata of an object of `system` in a namespace, which may be a neighbour's.
+pub fn in_namespace(system: &str, namespace: &str, name: &str) -> ObjectMeta {
     ObjectMeta {
-        namespace: Some(names::MEMORY.to_owned()),
+        namespace: Some(namespace.to_owned()),
         ..of_cluster(system, name)
     }
 }

@@ -1,7 +1,9 @@
 //! One module a system. Each takes its own configuration and the shared names, and gives back
 //! its resources; none calls another.
 
+pub mod mcp;
 pub mod mesh;
+pub mod monitoring;
 pub mod namespace;
 pub mod openmemory;
 pub mod qdrant;

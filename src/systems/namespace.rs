@@ -84,6 +84,8 @@ fn quota(config: &config::Quota) -> ResourceQuota {
                 ("limits.cpu".to_owned(), config.limits.cpu.to_kubernetes()),
                 ("limits.memory".to_owned(), config.limits.memory.to_kubernetes()),
                 ("pods".to_owned(), Quantity(config.pods.to_string())),
+                // A schedule that went wild would otherwise fill the API server with Jobs.
+                ("count/jobs.batch".to_owned(), Quantity(config.jobs.to_string())),
                 ("requests.storage".to_owned(), config.storage.to_kubernetes()),
             ])),
             ..Default::default()

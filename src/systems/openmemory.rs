@@ -38,21 +38,14 @@ pub fn build(config: &config::OpenMemory, shared: Shared<'_>) -> Graph {
     if let Some(budget) = availability::disruption_budget(OPENMEMORY, config.scale.least(), Unready::MayGo) {
         graph.insert(budget);
     }
-    if let Scale::Auto {
-        min,
-        max,
-        cpu_percent,
-    } = config.scale
-    {
-        graph.insert(autoscaler(min, max, cpu_percent));
-    }
+    graph.insert(autoscaler(config.scale));
     graph
 }
 
 fn service_account(config: &config::OpenMemory) -> k8s_openapi::api::core::v1::ServiceAccount {
     let mut account = identity::service_account(OPENMEMORY);
     if let Some(role) = &config.cloud_role {
-        annotate(&mut account.metadata, "eks.amazonaws.com/role-arn", role);
+        annotate(&mut account.metadata, "eks.amazonaws.com/role-arn", role.as_str());
     }
     account
 }
@@ -105,11 +98,8 @@ fn deployment(config: &config::OpenMemory, shared: Shared<'_>) -> Deployment {
     Deployment {
         metadata,
         spec: Some(DeploymentSpec {
-            // With an autoscaler the number is its business: a number here would fight it at the next `up`.
-            replicas: match config.scale {
-                Scale::Fixed(replicas) => Some(count(replicas)),
-                Scale::Auto { .. } => None,
-            },
+            // The number is the autoscaler's business, always: `docs/decisions/0007-the-autoscaler-is-always-there.md`.
+            replicas: None,
             selector: metadata::selector(OPENMEMORY),
             strategy: Some(strategy(config)),
             template: PodTemplateSpec {
@@ -244,7 +234,15 @@ fn server(config: &config::OpenMemory, shared: Shared<'_>) -> Container {
     }
 }
 
-fn autoscaler(min: u32, max: u32, cpu_percent: u32) -> HorizontalPodAutoscaler {
+/// Holds the number of pods; one that may not change is the least and the most at once.
+///
+/// Bounds that leave no choice are kept without any metric, so a cluster without a metrics server keeps them too.
+fn autoscaler(scale: Scale) -> HorizontalPodAutoscaler {
+    let cpu_percent = match scale {
+        Scale::Auto { cpu_percent, .. } => cpu_percent,
+        // What the API server writes where nothing is said; it decides nothing here.
+        Scale::Fixed(_) => 80,
+    };
     HorizontalPodAutoscaler {
         metadata: metadata::of_workload(OPENMEMORY, OPENMEMORY.name),
         spec: Some(HorizontalPodAutoscalerSpec {
@@ -253,8 +251,8 @@ fn autoscaler(min: u32, max: u32, cpu_percent: u32) -> HorizontalPodAutoscaler {
                 kind: "Deployment".to_owned(),
                 name: OPENMEMORY.name.to_owned(),
             },
-            min_replicas: Some(count(min)),
-            max_replicas: count(max),
+            min_replicas: Some(count(scale.least())),
+            max_replicas: count(scale.most()),
             metrics: Some(vec![MetricSpec {
                 type_: "Resource".to_owned(),
                 resource: Some(ResourceMetricSource {

@@ -92,9 +92,7 @@ fn requests(workload: Workload, rows: &[Connection], cluster: &Cluster) -> Autho
                 source.request_principals = Some(vec!["*".to_owned()]);
             }
             Some(AuthorizationPolicyRules {
-                from: Some(vec![AuthorizationPolicyRulesFrom {
-                    source: Some(source),
-                }]),
+                from: Some(vec![AuthorizationPolicyRulesFrom { source: Some(source) }]),
                 to: Some(vec![AuthorizationPolicyRulesTo {
                     operation: Some(operation),
                 }]),

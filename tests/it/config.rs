@@ -112,6 +112,58 @@ fn a_wrong_value_is_told_with_its_key_and_the_way_out() {
             told("dev", "/postgres/networks", Some(json!(["10.0.0.1/8"]))),
         ),
         (
+            "the role of the source document",
+            told(
+                "dev",
+                "/openmemory/cloudRole",
+                Some(json!("arn:aws:iam::ACCOUNT:role/sophia-memory-role")),
+            ),
+        ),
+        (
+            "an accelerator without a product",
+            told(
+                "dev",
+                "/openmemory/accelerator",
+                Some(json!({"labels": "nvidia"})),
+            ),
+        ),
+        (
+            "a server that is called otherwise",
+            told(
+                "dev",
+                "/mcp/servers/git_hub",
+                Some(json!({"external": {"host": "a.example.com"}})),
+            ),
+        ),
+        (
+            "a server that is neither ours nor external",
+            told("dev", "/mcp/servers/github", Some(json!("github.example.com"))),
+        ),
+        (
+            "a server in the platform's own namespace",
+            told(
+                "dev",
+                "/mcp/servers/github/external/host",
+                Some(json!("github.sophia-memory.svc.cluster.local")),
+            ),
+        ),
+        (
+            "a store without a host name",
+            told("dev", "/tiers/sessionCache/external/host", Some(json!("redis"))),
+        ),
+        (
+            "a target that no tier can have",
+            told("prod", "/tiers/mem0Persistent/latencyMs", Some(json!(0))),
+        ),
+        (
+            "vectors of another model",
+            told(
+                "prod",
+                "/tiers/snowflakeCortex/vectorDimension",
+                Some(json!(1024)),
+            ),
+        ),
+        (
             "a secret in clear",
             told("dev", "/openaiApiKey", Some(json!("anything"))),
         ),
@@ -211,8 +263,20 @@ fn the_engine_and_the_file_give_the_same_configuration() {
             (file.openmemory, file.qdrant, file.namespace)
         );
         assert_eq!(
-            (read.postgres, read.protect, read.environment),
-            (file.postgres, file.protect, file.environment)
+            (
+                read.postgres,
+                read.tiers,
+                read.mcp,
+                read.protect,
+                read.environment
+            ),
+            (
+                file.postgres,
+                file.tiers,
+                file.mcp,
+                file.protect,
+                file.environment
+            )
         );
         assert_eq!(read.cluster.identifier, file.cluster.identifier);
     }
@@ -273,6 +337,8 @@ fn what_may_be_a_pasted_secret_is_not_repeated() {
         "/qdrant/storage/size",
         "/postgres/port",
         "/cluster/monitoring",
+        "/tiers/snowflakeCortex/external/host",
+        "/mcp/servers/github/external/host",
     ] {
         let told = told("dev", pointer, Some(json!(pasted)));
         assert!(!told.contains("canary"), "{told}");

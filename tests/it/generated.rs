@@ -27,6 +27,12 @@ fn the_schema_of_the_stack_files_is_as_generated() {
 }
 
 #[test]
+fn the_schema_of_the_mcp_configuration_is_as_generated() {
+    let schema = serde_json::to_string_pretty(&phoenix::platform::mcp_schema()).unwrap();
+    is_as_generated("docs/phoenix_mem0_mcp_config.schema.json", &format!("{schema}\n"));
+}
+
+#[test]
 fn the_page_of_the_command_is_as_generated() {
     is_as_generated("docs/cli.md", &phoenix_cli::docs::markdown());
 }

@@ -15,10 +15,12 @@ pub fn good() -> impl Strategy<Value = BTreeMap<String, Value>> {
         namespace(),
         cluster(),
         postgres(),
+        tiers(),
+        mcp(),
         any::<bool>(),
     )
         .prop_map(
-            |(environment, mut openmemory, mut qdrant, namespace, cluster, postgres, protect)| {
+            |(environment, mut openmemory, mut qdrant, namespace, cluster, postgres, tiers, mcp, protect)| {
                 if environment == "prod" {
                     // Production asks for more than one of everything, by digest.
                     openmemory["image"] = json!(pinned("team/openmemory"));
@@ -41,6 +43,8 @@ pub fn good() -> impl Strategy<Value = BTreeMap<String, Value>> {
                     ("phoenix:namespace".to_owned(), namespace),
                     ("phoenix:cluster".to_owned(), cluster),
                     ("phoenix:postgres".to_owned(), postgres),
+                    ("phoenix:tiers".to_owned(), tiers),
+                    ("phoenix:mcp".to_owned(), mcp),
                     ("phoenix:secrets".to_owned(), json!({"mode": "local"})),
                     ("phoenix:protect".to_owned(), json!(protect)),
                     ("aws:region".to_owned(), json!("eu-central-1")),
@@ -156,7 +160,8 @@ fn class() -> impl Strategy<Value = Value> {
 fn openmemory() -> impl Strategy<Value = Value> {
     let accelerator = select(vec![
         Value::Null,
-        json!({"labels": "lambda", "product": "rtx-4090"}),
+        json!({}),
+        json!({"labels": "lambda", "product": "a100"}),
         json!({"labels": "nvidia", "product": "NVIDIA-A100-SXM4-40GB", "count": 2}),
     ]);
     (1..20_u32, any::<bool>(), any::<bool>(), resources(), class(), accelerator).prop_map(
@@ -169,6 +174,7 @@ fn openmemory() -> impl Strategy<Value = Value> {
                 "resources": resources,
                 "storage": {"mode": if alone { "exclusive" } else { "shared" }, "size": "10Gi", "storageClass": class},
                 "accelerator": accelerator,
+                "cloudRole": if auto { json!("arn:aws:iam::123456789012:role/memory") } else { Value::Null },
             })
         },
     )
@@ -228,6 +234,56 @@ fn postgres() -> impl Strategy<Value = Value> {
         json!({"host": "10.1.2.3", "port": 6432, "networks": ["10.1.2.0/24", "10.1.3.7/32"]}),
         json!({"host": {"placeholder": "the host"}}),
     ])
+}
+
+fn tiers() -> impl Strategy<Value = Value> {
+    let external = || {
+        select(vec![
+            Value::Null,
+            json!({"host": "store.example.com"}),
+            json!({"host": "store.sophia-data.svc.cluster.local", "port": 6380}),
+            json!({"host": {"placeholder": "the host"}}),
+        ])
+    };
+    let number = || 1..50_000_u32;
+    (
+        (external(), number(), number()),
+        (external(), select(vec![("e5-base-v2", 768), ("other \"model\"", 1024)]), number()),
+        (1..1441_u32, number()),
+        (external(), number(), number()),
+        (external(), number(), number()),
+    )
+        .prop_map(|(cache, snowflake, mem0, knowledge, workflow)| {
+            without_nulls(json!({
+                "sessionCache": {"external": cache.0, "ttlSeconds": cache.1, "latencyMs": cache.2},
+                "snowflakeCortex": {"external": snowflake.0, "embeddingModel": snowflake.1.0, "vectorDimension": snowflake.1.1, "latencyMs": snowflake.2},
+                "mem0Persistent": {"syncIntervalMinutes": mem0.0, "latencyMs": mem0.1},
+                "knowledgeGraph": {"external": knowledge.0, "maxRelationships": knowledge.1, "latencyMs": knowledge.2},
+                "langgraphWorkflow": {"external": workflow.0, "maxWorkflowHistory": workflow.1, "latencyMs": workflow.2},
+            }))
+        })
+}
+
+fn mcp() -> impl Strategy<Value = Value> {
+    let server = select(vec![
+        Value::Null,
+        json!({"external": {"host": "mcp.example.com"}}),
+        json!({"external": {"host": "tasks.sophia-mcp.svc.cluster.local"}}),
+        json!({"external": {"host": {"placeholder": "the host"}}}),
+    ]);
+    prop::collection::vec(server, 7).prop_map(|servers| {
+        let names = [
+            "ai_memory",
+            "sophia_intelligence_unified",
+            "snowflake_unified",
+            "codacy",
+            "github",
+            "linear",
+            "asana",
+        ];
+        let servers: Value = names.into_iter().map(str::to_owned).zip(servers).collect();
+        without_nulls(json!({"servers": servers}))
+    })
 }
 
 fn without_nulls(value: Value) -> Value {

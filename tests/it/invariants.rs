@@ -13,6 +13,9 @@ use serde_json::{Value, json};
 use crate::generators::good;
 use crate::support::{STACKS, stack};
 
+/// Namespaces of other teams.
+const NEIGHBOURS: [&str; 2] = ["sophia-ai", "sophia-mcp"];
+
 /// Everything that is wrong with a graph, as sentences. Empty for every graph that we build.
 fn findings(graph: &Graph) -> Vec<String> {
     let mut found = Vec::new();
@@ -23,6 +26,8 @@ fn findings(graph: &Graph) -> Vec<String> {
         containers_are_safe(object, &mut found);
         selectors_match(graph, object, &mut found);
     }
+    hosts_of_ours_are_there(graph, &mut found);
+    neighbours_are_left_alone(graph, &mut found);
     services_reach_pods(graph, &mut found);
     stores_are_not_shared(graph, &mut found);
     found
@@ -74,7 +79,7 @@ fn labels_are_there(object: &Object, found: &mut Vec<String>) {
     }
     let holds_data =
         ["Namespace", "Secret", "StatefulSet", "PersistentVolumeClaim"].contains(&object.id.kind.as_str());
-    let is_ours = !["sophia-ai", "sophia-mcp"].contains(&object.id.name.as_str());
+    let is_ours = !NEIGHBOURS.contains(&object.id.name.as_str());
     let classified = object
         .body()
         .pointer("/metadata/labels")
@@ -86,7 +91,10 @@ fn labels_are_there(object: &Object, found: &mut Vec<String>) {
 
 fn references_resolve(graph: &Graph, object: &Object, found: &mut Vec<String>) {
     for reference in references(object) {
-        if graph.object(&reference.target).is_none() {
+        // A neighbour's namespace is there already where we do not make it.
+        let is_neighbour =
+            reference.target.kind == "Namespace" && NEIGHBOURS.contains(&reference.target.name.as_str());
+        if graph.object(&reference.target).is_none() && !is_neighbour {
             found.push(format!(
                 "{} names {}, which is not there",
                 object.id, reference.target
@@ -218,6 +226,70 @@ fn selectors_match(graph: &Graph, object: &Object, found: &mut Vec<String>) {
     }
 }
 
+/// Whoever is told a host of the platform's namespace, in a setting or in a file, finds a Service there, and the port.
+fn hosts_of_ours_are_there(graph: &Graph, found: &mut Vec<String>) {
+    const OURS: &str = ".sophia-memory.svc.cluster.local";
+    let in_name = |character: char| character.is_ascii_alphanumeric() || "-.".contains(character);
+    for object in graph.objects() {
+        for text in texts(object.body()) {
+            for (at, _) in text.match_indices(OURS) {
+                let name = text[..at].rsplit(|character| !in_name(character)).next().unwrap();
+                let port = text[at + OURS.len()..].strip_prefix(':').map(|rest| {
+                    let end = rest.find(|character: char| !character.is_ascii_digit());
+                    rest[..end.unwrap_or(rest.len())]
+                        .parse::<u16>()
+                        .unwrap_or_default()
+                });
+                let id = Id::namespaced("", "Service", "sophia-memory", name);
+                let ports: Vec<_> = graph
+                    .object(&id)
+                    .into_iter()
+                    .flat_map(|service| list(&service.body()["spec"], "ports"))
+                    .collect();
+                if ports.is_empty() {
+                    found.push(format!("{} names the host {name}, which is not there", object.id));
+                } else if port.is_some_and(|port| ports.iter().all(|served| served["port"] != json!(port))) {
+                    found.push(format!(
+                        "{} names a port of {name} that it does not have",
+                        object.id
+                    ));
+                }
+            }
+        }
+    }
+}
+
+fn texts(value: &Value) -> Vec<&str> {
+    match value {
+        Value::String(text) => vec![text],
+        Value::Array(items) => items.iter().flat_map(texts).collect(),
+        Value::Object(fields) => fields.values().flat_map(texts).collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// In a namespace of somebody else, an object must not reach further than our own workloads.
+fn neighbours_are_left_alone(graph: &Graph, found: &mut Vec<String>) {
+    let neighbours = graph.objects().filter(|object| {
+        let namespace = object.id.namespace.as_deref();
+        namespace.is_some_and(|namespace| NEIGHBOURS.contains(&namespace))
+    });
+    for object in neighbours {
+        let selector = match object.id.kind.as_str() {
+            "ConfigMap" => continue,
+            "NetworkPolicy" => object.body().pointer("/spec/podSelector/matchLabels"),
+            "Sidecar" => object.body().pointer("/spec/workloadSelector/labels"),
+            _ => object.body().pointer("/spec/selector/matchLabels"),
+        };
+        if selector
+            .and_then(Value::as_object)
+            .is_none_or(serde_json::Map::is_empty)
+        {
+            found.push(format!("{} is about pods of a neighbour", object.id));
+        }
+    }
+}
+
 fn services_reach_pods(graph: &Graph, found: &mut Vec<String>) {
     for (object, service) in graph.all::<Service>() {
         let spec = service.spec.unwrap();
@@ -252,14 +324,15 @@ fn services_reach_pods(graph: &Graph, found: &mut Vec<String>) {
     }
 }
 
-/// A claim that one node may mount never serves a workload that may have two pods.
+/// The number of a deployment's pods is its autoscaler's alone, and a claim that one node may mount never serves a
+/// workload that may have two pods.
 fn stores_are_not_shared(graph: &Graph, found: &mut Vec<String>) {
     for object in graph.objects().filter(|object| object.id.kind == "Deployment") {
-        let scaled = graph
+        let most = graph
             .objects()
-            .any(|other| other.id.kind == "HorizontalPodAutoscaler" && other.id.name == object.id.name);
-        let replicas = object.body().pointer("/spec/replicas").and_then(Value::as_u64);
-        if scaled == replicas.is_some() {
+            .find(|other| other.id.kind == "HorizontalPodAutoscaler" && other.id.name == object.id.name)
+            .and_then(|autoscaler| autoscaler.body().pointer("/spec/maxReplicas"));
+        if most.is_none() || object.body().pointer("/spec/replicas").is_some() {
             found.push(format!(
                 "{} has its number of pods from two sides, or from none",
                 object.id
@@ -273,7 +346,7 @@ fn stores_are_not_shared(graph: &Graph, found: &mut Vec<String>) {
                 continue;
             };
             let exclusive = claim.body()["spec"]["accessModes"] == json!(["ReadWriteOnce"]);
-            if exclusive && (scaled || replicas != Some(1)) {
+            if exclusive && most != Some(&json!(1)) {
                 found.push(format!("{} may have several pods on {}", object.id, claim.id));
             }
         }
@@ -430,6 +503,13 @@ fn each_kind_of_breakage_is_found() {
             "may have several pods",
         ),
         (
+            "HorizontalPodAutoscaler",
+            "openmemory-mcp-server",
+            "/metadata/name".to_owned(),
+            json!("other"),
+            "has its number of pods from two sides, or from none",
+        ),
+        (
             "NetworkPolicy",
             "qdrant",
             "/spec/podSelector/matchLabels/app".to_owned(),
@@ -463,6 +543,27 @@ fn each_kind_of_breakage_is_found() {
             "/metadata/labels/app.kubernetes.io~1name".to_owned(),
             Value::Null,
             "has no label",
+        ),
+        (
+            "Service",
+            "openmemory-mcp-service",
+            "/metadata/name".to_owned(),
+            json!("other"),
+            "names the host openmemory-mcp-service, which is not there",
+        ),
+        (
+            "ConfigMap",
+            "phoenix-mem0-config",
+            "/data/phoenix_mem0_mcp_config.json".to_owned(),
+            json!("http://qdrant-service.sophia-memory.svc.cluster.local:6335/"),
+            "names a port of qdrant-service that it does not have",
+        ),
+        (
+            "NetworkPolicy",
+            "deny-all",
+            "/metadata/namespace".to_owned(),
+            json!("sophia-ai"),
+            "is about pods of a neighbour",
         ),
         (
             "ConfigMap",

@@ -1,13 +1,21 @@
 //! What the platform promises, each as a test of its own.
 
+use std::collections::BTreeMap;
+
 use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
+use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
+use k8s_openapi::api::core::v1::ConfigMap;
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 use kcr_security_istio_io::v1::authorizationpolicies::AuthorizationPolicy;
 use kcr_security_istio_io::v1::peerauthentications::{PeerAuthentication, PeerAuthenticationMtlsMode};
+use phoenix::config::check;
 use phoenix::connections::{Peer, Traffic, connections};
 use phoenix::names::WORKLOADS;
+use phoenix::platform;
+use phoenix_graph::{Graph, Object};
+use serde_json::{Value, json};
 
-use crate::support::{STACKS, stack};
+use crate::support::{STACKS, keys, stack};
 
 #[test]
 fn every_workload_speaks_mutual_tls_only() {
@@ -115,6 +123,43 @@ fn no_http_attribute_stands_on_a_port_that_speaks_tcp() {
 }
 
 #[test]
+fn switching_autoscaling_touches_only_the_autoscaler_and_its_least_is_the_declared_number() {
+    // A deployment whose number leaves the manifest has one pod for a moment.
+    let with = |autoscaling: Option<Value>| {
+        let mut keys = keys("prod");
+        let openmemory = keys
+            .get_mut("phoenix:openmemory")
+            .unwrap()
+            .as_object_mut()
+            .unwrap();
+        openmemory.remove("autoscaling");
+        openmemory.extend(autoscaling.map(|autoscaling| ("autoscaling".to_owned(), autoscaling)));
+        platform::build(&check(&keys).unwrap())
+    };
+    let (on, off) = (
+        with(Some(json!({"maxReplicas": 6, "cpuPercent": 60}))),
+        with(None),
+    );
+    let bounds = |graph: &Graph| {
+        let autoscaler: HorizontalPodAutoscaler =
+            graph.get(Some("sophia-memory"), "openmemory-mcp-server").unwrap();
+        let spec = autoscaler.spec.unwrap();
+        (spec.min_replicas, spec.max_replicas)
+    };
+    assert_eq!((bounds(&on), bounds(&off)), ((Some(3), 6), (Some(3), 3)));
+    let changed: Vec<_> = on
+        .objects()
+        .filter(|object| off.object(&object.id).map(Object::body) != Some(object.body()))
+        .map(|object| object.id.to_string())
+        .collect();
+    assert_eq!(
+        changed,
+        ["HorizontalPodAutoscaler sophia-memory/openmemory-mcp-server"]
+    );
+    assert_eq!(on.len(), off.len());
+}
+
+#[test]
 fn gpu_nodes_are_tolerated_and_chosen() {
     for name in STACKS {
         let server: Deployment = stack(name)
@@ -163,6 +208,116 @@ fn the_loss_of_a_peer_stops_neither_reads_nor_writes() {
             "{name}"
         );
     }
+}
+
+/// A file of a ConfigMap.
+fn json_of(graph: &Graph, namespace: &str, name: &str, file: &str) -> Value {
+    let map: ConfigMap = graph.get(Some(namespace), name).unwrap();
+    serde_json::from_str(&map.data.unwrap()[file]).unwrap()
+}
+
+#[test]
+fn clients_are_told_of_the_eight_servers_and_the_five_tiers_of_the_document() {
+    for name in STACKS {
+        let graph = stack(name).graph;
+        let told = json_of(
+            &graph,
+            "sophia-ai",
+            "phoenix-mem0-config",
+            "phoenix_mem0_mcp_config.json",
+        );
+        let ports: Vec<_> = told["enhanced_mcp_servers"]["core_intelligence"]
+            .as_object()
+            .unwrap()
+            .iter()
+            .map(|(name, server)| (name.as_str(), server["port"].as_u64().unwrap()))
+            .collect();
+        assert_eq!(
+            ports,
+            [
+                ("ai_memory", 9000),
+                ("asana", 9004),
+                ("codacy", 9003),
+                ("github", 9007),
+                ("linear", 9006),
+                ("mem0_persistent", 9010),
+                ("snowflake_unified", 8080),
+                ("sophia_intelligence_unified", 8001),
+            ]
+        );
+        let tiers = &told["memory_tier_configuration"];
+        let number = |path: &str| tiers.pointer(path).unwrap().as_u64().unwrap();
+        assert_eq!(
+            [
+                number("/L1_session_cache/ttl_seconds"),
+                number("/L1_session_cache/max_size_mb"),
+                number("/L2_snowflake_cortex/vector_dimension"),
+                number("/L3_mem0_persistent/sync_interval_minutes"),
+                number("/L4_knowledge_graph/max_relationships"),
+                number("/L5_langgraph_workflow/max_workflow_history"),
+            ],
+            [3600, 512, 768, 15, 1000, 100]
+        );
+    }
+}
+
+#[test]
+fn a_server_that_nobody_runs_is_not_told_to_clients() {
+    let mut keys = keys("dev");
+    keys.get_mut("phoenix:mcp").unwrap()["servers"]
+        .as_object_mut()
+        .unwrap()
+        .remove("asana");
+    let told = json_of(
+        &platform::build(&check(&keys).unwrap()),
+        "sophia-ai",
+        "phoenix-mem0-config",
+        "phoenix_mem0_mcp_config.json",
+    );
+    let servers = &told["enhanced_mcp_servers"]["core_intelligence"];
+    assert!(servers.get("asana").is_none() && servers.get("linear").is_some());
+}
+
+#[test]
+fn the_dashboard_asks_what_the_document_asks_and_draws_the_targets_of_the_stack() {
+    let dashboard = |keys: &BTreeMap<String, Value>| {
+        json_of(
+            &platform::build(&check(keys).unwrap()),
+            "sophia-memory",
+            "phoenix-mem0-dashboard",
+            "phoenix-mem0-dashboard.json",
+        )
+    };
+    let lines = |dashboard: &Value| -> Vec<f64> {
+        dashboard["panels"][0]["fieldConfig"]["defaults"]["thresholds"]["steps"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter_map(|step| step["value"].as_f64())
+            .collect()
+    };
+    let mut keys = keys("prod");
+    let shipped = dashboard(&keys);
+    let asked: Vec<_> = shipped["panels"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|panel| panel["targets"][0]["expr"].as_str().unwrap())
+        .collect();
+    assert_eq!(
+        asked,
+        [
+            "sophia_memory_tier_response_time",
+            "sophia_mem0_health_status",
+            "rate(sophia_mem0_learning_events[5m])",
+            "sophia_snowflake_mem0_sync_success_rate",
+        ]
+    );
+    assert_eq!(shipped["uid"], "phoenix-mem0-dashboard", "addresses hold it");
+    // L2 and L5 share a line.
+    assert_eq!(lines(&shipped), [50.0, 100.0, 150.0, 200.0]);
+    keys.get_mut("phoenix:tiers").unwrap()["mem0Persistent"]["latencyMs"] = json!(250);
+    assert_eq!(lines(&dashboard(&keys)), [50.0, 100.0, 150.0, 250.0]);
 }
 
 #[test]

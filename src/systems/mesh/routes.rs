@@ -40,8 +40,8 @@ pub fn by_path(hosts: &[String], through_gateway: bool, callers: &[String]) -> V
                     r#match: Some(below(OPENMEMORY_PATH).to_vec()),
                     ..to_server("openmemory", UNBOUNDED, NOT_REACHED)
                 },
-                rewritten("health", "/memory/health", "/health"),
-                rewritten("metrics", "/memory/metrics", "/metrics"),
+                rewritten("health", names::HEALTH_PATH, "/health"),
+                rewritten("metrics", names::METRICS_PATH, "/metrics"),
             ]),
             export_to: Some(callers.to_vec()),
             ..Default::default()

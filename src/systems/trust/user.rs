@@ -1,5 +1,6 @@
 //! Whose request it is: told by the token of a person, and by nothing else that a client sends.
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kcr_networking_istio_io::v1alpha3::envoyfilters::{
     EnvoyFilterConfigPatchesApplyTo, EnvoyFilterConfigPatchesMatch, EnvoyFilterConfigPatchesMatchContext,
     EnvoyFilterConfigPatchesMatchListener, EnvoyFilterConfigPatchesMatchListenerFilterChain,
@@ -10,7 +11,6 @@ use kcr_security_istio_io::v1::requestauthentications::{
     RequestAuthentication, RequestAuthenticationJwtRules, RequestAuthenticationJwtRulesOutputClaimToHeaders,
     RequestAuthenticationSelector, RequestAuthenticationSpec,
 };
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use phoenix_graph::Object;
 use serde::Serialize;
 

@@ -1,0 +1,29 @@
+//! The MCP servers beside OpenMemory.
+
+use crate::config::HostName;
+
+/// The MCP servers of the platform.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mcp {
+    /// Where the servers are that this stack does not run.
+    pub servers: Servers,
+}
+
+/// The hosts of the servers, none of them in the platform's own namespace; clients are told of no other.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Servers {
+    /// Memory of the assistants.
+    pub ai_memory: Option<HostName>,
+    /// Orchestration that knows the memory.
+    pub sophia_intelligence_unified: Option<HostName>,
+    /// Snowflake Cortex.
+    pub snowflake_unified: Option<HostName>,
+    /// Analysis of code.
+    pub codacy: Option<HostName>,
+    /// Repositories.
+    pub github: Option<HostName>,
+    /// Projects.
+    pub linear: Option<HostName>,
+    /// Tasks.
+    pub asana: Option<HostName>,
+}

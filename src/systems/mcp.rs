@@ -1,0 +1,448 @@
+//! The MCP configuration: a document that tells the chat and the MCP gateway which tiers and servers there are.
+//!
+//! It lies in the chat's namespace. Where that namespace is somebody else's, it has to be there before the first `up`.
+//! Its format is `docs/phoenix_mem0_mcp_config.schema.json`, which is made from the types below. It promises to name
+//! no host of the platform's own namespace that the platform does not declare.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::api::core::v1::ConfigMap;
+use phoenix_graph::Graph;
+use schemars::JsonSchema;
+use schemars::generate::SchemaSettings;
+use serde::Serialize;
+
+use crate::config::{self, External, HostName, Mcp, Tiers};
+use crate::names::{self, HEALTH_PATH, MCP_PORT, METRICS_PATH, OPENMEMORY, OPENMEMORY_PATH, service_host};
+use crate::parts::metadata::{self, pairs};
+
+/// The system's name.
+const SYSTEM: &str = "mcp";
+
+/// The ConfigMap that clients mount.
+const CONFIG: &str = "phoenix-mem0-config";
+
+/// The file in it.
+const FILE: &str = "phoenix_mem0_mcp_config.json";
+
+/// The ConfigMap with the document.
+pub fn build(mcp: &Mcp, tiers: &Tiers) -> Graph {
+    let document = serde_json::to_string_pretty(&document(mcp, tiers)).expect("the document is always JSON");
+    let mut graph = Graph::of(SYSTEM);
+    graph.insert(ConfigMap {
+        metadata: metadata::in_namespace(SYSTEM, names::AI, CONFIG),
+        data: Some(pairs([(FILE, format!("{document}\n").as_str())])),
+        ..Default::default()
+    });
+    graph
+}
+
+/// The JSON schema of the document.
+pub fn schema() -> serde_json::Value {
+    SchemaSettings::draft2020_12()
+        .for_serialize()
+        .into_generator()
+        .into_root_schema_for::<Document>()
+        .to_value()
+}
+
+/// The MCP configuration of the Phoenix memory platform.
+#[derive(Serialize, JsonSchema)]
+#[schemars(title = "phoenix_mem0_mcp_config.json", deny_unknown_fields)]
+struct Document {
+    /// The version of this format.
+    #[schemars(extend("const" = "5.0"))]
+    version: &'static str,
+    /// What this document is, for those who open it.
+    description: &'static str,
+    /// How Mem0 belongs to the platform.
+    #[schemars(extend("const" = "unified_with_mem0_enhancement"))]
+    phoenix_architecture: &'static str,
+    /// When this version of the format was written; not when the document was deployed.
+    last_updated: &'static str,
+    /// The five tiers of the memory.
+    memory_tier_configuration: MemoryTiers,
+    /// The MCP servers.
+    enhanced_mcp_servers: Servers,
+    /// How the mesh leads to the memory.
+    service_mesh_routing: Routing,
+}
+
+/// The five tiers of the memory.
+#[derive(Serialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+struct MemoryTiers {
+    #[serde(rename = "L1_session_cache")]
+    session_cache: SessionCache,
+    #[serde(rename = "L2_snowflake_cortex")]
+    snowflake_cortex: SnowflakeCortex,
+    #[serde(rename = "L3_mem0_persistent")]
+    mem0_persistent: Mem0Persistent,
+    #[serde(rename = "L4_knowledge_graph")]
+    knowledge_graph: KnowledgeGraph,
+    #[serde(rename = "L5_langgraph_workflow")]
+    langgraph_workflow: LanggraphWorkflow,
+}
+
+/// Who provides a tier.
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+enum Provider {
+    Redis,
+    Snowflake,
+    Mem0Openmemory,
+    Neo4j,
+    Langgraph,
+}
+
+/// What a tier or a server is for.
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+enum Role {
+    PrimaryIntelligence,
+    CrossSessionLearning,
+}
+
+/// A framework whose demands are met.
+#[derive(Serialize, JsonSchema)]
+enum Compliance {
+    #[serde(rename = "SOC2")]
+    Soc2,
+    #[serde(rename = "HIPAA")]
+    Hipaa,
+}
+
+/// Where somebody else runs a tier.
+#[derive(Serialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+struct Endpoint {
+    /// The name of its host.
+    host: String,
+    /// Its port.
+    port: u16,
+}
+
+/// What is remembered during a session.
+#[derive(Serialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+struct SessionCache {
+    provider: Provider,
+    /// Where it is; absent where there is none yet.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Endpoint")]
+    endpoint: Option<Endpoint>,
+    /// After how many seconds an entry is forgotten.
+    ttl_seconds: u32,
+    /// The most memory that entries may take, in megabytes.
+    max_size_mb: u32,
+    /// How soon it shall answer, in milliseconds.
+    latency_target_ms: u32,
+    /// Whether it knows of the memories in tier L3.
+    mem0_awareness: bool,
+}
+
+/// The center: the primary intelligence.
+#[derive(Serialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+struct SnowflakeCortex {
+    provider: Provider,
+    /// Where it is; absent where there is none yet.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Endpoint")]
+    endpoint: Option<Endpoint>,
+    /// The model that makes vectors of texts.
+    embedding_model: String,
+    /// How many numbers a vector has.
+    vector_dimension: u32,
+    role: Role,
+    /// How soon it shall answer, in milliseconds.
+    latency_target_ms: u32,
+    /// Whether it is brought in step with tier L3.
+    mem0_sync_enabled: bool,
+}
+
+/// What is remembered across sessions.
+#[derive(Serialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+struct Mem0Persistent {
+    provider: Provider,
+    /// The address of OpenMemory inside the cluster.
+    api_endpoint: String,
+    role: Role,
+    /// After how many minutes it is brought in step with tier L2 again.
+    sync_interval_minutes: u32,
+    /// How soon it shall answer, in milliseconds.
+    latency_target_ms: u32,
+    compliance: Vec<Compliance>,
+}
+
+/// Entities and how they relate.
+#[derive(Serialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+struct KnowledgeGraph {
+    provider: Provider,
+    /// Where it is; absent where there is none yet.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Endpoint")]
+    endpoint: Option<Endpoint>,
+    /// The most relationships that a question follows.
+    max_relationships: u32,
+    /// How soon it shall answer, in milliseconds.
+    latency_target_ms: u32,
+    /// Whether it knows the entities of tier L3.
+    mem0_entity_sync: bool,
+}
+
+/// How people work.
+#[derive(Serialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+struct LanggraphWorkflow {
+    provider: Provider,
+    /// Where it is; absent where there is none yet.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Endpoint")]
+    endpoint: Option<Endpoint>,
+    /// The most workflows that are looked back at.
+    max_workflow_history: u32,
+    /// How soon it shall answer, in milliseconds.
+    latency_target_ms: u32,
+    /// Whether it learns from the patterns of tier L3.
+    mem0_pattern_learning: bool,
+}
+
+/// The MCP servers, in the groups of the platform.
+#[derive(Serialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+struct Servers {
+    core_intelligence: CoreIntelligence,
+}
+
+/// The servers of the core; one that this stack does not know is absent.
+#[derive(Serialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+struct CoreIntelligence {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Server")]
+    ai_memory: Option<Server>,
+    mem0_persistent: Server,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Server")]
+    sophia_intelligence_unified: Option<Server>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Server")]
+    snowflake_unified: Option<Server>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Server")]
+    codacy: Option<Server>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Server")]
+    github: Option<Server>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Server")]
+    linear: Option<Server>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Server")]
+    asana: Option<Server>,
+}
+
+/// An MCP server.
+#[derive(Serialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+struct Server {
+    /// What it is for.
+    description: &'static str,
+    /// The name of its host.
+    host: String,
+    /// Its port.
+    port: u16,
+    /// The tiers that it uses; absent where its makers have not said.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    memory_integration: Vec<Level>,
+    /// What it can do; absent where its makers have not said.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    capabilities: Vec<&'static str>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    compliance: Vec<Compliance>,
+    /// The path below which the mesh carries calls to it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
+    service_mesh_path: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Role")]
+    role: Option<Role>,
+}
+
+/// The short name of a tier.
+#[derive(Serialize, JsonSchema)]
+enum Level {
+    L1,
+    L2,
+    L3,
+}
+
+/// How the mesh leads to the memory.
+#[derive(Serialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+struct Routing {
+    /// By path, where a call arrives: host, port and the path that the server sees, if it is another.
+    memory_endpoints: BTreeMap<&'static str, String>,
+}
+
+fn document(mcp: &Mcp, tiers: &Tiers) -> Document {
+    Document {
+        version: "5.0",
+        description: "Phoenix Platform + Mem0 Integration - Unified MCP Configuration",
+        phoenix_architecture: "unified_with_mem0_enhancement",
+        last_updated: "2025-01-03T00:00:00.000Z",
+        memory_tier_configuration: memory_tiers(tiers),
+        enhanced_mcp_servers: Servers {
+            core_intelligence: core_intelligence(&mcp.servers),
+        },
+        service_mesh_routing: routing(),
+    }
+}
+
+fn memory_tiers(tiers: &Tiers) -> MemoryTiers {
+    let (cache, snowflake, mem0) = (
+        &tiers.session_cache,
+        &tiers.snowflake_cortex,
+        &tiers.mem0_persistent,
+    );
+    let (knowledge, workflow) = (&tiers.knowledge_graph, &tiers.langgraph_workflow);
+    MemoryTiers {
+        session_cache: SessionCache {
+            provider: Provider::Redis,
+            endpoint: endpoint(cache.external.as_ref()),
+            ttl_seconds: cache.ttl_seconds,
+            max_size_mb: cache.max_size_mb,
+            latency_target_ms: cache.latency_ms,
+            mem0_awareness: true,
+        },
+        snowflake_cortex: SnowflakeCortex {
+            provider: Provider::Snowflake,
+            endpoint: endpoint(snowflake.external.as_ref()),
+            embedding_model: snowflake.embedding_model.clone(),
+            vector_dimension: snowflake.vector_dimension,
+            role: Role::PrimaryIntelligence,
+            latency_target_ms: snowflake.latency_ms,
+            mem0_sync_enabled: true,
+        },
+        mem0_persistent: Mem0Persistent {
+            provider: Provider::Mem0Openmemory,
+            api_endpoint: format!("http://{}", memory()),
+            role: Role::CrossSessionLearning,
+            sync_interval_minutes: mem0.sync_interval_minutes,
+            latency_target_ms: mem0.latency_ms,
+            compliance: vec![Compliance::Soc2, Compliance::Hipaa],
+        },
+        knowledge_graph: KnowledgeGraph {
+            provider: Provider::Neo4j,
+            endpoint: endpoint(knowledge.external.as_ref()),
+            max_relationships: knowledge.max_relationships,
+            latency_target_ms: knowledge.latency_ms,
+            mem0_entity_sync: true,
+        },
+        langgraph_workflow: LanggraphWorkflow {
+            provider: Provider::Langgraph,
+            endpoint: endpoint(workflow.external.as_ref()),
+            max_workflow_history: workflow.max_workflow_history,
+            latency_target_ms: workflow.latency_ms,
+            mem0_pattern_learning: true,
+        },
+    }
+}
+
+fn endpoint(external: Option<&External>) -> Option<Endpoint> {
+    external.map(|external| Endpoint {
+        host: external.host.to_string(),
+        port: external.port,
+    })
+}
+
+/// The eight servers that the source document names; it counts more, but says nothing of them. Ports are its own, and
+/// so are the tiers and capabilities of the three that it details.
+fn core_intelligence(servers: &config::Servers) -> CoreIntelligence {
+    CoreIntelligence {
+        ai_memory: server(
+            servers.ai_memory.as_ref(),
+            9000,
+            "Memory of the assistants, in step with Mem0",
+        )
+        .map(|server| Server {
+            memory_integration: vec![Level::L1, Level::L2, Level::L3],
+            capabilities: vec!["store", "recall", "context", "mem0_sync"],
+            ..server
+        }),
+        mem0_persistent: Server {
+            description: "Memory across sessions: the platform's OpenMemory",
+            host: service_host(OPENMEMORY.service),
+            port: MCP_PORT.number,
+            memory_integration: vec![Level::L3],
+            capabilities: vec!["persistent_store", "cross_session_recall", "adaptive_learning"],
+            compliance: vec![Compliance::Soc2, Compliance::Hipaa],
+            service_mesh_path: Some(OPENMEMORY_PATH),
+            role: None,
+        },
+        sophia_intelligence_unified: server(
+            servers.sophia_intelligence_unified.as_ref(),
+            8001,
+            "Orchestration that knows the memory",
+        ),
+        snowflake_unified: server(
+            servers.snowflake_unified.as_ref(),
+            8080,
+            "Snowflake Cortex, in step with Mem0 both ways",
+        )
+        .map(|server| Server {
+            memory_integration: vec![Level::L2],
+            capabilities: vec![
+                "semantic_search",
+                "cortex_embeddings",
+                "business_context",
+                "mem0_bidirectional_sync",
+            ],
+            role: Some(Role::PrimaryIntelligence),
+            ..server
+        }),
+        codacy: server(
+            servers.codacy.as_ref(),
+            9003,
+            "Analysis of code that knows the memory",
+        ),
+        github: server(
+            servers.github.as_ref(),
+            9007,
+            "What is remembered of repositories",
+        ),
+        linear: server(servers.linear.as_ref(), 9006, "What is remembered of projects"),
+        asana: server(servers.asana.as_ref(), 9004, "How tasks relate to memories"),
+    }
+}
+
+fn server(host: Option<&HostName>, port: u16, description: &'static str) -> Option<Server> {
+    host.map(|host| Server {
+        description,
+        host: host.to_string(),
+        port,
+        memory_integration: Vec::new(),
+        capabilities: Vec::new(),
+        compliance: Vec::new(),
+        service_mesh_path: None,
+        role: None,
+    })
+}
+
+fn routing() -> Routing {
+    Routing {
+        memory_endpoints: BTreeMap::from([
+            (OPENMEMORY_PATH, memory()),
+            (HEALTH_PATH, format!("{}/health", memory())),
+            (METRICS_PATH, format!("{}/metrics", memory())),
+        ]),
+    }
+}
+
+/// The host and port of OpenMemory.
+fn memory() -> String {
+    format!("{}:{}", service_host(OPENMEMORY.service), MCP_PORT.number)
+}
