@@ -6,7 +6,9 @@
 use std::collections::BTreeMap;
 
 use crate::config::{Gateway, StackConfig};
-use crate::names::{self, MCP_PORT, OPENMEMORY, OPENMEMORY_PATH, Port, QDRANT, QDRANT_HTTP, QDRANT_PEERS, Workload};
+use crate::names::{
+    self, MCP_PORT, OPENMEMORY, OPENMEMORY_PATH, Port, QDRANT, QDRANT_HTTP, QDRANT_PEERS, Workload,
+};
 use crate::parts::metadata::pairs;
 
 /// One row: `from` may open connections to `to`.
