@@ -25,12 +25,11 @@ const SYSTEM: &str = "phoenix:index:System";
 
 /// Kinds that guard pods. No pod runs, and no volume is claimed, before those of its namespace stand: besides being
 /// unguarded, it would be refused while the quota's status is not known yet.
-const GUARDS: [&str; 8] = [
+const GUARDS: [&str; 7] = [
     "NetworkPolicy",
     "PeerAuthentication",
     "RequestAuthentication",
     "AuthorizationPolicy",
-    "EnvoyFilter",
     "Sidecar",
     "ResourceQuota",
     "LimitRange",

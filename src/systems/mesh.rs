@@ -46,7 +46,7 @@ pub fn build(rows: &[Connection], routing: &Routing, mesh: &Mesh) -> Graph {
     if mesh.dns_capture {
         graph.insert(egress::own_name(callers));
     }
-    for entry in egress::outside(rows) {
+    for entry in egress::outside(rows, mesh) {
         graph.insert(entry);
     }
     for workload in names::WORKLOADS {
@@ -119,7 +119,7 @@ fn to_openmemory(callers: Vec<String>) -> DestinationRule {
         OPENMEMORY.service,
         callers,
         DestinationRuleTrafficPolicy {
-            load_balancer: least_request(),
+            load_balancer: Some(least_request()),
             connection_pool: Some(connections(100, 50)),
             outlier_detection: Some(DestinationRuleTrafficPolicyOutlierDetection {
                 consecutive5xx_errors: Some(3),
@@ -127,7 +127,7 @@ fn to_openmemory(callers: Vec<String>) -> DestinationRule {
                 base_ejection_time: Some("30s".to_owned()),
                 ..half_must_stay()
             }),
-            tls: mutual_tls(),
+            tls: Some(mutual_tls()),
             ..Default::default()
         },
     )
@@ -139,7 +139,7 @@ fn to_qdrant() -> DestinationRule {
         QDRANT.service,
         vec![".".to_owned()],
         DestinationRuleTrafficPolicy {
-            load_balancer: least_request(),
+            load_balancer: Some(least_request()),
             // Each of OpenMemory's pods has a few calls under way at a time; these are bounds for a storm.
             connection_pool: Some(connections(100, 100)),
             outlier_detection: Some(DestinationRuleTrafficPolicyOutlierDetection {
@@ -151,7 +151,7 @@ fn to_qdrant() -> DestinationRule {
                 base_ejection_time: Some("30s".to_owned()),
                 ..half_must_stay()
             }),
-            tls: mutual_tls(),
+            tls: Some(mutual_tls()),
             ..Default::default()
         },
     )
@@ -164,7 +164,7 @@ fn to_qdrant_peers() -> DestinationRule {
         QDRANT_HEADLESS,
         vec![".".to_owned()],
         DestinationRuleTrafficPolicy {
-            tls: mutual_tls(),
+            tls: Some(mutual_tls()),
             ..Default::default()
         },
     )
@@ -188,11 +188,11 @@ fn destination(
     }
 }
 
-fn least_request() -> Option<DestinationRuleTrafficPolicyLoadBalancer> {
-    Some(DestinationRuleTrafficPolicyLoadBalancer {
+fn least_request() -> DestinationRuleTrafficPolicyLoadBalancer {
+    DestinationRuleTrafficPolicyLoadBalancer {
         simple: Some(DestinationRuleTrafficPolicyLoadBalancerSimple::LeastRequest),
         ..Default::default()
-    })
+    }
 }
 
 /// Bounds of each calling sidecar. A stream holds its connection for as long as it lasts, so nothing here bounds time.
@@ -220,9 +220,9 @@ fn half_must_stay() -> DestinationRuleTrafficPolicyOutlierDetection {
 }
 
 /// Said, not left to be found out: a pod without a sidecar behind the Service must be refused, not spoken to in clear.
-fn mutual_tls() -> Option<DestinationRuleTrafficPolicyTls> {
-    Some(DestinationRuleTrafficPolicyTls {
+fn mutual_tls() -> DestinationRuleTrafficPolicyTls {
+    DestinationRuleTrafficPolicyTls {
         mode: Some(DestinationRuleTrafficPolicyTlsMode::IstioMutual),
         ..Default::default()
-    })
+    }
 }

@@ -21,7 +21,7 @@ use phoenix_graph::Graph;
 
 use crate::config::{Cluster, Trust};
 use crate::connections::{Connection, Neighbour, Outside, Peer, Traffic};
-use crate::names::{self, OPENMEMORY, WORKLOADS, Workload};
+use crate::names::{self, MCP_PORT, OPENMEMORY, WORKLOADS, Workload};
 use crate::parts::metadata::{self, Labels, pairs};
 
 /// The system's name.
@@ -33,10 +33,10 @@ pub fn build(rows: &[Connection], trust: &Trust, cluster: &Cluster) -> Graph {
     graph.insert(mutual_tls());
     graph.insert(deny_requests());
     graph.insert(deny_packets());
-    graph.add(user::only_from_the_mesh(OPENMEMORY));
-    if let Some(jwt) = &trust.jwt {
-        graph.insert(user::tokens(OPENMEMORY, jwt));
-    }
+    match &trust.jwt {
+        Some(jwt) => graph.insert(user::tokens(OPENMEMORY, jwt)),
+        None => graph.insert(user::nobody(OPENMEMORY, MCP_PORT)),
+    };
     for workload in WORKLOADS {
         graph.insert(requests(workload, rows, cluster));
         graph.insert(packets(workload, rows, cluster));

@@ -206,7 +206,7 @@ fn selectors_match(graph: &Graph, object: &Object, found: &mut Vec<String>) {
         | "Deployment"
         | "StatefulSet" => object.body().pointer("/spec/selector"),
         // Istio's own way to write a selector.
-        "Sidecar" | "ServiceEntry" | "EnvoyFilter" => object.body().pointer("/spec/workloadSelector/labels"),
+        "Sidecar" | "ServiceEntry" => object.body().pointer("/spec/workloadSelector/labels"),
         _ => None,
     };
     let Some(selector) = selector else { return };

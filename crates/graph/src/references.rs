@@ -307,8 +307,8 @@ mod tests {
             named,
             [
                 "Namespace memory",
-                "Gateway.networking.istio.io memory/own",
-                "Gateway.networking.istio.io edge/front",
+                "Gateway memory/own",
+                "Gateway edge/front",
                 "Service memory/server"
             ]
         );

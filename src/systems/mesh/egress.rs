@@ -47,38 +47,34 @@ pub fn own_name(callers: Vec<String>) -> ServiceEntry {
 }
 
 /// An entry for each host outside the cluster that the table names.
-pub fn outside(rows: &[Connection]) -> Vec<ServiceEntry> {
-    rows.iter()
-        .filter_map(|row| match &row.to {
-            Peer::Outside(outside) => Some(entry(outside, row)),
-            _ => None,
-        })
-        .collect()
+pub fn outside(rows: &[Connection], mesh: &Mesh) -> Vec<ServiceEntry> {
+    let mut entries = Vec::new();
+    for row in rows {
+        if let Peer::Outside(outside) = &row.to {
+            entries.push(entry(outside, row, entries.len(), mesh));
+        }
+    }
+    entries
 }
 
-fn entry(outside: &Outside, row: &Connection) -> ServiceEntry {
+fn entry(outside: &Outside, row: &Connection, position: usize, mesh: &Mesh) -> ServiceEntry {
     let (name, protocol) = match row.traffic {
         // The sidecar passes the caller's own TLS on, and tells it by its server name.
         Traffic::Tls => ("tls", "TLS"),
         _ => ("tcp", "TCP"),
     };
-    let (resolution, endpoints) = if address(outside).is_some() {
-        (
-            ServiceEntryResolution::Static,
-            Some(vec![ServiceEntryEndpoints {
-                address: Some(outside.host.clone()),
-                ..Default::default()
-            }]),
-        )
-    } else {
-        // The sidecar looks the host up itself, so that a caller cannot put another address under the name.
-        (ServiceEntryResolution::Dns, None)
-    };
+    let (resolution, addresses) = way_to(outside, &row.traffic, position, mesh);
+    let endpoints = address(outside).map(|address| {
+        vec![ServiceEntryEndpoints {
+            address: Some(address.to_string()),
+            ..Default::default()
+        }]
+    });
     ServiceEntry {
         metadata: metadata::in_memory(SYSTEM, outside.name),
         spec: ServiceEntrySpec {
             hosts: vec![registered_host(outside)],
-            addresses: addresses(outside, &row.traffic),
+            addresses,
             ports: Some(vec![ServiceEntryPorts {
                 number: i64::from(row.port),
                 name: name.to_owned(),
@@ -95,17 +91,35 @@ fn entry(outside: &Outside, row: &Connection) -> ServiceEntry {
     }
 }
 
-/// Plain TCP carries no name, so that only its address tells where it wants to go. Whichever of these addresses a
-/// caller opens, the sidecar connects to the host of the entry and to nobody else.
-fn addresses(outside: &Outside, traffic: &Traffic) -> Option<Vec<String>> {
-    if *traffic == Traffic::Tls {
-        return None;
+/// How a sidecar finds a host, and by which addresses it knows that a caller means it.
+///
+/// TLS carries the host's name. Plain TCP carries none, so that only its address tells where it wants to go.
+fn way_to(
+    outside: &Outside,
+    traffic: &Traffic,
+    position: usize,
+    mesh: &Mesh,
+) -> (ServiceEntryResolution, Option<Vec<String>>) {
+    if let Some(address) = address(outside) {
+        return (ServiceEntryResolution::Static, Some(vec![address.to_string()]));
     }
-    Some(match address(outside) {
-        Some(address) => vec![address.to_string()],
-        None if outside.networks.is_empty() => vec!["0.0.0.0/0".to_owned()],
-        None => outside.networks.clone(),
-    })
+    if *traffic == Traffic::Tls {
+        // The sidecar looks the host up itself, so that a caller cannot put another address under its name.
+        return (ServiceEntryResolution::Dns, None);
+    }
+    if mesh.dns_capture {
+        // The sidecar answers the host's name with an address of its own, and connects to the host for whoever opens
+        // it. The address is of a range that no network uses, beside the part that istiod gives out by itself.
+        let address = format!("240.0.0.{}", position + 1);
+        return (ServiceEntryResolution::Dns, Some(vec![address]));
+    }
+    // Callers find the host themselves; then the sidecar can only let through what goes to its networks.
+    let networks = if outside.networks.is_empty() {
+        vec!["0.0.0.0/0".to_owned()]
+    } else {
+        outside.networks.clone()
+    };
+    (ServiceEntryResolution::None, Some(networks))
 }
 
 /// The name under which the registry knows a host. It takes no addresses for names, so those get one.

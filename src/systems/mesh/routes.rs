@@ -1,10 +1,11 @@
 //! Which path leads where, how long an answer may take, and what may be asked twice.
 
 use kcr_networking_istio_io::v1::virtualservices::{
-    VirtualService, VirtualServiceHttp, VirtualServiceHttpHeaders, VirtualServiceHttpHeadersRequest,
-    VirtualServiceHttpMatch, VirtualServiceHttpMatchMethod, VirtualServiceHttpMatchUri,
-    VirtualServiceHttpRetries, VirtualServiceHttpRewrite, VirtualServiceHttpRoute,
-    VirtualServiceHttpRouteDestination, VirtualServiceHttpRouteDestinationPort, VirtualServiceSpec,
+    VirtualService, VirtualServiceHttp, VirtualServiceHttpDirectResponse, VirtualServiceHttpHeaders,
+    VirtualServiceHttpHeadersRequest, VirtualServiceHttpMatch, VirtualServiceHttpMatchMethod,
+    VirtualServiceHttpMatchUri, VirtualServiceHttpRetries, VirtualServiceHttpRewrite,
+    VirtualServiceHttpRoute, VirtualServiceHttpRouteDestination, VirtualServiceHttpRouteDestinationPort,
+    VirtualServiceSpec,
 };
 
 use super::{GATEWAY, SYSTEM};
@@ -16,9 +17,8 @@ const NOT_REACHED: &str = "connect-failure,refused-stream";
 /// A question can be asked again too when a pod went away under it.
 const NOT_ANSWERED: &str = "connect-failure,refused-stream,gateway-error";
 
-/// No bound: an answer may be a stream that lasts for hours (SSE, streamable HTTP).
-const UNBOUNDED: &str = "0s";
-/// An answer about health that takes longer is none.
+/// An answer about health that takes longer is none. Nothing else has a bound, which the mesh takes for none: an answer
+/// may be a stream that lasts for hours (SSE, streamable HTTP).
 const PROMPT: &str = "5s";
 
 /// The paths of the source document. Any other path of these hosts leads nowhere.
@@ -32,13 +32,14 @@ pub fn by_path(hosts: &[String], through_gateway: bool, callers: &[String]) -> V
             hosts: Some(hosts.to_vec()),
             gateways: Some(gateways.collect()),
             http: Some(vec![
+                refuse_hidden_slashes(),
                 VirtualServiceHttp {
                     r#match: Some(below(OPENMEMORY_PATH).map(only_get).to_vec()),
-                    ..to_server("openmemory-get", UNBOUNDED, NOT_ANSWERED)
+                    ..to_server("openmemory-get", NOT_ANSWERED)
                 },
                 VirtualServiceHttp {
                     r#match: Some(below(OPENMEMORY_PATH).to_vec()),
-                    ..to_server("openmemory", UNBOUNDED, NOT_REACHED)
+                    ..to_server("openmemory", NOT_REACHED)
                 },
                 rewritten("health", names::HEALTH_PATH, "/health"),
                 rewritten("metrics", names::METRICS_PATH, "/metrics"),
@@ -57,16 +58,37 @@ pub fn by_service(callers: &[String]) -> VirtualService {
         spec: VirtualServiceSpec {
             hosts: Some(vec![names::service_host(OPENMEMORY.service)]),
             http: Some(vec![
+                refuse_hidden_slashes(),
                 VirtualServiceHttp {
                     r#match: Some(vec![only_get(VirtualServiceHttpMatch::default())]),
-                    ..to_server("any-get", UNBOUNDED, NOT_ANSWERED)
+                    ..to_server("any-get", NOT_ANSWERED)
                 },
-                to_server("any", UNBOUNDED, NOT_REACHED),
+                to_server("any", NOT_REACHED),
             ]),
             export_to: Some(callers.to_vec()),
             ..Default::default()
         },
         status: None,
+    }
+}
+
+/// A slash that is written as `%2F` or `%5C` is no slash to the mesh and may be one to a server, so that the two would
+/// read different paths in one request. Dots and backslashes in clear the mesh resolves itself.
+fn refuse_hidden_slashes() -> VirtualServiceHttp {
+    VirtualServiceHttp {
+        name: Some("hidden-slashes".to_owned()),
+        r#match: Some(vec![VirtualServiceHttpMatch {
+            uri: Some(VirtualServiceHttpMatchUri {
+                regex: Some(".*%(2[fF]|5[cC]).*".to_owned()),
+                ..Default::default()
+            }),
+            ..Default::default()
+        }]),
+        direct_response: Some(VirtualServiceHttpDirectResponse {
+            status: 400,
+            ..Default::default()
+        }),
+        ..Default::default()
     }
 }
 
@@ -78,11 +100,12 @@ fn rewritten(name: &str, path: &str, path_at_pod: &str) -> VirtualServiceHttp {
             uri: Some(path_at_pod.to_owned()),
             ..Default::default()
         }),
-        ..to_server(name, PROMPT, NOT_REACHED)
+        timeout: Some(PROMPT.to_owned()),
+        ..to_server(name, NOT_REACHED)
     }
 }
 
-fn to_server(name: &str, timeout: &str, retry_on: &str) -> VirtualServiceHttp {
+fn to_server(name: &str, retry_on: &str) -> VirtualServiceHttp {
     VirtualServiceHttp {
         name: Some(name.to_owned()),
         route: Some(vec![VirtualServiceHttpRoute {
@@ -103,7 +126,6 @@ fn to_server(name: &str, timeout: &str, retry_on: &str) -> VirtualServiceHttp {
             }),
             ..Default::default()
         }),
-        timeout: Some(timeout.to_owned()),
         // No bound for a single try: it would cut a stream.
         retries: Some(VirtualServiceHttpRetries {
             attempts: Some(2),
