@@ -3,7 +3,7 @@
 //! Keys are sorted, nulls and `status` are gone, and integral doubles are integers, because the
 //! engine sends every number as a double and `6333.0` is no port to serde.
 
-use serde_json::{Map, Number, Value};
+use serde_json::{Number, Value};
 
 /// Doubles beyond this no longer tell neighbouring integers apart.
 const LARGEST_EXACT_DOUBLE: f64 = 9_007_199_254_740_992.0;
@@ -12,8 +12,8 @@ const LARGEST_EXACT_DOUBLE: f64 = 9_007_199_254_740_992.0;
 ///
 /// What only a server writes is left out: `status`, `metadata.managedFields`, and the other
 /// metadata that a server adds.
-pub fn object(value: Value) -> Value {
-    let mut value = canonical(value);
+pub fn object(mut value: Value) -> Value {
+    make_canonical(&mut value);
     if let Value::Object(fields) = &mut value {
         fields.remove("status");
         if let Some(Value::Object(metadata)) = fields.get_mut("metadata") {
@@ -33,22 +33,27 @@ pub fn object(value: Value) -> Value {
 }
 
 /// Brings any value into canonical form.
-pub fn canonical(value: Value) -> Value {
+pub fn canonical(mut value: Value) -> Value {
+    make_canonical(&mut value);
+    value
+}
+
+/// In place: most of an object is canonical already, and to build it anew costs more than to look at it.
+fn make_canonical(value: &mut Value) {
     match value {
         Value::Object(fields) => {
-            // Sorted by hand: serde_json keeps insertion order as soon as any crate in the build asks for it.
-            let mut fields: Vec<_> = fields.into_iter().filter(|(_, value)| !value.is_null()).collect();
-            fields.sort_by(|(left, _), (right, _)| left.cmp(right));
-            Value::Object(
-                fields
-                    .into_iter()
-                    .map(|(key, value)| (key, canonical(value)))
-                    .collect::<Map<_, _>>(),
-            )
+            fields.retain(|_, value| !value.is_null());
+            fields.values_mut().for_each(make_canonical);
+            // Does nothing, until any crate in the build asks serde_json to keep the order of insertion.
+            fields.sort_keys();
         }
-        Value::Array(items) => Value::Array(items.into_iter().map(canonical).collect()),
-        Value::Number(number) => Value::Number(integral(number)),
-        other => other,
+        Value::Array(items) => items.iter_mut().for_each(make_canonical),
+        Value::Number(number) => {
+            if let Some(integer) = integral(number) {
+                *number = integer;
+            }
+        }
+        Value::Null | Value::Bool(_) | Value::String(_) => (),
     }
 }
 
@@ -56,13 +61,10 @@ pub fn canonical(value: Value) -> Value {
     clippy::cast_possible_truncation,
     reason = "only doubles that are exact integers are cast"
 )]
-fn integral(number: Number) -> Number {
-    match number.as_f64() {
-        Some(double) if number.is_f64() && double.fract() == 0.0 && double.abs() <= LARGEST_EXACT_DOUBLE => {
-            Number::from(double as i64)
-        }
-        _ => number,
-    }
+fn integral(number: &Number) -> Option<Number> {
+    let double = number.as_f64().filter(|_| number.is_f64())?;
+    let exact = double.fract() == 0.0 && double.abs() <= LARGEST_EXACT_DOUBLE;
+    exact.then_some(Number::from(double as i64))
 }
 
 #[cfg(test)]

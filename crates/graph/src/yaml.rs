@@ -115,16 +115,20 @@ const RESERVED: [&str; 13] = [
 ];
 
 fn is_plain(value: &str) -> bool {
-    let Some(first) = value.bytes().next() else {
-        return false;
-    };
-    (first.is_ascii_alphabetic() || first == b'/' || first == b'_')
-        && value
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || b"/_.-:@+=*{}()<>,;$ ".contains(&byte))
-        && !value.contains(": ")
+    value.starts_with(|first: char| first.is_ascii_alphabetic() || first == '/' || first == '_')
+        && value.bytes().all(may_be_plain)
+        && !value.as_bytes().windows(2).any(|pair| pair == b": ")
         && !value.ends_with([':', ' '])
-        && !RESERVED.contains(&value.to_ascii_lowercase().as_str())
+        && !RESERVED.iter().any(|word| word.eq_ignore_ascii_case(value))
+}
+
+fn may_be_plain(byte: u8) -> bool {
+    // A match is a table for the compiler; every character of every text comes by here.
+    #[rustfmt::skip]
+    let plain = matches!(byte,
+        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'/' | b'_' | b'.' | b'-' | b':' | b'@' | b'+' | b'=' | b'*'
+        | b'{' | b'}' | b'(' | b')' | b'<' | b'>' | b',' | b';' | b'$' | b' ');
+    plain
 }
 
 /// A block keeps its text only if the text has lines, none of which begins or ends in a way that
@@ -166,9 +170,7 @@ fn quoted(text: &mut String, value: &str) {
 }
 
 fn pad(text: &mut String, indent: usize) {
-    for _ in 0..indent {
-        text.push(' ');
-    }
+    text.extend(std::iter::repeat_n(' ', indent));
 }
 
 #[cfg(test)]

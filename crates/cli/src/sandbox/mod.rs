@@ -104,7 +104,7 @@ pub enum Command {
     },
     /// Find or build the tools of a sandbox, and print where each is.
     Tools {
-        /// Those that only tests need, too.
+        /// Those that only tests and benchmarks need, too.
         #[arg(long)]
         all: bool,
     },
@@ -204,7 +204,7 @@ pub fn run(command: Command, directory: &Path) -> Result<Exit> {
         Command::Tools { all } => {
             let mut wanted = Sandbox::tools(true);
             if all {
-                wanted.push(tools::ISTIOCTL);
+                wanted.extend([tools::ISTIOCTL, tools::HELM]);
             }
             let workshop = Workshop::of(&tools::repository(directory)?)?;
             for (name, found) in workshop.provide(&wanted)? {

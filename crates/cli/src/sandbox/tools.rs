@@ -138,6 +138,17 @@ pub const ISTIOCTL: Tool = Tool {
     cold: "7 to 8 minutes: half of Istio",
 };
 
+/// What the benchmarks compare rendering with. Figures belong to a version, so one on PATH is not used.
+pub const HELM: Tool = Tool {
+    name: "helm",
+    family: "helm",
+    package: "helm.sh/helm/v4/cmd/helm",
+    variables: "",
+    version: "4.3.1",
+    on_path: None,
+    cold: "1 to 2 minutes",
+};
+
 /// The programs of a control plane, in the order of a build: the longest waits behind what it shares.
 pub const CONTROL_PLANE: [Tool; 5] = [ETCD, API_SERVER, CONTROLLER_MANAGER, SCHEDULER, KWOK];
 
@@ -570,7 +581,7 @@ mod tests {
     fn the_table_names_modules_that_exist_and_pin_what_it_says() {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
         let root = repository(&root).expect("this is a checkout");
-        let tools = [&CONTROL_PLANE[..], &[PULUMI, PROVIDER, ISTIOCTL]].concat();
+        let tools = [&CONTROL_PLANE[..], &[PULUMI, PROVIDER, ISTIOCTL, HELM]].concat();
         for tool in tools {
             let manifest = root.join("sandbox/tools").join(tool.family).join("go.mod");
             let text = fs::read_to_string(&manifest).expect("every family has a go.mod");
@@ -591,6 +602,7 @@ mod tests {
             ("etcd", "go.etcd.io/etcd/server/v3", ETCD),
             ("kwok", "sigs.k8s.io/kwok", KWOK),
             ("pulumi", "github.com/pulumi/pulumi/pkg/v3", PULUMI),
+            ("helm", "helm.sh/helm/v4", HELM),
         ] {
             let text = fs::read_to_string(root.join("sandbox/tools").join(family).join("go.mod"));
             let line = format!("{module} v{}", tool.version);

@@ -17,9 +17,9 @@ struct Repository {
 impl Repository {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        // A space in the path is a trap for shell scripts and for cargo's dep-info.
+        // Spaces and quotes in the path are traps for shell scripts and for cargo's dep-info.
         let repository = Self {
-            root: folder.path().join("my repository"),
+            root: folder.path().join("my friend's repository"),
             folder,
             cargo: CountingCargo::new(),
         };
@@ -179,6 +179,26 @@ fn a_missing_host_is_built_again() {
 }
 
 #[test]
+fn a_damaged_stamp_is_as_good_as_none() {
+    let repository = Repository::new();
+    repository.launch_well();
+    for (already, (shell, damage)) in [
+        ("/bin/sh", "set -- 'cut o"),
+        ("bash", "set -- 'cut o"),
+        ("/bin/sh", "echo a word on stdout\n"),
+        ("bash", "exit_not_a_command\n"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        repository.write("target/pulumi/launcher.inputs", damage);
+        let launcher = repository.at("bin/pulumi-language-rust");
+        assert_well(&repository.launcher(shell, &launcher).output().unwrap());
+        assert_eq!(repository.cargo.asked().len(), already + 2, "{shell}: {damage}");
+    }
+}
+
+#[test]
 fn several_launchers_at_once_build_once() {
     let repository = Repository::new();
     let start = || {
@@ -267,7 +287,7 @@ fn without_flock_a_lock_of_a_dead_launcher_is_taken_over() {
 fn a_link_to_the_launcher_works_and_so_does_bash() {
     let repository = Repository::new();
     let link = repository.folder.path().join("link");
-    symlink("my repository/bin/pulumi-language-rust", &link).unwrap();
+    symlink("my friend's repository/bin/pulumi-language-rust", &link).unwrap();
     for shell in ["/bin/sh", "bash"] {
         assert_well(&repository.launcher(shell, &link).output().unwrap());
     }
