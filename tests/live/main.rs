@@ -6,6 +6,7 @@
 //! - `dev`: a stack from its first `up` to a `destroy` that leaves nothing.
 //! - `prod`: protection, retention, and manifests that the API server and the mesh accept.
 //! - `side_by_side`: two sandboxes at once, and one that is killed midway.
+//! - `faults`: processes that die, servers that fail, a full disk; and that the stack becomes whole again.
 //! - `by_hand`: what a person sees who types `pulumi` with something wrong.
 #![allow(
     clippy::disallowed_methods,
@@ -14,6 +15,8 @@
 
 mod by_hand;
 mod dev;
+mod faults;
+mod inventory;
 mod live;
 mod prod;
 mod side_by_side;

@@ -27,6 +27,9 @@ use crate::yaml;
 pub fn environment(home: &Home) -> BTreeMap<&'static str, OsString> {
     let mut backend = OsString::from("file://");
     backend.push(home.state());
+    // Beside each file the backend would write one of metadata, in two steps: an engine killed between them leaves a
+    // state that no engine can read.
+    backend.push("?metadata=skip");
     BTreeMap::from([
         ("KUBECONFIG", home.kubeconfig().into()),
         ("PULUMI_BACKEND_URL", backend),
@@ -412,6 +415,7 @@ mod tests {
         let environment = environment(&home);
         let backend = environment["PULUMI_BACKEND_URL"].to_string_lossy().into_owned();
         assert!(backend.starts_with("file:///"), "{backend}");
+        assert!(backend.ends_with("/state?metadata=skip"), "{backend}");
         assert!(!environment.contains_key(MARK));
         assert!(!environment.contains_key("PULUMI_CONFIG_PASSPHRASE"));
     }
