@@ -15,3 +15,4 @@ mod mistakes;
 mod rendering;
 mod support;
 mod talking;
+mod world;
