@@ -175,7 +175,7 @@ fn object_text(object: &Explained, paint: Paint) -> String {
         .iter()
         .map(|row| {
             format!(
-                "{} -> {}, port {} ({})\n  because {}\n",
+                "{} -> {}, port {} ({})\n  why: {}\n",
                 row.from, row.to, row.port, row.traffic, row.why
             )
         })

@@ -11,7 +11,6 @@ use kube::{Api, Client};
 use serde_json::Value;
 
 use super::{Check, Status, cluster, numbers};
-use crate::explain::probe::value_at;
 use crate::stack::Stack;
 use crate::yaml;
 
@@ -139,7 +138,7 @@ async fn injector(client: &Client, stack: &Stack) -> Check {
 /// Pods with a sidecar pass Pod Security `restricted` only where istio-cni sets up the redirection for them.
 async fn cni(client: &Client, stack: &Stack) -> Option<Check> {
     let subject = "istio-cni";
-    if value_at(&stack.file.keys, "cluster.mesh.cni") == Some(&Value::Bool(false)) {
+    if !stack.config.cluster.mesh.cni {
         return None;
     }
     let api = Api::<DaemonSet>::all(client.clone());
@@ -177,7 +176,7 @@ async fn cni(client: &Client, stack: &Stack) -> Option<Check> {
 /// `sophia-memory.local` is a name that only sidecars can answer.
 async fn dns_capture(client: &Client, stack: &Stack) -> Option<Check> {
     let subject = "DNS capture";
-    if value_at(&stack.file.keys, "cluster.mesh.dnsCapture") == Some(&Value::Bool(false)) {
+    if !stack.config.cluster.mesh.dns_capture {
         return None;
     }
     let namespace = stack.config.cluster.mesh.namespace.as_str();
@@ -208,7 +207,7 @@ async fn dns_capture(client: &Client, stack: &Stack) -> Option<Check> {
             format!(
                 "is not on for all of the mesh ({namespace}/{name}); callers inside it may not resolve sophia-memory.local"
             ),
-            "set ISTIO_META_DNS_CAPTURE to \"true\" in meshConfig.defaultConfig.proxyMetadata, or let callers use the Service's name",
+            "set ISTIO_META_DNS_CAPTURE to \"true\" in meshConfig.defaultConfig.proxyMetadata, or set phoenix:cluster.mesh.dnsCapture to false and let callers use the Service's name",
         )
     })
 }

@@ -1,6 +1,7 @@
 //! An object that stacks declare: what it is, who declares it, where it is, and what is around it.
 
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 
 use phoenix::connections::{Connection, Peer, Traffic, connections};
 use phoenix::names::{WORKLOADS, Workload};
@@ -282,7 +283,11 @@ fn told(row: &Connection) -> Row {
         to: peer(&row.to),
         port: row.port,
         traffic: match &row.traffic {
-            Traffic::Http { methods, paths } => {
+            Traffic::Http {
+                methods,
+                paths,
+                token,
+            } => {
                 let words = |words: &[&str], any: &str| {
                     if words.is_empty() {
                         any.to_owned()
@@ -290,8 +295,9 @@ fn told(row: &Connection) -> Row {
                         words.join(", ")
                     }
                 };
+                let token = if *token { ", with a valid token" } else { "" };
                 format!(
-                    "HTTP: {} {}",
+                    "HTTP: {} {}{token}",
                     words(methods, "any method"),
                     words(paths, "any path")
                 )
@@ -310,12 +316,14 @@ fn peer(peer: &Peer) -> String {
         Peer::Workload(workload) => workload.system.to_owned(),
         Peer::EveryWorkload => "every workload".to_owned(),
         Peer::Neighbour(neighbour) => {
-            let mut words = format!("namespace {}", neighbour.namespace);
-            if let Some(account) = &neighbour.service_account {
-                words = format!("service account {}/{account}", neighbour.namespace);
-            } else if let Some((label, value)) = neighbour.label {
-                words = format!("{words}, pods with {label}={value}");
+            let mut words = format!("{} (namespace {}", neighbour.name, neighbour.namespace);
+            for (label, value) in &neighbour.labels {
+                let _ = write!(words, ", pods with {label}={value}");
             }
+            if let Some(account) = &neighbour.service_account {
+                let _ = write!(words, ", service account {account}");
+            }
+            words.push(')');
             words
         }
         Peer::Outside(outside) => outside.host.clone(),
