@@ -2,7 +2,7 @@
 
 use phoenix_graph::{Graph, Object};
 
-use crate::config::StackConfig;
+use crate::config::{ObjectName, StackConfig};
 use crate::connections::connections;
 use crate::names::Shared;
 use crate::systems::{mcp, mesh, monitoring, namespace, openmemory, qdrant, secrets, trust};
@@ -37,8 +37,22 @@ pub fn build(config: &StackConfig) -> Graph {
     graph.merge(monitoring::build(&config.tiers));
     for object in graph.objects_mut() {
         show_options(object);
+        if config.adopt.iter().any(|name| names(name, object)) {
+            adopt(object);
+        }
     }
     graph
+}
+
+/// Whether a name of the stack file means this object.
+fn names(name: &ObjectName, object: &Object) -> bool {
+    name.kind == object.id.kind && name.namespace == object.id.namespace && name.name == object.id.name
+}
+
+/// Takes an object over as it is in the cluster. The provider applies what it does not know yet, whether it exists or not;
+/// but the API server refuses to change a field that somebody else has set, unless the provider insists.
+fn adopt(object: &mut Object) {
+    object.annotate("pulumi.com/patchForce", "true");
 }
 
 /// Writes into an object what the engine does when it shall be deleted, so that a lifted protection is a difference

@@ -21,7 +21,7 @@ mod stack;
 mod validate;
 
 pub use image::Image;
-pub use names::{DnsName, HostName};
+pub use names::{DnsName, HostName, ObjectName};
 pub use origin::{Origin, Origins};
 pub use placeholder::{OrPlaceholder, Placeholder};
 pub use problem::{Problem, Problems};

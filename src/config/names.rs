@@ -65,6 +65,53 @@ impl fmt::Display for HostName {
     }
 }
 
+/// The name of an object in a cluster, as people type it: `Kind/namespace/name`, or `Kind/name` where it is in none.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ObjectName {
+    /// The kind, such as `StatefulSet`.
+    pub kind: String,
+    /// The namespace; `None` for objects of the whole cluster.
+    pub namespace: Option<String>,
+    /// The object's own name.
+    pub name: String,
+}
+
+impl ObjectName {
+    /// Checks a name. The error is the rest of a sentence that begins with its key.
+    pub fn parse(typed: &str) -> Result<Self, &'static str> {
+        let parts: Vec<&str> = typed.split('/').collect();
+        let (kind, namespace, name) = match parts.as_slice() {
+            [kind, name] => (kind, None, name),
+            [kind, namespace, name] => (kind, Some(namespace), name),
+            _ => return Err(NO_OBJECT_NAME),
+        };
+        let legal_kind = kind.starts_with(|first: char| first.is_ascii_uppercase())
+            && kind.len() <= 63
+            && kind.bytes().all(|byte| byte.is_ascii_alphanumeric());
+        let legal = legal_kind
+            && DnsName::parse(name).is_ok()
+            && namespace.is_none_or(|namespace| is_label(namespace));
+        legal
+            .then(|| Self {
+                kind: (*kind).to_owned(),
+                namespace: namespace.map(|namespace| (*namespace).to_owned()),
+                name: (*name).to_owned(),
+            })
+            .ok_or(NO_OBJECT_NAME)
+    }
+}
+
+impl fmt::Display for ObjectName {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.namespace {
+            Some(namespace) => write!(formatter, "{}/{namespace}/{}", self.kind, self.name),
+            None => write!(formatter, "{}/{}", self.kind, self.name),
+        }
+    }
+}
+
+const NO_OBJECT_NAME: &str = "is not the name of an object, such as Deployment/sophia-memory/openmemory-mcp-server or Namespace/sophia-memory";
+
 fn is_label(label: &str) -> bool {
     !label.is_empty()
         && label.len() <= 63
@@ -87,5 +134,25 @@ mod tests {
         }
         assert!(HostName::parse("db.example.com").is_ok());
         assert!(HostName::parse("localhost").is_err());
+    }
+
+    #[test]
+    fn an_object_is_named_with_its_kind_first() {
+        for name in [
+            "Namespace/sophia-memory",
+            "Deployment/sophia-memory/openmemory-mcp-server",
+        ] {
+            assert_eq!(ObjectName::parse(name).unwrap().to_string(), name);
+        }
+        for name in [
+            "",
+            "qdrant",
+            "sophia-memory/qdrant",
+            "Deployment/",
+            "Deployment/a/b/c",
+            "Deployment/a_b/c",
+        ] {
+            assert!(ObjectName::parse(name).is_err(), "{name}");
+        }
     }
 }

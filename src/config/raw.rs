@@ -53,6 +53,10 @@ pub struct RawConfig {
     /// Whether the engine refuses to delete namespaces, stores and their volumes. Without it: in production only.
     #[serde(default)]
     pub protect: Option<bool>,
+    /// Objects that exist already and are taken over, as `Kind/namespace/name` or `Kind/name`. Where somebody else has set
+    /// a field otherwise, the API server refuses to overwrite it for an object that is not named here.
+    #[serde(default)]
+    pub adopt: Vec<String>,
     /// Accepts placeholders, in a sandbox's cluster only. `phoenix sandbox` sets it in its own copy of the stack file.
     #[serde(default)]
     pub sandbox: bool,

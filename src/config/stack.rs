@@ -7,7 +7,7 @@ mod tiers;
 
 use std::collections::BTreeMap;
 
-use super::{DnsName, HostName, Image, Quantity, RoleArn};
+use super::{DnsName, HostName, Image, ObjectName, Quantity, RoleArn};
 
 pub use mcp::{Mcp, Servers};
 pub use tiers::{
@@ -41,6 +41,8 @@ pub struct StackConfig {
     pub trust: Trust,
     /// Whether the engine refuses to delete what holds data.
     pub protect: bool,
+    /// The objects that are taken over from whoever made them.
+    pub adopt: Vec<ObjectName>,
     /// Whether this is the sandbox's own copy, in which placeholders are accepted.
     pub sandbox: bool,
     /// The keys whose values nobody knows yet, with what is missing.

@@ -13,7 +13,7 @@ use super::stack::{
     Accelerator, Amounts, Cluster, Environment, MemoryStorage, Mesh, Monitoring, Namespace, OpenMemory,
     Postgres, Qdrant, Quota, Resources, Scale, SecretsMode, StackConfig, Volume,
 };
-use super::{DnsName, HostName, Image, NAMESPACE, Problems, Quantity, RoleArn};
+use super::{DnsName, HostName, Image, NAMESPACE, ObjectName, Problems, Quantity, RoleArn};
 
 mod mesh;
 
@@ -76,6 +76,7 @@ impl Check {
         self.gateway_is_guarded(raw);
         let tiers = self.tiers(&raw.tiers);
         let mcp = self.mcp(&raw.mcp);
+        let adopt = self.adopt(&raw.adopt);
         self.sandbox(raw);
         if let (Some(namespace), Some(openmemory), Some(qdrant)) = (&namespace, &openmemory, &qdrant) {
             self.quota_leaves_room(&namespace.quota, openmemory, qdrant);
@@ -99,6 +100,7 @@ impl Check {
             mesh: mesh?,
             trust: trust?,
             protect: raw.protect.unwrap_or(self.is_prod),
+            adopt: adopt?,
             sandbox: raw.sandbox,
             placeholders: std::mem::take(&mut self.placeholders),
         })
@@ -150,6 +152,16 @@ impl Check {
                 .chain(raw.private_networks.iter().cloned())
                 .collect(),
         })
+    }
+
+    fn adopt(&mut self, names: &[String]) -> Option<Vec<ObjectName>> {
+        // Each is checked before any is missed.
+        let names: Vec<_> = names
+            .iter()
+            .enumerate()
+            .map(|(position, name)| self.parse(&format!("adopt[{position}]"), name, ObjectName::parse))
+            .collect();
+        names.into_iter().collect()
     }
 
     /// The mark of the sandbox opens a door, so it counts only together with a sandbox's own context.

@@ -104,6 +104,14 @@ fn a_wrong_value_is_told_with_its_key_and_the_way_out() {
             told("prod", "/openmemory/replicas", Some(json!(1))),
         ),
         (
+            "names to adopt that name no object",
+            told(
+                "prod",
+                "/adopt",
+                Some(json!(["Namespace/sophia-memory", "qdrant", "Deployment/a b/c"])),
+            ),
+        ),
+        (
             "a UID that is none",
             told("dev", "/cluster/uid", Some(json!("phoenix-dev"))),
         ),

@@ -406,3 +406,27 @@ fn no_value_of_a_secret_can_be_in_a_rendering() {
         }
     }
 }
+
+#[test]
+fn an_object_is_taken_over_from_others_only_where_the_stack_says_so() {
+    let insists = |keys: &BTreeMap<String, Value>| -> Vec<String> {
+        let graph = platform::build(&check(keys).unwrap());
+        let has = |object: &&Object| {
+            let annotations = object.body().pointer("/metadata/annotations");
+            annotations.is_some_and(|all| all.get("pulumi.com/patchForce").is_some())
+        };
+        graph
+            .objects()
+            .filter(has)
+            .map(|object| object.id.to_string())
+            .collect()
+    };
+    let mut keys = keys("prod");
+    assert_eq!(insists(&keys), Vec::<String>::new());
+    let names = ["Namespace/sophia-memory", "Service/sophia-memory/qdrant-service"];
+    keys.insert("phoenix:adopt".to_owned(), json!(names));
+    assert_eq!(
+        insists(&keys),
+        ["Namespace sophia-memory", "Service sophia-memory/qdrant-service"]
+    );
+}

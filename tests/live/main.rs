@@ -3,6 +3,7 @@
 //! These tests are ignored by a plain `cargo test`, because building the tools takes more than half an hour once.
 //! `.ci/run` never skips them. By hand: `cargo test --test live -- --ignored --test-threads=1`.
 //!
+//! - `adoption`: what was deployed by hand becomes the stack's, with its data.
 //! - `dev`: a stack from its first `up` to a `destroy` that leaves nothing.
 //! - `prod`: protection, retention, and manifests that the API server and the mesh accept.
 //! - `side_by_side`: two sandboxes at once, and one that is killed midway.
@@ -13,6 +14,7 @@
     reason = "tests drive real programs and look at the files they leave"
 )]
 
+mod adoption;
 mod by_hand;
 mod dev;
 mod faults;

@@ -15,6 +15,7 @@ use crate::yaml;
 #[derive(Clone, Debug)]
 pub struct Checkout {
     root: PathBuf,
+    project: String,
     stacks: PathBuf,
     languages: Vec<Plugin>,
     pulumi_version: Option<String>,
@@ -71,6 +72,11 @@ impl Checkout {
         };
         Ok(Self {
             root: root.to_owned(),
+            project: project
+                .get("name")
+                .and_then(Value::as_str)
+                .unwrap_or_default()
+                .to_owned(),
             stacks: PathBuf::from(stacks),
             languages: languages.into_iter().flatten().filter_map(plugin).collect(),
             pulumi_version: project
@@ -83,6 +89,11 @@ impl Checkout {
     /// The folder with `Pulumi.yaml`.
     pub fn root(&self) -> &Path {
         &self.root
+    }
+
+    /// The project's name in `Pulumi.yaml`, the second part of every URN.
+    pub fn project(&self) -> &str {
+        &self.project
     }
 
     /// The language plugins that `Pulumi.yaml` pins.

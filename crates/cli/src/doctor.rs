@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use phoenix::config::{NAMESPACE, secret};
 use phoenix::registration::PROVIDER_VERSION;
-use phoenix_graph::Graph;
 
 use crate::checkout::Checkout;
 use crate::mistake;
@@ -17,6 +16,12 @@ use crate::stack::{Invalid, Stack};
 use crate::stack_file::StackFile;
 
 mod cluster;
+mod existing;
+mod identity;
+mod mesh;
+mod nodes;
+mod rights;
+mod served;
 
 /// How long a program may take to tell its version; a first `cargo` may be fetching its toolchain.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -109,15 +114,12 @@ pub async fn examine(checkout: &Checkout, stack: Option<&str>) -> anyhow::Result
             checks.push(secrets(loaded));
         }
         if stack.is_some() {
-            let asked = loaded
-                .as_ref()
-                .ok()
-                .map(|loaded| (loaded.config.cluster.context.as_deref(), &loaded.graph));
-            checks.extend(cluster::examine(asked).await);
+            let asked = Some(loaded.as_ref().ok());
+            checks.extend(cluster::examine(checkout.root(), asked).await);
         }
     }
     if stack.is_none() {
-        checks.extend(cluster::examine(None).await);
+        checks.extend(cluster::examine(checkout.root(), None).await);
     }
     Ok(checks)
 }
@@ -405,18 +407,6 @@ fn secrets(stack: &Stack) -> Check {
             stack.name
         ),
     )
-}
-
-/// The kinds that a graph uses, by API version; what the core of Kubernetes always has is left out.
-fn kinds(graph: &Graph) -> std::collections::BTreeMap<String, std::collections::BTreeSet<String>> {
-    let mut kinds = std::collections::BTreeMap::<_, std::collections::BTreeSet<_>>::new();
-    for object in graph.objects().filter(|object| object.api_version.contains('/')) {
-        kinds
-            .entry(object.api_version.clone())
-            .or_default()
-            .insert(object.id.kind.clone());
-    }
-    kinds
 }
 
 #[cfg(test)]

@@ -23,6 +23,7 @@ pub mod comparison;
 pub mod docs;
 pub mod doctor;
 pub mod exit;
+pub mod explain;
 pub mod files;
 pub mod git;
 pub mod manifests;
@@ -70,6 +71,7 @@ enum Verb {
     Preview(preview::Arguments),
     Render(render::Arguments),
     Diff(diff::Arguments),
+    Explain(commands::explain::Arguments),
     Doctor(commands::doctor::Arguments),
     Schema(schema::Arguments),
     Completions(completions::Arguments),
@@ -119,6 +121,7 @@ fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
         Verb::Preview(arguments) => preview::run(&arguments, &checkout()?, paint),
         Verb::Render(arguments) => render::run(&arguments, &checkout()?),
         Verb::Diff(arguments) => diff::run(&arguments, &checkout()?, paint),
+        Verb::Explain(arguments) => commands::explain::run(&arguments, &checkout()?, paint),
         Verb::Doctor(arguments) => commands::doctor::run(&arguments, &checkout()?, paint),
         Verb::Schema(arguments) => schema::run(&arguments),
         Verb::Completions(arguments) => completions::run(&arguments),

@@ -5,6 +5,7 @@
 pub mod completions;
 pub mod diff;
 pub mod doctor;
+pub mod explain;
 pub mod preview;
 pub mod render;
 pub mod schema;

@@ -1,23 +1,27 @@
 //! Questions to the cluster that a stack names. Without a kubeconfig none is asked, and none is waited for long.
+//!
+//! Each question has a module: `identity`, `served`, `mesh`, `nodes`, `rights`, `existing`. What the asker may not see is
+//! told as such, and is no failure.
 
+use std::path::Path;
 use std::time::Duration;
 
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
-use phoenix_graph::Graph;
 
-use super::{Check, kinds};
+use super::served::Resources;
+use super::{Check, existing, identity, mesh, nodes, rights, served};
+use crate::stack::Stack;
 
 /// How long an API server may take to let us in.
 const CONNECT: Duration = Duration::from_secs(3);
 
 /// How long all answers together may take.
-const ANSWERS: Duration = Duration::from_secs(15);
+const ANSWERS: Duration = Duration::from_secs(30);
 
-/// Checks the kubeconfig and, where a good stack is asked about, its context, its API server and its kinds.
-///
-/// A stack comes with its context, which is `None` while it is a placeholder, and its graph.
-pub async fn examine(stack: Option<(Option<&str>, &Graph)>) -> Vec<Check> {
+/// Checks the kubeconfig and, where a good stack is asked about, everything that its deployment needs of its cluster.
+/// A stack whose context is a placeholder names no cluster yet.
+pub async fn examine(root: &Path, stack: Option<Option<&Stack>>) -> Vec<Check> {
     let kubeconfig = match Kubeconfig::read() {
         Ok(kubeconfig) => kubeconfig,
         Err(error) => {
@@ -50,7 +54,10 @@ pub async fn examine(stack: Option<(Option<&str>, &Graph)>) -> Vec<Check> {
     } else {
         Check::good("kubeconfig", found)
     }];
-    let Some((Some(context), graph)) = stack else {
+    let Some(stack) = stack.flatten() else {
+        return checks;
+    };
+    let Some(context) = stack.config.cluster.context.as_deref() else {
         return checks;
     };
     if !contexts.iter().any(|known| known == context) {
@@ -65,61 +72,50 @@ pub async fn examine(stack: Option<(Option<&str>, &Graph)>) -> Vec<Check> {
         return checks;
     }
     checks.push(Check::good("context", context));
-    let asked = tokio::time::timeout(ANSWERS, ask(kubeconfig, context, graph)).await;
-    checks.extend(asked.unwrap_or_else(|_| {
-        vec![unreachable_server(
-            context,
-            &format!("no answer within {} s", ANSWERS.as_secs()),
-        )]
-    }));
+    let client = match connect(kubeconfig, context).await {
+        Ok(client) => client,
+        Err(why) => {
+            checks.push(unreachable_server(context, &why));
+            return checks;
+        }
+    };
+    let asked = tokio::time::timeout(ANSWERS, ask(&client, context, stack)).await;
+    let (answers, resources) = asked.unwrap_or_else(|_| {
+        let why = format!("not every answer came within {} s", ANSWERS.as_secs());
+        (vec![unreachable_server(context, &why)], None)
+    });
+    checks.extend(answers);
+    if let Some(resources) = resources {
+        // The engine's own program may take longer than an API server.
+        checks.extend(existing::examine(&client, root, stack, &resources).await);
+    }
     checks
 }
 
-async fn ask(kubeconfig: Kubeconfig, context: &str, graph: &Graph) -> Vec<Check> {
-    let client = match connect(kubeconfig, context).await {
-        Ok(client) => client,
-        Err(why) => return vec![unreachable_server(context, &why)],
-    };
-    let mut checks = Vec::new();
-    match client.apiserver_version().await {
-        Ok(version) => checks.push(Check::good(
-            "API server",
-            format!("{} answers", version.git_version),
-        )),
-        Err(error) => return vec![unreachable_server(context, &chain(&error))],
+/// All answers, and what the kinds of the stack are called in paths; `None` where this is not the stack's own cluster, of
+/// which nothing more is asked.
+async fn ask(client: &Client, context: &str, stack: &Stack) -> (Vec<Check>, Option<Resources>) {
+    let mut checks = vec![match client.apiserver_version().await {
+        Ok(version) => served::version(&version, &stack.graph),
+        Err(error) => return (vec![unreachable_server(context, &chain(&error))], None),
+    }];
+    let identity = identity::examine(client, context, stack).await;
+    let is_right = !identity.is_another_cluster;
+    checks.push(identity.check);
+    if !is_right {
+        return (checks, None);
     }
-    let mut missing = Vec::new();
-    for (api_version, kinds) in kinds(graph) {
-        let served: Vec<String> = match client.list_api_group_resources(&api_version).await {
-            Ok(list) => list.resources.into_iter().map(|resource| resource.kind).collect(),
-            Err(kube::Error::Api(status)) if status.code == 404 => Vec::new(),
-            Err(error) => {
-                checks.push(Check::fail(
-                    "kinds",
-                    format!("{api_version} cannot be asked for: {}", chain(&error)),
-                    "try again with more rights",
-                ));
-                return checks;
-            }
-        };
-        missing.extend(
-            kinds
-                .into_iter()
-                .filter(|kind| !served.contains(kind))
-                .map(|kind| format!("{kind} ({api_version})")),
-        );
-    }
-    checks.push(if missing.is_empty() {
-        Check::good("kinds", "the cluster knows every kind that the stack uses")
-    } else {
-        let found = format!("the cluster does not know {}", missing.join(", "));
-        Check::fail(
-            "kinds",
-            found,
-            "install what defines them first; for kinds of istio.io that is Istio's base chart",
-        )
-    });
-    checks
+    let (kinds, resources) = served::kinds(client, &stack.graph).await;
+    checks.push(kinds);
+    let (mesh, nodes, rights) = tokio::join!(
+        mesh::examine(client, stack),
+        nodes::examine(client, &stack.graph),
+        rights::examine(client, &stack.graph, &resources)
+    );
+    checks.extend(mesh);
+    checks.extend(nodes);
+    checks.push(rights);
+    (checks, Some(resources))
 }
 
 async fn connect(kubeconfig: Kubeconfig, context: &str) -> Result<Client, String> {
@@ -141,8 +137,21 @@ fn unreachable_server(context: &str, why: &str) -> Check {
     Check::fail("API server", format!("does not answer: {why}"), hint)
 }
 
+/// A check that could not be made, because the answer was refused or did not come. It is no failure of the cluster.
+pub(super) fn unseen(name: &str, what: &str, error: &kube::Error) -> Check {
+    let why = match error {
+        kube::Error::Api(status) if status.code == 403 => "you may not look at it".to_owned(),
+        error => chain(error),
+    };
+    Check::warn(
+        name,
+        format!("{what} could not be looked at: {why}"),
+        "ask again as somebody with more rights, or ask those who run the cluster",
+    )
+}
+
 /// An error with its causes, each told once.
-fn chain(error: &dyn std::error::Error) -> String {
+pub(super) fn chain(error: &dyn std::error::Error) -> String {
     let mut words = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {

@@ -1,11 +1,13 @@
 //! Doctor: what it finds without anything, and with a cluster to ask.
 
-use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::TcpListener;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::support::{Answer, Checkout, script};
+use crate::world::{
+    CLASSES, DAEMON_SETS, ISTIOD, MESH, NODES, UID, WEBHOOKS, World, class, daemon_set, istiod, node, webhook,
+};
 
 /// Doctor with programs of our own on PATH, beside git and what a shell needs.
 fn doctor(checkout: &Checkout, arguments: &[&str]) -> Answer {
@@ -111,85 +113,13 @@ fn all_problems_of_a_stack_file_are_shown() {
     );
 }
 
-/// An API server that tells its version and which kinds it serves, until the test ends.
-fn api_server(serves_istio: bool) -> u16 {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
-    let port = listener.local_addr().unwrap().port();
-    std::thread::spawn(move || {
-        for stream in listener.incoming() {
-            let mut stream = stream.unwrap();
-            let mut request = String::new();
-            let mut reader = BufReader::new(stream.try_clone().unwrap());
-            reader.read_line(&mut request).unwrap();
-            let mut header = String::new();
-            while reader.read_line(&mut header).unwrap() > 2 {
-                header.clear();
-            }
-            let path = request.split(' ').nth(1).unwrap_or_default();
-            let (status, body) = api_answer(path, serves_istio);
-            let length = body.len();
-            write!(stream, "HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}").unwrap();
-        }
-    });
-    port
-}
-
-fn api_answer(path: &str, serves_istio: bool) -> (&'static str, String) {
-    if path == "/version" {
-        let version = serde_json::json!({
-            "major": "1", "minor": "37", "gitVersion": "v1.37.2", "gitCommit": "", "gitTreeState": "", "buildDate": "",
-            "goVersion": "", "compiler": "", "platform": "",
-        });
-        return ("200 OK", version.to_string());
-    }
-    let api_version = path.trim_start_matches("/apis/");
-    if api_version.contains("istio.io") && !serves_istio {
-        let status = serde_json::json!({"kind": "Status", "apiVersion": "v1", "status": "Failure", "message": "not found", "reason": "NotFound", "code": 404});
-        return ("404 Not Found", status.to_string());
-    }
-    let kinds = [
-        "Deployment",
-        "StatefulSet",
-        "DaemonSet",
-        "NetworkPolicy",
-        "PodDisruptionBudget",
-        "HorizontalPodAutoscaler",
-        "CronJob",
-        "Job",
-        "AuthorizationPolicy",
-        "PeerAuthentication",
-        "RequestAuthentication",
-        "VirtualService",
-        "DestinationRule",
-        "Gateway",
-        "ServiceEntry",
-        "Sidecar",
-        "Telemetry",
-        "PrometheusRule",
-        "ServiceMonitor",
-        "PodMonitor",
-        "Role",
-        "RoleBinding",
-        "ClusterRole",
-        "ClusterRoleBinding",
-    ];
-    let resources: Vec<Value> = kinds
-        .iter()
-        .map(|kind| serde_json::json!({"name": kind.to_lowercase(), "singularName": "", "namespaced": true, "kind": kind, "verbs": ["get"]}))
-        .collect();
-    ("200 OK", serde_json::json!({"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": api_version, "resources": resources}).to_string())
-}
-
-/// A dev stack whose context is known, and a kubeconfig that has it.
-fn checkout_with_cluster(port: u16) -> Checkout {
+/// A checkout in which a stack names the cluster behind this port, and a kubeconfig that leads there.
+fn checkout_with_cluster(stack: &str, port: u16) -> Checkout {
     let checkout = Checkout::bare();
-    let text = std::fs::read_to_string(checkout.path("stacks/Pulumi.dev.yaml")).unwrap();
-    let known = text.replace(
-        "    context:\n      placeholder: the kubeconfig context of your development cluster\n",
-        "    context: here\n",
-    );
-    assert_ne!(text, known);
-    checkout.write("stacks/Pulumi.dev.yaml", &known);
+    let file = format!("stacks/Pulumi.{stack}.yaml");
+    let text = std::fs::read_to_string(checkout.path(&file)).unwrap();
+    let text = known(&known(&text, "context", "here"), "uid", UID);
+    checkout.write(&file, &text);
     let kubeconfig = format!(
         "apiVersion: v1\nkind: Config\nclusters:\n- name: c\n  cluster: {{server: 'http://127.0.0.1:{port}'}}\nusers:\n- name: u\n  user: {{}}\n\
          contexts:\n- name: here\n  context: {{cluster: c, user: u}}\n"
@@ -198,34 +128,459 @@ fn checkout_with_cluster(port: u16) -> Checkout {
     checkout
 }
 
+/// The text with a value in the place of the placeholder of a key.
+fn known(text: &str, key: &str, value: &str) -> String {
+    let line = format!("    {key}:\n");
+    let (before, after) = text.split_once(&line).unwrap();
+    let (_, after) = after.split_once('\n').unwrap();
+    format!("{before}    {key}: {value}\n{after}")
+}
+
+/// What doctor says of the stack `prod` and a cluster in which something is different.
+fn examined(change: impl FnOnce(&mut World)) -> Answer {
+    let mut world = World::good();
+    change(&mut world);
+    doctor(&checkout_with_cluster("prod", world.serve()), &["prod"])
+}
+
+/// The hint below a line.
+fn hint<'a>(answer: &'a Answer, name: &str) -> &'a str {
+    let mut lines = answer
+        .out
+        .lines()
+        .skip_while(|line| line.split_whitespace().nth(1) != Some(name))
+        .skip(1);
+    lines
+        .find_map(|line| line.trim_start().strip_prefix("hint: "))
+        .unwrap_or_else(|| panic!("no hint for {name}: {answer}"))
+}
+
 #[test]
-fn a_cluster_that_knows_every_kind_is_fine() {
-    let checkout = checkout_with_cluster(api_server(true));
-    let answer = doctor(&checkout, &["dev"]);
-    assert!(line(&answer, "API").contains("v1.37.2 answers"), "{answer}");
-    assert!(line(&answer, "kinds").starts_with("ok"), "{answer}");
+fn a_cluster_that_has_everything_is_fine() {
+    let answer = examined(|_| {});
+    for name in [
+        "context",
+        "API",
+        "cluster",
+        "kinds",
+        "istiod",
+        "injector",
+        "istio-cni",
+        "DNS",
+        "storage",
+        "nodes",
+        "accelerator",
+        "metrics",
+        "network",
+        "rights",
+        "existing",
+        "neighbours",
+    ] {
+        assert!(line(&answer, name).starts_with("ok"), "{name}: {answer}");
+    }
 }
 
 #[test]
 fn a_cluster_without_istio_fails_with_the_kinds_it_does_not_know() {
-    let checkout = checkout_with_cluster(api_server(false));
-    let answer = doctor(&checkout, &["dev", "--format", "json"]);
+    let mut world = World::good();
+    world.forget("/apis/security.istio.io/v1");
+    let checkout = checkout_with_cluster("prod", world.serve());
+    let answer = doctor(&checkout, &["prod", "--format", "json"]);
     assert_eq!(answer.code, 1);
     let document: Value = serde_json::from_str(&answer.out).unwrap();
     assert_eq!(document["ready"], false);
-    let kinds = document["checks"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .find(|check| check["name"] == "kinds")
-        .unwrap();
+    let checks = document["checks"].as_array().unwrap();
+    let kinds = checks.iter().find(|check| check["name"] == "kinds").unwrap();
     assert_eq!(kinds["status"], "fail");
+    let found = kinds["found"].as_str().unwrap();
     assert!(
-        kinds["found"]
-            .as_str()
-            .unwrap()
-            .contains("AuthorizationPolicy (security.istio.io/v1)"),
-        "{kinds}"
+        found.contains("AuthorizationPolicy (security.istio.io/v1; it serves security.istio.io/v1beta1)"),
+        "{found}"
+    );
+}
+
+#[test]
+fn versions_in_which_objects_are_still_stored_are_told() {
+    let definition = json!({
+        "metadata": {"name": "authorizationpolicies.security.istio.io"},
+        "spec": {"group": "security.istio.io", "scope": "Namespaced", "versions": [],
+                 "names": {"kind": "AuthorizationPolicy", "plural": "authorizationpolicies"}},
+        "status": {"storedVersions": ["v1beta1", "v1"]},
+    });
+    let answer = examined(|world| {
+        world.list(
+            "/apis/apiextensions.k8s.io/v1/customresourcedefinitions",
+            &[definition],
+        );
+    });
+    assert!(
+        answer
+            .out
+            .contains("AuthorizationPolicy (security.istio.io) is also stored as v1beta1"),
+        "{answer}"
+    );
+}
+
+#[test]
+fn another_cluster_is_refused_and_asked_nothing_more() {
+    let other = "00000000-1111-2222-3333-444444444444";
+    let answer = examined(|world| {
+        world.set(
+            "/api/v1/namespaces/kube-system",
+            json!({"metadata": {"name": "kube-system", "uid": other}}),
+        );
+    });
+    assert!(line(&answer, "cluster").starts_with("FAIL"), "{answer}");
+    assert!(
+        line(&answer, "cluster").contains("here leads to another cluster"),
+        "{answer}"
+    );
+    assert!(
+        hint(&answer, "cluster").contains(&format!("write `uid: {other}`")),
+        "{answer}"
+    );
+    assert!(!answer.out.contains("rights"), "{answer}");
+}
+
+#[test]
+fn a_stack_that_does_not_name_its_cluster_yet_gets_the_line_to_write() {
+    let port = World::good().serve();
+    let checkout = checkout_with_cluster("prod", port);
+    checkout.edit(
+        "stacks/Pulumi.prod.yaml",
+        &format!("    uid: {UID}\n"),
+        "    uid:\n      placeholder: the UID of that cluster\n",
+    );
+    let answer = doctor(&checkout, &["prod"]);
+    assert!(line(&answer, "cluster").starts_with("FAIL"), "{answer}");
+    assert!(
+        hint(&answer, "cluster").starts_with(&format!(
+            "write `uid: {UID}` below phoenix:cluster in stacks/Pulumi.prod.yaml"
+        )),
+        "{answer}"
+    );
+    assert!(line(&answer, "rights").starts_with("ok"), "{answer}");
+}
+
+#[test]
+fn an_api_server_that_is_too_old_for_a_field_fails_with_the_field() {
+    let answer = examined(|world| world.version("29+"));
+    assert!(
+        line(&answer, "API").contains("the stack uses `sleep`, which needs 1.30"),
+        "{answer}"
+    );
+}
+
+#[test]
+fn what_the_mesh_lacks_is_told_one_by_one() {
+    let answer = examined(|world| world.list(ISTIOD, &[istiod("1.21.5", 1)]));
+    assert!(
+        line(&answer, "istiod").contains("1.21.5 in istio-system, but at least 1.22 is needed"),
+        "{answer}"
+    );
+    let answer = examined(|world| world.list(ISTIOD, &[istiod("1.30.3", 0)]));
+    assert!(line(&answer, "istiod").starts_with("FAIL"), "{answer}");
+    let answer = examined(|world| world.list(ISTIOD, &[]));
+    assert!(line(&answer, "istiod").starts_with("FAIL"), "{answer}");
+    let answer = examined(|world| world.list(WEBHOOKS, &[webhook("canary")]));
+    assert!(line(&answer, "injector").starts_with("FAIL"), "{answer}");
+    assert_eq!(
+        hint(&answer, "injector"),
+        "set phoenix:cluster.mesh.revision to one of canary"
+    );
+    let answer = examined(|world| world.list(DAEMON_SETS, &[]));
+    assert!(line(&answer, "istio-cni").starts_with("warn"), "{answer}");
+    assert!(line(&answer, "network").starts_with("warn"), "{answer}");
+    let answer = examined(|world| world.list(DAEMON_SETS, &[daemon_set("istio-cni-node", 3, 2)]));
+    assert!(
+        line(&answer, "istio-cni").contains("does not run on every node yet"),
+        "{answer}"
+    );
+    let answer = examined(|world| world.set(MESH, json!({"data": {"mesh": "defaultConfig: {}\n"}})));
+    assert!(line(&answer, "DNS").starts_with("warn"), "{answer}");
+}
+
+#[test]
+fn a_revision_is_found_by_its_tag_too() {
+    let mut world = World::good();
+    let mut tagged = webhook("1-30-3");
+    tagged["metadata"]["labels"]["istio.io/tag"] = json!("stable");
+    world.list(WEBHOOKS, &[tagged]);
+    let checkout = checkout_with_cluster("prod", world.serve());
+    checkout.edit(
+        "stacks/Pulumi.prod.yaml",
+        "    identifier: phoenix-prod\n",
+        "    identifier: phoenix-prod\n    mesh: {revision: stable}\n",
+    );
+    let answer = doctor(&checkout, &["prod"]);
+    assert!(
+        line(&answer, "injector").contains("the revision stable injects"),
+        "{answer}"
+    );
+}
+
+#[test]
+fn a_storage_class_that_is_not_there_fails_with_those_that_are() {
+    let answer = examined(|world| world.list(CLASSES, &[class("fast", false)]));
+    assert!(
+        line(&answer, "storage").contains("does not have a default class; it has fast"),
+        "{answer}"
+    );
+    let mut world = World::good();
+    world.list(CLASSES, &[class("standard", true)]);
+    let checkout = checkout_with_cluster("prod", world.serve());
+    let text = std::fs::read_to_string(checkout.path("stacks/Pulumi.prod.yaml")).unwrap();
+    let placeholder = "        placeholder: a class of fast volumes, one node each (ReadWriteOnce)\n";
+    let text = text.replace(&format!("storageClass:\n{placeholder}"), "storageClass: nvme\n");
+    checkout.write("stacks/Pulumi.prod.yaml", &text);
+    let answer = doctor(&checkout, &["prod"]);
+    assert!(
+        line(&answer, "storage").contains("does not have the class nvme; it has standard"),
+        "{answer}"
+    );
+}
+
+#[test]
+fn too_few_zones_for_a_quorum_fail() {
+    let answer = examined(|world| world.list(NODES, &[node("a", "z1"), node("b", "z2"), node("c", "z2")]));
+    assert!(
+        line(&answer, "nodes").contains("2 of 3 different values of topology.kubernetes.io/zone"),
+        "{answer}"
+    );
+    let mut cordoned = node("c", "z3");
+    cordoned["spec"]["unschedulable"] = json!(true);
+    let answer = examined(|world| world.list(NODES, &[node("a", "z1"), node("b", "z2"), cordoned]));
+    assert!(line(&answer, "nodes").starts_with("FAIL"), "{answer}");
+}
+
+#[test]
+fn accelerators_that_no_node_has_or_that_are_tainted_otherwise_fail() {
+    let nodes = |change: fn(&mut Value)| {
+        ["a", "b", "c"].map(|zone| {
+            let mut node = node(zone, zone);
+            change(&mut node);
+            node
+        })
+    };
+    let other = nodes(|node| node["metadata"]["labels"]["lambdalabs.com/gpu-type"] = json!("a100"));
+    let answer = examined(|world| world.list(NODES, &other));
+    assert!(line(&answer, "accelerator").starts_with("FAIL"), "{answer}");
+    assert_eq!(
+        hint(&answer, "accelerator"),
+        "set phoenix:openmemory.accelerator.product to one of a100"
+    );
+    let tainted = nodes(|node| {
+        node["spec"]["taints"] = json!([{"key": "nvidia.com/gpu", "value": "true", "effect": "NoSchedule"}]);
+    });
+    let answer = examined(|world| world.list(NODES, &tainted));
+    assert!(
+        line(&answer, "accelerator").contains("has a taint that Deployment"),
+        "{answer}"
+    );
+}
+
+#[test]
+fn an_autoscaler_without_metrics_is_warned_of() {
+    let answer = examined(|world| world.forget("/apis/metrics.k8s.io/v1beta1"));
+    assert!(line(&answer, "metrics").starts_with("warn"), "{answer}");
+}
+
+#[test]
+fn rights_that_are_missing_are_listed() {
+    let answer = examined(|world| world.refuse("networkpolicies", "delete"));
+    assert!(line(&answer, "rights").starts_with("FAIL"), "{answer}");
+    assert!(
+        answer
+            .out
+            .contains("delete networkpolicies.networking.k8s.io in the namespace sophia-memory"),
+        "{answer}"
+    );
+}
+
+#[test]
+fn what_may_not_be_looked_at_is_a_warning() {
+    let answer = examined(|world| world.forbid(NODES));
+    assert!(line(&answer, "nodes").starts_with("warn"), "{answer}");
+    assert!(
+        line(&answer, "nodes").contains("you may not look at it"),
+        "{answer}"
+    );
+    assert!(line(&answer, "rights").starts_with("ok"), "{answer}");
+}
+
+/// A live object, as somebody else or we have made it.
+fn object(kind: &str, name: &str, manager: &str) -> Value {
+    json!({
+        "kind": kind,
+        "metadata": {"name": name, "namespace": "sophia-memory", "managedFields": [
+            {"manager": manager, "operation": "Apply", "apiVersion": "v1", "fieldsType": "FieldsV1", "fieldsV1": {}},
+            {"manager": "kube-controller-manager", "operation": "Update", "subresource": "status"},
+        ]},
+    })
+}
+
+const CLAIM: &str = "/api/v1/namespaces/sophia-memory/persistentvolumeclaims/memory-pvc";
+
+#[test]
+fn objects_that_exist_and_are_not_in_the_state_are_listed() {
+    let answer = examined(|world| {
+        world.set(
+            CLAIM,
+            object("PersistentVolumeClaim", "memory-pvc", "kubectl-client-side-apply"),
+        );
+    });
+    assert!(line(&answer, "existing").starts_with("FAIL"), "{answer}");
+    assert!(
+        answer
+            .out
+            .contains("PersistentVolumeClaim/sophia-memory/memory-pvc — set by kubectl-client-side-apply\n"),
+        "{answer}"
+    );
+    assert!(
+        hint(&answer, "existing").contains("name them below phoenix:adopt"),
+        "{answer}"
+    );
+}
+
+#[test]
+fn objects_that_an_earlier_deployment_kept_are_no_strangers() {
+    let mut world = World::good();
+    world.set(CLAIM, object("PersistentVolumeClaim", "memory-pvc", "phoenix"));
+    let checkout = checkout_with_cluster("prod", world.serve());
+    std::fs::create_dir_all(checkout.path("programs")).unwrap();
+    script(
+        &checkout.path("programs/pulumi"),
+        "#!/bin/sh\nif [ \"$1\" = version ]; then echo v3.259.0; else echo '{\"deployment\": {}}'; fi\n",
+    );
+    let answer = doctor(&checkout, &["prod"]);
+    assert!(
+        line(&answer, "existing").contains("found again: PersistentVolumeClaim/sophia-memory/memory-pvc"),
+        "{answer}"
+    );
+    assert!(line(&answer, "existing").starts_with("ok"), "{answer}");
+}
+
+#[test]
+fn what_the_state_has_is_ours_whoever_set_it_and_an_unreadable_state_is_told() {
+    let mut world = World::good();
+    world.set(
+        CLAIM,
+        object("PersistentVolumeClaim", "memory-pvc", "kubectl-client-side-apply"),
+    );
+    let checkout = checkout_with_cluster("prod", world.serve());
+    std::fs::create_dir_all(checkout.path("programs")).unwrap();
+    let pulumi = checkout.path("programs/pulumi");
+    let state = json!({"deployment": {"resources": [
+        {"type": "pulumi:pulumi:Stack", "urn": "x"},
+        {"type": "kubernetes:core/v1:PersistentVolumeClaim", "id": "sophia-memory/memory-pvc", "urn": "x"},
+    ]}});
+    script(
+        &pulumi,
+        &format!("#!/bin/sh\nif [ \"$1\" = version ]; then echo v3.259.0; else echo '{state}'; fi\n"),
+    );
+    let answer = doctor(&checkout, &["prod"]);
+    assert!(
+        line(&answer, "state").contains("the engine has 1 object"),
+        "{answer}"
+    );
+    assert!(line(&answer, "existing").starts_with("ok"), "{answer}");
+
+    script(
+        &pulumi,
+        "#!/bin/sh\nif [ \"$1\" = version ]; then echo v3.259.0; else echo 'error: no login' >&2; exit 1; fi\n",
+    );
+    let answer = doctor(&checkout, &["prod"]);
+    assert!(line(&answer, "state").contains(": no login"), "{answer}");
+    assert!(line(&answer, "state").starts_with("warn"), "{answer}");
+    assert!(line(&answer, "existing").starts_with("FAIL"), "{answer}");
+
+    // Nobody has made the stack yet: it has nothing.
+    script(
+        &pulumi,
+        "#!/bin/sh\nif [ \"$1\" = version ]; then echo v3.259.0; else echo \"error: no stack named 'prod' found\" >&2; exit 1; fi\n",
+    );
+    let answer = doctor(&checkout, &["prod"]);
+    assert!(
+        line(&answer, "state").contains("the engine has 0 objects"),
+        "{answer}"
+    );
+}
+
+#[test]
+fn names_to_adopt_are_taken_over_and_wrong_ones_are_told() {
+    let mut world = World::good();
+    world.set(
+        CLAIM,
+        object("PersistentVolumeClaim", "memory-pvc", "kubectl-client-side-apply"),
+    );
+    let port = world.serve();
+    let adopting = |names: &str| {
+        let checkout = checkout_with_cluster("prod", port);
+        checkout.edit(
+            "stacks/Pulumi.prod.yaml",
+            "  phoenix:environment: prod\n",
+            &format!("  phoenix:environment: prod\n  phoenix:adopt: [{names}]\n"),
+        );
+        checkout
+    };
+    let answer = doctor(
+        &adopting("PersistentVolumeClaim/sophia-memory/memory-pvc"),
+        &["prod"],
+    );
+    assert!(line(&answer, "existing").starts_with("warn"), "{answer}");
+    assert!(
+        line(&answer, "existing").contains("will be taken over as phoenix:adopt says"),
+        "{answer}"
+    );
+    let answer = doctor(
+        &adopting("PersistentVolumeClaim/sophia-memory/memory-pv"),
+        &["prod"],
+    );
+    assert!(line(&answer, "adopt").starts_with("FAIL"), "{answer}");
+    assert_eq!(
+        hint(&answer, "adopt"),
+        "did you mean PersistentVolumeClaim/sophia-memory/memory-pvc?"
+    );
+
+    // Taken over by now.
+    let checkout = adopting("PersistentVolumeClaim/sophia-memory/memory-pvc");
+    std::fs::create_dir_all(checkout.path("programs")).unwrap();
+    let state = json!({"deployment": {"resources": [
+        {"type": "kubernetes:core/v1:PersistentVolumeClaim", "id": "sophia-memory/memory-pvc"},
+    ]}});
+    script(
+        &checkout.path("programs/pulumi"),
+        &format!("#!/bin/sh\nif [ \"$1\" = version ]; then echo v3.259.0; else echo '{state}'; fi\n"),
+    );
+    let answer = doctor(&checkout, &["prod"]);
+    assert!(line(&answer, "adopt").starts_with("warn"), "{answer}");
+    assert!(hint(&answer, "adopt").starts_with("remove the names"), "{answer}");
+}
+
+#[test]
+fn a_strange_workload_behind_our_service_fails_and_a_strange_policy_is_warned_of() {
+    let mut old = object("Deployment", "qdrant", "kubectl-client-side-apply");
+    old["spec"] = json!({"template": {"metadata": {"labels": {"app": "qdrant"}}}});
+    let policy = object("AuthorizationPolicy", "let-all-in", "kubectl-client-side-apply");
+    let policies = "/apis/security.istio.io/v1/namespaces/sophia-memory/authorizationpolicies";
+    let answer = examined(|world| {
+        world.list("/apis/apps/v1/namespaces/sophia-memory/deployments", &[old]);
+        world.list(policies, std::slice::from_ref(&policy));
+    });
+    assert!(line(&answer, "neighbours").starts_with("FAIL"), "{answer}");
+    assert!(
+        answer
+            .out
+            .contains("Deployment/sophia-memory/qdrant is behind Service/sophia-memory/qdrant-"),
+        "{answer}"
+    );
+    let answer = examined(|world| world.list(policies, &[policy]));
+    assert!(line(&answer, "neighbours").starts_with("warn"), "{answer}");
+    assert!(
+        answer
+            .out
+            .contains("AuthorizationPolicy/sophia-memory/let-all-in"),
+        "{answer}"
     );
 }
 
@@ -236,18 +591,16 @@ fn a_server_that_does_not_answer_is_not_waited_for() {
         .local_addr()
         .unwrap()
         .port();
-    let checkout = checkout_with_cluster(closed);
-    let started = std::time::Instant::now();
-    let answer = doctor(&checkout, &["dev"]);
+    let checkout = checkout_with_cluster("prod", closed);
+    let answer = doctor(&checkout, &["prod"]);
     assert!(line(&answer, "API").contains("does not answer"), "{answer}");
-    assert!(started.elapsed() < std::time::Duration::from_secs(20));
 }
 
 #[test]
 fn a_context_that_the_kubeconfig_does_not_have_is_told_with_those_it_has() {
-    let checkout = checkout_with_cluster(1);
+    let checkout = checkout_with_cluster("prod", 1);
     checkout.edit("kubeconfig", "name: here", "name: there");
-    let answer = doctor(&checkout, &["dev"]);
+    let answer = doctor(&checkout, &["prod"]);
     assert!(
         line(&answer, "context").contains("here is not in the kubeconfig"),
         "{answer}"

@@ -3,13 +3,16 @@
 //! - `comparing`: preview and diff, their bases and their exit codes.
 //! - `rendering`: manifests to stdout and into a folder.
 //! - `mistakes`: what a person is told who typed or wrote something wrong.
+//! - `explaining`: what a key or an object is.
 //! - `examining`: doctor, with and without a cluster.
 //! - `talking`: help, completions, colours, pipes.
 #![expect(clippy::disallowed_methods, reason = "tests make checkouts and run programs")]
 
 mod comparing;
 mod examining;
+mod explaining;
 mod mistakes;
 mod rendering;
 mod support;
 mod talking;
+mod world;

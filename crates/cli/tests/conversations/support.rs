@@ -241,7 +241,7 @@ fn quiet(command: &mut Command, home: &Path) {
         .env_remove("NO_COLOR");
 }
 
-fn repository() -> PathBuf {
+pub fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
         .ancestors()
         .nth(2)

@@ -1,0 +1,236 @@
+//! `phoenix explain`: what is this key, or this object?
+
+use std::fmt::Write as _;
+
+use anyhow::Result;
+use phoenix_graph::yaml;
+use serde_json::{Value, json};
+
+use crate::checkout::Checkout;
+use crate::exit::Exit;
+use crate::explain::key::{Key, Named, Setting};
+use crate::explain::object::{Explained, Neighbour};
+use crate::explain::probe::Effect;
+use crate::explain::{Explanation, Subjects};
+use crate::output::{self, Format, Paint, count, data, table};
+
+/// Explain a key of the configuration, or an object that a stack declares.
+///
+/// A key is told with its meaning, type, default and bounds, with the stacks that set it, and with what another value
+/// would change in the objects; that is found by trying one. An object is told with its system, the stacks that declare
+/// it, what it refers to and who refers to it, the connections it takes part in, and the keys that change it. It needs the
+/// repository only.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  cargo phoenix explain qdrant.replicas\n  cargo phoenix explain StatefulSet/sophia-memory/qdrant\n  \
+                  cargo phoenix explain svc/qdrant-service --format json"
+)]
+pub struct Arguments {
+    /// A key such as `qdrant.replicas`, or an object such as `StatefulSet/sophia-memory/qdrant`, `StatefulSet/qdrant` or
+    /// `sophia-memory/qdrant`; the words of a heading, `StatefulSet sophia-memory/qdrant`, are understood too.
+    #[arg(required = true, num_args = 1..=2, value_name = "KEY|OBJECT")]
+    subject: Vec<String>,
+    /// For people or for machines.
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+}
+
+/// Runs the verb.
+pub fn run(arguments: &Arguments, checkout: &Checkout, paint: Paint) -> Result<Exit> {
+    let explanation = Subjects::of(checkout)?.explain(&arguments.subject)?;
+    match (arguments.format, &explanation) {
+        (Format::Text, Explanation::Key(key)) => data(&key_text(key, paint))?,
+        (Format::Text, Explanation::Object(object)) => data(&object_text(object, paint))?,
+        (Format::Json, Explanation::Key(key)) => output::json(&json!({"key": key}))?,
+        (Format::Json, Explanation::Object(object)) => output::json(&json!({"object": object}))?,
+    }
+    Ok(Exit::Clean)
+}
+
+fn key_text(key: &Key, paint: Paint) -> String {
+    let mut text = format!("{}\n", paint.bold(&key.key));
+    if !key.meaning.is_empty() {
+        let _ = writeln!(text, "  {}", key.meaning);
+    }
+    let _ = writeln!(text, "\n  type: {}", key.type_);
+    match (&key.default, key.required) {
+        (Some(default), _) => {
+            let _ = writeln!(text, "  default: {}", one_line(default));
+        }
+        (None, true) => text.push_str("  default: none; it must be there\n"),
+        (None, false) => text.push_str("  default: none; it may be left out\n"),
+    }
+    section(&mut text, "what may stand there", &named(&key.choices), paint);
+    section(&mut text, "the keys below it", &named(&key.keys), paint);
+    let stacks: Vec<_> = key.stacks.iter().map(|setting| row(setting, key)).collect();
+    section(&mut text, "in the stacks", &table(&stacks), paint);
+    if let Some(effect) = &key.effect {
+        text.push_str(&effect_text(effect, paint));
+    }
+    let refused: String = key
+        .refused
+        .iter()
+        .map(|refusal| match &refusal.hint {
+            Some(hint) => format!("{}\n  hint: {hint}\n", refusal.message),
+            None => format!("{}\n", refusal.message),
+        })
+        .collect();
+    section(&mut text, "what is refused, for example", &refused, paint);
+    text
+}
+
+fn row(setting: &Setting, key: &Key) -> Vec<String> {
+    let is_secret = key.type_.starts_with("a secret");
+    let said = match (&setting.value, &setting.place) {
+        (Some(value), _) => one_line(value),
+        (None, Some(_)) => "has a value".to_owned(),
+        (None, None) if is_secret => "has no value in the file".to_owned(),
+        (None, None) => "is left out".to_owned(),
+    };
+    vec![
+        setting.stack.clone(),
+        said,
+        setting.place.clone().unwrap_or_default(),
+    ]
+}
+
+fn effect_text(effect: &Effect, paint: Paint) -> String {
+    let stack = &effect.stack;
+    let mut text = String::new();
+    let title = match (&effect.tried, &effect.before) {
+        (Some(tried), Some(before)) => format!(
+            "what {} in place of {} would change in {stack}",
+            one_line(tried),
+            one_line(before)
+        ),
+        (Some(tried), None) => {
+            format!(
+                "what {} would change in {stack}, which leaves it out",
+                one_line(tried)
+            )
+        }
+        (None, _) => format!("what leaving it out would change in {stack}"),
+    };
+    let mut lines = String::new();
+    for changed in &effect.objects {
+        let _ = writeln!(lines, "{} {}", changed.operation, changed.object);
+        // A change of names can touch every field; the first few tell what it is about.
+        for field in changed.fields.iter().take(4) {
+            let _ = writeln!(lines, "  {field}");
+        }
+        if changed.fields.len() > 4 {
+            let _ = writeln!(lines, "  and {} more", count(changed.fields.len() - 4, "field"));
+        }
+    }
+    if effect.objects.is_empty() {
+        lines.push_str("no object\n");
+    }
+    section(&mut text, &title, &lines, paint);
+    text
+}
+
+fn object_text(object: &Explained, paint: Paint) -> String {
+    let mut text = format!("{} ({})\n", paint.bold(&object.object), object.api_version);
+    if let Some(kind) = object.kind {
+        let name = object.object.split('/').next().unwrap_or_default();
+        let article = if name.starts_with(['A', 'E', 'I', 'O', 'U']) {
+            "An"
+        } else {
+            "A"
+        };
+        let _ = writeln!(text, "  {article} {name} {kind}.");
+    }
+    let meaning = object.system_meaning.as_deref().unwrap_or_default();
+    let _ = writeln!(text, "\n  system: {} {}", object.system, paint.dim(meaning));
+    let stacks: Vec<_> = object
+        .stacks
+        .iter()
+        .map(|stack| {
+            let said = match (stack.declared, stack.deletion) {
+                (None, _) => "its file has problems; see `phoenix doctor`".to_owned(),
+                (Some(true), Some(deletion)) => format!("declared; when it shall be deleted: {deletion}"),
+                (Some(true), None) => "declared".to_owned(),
+                (Some(false), _) => "not declared".to_owned(),
+            };
+            vec![stack.stack.clone(), said]
+        })
+        .collect();
+    section(&mut text, "in the stacks", &table(&stacks), paint);
+    let names: String = object
+        .stacks
+        .iter()
+        .filter_map(|stack| stack.urn.as_ref())
+        .map(|urn| format!("{urn}\n"))
+        .collect();
+    section(&mut text, "the engine's names for it", &names, paint);
+    section(&mut text, "refers to", &neighbours(&object.refers_to), paint);
+    section(
+        &mut text,
+        "referred to by",
+        &neighbours(&object.referred_by),
+        paint,
+    );
+    let rows: String = object
+        .connections
+        .iter()
+        .map(|row| {
+            format!(
+                "{} -> {}, port {} ({})\n  why: {}\n",
+                row.from, row.to, row.port, row.traffic, row.why
+            )
+        })
+        .collect();
+    section(&mut text, "connections", &rows, paint);
+    let keys: String = object
+        .keys
+        .iter()
+        .map(|key| format!("{}:{key}\n", phoenix::config::NAMESPACE))
+        .collect();
+    section(&mut text, "keys that change it", &keys, paint);
+    text
+}
+
+fn named(words: &[Named]) -> String {
+    let rows: Vec<_> = words
+        .iter()
+        .map(|word| vec![word.name.clone(), word.meaning.clone()])
+        .collect();
+    table(&rows)
+}
+
+fn neighbours(neighbours: &[Neighbour]) -> String {
+    neighbours
+        .iter()
+        .map(|neighbour| {
+            let whose = if neighbour.declared {
+                ""
+            } else {
+                " (somebody else's, and expected to be there)"
+            };
+            format!("{}{whose}\n", neighbour.object)
+        })
+        .collect()
+}
+
+/// A heading with indented lines below it; nothing where there are none.
+fn section(text: &mut String, title: &str, lines: &str, paint: Paint) {
+    if lines.is_empty() {
+        return;
+    }
+    let _ = writeln!(text, "\n  {}", paint.bold(&format!("{title}:")));
+    for line in lines.lines() {
+        let _ = writeln!(text, "    {line}");
+    }
+}
+
+/// A value on one line: texts as they are, mappings and lists as JSON.
+fn one_line(value: &Value) -> String {
+    match value {
+        Value::Object(fields) => match fields.get("placeholder").and_then(Value::as_str) {
+            Some(missing) => format!("a placeholder for {missing}"),
+            None => format!("a mapping of {}", count(fields.len(), "key")),
+        },
+        Value::Array(_) => value.to_string(),
+        value => yaml::to_string(value).trim_end().to_owned(),
+    }
+}

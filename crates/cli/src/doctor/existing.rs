@@ -1,0 +1,472 @@
+//! What is in the cluster already: objects that the stack declares but did not make, and neighbours in its namespace that
+//! it does not declare at all.
+//!
+//! The provider applies what it does not know yet, whether it exists or not. Where fields agree, it takes an object over
+//! without a word; where they differ, the API server refuses, and an `up` stops halfway. Both are told beforehand.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::time::Duration;
+
+use kube::api::{ApiResource, DynamicObject, ListParams};
+use kube::core::GroupVersionKind;
+use kube::{Api, Client};
+use phoenix::config::{NAMESPACE, ObjectName};
+use phoenix_graph::{Graph, Id, Object};
+use serde::Deserialize;
+use serde_json::Value;
+use tokio::task::JoinSet;
+
+use super::served::Resources;
+use super::{Check, cluster};
+use crate::comparison::Consent;
+use crate::output::count;
+use crate::stack::Stack;
+
+/// How long the engine may take to hand out a state, a login to a far backend included.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The name under which the provider sets the fields of our objects.
+const OUR_MANAGER: &str = "phoenix";
+
+const HOW_TO: &str = "docs/how-to/adopt-an-existing-deployment.md";
+
+/// Kinds that do something by being in a namespace, with their API version and their name in paths.
+const NEIGHBOURS: [(&str, &str, &str); 9] = [
+    ("apps/v1", "DaemonSet", "daemonsets"),
+    ("apps/v1", "Deployment", "deployments"),
+    ("apps/v1", "StatefulSet", "statefulsets"),
+    ("networking.istio.io/v1", "DestinationRule", "destinationrules"),
+    ("networking.istio.io/v1", "VirtualService", "virtualservices"),
+    ("networking.k8s.io/v1", "NetworkPolicy", "networkpolicies"),
+    (
+        "security.istio.io/v1",
+        "AuthorizationPolicy",
+        "authorizationpolicies",
+    ),
+    (
+        "security.istio.io/v1",
+        "PeerAuthentication",
+        "peerauthentications",
+    ),
+    ("v1", "PersistentVolumeClaim", "persistentvolumeclaims"),
+];
+
+/// What the engine knows of a stack.
+#[derive(Debug, PartialEq, Eq)]
+enum State {
+    /// These objects: kind with its group, and the path of the name.
+    Known(BTreeSet<(String, String, String)>),
+    /// It could not be asked, for this reason.
+    Unknown(String),
+}
+
+/// All of it.
+pub async fn examine(client: &Client, root: &Path, stack: &Stack, resources: &Resources) -> Vec<Check> {
+    let state = read_state(root, &stack.name).await;
+    let mut checks = vec![match &state {
+        State::Known(objects) => Check::good(
+            "state",
+            format!("the engine has {}", count(objects.len(), "object")),
+        ),
+        State::Unknown(why) => Check::warn(
+            "state",
+            format!("could not be read, so ours are told from others' by who set their fields: {why}"),
+            format!("make `pulumi stack export --stack {}` work here", stack.name),
+        ),
+    }];
+    match live(client, &stack.graph, resources).await {
+        Ok(live) => checks.extend(adoption(stack, &state, &live)),
+        Err(error) => checks.push(cluster::unseen("existing", "what exists already", &error)),
+    }
+    checks.push(neighbours(client, &stack.graph).await);
+    checks
+}
+
+/// A state as `pulumi stack export` writes it, as far as we look at it.
+#[derive(Deserialize)]
+struct Export {
+    deployment: Deployment,
+}
+
+#[derive(Deserialize)]
+struct Deployment {
+    #[serde(default)]
+    resources: Vec<Resource>,
+}
+
+#[derive(Deserialize)]
+struct Resource {
+    #[serde(rename = "type")]
+    token: String,
+    #[serde(default)]
+    id: String,
+    /// What is only read belongs to somebody else.
+    #[serde(default)]
+    external: bool,
+}
+
+async fn read_state(root: &Path, stack: &str) -> State {
+    let mut command = tokio::process::Command::new("pulumi");
+    command
+        .args(["stack", "export", "--non-interactive", "--stack", stack])
+        .current_dir(root)
+        .env("PULUMI_SKIP_UPDATE_CHECK", "1")
+        .kill_on_drop(true)
+        .stdin(std::process::Stdio::null());
+    let output = match tokio::time::timeout(PATIENCE, command.output()).await {
+        Err(_) => return State::Unknown(format!("pulumi does not answer within {} s", PATIENCE.as_secs())),
+        Ok(Err(error)) => return State::Unknown(format!("pulumi cannot be run: {error}")),
+        Ok(Ok(output)) => output,
+    };
+    if !output.status.success() {
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        // A stack that nobody has made yet has no objects.
+        if said.contains("no stack named") {
+            return State::Known(BTreeSet::new());
+        }
+        let line = said.trim().lines().next().unwrap_or("it says nothing");
+        return State::Unknown(line.trim_start_matches("error: ").to_owned());
+    }
+    match serde_json::from_slice::<Export>(&output.stdout) {
+        Ok(export) => State::Known(export.deployment.resources.iter().filter_map(known).collect()),
+        Err(error) => State::Unknown(format!("pulumi answers something else than a state: {error}")),
+    }
+}
+
+/// `kubernetes:apps/v1:StatefulSet` with its id; `None` for what is no object of a cluster, or not ours.
+fn known(resource: &Resource) -> Option<(String, String, String)> {
+    let (api_version, kind) = resource.token.strip_prefix("kubernetes:")?.rsplit_once(':')?;
+    let group = api_version.split('/').next()?;
+    let group = if group == "core" { "" } else { group };
+    (!resource.external).then(|| (group.to_owned(), kind.to_owned(), resource.id.clone()))
+}
+
+/// The objects of a graph that the cluster has.
+async fn live(
+    client: &Client,
+    graph: &Graph,
+    resources: &Resources,
+) -> Result<BTreeMap<Id, DynamicObject>, kube::Error> {
+    let mut questions = JoinSet::new();
+    for object in graph.objects() {
+        let key = (object.api_version.clone(), object.id.kind.clone());
+        let Some(plural) = resources.get(&key) else {
+            continue;
+        };
+        let api = api(
+            client,
+            &object.api_version,
+            &object.id.kind,
+            plural,
+            object.id.namespace.as_deref(),
+        );
+        let id = object.id.clone();
+        questions.spawn(async move { Ok::<_, kube::Error>((api.get_opt(&id.name).await?, id)) });
+    }
+    let mut found = BTreeMap::new();
+    while let Some(answer) = questions.join_next().await {
+        if let (Some(object), id) = answer.expect("asking does not panic")? {
+            found.insert(id, object);
+        }
+    }
+    Ok(found)
+}
+
+fn api(
+    client: &Client,
+    api_version: &str,
+    kind: &str,
+    plural: &str,
+    namespace: Option<&str>,
+) -> Api<DynamicObject> {
+    let (group, version) = api_version.rsplit_once('/').unwrap_or(("", api_version));
+    let resource = ApiResource::from_gvk_with_plural(&GroupVersionKind::gvk(group, version, kind), plural);
+    match namespace {
+        Some(namespace) => Api::namespaced_with(client.clone(), namespace, &resource),
+        None => Api::all_with(client.clone(), &resource),
+    }
+}
+
+/// Who set fields of an object, in alphabetical order.
+fn managers(object: &DynamicObject) -> BTreeSet<String> {
+    let entries = object.metadata.managed_fields.iter().flatten();
+    // What only the status says was set by controllers.
+    entries
+        .filter(|entry| entry.subresource.as_deref().unwrap_or_default().is_empty())
+        .filter_map(|entry| entry.manager.clone())
+        .collect()
+}
+
+/// What is declared and exists, but is not in the state.
+fn adoption(stack: &Stack, state: &State, live: &BTreeMap<Id, DynamicObject>) -> Vec<Check> {
+    let subject = "existing";
+    let in_state = |id: &Id| match state {
+        State::Known(objects) => objects.contains(&(id.group.clone(), id.kind.clone(), id.path())),
+        State::Unknown(_) => live
+            .get(id)
+            .is_some_and(|object| managers(object).contains(OUR_MANAGER)),
+    };
+    let named = |id: &Id| stack.config.adopt.iter().any(|name| means(name, id));
+    let (mut taken, mut refused, mut kept) = (Vec::new(), Vec::new(), Vec::new());
+    for (id, object) in live.iter().filter(|(id, _)| !in_state(id)) {
+        let managers = managers(object);
+        if managers.contains(OUR_MANAGER) {
+            kept.push(id);
+        } else if named(id) {
+            taken.push(line(id, &managers));
+        } else {
+            refused.push(line(id, &managers));
+        }
+    }
+    let mut checks = Vec::new();
+    if !refused.is_empty() {
+        let found = format!(
+            "{} here already, made by somebody else; an `up` would take them over without a word, or stop halfway where \
+             fields differ:{}",
+            are(refused.len()),
+            refused.concat()
+        );
+        let hint = format!(
+            "see {HOW_TO}; to take them over, name them below {NAMESPACE}:adopt in {}",
+            stack.file.path
+        );
+        checks.push(Check::fail(subject, found, hint));
+    }
+    if !taken.is_empty() {
+        let found = format!(
+            "{} here already, and will be taken over as {NAMESPACE}:adopt says:{}",
+            are(taken.len()),
+            taken.concat()
+        );
+        let hint = format!(
+            "read {HOW_TO} first: what the stack does not declare otherwise stays as it is until the names are removed"
+        );
+        checks.push(Check::warn(subject, found, hint));
+    }
+    if refused.is_empty() && taken.is_empty() {
+        let found = if kept.is_empty() {
+            "nothing is here that the stack declares and did not make".to_owned()
+        } else {
+            let kept: Vec<_> = kept.iter().map(|id| Consent::to(id)).collect();
+            format!(
+                "kept from an earlier deployment, and found again: {}",
+                kept.join(", ")
+            )
+        };
+        checks.push(Check::good(subject, found));
+    }
+    checks.extend(list(stack, &in_state));
+    checks
+}
+
+/// Whether the list itself is right: its names are declared, and not taken over already.
+fn list(stack: &Stack, in_state: &dyn Fn(&Id) -> bool) -> Option<Check> {
+    let subject = "adopt";
+    let key = format!("{NAMESPACE}:adopt");
+    let (mut unknown, mut done) = (Vec::new(), Vec::new());
+    for name in &stack.config.adopt {
+        match stack.graph.objects().find(|object| means(name, &object.id)) {
+            None => unknown.push(name.to_string()),
+            Some(object) if in_state(&object.id) => done.push(name.to_string()),
+            Some(_) => {}
+        }
+    }
+    if !unknown.is_empty() {
+        let found = format!(
+            "{key} names what the stack does not declare: {}",
+            unknown.join(", ")
+        );
+        let hint = nearest(&unknown[0], &stack.graph).map_or(
+            "remove it; what the stack does not declare cannot be taken over".to_owned(),
+            |meant| format!("did you mean {meant}?"),
+        );
+        return Some(Check::fail(subject, found, hint));
+    }
+    (!done.is_empty()).then(|| {
+        Check::warn(
+            subject,
+            format!("{key} names what is the stack's by now: {}", done.join(", ")),
+            format!("remove the names from {}; as long as they stand there, every `up` overwrites what others set", stack.file.path),
+        )
+    })
+}
+
+fn nearest(name: &str, graph: &Graph) -> Option<String> {
+    graph
+        .objects()
+        .map(|object| Consent::to(&object.id))
+        .map(|known| {
+            let likeness =
+                strsim::normalized_damerau_levenshtein(&name.to_lowercase(), &known.to_lowercase());
+            (likeness, known)
+        })
+        .filter(|(likeness, _)| *likeness >= 0.6)
+        .max_by(|(left, _), (right, _)| left.total_cmp(right))
+        .map(|(_, known)| known)
+}
+
+fn means(name: &ObjectName, id: &Id) -> bool {
+    name.kind == id.kind && name.namespace == id.namespace && name.name == id.name
+}
+
+fn line(id: &Id, managers: &BTreeSet<String>) -> String {
+    let managers: Vec<_> = managers.iter().map(String::as_str).collect();
+    let whose = if managers.is_empty() {
+        "nobody knows by whom".to_owned()
+    } else {
+        format!("set by {}", managers.join(", "))
+    };
+    format!("\n{} — {whose}", Consent::to(id))
+}
+
+fn are(number: usize) -> String {
+    match number {
+        1 => "1 object is".to_owned(),
+        several => format!("{several} objects are"),
+    }
+}
+
+/// What is in the namespaces of the stack without being declared: workloads behind its Services are a failure, because
+/// requests would go to both; policies and routes add to what the stack says.
+async fn neighbours(client: &Client, graph: &Graph) -> Check {
+    let subject = "neighbours";
+    let services: Vec<&Object> = graph
+        .objects()
+        .filter(|object| object.id.kind == "Service" && object.body().pointer("/spec/selector").is_some())
+        .collect();
+    let namespaces: BTreeSet<&str> = services
+        .iter()
+        .filter_map(|service| service.id.namespace.as_deref())
+        .collect();
+    let (mut behind, mut beside) = (Vec::new(), Vec::new());
+    for namespace in namespaces {
+        for (api_version, kind, plural) in NEIGHBOURS {
+            let api = api(client, api_version, kind, plural, Some(namespace));
+            let found = match api.list(&ListParams::default()).await {
+                Ok(found) => found.items,
+                // A cluster without the mesh's kinds has none of them.
+                Err(kube::Error::Api(status)) if status.code == 404 => continue,
+                Err(error) => {
+                    return cluster::unseen(subject, &format!("{plural} in {namespace}"), &error);
+                }
+            };
+            for object in found {
+                let Some(name) = object.metadata.name.clone() else {
+                    continue;
+                };
+                let group = api_version.rsplit_once('/').map_or("", |(group, _)| group);
+                let id = Id::namespaced(group, kind, namespace, &name);
+                let is_ours = graph.object(&id).is_some()
+                    || managers(&object).contains(OUR_MANAGER)
+                    || object.metadata.owner_references.iter().flatten().next().is_some()
+                    || is_claim_of_a_peer(&id, graph);
+                if is_ours {
+                    continue;
+                }
+                match services.iter().find(|service| {
+                    service.id.namespace.as_deref() == Some(namespace) && serves(service, &object)
+                }) {
+                    Some(service) => behind.push(format!(
+                        "\n{} is behind {}",
+                        Consent::to(&id),
+                        Consent::to(&service.id)
+                    )),
+                    None => beside.push(format!("\n{}", Consent::to(&id))),
+                }
+            }
+        }
+    }
+    if !behind.is_empty() {
+        let found = format!(
+            "pods that the stack does not declare would be served together with its own:{}",
+            behind.concat()
+        );
+        return Check::fail(
+            subject,
+            found,
+            format!("move their data and delete them first; {HOW_TO} has the steps"),
+        );
+    }
+    if beside.is_empty() {
+        return Check::good(
+            subject,
+            "nothing stands in the stack's namespace that it does not declare",
+        );
+    }
+    Check::warn(
+        subject,
+        format!(
+            "in the stack's namespace, and not declared by it:{}",
+            beside.concat()
+        ),
+        "policies and routes add to those of the stack; delete what is left over from an earlier deployment",
+    )
+}
+
+/// Whether a workload's pods carry the labels that a Service selects.
+fn serves(service: &Object, workload: &DynamicObject) -> bool {
+    let selector = service
+        .body()
+        .pointer("/spec/selector")
+        .and_then(Value::as_object);
+    let labels = workload.data.pointer("/spec/template/metadata/labels");
+    selector.is_some_and(|selector| {
+        !selector.is_empty()
+            && selector
+                .iter()
+                .all(|(name, value)| labels.and_then(|labels| labels.get(name)) == Some(value))
+    })
+}
+
+/// Claims of a StatefulSet are made from its templates: `template-set-0`.
+fn is_claim_of_a_peer(id: &Id, graph: &Graph) -> bool {
+    id.kind == "PersistentVolumeClaim"
+        && graph
+            .objects()
+            .filter(|object| object.id.kind == "StatefulSet" && object.id.namespace == id.namespace)
+            .any(|set| {
+                let templates = set.body().pointer("/spec/volumeClaimTemplates");
+                templates
+                    .and_then(Value::as_array)
+                    .into_iter()
+                    .flatten()
+                    .filter_map(|template| template.pointer("/metadata/name").and_then(Value::as_str))
+                    .any(|template| id.name.starts_with(&format!("{template}-{}-", set.id.name)))
+            })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn resource(token: &str, id: &str, external: bool) -> Resource {
+        Resource {
+            token: token.to_owned(),
+            id: id.to_owned(),
+            external,
+        }
+    }
+
+    #[test]
+    fn a_state_is_read_as_groups_kinds_and_names() {
+        let text = |group: &str, kind: &str, path: &str| (group.to_owned(), kind.to_owned(), path.to_owned());
+        assert_eq!(
+            known(&resource(
+                "kubernetes:apps/v1:StatefulSet",
+                "memory/qdrant",
+                false
+            )),
+            Some(text("apps", "StatefulSet", "memory/qdrant"))
+        );
+        assert_eq!(
+            known(&resource("kubernetes:core/v1:Namespace", "memory", false)),
+            Some(text("", "Namespace", "memory"))
+        );
+        assert_eq!(
+            known(&resource("kubernetes:core/v1:Namespace", "kube-system", true)),
+            None
+        );
+        assert_eq!(known(&resource("phoenix:index:System", "", false)), None);
+    }
+}

@@ -1,0 +1,131 @@
+//! What a key of the configuration or an object of a stack is, said from what the program itself knows.
+//!
+//! Nothing here is written by hand for one key or one object: the words of a key are its schema's, what it changes and
+//! what is refused is found by [`probe`] (trying other values and building the graph again), and an object's neighbours
+//! are read off the graph. Nothing is asked of a cluster. [`crate::commands::explain`] prints.
+
+pub mod key;
+pub mod object;
+pub mod probe;
+
+use std::collections::BTreeMap;
+
+use crate::checkout::Checkout;
+use crate::mistake::mistake;
+use crate::stack::Stack;
+use crate::stack_file::StackFile;
+
+/// A stack as far as it can be looked at: its file always, its graph where the file is good.
+#[derive(Debug)]
+pub struct Seen {
+    /// The stack's name.
+    pub name: String,
+    /// What its file says.
+    pub file: StackFile,
+    /// What that means; `None` where something in the file is wrong.
+    pub stack: Option<Stack>,
+}
+
+/// Everything that can be explained.
+#[derive(Debug)]
+pub struct Subjects {
+    /// The project's name, the second part of every URN.
+    pub project: String,
+    /// The stacks, by name.
+    pub stacks: Vec<Seen>,
+}
+
+/// What somebody asked about.
+#[derive(Debug)]
+pub enum Explanation {
+    /// A key of the configuration.
+    Key(Box<key::Key>),
+    /// An object that a stack declares.
+    Object(Box<object::Explained>),
+}
+
+impl Subjects {
+    /// Everything that this checkout can explain. A stack file with problems does not stop the others.
+    pub fn of(checkout: &Checkout) -> anyhow::Result<Self> {
+        let mut stacks = Vec::new();
+        for name in checkout.stacks()? {
+            let file = StackFile::read(checkout, &name)?;
+            stacks.push(Seen {
+                stack: Stack::load(checkout, &name).ok(),
+                name,
+                file,
+            });
+        }
+        Ok(Self {
+            project: checkout.project().to_owned(),
+            stacks,
+        })
+    }
+
+    /// Explains what these words name; an error with the choices where they name nothing, or several things.
+    pub fn explain(&self, words: &[String]) -> anyhow::Result<Explanation> {
+        let asked = words.join(" ");
+        let asked = asked.trim();
+        let looks_like_object = asked.contains(['/', ' ']);
+        if !looks_like_object && let Some(key) = key::explain(asked, self) {
+            return Ok(Explanation::Key(Box::new(key)));
+        }
+        let objects = object::named(asked, self);
+        match objects.as_slice() {
+            [id] => Ok(Explanation::Object(Box::new(object::explain(id, self)))),
+            [] => Err(self.nothing_named(asked, looks_like_object)),
+            several => {
+                let names: Vec<_> = several.iter().map(object::typed).collect();
+                Err(mistake(
+                    format!("{asked:?} names {} objects: {}", several.len(), names.join(", ")),
+                    format!("ask for one of them, such as: phoenix explain {}", names[0]),
+                ))
+            }
+        }
+    }
+
+    fn nothing_named(&self, asked: &str, looks_like_object: bool) -> anyhow::Error {
+        let shown: String = asked.chars().take(100).collect();
+        let keys = key::all();
+        let objects = object::all(self);
+        let own = asked
+            .strip_prefix(&format!("{}:", phoenix::config::NAMESPACE))
+            .unwrap_or(asked);
+        let candidates: BTreeMap<String, String> = if looks_like_object {
+            objects
+                .iter()
+                .map(|id| (object::typed(id).to_lowercase(), object::typed(id)))
+                .collect()
+        } else {
+            let names = objects.iter().map(|id| (id.name.clone(), object::typed(id)));
+            names
+                .chain(keys.into_iter().map(|key| (key.to_lowercase(), key)))
+                .collect()
+        };
+        let own = own.replace(' ', "/").to_lowercase();
+        let nearest = candidates
+            .iter()
+            .filter(|_| own.len() <= 100)
+            .map(|(word, name)| (likeness(&own, word), name))
+            .filter(|(likeness, _)| *likeness >= 0.6)
+            .max_by(|(left, _), (right, _)| left.total_cmp(right));
+        let hint = match nearest {
+            Some((_, name)) => format!("did you mean {name}?"),
+            None => "a key is written as in a stack file, such as qdrant.replicas; an object as Kind/namespace/name, such as \
+                     StatefulSet/sophia-memory/qdrant"
+                .to_owned(),
+        };
+        mistake(
+            format!("{shown:?} is neither a key of the configuration nor an object of a stack"),
+            hint,
+        )
+    }
+}
+
+/// How alike two words are. The last part of a path counts as much as the whole: `replica` is near `qdrant.replicas`.
+fn likeness(asked: &str, known: &str) -> f64 {
+    let whole = strsim::normalized_damerau_levenshtein(asked, known);
+    let last = known.rsplit(['.', '/']).next().unwrap_or(known);
+    // A little less, so that a whole match wins over a part's.
+    whole.max(strsim::normalized_damerau_levenshtein(asked, last) * 0.95)
+}

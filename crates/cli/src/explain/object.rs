@@ -1,0 +1,362 @@
+//! An object that stacks declare: what it is, who declares it, where it is, and what is around it.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+
+use phoenix::connections::{Connection, Peer, Traffic, connections};
+use phoenix::names::{WORKLOADS, Workload};
+use phoenix::registration;
+use phoenix_graph::{Id, Object, references};
+use serde::Serialize;
+use serde_json::Value;
+
+use super::{Seen, Subjects, key, probe};
+use crate::stack::Stack;
+
+/// An object, explained.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Explained {
+    /// The object, as it is typed: `Kind/namespace/name`.
+    pub object: String,
+    /// Its API version.
+    pub api_version: String,
+    /// What a thing of its kind does.
+    pub kind: Option<&'static str>,
+    /// The system that declares it.
+    pub system: String,
+    /// What the system is, in the words of the configuration's reference.
+    pub system_meaning: Option<String>,
+    /// The stacks, and how each declares it.
+    pub stacks: Vec<InStack>,
+    /// What it refers to.
+    pub refers_to: Vec<Neighbour>,
+    /// What refers to it.
+    pub referred_by: Vec<Neighbour>,
+    /// Whose connections it carries or guards.
+    pub connections: Vec<Row>,
+    /// The keys of the configuration that change it.
+    pub keys: Vec<String>,
+}
+
+/// How one stack declares an object.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct InStack {
+    /// The stack.
+    pub stack: String,
+    /// Whether it declares the object; `None` where its file has problems.
+    pub declared: Option<bool>,
+    /// What happens when it shall be deleted.
+    pub deletion: Option<&'static str>,
+    /// The engine's name for it.
+    pub urn: Option<String>,
+}
+
+/// An object at the other end of a reference.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Neighbour {
+    /// The object, as it is typed.
+    pub object: String,
+    /// Whether a stack declares it, or somebody else must.
+    pub declared: bool,
+}
+
+/// A row of the connection table.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Row {
+    /// Who opens the connection.
+    pub from: String,
+    /// Who accepts it.
+    pub to: String,
+    /// The port.
+    pub port: u16,
+    /// What may be said on it.
+    pub traffic: String,
+    /// Why it is needed.
+    pub why: String,
+}
+
+/// Every object of every stack, once.
+pub fn all(subjects: &Subjects) -> Vec<Id> {
+    let ids: BTreeSet<_> = subjects
+        .stacks
+        .iter()
+        .filter_map(|seen| seen.stack.as_ref())
+        .flat_map(|stack| stack.graph.objects().map(|object| object.id.clone()))
+        .collect();
+    ids.into_iter().collect()
+}
+
+/// The objects that these words name: `Kind/namespace/name`, `Kind/name`, `namespace/name`, or the name alone.
+pub fn named(asked: &str, subjects: &Subjects) -> Vec<Id> {
+    let asked = asked.to_lowercase();
+    let parts: Vec<&str> = asked.split([' ', '/']).filter(|part| !part.is_empty()).collect();
+    let is_kind = |id: &Id, word: &str| {
+        let kind = id.kind.to_lowercase();
+        kind == word || format!("{kind}s") == word || short(&id.kind) == Some(word)
+    };
+    let is_named = |id: &Id| match parts.as_slice() {
+        [name] => id.name == *name,
+        [first, name] => id.name == *name && (is_kind(id, first) || id.namespace.as_deref() == Some(first)),
+        [kind, namespace, name] => {
+            id.name == *name && is_kind(id, kind) && id.namespace.as_deref() == Some(namespace)
+        }
+        _ => false,
+    };
+    all(subjects).into_iter().filter(is_named).collect()
+}
+
+/// An object as it is typed: `Kind/namespace/name`.
+pub fn typed(id: &Id) -> String {
+    crate::comparison::Consent::to(id)
+}
+
+/// The short names that `kubectl` knows for kinds.
+fn short(kind: &str) -> Option<&'static str> {
+    Some(match kind {
+        "ConfigMap" => "cm",
+        "Deployment" => "deploy",
+        "HorizontalPodAutoscaler" => "hpa",
+        "Namespace" => "ns",
+        "NetworkPolicy" => "netpol",
+        "PersistentVolumeClaim" => "pvc",
+        "PodDisruptionBudget" => "pdb",
+        "Service" => "svc",
+        "ServiceAccount" => "sa",
+        "StatefulSet" => "sts",
+        "VirtualService" => "vs",
+        _ => return None,
+    })
+}
+
+/// Explains an object that at least one stack declares.
+pub fn explain(id: &Id, subjects: &Subjects) -> Explained {
+    let good: Vec<&Stack> = subjects
+        .stacks
+        .iter()
+        .filter_map(|seen| seen.stack.as_ref())
+        .collect();
+    let declared: Vec<(&Stack, &Object)> = good
+        .iter()
+        .filter_map(|stack| Some((*stack, stack.graph.object(id)?)))
+        .collect();
+    let (_, object) = declared[0];
+    let exists = |id: &Id| good.iter().any(|stack| stack.graph.object(id).is_some());
+    let neighbour = |id: &Id| Neighbour {
+        object: typed(id),
+        declared: exists(id),
+    };
+    let refers_to: BTreeSet<_> = declared
+        .iter()
+        .flat_map(|(_, object)| references(object))
+        .map(|reference| neighbour(&reference.target))
+        .collect();
+    let referred_by: BTreeSet<_> = good
+        .iter()
+        .flat_map(|stack| stack.graph.objects())
+        .filter(|other| references(other).iter().any(|reference| reference.target == *id))
+        .map(|other| neighbour(&other.id))
+        .collect();
+    let rows: BTreeSet<_> = declared
+        .iter()
+        .flat_map(|(stack, object)| rows(stack, object))
+        .collect();
+    Explained {
+        object: typed(id),
+        api_version: object.api_version.clone(),
+        kind: kind(&id.kind),
+        system_meaning: key::meaning_of(&object.component),
+        system: object.component.clone(),
+        stacks: subjects
+            .stacks
+            .iter()
+            .map(|seen| in_stack(id, seen, &subjects.project))
+            .collect(),
+        refers_to: refers_to.into_iter().collect(),
+        referred_by: referred_by.into_iter().collect(),
+        connections: rows.into_iter().collect(),
+        keys: keys(id, subjects),
+    }
+}
+
+fn in_stack(id: &Id, seen: &Seen, project: &str) -> InStack {
+    let object = seen.stack.as_ref().and_then(|stack| stack.graph.object(id));
+    InStack {
+        stack: seen.name.clone(),
+        declared: seen.stack.as_ref().map(|_| object.is_some()),
+        deletion: object.map(
+            |object| match (object.options.protect, object.options.retain_on_delete) {
+                (true, true) => "refused as long as phoenix:protect holds; then it is kept in the cluster",
+                (true, false) => "refused as long as phoenix:protect holds",
+                (false, true) => "kept in the cluster, and forgotten by the engine",
+                (false, false) => "deleted",
+            },
+        ),
+        urn: seen
+            .stack
+            .as_ref()
+            .filter(|_| object.is_some())
+            .and_then(|stack| urn(id, stack, project)),
+    }
+}
+
+/// The engine's name for an object, read off the very plan that the engine is given.
+fn urn(id: &Id, stack: &Stack, project: &str) -> Option<String> {
+    let plan = registration::lower(&stack.graph, &stack.config);
+    let ending = format!(":{}", id.kind);
+    let group = if id.group.is_empty() { "core/" } else { &id.group };
+    let resource = plan.resources.iter().find(|resource| {
+        resource.name == id.path()
+            && resource.token.ends_with(&ending)
+            && resource.token.contains(&format!(":{group}"))
+    })?;
+    let parent = resource
+        .parent
+        .map(|parent| format!("{}$", plan.resources[parent].token))
+        .unwrap_or_default();
+    Some(format!(
+        "urn:pulumi:{}::{project}::{parent}{}::{}",
+        stack.name, resource.token, resource.name
+    ))
+}
+
+/// The keys that change an object in any stack where they can be tried.
+fn keys(id: &Id, subjects: &Subjects) -> Vec<String> {
+    let name = id.to_string();
+    key::leaves()
+        .into_iter()
+        .filter(|path| {
+            probe::effects(path, subjects).iter().any(|effect| {
+                // What changes everything explains nothing.
+                effect.objects.len() * 2 < effect.of
+                    && effect.objects.iter().any(|changed| changed.object == name)
+            })
+        })
+        .collect()
+}
+
+/// The rows of the connection table that an object takes part in or enforces.
+fn rows(stack: &Stack, object: &Object) -> Vec<Row> {
+    let Some(workload) = WORKLOADS
+        .into_iter()
+        .find(|workload| belongs_to(object, *workload))
+    else {
+        return Vec::new();
+    };
+    let own = Peer::Workload(workload);
+    // A policy at the target says nothing of what its workload calls.
+    let incoming_only = object.id.kind == "AuthorizationPolicy";
+    connections(&stack.config)
+        .iter()
+        .filter(|row| {
+            let concerns = |peer: &Peer| *peer == own || *peer == Peer::EveryWorkload;
+            concerns(&row.to) || (!incoming_only && concerns(&row.from))
+        })
+        .filter(|row| !incoming_only || !matches!(row.traffic, Traffic::Infrastructure { .. }))
+        .map(told)
+        .collect()
+}
+
+fn belongs_to(object: &Object, workload: Workload) -> bool {
+    let name = object.id.name.as_str();
+    match object.id.kind.as_str() {
+        "Deployment" | "StatefulSet" | "HorizontalPodAutoscaler" | "PodDisruptionBudget" => {
+            object.component == workload.system && name == workload.name
+        }
+        "Service" => object.component == workload.system && name == workload.service,
+        "ServiceAccount" => object.component == workload.system && name == workload.service_account,
+        "NetworkPolicy" | "AuthorizationPolicy" => [
+            "/spec/podSelector/matchLabels/app",
+            "/spec/selector/matchLabels/app",
+        ]
+        .iter()
+        .any(|pointer| object.body().pointer(pointer).and_then(Value::as_str) == Some(workload.app)),
+        _ => false,
+    }
+}
+
+fn told(row: &Connection) -> Row {
+    Row {
+        from: peer(&row.from),
+        to: peer(&row.to),
+        port: row.port,
+        traffic: match &row.traffic {
+            Traffic::Http {
+                methods,
+                paths,
+                token,
+            } => {
+                let words = |words: &[&str], any: &str| {
+                    if words.is_empty() {
+                        any.to_owned()
+                    } else {
+                        words.join(", ")
+                    }
+                };
+                let token = if *token { ", with a valid token" } else { "" };
+                format!(
+                    "HTTP: {} {}{token}",
+                    words(methods, "any method"),
+                    words(paths, "any path")
+                )
+            }
+            Traffic::Tcp => "TCP".to_owned(),
+            Traffic::Tls => "TLS from end to end".to_owned(),
+            Traffic::Infrastructure { udp: true } => "TCP and UDP, beside the mesh's policies".to_owned(),
+            Traffic::Infrastructure { udp: false } => "TCP, beside the mesh's policies".to_owned(),
+        },
+        why: row.why.to_string(),
+    }
+}
+
+fn peer(peer: &Peer) -> String {
+    match peer {
+        Peer::Workload(workload) => workload.system.to_owned(),
+        Peer::EveryWorkload => "every workload".to_owned(),
+        Peer::Neighbour(neighbour) => {
+            let mut words = format!("{} (namespace {}", neighbour.name, neighbour.namespace);
+            for (label, value) in &neighbour.labels {
+                let _ = write!(words, ", pods with {label}={value}");
+            }
+            if let Some(account) = &neighbour.service_account {
+                let _ = write!(words, ", service account {account}");
+            }
+            words.push(')');
+            words
+        }
+        Peer::Outside(outside) => outside.host.clone(),
+    }
+}
+
+/// What a thing of a kind does, in a sentence.
+fn kind(kind: &str) -> Option<&'static str> {
+    Some(match kind {
+        "AuthorizationPolicy" => "says which requests the sidecars of its pods let through",
+        "ConfigMap" => "holds settings that pods read as files or variables",
+        "CronJob" => "starts a job at set times, or by a person's word",
+        "Deployment" => "keeps a number of equal pods running and replaces them without a gap",
+        "DestinationRule" => {
+            "says how callers connect to a Service: balancing, limits, and when an endpoint is left out"
+        }
+        "Gateway" => "opens ports at the edge of the mesh",
+        "HorizontalPodAutoscaler" => "lets the number of pods follow the load",
+        "LimitRange" => "gives containers that say nothing their requests and limits",
+        "Namespace" => "holds the objects of the platform; deleting it deletes everything in it",
+        "NetworkPolicy" => "says which packets may reach and leave its pods",
+        "PeerAuthentication" => "says that pods speak mutual TLS and accept nothing else",
+        "PersistentVolumeClaim" => "asks for a volume, and holds its data",
+        "PodDisruptionBudget" => "keeps a drain from taking too many pods at once",
+        "ResourceQuota" => "bounds what all pods of its namespace may ask for together",
+        "Secret" => "holds values that nobody may see",
+        "Service" => "gives pods a name and an address that stay",
+        "ServiceAccount" => "is the identity of pods, in the cluster and in the mesh",
+        "ServiceEntry" => "makes a host known to the mesh",
+        "Sidecar" => "says what the sidecars of a namespace may reach",
+        "StatefulSet" => "keeps pods with names and volumes of their own",
+        "Telemetry" => "says what the mesh logs and measures",
+        "VirtualService" => "routes requests by host and path",
+        _ => return None,
+    })
+}

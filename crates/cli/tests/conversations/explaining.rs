@@ -1,0 +1,215 @@
+//! Explain: keys with what they change, objects with what is around them, and words that name neither.
+
+use serde_json::Value;
+
+use crate::support::{Answer, Checkout};
+
+fn explained(subject: &[&str]) -> Answer {
+    let checkout = Checkout::bare();
+    let answer = checkout.phoenix(&[&["explain"], subject].concat());
+    assert_eq!(answer.code, 0, "{answer}");
+    answer
+}
+
+fn json(subject: &str) -> Value {
+    serde_json::from_str(&explained(&[subject, "--format", "json"]).out).unwrap()
+}
+
+#[test]
+fn a_number_is_told_with_its_bounds_where_it_is_set_and_what_it_changes() {
+    let answer = json("phoenix:qdrant.replicas");
+    let key = &answer["key"];
+    assert_eq!(key["type"], "a whole number from 1 to 100");
+    assert_eq!(key["required"], true);
+    let prod = &key["stacks"][1];
+    assert_eq!((&prod["stack"], &prod["value"]), (&"prod".into(), &3.into()));
+    assert!(
+        prod["place"]
+            .as_str()
+            .unwrap()
+            .starts_with("stacks/Pulumi.prod.yaml:")
+    );
+    let changed = key["effect"]["objects"].as_array().unwrap();
+    let of_the_set = changed
+        .iter()
+        .find(|object| object["object"] == "StatefulSet sophia-memory/qdrant")
+        .unwrap();
+    assert!(
+        of_the_set["fields"]
+            .as_array()
+            .unwrap()
+            .contains(&"spec.replicas".into())
+    );
+    let refused = key["refused"].to_string();
+    assert!(refused.contains("but a cluster needs an odd number"), "{refused}");
+}
+
+#[test]
+fn a_word_is_told_with_its_alternatives_and_what_does_not_go_with_them() {
+    let answer = explained(&["qdrant.mode"]);
+    assert!(
+        answer.out.contains("single   One peer, no consensus."),
+        "{answer}"
+    );
+    assert!(
+        answer
+            .out
+            .contains("with \"cluster\" in dev: phoenix:qdrant.replicas is 1"),
+        "{answer}"
+    );
+}
+
+#[test]
+fn what_a_key_changes_is_what_diff_says() {
+    let key = &json("qdrant.auditDays")["key"];
+    let effect = &key["effect"];
+    let stack = effect["stack"].as_str().unwrap();
+    let checkout = Checkout::new();
+    let (before, tried) = (&effect["before"], &effect["tried"]);
+    let file = format!("stacks/Pulumi.{stack}.yaml");
+    let text = std::fs::read_to_string(checkout.path(&file)).unwrap();
+    let changed = if before.is_null() {
+        text.replace(
+            "  phoenix:qdrant:\n",
+            &format!("  phoenix:qdrant:\n    auditDays: {tried}\n"),
+        )
+    } else {
+        text.replace(&format!("auditDays: {before}"), &format!("auditDays: {tried}"))
+    };
+    assert_ne!(text, changed);
+    checkout.write(&file, &changed);
+    let diff = checkout.phoenix(&["diff", stack, "--format", "json"]);
+    let diff: Value = serde_json::from_str(&diff.out).unwrap();
+    let names: Vec<_> = diff["objects"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|object| {
+            format!(
+                "{} {}/{}",
+                object["kind"].as_str().unwrap(),
+                object["namespace"].as_str().unwrap(),
+                object["name"].as_str().unwrap()
+            )
+        })
+        .collect();
+    let announced: Vec<_> = effect["objects"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|object| object["object"].as_str().unwrap())
+        .collect();
+    assert!(!announced.is_empty());
+    assert_eq!(announced, names);
+}
+
+#[test]
+fn lists_their_items_and_optional_parts_are_keys_too() {
+    assert_eq!(
+        json("postgres.networks")["key"]["type"],
+        "a list, each item a text"
+    );
+    assert_eq!(json("postgres.networks[0]")["key"]["type"], "a text");
+    let autoscaling = json("openmemory.autoscaling");
+    assert_eq!(autoscaling["key"]["required"], false);
+    let deleted = autoscaling["key"]["effect"]["objects"].to_string();
+    assert!(deleted.contains("HorizontalPodAutoscaler"), "{deleted}");
+}
+
+#[test]
+fn a_secret_is_told_by_name_and_a_pasted_value_is_not_shown() {
+    let answer = explained(&["openaiApiKey"]);
+    assert!(answer.out.contains("openai_api_key of the Secret"), "{answer}");
+    let checkout = Checkout::bare();
+    checkout.edit(
+        "stacks/Pulumi.dev.yaml",
+        "      placeholder: the host name of your development Postgres server",
+        "      postgres://user:hunter2-hunter2@db",
+    );
+    let answer = checkout.phoenix(&["explain", "postgres.host"]);
+    assert_eq!(answer.code, 0, "{answer}");
+    assert!(answer.out.contains("(not shown)"), "{answer}");
+    assert!(!answer.out.contains("hunter2"), "{answer}");
+}
+
+#[test]
+fn an_object_is_told_with_its_neighbours_its_connections_and_its_keys() {
+    let answer = json("StatefulSet/sophia-memory/qdrant");
+    let object = &answer["object"];
+    assert_eq!(object["system"], "qdrant");
+    let text = object.to_string();
+    for part in [
+        "urn:pulumi:prod::phoenix::phoenix:index:System$kubernetes:apps/v1:StatefulSet::sophia-memory/qdrant",
+        "Secret/sophia-memory/qdrant-keys",
+        "memories are vectors in Qdrant",
+        "refused as long as phoenix:protect holds",
+    ] {
+        assert!(text.contains(part), "{part} in {object:#}");
+    }
+    let keys = object["keys"].as_array().unwrap();
+    assert!(keys.contains(&"qdrant.replicas".into()), "{keys:?}");
+    assert!(!keys.contains(&"openmemory.replicas".into()), "{keys:?}");
+}
+
+#[test]
+fn an_object_can_be_named_in_every_way_that_people_write_it() {
+    let expected = explained(&["Service/sophia-memory/qdrant-service"]).out;
+    for subject in [
+        vec!["service/qdrant-service"],
+        vec!["svc/qdrant-service"],
+        vec!["sophia-memory/qdrant-service"],
+        vec!["Service", "sophia-memory/qdrant-service"],
+        vec!["Service sophia-memory/qdrant-service"],
+        vec!["qdrant-service"],
+    ] {
+        assert_eq!(explained(&subject).out, expected, "{subject:?}");
+    }
+}
+
+#[test]
+fn what_is_ambiguous_is_answered_with_the_choices() {
+    let answer = Checkout::bare().phoenix(&["explain", "sophia-memory/deny-all"]);
+    assert_eq!(answer.code, 1);
+    assert!(
+        answer.err.contains("NetworkPolicy/sophia-memory/deny-all")
+            && answer.err.contains("AuthorizationPolicy/sophia-memory/deny-all"),
+        "{answer}"
+    );
+}
+
+#[test]
+fn what_is_neither_is_answered_with_the_nearest() {
+    for (asked, meant) in [
+        ("qdrant.replica", "qdrant.replicas"),
+        (
+            "phoenix:openmemory.storage.storageClas",
+            "openmemory.storage.storageClass",
+        ),
+        (
+            "StatefulSet/sophia-memory/qdrnt",
+            "StatefulSet/sophia-memory/qdrant",
+        ),
+        ("qdrant-servic", "Service/sophia-memory/qdrant-service"),
+    ] {
+        let answer = Checkout::bare().phoenix(&["explain", asked]);
+        assert_eq!(answer.code, 1, "{answer}");
+        assert!(answer.err.contains(&format!("did you mean {meant}?")), "{answer}");
+    }
+    let answer = Checkout::bare().phoenix(&["explain", &"x".repeat(5000)]);
+    assert_eq!(answer.code, 1);
+    assert!(answer.err.len() < 600, "{answer}");
+}
+
+#[test]
+fn a_stack_file_with_problems_does_not_stop_the_others() {
+    let checkout = Checkout::bare();
+    checkout.edit("stacks/Pulumi.dev.yaml", "mode: single", "mode: cluster");
+    let answer = checkout.phoenix(&["explain", "StatefulSet/qdrant"]);
+    assert_eq!(answer.code, 0, "{answer}");
+    assert!(answer.out.contains("its file has problems"), "{answer}");
+    let answer = checkout.phoenix(&["explain", "qdrant.mode"]);
+    assert!(
+        answer.out.contains("cluster  stacks/Pulumi.dev.yaml:"),
+        "{answer}"
+    );
+}

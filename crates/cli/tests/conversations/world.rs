@@ -1,0 +1,256 @@
+//! A cluster as its API server tells it: everything that the stack `prod` needs, and whatever a test makes different.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+
+use phoenix::platform;
+use phoenix_cli::stack_file::StackFile;
+use serde_json::{Value, json};
+
+use crate::support::repository;
+
+/// The UID of the cluster's Namespace `kube-system`.
+pub const UID: &str = "7f4a2c1e-5b0d-4e8a-9c36-1d2e3f405162";
+
+pub const CLASSES: &str = "/apis/storage.k8s.io/v1/storageclasses";
+pub const DAEMON_SETS: &str = "/apis/apps/v1/daemonsets";
+pub const ISTIOD: &str = "/apis/apps/v1/namespaces/istio-system/deployments";
+pub const MESH: &str = "/api/v1/namespaces/istio-system/configmaps/istio";
+pub const NODES: &str = "/api/v1/nodes";
+pub const WEBHOOKS: &str = "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations";
+
+/// What each path answers; any other answers that there is nothing.
+pub struct World {
+    answers: BTreeMap<String, (u16, Value)>,
+    /// Resources and verbs that the asker may not use.
+    refused: BTreeSet<(String, String)>,
+}
+
+impl World {
+    /// A cluster that has everything.
+    pub fn good() -> Self {
+        let mut world = Self {
+            answers: BTreeMap::new(),
+            refused: BTreeSet::new(),
+        };
+        world.version("37");
+        world.set(
+            "/api/v1/namespaces/kube-system",
+            json!({"metadata": {"name": "kube-system", "uid": UID}}),
+        );
+        world.set(
+            "/apis",
+            json!({"kind": "APIGroupList", "groups": [{
+                "name": "security.istio.io",
+                "versions": [
+                    {"groupVersion": "security.istio.io/v1", "version": "v1"},
+                    {"groupVersion": "security.istio.io/v1beta1", "version": "v1beta1"},
+                ],
+            }]}),
+        );
+        world.set(
+            "/apis/metrics.k8s.io/v1beta1",
+            resources("metrics.k8s.io/v1beta1", &[]),
+        );
+        for (api_version, kinds) in kinds() {
+            let root = if api_version.contains('/') { "apis" } else { "api" };
+            let kinds: Vec<_> = kinds.iter().map(String::as_str).collect();
+            world.set(&format!("/{root}/{api_version}"), resources(&api_version, &kinds));
+        }
+        world.list("/apis/apiextensions.k8s.io/v1/customresourcedefinitions", &[]);
+        world.list(ISTIOD, &[istiod("1.30.3", 1)]);
+        world.list(WEBHOOKS, &[webhook("default")]);
+        world.list(
+            DAEMON_SETS,
+            &[daemon_set("istio-cni-node", 3, 3), daemon_set("cilium", 3, 3)],
+        );
+        let mesh = "defaultConfig:\n  proxyMetadata:\n    ISTIO_META_DNS_CAPTURE: \"true\"\n";
+        world.set(
+            MESH,
+            json!({"metadata": {"name": "istio"}, "data": {"mesh": mesh}}),
+        );
+        world.list(CLASSES, &[class("standard", true)]);
+        world.list(NODES, &["a", "b", "c"].map(|name| node(name, name)));
+        for list in [
+            "/apis/apps/v1/namespaces/sophia-memory/daemonsets",
+            "/apis/apps/v1/namespaces/sophia-memory/deployments",
+            "/apis/apps/v1/namespaces/sophia-memory/statefulsets",
+            "/apis/networking.k8s.io/v1/namespaces/sophia-memory/networkpolicies",
+            "/apis/security.istio.io/v1/namespaces/sophia-memory/authorizationpolicies",
+            "/apis/security.istio.io/v1/namespaces/sophia-memory/peerauthentications",
+            "/api/v1/namespaces/sophia-memory/persistentvolumeclaims",
+        ] {
+            world.list(list, &[]);
+        }
+        world
+    }
+
+    pub fn set(&mut self, path: &str, answer: Value) {
+        self.answers.insert(path.to_owned(), (200, answer));
+    }
+
+    pub fn list(&mut self, path: &str, items: &[Value]) {
+        self.set(path, json!({"kind": "List", "metadata": {}, "items": items}));
+    }
+
+    pub fn forget(&mut self, path: &str) {
+        assert!(self.answers.remove(path).is_some(), "{path} was never known");
+    }
+
+    pub fn forbid(&mut self, path: &str) {
+        assert!(self.answers.contains_key(path), "{path} is not asked for");
+        self.answers
+            .insert(path.to_owned(), (403, status(403, "Forbidden")));
+    }
+
+    /// The minor version of the API server.
+    pub fn version(&mut self, minor: &str) {
+        let version = json!({
+            "major": "1", "minor": minor, "gitVersion": format!("v1.{}.2", minor.trim_end_matches('+')), "gitCommit": "",
+            "gitTreeState": "", "buildDate": "", "goVersion": "", "compiler": "", "platform": "",
+        });
+        self.set("/version", version);
+    }
+
+    pub fn refuse(&mut self, resource: &str, verb: &str) {
+        self.refused.insert((resource.to_owned(), verb.to_owned()));
+    }
+
+    /// Answers until the tests end, and gives back on which port.
+    pub fn serve(self) -> u16 {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                self.converse(&mut stream.unwrap());
+            }
+        });
+        port
+    }
+
+    fn converse(&self, stream: &mut TcpStream) {
+        let mut reader = BufReader::new(stream.try_clone().unwrap());
+        let mut request = String::new();
+        reader.read_line(&mut request).unwrap();
+        let mut length = 0;
+        loop {
+            let mut header = String::new();
+            // Whoever asked may have given up.
+            if reader.read_line(&mut header).unwrap_or(0) <= 2 {
+                break;
+            }
+            let header = header.to_lowercase();
+            if let Some(bytes) = header.strip_prefix("content-length:") {
+                length = bytes.trim().parse().unwrap();
+            }
+        }
+        let mut body = vec![0; length];
+        reader.read_exact(&mut body).unwrap();
+        let path = request.split(' ').nth(1).unwrap_or_default();
+        let path = path.split('?').next().unwrap_or_default().trim_end_matches('/');
+        let (code, answer) = if path.ends_with("/selfsubjectaccessreviews") {
+            (201, self.review(&serde_json::from_slice(&body).unwrap()))
+        } else {
+            let nothing = || (404, status(404, "NotFound"));
+            self.answers.get(path).cloned().unwrap_or_else(nothing)
+        };
+        let answer = answer.to_string();
+        let _ = write!(
+            stream,
+            "HTTP/1.1 {code} Answer\r\ncontent-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{answer}",
+            answer.len()
+        );
+    }
+
+    fn review(&self, asked: &Value) -> Value {
+        let text = |field: &str| {
+            asked["spec"]["resourceAttributes"][field]
+                .as_str()
+                .unwrap_or_default()
+                .to_owned()
+        };
+        let allowed = !self.refused.contains(&(text("resource"), text("verb")));
+        let mut answer = asked.clone();
+        answer["status"] = json!({"allowed": allowed});
+        answer
+    }
+}
+
+/// The kinds that the stack `prod` uses, by API version.
+fn kinds() -> BTreeMap<String, BTreeSet<String>> {
+    let text = std::fs::read_to_string(repository().join("stacks/Pulumi.prod.yaml")).unwrap();
+    let config = StackFile::parse("prod", text).unwrap().checked().unwrap();
+    let mut kinds = BTreeMap::<_, BTreeSet<_>>::new();
+    for object in platform::build(&config).objects() {
+        kinds
+            .entry(object.api_version.clone())
+            .or_default()
+            .insert(object.id.kind.clone());
+    }
+    kinds
+}
+
+fn resources(api_version: &str, kinds: &[&str]) -> Value {
+    let resources: Vec<_> = kinds
+        .iter()
+        .map(|kind| {
+            let name = kind.to_lowercase();
+            let plural = match name.strip_suffix('y') {
+                Some(stem) => format!("{stem}ies"),
+                None => format!("{name}s"),
+            };
+            json!({"name": plural, "singularName": "", "namespaced": true, "kind": kind, "verbs": ["get"]})
+        })
+        .collect();
+    json!({"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": api_version, "resources": resources})
+}
+
+fn status(code: u16, reason: &str) -> Value {
+    json!({"kind": "Status", "apiVersion": "v1", "status": "Failure", "message": reason, "reason": reason, "code": code})
+}
+
+/// istiod of a version, with so many pods that are ready.
+pub fn istiod(version: &str, ready: u32) -> Value {
+    json!({
+        "metadata": {"name": "istiod", "namespace": "istio-system"},
+        "spec": {"selector": {}, "template": {"spec": {"containers": [
+            {"name": "discovery", "image": format!("registry.example/pilot:{version}")},
+        ]}}},
+        "status": {"readyReplicas": ready},
+    })
+}
+
+/// The injector of a revision.
+pub fn webhook(revision: &str) -> Value {
+    json!({"metadata": {"name": "istio-sidecar-injector", "labels": {"istio.io/rev": revision}}})
+}
+
+/// A DaemonSet of a name, wanted on so many nodes and ready on so many.
+pub fn daemon_set(name: &str, wanted: u32, ready: u32) -> Value {
+    json!({
+        "metadata": {"name": name, "namespace": "kube-system"},
+        "status": {"desiredNumberScheduled": wanted, "numberReady": ready, "currentNumberScheduled": wanted, "numberMisscheduled": 0},
+    })
+}
+
+/// A storage class.
+pub fn class(name: &str, is_default: bool) -> Value {
+    json!({
+        "metadata": {"name": name, "annotations": {"storageclass.kubernetes.io/is-default-class": is_default.to_string()}},
+        "provisioner": "example",
+    })
+}
+
+/// A ready node with accelerators in a zone.
+pub fn node(name: &str, zone: &str) -> Value {
+    json!({
+        "metadata": {"name": name, "labels": {
+            "kubernetes.io/hostname": name,
+            "topology.kubernetes.io/zone": zone,
+            "lambdalabs.com/gpu-type": "rtx-4090",
+        }},
+        "spec": {"taints": [{"key": "lambdalabs.com/gpu", "value": "true", "effect": "NoSchedule"}]},
+        "status": {"conditions": [{"type": "Ready", "status": "True"}]},
+    })
+}
