@@ -6,6 +6,7 @@ use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use k8s_openapi::api::core::v1::ConfigMap;
 use k8s_openapi::api::networking::v1::NetworkPolicy;
+use kcr_networking_istio_io::v1::virtualservices::VirtualService;
 use kcr_security_istio_io::v1::authorizationpolicies::{AuthorizationPolicy, AuthorizationPolicyAction};
 use kcr_security_istio_io::v1::peerauthentications::{PeerAuthentication, PeerAuthenticationMtlsMode};
 use phoenix::config::check;
@@ -263,6 +264,39 @@ fn clients_are_told_of_the_eight_servers_and_the_five_tiers_of_the_document() {
             ],
             [3600, 512, 768, 15, 1000, 100]
         );
+    }
+}
+
+#[test]
+fn the_mesh_leads_each_path_where_clients_are_told() {
+    for name in STACKS {
+        let graph = stack(name).graph;
+        let told = json_of(
+            &graph,
+            "sophia-ai",
+            "phoenix-mem0-config",
+            "phoenix_mem0_mcp_config.json",
+        );
+        let routing: VirtualService = graph.get(Some("sophia-memory"), "sophia-memory-routing").unwrap();
+        let mut led = BTreeMap::new();
+        for route in routing.spec.http.unwrap() {
+            // A refusal leads nowhere.
+            let Some(targets) = route.route else { continue };
+            let target = targets[0].destination.clone();
+            let at_pod = route.rewrite.and_then(|rewrite| rewrite.uri).unwrap_or_default();
+            let port = target.port.unwrap().number.unwrap();
+            for path in route
+                .r#match
+                .unwrap()
+                .into_iter()
+                .filter_map(|seen| seen.uri?.exact)
+            {
+                led.insert(path, Value::from(format!("{}:{port}{at_pod}", target.host)));
+            }
+        }
+        let told = &told["service_mesh_routing"]["memory_endpoints"];
+        assert_eq!(told, &Value::Object(led.into_iter().collect()), "{name}");
+        assert_eq!(told.as_object().unwrap().len(), 3);
     }
 }
 
