@@ -5,7 +5,7 @@
 use phoenix::config::raw::stack_file_schema;
 use phoenix::registration::{PROVIDER_VERSION, PULUMI_VERSIONS};
 
-use crate::support::root;
+use crate::support::{root, stack};
 
 fn is_as_generated(path: &str, generated: &str) {
     let path = root().join(path);
@@ -42,6 +42,17 @@ fn the_project_and_the_program_ask_for_the_same_versions_of_the_command() {
     let checkout = phoenix_cli::checkout::Checkout::find(Some(root())).unwrap();
     let asked = checkout.pulumi_version().unwrap();
     assert_eq!(PULUMI_VERSIONS, format!(">={asked}"));
+}
+
+#[test]
+fn the_page_of_the_connections_is_as_generated() {
+    // Production first: the others are told by what differs.
+    let stacks = ["prod", "staging", "dev"].map(|name| (name, stack(name).config));
+    let stacks: Vec<_> = stacks.iter().map(|(name, config)| (*name, config)).collect();
+    is_as_generated(
+        "docs/connections.md",
+        &phoenix_cli::docs::connections::markdown(&stacks),
+    );
 }
 
 #[test]

@@ -5,7 +5,8 @@
 //!
 //! - `adoption`: what was deployed by hand becomes the stack's, with its data.
 //! - `dev`: a stack from its first `up` to a `destroy` that leaves nothing.
-//! - `prod`: protection, retention, and manifests that the API server and the mesh accept.
+//! - `prod`: protection, retention, and manifests that the API server accepts.
+//! - `mesh`: manifests that the mesh's own analyzer accepts.
 //! - `side_by_side`: two sandboxes at once, and one that is killed midway.
 //! - `faults`: processes that die, servers that fail, a full disk; and that the stack becomes whole again.
 //! - `by_hand`: what a person sees who types `pulumi` with something wrong.
@@ -20,5 +21,6 @@ mod dev;
 mod faults;
 mod inventory;
 mod live;
+mod mesh;
 mod prod;
 mod side_by_side;

@@ -1,11 +1,10 @@
-//! Protection, retention, and manifests that the API server and the mesh accept.
+//! Protection, retention, and manifests that the API server accepts.
 
 use std::collections::BTreeSet;
-use std::process::Command;
 
 use phoenix_graph::Object;
 
-use crate::live::{Live, PHOENIX, graph, root, said};
+use crate::live::{Live, graph, said};
 
 #[test]
 #[ignore = "needs the real tools; .ci/run runs it, or: cargo test --test live -- --ignored --test-threads=1"]
@@ -89,53 +88,6 @@ fn the_server_accepts_every_object_of_every_stack_with_strict_validation() {
         .validate(&Object::from_json("tests", body).unwrap())
         .unwrap_err();
     assert!(refused.contains("circuitBreaker"), "{refused}");
-}
-
-#[test]
-#[ignore = "needs the real tools; .ci/run runs it, or: cargo test --test live -- --ignored --test-threads=1"]
-fn the_mesh_finds_nothing_wrong_with_any_stack() {
-    let folder = tempfile::tempdir().unwrap();
-    for stack in ["dev", "staging", "prod"] {
-        let file = folder.path().join(format!("{stack}.yaml"));
-        std::fs::write(&file, graph(stack).yaml()).unwrap();
-        let output = analyze(&file);
-        assert!(
-            output.status.success() && said(&output).contains("No validation issues found"),
-            "{stack}: {}",
-            said(&output)
-        );
-    }
-    // The control: what is wrong is found, so that finding nothing means something.
-    let bad = folder.path().join("bad.yaml");
-    let route = "---\napiVersion: networking.istio.io/v1\nkind: VirtualService\nmetadata:\n  name: lost\n  namespace: sophia-memory\nspec:\n  hosts: [lost.local]\n  gateways: [nowhere]\n  http:\n  - route:\n    - destination:\n        host: nobody.sophia-memory.svc.cluster.local\n";
-    let yaml = graph("prod").yaml() + route;
-    std::fs::write(&bad, yaml).unwrap();
-    let output = analyze(&bad);
-    assert!(
-        !output.status.success() && said(&output).contains("IST0101"),
-        "{}",
-        said(&output)
-    );
-}
-
-fn analyze(file: &std::path::Path) -> std::process::Output {
-    Command::new(istioctl())
-        .args(["analyze", "-A", "--use-kube=false"])
-        .arg(file)
-        .output()
-        .unwrap()
-}
-
-fn istioctl() -> String {
-    let output = Command::new(PHOENIX)
-        .current_dir(root())
-        .args(["sandbox", "tools", "--all"])
-        .output()
-        .unwrap();
-    assert!(output.status.success(), "{}", said(&output));
-    let listed = String::from_utf8(output.stdout).unwrap();
-    let line = listed.lines().find(|line| line.starts_with("istioctl ")).unwrap();
-    line.split_whitespace().nth(1).unwrap().to_owned()
 }
 
 fn qdrant_zones(live: &Live) -> BTreeSet<String> {

@@ -1,4 +1,7 @@
-//! `docs/cli.md`: the reference of the command, made from the command itself.
+//! `docs/cli.md`: the reference of the command, made from the command itself. Other pages that are made from code are
+//! below.
+
+pub mod connections;
 
 use std::fmt::Write as _;
 

@@ -145,7 +145,10 @@ async fn apply(client: &Client, object: &Value) -> Result<()> {
     let (version, kind, name) = (text("/apiVersion"), text("/kind"), text("/metadata/name"));
     let (group, version) = version.rsplit_once('/').unwrap_or(("", version));
     let resource = ApiResource::from_gvk(&GroupVersionKind::gvk(group, version, kind));
-    let api: Api<DynamicObject> = Api::all_with(client.clone(), &resource);
+    let api: Api<DynamicObject> = match text("/metadata/namespace") {
+        "" => Api::all_with(client.clone(), &resource),
+        namespace => Api::namespaced_with(client.clone(), namespace, &resource),
+    };
     let parameters = PatchParams::apply(MANAGER).force();
     let what = || format!("applying {kind} {name}");
     api.patch(name, &parameters, &Patch::Apply(object))
