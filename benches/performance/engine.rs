@@ -264,7 +264,10 @@ fn same(ours: &Run, ideal: &Run, size: usize) -> Result<()> {
             ideal.get(urn)
         );
     }
-    let objects = ours.keys().filter(|urn| urn.contains("$kubernetes:")).count();
+    let is_object = |(urn, (_, state)): &(&String, &(String, State))| {
+        urn.contains("$kubernetes:") && state.inputs.pointer("/metadata/name").is_some()
+    };
+    let objects = ours.iter().filter(is_object).count();
     ensure!(
         objects == size,
         "the engine was asked for {objects} objects, and not {size}"
