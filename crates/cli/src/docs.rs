@@ -123,7 +123,8 @@ fn meaning(argument: &Arg) -> String {
     if !meaning.ends_with('.') {
         meaning.push('.');
     }
-    if argument.get_action().takes_values() && !choices.is_empty() {
+    if argument.get_action().takes_values() && !choices.is_empty() && !argument.is_hide_possible_values_set()
+    {
         let _ = write!(meaning, " One of {}.", choices.join(", "));
     }
     let defaults: Vec<_> = argument

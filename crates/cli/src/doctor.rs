@@ -9,6 +9,7 @@ use std::time::Duration;
 use phoenix::config::{NAMESPACE, secret};
 use phoenix::registration::PROVIDER_VERSION;
 
+use self::cluster::Asked;
 use crate::checkout::Checkout;
 use crate::mistake;
 use crate::output::count;
@@ -114,12 +115,15 @@ pub async fn examine(checkout: &Checkout, stack: Option<&str>) -> anyhow::Result
             checks.push(secrets(loaded));
         }
         if stack.is_some() {
-            let asked = Some(loaded.as_ref().ok());
+            let asked = match &loaded {
+                Ok(loaded) => Asked::Stack(loaded),
+                Err(_) => Asked::Unreadable,
+            };
             checks.extend(cluster::examine(checkout.root(), asked).await);
         }
     }
     if stack.is_none() {
-        checks.extend(cluster::examine(checkout.root(), None).await);
+        checks.extend(cluster::examine(checkout.root(), Asked::Nothing).await);
     }
     Ok(checks)
 }

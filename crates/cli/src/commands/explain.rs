@@ -1,14 +1,16 @@
 //! `phoenix explain`: what is this key, or this object?
 
 use std::fmt::Write as _;
+use std::sync::LazyLock;
 
 use anyhow::Result;
+use clap::builder::{PossibleValue, StringValueParser, TypedValueParser};
 use phoenix_graph::yaml;
 use serde_json::{Value, json};
 
 use crate::checkout::Checkout;
 use crate::exit::Exit;
-use crate::explain::key::{Key, Named, Setting};
+use crate::explain::key::{self, Key, Named, Setting};
 use crate::explain::object::{Explained, Neighbour};
 use crate::explain::probe::Effect;
 use crate::explain::{Explanation, Subjects};
@@ -28,11 +30,35 @@ use crate::output::{self, Format, Paint, count, data, table};
 pub struct Arguments {
     /// A key such as `qdrant.replicas`, or an object such as `StatefulSet/sophia-memory/qdrant`, `StatefulSet/qdrant` or
     /// `sophia-memory/qdrant`; the words of a heading, `StatefulSet sophia-memory/qdrant`, are understood too.
-    #[arg(required = true, num_args = 1..=2, value_name = "KEY|OBJECT")]
+    #[arg(required = true, num_args = 1..=2, value_name = "KEY|OBJECT", value_parser = Subject, hide_possible_values = true)]
     subject: Vec<String>,
     /// For people or for machines.
     #[arg(long, value_enum, default_value_t)]
     format: Format,
+}
+
+/// The keys, which a parser has to hold for as long as the program runs.
+static KEYS: LazyLock<Vec<String>> = LazyLock::new(key::all);
+
+/// Takes any word, and offers the keys to the completion of a shell.
+#[derive(Clone, Debug)]
+struct Subject;
+
+impl TypedValueParser for Subject {
+    type Value = String;
+
+    fn parse_ref(
+        &self,
+        command: &clap::Command,
+        argument: Option<&clap::Arg>,
+        value: &std::ffi::OsStr,
+    ) -> Result<String, clap::Error> {
+        StringValueParser::new().parse_ref(command, argument, value)
+    }
+
+    fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
+        Some(Box::new(KEYS.iter().map(|key| PossibleValue::new(key.as_str()))))
+    }
 }
 
 /// Runs the verb.
@@ -67,15 +93,20 @@ fn key_text(key: &Key, paint: Paint) -> String {
     if let Some(effect) = &key.effect {
         text.push_str(&effect_text(effect, paint));
     }
-    let refused: String = key
+    let refused: Vec<_> = key
         .refused
         .iter()
         .map(|refusal| match &refusal.hint {
-            Some(hint) => format!("{}\n  hint: {hint}\n", refusal.message),
-            None => format!("{}\n", refusal.message),
+            Some(hint) => format!("{}\n  hint: {hint}", refusal.message),
+            None => refusal.message.clone(),
         })
         .collect();
-    section(&mut text, "what is refused, for example", &refused, paint);
+    section(
+        &mut text,
+        "what is refused, for example",
+        &refused.join("\n"),
+        paint,
+    );
     text
 }
 
@@ -156,13 +187,12 @@ fn object_text(object: &Explained, paint: Paint) -> String {
         })
         .collect();
     section(&mut text, "in the stacks", &table(&stacks), paint);
-    let names: String = object
+    let names: Vec<_> = object
         .stacks
         .iter()
-        .filter_map(|stack| stack.urn.as_ref())
-        .map(|urn| format!("{urn}\n"))
+        .filter_map(|stack| stack.urn.clone())
         .collect();
-    section(&mut text, "the engine's names for it", &names, paint);
+    section(&mut text, "the engine's names for it", &names.join("\n"), paint);
     section(&mut text, "refers to", &neighbours(&object.refers_to), paint);
     section(
         &mut text,
@@ -170,23 +200,23 @@ fn object_text(object: &Explained, paint: Paint) -> String {
         &neighbours(&object.referred_by),
         paint,
     );
-    let rows: String = object
+    let rows: Vec<_> = object
         .connections
         .iter()
         .map(|row| {
             format!(
-                "{} -> {}, port {} ({})\n  why: {}\n",
+                "{} -> {}, port {} ({})\n  why: {}",
                 row.from, row.to, row.port, row.traffic, row.why
             )
         })
         .collect();
-    section(&mut text, "connections", &rows, paint);
-    let keys: String = object
+    section(&mut text, "connections", &rows.join("\n"), paint);
+    let keys: Vec<_> = object
         .keys
         .iter()
-        .map(|key| format!("{}:{key}\n", phoenix::config::NAMESPACE))
+        .map(|key| format!("{}:{key}", phoenix::config::NAMESPACE))
         .collect();
-    section(&mut text, "keys that change it", &keys, paint);
+    section(&mut text, "keys that change it", &keys.join("\n"), paint);
     text
 }
 
@@ -199,7 +229,7 @@ fn named(words: &[Named]) -> String {
 }
 
 fn neighbours(neighbours: &[Neighbour]) -> String {
-    neighbours
+    let lines: Vec<_> = neighbours
         .iter()
         .map(|neighbour| {
             let whose = if neighbour.declared {
@@ -207,9 +237,10 @@ fn neighbours(neighbours: &[Neighbour]) -> String {
             } else {
                 " (somebody else's, and expected to be there)"
             };
-            format!("{}{whose}\n", neighbour.object)
+            format!("{}{whose}", neighbour.object)
         })
-        .collect()
+        .collect();
+    lines.join("\n")
 }
 
 /// A heading with indented lines below it; nothing where there are none.

@@ -19,17 +19,28 @@ const CONNECT: Duration = Duration::from_secs(3);
 /// How long all answers together may take.
 const ANSWERS: Duration = Duration::from_secs(30);
 
+/// What the cluster is asked for.
+#[derive(Clone, Copy, Debug)]
+pub enum Asked<'a> {
+    /// No stack was named.
+    Nothing,
+    /// A stack was named, whose file has problems.
+    Unreadable,
+    /// This stack's deployment.
+    Stack(&'a Stack),
+}
+
 /// Checks the kubeconfig and, where a good stack is asked about, everything that its deployment needs of its cluster.
 /// A stack whose context is a placeholder names no cluster yet.
-pub async fn examine(root: &Path, stack: Option<Option<&Stack>>) -> Vec<Check> {
+pub async fn examine(root: &Path, asked: Asked<'_>) -> Vec<Check> {
     let kubeconfig = match Kubeconfig::read() {
         Ok(kubeconfig) => kubeconfig,
         Err(error) => {
             let found = format!("none that can be read: {}", chain(&error));
             let hint = "point KUBECONFIG at one, or start a cluster here with `cargo phoenix sandbox up`";
-            return vec![match stack {
-                Some(_) => Check::fail("kubeconfig", found, hint),
-                None => Check::warn("kubeconfig", found, hint),
+            return vec![match asked {
+                Asked::Nothing => Check::warn("kubeconfig", found, hint),
+                Asked::Unreadable | Asked::Stack(_) => Check::fail("kubeconfig", found, hint),
             }];
         }
     };
@@ -54,7 +65,7 @@ pub async fn examine(root: &Path, stack: Option<Option<&Stack>>) -> Vec<Check> {
     } else {
         Check::good("kubeconfig", found)
     }];
-    let Some(stack) = stack.flatten() else {
+    let Asked::Stack(stack) = asked else {
         return checks;
     };
     let Some(context) = stack.config.cluster.context.as_deref() else {
@@ -79,8 +90,8 @@ pub async fn examine(root: &Path, stack: Option<Option<&Stack>>) -> Vec<Check> {
             return checks;
         }
     };
-    let asked = tokio::time::timeout(ANSWERS, ask(&client, context, stack)).await;
-    let (answers, resources) = asked.unwrap_or_else(|_| {
+    let answers = tokio::time::timeout(ANSWERS, ask(&client, context, stack)).await;
+    let (answers, resources) = answers.unwrap_or_else(|_| {
         let why = format!("not every answer came within {} s", ANSWERS.as_secs());
         (vec![unreachable_server(context, &why)], None)
     });

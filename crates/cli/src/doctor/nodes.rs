@@ -17,7 +17,7 @@ use crate::output::count;
 /// Which class is the default says an annotation of it.
 const DEFAULT_CLASS: &str = "storageclass.kubernetes.io/is-default-class";
 
-/// DaemonSets of network plugins that enforce policies.
+/// Names of `DaemonSet`s of network plugins that enforce policies.
 const ENFORCERS: [&str; 6] = [
     "antrea-agent",
     "calico-node",
@@ -286,12 +286,13 @@ fn tolerates(toleration: &Value, taint: &k8s_openapi::api::core::v1::Taint) -> b
     effect && key && value
 }
 
-/// The autoscaler reads the pods' use from the metrics API.
+/// The autoscaler reads the pods' use from the metrics API; one whose bounds leave no choice needs none.
 async fn metrics(client: &Client, graph: &Graph) -> Option<Check> {
     let subject = "metrics API";
-    let autoscaler = graph
-        .objects()
-        .find(|object| object.id.kind == "HorizontalPodAutoscaler")?;
+    let autoscaler = graph.objects().find(|object| {
+        let bound = |name: &str| object.body().pointer(&format!("/spec/{name}"));
+        object.id.kind == "HorizontalPodAutoscaler" && bound("minReplicas") != bound("maxReplicas")
+    })?;
     let served = client.list_api_group_resources("metrics.k8s.io/v1beta1").await;
     Some(match served {
         Ok(_) => Check::good(subject, "is served"),

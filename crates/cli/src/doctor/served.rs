@@ -72,9 +72,10 @@ pub async fn kinds(client: &Client, graph: &Graph) -> (Check, Resources) {
     let mut resources = Resources::new();
     let mut missing = Vec::new();
     for (api_version, kinds) in used(graph) {
-        let served = match api_version.contains('/') {
-            true => client.list_api_group_resources(&api_version).await,
-            false => client.list_core_api_resources(&api_version).await,
+        let served = if api_version.contains('/') {
+            client.list_api_group_resources(&api_version).await
+        } else {
+            client.list_core_api_resources(&api_version).await
         };
         let served = match served {
             Ok(list) => list.resources,

@@ -226,7 +226,7 @@ pub fn webhook(revision: &str) -> Value {
     json!({"metadata": {"name": "istio-sidecar-injector", "labels": {"istio.io/rev": revision}}})
 }
 
-/// A DaemonSet of a name, wanted on so many nodes and ready on so many.
+/// A `DaemonSet` of a name, wanted on so many nodes and ready on so many.
 pub fn daemon_set(name: &str, wanted: u32, ready: u32) -> Value {
     json!({
         "metadata": {"name": name, "namespace": "kube-system"},
