@@ -172,6 +172,83 @@ fn a_wrong_value_is_told_with_its_key_and_the_way_out() {
             ),
         ),
         (
+            "a gateway that asks nobody who they are",
+            told("prod", "/trust", None),
+        ),
+        (
+            "a port on every gateway",
+            told("prod", "/mesh/gateway/selector", Some(json!({}))),
+        ),
+        (
+            "a label that no pod can have",
+            told(
+                "prod",
+                "/mesh/gateway/selector",
+                Some(json!({"istio": "in gress"})),
+            ),
+        ),
+        (
+            "a label that is no text",
+            told("prod", "/mesh/gateway/selector", Some(json!({"istio": true}))),
+        ),
+        (
+            "a gateway's host that is an address",
+            told("prod", "/mesh/gateway/host", Some(json!("203.0.113.7"))),
+        ),
+        (
+            "a gateway's host that only the cluster knows",
+            told(
+                "prod",
+                "/mesh/gateway/host",
+                Some(json!("memory.sophia-memory.svc.cluster.local")),
+            ),
+        ),
+        (
+            "tokens for anybody",
+            told("prod", "/trust/jwt/audiences", Some(json!([]))),
+        ),
+        (
+            "any issuer at all",
+            told("prod", "/trust/jwt/issuer", Some(json!("*"))),
+        ),
+        (
+            "keys over an open line",
+            told(
+                "prod",
+                "/trust/jwt/jwksUri",
+                Some(json!("http://id.example.com/keys")),
+            ),
+        ),
+        ("no keys", told("prod", "/trust/jwt/jwksUri", None)),
+        (
+            "keys from two sides",
+            told("prod", "/trust/jwt/jwks", Some(json!("{\"keys\": []}"))),
+        ),
+        (
+            "a private key among the public ones",
+            told(
+                "prod",
+                "/trust/jwt",
+                Some(json!({
+                    "issuer": "https://id.example.com",
+                    "audiences": ["phoenix-memory"],
+                    "jwks": "{\"keys\": [{\"kty\": \"RSA\", \"n\": \"AA\", \"e\": \"AQAB\", \"d\": \"private\"}]}",
+                })),
+            ),
+        ),
+        (
+            "a shared secret among the public keys",
+            told(
+                "prod",
+                "/trust/jwt",
+                Some(json!({
+                    "issuer": "https://id.example.com",
+                    "audiences": ["phoenix-memory"],
+                    "jwks": "{\"keys\": [{\"kty\": \"oct\", \"k\": \"shared\"}]}",
+                })),
+            ),
+        ),
+        (
             "a secret in clear",
             told("dev", "/openaiApiKey", Some(json!("anything"))),
         ),

@@ -17,12 +17,27 @@ pub fn good() -> impl Strategy<Value = BTreeMap<String, Value>> {
         postgres(),
         tiers(),
         mcp(),
+        (mesh(), trust()),
         any::<bool>(),
     )
         .prop_map(
-            |(environment, mut openmemory, mut qdrant, namespace, cluster, postgres, tiers, mcp, protect)| {
+            |(
+                environment,
+                mut openmemory,
+                mut qdrant,
+                namespace,
+                cluster,
+                postgres,
+                tiers,
+                mcp,
+                (mesh, mut trust),
+                protect,
+            )| {
                 if environment == "prod" {
                     // Production asks for more than one of everything, by digest.
+                    if trust.get("jwt").is_none() {
+                        trust = json!({"jwt": tokens()});
+                    }
                     openmemory["image"] = json!(pinned("team/openmemory"));
                     qdrant["image"] = json!(pinned("qdrant/qdrant"));
                     openmemory["replicas"] = json!(openmemory["replicas"].as_u64().unwrap().max(2));
@@ -45,6 +60,8 @@ pub fn good() -> impl Strategy<Value = BTreeMap<String, Value>> {
                     ("phoenix:postgres".to_owned(), postgres),
                     ("phoenix:tiers".to_owned(), tiers),
                     ("phoenix:mcp".to_owned(), mcp),
+                    ("phoenix:mesh".to_owned(), mesh),
+                    ("phoenix:trust".to_owned(), trust),
                     ("phoenix:secrets".to_owned(), json!({"mode": "local"})),
                     ("phoenix:protect".to_owned(), json!(protect)),
                     ("aws:region".to_owned(), json!("eu-central-1")),
@@ -215,13 +232,14 @@ fn cluster() -> impl Strategy<Value = Value> {
     (
         select(vec![Value::Null, json!("1-31")]),
         select(vec!["monitoring", "observability"]),
+        any::<bool>(),
     )
-        .prop_map(|(revision, monitoring)| {
+        .prop_map(|(revision, monitoring, dns_capture)| {
             without_nulls(json!({
                 "context": "somewhere",
                 "uid": "7f4a2c1e-5b0d-4e8a-9c36-1d2e3f405162",
                 "identifier": "a-cluster",
-                "mesh": {"revision": revision},
+                "mesh": {"revision": revision, "dnsCapture": dns_capture},
                 "monitoring": {"namespace": monitoring},
                 "privateNetworks": [],
             }))
@@ -283,6 +301,38 @@ fn mcp() -> impl Strategy<Value = Value> {
         ];
         let servers: Value = names.into_iter().map(str::to_owned).zip(servers).collect();
         without_nulls(json!({"servers": servers}))
+    })
+}
+
+fn mesh() -> impl Strategy<Value = Value> {
+    select(vec![
+        json!({}),
+        json!({"gateway": {}}),
+        json!({"gateway": {"host": {"placeholder": "the host"}}}),
+        json!({"gateway": {
+            "host": "memory.example.com",
+            "namespace": "istio-system",
+            "serviceAccount": "istio-ingressgateway-service-account",
+            "selector": {"istio": "ingressgateway", "example.com/edge": "public"},
+            "credential": "certificate",
+        }}),
+    ])
+}
+
+fn trust() -> impl Strategy<Value = Value> {
+    let key = r#"{"keys": [{"kty": "EC", "crv": "P-256", "x": "AA", "y": "AA"}]}"#;
+    select(vec![
+        json!({}),
+        json!({"jwt": tokens()}),
+        json!({"jwt": {"issuer": "accounts.example.com", "audiences": ["a", {"placeholder": "b"}], "jwks": key}}),
+    ])
+}
+
+fn tokens() -> Value {
+    json!({
+        "issuer": "https://id.example.com/realms/phoenix",
+        "audiences": ["phoenix-memory"],
+        "jwksUri": "https://id.example.com:8443/realms/phoenix/keys",
     })
 }
 

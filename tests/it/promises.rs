@@ -1,14 +1,19 @@
 //! What the platform promises, each as a test of its own.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use k8s_openapi::api::core::v1::ConfigMap;
 use k8s_openapi::api::networking::v1::NetworkPolicy;
+use kcr_networking_istio_io::v1::gateways::{
+    Gateway, GatewayServersTlsMinProtocolVersion, GatewayServersTlsMode,
+};
+use kcr_networking_istio_io::v1::sidecars::{Sidecar, SidecarOutboundTrafficPolicyMode};
 use kcr_networking_istio_io::v1::virtualservices::VirtualService;
 use kcr_security_istio_io::v1::authorizationpolicies::{AuthorizationPolicy, AuthorizationPolicyAction};
 use kcr_security_istio_io::v1::peerauthentications::{PeerAuthentication, PeerAuthenticationMtlsMode};
+use kcr_security_istio_io::v1::requestauthentications::RequestAuthentication;
 use phoenix::config::check;
 use phoenix::connections::{Peer, Traffic, connections};
 use phoenix::names::WORKLOADS;
@@ -163,6 +168,163 @@ fn switching_autoscaling_touches_only_the_autoscaler_and_its_least_is_the_declar
         ["HorizontalPodAutoscaler sophia-memory/openmemory-mcp-server"]
     );
     assert_eq!(on.len(), off.len());
+}
+
+#[test]
+fn a_workload_reaches_what_its_rows_name_and_the_mesh_knows_nothing_else() {
+    for name in STACKS {
+        let stack = stack(name);
+        let rows = connections(&stack.config);
+        let sidecars = stack.graph.all::<Sidecar>();
+        assert_eq!(sidecars.len(), WORKLOADS.len(), "{name}");
+        for workload in WORKLOADS {
+            let sidecar: Sidecar = stack.graph.get(Some("sophia-memory"), workload.name).unwrap();
+            let spec = sidecar.spec;
+            assert_eq!(
+                spec.outbound_traffic_policy.unwrap().mode,
+                Some(SidecarOutboundTrafficPolicyMode::RegistryOnly)
+            );
+            // One without a selector would bind pods that are not ours.
+            assert_eq!(
+                spec.workload_selector.unwrap().labels.unwrap()["app"],
+                workload.app
+            );
+            let hosts: BTreeSet<_> = spec
+                .egress
+                .unwrap()
+                .into_iter()
+                .flat_map(|way| way.hosts)
+                .collect();
+            let mut expected = BTreeSet::new();
+            for row in rows.iter().filter(|row| row.from == Peer::Workload(workload)) {
+                expected.insert(match &row.to {
+                    Peer::Outside(outside) => format!("./{}", outside.host),
+                    Peer::Workload(target) if row.port == 6335 => {
+                        assert_eq!(target.service, "qdrant-service");
+                        "./qdrant-headless.sophia-memory.svc.cluster.local".to_owned()
+                    }
+                    Peer::Workload(target) => {
+                        format!("./{}.sophia-memory.svc.cluster.local", target.service)
+                    }
+                    other => panic!("{other:?} is no way out"),
+                });
+            }
+            if expected.is_empty() {
+                expected.insert("~/*".to_owned());
+            }
+            assert_eq!(hosts, expected, "{name} {}", workload.name);
+        }
+    }
+}
+
+#[test]
+fn nobody_outside_the_mesh_is_let_in_without_a_token_and_tls() {
+    for name in ["staging", "prod"] {
+        let graph = stack(name).graph;
+        let gateway: Gateway = graph.get(Some("sophia-memory"), "sophia-memory-gateway").unwrap();
+        for server in gateway.spec.servers.unwrap() {
+            let tls = server.tls.unwrap();
+            assert_eq!(server.port.protocol, "HTTPS");
+            assert_eq!(tls.mode, Some(GatewayServersTlsMode::Simple));
+            assert_eq!(
+                tls.min_protocol_version,
+                Some(GatewayServersTlsMinProtocolVersion::Tlsv12)
+            );
+        }
+        let policy: AuthorizationPolicy = graph.get(Some("sophia-memory"), "sophia-memory-authz").unwrap();
+        let mut looked_at = 0;
+        for rule in policy.spec.rules.unwrap() {
+            let paths = rule.to.unwrap()[0].operation.clone().unwrap().paths.unwrap();
+            if paths.iter().any(|path| path.starts_with("/memory")) {
+                let source = rule.from.unwrap()[0].source.clone().unwrap();
+                assert_eq!(source.request_principals, Some(vec!["*".to_owned()]), "{paths:?}");
+                looked_at += 1;
+            }
+        }
+        assert_eq!(looked_at, 3, "{name}: two neighbours and the gateway");
+    }
+    let dev = stack("dev").graph;
+    assert!(dev.all::<Gateway>().is_empty(), "dev lets nobody in");
+}
+
+#[test]
+fn a_server_learns_its_user_from_a_token_or_not_at_all() {
+    for name in STACKS {
+        let graph = stack(name).graph;
+        let tokens = graph.all::<RequestAuthentication>();
+        let refusals: Vec<_> = graph
+            .all::<AuthorizationPolicy>()
+            .into_iter()
+            .filter(|(_, policy)| policy.spec.action == Some(AuthorizationPolicyAction::Deny))
+            .collect();
+        // Envoy takes a header that it fills from a claim out of every request first; without tokens it is refused.
+        if let Some((_, tokens)) = tokens.first() {
+            let rules = tokens.spec.jwt_rules.clone().unwrap();
+            let header = &rules[0].output_claim_to_headers.as_ref().unwrap()[0];
+            assert_eq!(
+                (header.claim.as_str(), header.header.as_str()),
+                ("sub", "x-phoenix-user")
+            );
+            assert!(!rules[0].audiences.as_ref().unwrap().is_empty());
+            assert!(refusals.is_empty(), "{name}");
+        } else {
+            let rule = &refusals[0].1.spec.rules.as_ref().unwrap()[0];
+            let when = &rule.when.as_ref().unwrap()[0];
+            assert_eq!(when.key, "request.headers[x-phoenix-user]");
+            assert_eq!(when.values, Some(vec!["*".to_owned()]));
+        }
+    }
+}
+
+#[test]
+fn no_stream_is_cut_and_nothing_is_done_twice() {
+    for (object, routes) in stack("prod").graph.all::<VirtualService>() {
+        for route in routes.spec.http.unwrap() {
+            let Some(retries) = route.retries else {
+                assert!(route.direct_response.is_some(), "{}", object.id);
+                continue;
+            };
+            assert_eq!(retries.per_try_timeout, None, "{}", object.id);
+            // What a server may have begun is asked again for GET only.
+            let only_get = route.r#match.as_ref().is_some_and(|conditions| {
+                conditions.iter().all(|condition| {
+                    let method = condition
+                        .method
+                        .as_ref()
+                        .and_then(|method| method.exact.as_deref());
+                    method == Some("GET")
+                })
+            });
+            let retried = retries.retry_on.unwrap();
+            assert!(
+                only_get || retried == "connect-failure,refused-stream",
+                "{retried}"
+            );
+            let bounded = route.timeout.is_some();
+            let prompt = route.rewrite.is_some();
+            assert_eq!(
+                bounded, prompt,
+                "{}: only health and metrics have a bound",
+                object.id
+            );
+        }
+    }
+}
+
+#[test]
+fn a_path_that_only_begins_alike_leads_nowhere() {
+    let routes: VirtualService = stack("prod")
+        .graph
+        .get(Some("sophia-memory"), "sophia-memory-routing")
+        .unwrap();
+    for route in routes.spec.http.unwrap() {
+        for condition in route.r#match.unwrap() {
+            let uri = condition.uri.unwrap();
+            let whole =
+                uri.exact.is_some() || uri.prefix.as_ref().is_some_and(|prefix| prefix.ends_with('/'));
+            assert!(whole || route.direct_response.is_some(), "{uri:?}");
+        }
+    }
 }
 
 #[test]
