@@ -101,6 +101,20 @@ fn the_edges_of_the_program_stay_in_their_files() {
 }
 
 #[test]
+fn the_evaluator_shares_nothing_with_what_it_judges_but_the_table() {
+    // What made the policies must not also say what they mean. Names are what the table's rows are made of.
+    for (file, text) in sources(&root().join("tests/it/evaluator")) {
+        for line in text.lines().map(str::trim) {
+            let own = line.starts_with("use phoenix::connections") || line.starts_with("use phoenix::names");
+            let shared = ["phoenix", "phoenix_graph", "phoenix_cli"];
+            let foreign = shared.iter().any(|name| line.contains(&format!("{name}::")));
+            let aside = line.starts_with("use crate::") && !line.starts_with("use crate::evaluator::");
+            assert!(own || !(foreign || aside), "{file}: {line}");
+        }
+    }
+}
+
+#[test]
 fn packages_that_touch_the_world_say_so_at_their_top() {
     let edges = [
         "crates/cli/src/lib.rs",

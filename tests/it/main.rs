@@ -5,15 +5,19 @@
 //! - `invariants`: what holds for every graph, of the shipped stacks and of generated ones.
 //! - `promises`: what the platform promises, each as a test of its own.
 //! - `registration`: what the engine is asked for, against an engine in this process.
+//! - `evaluated`: the rendered policies mean what the connection table says; `evaluator` works out what they mean.
 //! - `architecture`: who may depend on whom.
 //! - `generated`: files of the repository that are made from code are as the code makes them.
 #![allow(clippy::disallowed_methods, reason = "tests read the files of the repository")]
 
 mod architecture;
 mod config;
+mod evaluated;
+mod evaluator;
 mod generated;
 mod generators;
 mod invariants;
+mod mutations;
 mod promises;
 mod registration;
 mod stacks;

@@ -1,0 +1,323 @@
+//! The rendered policies mean what the connection table says, no more and no less.
+
+use std::collections::BTreeMap;
+
+use insta::assert_snapshot;
+use phoenix::config::{JwtKeys, StackConfig, check};
+use phoenix::connections::{Connection, connections};
+use phoenix::platform;
+use proptest::prelude::*;
+use serde_json::Value;
+
+use crate::evaluator::{Difference, Layer, Manifest, Setting, Table, Tokens, Walk, documents};
+use crate::generators::good;
+use crate::mutations::{Mutation, mutations};
+use crate::support::{STACKS, stack};
+
+const LAYERS: [Layer; 7] = [
+    Layer::Proving,
+    Layer::Naming,
+    Layer::Routing,
+    Layer::Leaving,
+    Layer::Entering,
+    Layer::Asking,
+    Layer::Conversing,
+];
+
+fn setting(config: &StackConfig) -> Setting {
+    Setting {
+        trust_domain: config.cluster.mesh.trust_domain.to_string(),
+        root: config.cluster.mesh.namespace.to_string(),
+        private_networks: config.cluster.private_networks.clone(),
+        tokens: config.trust.jwt.as_ref().map(|jwt| Tokens {
+            issuer: jwt.issuer.clone(),
+            audiences: jwt.audiences.clone(),
+            keys: match &jwt.keys {
+                JwtKeys::Uri(keys) | JwtKeys::Inline(keys) => keys.clone(),
+            },
+        }),
+    }
+}
+
+fn told(differences: &[Difference]) -> Vec<String> {
+    differences.iter().map(ToString::to_string).collect()
+}
+
+/// The stack's rows, and what they hold for.
+struct Meant {
+    rows: Vec<Connection>,
+    setting: Setting,
+}
+
+impl Meant {
+    fn by(config: &StackConfig) -> Self {
+        Self {
+            rows: connections(config),
+            setting: setting(config),
+        }
+    }
+
+    /// What differs in documents, up to a limit; an object that no cluster would take is an error.
+    fn differences(
+        &self,
+        documents: &[Value],
+        layers: &[Layer],
+        limit: usize,
+    ) -> Result<Vec<Difference>, String> {
+        let table = Table {
+            rows: &self.rows,
+            setting: &self.setting,
+        };
+        let manifest = Manifest::read(documents)?;
+        let walk = Walk::new(&manifest, table)?;
+
+        assert!(walk.size() > 100_000, "only {} cases were walked", walk.size());
+        Ok(walk.differences(layers, limit))
+    }
+}
+
+#[test]
+fn the_shipped_stacks_mean_what_their_tables_say() {
+    for name in STACKS {
+        let stack = stack(name);
+        let documents = documents(&stack.graph.yaml()).unwrap();
+        let differences = Meant::by(&stack.config)
+            .differences(&documents, &LAYERS, 20)
+            .unwrap();
+        assert_eq!(told(&differences), Vec::<String>::new(), "{name}");
+    }
+}
+
+/// What is changed, and where, kind by kind.
+fn mutated() -> BTreeMap<&'static str, &'static [&'static str]> {
+    let policy: &[&str] = &["/spec", "/metadata/namespace"];
+    BTreeMap::from([
+        ("NetworkPolicy", policy),
+        ("AuthorizationPolicy", policy),
+        ("PeerAuthentication", policy),
+        ("RequestAuthentication", policy),
+        ("Sidecar", policy),
+        ("Namespace", &["/metadata/labels/istio-injection"]),
+        (
+            "Deployment",
+            &[
+                "/spec/template/metadata/labels/app",
+                "/spec/template/spec/serviceAccountName",
+            ],
+        ),
+        (
+            "StatefulSet",
+            &[
+                "/spec/template/metadata/labels/app",
+                "/spec/template/spec/serviceAccountName",
+            ],
+        ),
+    ])
+}
+
+/// The layers that a kind of object is about; it can change nothing in the others.
+fn layers_of(kind: &str) -> &'static [Layer] {
+    match kind {
+        "NetworkPolicy" => &[Layer::Leaving, Layer::Entering],
+        "AuthorizationPolicy" => &[Layer::Asking, Layer::Naming],
+        "PeerAuthentication" => &[Layer::Proving, Layer::Asking],
+        "RequestAuthentication" => &[Layer::Naming, Layer::Asking],
+        "Sidecar" => &[Layer::Routing],
+        _ => &LAYERS,
+    }
+}
+
+/// Changes that change no meaning: a part of what they are called, and why.
+const HARMLESS: [(&str, &str); 11] = [
+    (": protocol left out", "a port without a protocol is one of TCP"),
+    (
+        "/spec: policyTypes left out",
+        "a policy with rules for both directions is for both",
+    ),
+    (
+        "/spec/policyTypes: [\"Ingress\",\"Egress\"] made []",
+        "an empty list is filled in like a missing one",
+    ),
+    (
+        "deny-all /spec: podSelector left out",
+        "a policy without a selector is for every pod",
+    ),
+    ("/spec: action left out", "a policy without an action allows"),
+    (
+        "made \"*luster.local/",
+        "the mesh has one trust domain, and its sidecars take no other's certificates",
+    ),
+    ("requestPrincipals: \"*\" added", "it stands there twice"),
+    (
+        "/spec/egress/0/hosts/",
+        "of several entries for a host, the one of the own namespace wins",
+    ),
+    (
+        "outboundTrafficPolicy",
+        "a policy without a mode is REGISTRY_ONLY",
+    ),
+    ("elector", "more pods than before are restricted"),
+    (
+        "forwardOriginalToken left out",
+        "a token is not passed on by default",
+    ),
+];
+
+#[test]
+fn every_change_of_a_policy_is_noticed() {
+    let stack = stack("prod");
+    let meant = Meant::by(&stack.config);
+    let documents = documents(&stack.graph.yaml()).unwrap();
+    let mutations = mutations(&documents, &mutated());
+    assert!(
+        mutations.len() > 500,
+        "only {} changes were tried",
+        mutations.len()
+    );
+    let is_unnoticed = |mutation: &Mutation| {
+        let told = meant.differences(&mutation.apply(&documents), layers_of(&mutation.kind), 1);
+        told.is_ok_and(|differences| differences.is_empty())
+    };
+    let (one, other) = mutations.split_at(mutations.len() / 2);
+    let titles = |half: &[Mutation]| -> Vec<String> {
+        let unnoticed = half.iter().filter(|mutation| is_unnoticed(mutation));
+        unnoticed.map(|mutation| mutation.title.clone()).collect()
+    };
+    let mut unnoticed = std::thread::scope(|scope| {
+        let one = scope.spawn(|| titles(one));
+        let other = titles(other);
+        let mut all = one.join().expect("the walk does not panic");
+        all.extend(other);
+        all
+    });
+    for (part, why) in HARMLESS {
+        let before = unnoticed.len();
+        unnoticed.retain(|title| !title.contains(part));
+        assert!(unnoticed.len() < before, "no change is harmless because {why}");
+    }
+    assert_eq!(unnoticed, Vec::<String>::new());
+}
+
+/// What a hand could do to the rendering of prod: what is replaced, by what, and from where on.
+const EDITS: [(&str, &str, &str, &str); 14] = [
+    (
+        "any caller may enter",
+        "name: openmemory-mcp-server\n  namespace: sophia-memory\nspec:\n  egress:",
+        "  - from:\n    - namespaceSelector:\n        matchLabels:\n          kubernetes.io/metadata.name: sophia-ai\n    ports:",
+        "  - ports:",
+    ),
+    (
+        "everything may leave to everywhere",
+        "name: openmemory-mcp-server\n  namespace: sophia-memory\nspec:\n  egress:",
+        "        except:\n        - \"100.64.0.0/10\"\n        - \"169.254.0.0/16\"\n        - \"10.0.0.0/8\"\n        - \"172.16.0.0/12\"\n        - \"192.168.0.0/16\"\n",
+        "",
+    ),
+    (
+        "a port is a range",
+        "name: qdrant\n  namespace: sophia-memory\nspec:\n  egress:",
+        "    - port: 6335\n",
+        "    - endPort: 6400\n      port: 6335\n",
+    ),
+    (
+        "packets are not denied by default",
+        "kind: NetworkPolicy",
+        "  policyTypes:\n  - Ingress\n  - Egress\n",
+        "  policyTypes:\n  - Ingress\n",
+    ),
+    (
+        "plain text is taken",
+        "kind: PeerAuthentication",
+        "mode: STRICT",
+        "mode: PERMISSIVE",
+    ),
+    (
+        "any path may be asked for",
+        "name: sophia-memory-authz",
+        "        - /memory/*\n",
+        "        - \"*\"\n",
+    ),
+    (
+        "a path is a beginning",
+        "name: qdrant-authz",
+        "        - /metrics\n",
+        "        - /metrics*\n",
+    ),
+    (
+        "caller and operation are two rules",
+        "name: qdrant-authz",
+        "    to:\n",
+        "  - to:\n",
+    ),
+    (
+        "a caller is any of its namespace",
+        "name: qdrant-authz",
+        "sa/prometheus",
+        "*",
+    ),
+    (
+        "a policy selects too little",
+        "name: qdrant-authz",
+        "      app: qdrant\n",
+        "      app: qdrnt\n",
+    ),
+    (
+        "a method is refused",
+        "name: sophia-memory-authz",
+        "        - POST\n",
+        "",
+    ),
+    (
+        "no token is asked for",
+        "name: sophia-memory-authz",
+        "        requestPrincipals:\n        - \"*\"\n",
+        "",
+    ),
+    (
+        "every host is led to",
+        "kind: Sidecar",
+        "    - \"./api.openai.com\"\n",
+        "    - \"*/*\"\n",
+    ),
+    (
+        "unknown hosts are let out",
+        "kind: Sidecar",
+        "mode: REGISTRY_ONLY",
+        "mode: ALLOW_ANY",
+    ),
+];
+
+#[test]
+fn an_edit_by_hand_is_told_with_the_pair_the_port_the_method_and_the_path() {
+    let stack = stack("prod");
+    let meant = Meant::by(&stack.config);
+    let rendered = stack.graph.yaml();
+    let mut texts = Vec::new();
+    for (title, after, before, then) in EDITS {
+        let start = rendered
+            .find(after)
+            .unwrap_or_else(|| panic!("{title}: {after} is there"));
+        let (head, tail) = rendered.split_at(start);
+        assert!(tail.contains(before), "{title}: {before} is there");
+        let edited = format!("{head}{}", tail.replacen(before, then, 1));
+        let differences = meant
+            .differences(&documents(&edited).unwrap(), &LAYERS, 2)
+            .unwrap();
+        assert!(!differences.is_empty(), "{title}");
+        texts.push(title.to_owned());
+        texts.extend(differences.iter().map(|difference| format!("  {difference}")));
+    }
+    assert_snapshot!(texts.join("\n"));
+}
+
+proptest! {
+    // Each case is a walk over a whole stack.
+    #![proptest_config(ProptestConfig::with_cases(12))]
+
+    #[test]
+    fn every_good_configuration_means_what_its_table_says(keys in good()) {
+        let config = check(&keys).map_err(|problems| TestCaseError::fail(problems.to_string()))?;
+        let documents = documents(&platform::build(&config).yaml()).unwrap();
+        let differences = Meant::by(&config).differences(&documents, &LAYERS, 5).unwrap();
+        prop_assert_eq!(told(&differences), Vec::<String>::new());
+    }
+}

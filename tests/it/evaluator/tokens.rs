@@ -1,0 +1,92 @@
+//! What RequestAuthentications mean: which tokens are taken for true.
+//!
+//! A request without a token passes, and has no name for a policy to ask about. A token that no rule finds valid is
+//! refused before any policy is asked; where no RequestAuthentication selects the workload, nobody looks at tokens.
+//! <https://istio.io/latest/docs/reference/config/security/request_authentication>
+
+use super::objects::{JwtRule, Named, RequestAuthentication};
+use super::requests::Token;
+use super::world::{Pod, contains};
+
+/// What becomes of a request that brings a token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Taken {
+    /// The token is true, and policies may ask about it.
+    True,
+    /// The request is refused.
+    Refused,
+    /// Nobody looks at it.
+    Unseen,
+}
+
+/// The rules that look at the tokens of a pod's callers.
+pub fn rules<'a>(
+    policies: &'a [Named<RequestAuthentication>],
+    root: &'a str,
+    pod: &'a Pod,
+) -> impl Iterator<Item = &'a JwtRule> {
+    policies
+        .iter()
+        .filter(move |policy| {
+            (policy.namespace == pod.namespace || policy.namespace == root)
+                && policy.spec.target_ref.is_none()
+                && policy.spec.target_refs.is_empty()
+                && policy
+                    .spec
+                    .selector
+                    .as_ref()
+                    .is_none_or(|selector| contains(&pod.labels, &selector.match_labels))
+        })
+        .flat_map(|policy| &policy.spec.jwt_rules)
+}
+
+/// The keys that a rule trusts: themselves, or where istiod finds them.
+pub fn keys(rule: &JwtRule) -> &str {
+    let keys = rule.jwks.as_ref().or(rule.jwks_uri.as_ref());
+    // Without either, istiod asks the issuer.
+    keys.map_or(rule.issuer.as_str(), String::as_str)
+}
+
+/// What becomes of a token.
+pub fn judge(policies: &[Named<RequestAuthentication>], root: &str, pod: &Pod, token: &Token) -> Taken {
+    let mut seen = false;
+    for rule in rules(policies, root, pod) {
+        seen = true;
+        let audience = rule.audiences.is_empty()
+            || rule
+                .audiences
+                .iter()
+                .any(|audience| token.audiences.contains(audience));
+        if rule.issuer == token.issuer && audience && keys(rule) == token.keys {
+            return Taken::True;
+        }
+    }
+    if seen { Taken::Refused } else { Taken::Unseen }
+}
+
+#[test]
+fn a_token_is_true_refused_or_unseen() {
+    use super::objects::{Labels, Manifest, documents};
+
+    let yaml = "apiVersion: security.istio.io/v1\nkind: RequestAuthentication\nmetadata: {name: r, namespace: home}\nspec: {selector: {matchLabels: {app: a}}, jwtRules: [{issuer: us, audiences: [x], jwks: k}]}";
+    let policies = Manifest::read(&documents(yaml).unwrap())
+        .unwrap()
+        .request_authentications;
+    let taken = |app: &str, issuer: &str, audience: &str, keys: &str| {
+        let labels = Labels::from([("app".to_owned(), app.to_owned())]);
+        let pod = Pod::stranger("home", &Labels::new(), &labels, "default", true);
+        let token = Token {
+            issuer: issuer.to_owned(),
+            subject: "s".to_owned(),
+            audiences: vec![audience.to_owned()],
+            keys: keys.to_owned(),
+            claims: std::collections::BTreeMap::new(),
+        };
+        judge(&policies, "root", &pod, &token)
+    };
+    assert_eq!(taken("a", "us", "x", "k"), Taken::True);
+    assert_eq!(taken("a", "us", "y", "k"), Taken::Refused);
+    assert_eq!(taken("a", "them", "x", "k"), Taken::Refused);
+    assert_eq!(taken("a", "us", "x", "other"), Taken::Refused);
+    assert_eq!(taken("b", "us", "x", "k"), Taken::Unseen);
+}

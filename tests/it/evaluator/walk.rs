@@ -1,0 +1,667 @@
+//! The walk: every pair, every port, every method, every path; and what differs from the table, layer by layer.
+//!
+//! Each layer is held against what the table says of it, because a hole in one hides behind the next: whoever reads
+//! only the end of the way sees a wall where one of two has fallen.
+
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+
+use phoenix::connections::{Peer, Traffic};
+use phoenix::names::{MEMORY, OPENMEMORY, USER_HEADER};
+
+use super::difference::{Difference, Findings, Layer};
+use super::network::{self, Verdict};
+use super::objects::{Direction, Labels, Manifest, Mode, Protocol};
+use super::peers;
+use super::probes::Probes;
+use super::requests::{self, Call, Identity, Request, Token};
+use super::sidecars::{self, Host};
+use super::table::{Expected, Proof, Table, expected};
+use super::tokens::{self, Taken};
+use super::world::{self, BESIDE_THE_MESH, End, Pod, Spoken};
+
+/// A stack, and the table it should mean.
+pub struct Walk<'a> {
+    manifest: &'a Manifest,
+    table: Table<'a>,
+    declared: Vec<Pod>,
+    probes: Probes,
+}
+
+impl<'a> Walk<'a> {
+    /// Prepares a walk; the error is an object that no cluster would take or that nobody understands.
+    pub fn new(manifest: &'a Manifest, table: Table<'a>) -> Result<Self, String> {
+        network::check(&manifest.network_policies)?;
+        requests::check(&manifest.authorization_policies)?;
+        peers::check(&manifest.peer_authentications, &table.setting.root)?;
+        sidecars::check(&manifest.sidecars)?;
+        let declared = world::declared(manifest)?;
+        for pod in &declared {
+            sidecars::check_pod(&manifest.sidecars, pod)?;
+        }
+        let probes = Probes::new(manifest, table, &declared);
+        Ok(Self {
+            manifest,
+            table,
+            declared,
+            probes,
+        })
+    }
+
+    /// What differs in these layers, up to a limit.
+    pub fn differences(&self, layers: &[Layer], limit: usize) -> Vec<Difference> {
+        let mut findings = Findings::up_to(limit);
+        for layer in layers {
+            let flow = match layer {
+                Layer::Leaving => self.packets(Direction::Egress, &mut findings),
+                Layer::Entering => self.packets(Direction::Ingress, &mut findings),
+                Layer::Routing => self.routing(&mut findings),
+                Layer::Proving => self.proving(&mut findings),
+                Layer::Asking => self.asking(&mut findings),
+                Layer::Naming => self.naming(&mut findings),
+                Layer::Conversing => self.conversing(&mut findings),
+            };
+            if flow.is_break() {
+                break;
+            }
+        }
+        findings.found
+    }
+
+    /// How much is tried out, so that a walk over nothing cannot pass for a good one.
+    pub fn size(&self) -> usize {
+        let ends = self.judged().len()
+            * (self.declared.len() + self.probes.strangers.len() + self.probes.addresses.len());
+        let requests = self.probes.methods.len() * self.probes.paths.len();
+        ends * self.probes.ports.len()
+            + self.probes.identities.len() * self.probes.request_ports.len() * requests
+    }
+
+    /// The pods whose policies are ours: what the stack declares, and whatever else may be started in its namespace.
+    fn judged(&self) -> Vec<Pod> {
+        let labels = world::namespace_labels(self.manifest, MEMORY);
+        let sidecar = self
+            .declared
+            .iter()
+            .any(|pod| pod.namespace == MEMORY && pod.sidecar);
+        let other = Labels::from([("app".to_owned(), "unplanned".to_owned())]);
+        let mut judged = self.declared.clone();
+        judged.push(Pod::stranger(MEMORY, &labels, &Labels::new(), "default", sidecar));
+        judged.push(Pod::stranger(MEMORY, &labels, &other, "default", sidecar));
+        judged
+    }
+
+    fn packets(&self, direction: Direction, findings: &mut Findings) -> ControlFlow<()> {
+        let judged = self.judged();
+        let pods = self.declared.iter().chain(&self.probes.strangers).map(End::Pod);
+        let ends: Vec<End<'_>> = pods
+            .chain(self.probes.addresses.iter().map(|address| End::Address(*address)))
+            .collect();
+        let policies = &self.manifest.network_policies;
+        for pod in &judged {
+            for protocol in [Protocol::Tcp, Protocol::Udp, Protocol::Sctp] {
+                for port in &self.probes.ports {
+                    // Where neither a rule nor a row is about the port, no far end makes a difference.
+                    if !self.table.names(protocol, *port)
+                        && !network::could_allow(policies, pod, direction, protocol, *port)
+                    {
+                        continue;
+                    }
+                    for far in &ends {
+                        let verdict = network::judge(policies, pod, direction, *far, protocol, *port);
+                        let (layer, from, to) = match direction {
+                            Direction::Egress => (Layer::Leaving, End::Pod(pod), *far),
+                            Direction::Ingress => (Layer::Entering, *far, End::Pod(pod)),
+                        };
+                        let expected = match self.table.packets(from, to, protocol, *port) {
+                            Expected::Refused
+                                if layer == Layer::Leaving
+                                    && protocol == Protocol::Tcp
+                                    && self.table.leads_out_to(pod, *far, *port) =>
+                            {
+                                Expected::Either
+                            }
+                            expected => expected,
+                        };
+                        if let Some(because) = differ(verdict, &expected) {
+                            findings.add(Difference {
+                                layer,
+                                from: from.to_string(),
+                                to: to.to_string(),
+                                port: format!("{port}/{}", format!("{protocol:?}").to_uppercase()),
+                                said: "packets".to_owned(),
+                                allowed: verdict.allowed,
+                                because,
+                            })?;
+                        }
+                    }
+                }
+            }
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn routing(&self, findings: &mut Findings) -> ControlFlow<()> {
+        let known = self.known_hosts();
+        for pod in self.declared.iter().filter(|pod| pod.sidecar) {
+            for host in &known {
+                let reached = self.declared.iter().filter(|target| self.serves(host, target));
+                let reached: Vec<&Pod> = reached.collect();
+                let is_named = |port: Option<u16>| {
+                    host.outside
+                        .iter()
+                        .any(|machine| self.table.leads_outside(pod, machine, port))
+                        || reached.iter().any(|target| self.has_row(pod, target, port))
+                };
+                for port in &host.ports {
+                    let verdict = self.led(pod, &known, &host.name, *port);
+                    // A host without a port of its own in the Sidecar brings all its ports; packets decide about those.
+                    let too_wide = verdict.allowed && !is_named(None);
+                    // One of several names of a workload suffices.
+                    let others = known.iter().any(|other| {
+                        reached.iter().any(|target| self.serves(other, target))
+                            && other.ports.contains(port)
+                            && self.led(pod, &known, &other.name, *port).allowed
+                    });
+                    let too_narrow = !verdict.allowed && !others && is_named(Some(*port));
+                    if too_wide || too_narrow {
+                        findings.add(Difference {
+                            layer: Layer::Routing,
+                            from: pod.title.clone(),
+                            to: format!("the host {}", host.name),
+                            port: port.to_string(),
+                            said: "connections".to_owned(),
+                            allowed: verdict.allowed,
+                            because: if too_narrow {
+                                format!("{}, but a row of the table allows it", verdict.by)
+                            } else {
+                                verdict.by.to_owned()
+                            },
+                        })?;
+                    }
+                }
+            }
+            self.routing_out(pod, &known, findings)?;
+        }
+        ControlFlow::Continue(())
+    }
+
+    /// Every host that a row names must be known and led to, or its row is dead.
+    fn routing_out(&self, pod: &Pod, known: &[Host], findings: &mut Findings) -> ControlFlow<()> {
+        for row in self.table.rows {
+            let Peer::Outside(outside) = &row.to else { continue };
+            if !self.table.is_end(&row.from, End::Pod(pod)) {
+                continue;
+            }
+            let led = known
+                .iter()
+                .filter(|host| host.outside.contains(&outside.host))
+                .any(|host| self.led(pod, known, &host.name, row.port).allowed);
+            if !led {
+                findings.add(Difference {
+                    layer: Layer::Routing,
+                    from: pod.title.clone(),
+                    to: format!("the host {}", outside.host),
+                    port: row.port.to_string(),
+                    said: "connections".to_owned(),
+                    allowed: false,
+                    because: format!(
+                        "its sidecar, which leads to no entry with that host behind it, but a row of the table allows it: {}",
+                        row.why
+                    ),
+                })?;
+            }
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn led<'d>(&'d self, pod: &Pod, known: &[Host], name: &str, port: u16) -> Verdict<'d> {
+        sidecars::judge(self.manifest, &self.table.setting.root, pod, known, name, port)
+    }
+
+    /// The hosts of the stack, those of others in the cluster, and one that nobody knows.
+    fn known_hosts(&self) -> Vec<Host> {
+        let mut known = sidecars::declared(self.manifest);
+        let others = self.probes.strangers.iter().map(|pod| pod.namespace.as_str());
+        let others: std::collections::BTreeSet<&str> =
+            others.filter(|namespace| *namespace != MEMORY).collect();
+        known.extend(others.into_iter().map(|namespace| Host {
+            name: format!("something.{namespace}.svc.cluster.local"),
+            namespace: namespace.to_owned(),
+            ports: vec![80, 9010],
+            outside: Vec::new(),
+            export_to: Vec::new(),
+        }));
+        known.push(Host {
+            name: "unknown.example.com".to_owned(),
+            // No namespace has a star in its name: nobody's object makes this host known.
+            namespace: "*".to_owned(),
+            ports: vec![443],
+            outside: vec!["unknown.example.com".to_owned()],
+            export_to: vec!["nobody".to_owned()],
+        });
+        known
+    }
+
+    /// Whether a host is the name of a Service or an entry before a pod.
+    fn serves(&self, host: &Host, pod: &Pod) -> bool {
+        let entry = self.manifest.service_entries.iter().any(|entry| {
+            let selector = entry.spec.workload_selector.as_ref();
+            entry.namespace == pod.namespace
+                && entry.spec.hosts.contains(&host.name)
+                && selector.is_some_and(|selector| world::contains(&pod.labels, &selector.labels))
+        });
+        entry
+            || self.manifest.services.iter().any(|service| {
+                host.name == format!("{}.{}.svc.cluster.local", service.name, service.namespace)
+                    && service.namespace == pod.namespace
+                    && !service.spec.selector.is_empty()
+                    && world::contains(&pod.labels, &service.spec.selector)
+            })
+    }
+
+    fn has_row(&self, from: &Pod, to: &Pod, port: Option<u16>) -> bool {
+        self.table.rows.iter().any(|row| {
+            port.is_none_or(|port| row.port == port)
+                && self.table.is_end(&row.from, End::Pod(from))
+                && self.table.is_end(&row.to, End::Pod(to))
+        })
+    }
+
+    fn proving(&self, findings: &mut Findings) -> ControlFlow<()> {
+        for pod in &self.judged() {
+            for port in &self.probes.request_ports {
+                let (mode, by) = if pod.guarded(*port) {
+                    peers::mode(
+                        &self.manifest.peer_authentications,
+                        &self.table.setting.root,
+                        pod,
+                        *port,
+                    )
+                } else {
+                    (Mode::Disable, "the absence of a sidecar before it")
+                };
+                if mode != Mode::Strict {
+                    findings.add(Difference {
+                        layer: Layer::Proving,
+                        from: "a pod without a sidecar".to_owned(),
+                        to: pod.title.clone(),
+                        port: port.to_string(),
+                        said: "plain text".to_owned(),
+                        allowed: true,
+                        because: by.to_owned(),
+                    })?;
+                }
+            }
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn asking(&self, findings: &mut Findings) -> ControlFlow<()> {
+        let tokens = self.tokens();
+        for pod in &self.judged() {
+            for port in &self.probes.request_ports {
+                let door = self.door(pod, *port);
+                let nobody = std::iter::once(None);
+                for identity in nobody.chain(self.probes.identities.iter().map(Some)) {
+                    let rows = self.table.rows_of(identity, pod, *port);
+                    let bytes = call(identity, *port, None);
+                    // Where neither a rule nor a row is about the caller and the port, no request makes a difference.
+                    if rows.is_empty() && !self.could_allow(pod, bytes) {
+                        continue;
+                    }
+                    let title =
+                        identity.map_or("a caller without a certificate", |identity| &identity.principal);
+                    let mut hold =
+                        |said: &dyn Fn() -> String, verdict: Verdict<'_>, expected: &Expected| match differ(
+                            verdict, expected,
+                        ) {
+                            Some(because) => findings.add(Difference {
+                                layer: Layer::Asking,
+                                from: title.to_owned(),
+                                to: pod.title.clone(),
+                                port: port.to_string(),
+                                said: said(),
+                                allowed: verdict.allowed,
+                                because,
+                            }),
+                            None => ControlFlow::Continue(()),
+                        };
+                    hold(
+                        &|| "bytes".to_owned(),
+                        self.answer(&door, bytes, None),
+                        &expected(&rows, None, Proof::Nothing),
+                    )?;
+                    for method in &self.probes.methods {
+                        for path in &self.probes.paths {
+                            let request = Request {
+                                host: &pod.title,
+                                method,
+                                path: &path.seen,
+                                header: None,
+                            };
+                            for (name, proof, token) in &tokens {
+                                hold(
+                                    &|| format!("{method} {}{name}", path.sent),
+                                    self.answer(&door, call(identity, *port, Some(request)), token.as_ref()),
+                                    &expected(&rows, Some(request), *proof),
+                                )?;
+                            }
+                        }
+                    }
+                }
+            }
+        }
+        ControlFlow::Continue(())
+    }
+
+    /// Whose request it is, the memory server reads in one header. Where tokens are known, the sidecar takes away what a
+    /// client sends there and writes the subject of a valid token; where they are not, whoever sends it is refused.
+    fn naming(&self, findings: &mut Findings) -> ControlFlow<()> {
+        let own = Peer::Workload(OPENMEMORY);
+        let root = &self.table.setting.root;
+        for pod in self
+            .declared
+            .iter()
+            .filter(|pod| self.table.is_end(&own, End::Pod(pod)))
+        {
+            let rules: Vec<_> = tokens::rules(&self.manifest.request_authentications, root, pod).collect();
+            for rule in &rules {
+                let told = rule.output_claim_to_headers.iter();
+                let told: Vec<_> = told
+                    .filter(|told| told.header.eq_ignore_ascii_case(USER_HEADER))
+                    .map(|told| told.claim.as_str())
+                    .collect();
+                if told != ["sub"] {
+                    findings.add(Difference {
+                        layer: Layer::Naming,
+                        from: "any caller".to_owned(),
+                        to: pod.title.clone(),
+                        port: "any".to_owned(),
+                        said: format!(
+                            "a token of {} whose subject is not put into {USER_HEADER}",
+                            rule.issuer
+                        ),
+                        allowed: true,
+                        because: "a RequestAuthentication".to_owned(),
+                    })?;
+                }
+            }
+            if rules.is_empty() {
+                self.pretending(pod, findings)?;
+            }
+        }
+        ControlFlow::Continue(())
+    }
+
+    /// What is allowed must be refused as soon as it carries the header.
+    fn pretending(&self, pod: &Pod, findings: &mut Findings) -> ControlFlow<()> {
+        for port in &self.probes.request_ports {
+            let door = self.door(pod, *port);
+            for identity in &self.probes.identities {
+                for path in &self.probes.paths {
+                    let request = Request {
+                        host: &pod.title,
+                        method: "GET",
+                        path: &path.seen,
+                        header: Some((USER_HEADER, "somebody-else")),
+                    };
+                    let verdict = self.answer(&door, call(Some(identity), *port, Some(request)), None);
+                    if verdict.allowed {
+                        findings.add(Difference {
+                            layer: Layer::Naming,
+                            from: identity.principal.clone(),
+                            to: pod.title.clone(),
+                            port: port.to_string(),
+                            said: format!("GET {} with a {USER_HEADER} of its own", path.sent),
+                            allowed: true,
+                            because: verdict.by.to_owned(),
+                        })?;
+                    }
+                }
+            }
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn could_allow(&self, pod: &Pod, bytes: Call<'_>) -> bool {
+        let root = &self.table.setting.root;
+        requests::could_allow(&self.manifest.authorization_policies, root, pod, bytes)
+            || !pod.guarded(bytes.port)
+    }
+
+    fn door<'d>(&'d self, pod: &'d Pod, port: u16) -> Door<'d> {
+        let root = &self.table.setting.root;
+        let (mode, by) = peers::mode(&self.manifest.peer_authentications, root, pod, port);
+        Door {
+            pod,
+            guarded: pod.guarded(port),
+            mode,
+            by,
+        }
+    }
+
+    /// What becomes of a call at the target: mutual TLS, then the protocol, then tokens, then policies.
+    fn answer<'d>(&'d self, door: &Door<'d>, mut call: Call<'_>, token: Option<&Token>) -> Verdict<'d> {
+        if !door.guarded {
+            return Verdict::allowed("the absence of a sidecar before it");
+        }
+        let (pod, root) = (door.pod, &self.table.setting.root);
+        match door.mode {
+            Mode::Strict if call.identity.is_none() => return Verdict::refused(door.by),
+            // Nobody shows a certificate where none is asked for.
+            Mode::Disable => call.identity = None,
+            _ => {}
+        }
+        match pod.spoken(call.port) {
+            Spoken::Http if call.request.is_none() => {
+                return Verdict::refused("the protocol of the port, which is HTTP");
+            }
+            Spoken::Bytes => call.request = None,
+            _ => {}
+        }
+        if let Some(token) = token.filter(|_| call.request.is_some()) {
+            match tokens::judge(&self.manifest.request_authentications, root, pod, token) {
+                Taken::Refused => return Verdict::refused("a RequestAuthentication"),
+                Taken::Unseen => {}
+                Taken::True => {
+                    let call = Call {
+                        token: Some(token),
+                        ..call
+                    };
+                    return requests::judge(&self.manifest.authorization_policies, root, pod, call);
+                }
+            }
+        }
+        requests::judge(&self.manifest.authorization_policies, root, pod, call)
+    }
+
+    /// No token, one of a person, worthless ones, and whatever else the rendering would take for one of a person.
+    fn tokens(&self) -> Vec<(&'static str, Proof, Option<Token>)> {
+        let mut tokens = vec![("", Proof::Nothing, None)];
+        let Some(wanted) = &self.table.setting.tokens else {
+            return tokens;
+        };
+        let token = |issuer: &str, audience: &str, keys: &str| Token {
+            issuer: issuer.to_owned(),
+            subject: "somebody".to_owned(),
+            audiences: vec![audience.to_owned()],
+            keys: keys.to_owned(),
+            claims: BTreeMap::new(),
+        };
+        for audience in &wanted.audiences {
+            let valid = token(&wanted.issuer, audience, &wanted.keys);
+            tokens.push((" with a token", Proof::Valid, Some(valid)));
+        }
+        let others = token(&wanted.issuer, "somebody-else", &wanted.keys);
+        tokens.push((" with a token for somebody else", Proof::Worthless, Some(others)));
+        let forged = token(&wanted.issuer, &wanted.audiences[0], "somebody's own");
+        tokens.push((" with a forged token", Proof::Worthless, Some(forged)));
+        let policies = &self.manifest.request_authentications;
+        for rule in policies.iter().flat_map(|policy| &policy.spec.jwt_rules) {
+            for audience in rule.audiences.iter().map(String::as_str).chain(["anybody"]) {
+                let (issuer, keys) = (rule.issuer.as_str(), tokens::keys(rule));
+                let is_wanted = issuer == wanted.issuer
+                    && keys == wanted.keys
+                    && (audience == "anybody" || wanted.audiences.iter().any(|wanted| wanted == audience));
+                if !is_wanted {
+                    let unwanted = token(issuer, audience, keys);
+                    tokens.push((
+                        " with a token that nobody wanted",
+                        Proof::Worthless,
+                        Some(unwanted),
+                    ));
+                }
+            }
+        }
+        tokens
+    }
+
+    /// All layers one after the other, for the callers and targets that the table is about and those beside them.
+    fn conversing(&self, findings: &mut Findings) -> ControlFlow<()> {
+        let callers = self.callers();
+        for target in &self.judged() {
+            for caller in &callers {
+                for port in self.probes.request_ports.iter().chain(&BESIDE_THE_MESH) {
+                    let table = self.table;
+                    let beside = BESIDE_THE_MESH.contains(port);
+                    let identity = Identity::new(
+                        &table.setting.trust_domain,
+                        &caller.namespace,
+                        &caller.service_account,
+                    );
+                    let shown = caller.sidecar.then_some(&identity);
+                    let rows: Vec<_> = table
+                        .rows
+                        .iter()
+                        .filter(|row| {
+                            let infrastructure = matches!(row.traffic, Traffic::Infrastructure { .. });
+                            row.port == *port
+                                && beside == infrastructure
+                                && table.is_end(&row.from, End::Pod(caller))
+                                && table.is_end(&row.to, End::Pod(target))
+                        })
+                        .collect();
+                    // A pod of ours is who its labels say: it must have the account that goes with them.
+                    let ours = self.declared.iter().any(|pod| pod.title == caller.title);
+                    let rows: Vec<_> = if beside || ours {
+                        rows
+                    } else {
+                        let own = table.rows_of(shown, target, *port);
+                        rows.into_iter().filter(|row| own.contains(row)).collect()
+                    };
+                    let way = self.way(caller, target, *port);
+                    let door = self.door(target, *port);
+                    for (method, path) in [
+                        ("GET", "/metrics"),
+                        ("GET", "/memory/x"),
+                        ("GET", "/memory/openmemory"),
+                        ("POST", "/memory/x"),
+                        ("DELETE", "/memory/x"),
+                        ("GET", "/memoryX"),
+                        ("GET", "/healthz"),
+                        ("GET", "/health"),
+                        ("PUT", "/collections/memories/points"),
+                    ] {
+                        let request = Request {
+                            host: &target.title,
+                            method,
+                            path,
+                            header: None,
+                        };
+                        let verdict = if way.allowed && !beside {
+                            self.answer(&door, call(shown, *port, Some(request)), None)
+                        } else {
+                            way
+                        };
+                        let expected = match rows.first() {
+                            Some(row) if beside => Expected::Allowed(row.why),
+                            _ => expected(&rows, Some(request), Proof::Nothing),
+                        };
+                        if let Some(because) = differ(verdict, &expected) {
+                            findings.add(Difference {
+                                layer: Layer::Conversing,
+                                from: caller.title.clone(),
+                                to: target.title.clone(),
+                                port: port.to_string(),
+                                said: format!("{method} {path}"),
+                                allowed: verdict.allowed,
+                                because,
+                            })?;
+                        }
+                    }
+                }
+            }
+        }
+        ControlFlow::Continue(())
+    }
+
+    /// What packets meet on their way, at both ends.
+    fn way<'d>(&'d self, caller: &'d Pod, target: &'d Pod, port: u16) -> Verdict<'d> {
+        let policies = &self.manifest.network_policies;
+        let tcp = Protocol::Tcp;
+        let leaving = network::judge(policies, caller, Direction::Egress, End::Pod(target), tcp, port);
+        if leaving.allowed {
+            network::judge(policies, target, Direction::Ingress, End::Pod(caller), tcp, port)
+        } else {
+            leaving
+        }
+    }
+
+    /// Our own pods, and everybody else with the right and the wrong labels and account, with and without a sidecar.
+    fn callers(&self) -> Vec<Pod> {
+        let mut callers = self.declared.clone();
+        for row in self.table.rows {
+            let Peer::Neighbour(neighbour) = &row.from else {
+                continue;
+            };
+            let right = neighbour.service_account.as_deref().unwrap_or("default");
+            let namespaces = [neighbour.namespace.as_str(), "elsewhere"];
+            for namespace in namespaces {
+                let worn = world::namespace_labels(self.manifest, namespace);
+                for labels in [&neighbour.labels, &Labels::new()] {
+                    for account in [right, "somebody-else"] {
+                        for sidecar in [true, false] {
+                            callers.push(Pod::stranger(namespace, &worn, labels, account, sidecar));
+                        }
+                    }
+                }
+            }
+        }
+        callers.sort_by(|one, other| one.title.cmp(&other.title));
+        callers.dedup_by(|one, other| one.title == other.title);
+        callers
+    }
+}
+
+/// What all calls to one port of a pod meet alike.
+struct Door<'a> {
+    pod: &'a Pod,
+    guarded: bool,
+    mode: Mode,
+    /// Who says the mode.
+    by: &'a str,
+}
+
+/// Whether a verdict is not the expected one, and why it should be.
+fn differ(verdict: Verdict<'_>, expected: &Expected) -> Option<String> {
+    match (verdict.allowed, expected) {
+        (true, Expected::Refused) => Some(verdict.by.to_owned()),
+        (false, Expected::Allowed(why)) => {
+            Some(format!("{}, but a row of the table allows it: {why}", verdict.by))
+        }
+        _ => None,
+    }
+}
+
+fn call<'a>(identity: Option<&'a Identity>, port: u16, request: Option<Request<'a>>) -> Call<'a> {
+    Call {
+        identity,
+        // A token counts only where it is found true.
+        token: None,
+        // Policies by address would depend on who has which; ours have none, and a new one would be seen here.
+        address: std::net::IpAddr::from([10, 244, 7, 7]),
+        port,
+        request,
+    }
+}
