@@ -81,7 +81,15 @@ fn key_text(key: &Key, paint: Paint) -> String {
     let _ = writeln!(text, "\n  type: {}", key.type_);
     match (&key.default, key.required) {
         (Some(default), _) => {
-            let _ = writeln!(text, "  default: {}", one_line(default));
+            // A mapping is short here, and its keys are what holds.
+            let words = match default {
+                Value::Object(_) => default.to_string(),
+                default => one_line(default),
+            };
+            let _ = writeln!(text, "  default: {words}");
+        }
+        (None, true) if key.key.contains('.') => {
+            text.push_str("  default: none; it must be there where the key around it is\n");
         }
         (None, true) => text.push_str("  default: none; it must be there\n"),
         (None, false) => text.push_str("  default: none; it may be left out\n"),

@@ -180,7 +180,7 @@ fn candidates(path: &str, before: Option<&Value>) -> Vec<Option<Value>> {
         }
         Some(Value::String(text)) => tried.extend(texts(Some(text)).into_iter().map(Some)),
         Some(Value::Array(_)) => {
-            tried.extend([json!([]), json!(["192.0.2.0/24"]), json!(["192.0.2.10"])].map(Some));
+            tried.extend([json!([])].into_iter().chain(lists()).map(Some));
         }
         // A placeholder is replaced by what it may stand for; another mapping can only be left out.
         Some(Value::Object(fields)) if fields.contains_key("placeholder") => {
@@ -208,6 +208,12 @@ fn candidates(path: &str, before: Option<&Value>) -> Vec<Option<Value>> {
     tried
 }
 
+/// Lists of every form that the configuration knows.
+fn lists() -> impl Iterator<Item = Value> {
+    let object = format!("Namespace/{}", phoenix::names::MEMORY);
+    [json!(["192.0.2.0/24"]), json!(["192.0.2.10"]), json!([object])].into_iter()
+}
+
 /// Texts of every form that the configuration knows. Names end in `example`, which nobody owns.
 fn texts(before: Option<&str>) -> Vec<Value> {
     let doubled = before
@@ -233,6 +239,7 @@ fn texts(before: Option<&str>) -> Vec<Value> {
             "other.example.com".to_owned(),
             digest,
             "1Gi".to_owned(),
+            "00000000-0000-4000-8000-000000000000".to_owned(),
         ])
         .map(Value::from)
         .collect()

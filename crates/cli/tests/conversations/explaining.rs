@@ -110,6 +110,11 @@ fn lists_their_items_and_optional_parts_are_keys_too() {
         "a list, each item a text"
     );
     assert_eq!(json("postgres.networks[0]")["key"]["type"], "a text");
+    let adopted = json("adopt")["key"]["effect"].to_string();
+    assert!(adopted.contains("pulumi.com/patchForce"), "{adopted}");
+    let labels = explained(&["mesh.gateway.selector"]);
+    assert!(labels.out.contains(r#"default: {"istio":"ingress"}"#), "{labels}");
+    assert_eq!(json("mesh.gateway.selector.anything")["key"]["type"], "a text");
     let autoscaling = json("openmemory.autoscaling");
     assert_eq!(autoscaling["key"]["required"], false);
     let deleted = autoscaling["key"]["effect"]["objects"].to_string();
