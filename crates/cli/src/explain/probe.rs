@@ -188,16 +188,8 @@ fn candidates(path: &str, before: Option<&Value>) -> Vec<Option<Value>> {
         }
         Some(_) => {}
         None => {
-            tried.extend(
-                [
-                    json!(true),
-                    json!(1),
-                    json!(2),
-                    json!(false),
-                    json!(["192.0.2.0/24"]),
-                ]
-                .map(Some),
-            );
+            tried.extend([json!(true), json!(1), json!(2), json!(false)].map(Some));
+            tried.extend(lists().map(Some));
             tried.extend(texts(None).into_iter().map(Some));
         }
     }
