@@ -295,10 +295,10 @@ fn no_stream_is_cut_and_nothing_is_done_twice() {
                     method == Some("GET")
                 })
             });
-            let retried = retries.retry_on.unwrap();
+            let occasions = retries.retry_on.unwrap();
             assert!(
-                only_get || retried == "connect-failure,refused-stream",
-                "{retried}"
+                only_get || occasions == "connect-failure,refused-stream",
+                "{occasions}"
             );
             let bounded = route.timeout.is_some();
             let prompt = route.rewrite.is_some();
