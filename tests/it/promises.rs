@@ -295,10 +295,10 @@ fn no_stream_is_cut_and_nothing_is_done_twice() {
                     method == Some("GET")
                 })
             });
-            let retry_on = retries.retry_on.unwrap();
+            let occasions = retries.retry_on.unwrap();
             assert!(
-                only_get || retry_on == "connect-failure,refused-stream",
-                "{retry_on}"
+                only_get || occasions == "connect-failure,refused-stream",
+                "{occasions}"
             );
             let bounded = route.timeout.is_some();
             let prompt = route.rewrite.is_some();

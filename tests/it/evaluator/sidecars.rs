@@ -55,11 +55,10 @@ fn behind(entry: &ServiceEntry, host: &str) -> Vec<String> {
             .collect();
     }
     match entry.resolution {
-        Resolution::Dns => vec![host.to_owned()],
+        // `NONE` lets the client look the host up; whether it may go to what it finds, packets decide.
+        Resolution::Dns | Resolution::None => vec![host.to_owned()],
         // To nobody.
         Resolution::Static => Vec::new(),
-        // To whatever address the client wants.
-        Resolution::None => vec!["any address".to_owned()],
     }
 }
 

@@ -106,6 +106,15 @@ impl<'a> Table<'a> {
         })
     }
 
+    /// Whether one of a pod's own rows leads to somebody in a namespace of others. The table names their pods, not their
+    /// Services, so which of the hosts there it means is left open.
+    pub fn leads_to_neighbours_in(&self, from: &Pod, namespace: &str) -> bool {
+        self.rows.iter().any(|row| {
+            matches!(&row.to, Peer::Neighbour(neighbour) if neighbour.namespace == namespace)
+                && self.is_end(&row.from, End::Pod(from))
+        })
+    }
+
     /// Whether a peer of the table is this end, as far as its address and its labels show.
     pub fn is_end(&self, peer: &Peer, end: End<'_>) -> bool {
         match (peer, end) {

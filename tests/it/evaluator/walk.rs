@@ -156,7 +156,9 @@ impl<'a> Walk<'a> {
                 for port in &host.ports {
                     let verdict = self.led(pod, &known, &host.name, *port);
                     // A host without a port of its own in the Sidecar brings all its ports; packets decide about those.
-                    let too_wide = verdict.allowed && !is_named(None);
+                    let too_wide = verdict.allowed
+                        && !is_named(None)
+                        && !self.table.leads_to_neighbours_in(pod, &host.namespace);
                     // One of several names of a workload suffices.
                     let others = known.iter().any(|other| {
                         reached.iter().any(|target| self.serves(other, target))
