@@ -50,7 +50,7 @@ pub fn build(rows: &[Connection], routing: &Routing, mesh: &Mesh) -> Graph {
         graph.insert(entry);
     }
     for workload in names::WORKLOADS {
-        graph.insert(egress::sidecar(workload, rows, mesh));
+        graph.insert(egress::sidecar(workload, rows));
     }
     graph
 }

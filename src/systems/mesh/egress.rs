@@ -17,9 +17,6 @@ use crate::connections::{Connection, Outside, Peer, Traffic};
 use crate::names::{self, MCP_PORT, MEMORY_HOST, OPENMEMORY, Workload};
 use crate::parts::metadata::{self, pairs};
 
-/// How names are asked for; all other infrastructure passes beside the sidecars.
-const NAMES: Traffic = Traffic::Infrastructure { udp: true };
-
 /// The platform's own name inside the mesh: its sidecars answer it by their DNS capture.
 ///
 /// The pods themselves stand behind it, so that the name leads to them even where the routes are not known.
@@ -113,13 +110,9 @@ fn way_to(
         let address = format!("240.0.0.{}", position + 1);
         return (ServiceEntryResolution::Dns, Some(vec![address]));
     }
-    // Callers find the host themselves; then the sidecar can only let through what goes to its networks.
-    let networks = if outside.networks.is_empty() {
-        vec!["0.0.0.0/0".to_owned()]
-    } else {
-        outside.networks.clone()
-    };
-    (ServiceEntryResolution::None, Some(networks))
+    // Callers find the host themselves. Without an address the sidecar takes whatever they open on this port for the
+    // host's, and still connects to the host and to nobody else.
+    (ServiceEntryResolution::Dns, None)
 }
 
 /// The name under which the registry knows a host. It takes no addresses for names, so those get one.
@@ -137,7 +130,7 @@ fn address(outside: &Outside) -> Option<Ipv4Addr> {
 /// A workload's sidecar knows what the rows of the workload name, and sends nothing anywhere else.
 ///
 /// It keeps mistakes in, not attackers: a process that goes around its sidecar is stopped by the NetworkPolicy only.
-pub fn sidecar(workload: Workload, rows: &[Connection], mesh: &Mesh) -> Sidecar {
+pub fn sidecar(workload: Workload, rows: &[Connection]) -> Sidecar {
     let mut hosts: Vec<String> = Vec::new();
     for row in rows
         .iter()
@@ -146,10 +139,7 @@ pub fn sidecar(workload: Workload, rows: &[Connection], mesh: &Mesh) -> Sidecar 
         let host = match &row.to {
             Peer::Workload(target) => format!("./{}", names::service_host(target.service_on(row.port))),
             Peer::Outside(outside) => format!("./{}", registered_host(outside)),
-            // A sidecar that does not answer names itself stands in the way of those that are asked for by TCP.
-            Peer::Neighbour(neighbour) if row.traffic == NAMES && !mesh.dns_capture => {
-                format!("{}/*", neighbour.namespace)
-            }
+            // Names, configuration and metrics pass beside the sidecar.
             Peer::Neighbour(_) | Peer::EveryWorkload => continue,
         };
         if !hosts.contains(&host) {
