@@ -37,13 +37,20 @@ pub const NAMESPACE: &str = "phoenix";
 
 /// Reads and checks the keys of a configuration. Every problem is told at once, of its shape and of its meaning.
 pub fn check(keys: &std::collections::BTreeMap<String, serde_json::Value>) -> Result<StackConfig, Problems> {
-    let (raw, mut problems) = RawConfig::from_keys(keys);
-    match raw.as_ref().map(validate) {
-        Some(Ok(config)) if problems.is_empty() => Ok(config),
-        Some(Err(others)) => {
-            problems.append_unknown(others);
-            Err(problems)
-        }
-        _ => Err(problems),
-    }
+    let (readings, mut problems) = RawConfig::from_keys(keys);
+    let mut meanings = readings.iter().map(validate);
+    let Some(first) = meanings.next() else {
+        return Err(problems);
+    };
+    let found = match first {
+        Ok(config) if problems.is_empty() => return Ok(config),
+        Ok(_) => Problems::default(),
+        Err(others) => others,
+    };
+    // What is wrong whatever is put in the place of what does not fit, is wrong by itself.
+    let others = meanings.fold(found, |others, meaning| {
+        others.shared_with(&meaning.err().unwrap_or_default())
+    });
+    problems.append_unknown(others);
+    Err(problems)
 }

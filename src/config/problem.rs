@@ -74,13 +74,21 @@ impl Problems {
         self.0.append(&mut other.0);
     }
 
-    /// Notes the problems of `other` with keys that no problem is known of yet.
+    /// Notes the problems of `other` with keys that no problem is known of yet, of them or of what they stand in.
     pub fn append_unknown(&mut self, other: Self) {
         for problem in other.0 {
-            if !self.0.iter().any(|known| known.key == problem.key) {
+            if !self.0.iter().any(|known| holds(&known.key, &problem.key)) {
                 self.0.push(problem);
             }
         }
+    }
+
+    /// The problems with keys that `other` has a problem with as well.
+    #[must_use]
+    pub fn shared_with(mut self, other: &Self) -> Self {
+        self.0
+            .retain(|problem| other.0.iter().any(|another| another.key == problem.key));
+        self
     }
 
     /// Adds to each problem where its key was written.
@@ -91,6 +99,13 @@ impl Problems {
         }
         self
     }
+}
+
+/// Whether one key is the other, or leads to it.
+fn holds(outer: &str, inner: &str) -> bool {
+    inner
+        .strip_prefix(outer)
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
 }
 
 impl fmt::Display for Problems {

@@ -12,6 +12,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::shape::Filling;
 use super::{NAMESPACE, OrPlaceholder, Problems, secret, shape};
 
 pub use mcp::{RawHost, RawMcp, RawServer, RawServers};
@@ -452,20 +453,32 @@ fn postgres_port() -> u16 {
 
 impl RawConfig {
     /// Reads the configuration from its keys, each with or without `phoenix:` before it, and says what is wrong with
-    /// its shape. It is given back as far as it can be read at all.
+    /// its shape. Where something is, there are two readings, with different values in the place of what does not fit.
     ///
     /// Keys of other namespaces belong to somebody else and are passed over. Keys of secrets must be absent: whoever
     /// reads a configuration takes them out first (see [`secret`]).
-    pub fn from_keys(keys: &BTreeMap<String, Value>) -> (Option<Self>, Problems) {
+    pub fn from_keys(keys: &BTreeMap<String, Value>) -> (Vec<Self>, Problems) {
         let ours = keys
             .iter()
-            .filter_map(|(key, value)| Some((own_key(key)?.to_owned(), value.clone())));
-        let (known, mut problems) = shape::check(&ours.collect());
-        let read = serde_json::from_value(known);
-        if let (Err(error), true) = (&read, problems.is_empty()) {
-            problems.add(NAMESPACE, format!("cannot be read: {error}"));
-        }
-        (read.ok(), problems)
+            .filter_map(|(key, value)| Some((own_key(key)?.to_owned(), value.clone())))
+            .collect();
+        let mut problems = shape::check(&ours);
+        let fillings = if problems.is_empty() {
+            &[Filling::Least][..]
+        } else {
+            &[Filling::Least, Filling::Most]
+        };
+        let readings = fillings
+            .iter()
+            .map(|&filling| serde_json::from_value(shape::fitting(&ours, filling)))
+            .collect::<Result<_, _>>();
+        let readings = readings.unwrap_or_else(|error| {
+            if problems.is_empty() {
+                problems.add(NAMESPACE, format!("cannot be read: {error}"));
+            }
+            Vec::new()
+        });
+        (readings, problems)
     }
 
     /// The value of a key as the engine hands it over: a text, or JSON where the key wants more than a text.

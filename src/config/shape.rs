@@ -2,7 +2,7 @@
 //!
 //! serde would stop at the first; and it could not tell which known key an unknown one was meant
 //! to be. The schema is made from the types, so the two cannot disagree; serde reads the value
-//! only after this has found nothing.
+//! only as it is after this has put something fitting in the place of what does not fit.
 
 use std::sync::LazyLock;
 
@@ -12,15 +12,29 @@ use super::{NAMESPACE, Problems, raw, secret};
 
 static SCHEMA: LazyLock<Value> = LazyLock::new(raw::schema);
 
-/// Every difference between `value`, the keys without `phoenix:`, and the schema; and the value without the keys that
-/// the schema does not know, so that what the others mean can be looked at as well.
-pub fn check(value: &Value) -> (Value, Problems) {
+/// Every difference between `value`, the keys without `phoenix:`, and the schema.
+pub fn check(value: &Value) -> Problems {
     let mut shape = Shape {
         problems: Problems::default(),
         meaning: None,
     };
     shape.value(&SCHEMA, value, "");
-    (known_only(&SCHEMA, value), shape.problems)
+    shape.problems
+}
+
+/// What stands in the place of a value that does not fit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Filling {
+    /// The least number, the first word, false.
+    Least,
+    /// The greatest number, the last word, true.
+    Most,
+}
+
+/// The value without the keys that the schema does not know, and with something fitting in the place of what is missing
+/// or does not fit, so that what the others mean can be looked at as well. An empty text stands for a text.
+pub fn fitting(value: &Value, filling: Filling) -> Value {
+    fill(&SCHEMA, Some(value), filling)
 }
 
 /// Whether a top-level key wants a text, so that the engine's text is not to be read as JSON.
@@ -173,13 +187,7 @@ impl Shape {
     }
 
     fn bounds(&mut self, schema: &Value, value: &Value, path: &str) {
-        let least = schema.get("minimum").and_then(Value::as_u64).unwrap_or(0);
-        let most = schema.get("maximum").and_then(Value::as_u64).unwrap_or(
-            match schema.get("format").and_then(Value::as_str) {
-                Some("uint32") => u64::from(u32::MAX),
-                _ => 9_007_199_254_740_992,
-            },
-        );
+        let (least, most) = limits(schema);
         if !value
             .as_u64()
             .is_some_and(|number| (least..=most).contains(&number))
@@ -222,24 +230,99 @@ fn meant<'a>(branches: &[&'a Value], value: &Value) -> Option<&'a Value> {
     branches.iter().find(fits).copied()
 }
 
-/// The value without the keys that the schema does not know.
-fn known_only(schema: &Value, value: &Value) -> Value {
+fn fill(schema: &Value, value: Option<&Value>, filling: Filling) -> Value {
     let schema = resolve(schema);
-    let branches = schema
-        .get("anyOf")
-        .and_then(Value::as_array)
-        .map(|branches| flattened(branches));
-    let schema = branches
-        .and_then(|branches| meant(&branches, value))
-        .unwrap_or(schema);
-    let properties = schema.get("properties").and_then(Value::as_object);
-    match (value, properties) {
-        (Value::Object(fields), Some(properties)) => fields
-            .iter()
-            .filter_map(|(key, value)| Some((key.clone(), known_only(properties.get(key)?, value))))
-            .collect(),
-        _ => value.clone(),
+    let choices = choices(schema);
+    if !choices.is_empty() {
+        let word = match filling {
+            Filling::Least => choices.first(),
+            Filling::Most => choices.last(),
+        };
+        let fits = value
+            .and_then(Value::as_str)
+            .filter(|text| choices.contains(text));
+        return Value::from(fits.or(word.copied()).unwrap_or_default());
     }
+    if let Some(branches) = schema.get("anyOf").and_then(Value::as_array) {
+        let branches = flattened(branches);
+        let meant = value.and_then(|value| meant(&branches, value));
+        return fill(meant.unwrap_or(branches[0]), value, filling);
+    }
+    let types = types(schema);
+    match value {
+        Some(Value::Object(fields)) if types.contains(&"object") => filled(schema, fields, filling),
+        Some(Value::Array(items)) if types.contains(&"array") => {
+            let item = |item| match schema.get("items") {
+                Some(schema) => fill(schema, Some(item), filling),
+                None => item.clone(),
+            };
+            items.iter().map(item).collect()
+        }
+        Some(number) if number.is_u64() && types.contains(&"integer") => {
+            let (least, most) = limits(schema);
+            match number.as_u64() {
+                Some(given) if (least..=most).contains(&given) => number.clone(),
+                _ => example(schema, filling),
+            }
+        }
+        Some(value) if types.is_empty() || types.contains(&type_name(value)) => value.clone(),
+        _ if types.contains(&"object") => filled(schema, &Map::new(), filling),
+        _ => example(schema, filling),
+    }
+}
+
+/// A mapping with its known keys, and with those that it must have.
+fn filled(schema: &Value, fields: &Map<String, Value>, filling: Filling) -> Value {
+    let Some(properties) = schema.get("properties").and_then(Value::as_object) else {
+        let free = schema.get("additionalProperties").filter(|free| free.is_object());
+        let value = |value| free.map_or_else(|| Value::clone(value), |free| fill(free, Some(value), filling));
+        return fields
+            .iter()
+            .map(|(key, own)| (key.clone(), value(own)))
+            .collect();
+    };
+    let required: Vec<_> = schema
+        .get("required")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str)
+        .collect();
+    properties
+        .iter()
+        .filter(|(key, _)| fields.contains_key(*key) || required.contains(&key.as_str()))
+        .map(|(key, schema)| (key.clone(), fill(schema, fields.get(key), filling)))
+        .collect()
+}
+
+/// Something that fits a schema without choices, branches and keys.
+fn example(schema: &Value, filling: Filling) -> Value {
+    match types(schema).first() {
+        Some(&"string") => Value::from(""),
+        Some(&"integer" | &"number") => {
+            let (least, most) = limits(schema);
+            Value::from(match filling {
+                Filling::Least => least,
+                Filling::Most => most,
+            })
+        }
+        Some(&"boolean") => Value::from(filling == Filling::Most),
+        Some(&"array") => Value::Array(Vec::new()),
+        _ => Value::Null,
+    }
+}
+
+/// The least and the greatest whole number that a schema allows.
+fn limits(schema: &Value) -> (u64, u64) {
+    let least = schema.get("minimum").and_then(Value::as_u64).unwrap_or(0);
+    let most = schema.get("maximum").and_then(Value::as_u64).unwrap_or(
+        match schema.get("format").and_then(Value::as_str) {
+            Some("uint16") => u64::from(u16::MAX),
+            Some("uint32") => u64::from(u32::MAX),
+            _ => 9_007_199_254_740_992,
+        },
+    );
+    (least, most)
 }
 
 /// The branches of an `anyOf`, with those of an `anyOf` within it.

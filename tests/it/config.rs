@@ -283,6 +283,63 @@ fn every_problem_is_told_at_once() {
 }
 
 #[test]
+fn what_is_wrong_in_shape_hides_nothing_that_is_wrong_in_meaning() {
+    let mut keys = keys("prod");
+    keys.get_mut("phoenix:namespace").unwrap()["quota"]["pods"] = json!("ten");
+    keys.get_mut("phoenix:namespace").unwrap()["quota"]["limitsCpu"] = json!("lots");
+    keys.get_mut("phoenix:openmemory").unwrap()["replicas"] = json!([]);
+    keys.get_mut("phoenix:qdrant").unwrap()["storage"]["size"] = json!("1GiB");
+    keys.get_mut("phoenix:qdrant").unwrap()["mode"] = json!("many");
+    keys.get_mut("phoenix:qdrant").unwrap()["replicas"] = json!(4);
+    keys.remove("phoenix:postgres");
+    let problems = check(&keys).unwrap_err();
+    let named: Vec<_> = problems.iter().map(|problem| problem.key.as_str()).collect();
+    assert_eq!(
+        named,
+        [
+            "phoenix:namespace.quota.pods",
+            "phoenix:openmemory.replicas",
+            "phoenix:qdrant.mode",
+            "phoenix:postgres",
+            "phoenix:namespace.quota.limitsCpu",
+            "phoenix:qdrant.storage.size",
+            "phoenix:qdrant.replicas",
+        ]
+    );
+}
+
+#[test]
+fn whatever_is_of_another_type_is_told_alone() {
+    // No value of a shipped stack is wrong by itself, so nothing else may be told of.
+    for stack in STACKS {
+        let good = keys(stack);
+        for (key, value) in &good {
+            for pointer in leaves(value) {
+                let mut keys = good.clone();
+                *keys.get_mut(key).unwrap().pointer_mut(&pointer).unwrap() = json!([[]]);
+                let told: Vec<_> = check(&keys)
+                    .unwrap_err()
+                    .iter()
+                    .map(ToString::to_string)
+                    .collect();
+                assert_eq!(told.len(), 1, "{stack}: {key}{pointer}: {told:?}");
+            }
+        }
+    }
+}
+
+/// The JSON pointers of all that is neither a mapping nor in a list.
+fn leaves(value: &Value) -> Vec<String> {
+    match value {
+        Value::Object(fields) => fields
+            .iter()
+            .flat_map(|(key, value)| leaves(value).into_iter().map(move |leaf| format!("/{key}{leaf}")))
+            .collect(),
+        _ => vec![String::new()],
+    }
+}
+
+#[test]
 fn a_problem_is_placed_on_its_line() {
     let file = StackFile::parse(
         "stacks/Pulumi.a.yaml",
