@@ -188,18 +188,16 @@ impl Check {
                         .map_err(|wrong| self.problems.add(key("secrets.url"), wrong))
                         .ok()
                 });
-                let environment = match &raw.environment {
-                    Some(environment) => self
-                        .known("secrets.environment", environment)
-                        .map(|name| self.parse("secrets.environment", name, EscEnvironment::parse)),
-                    None => {
-                        self.problems.add_with_hint(
+                let environment = if let Some(environment) = &raw.environment {
+                    self.known("secrets.environment", environment)
+                        .map(|name| self.parse("secrets.environment", name, EscEnvironment::parse))
+                } else {
+                    self.problems.add_with_hint(
                             key("secrets.environment"),
                             "is missing, and phoenix:secrets.mode is esc-direct",
                             "set it to the environment of Pulumi ESC that holds the secrets, such as acme/phoenix/prod",
                         );
-                        Some(None)
-                    }
+                    Some(None)
                 };
                 Some(SecretsMode::EscDirect(EscDirect {
                     environment: match environment {

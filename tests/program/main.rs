@@ -4,6 +4,8 @@
     reason = "tests start the program and look at what it leaves"
 )]
 
+mod esc;
+
 use std::collections::BTreeMap;
 use std::process::Output;
 
@@ -26,7 +28,12 @@ fn in_cluster(script: Script, uid: &str) -> Script {
 
 /// Every key of a stack that needs nothing more, and its cluster.
 fn complete() -> Script {
-    let engine = in_cluster(FakeEngine::up(), "7f4a2c1e-5b0d-4e8a-9c36-1d2e3f405162");
+    complete_for(FakeEngine::up())
+}
+
+/// The same for an engine that does something else than an update.
+fn complete_for(engine: Script) -> Script {
+    let engine = in_cluster(engine, "7f4a2c1e-5b0d-4e8a-9c36-1d2e3f405162");
     let keys = [
         ("environment", "dev"),
         ("cluster", CLUSTER),
@@ -59,12 +66,18 @@ fn with_secrets(script: Script) -> Script {
 }
 
 async fn run(fake: &FakeEngine) -> Output {
+    run_with(fake, &[]).await
+}
+
+/// The program with these variables besides those of the engine.
+async fn run_with(fake: &FakeEngine, variables: &[(&str, &str)]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_phoenix-program"));
     let kubeconfig = tempfile::NamedTempFile::new().unwrap();
     let contexts = "contexts: [{name: somewhere}, {name: phoenix-sandbox-a}]";
     std::fs::write(kubeconfig.path(), contexts).unwrap();
     command.env_clear().envs(fake.environment());
     command.env("KUBECONFIG", kubeconfig.path());
+    command.envs(variables.iter().copied());
     command.output().await.unwrap()
 }
 
