@@ -15,12 +15,26 @@ pub fn read_deployment(
     plain: &BTreeMap<String, String>,
     secret_keys: &BTreeSet<&str>,
 ) -> Result<StackConfig, Problems> {
+    if !plain.keys().any(|key| own_key(key).is_some()) {
+        let mut nothing = Problems::default();
+        nothing.add_with_hint(
+            NAMESPACE,
+            "has no keys at all: the stack has no configuration",
+            "write stacks/Pulumi.<stack>.yaml; stacks/README.md tells how the present ones differ",
+        );
+        return Err(nothing);
+    }
     let keys: BTreeMap<String, Value> = plain
         .iter()
         .map(|(key, text)| (key.clone(), RawConfig::value_from_text(key, text)))
         .collect();
     let mut problems = encrypted(secret_keys);
-    problems.append(secret::missing(secret_keys.iter().copied()));
+    // One that stands there in clear is told of as that.
+    let given = secret_keys
+        .iter()
+        .copied()
+        .chain(plain.keys().map(String::as_str));
+    problems.append(secret::missing(given));
     match check(&keys) {
         Ok(config) => {
             problems.append(placeholders(&config));
