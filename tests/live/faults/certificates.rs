@@ -1,6 +1,4 @@
-//! Certificates that have expired: a client's that the real API server refuses, and a server's that the provider refuses.
-
-use std::sync::Arc;
+//! A client's certificate that has expired, and that the API server would trust otherwise.
 
 use k8s_openapi::ByteString;
 use kube::config::{KubeConfigOptions, Kubeconfig};
@@ -10,12 +8,6 @@ use rcgen::{
     KeyUsagePurpose, date_time_ymd,
 };
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
-use tokio::runtime::Runtime;
-use tokio_rustls::TlsAcceptor;
-use tokio_rustls::rustls::ServerConfig;
-use tokio_rustls::rustls::crypto::ring;
-use tokio_rustls::rustls::pki_types::PrivateKeyDer;
 
 use crate::live::Live;
 
@@ -68,7 +60,7 @@ impl Authority {
 
     /// A kubeconfig whose client is an administrator, with a certificate that has expired or not.
     pub fn kubeconfig_of_a_client(&self, live: &Live, expired: bool) -> String {
-        let signed = self.sign(&[], expired);
+        let signed = self.sign(expired);
         changed(live, |cluster| {
             cluster["users"][0]["user"] = json!({
                 "client-certificate-data": ByteString(signed.certificate.pem().into_bytes()),
@@ -77,17 +69,13 @@ impl Authority {
         })
     }
 
-    fn sign(&self, hosts: &[&str], expired: bool) -> Signed {
-        let hosts: Vec<String> = hosts.iter().copied().map(str::to_owned).collect();
-        let mut parameters = CertificateParams::new(hosts).unwrap();
+    fn sign(&self, expired: bool) -> Signed {
+        let mut parameters = CertificateParams::new([]).unwrap();
         let name = &mut parameters.distinguished_name;
         name.push(DnType::CommonName, "administrator of the tests");
         name.push(DnType::OrganizationName, "system:masters");
         parameters.key_usages = vec![KeyUsagePurpose::DigitalSignature];
-        parameters.extended_key_usages = vec![
-            ExtendedKeyUsagePurpose::ServerAuth,
-            ExtendedKeyUsagePurpose::ClientAuth,
-        ];
+        parameters.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
         parameters.not_before = date_time_ymd(2020, 1, 1);
         parameters.not_after = if expired {
             date_time_ymd(2020, 2, 1)
@@ -97,57 +85,6 @@ impl Authority {
         let key = KeyPair::generate().unwrap();
         let certificate = parameters.signed_by(&key, &self.0).unwrap();
         Signed { certificate, key }
-    }
-}
-
-/// A server on loopback whose certificate has expired; nobody gets further than that. It ends when it is dropped.
-pub struct Expired {
-    address: String,
-    authority: String,
-    _runtime: Runtime,
-}
-
-impl Expired {
-    /// Starts one.
-    pub fn new(authority: &Authority) -> Self {
-        let signed = authority.sign(&["127.0.0.1"], true);
-        let key = PrivateKeyDer::try_from(signed.key.serialize_der()).unwrap();
-        let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_no_client_auth()
-            .with_single_cert(vec![signed.certificate.der().clone()], key)
-            .unwrap();
-        let acceptor = TlsAcceptor::from(Arc::new(config));
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(1)
-            .enable_all()
-            .build()
-            .unwrap();
-        let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
-        let address = listener.local_addr().unwrap().to_string();
-        runtime.spawn(async move {
-            while let Ok((stream, _)) = listener.accept().await {
-                let acceptor = acceptor.clone();
-                // The client ends the conversation when it sees the certificate.
-                tokio::spawn(async move { acceptor.accept(stream).await.map(drop) });
-            }
-        });
-        Self {
-            address,
-            authority: authority.0.pem(),
-            _runtime: runtime,
-        }
-    }
-
-    /// A kubeconfig that leads there, and trusts the authority.
-    pub fn kubeconfig(&self, live: &Live) -> String {
-        changed(live, |config| {
-            config["clusters"][0]["cluster"] = json!({
-                "server": format!("https://{}", self.address),
-                "certificate-authority-data": ByteString(self.authority.clone().into_bytes()),
-            });
-        })
     }
 }
 
