@@ -56,6 +56,27 @@ pub fn run_on_a_small_one(live: &Live, run: Run) -> Output {
     output
 }
 
+/// Where the write of the state was cut off in the middle, puts the newest whole checkpoint of the history in its place, as the how-to says.
+pub fn restore_the_state(live: &Live, stack: &str) {
+    let backend = live.directory().join("state/.pulumi");
+    let state = backend.join(format!("stacks/phoenix/{stack}.json"));
+    if is_whole(&state) {
+        return;
+    }
+    let history = std::fs::read_dir(backend.join(format!("history/phoenix/{stack}"))).unwrap();
+    // Their names hold the time, in figures of one length.
+    let newest = history
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.to_str().unwrap().ends_with(".checkpoint.json") && is_whole(path))
+        .max();
+    std::fs::copy(newest.expect("the history has a whole checkpoint"), state).unwrap();
+}
+
+fn is_whole(file: &Path) -> bool {
+    let text = std::fs::read_to_string(file).unwrap();
+    serde_json::from_str::<serde_json::Value>(&text).is_ok()
+}
+
 /// What a folder takes on a disk of pages.
 fn kibibytes(folder: &Path) -> u64 {
     let entries = std::fs::read_dir(folder).unwrap().flatten();
