@@ -1,8 +1,7 @@
 //! Whether the kubeconfig has the stack's context, asked before anything is registered.
 //!
 //! This is an edge: it reads the environment and files. The provider would ask the same later, when the state holds
-//! entries already, and tells it in words that lead elsewhere. What is found to be wrong here is wrong for it as well;
-//! a file that only it can read is left to it.
+//! entries already, and tells it in words that lead elsewhere. What is found to be wrong here is wrong for it as well.
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
@@ -51,7 +50,13 @@ fn missing(context: &str, paths: &[PathBuf], texts: &[String]) -> Option<String>
     }
     let mut known = BTreeSet::new();
     for text in texts {
-        known.extend(contexts(text)?);
+        let Some(contexts) = contexts(text) else {
+            return Some(format!(
+                "the kubeconfig ({shown}) is no YAML\n  hint: point KUBECONFIG at one with the context {context}, which \
+                 phoenix:cluster.context names"
+            ));
+        };
+        known.extend(contexts);
     }
     if known.contains(context) {
         return None;
@@ -67,7 +72,7 @@ fn missing(context: &str, paths: &[PathBuf], texts: &[String]) -> Option<String>
     ))
 }
 
-/// The names of the contexts in a kubeconfig; `None` where it cannot be read.
+/// The names of the contexts in a kubeconfig; `None` where it is no YAML.
 fn contexts(text: &str) -> Option<Vec<String>> {
     let documents = Yaml::load_from_str(text).ok()?;
     let Some(document) = documents.first() else {
@@ -128,8 +133,14 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_understood_is_left_to_the_provider() {
-        assert_eq!(asked("c", &["a: [", TWO]), None);
+    fn what_is_no_yaml_is_told() {
+        for text in ["a: [", "# A page\n\n- x\n\ty: : {"] {
+            let told = asked("b", &[text, TWO]).unwrap();
+            assert!(
+                told.starts_with("the kubeconfig (/home/me/config) is no YAML\n  hint: "),
+                "{told}"
+            );
+        }
     }
 
     #[test]

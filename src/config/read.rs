@@ -16,6 +16,15 @@ pub fn read_deployment(
     plain: &BTreeMap<String, String>,
     secret_keys: &BTreeSet<&str>,
 ) -> Result<StackConfig, Problems> {
+    if !plain.keys().any(|key| own_key(key).is_some()) {
+        let mut nothing = Problems::default();
+        nothing.add_with_hint(
+            NAMESPACE,
+            "has no keys at all: the stack has no configuration",
+            "write stacks/Pulumi.<stack>.yaml; stacks/README.md tells how the present ones differ",
+        );
+        return Err(nothing);
+    }
     let keys: BTreeMap<String, Value> = plain
         .iter()
         .map(|(key, text)| (key.clone(), RawConfig::value_from_text(key, text)))
@@ -24,7 +33,12 @@ pub fn read_deployment(
     if are_elsewhere(&keys) {
         problems.append(in_two_places(secret_keys));
     } else {
-        problems.append(secret::missing(secret_keys.iter().copied()));
+        // One that stands there in clear is told of as that.
+        let given = secret_keys
+            .iter()
+            .copied()
+            .chain(plain.keys().map(String::as_str));
+        problems.append(secret::missing(given));
     }
     match check(&keys) {
         Ok(config) => {

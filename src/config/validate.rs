@@ -666,6 +666,7 @@ impl Check {
         match value {
             OrPlaceholder::Value(value) => Some(value),
             OrPlaceholder::Placeholder(Placeholder { placeholder }) => {
+                self.not_empty(&format!("{path}.placeholder"), placeholder);
                 self.placeholders.push((key(path), placeholder.clone()));
                 None
             }

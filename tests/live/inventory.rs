@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use kube::api::{Api, DynamicObject, ListParams};
-use kube::discovery::{Discovery, verbs};
+use kube::discovery::{ApiGroup, Discovery, verbs};
 use phoenix_graph::Graph;
 use serde_json::Value;
 
@@ -38,7 +38,7 @@ pub fn of_the_cluster(live: &Live) -> Inventory {
     live.ask(|client| async move {
         let discovery = Discovery::new(client.clone()).run().await.unwrap();
         let mut found = Inventory::new();
-        for (resource, capabilities) in discovery.groups().flat_map(|group| group.recommended_resources()) {
+        for (resource, capabilities) in discovery.groups().flat_map(ApiGroup::recommended_resources) {
             if !capabilities.supports_operation(verbs::LIST) {
                 continue;
             }

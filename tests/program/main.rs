@@ -9,6 +9,7 @@ mod esc;
 use std::collections::BTreeMap;
 use std::process::Output;
 
+use phoenix::registration::SANDBOX_LABEL;
 use pulumi_wire::Value;
 use pulumi_wire::fake::{FakeEngine, Script};
 use tokio::process::Command;
@@ -19,7 +20,19 @@ const CLUSTER: &str =
 
 /// An engine whose cluster has this UID.
 fn in_cluster(script: Script, uid: &str) -> Script {
-    let metadata = BTreeMap::from([("uid".to_owned(), Value::from(uid))]);
+    namespace(script, BTreeMap::from([("uid".to_owned(), Value::from(uid))]))
+}
+
+/// An engine whose cluster is a sandbox's.
+fn in_sandbox(script: Script) -> Script {
+    let label = BTreeMap::from([(SANDBOX_LABEL.to_owned(), Value::from("true"))]);
+    namespace(
+        script,
+        BTreeMap::from([("labels".to_owned(), Value::Object(label))]),
+    )
+}
+
+fn namespace(script: Script, metadata: BTreeMap<String, Value>) -> Script {
     script.existing(
         "kube-system",
         &BTreeMap::from([("metadata".to_owned(), Value::Object(metadata))]),
@@ -208,11 +221,19 @@ async fn a_placeholder_is_refused_outside_the_sandbox_only() {
             .code(),
         Some(32)
     );
-    let sandbox = postgres_unknown(with_secrets(complete()))
-        .config("phoenix:sandbox", "true")
-        .start()
-        .await;
+    let marked = || postgres_unknown(with_secrets(complete())).config("phoenix:sandbox", "true");
+    let sandbox = in_sandbox(marked()).start().await;
     assert!(run(&sandbox).await.status.success(), "{}", logged(&sandbox));
+
+    // A context may have any name; what it leads to says whether it is a sandbox.
+    let elsewhere = marked().start().await;
+    assert_eq!(run(&elsewhere).await.status.code(), Some(32));
+    let told = logged(&elsewhere);
+    assert!(
+        told.contains("the context phoenix-sandbox-a leads to no sandbox"),
+        "{told}"
+    );
+    assert_eq!(elsewhere.registrations().len(), 2, "the stack and its provider");
 }
 
 #[tokio::test]

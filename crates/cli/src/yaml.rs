@@ -224,8 +224,16 @@ impl Reader {
     }
 }
 
-/// What a scalar means in the core schema of YAML 1.2, which is what the engine's own reader makes of it too.
+/// What a scalar means in the core schema of YAML 1.2. What the engine's own reader makes something else of is refused.
 fn resolve(text: &str, style: ScalarStyle, tag: Option<&Tag>, span: Span) -> Result<Value, Broken> {
+    if style == ScalarStyle::Plain && is_read_differently(text) {
+        let message = format!(
+            "{} means different things to different readers of YAML",
+            shown(text)
+        );
+        let hint = "quote it if it is a text, or write it as a plain number";
+        return Err(broken(span, message, Some(hint)));
+    }
     let tag = tag.cloned().map(std::borrow::Cow::Owned);
     match Scalar::parse_from_cow_and_metadata(text.into(), style, tag.as_ref()) {
         Some(Scalar::Null) => Ok(Value::Null),
@@ -243,11 +251,32 @@ fn resolve(text: &str, style: ScalarStyle, tag: Option<&Tag>, span: Span) -> Res
     }
 }
 
+/// Whether a plain scalar is another value to the engine than in YAML 1.2: a number with leading zeros, which it takes
+/// for octal, a number with underscores or in base 2, and a date.
+fn is_read_differently(text: &str) -> bool {
+    let number = text.trim_start_matches(['+', '-']);
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let is_octal = number.len() > 1 && number.starts_with('0') && digits(number);
+    let is_grouped = number.contains('_')
+        && number.starts_with(|first: char| first.is_ascii_digit())
+        && number
+            .bytes()
+            .all(|byte| byte.is_ascii_hexdigit() || b"_.xXoO".contains(&byte));
+    let is_binary = ["0b", "0B"]
+        .iter()
+        .any(|base| number.strip_prefix(base).is_some_and(digits));
+    let day = text.split(['T', 't', ' ', '\t']).next().unwrap_or_default();
+    let mut parts = day.split('-');
+    let lengths = parts.clone().map(str::len).collect::<Vec<_>>();
+    let is_date = matches!(lengths[..], [4, 1 | 2, 1 | 2]) && parts.all(digits);
+    is_octal || is_grouped || is_binary || is_date
+}
+
 fn scanned(error: &ScanError) -> Broken {
     let place = error.marker();
     Broken {
-        message: error.info().to_owned(),
-        hint: None,
+        message: format!("this is no YAML: {}", error.info()),
+        hint: Some("look at the indentation and the quotes of this line and the one before"),
         line: place.line(),
         column: place.col() + 1,
     }
@@ -302,6 +331,40 @@ mod tests {
         let broken = read("a: 1\nb: 2\na: 3\n").unwrap_err();
         assert_eq!((broken.line, broken.column), (3, 1));
         assert_eq!(broken.message, "the key \"a\" stands here a second time");
+    }
+
+    #[test]
+    fn what_the_engine_reads_as_something_else_is_refused() {
+        for text in [
+            "012",
+            "-07",
+            "1_0",
+            "0b101",
+            "0x_1f",
+            "2026-01-01",
+            "2026-1-2T03:04:05Z",
+            "2026-01-01 00:00:00",
+        ] {
+            let broken = read(&format!("a: b\nkey: {text}\n")).unwrap_err();
+            assert_eq!((broken.line, broken.hint.is_some()), (2, true), "{text}");
+            let quoted = one(&format!("key: \"{text}\"\n"));
+            assert_eq!(quoted.value, json!({"key": text}));
+        }
+        for text in [
+            "0",
+            "10",
+            "0x1f",
+            "1.5",
+            "2026",
+            "2026-01",
+            "10.0.0.0/8",
+            "a_b",
+            "0a",
+            "1-2-3",
+            "v2026-01-01",
+        ] {
+            assert!(read(&format!("key: {text}\n")).is_ok(), "{text}");
+        }
     }
 
     #[test]

@@ -8,7 +8,12 @@ pub fn follow(live: &Live, stack: &str, verb: &str) {
     for arguments in commands() {
         let words: Vec<String> = arguments
             .iter()
-            .map(|word| word.replace("STACK", stack).replace("VERB", verb))
+            .flat_map(|word| match word.as_str() {
+                "STACK" => vec![stack],
+                "VERB" => verb.split(' ').collect(),
+                word => vec![word],
+            })
+            .map(str::to_owned)
             .collect();
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
         let output = run::engine(live, &words).output();

@@ -12,7 +12,7 @@ use crate::live::{Live, graph, said};
 
 /// When, as seen from the write that was chosen.
 #[derive(Debug, Clone, Copy)]
-enum Moment {
+pub enum Moment {
     /// The API server does not see it any more.
     Before,
     /// The API server has done it and answered, and the provider does not hear that: it is in the cluster and not in the state.
@@ -21,14 +21,15 @@ enum Moment {
 
 /// Where a process dies. The seed chooses the write.
 #[derive(Debug, Clone, Copy)]
-struct Point {
+pub struct Point {
     verb: &'static str,
     victim: Victim,
     moment: Moment,
     seed: u64,
 }
 
-const fn point(verb: &'static str, victim: Victim, moment: Moment, seed: u64) -> Point {
+/// A point to be chosen by its seed.
+pub const fn point(verb: &'static str, victim: Victim, moment: Moment, seed: u64) -> Point {
     Point {
         verb,
         victim,
@@ -97,8 +98,16 @@ impl Point {
     }
 }
 
+/// A `destroy` runs the program too, as its how-to says.
+fn arguments(verb: &str) -> &'static [&'static str] {
+    match verb {
+        "destroy" => &["destroy", "--run-program"],
+        _ => &["up"],
+    }
+}
+
 /// Runs the engine until somebody dies at the point, and ends what outlives it.
-fn interrupt(live: &Live, proxy: &Proxy, stack: &str, point: Point) {
+pub fn interrupt(live: &Live, proxy: &Proxy, stack: &str, point: Point) {
     // Each object is written once at least.
     let chosen = point.write(graph(stack).len());
     eprintln!(
@@ -128,7 +137,7 @@ fn interrupt(live: &Live, proxy: &Proxy, stack: &str, point: Point) {
         }
     };
     proxy.obey(live, rule);
-    let mut running = run::engine(live, &[point.verb])
+    let mut running = run::engine(live, arguments(point.verb))
         .through(proxy.kubeconfig())
         .start();
     engine.store(running.pid(), Ordering::SeqCst);
@@ -168,7 +177,7 @@ fn whoever_dies_the_next_up_makes_the_stack_whole() {
             how_to::follow(&live, "dev", "up");
             goes_on_as_if_nothing_had_happened(&live, "dev", 2);
         }
-        how_to::follow(&live, "dev", "destroy");
+        how_to::follow(&live, "dev", "destroy --run-program");
         assert_eq!(inventory::of_the_cluster(&live), Inventory::new());
         assert_eq!(inventory::of_the_state(&live), Inventory::new());
         assert_eq!(live.pods(), 0);

@@ -1,19 +1,20 @@
 //! What breaks, and what a person does then: `docs/how-to/after-an-interruption.md` is followed word by word.
 //!
 //! - `kills`: a process dies at a chosen write of an `up` or a `destroy`.
-//! - `answers`: the API server is slow, refuses, fails, or is not let in.
-//! - `disk`: there is no room left for the state.
-//! - `autoscaling`: the number of pods, watched while autoscaling is switched.
+//! - `failures`: the API server is slow, refuses, fails, or a certificate has expired; there is no room left for the state.
+//! - `prod`: pods are counted while autoscaling is switched, and retained claims are found again.
 //!
 //! What they use: `proxy` stands between the provider and the API server, `processes` finds whom to kill, `run` is one
-//! run of the engine with its end in time, `how_to` reads the page.
+//! run of the engine with its end in time, `how_to` reads the page, `certificates` and `disk` are what their names say, `pods` counts.
 
-mod answers;
-mod autoscaling;
+mod certificates;
 mod disk;
+mod failures;
 mod how_to;
 mod kills;
+mod pods;
 mod processes;
+mod prod;
 mod proxy;
 mod run;
 

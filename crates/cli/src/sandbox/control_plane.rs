@@ -312,6 +312,8 @@ fn arguments(name: &str, home: &Home, keys: &Keys, ports: Ports) -> Vec<OsString
                 "--secure-port=0",
                 // A busy machine delays heartbeats; a node that is lost for that reason only confuses.
                 "--node-monitor-grace-period=5m",
+                // The default of 15 seconds is for clusters with thousands of autoscalers.
+                "--horizontal-pod-autoscaler-sync-period=2s",
                 // A stack arrives at once, and the default of 20 requests a second would be what takes time.
                 "--kube-api-qps=200",
                 "--kube-api-burst=400",
