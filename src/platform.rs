@@ -28,7 +28,7 @@ pub fn build(config: &StackConfig) -> Graph {
     let rows = connections(config);
     let mut graph = Graph::default();
     graph.merge(namespace::build(&config.namespace, &config.cluster, shared));
-    graph.merge(secrets::build(config.secrets));
+    graph.merge(secrets::build(&config.secrets));
     graph.merge(trust::build(&rows, &config.trust, &config.cluster));
     graph.merge(mesh::build(&rows, &config.mesh, &config.cluster.mesh));
     graph.merge(qdrant::build(&config.qdrant, shared));

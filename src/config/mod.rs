@@ -6,6 +6,7 @@
 //!
 //! Nothing here reads a file or talks to the engine: keys and values come in as arguments.
 
+mod esc;
 mod image;
 mod names;
 mod origin;
@@ -20,6 +21,7 @@ mod shape;
 mod stack;
 mod validate;
 
+pub use esc::EscEnvironment;
 pub use image::Image;
 pub use names::{DnsName, HostName, ObjectName};
 pub use origin::{Origin, Origins};

@@ -360,16 +360,27 @@ pub struct RawPostgres {
 #[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct RawSecrets {
-    /// `local`: from the stack's own encrypted configuration (`pulumi config set --secret`).
+    /// `local`: from the stack's own encrypted configuration (`pulumi config set --secret`). `esc-direct`: from an
+    /// environment of Pulumi ESC that the program opens itself, for stacks whose state is not on Pulumi Cloud.
     pub mode: RawSecretsMode,
+    /// The environment of Pulumi ESC that mode `esc-direct` opens: `organization/project/environment`, or with the number or
+    /// tag of a version behind it, `@stable`. The secrets are in it under `pulumiConfig`, each by its full key, such as
+    /// `phoenix:openaiApiKey`. The access token comes in the variable `PHOENIX_ESC_TOKEN`.
+    #[serde(default)]
+    pub environment: Option<OrPlaceholder<String>>,
+    /// The address of Pulumi ESC for mode `esc-direct`, where it is not `https://api.pulumi.com`.
+    #[serde(default)]
+    pub url: Option<String>,
 }
 
 /// Where the values of secrets come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "kebab-case")]
 pub enum RawSecretsMode {
     /// From the stack's own encrypted configuration.
     Local,
+    /// From an environment of Pulumi ESC that the program opens itself.
+    EscDirect,
 }
 
 /// How requests reach the platform.

@@ -5,9 +5,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde::Deserialize as _;
 use serde_json::Value;
 
-use super::raw::own_key;
+use super::raw::{RawSecrets, RawSecretsMode, own_key};
 use super::{NAMESPACE, Problems, RawConfig, StackConfig, check, secret};
 
 /// Reads a deployment's configuration: the plain keys with their texts, and the keys of the secrets that have a value.
@@ -29,12 +30,16 @@ pub fn read_deployment(
         .map(|(key, text)| (key.clone(), RawConfig::value_from_text(key, text)))
         .collect();
     let mut problems = encrypted(secret_keys);
-    // One that stands there in clear is told of as that.
-    let given = secret_keys
-        .iter()
-        .copied()
-        .chain(plain.keys().map(String::as_str));
-    problems.append(secret::missing(given));
+    if are_elsewhere(&keys) {
+        problems.append(in_two_places(secret_keys));
+    } else {
+        // One that stands there in clear is told of as that.
+        let given = secret_keys
+            .iter()
+            .copied()
+            .chain(plain.keys().map(String::as_str));
+        problems.append(secret::missing(given));
+    }
     match check(&keys) {
         Ok(config) => {
             problems.append(placeholders(&config));
@@ -49,6 +54,31 @@ pub fn read_deployment(
             Err(problems)
         }
     }
+}
+
+/// Whether the values of the secrets are not in the stack's own configuration. It is asked before the configuration is
+/// known to be right, so that a mistake elsewhere in it does not ask for secrets that nobody has to set.
+fn are_elsewhere(keys: &BTreeMap<String, Value>) -> bool {
+    let raw = keys
+        .iter()
+        .find(|(key, _)| own_key(key) == Some("secrets"))
+        .and_then(|(_, value)| RawSecrets::deserialize(value).ok());
+    raw.is_some_and(|raw| raw.mode == RawSecretsMode::EscDirect)
+}
+
+/// Secrets that the stack holds although they come from ESC: nobody could tell which of two values is meant.
+fn in_two_places(secret_keys: &BTreeSet<&str>) -> Problems {
+    let mut problems = Problems::default();
+    for row in secret_keys.iter().filter_map(|key| secret::row(key)) {
+        let key = format!("{NAMESPACE}:{}", row.key);
+        let hint = format!("pulumi config rm {key}, or set {NAMESPACE}:secrets.mode to local");
+        problems.add_with_hint(
+            key,
+            "has a value in the stack's configuration, but secrets come from an environment of Pulumi ESC",
+            hint,
+        );
+    }
+    problems
 }
 
 /// Keys of ours that are encrypted although they are no secrets: names and sizes end up in manifests.

@@ -7,7 +7,7 @@ mod tiers;
 
 use std::collections::BTreeMap;
 
-use super::{DnsName, HostName, Image, ObjectName, Quantity, RoleArn};
+use super::{DnsName, EscEnvironment, HostName, Image, ObjectName, Quantity, RoleArn};
 
 pub use mcp::{Mcp, Servers};
 pub use tiers::{
@@ -274,10 +274,21 @@ pub struct Postgres {
 }
 
 /// Where the values of secrets come from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SecretsMode {
     /// From the stack's own encrypted configuration.
     Local,
+    /// From an environment of Pulumi ESC that the program opens itself.
+    EscDirect(EscDirect),
+}
+
+/// What the program opens in Pulumi ESC.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EscDirect {
+    /// The environment; `None` while it is a placeholder.
+    pub environment: Option<EscEnvironment>,
+    /// The address of the service; `None` is Pulumi's own.
+    pub url: Option<String>,
 }
 
 /// How requests reach the platform.

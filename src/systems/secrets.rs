@@ -15,7 +15,7 @@ use crate::parts::metadata::{self, annotate, label};
 const SYSTEM: &str = "secrets";
 
 /// One Secret for each that the inventory names.
-pub fn build(mode: SecretsMode) -> Graph {
+pub fn build(mode: &SecretsMode) -> Graph {
     let mut graph = Graph::of(SYSTEM);
     let mut secrets: BTreeMap<&str, Vec<&SecretRow>> = BTreeMap::new();
     for row in INVENTORY {
@@ -33,12 +33,13 @@ pub fn build(mode: SecretsMode) -> Graph {
     graph
 }
 
-fn secret(name: &str, rows: &[&SecretRow], mode: SecretsMode) -> Secret {
+fn secret(name: &str, rows: &[&SecretRow], mode: &SecretsMode) -> Secret {
     let mut metadata = metadata::in_memory(SYSTEM, name);
     label(&mut metadata, names::DATA_CLASSIFICATION, "secret");
     // Says to whoever reads a manifest why there are no values in it.
     let source = match mode {
         SecretsMode::Local => "pulumi-config",
+        SecretsMode::EscDirect(_) => "pulumi-esc",
     };
     annotate(&mut metadata, "phoenix.ai/secret-source", source);
     Secret {

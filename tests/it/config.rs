@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use phoenix::config::{Origins, RawConfig, check, read_deployment, secret};
+use phoenix::config::{Origins, RawConfig, SecretsMode, check, read_deployment, secret};
 use phoenix::{platform, registration};
 use phoenix_cli::stack_file::StackFile;
 use proptest::prelude::*;
@@ -249,6 +249,34 @@ fn a_wrong_value_is_told_with_its_key_and_the_way_out() {
             ),
         ),
         (
+            "an environment that nobody opens",
+            told("dev", "/secrets/environment", Some(json!("acme/phoenix/dev"))),
+        ),
+        (
+            "nothing to open",
+            told("dev", "/secrets", Some(json!({"mode": "esc-direct"}))),
+        ),
+        (
+            "an environment without an organization",
+            told(
+                "dev",
+                "/secrets",
+                Some(json!({"mode": "esc-direct", "environment": "phoenix/dev"})),
+            ),
+        ),
+        (
+            "an address with a login",
+            told(
+                "dev",
+                "/secrets",
+                Some(json!({
+                    "mode": "esc-direct",
+                    "environment": "acme/phoenix/dev@stable",
+                    "url": "https://somebody:hunter2@esc.example.com",
+                })),
+            ),
+        ),
+        (
             "a secret in clear",
             told("dev", "/openaiApiKey", Some(json!("anything"))),
         ),
@@ -393,6 +421,32 @@ fn sandboxed(stack: &str, context: Value) -> BTreeMap<String, String> {
     texts.insert("phoenix:cluster".to_owned(), cluster.to_string());
     texts.insert("phoenix:sandbox".to_owned(), "true".to_owned());
     texts
+}
+
+#[test]
+fn secrets_that_come_from_esc_are_neither_asked_of_the_stack_nor_accepted_from_it() {
+    let mut texts = sandboxed("dev", json!("phoenix-sandbox-a"));
+    let esc = json!({"mode": "esc-direct", "environment": "acme/phoenix/dev@12"}).to_string();
+    texts.insert("phoenix:secrets".to_owned(), esc);
+    let read = deployment(&texts, &BTreeSet::new()).unwrap();
+    let SecretsMode::EscDirect(source) = read.secrets else {
+        panic!("{:?}", read.secrets)
+    };
+    assert_eq!(source.environment.unwrap().to_string(), "acme/phoenix/dev@12");
+    assert_eq!(source.url, None);
+    let told = deployment(&texts, &BTreeSet::from(["phoenix:qdrantApiKey".to_owned()])).unwrap_err();
+    assert_eq!(
+        told,
+        "phoenix:qdrantApiKey has a value in the stack's configuration, but secrets come from an environment of \
+         Pulumi ESC\n  hint: pulumi config rm phoenix:qdrantApiKey, or set phoenix:secrets.mode to local"
+    );
+    // A mistake elsewhere does not ask for them either.
+    texts.insert("phoenix:environment".to_owned(), "production".to_owned());
+    let told = deployment(&texts, &BTreeSet::new()).unwrap_err();
+    assert!(
+        told.contains("phoenix:environment") && !told.contains("has no value"),
+        "{told}"
+    );
 }
 
 #[test]

@@ -51,8 +51,8 @@ pub fn stack_file(project: &Fields, checkout: &Path, stack: &str) -> PathBuf {
     checkout.join(folder).join(format!("Pulumi.{stack}.yaml"))
 }
 
-/// The stack file's copy: no environment, nothing sealed elsewhere, this cluster, and the mark by which
-/// the program accepts placeholders. Storage classes that are not known yet are the sandbox's. Sealed values of an `earlier` copy stay.
+/// The stack file's copy: no environment, nothing sealed elsewhere, this cluster, secrets of its own, and the mark
+/// by which the program accepts placeholders. Storage classes that are not known yet are the sandbox's. Sealed values of an `earlier` copy stay.
 pub fn stack(mut stack: Fields, context: &str, uid: Option<&str>, earlier: Option<&Fields>) -> Fields {
     stack.remove("environment");
     for key in SEALS {
@@ -73,6 +73,8 @@ pub fn stack(mut stack: Fields, context: &str, uid: Option<&str>, earlier: Optio
         config.insert(key.clone(), value.clone());
     }
     config.insert(key("sandbox"), Value::Bool(true));
+    // The sandbox makes up its own secrets; real ones have no business on this machine.
+    config.insert(key("secrets"), json!({ "mode": "local" }));
     let cluster = config.entry(key("cluster")).or_insert_with(|| json!({}));
     if let Some(cluster) = cluster.as_object_mut() {
         cluster.insert("context".to_owned(), Value::from(context));
@@ -165,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn the_copied_stack_has_no_environment_and_this_cluster() {
+    fn the_copied_stack_has_no_environment_its_own_secrets_and_this_cluster() {
         let original = fields(&json!({
             "environment": ["phoenix/prod"],
             "encryptionsalt": "v1:elsewhere",
@@ -173,6 +175,7 @@ mod tests {
                 "phoenix:cluster": { "context": { "placeholder": "the context" }, "server": "x" },
                 "phoenix:qdrant": { "replicas": 3 },
                 "phoenix:openaiApiKey": { "secure": "v1:sealed elsewhere" },
+                "phoenix:secrets": { "mode": "esc-direct", "environment": "acme/phoenix/prod" },
             },
         }));
         let copy = stack(original, "phoenix-sandbox-prod", Some("its-uid"), None);
@@ -181,6 +184,7 @@ mod tests {
                 "phoenix:cluster": { "context": "phoenix-sandbox-prod", "uid": "its-uid", "server": "x" },
                 "phoenix:qdrant": { "replicas": 3 },
                 "phoenix:sandbox": true,
+                "phoenix:secrets": { "mode": "local" },
             },
         });
         assert_eq!(Value::Object(copy), expected);
