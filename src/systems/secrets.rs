@@ -1,13 +1,11 @@
 //! The Kubernetes Secrets of the platform, made from the inventory. Only names are here; the values
 //! take their places when the objects are registered.
 
-use std::collections::BTreeMap;
-
 use k8s_openapi::api::core::v1::Secret;
 use phoenix_graph::Graph;
 
-use crate::config::secret::{INVENTORY, SecretRow};
-use crate::config::{NAMESPACE, SecretsMode};
+use crate::config::SecretsMode;
+use crate::config::secret::{self, SecretRow};
 use crate::names;
 use crate::parts::metadata::{self, annotate, label};
 
@@ -17,23 +15,16 @@ const SYSTEM: &str = "secrets";
 /// One Secret for each that the inventory names.
 pub fn build(mode: &SecretsMode) -> Graph {
     let mut graph = Graph::of(SYSTEM);
-    let mut secrets: BTreeMap<&str, Vec<&SecretRow>> = BTreeMap::new();
-    for row in INVENTORY {
-        secrets.entry(row.secret).or_default().push(row);
-    }
-    for (name, rows) in secrets {
-        let object = graph.insert(secret(name, &rows, mode));
+    for (name, rows) in secret::targets() {
+        let object = graph.insert(build_secret(name, &rows, mode));
         for row in rows {
-            object.secret(
-                &format!("/stringData/{}", row.data_key),
-                &format!("{NAMESPACE}:{}", row.key),
-            );
+            object.secret(&format!("/stringData/{}", row.data_key), &row.full_key());
         }
     }
     graph
 }
 
-fn secret(name: &str, rows: &[&SecretRow], mode: &SecretsMode) -> Secret {
+fn build_secret(name: &str, rows: &[&SecretRow], mode: &SecretsMode) -> Secret {
     let mut metadata = metadata::in_memory(SYSTEM, name);
     label(&mut metadata, names::DATA_CLASSIFICATION, "secret");
     // Says to whoever reads a manifest why there are no values in it.
