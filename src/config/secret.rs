@@ -132,6 +132,11 @@ impl SecretRow {
         format!("{}:{}", super::NAMESPACE, self.key)
     }
 
+    /// Where the External Secrets Operator finds it in its environment of Pulumi ESC.
+    pub fn property(&self) -> String {
+        format!("{}.{}", property_of_target(self.secret), self.data_key)
+    }
+
     /// The names of the workloads that restart when it changes, each once.
     pub fn restarts(&self) -> Vec<&'static str> {
         let mut names: Vec<_> = self.readers.iter().map(|reader| reader.workload.name).collect();
@@ -153,6 +158,11 @@ pub fn targets() -> std::collections::BTreeMap<&'static str, Vec<&'static Secret
         targets.entry(row.secret).or_default().push(row);
     }
     targets
+}
+
+/// Where the External Secrets Operator finds all values of a Secret in its environment: a flat map of texts.
+pub fn property_of_target(secret: &str) -> String {
+    format!("kubernetes.{secret}")
 }
 
 /// The problems of a stack in which only the secrets of these keys have values.

@@ -77,8 +77,14 @@ fn labels_are_there(object: &Object, found: &mut Vec<String>) {
     if manager.is_none() {
         found.push(format!("{} has no fixed field manager", object.id));
     }
-    let holds_data =
-        ["Namespace", "Secret", "StatefulSet", "PersistentVolumeClaim"].contains(&object.id.kind.as_str());
+    let holds_data = [
+        "Namespace",
+        "Secret",
+        "ExternalSecret",
+        "StatefulSet",
+        "PersistentVolumeClaim",
+    ]
+    .contains(&object.id.kind.as_str());
     let is_ours = !NEIGHBOURS.contains(&object.id.name.as_str());
     let classified = object
         .body()
@@ -94,7 +100,10 @@ fn references_resolve(graph: &Graph, object: &Object, found: &mut Vec<String>) {
         // A neighbour's namespace is there already where we do not make it.
         let is_neighbour =
             reference.target.kind == "Namespace" && NEIGHBOURS.contains(&reference.target.name.as_str());
-        if graph.object(&reference.target).is_none() && !is_neighbour {
+        let is_made = graph
+            .objects()
+            .any(|object| references::made_by(object).as_ref() == Some(&reference.target));
+        if graph.object(&reference.target).is_none() && !is_neighbour && !is_made && !reference.optional {
             found.push(format!(
                 "{} names {}, which is not there",
                 object.id, reference.target
@@ -116,9 +125,17 @@ fn references_resolve(graph: &Graph, object: &Object, found: &mut Vec<String>) {
                     reference["key"].as_str().unwrap(),
                 );
                 let id = Id::namespaced("", kind, object.id.namespace.as_deref().unwrap(), name);
-                let has_key = graph
-                    .object(&id)
-                    .is_some_and(|target| target.body()[data].get(key).is_some());
+                // What the cluster makes has the keys of the inventory, as its environment promises.
+                let is_made = graph
+                    .objects()
+                    .any(|object| references::made_by(object).as_ref() == Some(&id))
+                    && secret::INVENTORY
+                        .iter()
+                        .any(|row| (row.secret, row.data_key) == (name, key));
+                let has_key = is_made
+                    || graph
+                        .object(&id)
+                        .is_some_and(|target| target.body()[data].get(key).is_some());
                 if !has_key {
                     found.push(format!(
                         "{} reads the key {key} of {id}, which is not there",

@@ -156,11 +156,7 @@ mod tests {
     fn a_weakness_never_holds_a_piece_of_the_value() {
         let piece = "q7vLx03";
         for form in [KEY, Form::PostgresUrl] {
-            for value in [
-                format!("{piece}\n"),
-                piece.to_owned(),
-                format!("postgresql://{piece}@db"),
-            ] {
+            for value in [format!("{piece}\n"), piece.to_owned(), format!("x://{piece}@db")] {
                 let weakness = form.weakness(&value).expect("all of these are weak");
                 assert!(!weakness.contains(piece), "{weakness}");
             }

@@ -36,6 +36,20 @@ pub fn markdown() -> String {
             let _infallible = writeln!(text, "{}", reading(row, reader));
         }
     }
+    text.push_str(
+        "\n## Where each comes from\n\n\
+         `phoenix:secrets.mode` decides it for all of them together.\n\n\
+         | key | `local` | `esc-direct` | `external-secrets` |\n|---|---|---|---|\n",
+    );
+    for row in INVENTORY {
+        let key = row.full_key();
+        let _infallible = writeln!(
+            text,
+            "| `{key}` | `pulumi config set --secret {key}` | `pulumiConfig[\"{key}\"]` of the environment | \
+             `{}` of the environment |",
+            row.property()
+        );
+    }
     text.push_str("\n## How each is changed\n\n| key | rotation |\n|---|---|\n");
     for row in INVENTORY {
         let _infallible = writeln!(text, "| `{}` | {} |", row.full_key(), row.rotation);
