@@ -46,14 +46,17 @@ pub fn lower(graph: &Graph, config: &StackConfig) -> Plan {
         components.insert(system, resources.len());
         resources.push(Registration::component(SYSTEM, system));
     }
-    let mut places: BTreeMap<&Id, usize> = BTreeMap::new();
+    let mut places: BTreeMap<Id, usize> = BTreeMap::new();
     for object in graph.in_apply_order() {
         let registration = Registration {
             parent: Some(components[object.component.as_str()]),
             provider: Some(0),
             ..lower_object(object, graph, &places)
         };
-        places.insert(&object.id, resources.len());
+        // Whoever needs what the cluster makes of this object waits for this object.
+        let made = references::made_by(object);
+        places.extend(made.map(|made| (made, resources.len())));
+        places.insert(object.id.clone(), resources.len());
         resources.push(registration);
     }
     Plan {
@@ -128,7 +131,7 @@ fn provider(config: &StackConfig) -> Registration {
     }
 }
 
-fn lower_object(object: &Object, graph: &Graph, places: &BTreeMap<&Id, usize>) -> Registration {
+fn lower_object(object: &Object, graph: &Graph, places: &BTreeMap<Id, usize>) -> Registration {
     let inputs = inputs(object);
     let mut property_dependencies: BTreeMap<String, Vec<usize>> = BTreeMap::new();
     let mut dependencies = BTreeSet::new();

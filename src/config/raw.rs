@@ -362,15 +362,62 @@ pub struct RawPostgres {
 pub struct RawSecrets {
     /// `local`: from the stack's own encrypted configuration (`pulumi config set --secret`). `esc-direct`: from an
     /// environment of Pulumi ESC that the program opens itself, for stacks whose state is not on Pulumi Cloud.
+    /// `external-secrets`: from such an environment, which the External Secrets Operator opens in the cluster; no value passes
+    /// through Pulumi.
     pub mode: RawSecretsMode,
-    /// The environment of Pulumi ESC that mode `esc-direct` opens: `organization/project/environment`, or with the number or
-    /// tag of a version behind it, `@stable`. The secrets are in it under `pulumiConfig`, each by its full key, such as
-    /// `phoenix:openaiApiKey`. The access token comes in the variable `PHOENIX_ESC_TOKEN`.
+    /// The environment of Pulumi ESC that modes `esc-direct` and `external-secrets` open: `organization/project/environment`, or,
+    /// in the first of them, with the number or tag of a version behind it, `@stable`. For `esc-direct`, the secrets are in it
+    /// under `pulumiConfig`, each by its full key, such as `phoenix:openaiApiKey`, and the access token comes in the variable
+    /// `PHOENIX_ESC_TOKEN`. For `external-secrets`, they are in it under `kubernetes`, by Secret and key, such as
+    /// `qdrant-keys: {api-key: …}`.
     #[serde(default)]
     pub environment: Option<OrPlaceholder<String>>,
-    /// The address of Pulumi ESC for mode `esc-direct`, where it is not `https://api.pulumi.com`.
+    /// The address of Pulumi ESC for modes `esc-direct` and `external-secrets`, where it is not `https://api.pulumi.com`.
     #[serde(default)]
     pub url: Option<String>,
+    /// How the External Secrets Operator proves who it is, in mode `external-secrets`.
+    #[serde(default)]
+    pub auth: Option<RawStoreAuth>,
+    /// How often the External Secrets Operator opens the environment anew, in minutes (`30m`) or hours; `1h` without it. Each
+    /// time, it opens it once for each Secret.
+    #[serde(default)]
+    pub refresh_interval: Option<String>,
+}
+
+/// How the External Secrets Operator proves to Pulumi ESC who it is. Give one of the two.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase", default)]
+pub struct RawStoreAuth {
+    /// By a token of a service account, which Pulumi Cloud exchanges. No secret is kept for it.
+    pub oidc: Option<RawStoreOidc>,
+    /// By an access token of Pulumi Cloud, in a Secret that somebody else puts into the platform's namespace.
+    pub access_token: Option<RawStoreToken>,
+}
+
+/// The service account that Pulumi Cloud trusts.
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase", default)]
+pub struct RawStoreOidc {
+    /// Its name. We make it, and no pod runs as it.
+    pub service_account: String,
+}
+
+impl Default for RawStoreOidc {
+    fn default() -> Self {
+        Self {
+            service_account: "external-secrets".to_owned(),
+        }
+    }
+}
+
+/// Where the access token is.
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct RawStoreToken {
+    /// The Secret in the platform's namespace.
+    pub secret: String,
+    /// The key in that Secret.
+    pub key: String,
 }
 
 /// Where the values of secrets come from.
@@ -381,6 +428,8 @@ pub enum RawSecretsMode {
     Local,
     /// From an environment of Pulumi ESC that the program opens itself.
     EscDirect,
+    /// From an environment of Pulumi ESC that the External Secrets Operator opens in the cluster.
+    ExternalSecrets,
 }
 
 /// How requests reach the platform.

@@ -63,7 +63,7 @@ fn are_elsewhere(keys: &BTreeMap<String, Value>) -> bool {
         .iter()
         .find(|(key, _)| own_key(key) == Some("secrets"))
         .and_then(|(_, value)| RawSecrets::deserialize(value).ok());
-    raw.is_some_and(|raw| raw.mode == RawSecretsMode::EscDirect)
+    raw.is_some_and(|raw| raw.mode != RawSecretsMode::Local)
 }
 
 /// Secrets that the stack holds although they come from ESC: nobody could tell which of two values is meant.

@@ -1,6 +1,13 @@
 //! The inventory of secrets: one row for each value that the platform needs and nobody may see.
 //!
-//! Only names are here. The values stay with whoever read them until the moment of registration.
+//! Only names are here. The values stay with whoever read them until the moment of registration. Manifests, the
+//! schema of the stack files, `phoenix secrets` and `docs/secrets.md` all come from these rows.
+
+pub mod strength;
+
+use crate::names::{OPENMEMORY, QDRANT, QDRANT_SECRET, SHARED_SECRET, Workload};
+
+pub use strength::Form;
 
 /// One secret of the platform.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,46 +20,149 @@ pub struct SecretRow {
     pub data_key: &'static str,
     /// What it opens, as a sentence.
     pub purpose: &'static str,
+    /// Who makes it, and answers for it.
+    pub owner: &'static str,
+    /// Everybody who reads it. These workloads restart when it changes, and no other does.
+    pub readers: &'static [Reader],
+    /// What a good value looks like.
+    pub form: Form,
+    /// How it is changed without an outage, as a sentence.
+    pub rotation: &'static str,
 }
+
+/// A container that reads a secret.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reader {
+    /// Whose container it is.
+    pub workload: Workload,
+    /// The container's name.
+    pub container: &'static str,
+    /// The variable in which it gets the value.
+    pub variable: &'static str,
+}
+
+const fn openmemory(variable: &'static str) -> Reader {
+    Reader {
+        workload: OPENMEMORY,
+        container: "openmemory-api",
+        variable,
+    }
+}
+
+const fn qdrant(variable: &'static str) -> Reader {
+    Reader {
+        workload: QDRANT,
+        container: "qdrant",
+        variable,
+    }
+}
+
+/// What OpenMemory calls the models of `OpenAI` with.
+pub const OPENAI_API_KEY: SecretRow = SecretRow {
+    key: "openaiApiKey",
+    secret: SHARED_SECRET,
+    data_key: "openai_api_key",
+    purpose: "The key with which OpenMemory calls the models of OpenAI.",
+    owner: "whoever pays for the account at OpenAI",
+    readers: &[openmemory("OPENAI_API_KEY")],
+    form: Form::Key { least: 20 },
+    rotation: "Make a second key at OpenAI, set it, wait for the rollout, and revoke the first.",
+};
+
+/// Where OpenMemory keeps its records, login included.
+pub const POSTGRES_CONNECTION_STRING: SecretRow = SecretRow {
+    key: "postgresConnectionString",
+    secret: SHARED_SECRET,
+    data_key: "postgres_connection_string",
+    purpose: "The connection string, user and password included, of the Postgres server.",
+    owner: "whoever runs the Postgres server",
+    readers: &[openmemory("DATABASE_URL")],
+    form: Form::PostgresUrl,
+    rotation: "Make a second user with the same rights, set its connection string, wait for the rollout, and drop the first.",
+};
+
+/// What memories are encrypted with.
+pub const MEM0_ENCRYPTION_KEY: SecretRow = SecretRow {
+    key: "mem0EncryptionKey",
+    secret: SHARED_SECRET,
+    data_key: "mem0_encryption_key",
+    purpose: "The key with which OpenMemory encrypts memories at rest.",
+    owner: "the platform's team",
+    readers: &[openmemory("MEM0_ENCRYPTION_KEY")],
+    form: Form::Key { least: 32 },
+    rotation: "Not by itself: what was encrypted with the old key stays so. Encrypt the memories anew first.",
+};
+
+/// What reads and writes in Qdrant.
+pub const QDRANT_API_KEY: SecretRow = SecretRow {
+    key: "qdrantApiKey",
+    secret: QDRANT_SECRET,
+    data_key: "api-key",
+    purpose: "The key that may read and write in Qdrant.",
+    owner: "the platform's team",
+    readers: &[qdrant("QDRANT__SERVICE__API_KEY"), openmemory("QDRANT_API_KEY")],
+    form: Form::Key { least: 32 },
+    rotation: "Set a new value. Peers and callers restart one by one, and a pod with the one key is refused by a pod with the other until all have restarted.",
+};
+
+/// What reads metrics from Qdrant.
+pub const QDRANT_READ_ONLY_API_KEY: SecretRow = SecretRow {
+    key: "qdrantReadOnlyApiKey",
+    secret: QDRANT_SECRET,
+    data_key: "read-only-api-key",
+    purpose: "The key that may only read in Qdrant, for metrics.",
+    owner: "the platform's team",
+    readers: &[qdrant("QDRANT__SERVICE__READ_ONLY_API_KEY")],
+    form: Form::Key { least: 32 },
+    rotation: "Set a new value and give it to those who read with it. The peers restart one by one.",
+};
 
 /// Every secret of the platform.
 pub const INVENTORY: &[SecretRow] = &[
-    SecretRow {
-        key: "openaiApiKey",
-        secret: "sophia-secrets",
-        data_key: "openai_api_key",
-        purpose: "The key with which OpenMemory calls the models of OpenAI.",
-    },
-    SecretRow {
-        key: "postgresConnectionString",
-        secret: "sophia-secrets",
-        data_key: "postgres_connection_string",
-        purpose: "The connection string, user and password included, of the Postgres server.",
-    },
-    SecretRow {
-        key: "mem0EncryptionKey",
-        secret: "sophia-secrets",
-        data_key: "mem0_encryption_key",
-        purpose: "The key with which OpenMemory encrypts memories at rest.",
-    },
-    SecretRow {
-        key: "qdrantApiKey",
-        secret: "qdrant-keys",
-        data_key: "api-key",
-        purpose: "The key that may read and write in Qdrant.",
-    },
-    SecretRow {
-        key: "qdrantReadOnlyApiKey",
-        secret: "qdrant-keys",
-        data_key: "read-only-api-key",
-        purpose: "The key that may only read in Qdrant, for metrics.",
-    },
+    OPENAI_API_KEY,
+    POSTGRES_CONNECTION_STRING,
+    MEM0_ENCRYPTION_KEY,
+    QDRANT_API_KEY,
+    QDRANT_READ_ONLY_API_KEY,
 ];
+
+impl SecretRow {
+    /// Its key as people write it: `phoenix:openaiApiKey`.
+    pub fn full_key(&self) -> String {
+        format!("{}:{}", super::NAMESPACE, self.key)
+    }
+
+    /// Where the External Secrets Operator finds it in its environment of Pulumi ESC.
+    pub fn property(&self) -> String {
+        format!("{}.{}", property_of_target(self.secret), self.data_key)
+    }
+
+    /// The names of the workloads that restart when it changes, each once.
+    pub fn restarts(&self) -> Vec<&'static str> {
+        let mut names: Vec<_> = self.readers.iter().map(|reader| reader.workload.name).collect();
+        names.dedup();
+        names
+    }
+}
 
 /// The row of a key, with or without `phoenix:` before it.
 pub fn row(key: &str) -> Option<&'static SecretRow> {
     let key = super::raw::own_key(key)?;
     INVENTORY.iter().find(|row| row.key == key)
+}
+
+/// The Kubernetes Secrets that the inventory asks for, by name, with the rows of each.
+pub fn targets() -> std::collections::BTreeMap<&'static str, Vec<&'static SecretRow>> {
+    let mut targets = std::collections::BTreeMap::<_, Vec<_>>::new();
+    for row in INVENTORY {
+        targets.entry(row.secret).or_default().push(row);
+    }
+    targets
+}
+
+/// Where the External Secrets Operator finds all values of a Secret in its environment: a flat map of texts.
+pub fn property_of_target(secret: &str) -> String {
+    format!("kubernetes.{secret}")
 }
 
 /// The problems of a stack in which only the secrets of these keys have values.
@@ -63,7 +173,7 @@ pub fn missing<'a>(present: impl IntoIterator<Item = &'a str>) -> super::Problem
         present.into_iter().filter_map(super::raw::own_key).collect();
     let mut problems = super::Problems::default();
     for row in INVENTORY.iter().filter(|row| !present.contains(row.key)) {
-        let key = format!("{}:{}", super::NAMESPACE, row.key);
+        let key = row.full_key();
         let hint = format!("pulumi config set --secret {key}");
         problems.add_with_hint(&key, format!("has no value. {}", row.purpose), hint);
     }

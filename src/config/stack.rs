@@ -280,6 +280,15 @@ pub enum SecretsMode {
     Local,
     /// From an environment of Pulumi ESC that the program opens itself.
     EscDirect(EscDirect),
+    /// From an environment of Pulumi ESC that the External Secrets Operator opens in the cluster.
+    ExternalSecrets(ExternalSecrets),
+}
+
+impl SecretsMode {
+    /// Whether the values come from elsewhere than the stack's own configuration.
+    pub fn is_elsewhere(&self) -> bool {
+        !matches!(self, Self::Local)
+    }
 }
 
 /// What the program opens in Pulumi ESC.
@@ -289,6 +298,33 @@ pub struct EscDirect {
     pub environment: Option<EscEnvironment>,
     /// The address of the service; `None` is Pulumi's own.
     pub url: Option<String>,
+}
+
+/// What the External Secrets Operator opens in Pulumi ESC.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExternalSecrets {
+    /// The environment, without a version; `None` while it is a placeholder.
+    pub environment: Option<EscEnvironment>,
+    /// The address of the service; `None` is Pulumi's own.
+    pub url: Option<String>,
+    /// How the operator proves who it is.
+    pub auth: StoreAuth,
+    /// How often it opens the environment anew, such as `1h`.
+    pub refresh_interval: String,
+}
+
+/// How the External Secrets Operator proves who it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StoreAuth {
+    /// By a token of this service account, which we make.
+    Oidc(DnsName),
+    /// By an access token in a Secret of somebody else.
+    AccessToken {
+        /// The Secret.
+        secret: DnsName,
+        /// The key in it.
+        key: String,
+    },
 }
 
 /// How requests reach the platform.

@@ -6,17 +6,17 @@ mod mcp;
 use super::placeholder::{OrPlaceholder, Placeholder};
 use super::raw::{
     RawAccelerator, RawAcceleratorLabels, RawAmounts, RawCluster, RawConfig, RawEnvironment, RawNamespace,
-    RawOpenMemory, RawPostgres, RawQdrant, RawQdrantMode, RawResources, RawSecrets, RawSecretsMode,
-    RawStorageMode,
+    RawOpenMemory, RawPostgres, RawQdrant, RawQdrantMode, RawResources, RawStorageMode,
 };
 use super::shape::shown_text;
 use super::stack::{
-    Accelerator, Amounts, Cluster, Environment, EscDirect, MemoryStorage, Mesh, Monitoring, Namespace,
-    OpenMemory, Postgres, Qdrant, Quota, Resources, Scale, SecretsMode, StackConfig, Volume,
+    Accelerator, Amounts, Cluster, Environment, MemoryStorage, Mesh, Monitoring, Namespace, OpenMemory,
+    Postgres, Qdrant, Quota, Resources, Scale, StackConfig, Volume,
 };
-use super::{DnsName, EscEnvironment, HostName, Image, NAMESPACE, ObjectName, Problems, Quantity, RoleArn};
+use super::{DnsName, HostName, Image, NAMESPACE, ObjectName, Problems, Quantity, RoleArn};
 
 mod mesh;
+mod secrets;
 
 /// What Istio sets aside for each sidecar unless told otherwise: processor time in millicores and memory in bytes,
 /// first requested, then at most.
@@ -162,55 +162,6 @@ impl Check {
             .map(|(position, name)| self.parse(&format!("adopt[{position}]"), name, ObjectName::parse))
             .collect();
         names.into_iter().collect()
-    }
-
-    fn secrets(&mut self, raw: &RawSecrets) -> Option<SecretsMode> {
-        match raw.mode {
-            RawSecretsMode::Local => {
-                for (name, is_set) in [
-                    ("environment", raw.environment.is_some()),
-                    ("url", raw.url.is_some()),
-                ] {
-                    if is_set {
-                        self.problems.add_with_hint(
-                            key(&format!("secrets.{name}")),
-                            "is set, but phoenix:secrets.mode is local, which opens no environment",
-                            "remove it, or set phoenix:secrets.mode to esc-direct",
-                        );
-                    }
-                }
-                Some(SecretsMode::Local)
-            }
-            RawSecretsMode::EscDirect => {
-                let url = raw.url.as_deref().map(|url| {
-                    // The address is not repeated: a login may be in it.
-                    super::esc::address(url)
-                        .map_err(|wrong| self.problems.add(key("secrets.url"), wrong))
-                        .ok()
-                });
-                let environment = if let Some(environment) = &raw.environment {
-                    self.known("secrets.environment", environment)
-                        .map(|name| self.parse("secrets.environment", name, EscEnvironment::parse))
-                } else {
-                    self.problems.add_with_hint(
-                            key("secrets.environment"),
-                            "is missing, and phoenix:secrets.mode is esc-direct",
-                            "set it to the environment of Pulumi ESC that holds the secrets, such as acme/phoenix/prod",
-                        );
-                    Some(None)
-                };
-                Some(SecretsMode::EscDirect(EscDirect {
-                    environment: match environment {
-                        Some(environment) => Some(environment?),
-                        None => None,
-                    },
-                    url: match url {
-                        Some(url) => Some(url?),
-                        None => None,
-                    },
-                }))
-            }
-        }
     }
 
     /// The mark of the sandbox opens a door, so it counts only together with a sandbox's own context.

@@ -9,6 +9,7 @@ use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 use crate::config::Resources;
+use crate::config::secret::SecretRow;
 use crate::names::Port;
 
 /// The security context that Pod Security `restricted` asks for, and a read-only root.
@@ -81,11 +82,11 @@ pub fn variable(name: &str, value: impl Into<String>) -> EnvVar {
     }
 }
 
-/// A variable whose value is in a Secret.
-pub fn secret_variable(name: &str, secret: &str, key: &str) -> EnvVar {
+/// A variable whose value is a secret of the inventory.
+pub fn secret_variable(name: &str, row: &SecretRow) -> EnvVar {
     let reference = SecretKeySelector {
-        name: secret.to_owned(),
-        key: key.to_owned(),
+        name: row.secret.to_owned(),
+        key: row.data_key.to_owned(),
         ..Default::default()
     };
     EnvVar {

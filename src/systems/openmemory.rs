@@ -16,10 +16,8 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use phoenix_graph::Graph;
 
-use crate::config::{self, Accelerator, Scale};
-use crate::names::{
-    self, MCP_PORT, MEMORY_CLAIM, OPENMEMORY, QDRANT, QDRANT_HTTP, QDRANT_SECRET, SHARED_SECRET, Shared,
-};
+use crate::config::{self, Accelerator, Scale, secret};
+use crate::names::{self, MCP_PORT, MEMORY_CLAIM, OPENMEMORY, QDRANT, QDRANT_HTTP, Shared};
 use crate::parts::availability::{self, Spread, Unready};
 use crate::parts::metadata::{self, annotate, label, pairs};
 use crate::parts::storage::{self, Access};
@@ -195,9 +193,9 @@ fn server(config: &config::OpenMemory, shared: Shared<'_>) -> Container {
         image_pull_policy: Some("IfNotPresent".to_owned()),
         ports: Some(vec![container::port(MCP_PORT)]),
         env: Some(vec![
-            container::secret_variable("OPENAI_API_KEY", SHARED_SECRET, "openai_api_key"),
-            container::secret_variable("DATABASE_URL", SHARED_SECRET, "postgres_connection_string"),
-            container::secret_variable("MEM0_ENCRYPTION_KEY", SHARED_SECRET, "mem0_encryption_key"),
+            container::secret_variable("OPENAI_API_KEY", &secret::OPENAI_API_KEY),
+            container::secret_variable("DATABASE_URL", &secret::POSTGRES_CONNECTION_STRING),
+            container::secret_variable("MEM0_ENCRYPTION_KEY", &secret::MEM0_ENCRYPTION_KEY),
             container::variable(
                 "QDRANT_URL",
                 format!("http://{}:{}", QDRANT.service, QDRANT_HTTP.number),
@@ -205,7 +203,7 @@ fn server(config: &config::OpenMemory, shared: Shared<'_>) -> Container {
             // What the last upstream server reads instead of the address above.
             container::variable("QDRANT_HOST", QDRANT.service),
             container::variable("QDRANT_PORT", QDRANT_HTTP.number.to_string()),
-            container::secret_variable("QDRANT_API_KEY", QDRANT_SECRET, "api-key"),
+            container::secret_variable("QDRANT_API_KEY", &secret::QDRANT_API_KEY),
             container::variable("MCP_SERVER_PORT", MCP_PORT.number.to_string()),
             container::variable("ENVIRONMENT", shared.environment),
             // On by default upstream, and it phones home.

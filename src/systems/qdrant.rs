@@ -19,10 +19,8 @@ use phoenix_graph::{Graph, yaml};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
-use crate::config;
-use crate::names::{
-    self, Port, QDRANT, QDRANT_GRPC, QDRANT_HEADLESS, QDRANT_HTTP, QDRANT_PEERS, QDRANT_SECRET, Shared,
-};
+use crate::config::{self, secret};
+use crate::names::{self, Port, QDRANT, QDRANT_GRPC, QDRANT_HEADLESS, QDRANT_HTTP, QDRANT_PEERS, Shared};
 use crate::parts::availability::{self, Spread, Unready};
 use crate::parts::metadata::{self, annotate, label, pairs};
 use crate::parts::storage::{self, Access};
@@ -332,11 +330,10 @@ fn server(config: &config::Qdrant) -> Container {
         ),
         env: Some(vec![
             pod_name(),
-            container::secret_variable("QDRANT__SERVICE__API_KEY", QDRANT_SECRET, "api-key"),
+            container::secret_variable("QDRANT__SERVICE__API_KEY", &secret::QDRANT_API_KEY),
             container::secret_variable(
                 "QDRANT__SERVICE__READ_ONLY_API_KEY",
-                QDRANT_SECRET,
-                "read-only-api-key",
+                &secret::QDRANT_READ_ONLY_API_KEY,
             ),
             // The default is in a folder that is read-only here.
             container::variable("QDRANT_INIT_FILE_PATH", "/qdrant/init/.qdrant-initialized"),

@@ -1,46 +1,43 @@
 //! The Kubernetes Secrets of the platform, made from the inventory. Only names are here; the values
-//! take their places when the objects are registered.
+//! take their places when the objects are registered, or, with the External Secrets Operator, in the cluster.
 
-use std::collections::BTreeMap;
+mod external;
 
 use k8s_openapi::api::core::v1::Secret;
 use phoenix_graph::Graph;
 
-use crate::config::secret::{INVENTORY, SecretRow};
-use crate::config::{NAMESPACE, SecretsMode};
+use crate::config::SecretsMode;
+use crate::config::secret::{self, SecretRow};
 use crate::names;
 use crate::parts::metadata::{self, annotate, label};
 
 /// The system's name.
 const SYSTEM: &str = "secrets";
 
-/// One Secret for each that the inventory names.
+/// One Secret for each that the inventory names, or what the External Secrets Operator makes them from.
 pub fn build(mode: &SecretsMode) -> Graph {
     let mut graph = Graph::of(SYSTEM);
-    let mut secrets: BTreeMap<&str, Vec<&SecretRow>> = BTreeMap::new();
-    for row in INVENTORY {
-        secrets.entry(row.secret).or_default().push(row);
-    }
-    for (name, rows) in secrets {
-        let object = graph.insert(secret(name, &rows, mode));
+    let source = match mode {
+        SecretsMode::Local => "pulumi-config",
+        SecretsMode::EscDirect(_) => "pulumi-esc",
+        SecretsMode::ExternalSecrets(config) => {
+            external::add(&mut graph, config);
+            return graph;
+        }
+    };
+    for (name, rows) in secret::targets() {
+        let object = graph.insert(build_secret(name, &rows, source));
         for row in rows {
-            object.secret(
-                &format!("/stringData/{}", row.data_key),
-                &format!("{NAMESPACE}:{}", row.key),
-            );
+            object.secret(&format!("/stringData/{}", row.data_key), &row.full_key());
         }
     }
     graph
 }
 
-fn secret(name: &str, rows: &[&SecretRow], mode: &SecretsMode) -> Secret {
+fn build_secret(name: &str, rows: &[&SecretRow], source: &str) -> Secret {
     let mut metadata = metadata::in_memory(SYSTEM, name);
     label(&mut metadata, names::DATA_CLASSIFICATION, "secret");
     // Says to whoever reads a manifest why there are no values in it.
-    let source = match mode {
-        SecretsMode::Local => "pulumi-config",
-        SecretsMode::EscDirect(_) => "pulumi-esc",
-    };
     annotate(&mut metadata, "phoenix.ai/secret-source", source);
     Secret {
         metadata,

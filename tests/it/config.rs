@@ -277,6 +277,59 @@ fn a_wrong_value_is_told_with_its_key_and_the_way_out() {
             ),
         ),
         (
+            "an operator that cannot prove who it is",
+            told(
+                "dev",
+                "/secrets",
+                Some(json!({"mode": "external-secrets", "environment": "acme/phoenix/dev"})),
+            ),
+        ),
+        (
+            "an operator that proves it twice, in an environment of a version, never",
+            told(
+                "dev",
+                "/secrets",
+                Some(json!({
+                    "mode": "external-secrets",
+                    "environment": "acme/phoenix/dev@stable",
+                    "auth": {"oidc": {}, "accessToken": {"secret": "token", "key": "token"}},
+                    "refreshInterval": "0",
+                })),
+            ),
+        ),
+        (
+            "an operator that pods could be",
+            told(
+                "dev",
+                "/secrets",
+                Some(json!({
+                    "mode": "external-secrets",
+                    "environment": "acme/phoenix/dev",
+                    "auth": {"oidc": {"serviceAccount": "qdrant"}},
+                })),
+            ),
+        ),
+        (
+            "an access token among the secrets that it opens",
+            told(
+                "dev",
+                "/secrets",
+                Some(json!({
+                    "mode": "external-secrets",
+                    "environment": "acme/phoenix/dev",
+                    "auth": {"accessToken": {"secret": "qdrant-keys", "key": "a/b"}},
+                })),
+            ),
+        ),
+        (
+            "an operator where nothing is asked of it",
+            told(
+                "dev",
+                "/secrets",
+                Some(json!({"mode": "local", "auth": {"oidc": {}}, "refreshInterval": "1h"})),
+            ),
+        ),
+        (
             "a secret in clear",
             told("dev", "/openaiApiKey", Some(json!("anything"))),
         ),

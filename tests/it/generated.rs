@@ -56,6 +56,11 @@ fn the_page_of_the_connections_is_as_generated() {
 }
 
 #[test]
+fn the_page_of_the_secrets_is_as_generated() {
+    is_as_generated("docs/secrets.md", &phoenix_cli::docs::secrets::markdown());
+}
+
+#[test]
 fn the_host_and_the_registrations_name_the_same_provider() {
     let metadata = cargo_metadata::MetadataCommand::new()
         .manifest_path(root().join("Cargo.toml"))

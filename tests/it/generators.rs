@@ -17,7 +17,7 @@ pub fn good() -> impl Strategy<Value = BTreeMap<String, Value>> {
         postgres(),
         tiers(),
         mcp(),
-        (mesh(), trust()),
+        (mesh(), trust(), secrets()),
         any::<bool>(),
     )
         .prop_map(
@@ -30,7 +30,7 @@ pub fn good() -> impl Strategy<Value = BTreeMap<String, Value>> {
                 postgres,
                 tiers,
                 mcp,
-                (mesh, mut trust),
+                (mesh, mut trust, secrets),
                 protect,
             )| {
                 if environment == "prod" {
@@ -62,12 +62,36 @@ pub fn good() -> impl Strategy<Value = BTreeMap<String, Value>> {
                     ("phoenix:mcp".to_owned(), mcp),
                     ("phoenix:mesh".to_owned(), mesh),
                     ("phoenix:trust".to_owned(), trust),
-                    ("phoenix:secrets".to_owned(), json!({"mode": "local"})),
+                    ("phoenix:secrets".to_owned(), secrets),
                     ("phoenix:protect".to_owned(), json!(protect)),
                     ("aws:region".to_owned(), json!("eu-central-1")),
                 ])
             },
         )
+}
+
+/// Every way that secrets can come.
+fn secrets() -> impl Strategy<Value = Value> {
+    let environment = select(vec![
+        json!("acme/phoenix/dev"),
+        json!({"placeholder": "the environment"}),
+    ]);
+    let auth = select(vec![
+        json!({"oidc": {}}),
+        json!({"oidc": {"serviceAccount": "reader"}}),
+        json!({"accessToken": {"secret": "pulumi-token", "key": "token"}}),
+    ]);
+    prop_oneof![
+        Just(json!({"mode": "local"})),
+        environment
+            .clone()
+            .prop_map(|environment| json!({"mode": "esc-direct", "environment": environment})),
+        (environment, auth, select(vec!["1h", "30m"])).prop_map(|(environment, auth, interval)| {
+            json!({
+                "mode": "external-secrets", "environment": environment, "auth": auth, "refreshInterval": interval,
+            })
+        }),
+    ]
 }
 
 /// The keys of a configuration in which something may be terribly wrong.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::api::core::v1::{PodTemplateSpec, Service};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
-use phoenix::config::check;
+use phoenix::config::{check, secret};
 use phoenix::platform;
 use phoenix_graph::{Graph, Id, Object, references};
 use proptest::prelude::*;
@@ -77,8 +77,14 @@ fn labels_are_there(object: &Object, found: &mut Vec<String>) {
     if manager.is_none() {
         found.push(format!("{} has no fixed field manager", object.id));
     }
-    let holds_data =
-        ["Namespace", "Secret", "StatefulSet", "PersistentVolumeClaim"].contains(&object.id.kind.as_str());
+    let holds_data = [
+        "Namespace",
+        "Secret",
+        "ExternalSecret",
+        "StatefulSet",
+        "PersistentVolumeClaim",
+    ]
+    .contains(&object.id.kind.as_str());
     let is_ours = !NEIGHBOURS.contains(&object.id.name.as_str());
     let classified = object
         .body()
@@ -94,7 +100,10 @@ fn references_resolve(graph: &Graph, object: &Object, found: &mut Vec<String>) {
         // A neighbour's namespace is there already where we do not make it.
         let is_neighbour =
             reference.target.kind == "Namespace" && NEIGHBOURS.contains(&reference.target.name.as_str());
-        if graph.object(&reference.target).is_none() && !is_neighbour {
+        let is_made = graph
+            .objects()
+            .any(|object| references::made_by(object).as_ref() == Some(&reference.target));
+        if graph.object(&reference.target).is_none() && !is_neighbour && !is_made && !reference.optional {
             found.push(format!(
                 "{} names {}, which is not there",
                 object.id, reference.target
@@ -116,9 +125,17 @@ fn references_resolve(graph: &Graph, object: &Object, found: &mut Vec<String>) {
                     reference["key"].as_str().unwrap(),
                 );
                 let id = Id::namespaced("", kind, object.id.namespace.as_deref().unwrap(), name);
-                let has_key = graph
-                    .object(&id)
-                    .is_some_and(|target| target.body()[data].get(key).is_some());
+                // What the cluster makes has the keys of the inventory, as its environment promises.
+                let is_made = graph
+                    .objects()
+                    .any(|object| references::made_by(object).as_ref() == Some(&id))
+                    && secret::INVENTORY
+                        .iter()
+                        .any(|row| (row.secret, row.data_key) == (name, key));
+                let has_key = is_made
+                    || graph
+                        .object(&id)
+                        .is_some_and(|target| target.body()[data].get(key).is_some());
                 if !has_key {
                     found.push(format!(
                         "{} reads the key {key} of {id}, which is not there",
@@ -389,6 +406,69 @@ fn list<'a>(value: &'a Value, field: &str) -> impl Iterator<Item = &'a Value> + 
 fn the_shipped_stacks_are_sound() {
     for name in STACKS {
         assert_eq!(findings(&stack(name).graph), Vec::<String>::new(), "{name}");
+    }
+}
+
+/// Who reads which key of which Secret of ours: the Secret, its key, the workload, the container, the variable.
+fn readings(graph: &Graph) -> BTreeSet<[String; 5]> {
+    let mut found = BTreeSet::new();
+    for object in graph.objects() {
+        for container in containers(object) {
+            for variable in list(container, "env") {
+                if let Some(reference) = variable.pointer("/valueFrom/secretKeyRef") {
+                    found.insert(
+                        [
+                            &reference["name"],
+                            &reference["key"],
+                            &json!(object.id.name),
+                            &container["name"],
+                            &variable["name"],
+                        ]
+                        .map(|text| text.as_str().unwrap().to_owned()),
+                    );
+                }
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn every_secret_that_a_pod_reads_is_a_row_and_every_reader_in_a_row_reads_it() {
+    let told: BTreeSet<_> = secret::INVENTORY
+        .iter()
+        .flat_map(|row| {
+            row.readers.iter().map(|reader| {
+                [
+                    row.secret,
+                    row.data_key,
+                    reader.workload.name,
+                    reader.container,
+                    reader.variable,
+                ]
+                .map(str::to_owned)
+            })
+        })
+        .collect();
+    for name in STACKS {
+        assert_eq!(readings(&stack(name).graph), told, "{name}");
+    }
+    for row in secret::INVENTORY {
+        assert!(!row.readers.is_empty(), "{} has no reader", row.key);
+    }
+}
+
+#[test]
+fn secrets_reach_pods_as_variables_of_the_inventory_only() {
+    for name in STACKS {
+        for object in stack(name).graph.objects() {
+            let text = references::pod_spec(object)
+                .map(Value::to_string)
+                .unwrap_or_default();
+            for way in ["secretRef", "secretName", "\"secret\":"] {
+                assert!(!text.contains(way), "{} of {name} uses {way}", object.id);
+            }
+        }
     }
 }
 

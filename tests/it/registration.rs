@@ -142,6 +142,67 @@ fn no_pod_starts_before_the_policies_that_guard_it() {
     }
 }
 
+/// The stack `prod` with its secrets from the External Secrets Operator.
+fn with_external_secrets(auth: &serde_json::Value) -> (phoenix_graph::Graph, pulumi_wire::Plan) {
+    let mut keys = crate::support::keys("prod");
+    keys.insert(
+        "phoenix:secrets".to_owned(),
+        serde_json::json!({"mode": "external-secrets", "environment": "acme/phoenix/prod", "auth": auth}),
+    );
+    let config = phoenix::config::check(&keys).unwrap();
+    let graph = phoenix::platform::build(&config);
+    let plan = phoenix::registration::lower(&graph, &config);
+    plan.check();
+    (graph, plan)
+}
+
+#[test]
+fn what_the_external_secrets_operator_is_asked_for_is_as_its_snapshot_says() {
+    let (oidc, _) = with_external_secrets(&serde_json::json!({"oidc": {}}));
+    let (token, _) = with_external_secrets(
+        &serde_json::json!({"accessToken": {"secret": "pulumi-token", "key": "token"}}),
+    );
+    let store = token
+        .objects()
+        .find(|object| object.id.kind == "SecretStore")
+        .unwrap();
+    insta::assert_snapshot!(format!(
+        "{}\n# With an access token, the store's way in is:\n{}\n",
+        oidc.component("secrets").yaml(),
+        store.body().pointer("/spec/provider/pulumi/auth").unwrap()
+    ));
+}
+
+#[test]
+fn no_secret_is_asked_for_where_the_cluster_fetches_them_and_no_pod_starts_before_they_are_there() {
+    let (graph, plan) = with_external_secrets(&serde_json::json!({"oidc": {}}));
+    for object in graph.objects() {
+        assert_ne!(object.id.kind, "Secret", "{}", object.id);
+        assert!(object.secrets().is_empty(), "{}", object.id);
+    }
+    let place = |ending: &str| {
+        plan.resources
+            .iter()
+            .position(|resource| format!("{} {}", resource.token, resource.name).ends_with(ending))
+            .unwrap_or_else(|| panic!("no {ending}"))
+    };
+    let (shared, keys) = (
+        place(":ExternalSecret sophia-memory/sophia-secrets"),
+        place(":ExternalSecret sophia-memory/qdrant-keys"),
+    );
+    let store = place(":SecretStore sophia-memory/pulumi-esc");
+    let account = place(":ServiceAccount sophia-memory/external-secrets");
+    let waits_for = |who: usize, whom: usize| plan.resources[who].dependencies.contains(&whom);
+    assert!(waits_for(store, account));
+    assert!(waits_for(shared, store) && waits_for(keys, store));
+    let (openmemory, qdrant) = (
+        place(":Deployment sophia-memory/openmemory-mcp-server"),
+        place(":StatefulSet sophia-memory/qdrant"),
+    );
+    assert!(waits_for(openmemory, shared) && waits_for(openmemory, keys));
+    assert!(waits_for(qdrant, keys) && !waits_for(qdrant, shared));
+}
+
 #[tokio::test]
 async fn secret_values_travel_only_as_secrets() {
     let fake = FakeEngine::up().start().await;

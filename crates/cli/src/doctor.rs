@@ -6,7 +6,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use phoenix::config::{NAMESPACE, secret};
+use phoenix::config::{NAMESPACE, SecretsMode, secret};
 use phoenix::registration::PROVIDER_VERSION;
 
 use self::cluster::Asked;
@@ -389,6 +389,21 @@ fn placeholders(stack: &Stack) -> Check {
 
 fn secrets(stack: &Stack) -> Check {
     let subject = "secrets";
+    if let Some(source) = elsewhere(&stack.config.secrets) {
+        let own: Vec<_> = stack.file.secrets.iter().map(String::as_str).collect();
+        return if own.is_empty() {
+            Check::good(subject, format!("come from {source}; the stack itself has none"))
+        } else {
+            Check::fail(
+                subject,
+                format!(
+                    "come from {source}, but the stack itself has values of {}, and nobody could tell which is meant",
+                    own.join(", ")
+                ),
+                format!("pulumi config rm KEY --stack {}", stack.name),
+            )
+        };
+    }
     let missing = secret::missing(stack.file.secrets.iter().map(String::as_str));
     if missing.is_empty() {
         return Check::good(subject, format!("all {} have a value", secret::INVENTORY.len()));
@@ -411,6 +426,23 @@ fn secrets(stack: &Stack) -> Check {
             stack.name
         ),
     )
+}
+
+/// Where the secrets come from, where it is not the stack's own configuration.
+fn elsewhere(mode: &SecretsMode) -> Option<String> {
+    let (who, environment) = match mode {
+        SecretsMode::Local => return None,
+        SecretsMode::EscDirect(direct) => ("the program", &direct.environment),
+        SecretsMode::ExternalSecrets(external) => (
+            "the External Secrets Operator in the cluster",
+            &external.environment,
+        ),
+    };
+    let environment = match environment {
+        Some(environment) => format!("the ESC environment {environment}"),
+        None => "an ESC environment that is a placeholder".to_owned(),
+    };
+    Some(format!("{environment}, which {who} opens"))
 }
 
 #[cfg(test)]

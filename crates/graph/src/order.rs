@@ -7,7 +7,7 @@
 use crate::{Graph, Object};
 
 /// Kinds in the order they are applied; all others come between the two halves.
-const FIRST: [&str; 14] = [
+const FIRST: [&str; 16] = [
     "Namespace",
     "CustomResourceDefinition",
     "StorageClass",
@@ -19,6 +19,8 @@ const FIRST: [&str; 14] = [
     "AuthorizationPolicy",
     "ServiceAccount",
     "Secret",
+    "SecretStore",
+    "ExternalSecret",
     "ConfigMap",
     "PersistentVolumeClaim",
     "Service",

@@ -35,6 +35,8 @@ pub fn references(object: &Object) -> Vec<Reference> {
         "VirtualService" => found.routes(body),
         "DestinationRule" => found.host(body.pointer("/spec/host")),
         "Sidecar" => found.egress(body),
+        "SecretStore" => found.store_login(body),
+        "ExternalSecret" => found.store(body),
         _ => {}
     }
     if let Some(pod) = pod_spec(object) {
@@ -52,6 +54,14 @@ pub fn pod_spec(object: &Object) -> Option<&Value> {
         _ => return None,
     };
     object.body().pointer(pointer)
+}
+
+/// The object that the cluster makes of `object` under a name that others may use: the Secret of an `ExternalSecret`.
+pub fn made_by(object: &Object) -> Option<Id> {
+    let body = object.body();
+    let name = (object.id.kind == "ExternalSecret").then(|| body.pointer("/spec/target/name"))??;
+    let namespace = object.id.namespace.as_deref()?;
+    Some(Id::namespaced("", "Secret", namespace, name.as_str()?))
 }
 
 struct Found<'a> {
@@ -156,6 +166,25 @@ impl Found<'_> {
             let group = api_version.rsplit_once('/').map_or("", |(group, _)| group);
             self.named(group, kind, target.get("name"), "spec", false);
         }
+    }
+
+    /// The store that an `ExternalSecret` reads, where it is one of its own namespace.
+    fn store(&mut self, body: &Value) {
+        let reference = body.pointer("/spec/secretStoreRef");
+        let kind = reference.and_then(|reference| reference.get("kind"));
+        if kind.is_none_or(|kind| kind == "SecretStore") {
+            let name = reference.and_then(|reference| reference.get("name"));
+            self.named("external-secrets.io", "SecretStore", name, "spec", false);
+        }
+    }
+
+    /// What a store of Pulumi ESC proves with who asks. Its access token is there before any object of a graph, so that
+    /// Secret counts as somebody else's.
+    fn store_login(&mut self, body: &Value) {
+        let account = body.pointer("/spec/provider/pulumi/auth/oidcConfig/serviceAccountRef/name");
+        self.named("", "ServiceAccount", account, "spec", false);
+        let token = body.pointer("/spec/provider/pulumi/auth/accessToken/secretRef/name");
+        self.named("", "Secret", token, "spec", true);
     }
 
     fn role(&mut self, body: &Value) {
@@ -312,6 +341,27 @@ mod tests {
                 "Service memory/server"
             ]
         );
+    }
+
+    #[test]
+    fn an_external_secret_names_its_store_and_stands_for_the_secret_that_it_makes() {
+        let store = targets(json!({
+            "apiVersion": "external-secrets.io/v1", "kind": "SecretStore",
+            "metadata": {"name": "esc", "namespace": "memory"},
+            "spec": {"provider": {"pulumi": {"auth": {"oidcConfig": {"serviceAccountRef": {"name": "reader"}}}}}},
+        }));
+        assert_eq!(store, ["Namespace memory", "ServiceAccount memory/reader"]);
+        let body = json!({
+            "apiVersion": "external-secrets.io/v1", "kind": "ExternalSecret",
+            "metadata": {"name": "keys", "namespace": "memory"},
+            "spec": {"secretStoreRef": {"kind": "SecretStore", "name": "esc"}, "target": {"name": "made"}},
+        });
+        assert_eq!(
+            targets(body.clone()),
+            ["Namespace memory", "SecretStore memory/esc"]
+        );
+        let made = made_by(&Object::from_json("tests", body).unwrap()).unwrap();
+        assert_eq!(made.to_string(), "Secret memory/made");
     }
 
     #[test]

@@ -1,0 +1,165 @@
+//! What is wrong with a secret's value, told without the value.
+//!
+//! This finds mistakes, not attacks: an empty value, a line break from the clipboard, a word that stands for a value.
+//! It never looks a value up anywhere, and what it answers is the same for every value with the same mistake.
+
+/// What a good value looks like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// A text that nobody can guess.
+    Key {
+        /// The fewest characters of a strong one.
+        least: usize,
+    },
+    /// `postgresql://USER:PASSWORD@HOST…`.
+    PostgresUrl,
+}
+
+/// The fewest characters of a password that counts as strong.
+const LEAST_PASSWORD: usize = 12;
+
+/// The fewest different characters of a value that counts as made by chance. Sixteen random hexadecimal digits or more
+/// practically never have fewer.
+const LEAST_VARIETY: usize = 6;
+
+/// Words that stand where a value should be. Values are compared without case, `-`, `_` and spaces.
+const STAND_INS: [&str; 12] = [
+    "changeme",
+    "changeit",
+    "placeholder",
+    "replaceme",
+    "todo",
+    "example",
+    "yourapikey",
+    "yourkey",
+    "password",
+    "secret",
+    "dummy",
+    "xxxx",
+];
+
+impl Form {
+    /// What is wrong with a value, as the rest of a sentence that begins with its key; `None` if nothing is.
+    pub fn weakness(self, value: &str) -> Option<String> {
+        if value.trim().is_empty() {
+            return Some("is empty".to_owned());
+        }
+        if value.trim() != value {
+            return Some(
+                "begins or ends with a space or a line break, which whoever reads it would take for a part of it"
+                    .to_owned(),
+            );
+        }
+        if value.chars().any(char::is_control) {
+            return Some("holds a line break or another control character".to_owned());
+        }
+        match self {
+            Self::Key { least } => guessable(value, least, ""),
+            Self::PostgresUrl => postgres_url(value),
+        }
+    }
+}
+
+fn postgres_url(value: &str) -> Option<String> {
+    const FORM: &str = "is not postgresql://USER:PASSWORD@HOST/DATABASE";
+    let rest = value
+        .strip_prefix("postgresql://")
+        .or_else(|| value.strip_prefix("postgres://"));
+    // The last `@` ends the login, as libpq reads it; a password may hold others if it is not encoded.
+    let login = rest.and_then(|rest| rest.split('/').next()?.rsplit_once('@'));
+    let Some((login, host)) = login else {
+        return Some(FORM.to_owned());
+    };
+    match login.split_once(':') {
+        Some((user, password)) if !user.is_empty() && !host.is_empty() => {
+            guessable(password, LEAST_PASSWORD, "has a password that ")
+        }
+        _ => Some(FORM.to_owned()),
+    }
+}
+
+fn guessable(value: &str, least: usize, subject: &str) -> Option<String> {
+    let plain: String = value
+        .chars()
+        .filter(|letter| !matches!(letter, '-' | '_' | ' ' | '<' | '>' | '$' | '{' | '}'))
+        .flat_map(char::to_lowercase)
+        .collect();
+    // A short word may be in a good value by chance.
+    let stands_in = |word: &&str| plain.starts_with(*word) || (word.len() > 6 && plain.contains(*word));
+    if STAND_INS.iter().any(stands_in) {
+        return Some(format!("{subject}looks like a word that stands for a value"));
+    }
+    if value.chars().count() < least {
+        return Some(format!("{subject}is shorter than {least} characters"));
+    }
+    let variety: std::collections::BTreeSet<_> = value.chars().collect();
+    (variety.len() < LEAST_VARIETY)
+        .then(|| format!("{subject}has fewer than {LEAST_VARIETY} different characters"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KEY: Form = Form::Key { least: 20 };
+
+    #[test]
+    fn good_values_have_no_weakness() {
+        assert_eq!(KEY.weakness("sk-proj-9fK2mQ7vLx03bTzR"), None);
+        assert_eq!(KEY.weakness("00112233445566778899aabbccddeeff"), None);
+        let url = "postgresql://memory:g5Kq82hX1mPz@db.example.com:5432/memory?sslmode=require";
+        assert_eq!(Form::PostgresUrl.weakness(url), None);
+    }
+
+    #[test]
+    fn every_mistake_is_told_as_what_it_is() {
+        for (form, value, told) in [
+            (KEY, "", "is empty"),
+            (KEY, " \n", "is empty"),
+            (
+                KEY,
+                "sk-proj-9fK2mQ7vLx03bTzR\n",
+                "ends with a space or a line break",
+            ),
+            (KEY, "sk-proj-9fK2m\nQ7vLx03bTzR", "control character"),
+            (KEY, "sk-proj-9fK2", "is shorter than 20 characters"),
+            (
+                KEY,
+                "abababababababababababab",
+                "fewer than 6 different characters",
+            ),
+            (KEY, "CHANGE-ME-9fK2mQ7vLx03bTzR", "stands for a value"),
+            (KEY, "<your-api-key> 9fK2mQ7vLx0", "stands for a value"),
+            (Form::PostgresUrl, "db.example.com", "is not postgresql://USER"),
+            (
+                Form::PostgresUrl,
+                "postgresql://db.example.com/memory",
+                "is not postgresql://USER",
+            ),
+            (
+                Form::PostgresUrl,
+                "postgresql://memory@db.example.com/memory",
+                "is not postgresql://USER",
+            ),
+            (
+                Form::PostgresUrl,
+                "postgresql://memory:a1@db.example.com/memory",
+                "password that is shorter than 12",
+            ),
+        ] {
+            let weakness = form.weakness(value).unwrap_or_default();
+            assert!(weakness.contains(told), "{told}: {weakness}");
+        }
+    }
+
+    #[test]
+    fn a_weakness_never_holds_a_piece_of_the_value() {
+        let piece = "q7vLx03";
+        for form in [KEY, Form::PostgresUrl] {
+            for value in [format!("{piece}\n"), piece.to_owned(), format!("x://{piece}@db")] {
+                let weakness = form.weakness(&value).expect("all of these are weak");
+                assert!(!weakness.contains(piece), "{weakness}");
+            }
+        }
+    }
+}

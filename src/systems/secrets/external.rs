@@ -1,0 +1,230 @@
+//! What the External Secrets Operator is asked for: one store, and one Secret each.
+//!
+//! The types here are the few fields that we write; the whole of the operator's types is a crate of more than a
+//! megabyte, most of it about other providers.
+
+use std::time::Duration;
+
+use k8s_openapi::api::core::v1::ServiceAccount;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use phoenix_graph::{Graph, Object};
+use serde::Serialize;
+
+use super::SYSTEM;
+use crate::config::{EscEnvironment, ExternalSecrets, StoreAuth, secret};
+use crate::names::DATA_CLASSIFICATION;
+use crate::parts::metadata::{self, annotate, label};
+
+const API_VERSION: &str = "external-secrets.io/v1";
+
+/// The name of the store.
+const STORE: &str = "pulumi-esc";
+
+/// How long a Secret may take to be there. It is there within seconds, or something has to be repaired first.
+const PATIENCE: Duration = Duration::from_mins(2);
+
+/// What stands for each part of an environment that nobody knows yet.
+const PLACEHOLDER: &str = "placeholder";
+
+/// The store, the service account it opens the environment as, and an `ExternalSecret` for each Secret.
+pub fn add(graph: &mut Graph, config: &ExternalSecrets) {
+    if let StoreAuth::Oidc(account) = &config.auth {
+        graph.insert(ServiceAccount {
+            metadata: metadata::in_memory(SYSTEM, account.as_str()),
+            automount_service_account_token: Some(false),
+            ..Default::default()
+        });
+    }
+    graph.add(object(&store(config)));
+    for name in secret::targets().into_keys() {
+        graph
+            .add(object(&external_secret(name, config)))
+            .ready_within(PATIENCE);
+    }
+}
+
+fn object(resource: &impl Serialize) -> Object {
+    let body = serde_json::to_value(resource).expect("a typed resource is always JSON");
+    Object::from_json(SYSTEM, body).expect("a typed resource has apiVersion, kind and a name")
+}
+
+fn store(config: &ExternalSecrets) -> Resource<StoreSpec> {
+    let (organization, project, environment) = match &config.environment {
+        Some(EscEnvironment {
+            organization,
+            project,
+            name,
+            ..
+        }) => (organization.as_str(), project.as_str(), name.as_str()),
+        None => (PLACEHOLDER, PLACEHOLDER, PLACEHOLDER),
+    };
+    Resource {
+        api_version: API_VERSION,
+        kind: "SecretStore",
+        metadata: metadata::in_memory(SYSTEM, STORE),
+        spec: StoreSpec {
+            provider: Provider {
+                pulumi: Pulumi {
+                    api_url: config
+                        .url
+                        .as_ref()
+                        .map(|url| format!("{}/api/esc", url.trim_end_matches('/'))),
+                    organization: organization.to_owned(),
+                    project: project.to_owned(),
+                    environment: environment.to_owned(),
+                    auth: auth(&config.auth, organization),
+                },
+            },
+        },
+    }
+}
+
+fn auth(auth: &StoreAuth, organization: &str) -> Auth {
+    match auth {
+        StoreAuth::Oidc(account) => Auth::OidcConfig(OidcConfig {
+            organization: organization.to_owned(),
+            service_account_ref: ServiceAccountRef {
+                name: account.to_string(),
+                // The claim that the policies of Pulumi Cloud ask for.
+                audiences: vec![format!("urn:pulumi:org:{organization}")],
+            },
+            // The shortest that the operator takes; it asks for another token when it needs one.
+            expiration_seconds: 600,
+        }),
+        StoreAuth::AccessToken { secret, key } => Auth::AccessToken(AccessToken {
+            secret_ref: SecretRef {
+                name: secret.to_string(),
+                key: key.clone(),
+            },
+        }),
+    }
+}
+
+fn external_secret(name: &str, config: &ExternalSecrets) -> Resource<ExternalSecretSpec> {
+    // The operator copies the labels to the Secret.
+    let mut metadata = metadata::in_memory(SYSTEM, name);
+    label(&mut metadata, DATA_CLASSIFICATION, "secret");
+    annotate(&mut metadata, "phoenix.ai/secret-source", "external-secrets");
+    // The store says that it is ready whatever it can open; only this tells that the Secret is there.
+    annotate(&mut metadata, "pulumi.com/waitFor", "condition=Ready");
+    Resource {
+        api_version: API_VERSION,
+        kind: "ExternalSecret",
+        metadata,
+        spec: ExternalSecretSpec {
+            refresh_interval: config.refresh_interval.clone(),
+            secret_store_ref: StoreRef {
+                kind: "SecretStore",
+                name: STORE,
+            },
+            target: Target {
+                name: name.to_owned(),
+                creation_policy: "Owner",
+                // An environment that lost its values by mistake must not take them from running pods.
+                deletion_policy: "Retain",
+            },
+            // Every item opens the environment anew, so one takes a whole Secret: a flat map of texts.
+            data_from: vec![DataFrom {
+                extract: Extract {
+                    key: secret::property_of_target(name),
+                },
+            }],
+        },
+    }
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Resource<Spec> {
+    api_version: &'static str,
+    kind: &'static str,
+    metadata: ObjectMeta,
+    spec: Spec,
+}
+
+#[derive(Serialize)]
+struct StoreSpec {
+    provider: Provider,
+}
+
+#[derive(Serialize)]
+struct Provider {
+    pulumi: Pulumi,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Pulumi {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    api_url: Option<String>,
+    organization: String,
+    project: String,
+    environment: String,
+    auth: Auth,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+enum Auth {
+    AccessToken(AccessToken),
+    OidcConfig(OidcConfig),
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct AccessToken {
+    secret_ref: SecretRef,
+}
+
+#[derive(Serialize)]
+struct SecretRef {
+    name: String,
+    key: String,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct OidcConfig {
+    organization: String,
+    service_account_ref: ServiceAccountRef,
+    expiration_seconds: u32,
+}
+
+#[derive(Serialize)]
+struct ServiceAccountRef {
+    name: String,
+    audiences: Vec<String>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ExternalSecretSpec {
+    refresh_interval: String,
+    secret_store_ref: StoreRef,
+    target: Target,
+    data_from: Vec<DataFrom>,
+}
+
+#[derive(Serialize)]
+struct StoreRef {
+    kind: &'static str,
+    name: &'static str,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Target {
+    name: String,
+    creation_policy: &'static str,
+    deletion_policy: &'static str,
+}
+
+#[derive(Serialize)]
+struct DataFrom {
+    extract: Extract,
+}
+
+#[derive(Serialize)]
+struct Extract {
+    key: String,
+}
