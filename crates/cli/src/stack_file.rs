@@ -171,7 +171,7 @@ fn origins(path: &str, lines: &BTreeMap<String, usize>) -> Origins {
 }
 
 /// Whether a value is `{secure: …}`, as Pulumi writes encrypted values.
-fn is_encrypted(value: &Value) -> bool {
+pub(crate) fn is_encrypted(value: &Value) -> bool {
     value
         .as_object()
         .is_some_and(|fields| fields.len() == 1 && fields.get("secure").is_some_and(Value::is_string))
