@@ -143,7 +143,7 @@ fn no_pod_starts_before_the_policies_that_guard_it() {
 }
 
 /// The stack `prod` with its secrets from the External Secrets Operator.
-fn with_external_secrets(auth: serde_json::Value) -> (phoenix_graph::Graph, pulumi_wire::Plan) {
+fn with_external_secrets(auth: &serde_json::Value) -> (phoenix_graph::Graph, pulumi_wire::Plan) {
     let mut keys = crate::support::keys("prod");
     keys.insert(
         "phoenix:secrets".to_owned(),
@@ -158,9 +158,10 @@ fn with_external_secrets(auth: serde_json::Value) -> (phoenix_graph::Graph, pulu
 
 #[test]
 fn what_the_external_secrets_operator_is_asked_for_is_as_its_snapshot_says() {
-    let (oidc, _) = with_external_secrets(serde_json::json!({"oidc": {}}));
-    let (token, _) =
-        with_external_secrets(serde_json::json!({"accessToken": {"secret": "pulumi-token", "key": "token"}}));
+    let (oidc, _) = with_external_secrets(&serde_json::json!({"oidc": {}}));
+    let (token, _) = with_external_secrets(
+        &serde_json::json!({"accessToken": {"secret": "pulumi-token", "key": "token"}}),
+    );
     let store = token
         .objects()
         .find(|object| object.id.kind == "SecretStore")
@@ -174,7 +175,7 @@ fn what_the_external_secrets_operator_is_asked_for_is_as_its_snapshot_says() {
 
 #[test]
 fn no_secret_is_asked_for_where_the_cluster_fetches_them_and_no_pod_starts_before_they_are_there() {
-    let (graph, plan) = with_external_secrets(serde_json::json!({"oidc": {}}));
+    let (graph, plan) = with_external_secrets(&serde_json::json!({"oidc": {}}));
     for object in graph.objects() {
         assert_ne!(object.id.kind, "Secret", "{}", object.id);
         assert!(object.secrets().is_empty(), "{}", object.id);
