@@ -3,11 +3,13 @@
 //! This is an edge. It asks the engine for the configuration and hands it the plan; everything
 //! between is the library, which knows neither.
 
+mod esc;
 mod kubeconfig;
 
 use std::collections::BTreeSet;
 use std::process::ExitCode;
 
+use phoenix::config::SecretsMode;
 use phoenix::{config, platform, registration};
 use pulumi_wire::proto::LogSeverity;
 use pulumi_wire::{DEFAULT_IN_FLIGHT, Deployment, Engine, Error, ExposeSecret, register, wire};
@@ -27,7 +29,7 @@ async fn run() -> Result<ExitCode, Error> {
     if let Err(error) = engine.require_version(registration::PULUMI_VERSIONS).await {
         return Err(engine.show(error, None).await);
     }
-    let deployment = engine.deployment().await?;
+    let mut deployment = engine.deployment().await?;
     let config = match read(&deployment) {
         Ok(config) => config,
         Err(problems) => {
@@ -37,6 +39,19 @@ async fn run() -> Result<ExitCode, Error> {
     };
     if let Some(problem) = config.cluster.context.as_deref().and_then(kubeconfig::problem) {
         return refuse(&engine, &deployment, &format!("from here: {problem}")).await;
+    }
+    if let SecretsMode::EscDirect(source) = &config.secrets {
+        match esc::open(source).await {
+            Ok(opened) => {
+                for warning in opened.warnings {
+                    engine.log(LogSeverity::Warning, &warning, None).await?;
+                }
+                deployment.secrets.extend(opened.secrets);
+            }
+            Err(problem) => {
+                return refuse(&engine, &deployment, &format!("with its secrets: {problem}")).await;
+            }
+        }
     }
     let plan = registration::lower(&platform::build(&config), &config);
     register(

@@ -7,9 +7,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use phoenix_graph::{Graph, Id, Object, references};
-use pulumi_wire::{Alias, AliasParent, Plan, Premise, Registration, Timeouts, Value};
+use pulumi_wire::{Alias, AliasParent, Fact, Plan, Premise, Registration, Timeouts, Value};
 
-use crate::config::{Cluster, StackConfig};
+use crate::config::StackConfig;
 use crate::names::{MCP_PORT, MEMORY, OPENMEMORY, QDRANT, QDRANT_HTTP, Workload, service_host};
 use crate::platform::SYSTEMS;
 
@@ -19,6 +19,9 @@ pub const PROVIDER_VERSION: &str = "4.25.0";
 /// The versions of Pulumi's command that find a host by its path and a stack file in its folder. `Pulumi.yaml` tells it
 /// to commands that look there; older ones do not.
 pub const PULUMI_VERSIONS: &str = ">=3.255.0";
+
+/// What the Namespace `kube-system` of a sandbox's cluster is labelled with, and of no other.
+pub const SANDBOX_LABEL: &str = "phoenix.ai/sandbox";
 
 /// The type of a system's component. One type for all: an object that moves to another system keeps its name.
 const SYSTEM: &str = "phoenix:index:System";
@@ -57,34 +60,46 @@ pub fn lower(graph: &Graph, config: &StackConfig) -> Plan {
         resources.push(registration);
     }
     Plan {
-        premises: right_cluster(&config.cluster).into_iter().collect(),
+        premises: right_cluster(config).into_iter().collect(),
         resources,
         outputs: outputs(),
     }
 }
 
-/// That the context leads to the stack's own cluster: names of contexts are given anew, a UID is not. Where the UID is
-/// not known yet, as in a new sandbox, nothing is asked.
-fn right_cluster(cluster: &Cluster) -> Option<Premise> {
-    let uid = cluster.uid.as_ref()?;
-    let context = cluster.context.as_deref().unwrap_or("of the kubeconfig");
-    Some(Premise {
+/// That the context leads to the stack's own cluster: names of contexts are given anew, a UID is not. And that a stack
+/// that may hold placeholders goes to a sandbox. Where nothing of the cluster is known, nothing is asked.
+fn right_cluster(config: &StackConfig) -> Option<Premise> {
+    let context = config.cluster.context.as_deref().unwrap_or("of the kubeconfig");
+    let identity = config.cluster.uid.as_ref().map(|uid| Fact {
+        property: ["metadata", "uid"].map(str::to_owned).to_vec(),
+        value: uid.clone(),
+        if_different: format!(
+            "the context {context} leads to another cluster than the stack's own: the UID of its Namespace kube-system \
+             is not {uid}, as phoenix:cluster.uid says. Nothing was changed in it.\n  hint: repair the context in the \
+             kubeconfig, or, if the stack is to have a new cluster, write its UID into the stack file"
+        ),
+    });
+    let sandbox = config.sandbox.then(|| Fact {
+        property: ["metadata", "labels", SANDBOX_LABEL].map(str::to_owned).to_vec(),
+        value: "true".to_owned(),
+        if_different: format!(
+            "phoenix:sandbox is true, but the context {context} leads to no sandbox: its Namespace kube-system has no \
+             label {SANDBOX_LABEL}. Nothing was changed in it.\n  hint: remove phoenix:sandbox from the stack file; \
+             `phoenix sandbox` sets it in a copy of its own"
+        ),
+    });
+    let facts: Vec<_> = identity.into_iter().chain(sandbox).collect();
+    (!facts.is_empty()).then(|| Premise {
         token: "kubernetes:core/v1:Namespace".to_owned(),
         name: "kube-system".to_owned(),
         id: "kube-system".to_owned(),
         provider: 0,
         version: Some(PROVIDER_VERSION.to_owned()),
-        property: vec!["metadata".to_owned(), "uid".to_owned()],
-        value: uid.clone(),
+        facts,
         if_unreadable: format!(
             "phoenix:cluster.context is {context}: the kubeconfig (KUBECONFIG, else ~/.kube/config) must have that \
              context, its cluster must answer, and its user may get the Namespace kube-system. `cargo phoenix doctor \
              STACK` tells what is missing. Nothing has to be removed from the state"
-        ),
-        if_different: format!(
-            "the context {context} leads to another cluster than the stack's own: the UID of its Namespace kube-system \
-             is not {uid}, as phoenix:cluster.uid says. Nothing was changed in it.\n  hint: repair the context in the \
-             kubeconfig, or, if the stack is to have a new cluster, write its UID into the stack file"
         ),
     })
 }

@@ -4,9 +4,12 @@
     reason = "tests start the program and look at what it leaves"
 )]
 
+mod esc;
+
 use std::collections::BTreeMap;
 use std::process::Output;
 
+use phoenix::registration::SANDBOX_LABEL;
 use pulumi_wire::Value;
 use pulumi_wire::fake::{FakeEngine, Script};
 use tokio::process::Command;
@@ -17,7 +20,19 @@ const CLUSTER: &str =
 
 /// An engine whose cluster has this UID.
 fn in_cluster(script: Script, uid: &str) -> Script {
-    let metadata = BTreeMap::from([("uid".to_owned(), Value::from(uid))]);
+    namespace(script, BTreeMap::from([("uid".to_owned(), Value::from(uid))]))
+}
+
+/// An engine whose cluster is a sandbox's.
+fn in_sandbox(script: Script) -> Script {
+    let label = BTreeMap::from([(SANDBOX_LABEL.to_owned(), Value::from("true"))]);
+    namespace(
+        script,
+        BTreeMap::from([("labels".to_owned(), Value::Object(label))]),
+    )
+}
+
+fn namespace(script: Script, metadata: BTreeMap<String, Value>) -> Script {
     script.existing(
         "kube-system",
         &BTreeMap::from([("metadata".to_owned(), Value::Object(metadata))]),
@@ -26,7 +41,12 @@ fn in_cluster(script: Script, uid: &str) -> Script {
 
 /// Every key of a stack that needs nothing more, and its cluster.
 fn complete() -> Script {
-    let engine = in_cluster(FakeEngine::up(), "7f4a2c1e-5b0d-4e8a-9c36-1d2e3f405162");
+    complete_for(FakeEngine::up())
+}
+
+/// The same for an engine that does something else than an update.
+fn complete_for(engine: Script) -> Script {
+    let engine = in_cluster(engine, "7f4a2c1e-5b0d-4e8a-9c36-1d2e3f405162");
     let keys = [
         ("environment", "dev"),
         ("cluster", CLUSTER),
@@ -59,12 +79,18 @@ fn with_secrets(script: Script) -> Script {
 }
 
 async fn run(fake: &FakeEngine) -> Output {
+    run_with(fake, &[]).await
+}
+
+/// The program with these variables besides those of the engine.
+async fn run_with(fake: &FakeEngine, variables: &[(&str, &str)]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_phoenix-program"));
     let kubeconfig = tempfile::NamedTempFile::new().unwrap();
     let contexts = "contexts: [{name: somewhere}, {name: phoenix-sandbox-a}]";
     std::fs::write(kubeconfig.path(), contexts).unwrap();
     command.env_clear().envs(fake.environment());
     command.env("KUBECONFIG", kubeconfig.path());
+    command.envs(variables.iter().copied());
     command.output().await.unwrap()
 }
 
@@ -195,11 +221,19 @@ async fn a_placeholder_is_refused_outside_the_sandbox_only() {
             .code(),
         Some(32)
     );
-    let sandbox = postgres_unknown(with_secrets(complete()))
-        .config("phoenix:sandbox", "true")
-        .start()
-        .await;
+    let marked = || postgres_unknown(with_secrets(complete())).config("phoenix:sandbox", "true");
+    let sandbox = in_sandbox(marked()).start().await;
     assert!(run(&sandbox).await.status.success(), "{}", logged(&sandbox));
+
+    // A context may have any name; what it leads to says whether it is a sandbox.
+    let elsewhere = marked().start().await;
+    assert_eq!(run(&elsewhere).await.status.code(), Some(32));
+    let told = logged(&elsewhere);
+    assert!(
+        told.contains("the context phoenix-sandbox-a leads to no sandbox"),
+        "{told}"
+    );
+    assert_eq!(elsewhere.registrations().len(), 2, "the stack and its provider");
 }
 
 #[tokio::test]

@@ -24,7 +24,7 @@ pub mod wire;
 pub use deployment::Deployment;
 pub use engine::Engine;
 pub use error::{Answer, Error, InputProblem};
-pub use plan::{Alias, AliasParent, Kind, Plan, Premise, Registration, Timeouts};
+pub use plan::{Alias, AliasParent, Fact, Kind, Plan, Premise, Registration, Timeouts};
 pub use register::{DEFAULT_IN_FLIGHT, Registered, register};
 pub use secrecy::{ExposeSecret, SecretString};
 pub use value::{DecodeError, EncodeError, JsonError, Sealed, UnknownKind, Value, from_wire, to_wire};

@@ -37,13 +37,20 @@ pub struct Premise {
     /// The version of the provider's plugin: semver without a "v".
     #[serde(skip_serializing_if = "Option::is_none")]
     pub version: Option<String>,
-    /// The property that is looked at: the keys that lead to it.
+    /// What must be so of it.
+    pub facts: Vec<Fact>,
+    /// The way out for a person when it cannot be read at all.
+    pub if_unreadable: String,
+}
+
+/// A property that must have a certain text.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Fact {
+    /// The keys that lead to the property.
     pub property: Vec<String>,
     /// The text that it must have.
     pub value: String,
-    /// The way out for a person when it cannot be read at all.
-    pub if_unreadable: String,
-    /// What it means when it has another text, and the way out.
+    /// What it means for a person when it has another, and the way out.
     pub if_different: String,
 }
 

@@ -4,7 +4,7 @@
 //! first. That keeps the order of the state as steady as a concurrent run can be. It promises that nothing is
 //! registered when an input cannot be sent, and that the end is signalled only when all went well. It does not know
 //! why the resources are wanted, and it reads nothing of what they turn out to be but their URN and id.
-//! Of what a premise names it reads the one property that the premise is about.
+//! Of what a premise names it reads the properties that the premise is about.
 //!
 //! [`request`] turns a registration into the engine's words, [`schedule`] knows what may start.
 
@@ -22,7 +22,7 @@ use tonic::{Code, Status};
 use crate::deployment::Deployment;
 use crate::engine::Engine;
 use crate::error::{Answer, Error, InputProblem};
-use crate::plan::{Plan, Premise, Registration};
+use crate::plan::{Fact, Plan, Premise, Registration};
 use crate::proto::{
     RegisterResourceOutputsRequest, RegisterResourceRequest, RegisterResourceResponse, RegistrationResult,
 };
@@ -198,12 +198,14 @@ impl Run<'_> {
             },
             Ok(answer) => {
                 let properties = answer.into_inner().properties.unwrap_or_default();
-                match text_at(properties, &premise.property) {
-                    Some(found) if found == premise.value => return Ok(()),
-                    found => Error::Premise {
-                        found: found.unwrap_or_else(|| "nothing".to_owned()),
-                        meaning: premise.if_different.clone(),
-                    },
+                let found = |fact: &Fact| text_at(&properties, &fact.property);
+                let is_so = |fact: &&Fact| found(fact) == Some(fact.value.as_str());
+                let Some(fact) = premise.facts.iter().find(|fact| !is_so(fact)) else {
+                    return Ok(());
+                };
+                Error::Premise {
+                    found: found(fact).unwrap_or("nothing").to_owned(),
+                    meaning: fact.if_different.clone(),
                 }
             }
         };
@@ -319,15 +321,15 @@ impl Run<'_> {
 }
 
 /// The text to which these keys lead.
-fn text_at(mut properties: prost_types::Struct, keys: &[String]) -> Option<String> {
+fn text_at<'a>(mut properties: &'a prost_types::Struct, keys: &[String]) -> Option<&'a str> {
     let (last, before) = keys.split_last()?;
     for key in before {
-        match properties.fields.remove(key)?.kind? {
+        match properties.fields.get(key)?.kind.as_ref()? {
             Kind::StructValue(inner) => properties = inner,
             _ => return None,
         }
     }
-    match properties.fields.remove(last)?.kind? {
+    match properties.fields.get(last)?.kind.as_ref()? {
         Kind::StringValue(text) => Some(text),
         _ => None,
     }

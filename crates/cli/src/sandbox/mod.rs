@@ -297,6 +297,7 @@ impl Sandbox {
         let cluster = sandbox.running_cluster(&boot)?;
         sandbox.identity = sandbox.home.identity().unwrap_or(sandbox.identity);
         sandbox.identity.cluster_uid = Some(cluster.uid()?);
+
         sandbox.home.remember(&sandbox.identity)?;
         define(&cluster, &definitions)?;
         if options.deploy {

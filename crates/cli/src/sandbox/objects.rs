@@ -1,11 +1,12 @@
-//! What every sandbox's cluster holds before anything is deployed: nodes, storage classes and the
-//! namespaces that a stack finds in a real cluster and must not make.
+//! What every sandbox's cluster holds before anything is deployed: nodes, storage classes, the namespaces that a stack
+//! finds in a real cluster and must not make, and the mark by which the program knows a sandbox.
 //!
 //! Promises: pure, the same objects every time. The numbers are generous on purpose: a sandbox shows
 //! whether a stack's shape is right, not whether a cluster is large enough.
 
 use std::collections::BTreeSet;
 
+use phoenix::registration::SANDBOX_LABEL;
 use serde_json::{Value, json};
 
 /// The zones; every one has the same nodes.
@@ -34,7 +35,17 @@ pub fn all() -> Vec<Value> {
     let namespaces = FOREIGN_NAMESPACES.iter().map(
         |name| json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": name, "labels": { "name": name } } }),
     );
-    nodes().into_iter().chain(storage()).chain(namespaces).collect()
+    let all = nodes().into_iter().chain(storage()).chain(namespaces);
+    all.chain([mark()]).collect()
+}
+
+/// The mark by which the program knows a sandbox's cluster.
+fn mark() -> Value {
+    json!({
+        "apiVersion": "v1",
+        "kind": "Namespace",
+        "metadata": { "name": "kube-system", "labels": { SANDBOX_LABEL: "true" } },
+    })
 }
 
 /// The simulated nodes: in every zone two with accelerators and two without.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use pulumi_wire::fake::{FakeEngine, Script};
-use pulumi_wire::{Error, Plan, Premise, Registration, Value};
+use pulumi_wire::{Error, Fact, Plan, Premise, Registration, Value};
 
 use super::{properties, run, story};
 
@@ -20,19 +20,32 @@ fn plan() -> Plan {
             id: "here".to_owned(),
             provider: 0,
             version: None,
-            property: vec!["metadata".to_owned(), "serial".to_owned()],
-            value: "17".to_owned(),
+            facts: vec![
+                fact(&["kind"], "disk machine", "this is a toaster"),
+                fact(&["metadata", "serial"], "17", "this is another machine"),
+            ],
             if_unreadable: "switch it on".to_owned(),
-            if_different: "this is another machine".to_owned(),
         }],
         resources: vec![Registration::custom("pulumi:providers:disk", "provider"), disk],
         ..Plan::default()
     }
 }
 
+fn fact(property: &[&str], value: &str, if_different: &str) -> Fact {
+    Fact {
+        property: property.iter().map(|&key| key.to_owned()).collect(),
+        value: value.to_owned(),
+        if_different: if_different.to_owned(),
+    }
+}
+
 fn machine(script: Script, serial: Value) -> Script {
     let metadata = BTreeMap::from([("serial".to_owned(), serial)]);
-    script.existing("here", &properties(&[("metadata", Value::Object(metadata))]))
+    let kind = Value::from("disk machine");
+    script.existing(
+        "here",
+        &properties(&[("kind", kind), ("metadata", Value::Object(metadata))]),
+    )
 }
 
 #[tokio::test]
@@ -68,6 +81,14 @@ async fn where_it_is_not_so_nothing_else_is_registered() {
         assert!(!story(&fake).contains(&"register data".to_owned()));
         assert!(!story(&fake).contains(&"end".to_owned()));
     }
+}
+
+#[tokio::test]
+async fn the_first_fact_that_is_not_so_is_told() {
+    let other = properties(&[("kind", Value::from("toaster"))]);
+    let fake = FakeEngine::up().existing("here", &other).start().await;
+    run(&fake, &plan()).await.expect_err("it is no machine");
+    assert_eq!(fake.logs()[0].1, "this is a toaster (found: toaster)");
 }
 
 #[tokio::test]

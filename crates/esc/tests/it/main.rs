@@ -1,0 +1,356 @@
+//! A client against a service in this process: what it asks, what it gives back, and what it says of every kind of trouble.
+
+use std::time::Duration;
+
+use phoenix_esc::fake::{FakeService, Script, Trouble};
+use phoenix_esc::{Client, Environment, Error, ExposeSecret as _, Patience, SecretString, Unfit, Values};
+use serde_json::json;
+
+const TOKEN: &str = "pul-canary-0f3a";
+const LIFETIME: Duration = Duration::from_mins(15);
+
+/// Pauses of a millisecond; nothing here waits for long.
+const QUICK: Patience = Patience {
+    attempt: Duration::from_secs(20),
+    total: Duration::from_mins(1),
+    attempts: 3,
+    pause: Duration::from_millis(1),
+};
+
+fn environment() -> Environment {
+    Environment {
+        organization: "acme".to_owned(),
+        project: "shop".to_owned(),
+        name: "prod".to_owned(),
+        version: None,
+    }
+}
+
+fn service() -> Script {
+    FakeService::with("acme/shop/prod", TOKEN).secret("pulumiConfig", "shop:key", "canary-value")
+}
+
+fn client(address: &str, token: &str, patience: Patience) -> Client {
+    Client::new(address, SecretString::from(token))
+        .unwrap()
+        .with_patience(patience)
+}
+
+async fn open(service: &FakeService) -> Result<Values, Error> {
+    client(service.address(), TOKEN, QUICK)
+        .open(&environment(), LIFETIME)
+        .await
+}
+
+/// What a person is told, after a look for what nobody may be told.
+async fn told(script: Script) -> (String, usize) {
+    let service = script.start().await;
+    let error = open(&service).await.unwrap_err();
+    let told = error.to_string().replace(service.address(), "ADDRESS");
+    for shown in [&told, &format!("{error:?}")] {
+        assert!(!shown.contains("canary"), "{shown}");
+    }
+    (told, service.requests().len())
+}
+
+#[tokio::test]
+async fn an_environment_is_opened_and_read_with_the_two_calls() {
+    let service = service().start().await;
+    let values = open(&service).await.unwrap();
+    let key = values.secret_text(&["pulumiConfig", "shop:key"]).unwrap();
+    assert_eq!(key.expose_secret(), "canary-value");
+    assert_eq!(
+        values.secret_text(&["pulumiConfig", "shop:other"]).unwrap_err(),
+        Unfit::Missing
+    );
+    assert!(!format!("{values:?}").contains("canary"));
+    let requests = service.requests();
+    let lines: Vec<_> = requests
+        .iter()
+        .map(|request| format!("{} {}", request.method, request.target))
+        .collect();
+    assert_eq!(
+        lines,
+        [
+            "POST /api/esc/environments/acme/shop/prod/open?duration=900s",
+            "GET /api/esc/environments/acme/shop/prod/open/session-1",
+        ]
+    );
+    assert_eq!(requests[0].headers["content-length"], "0");
+    for request in &requests {
+        assert_eq!(request.headers["authorization"], format!("token {TOKEN}"));
+        assert_eq!(request.headers["accept"], "application/vnd.pulumi+8");
+    }
+}
+
+#[tokio::test]
+async fn a_version_is_opened_under_its_number_or_tag() {
+    let service = FakeService::with("acme/shop/prod@stable", TOKEN).start().await;
+    let environment = Environment {
+        version: Some("stable".to_owned()),
+        ..environment()
+    };
+    let client = client(service.address(), TOKEN, QUICK);
+    client.open(&environment, LIFETIME).await.unwrap();
+    assert!(
+        service.requests()[0]
+            .target
+            .starts_with("/api/esc/environments/acme/shop/prod/versions/stable/open?")
+    );
+}
+
+#[tokio::test]
+async fn names_that_lead_elsewhere_are_not_asked_for() {
+    let service = service().start().await;
+    let client = client(service.address(), TOKEN, QUICK);
+    for name in ["..", "prod/open", "prod?x", "", "pr od", "%2e%2e"] {
+        let environment = Environment {
+            name: name.to_owned(),
+            ..environment()
+        };
+        let error = client.open(&environment, LIFETIME).await.unwrap_err();
+        assert!(matches!(error, Error::Name(_)), "{name}: {error}");
+    }
+    assert!(service.requests().is_empty());
+}
+
+#[tokio::test]
+async fn each_refusal_is_told_with_the_way_out() {
+    let diagnostics = json!({"code": 400, "message": "Bad Request", "diagnostics": [
+        {"range": {"environment": "shop/common", "begin": {"line": 4, "column": 9, "byte": 40}, "end": {"line": 4, "column": 20, "byte": 51}},
+         "summary": "no such property: keys.openai", "severity": "error"},
+        {"summary": "assuming role: access denied", "detail": "the role does not trust acme"},
+    ]});
+    let mut text = String::new();
+    for (what, trouble) in [
+        (
+            "a definition that is wrong",
+            Trouble::answer(400, diagnostics.to_string()),
+        ),
+        ("a bad request", Trouble::refusal(400, "invalid duration")),
+        (
+            "a wrong token",
+            Trouble::refusal(401, &format!("Unauthorized: {TOKEN} is not valid")),
+        ),
+        (
+            "a missing permission",
+            Trouble::refusal(403, "Forbidden: needs environment:open"),
+        ),
+        (
+            "an environment that is not there",
+            Trouble::refusal(404, "Not Found: Environment not found"),
+        ),
+        ("a conflict", Trouble::refusal(409, "Conflict")),
+        (
+            "something else",
+            Trouble::answer(418, "<html>canary teapot</html>"),
+        ),
+        (
+            "another address",
+            Trouble::Answer(
+                307,
+                vec![("location", "https://evil.example.com/".to_owned())],
+                String::new(),
+            ),
+        ),
+        ("no JSON", Trouble::answer(200, "<html>canary</html>")),
+        ("no session", Trouble::answer(200, "{}")),
+        (
+            "a session that leads elsewhere",
+            Trouble::answer(200, r#"{"id": "../../canary"}"#),
+        ),
+        (
+            "errors in an opened environment",
+            Trouble::answer(
+                200,
+                r#"{"id": "s", "diagnostics": [{"summary": "cannot log in", "path": "values.aws"}]}"#,
+            ),
+        ),
+    ] {
+        let (told, requests) = told(service().trouble(trouble)).await;
+        assert_eq!(requests, 1, "{what} does not get better by asking again");
+        for part in ["# ", what, "\n", &told, "\n\n"] {
+            text.push_str(part);
+        }
+    }
+    insta::assert_snapshot!(text.trim_end());
+}
+
+#[tokio::test]
+async fn values_that_cannot_be_read_are_not_repeated() {
+    for body in [
+        r#"{"properties": {"a": "canary"}}"#,
+        r#"{"properties": {"a": {"value": "canary""#,
+        "canary",
+    ] {
+        let (told, requests) = told(service().well().trouble(Trouble::answer(200, body))).await;
+        assert!(told.contains("does not speak as ESC does"), "{told}");
+        assert_eq!(requests, 2);
+    }
+}
+
+#[tokio::test]
+async fn passing_trouble_is_overcome() {
+    let at_once = || vec![("retry-after", "0".to_owned())];
+    for trouble in [
+        Trouble::answer(500, "canary"),
+        Trouble::answer(502, ""),
+        Trouble::answer(503, ""),
+        Trouble::answer(504, ""),
+        Trouble::Answer(429, at_once(), String::new()),
+        Trouble::Cut,
+    ] {
+        // Once at the opening, and twice at the reading.
+        let service = service()
+            .trouble(trouble.clone())
+            .well()
+            .trouble(trouble.clone())
+            .trouble(trouble.clone())
+            .start()
+            .await;
+        open(&service)
+            .await
+            .unwrap_or_else(|error| panic!("{trouble:?}: {error}"));
+        assert_eq!(service.requests().len(), 5, "{trouble:?}");
+    }
+}
+
+#[tokio::test]
+async fn patience_has_an_end() {
+    let three = |trouble: Trouble| {
+        service()
+            .trouble(trouble.clone())
+            .trouble(trouble.clone())
+            .trouble(trouble)
+    };
+    let (said, requests) = told(three(Trouble::answer(503, "canary"))).await;
+    assert_eq!(requests, 3);
+    assert_eq!(
+        said,
+        "ESC at ADDRESS could not be asked for acme/shop/prod: it answers 503 Service Unavailable (attempt 3)\n  hint: look \
+         whether the service is up and reached from here (HTTPS_PROXY, NO_PROXY), and run this again"
+    );
+    let (said, requests) = told(three(Trouble::Cut)).await;
+    assert_eq!(requests, 3);
+    assert!(said.contains("its answer is cut off"), "{said}");
+}
+
+#[tokio::test]
+async fn a_longer_wait_than_there_is_time_for_is_not_begun() {
+    let hour = vec![("retry-after", "3600".to_owned())];
+    let (told, requests) = told(service().trouble(Trouble::Answer(429, hour, String::new()))).await;
+    assert_eq!(requests, 1);
+    assert!(
+        told.contains("429 Too Many Requests and asks to wait 3600 s, but all of it may take 60 s"),
+        "{told}"
+    );
+}
+
+#[tokio::test]
+async fn silence_ends_with_the_attempt() {
+    let service = service()
+        .trouble(Trouble::Silence)
+        .trouble(Trouble::Silence)
+        .start()
+        .await;
+    let hasty = Patience {
+        attempt: Duration::from_millis(30),
+        attempts: 2,
+        ..QUICK
+    };
+    let client = client(service.address(), TOKEN, hasty);
+    let error = client.open(&environment(), LIFETIME).await.unwrap_err();
+    assert_eq!(service.requests().len(), 2);
+    assert!(
+        error
+            .to_string()
+            .contains("there is no whole answer within 30 ms (attempt 2)"),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn nobody_at_the_address_is_told() {
+    let service = service().start().await;
+    let address = service.address().to_owned();
+    // A port that was free a moment ago, and is let go again.
+    let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let nobody = format!("http://{}", listener.local_addr().unwrap());
+    drop(listener);
+    assert_ne!(address, nobody);
+    let client = client(&nobody, TOKEN, QUICK);
+    let error = client.open(&environment(), LIFETIME).await.unwrap_err();
+    let told = error.to_string();
+    assert!(
+        told.contains(&nobody) && told.contains("there is no answer (") && told.contains("(attempt 3)"),
+        "{told}"
+    );
+}
+
+#[tokio::test]
+async fn a_huge_answer_is_not_read_to_its_end() {
+    let huge = "x".repeat(9 << 20);
+    let (told, requests) = told(service().well().trouble(Trouble::answer(200, huge))).await;
+    assert_eq!(requests, 2);
+    assert_eq!(
+        told,
+        "ESC answers with more than 8388608 bytes for acme/shop/prod, which no environment should hold"
+    );
+}
+
+#[tokio::test]
+async fn warnings_do_not_stop_an_opening() {
+    let service = service().warning("a provider is deprecated").start().await;
+    let values = open(&service).await.unwrap();
+    assert_eq!(values.warnings(), ["acme/shop/prod: a provider is deprecated"]);
+}
+
+#[test]
+fn an_address_that_would_give_the_token_away_is_refused_and_not_repeated() {
+    for (address, told) in [
+        ("", "is no URL"),
+        ("canary", "is no URL"),
+        ("https://canary:secret@api.pulumi.com", "has a login in it"),
+        ("https://canary@api.pulumi.com", "has a login in it"),
+        ("http://canary.example.com", "would travel openly"),
+        ("http://127.0.0.1.canary.example.com", "would travel openly"),
+        ("ftp://canary.example.com", "would travel openly"),
+        ("file:///canary", "names no host"),
+        ("https://api.pulumi.com/canary", "more than a host and a port"),
+        ("https://api.pulumi.com?canary", "more than a host and a port"),
+    ] {
+        let error = Client::new(address, SecretString::from(TOKEN)).unwrap_err();
+        let shown = format!("{error} {error:?}");
+        assert!(
+            shown.contains(told) && !shown.contains("canary"),
+            "{address}: {shown}"
+        );
+    }
+    for address in [
+        "http://127.0.0.1:1",
+        "http://localhost",
+        "http://[::1]:8080",
+        "https://api.pulumi.com/",
+    ] {
+        let client = Client::new(address, SecretString::from(TOKEN)).unwrap();
+        assert!(!format!("{client:?}").contains("canary"), "{client:?}");
+    }
+}
+
+#[test]
+fn a_token_that_cannot_be_sent_is_refused_and_not_repeated() {
+    for token in [
+        "",
+        "pul-canary\n",
+        "pul canary",
+        "pul-cänary",
+        "a\r\nX-Canary: canary",
+    ] {
+        let error = Client::new("http://127.0.0.1:1", SecretString::from(token)).unwrap_err();
+        let shown = format!("{error} {error:?}").to_lowercase();
+        assert!(
+            shown.contains("the access token for esc") && !shown.contains("canary"),
+            "{shown}"
+        );
+    }
+}

@@ -1,0 +1,229 @@
+//! Mode `esc-direct`: the real program opens an environment of a service in this process. What is wrong with it is told
+//! through the engine before anything is registered, and no value and no token is in anything that is said.
+
+use std::process::Output;
+
+use phoenix::config::secret::{INVENTORY, SecretRow};
+use phoenix_esc::fake::{FakeService, Script as Service, Trouble};
+use pulumi_wire::fake::{FakeEngine, Script};
+use pulumi_wire::{Value, from_wire};
+use serde_json::json;
+
+use crate::{complete, complete_for, logged, run_with, with_secrets};
+
+const TOKEN: &str = "pul-canary-8d21";
+
+/// An environment with every secret of the inventory.
+fn environment() -> Service {
+    INVENTORY
+        .iter()
+        .fold(FakeService::with("acme/phoenix/prod", TOKEN), |service, row| {
+            service.secret(
+                "pulumiConfig",
+                &format!("phoenix:{}", row.key),
+                &format!("canary-of-{}", row.key),
+            )
+        })
+}
+
+fn in_esc(engine: Script, url: &str) -> Script {
+    let secrets = json!({"mode": "esc-direct", "environment": "acme/phoenix/prod", "url": url});
+    engine.config("phoenix:secrets", &secrets.to_string())
+}
+
+/// What the program said on its way out, after a look for what nobody may be told.
+fn said(output: &Output, engine: &FakeEngine) -> String {
+    let said = format!(
+        "{}{}{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr),
+        logged(engine)
+    );
+    assert!(!said.contains("canary"), "{said}");
+    said
+}
+
+/// What was registered in the place of a secret.
+fn registered(engine: &FakeEngine, row: &SecretRow) -> Option<Value> {
+    let secret = engine.registrations().into_iter().find(|request| {
+        request.r#type == "kubernetes:core/v1:Secret" && request.name.ends_with(&format!("/{}", row.secret))
+    })?;
+    let mut inputs = from_wire(secret.object?).unwrap();
+    match inputs.remove("stringData")? {
+        Value::Object(mut data) => data.remove(row.data_key),
+        _ => None,
+    }
+}
+
+/// What a person is told when the service is like this.
+async fn refused(service: Service, token: Option<&str>) -> String {
+    let service = service.start().await;
+    let engine = in_esc(complete(), service.address()).start().await;
+    let mut variables = vec![("RUST_LOG", "trace")];
+    variables.extend(token.map(|token| ("PHOENIX_ESC_TOKEN", token)));
+    let output = run_with(&engine, &variables).await;
+    let said = said(&output, &engine);
+    assert_eq!(
+        output.status.code(),
+        Some(32),
+        "the engine has told the person: {said}"
+    );
+    assert!(engine.registrations().is_empty(), "nothing is registered");
+    said.replace(service.address(), "ADDRESS")
+}
+
+#[tokio::test]
+async fn secrets_come_from_the_environment_in_up_and_in_preview() {
+    for engine in [FakeEngine::up(), FakeEngine::preview()] {
+        let service = environment().warning("a login is deprecated").start().await;
+        let engine = in_esc(complete_for(engine), service.address()).start().await;
+        let output = run_with(&engine, &[("PHOENIX_ESC_TOKEN", TOKEN), ("RUST_LOG", "trace")]).await;
+        let said = said(&output, &engine);
+        assert!(output.status.success(), "{said}");
+        assert_eq!(said, "acme/phoenix/prod: a login is deprecated");
+        assert_eq!(service.requests().len(), 2);
+        // The values are where they belong, as secrets.
+        for row in INVENTORY {
+            let canary = Value::from(format!("canary-of-{}", row.key).as_str());
+            assert_eq!(
+                registered(&engine, row),
+                Some(Value::secret(canary)),
+                "{}",
+                row.key
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_token_is_read_in_this_mode_only() {
+    let service = environment().start().await;
+    let engine = with_secrets(complete()).start().await;
+    let output = run_with(&engine, &[("PHOENIX_ESC_TOKEN", "no\ntoken")]).await;
+    assert!(output.status.success(), "{output:?} {}", logged(&engine));
+    assert!(service.requests().is_empty());
+}
+
+#[tokio::test]
+async fn every_value_that_will_not_do_is_told_with_its_key_and_environment() {
+    let map = "pulumiConfig";
+    let wrong = environment()
+        .without(map, "phoenix:openaiApiKey")
+        .secret(map, "openaiApiKey", "canary-without-namespace")
+        .value(
+            map,
+            "phoenix:postgresConnectionString",
+            json!({"value": 4711, "secret": true}),
+        )
+        .secret(map, "phoenix:mem0EncryptionKey", "  ")
+        .secret(map, "phoenix:qdrantApiKey", "canary-with-line-break\n")
+        .value(
+            map,
+            "phoenix:qdrantReadOnlyApiKey",
+            json!({"value": "canary-in-clear"}),
+        );
+    let told = refused(wrong, Some(TOKEN)).await;
+    assert!(!told.contains("4711"), "{told}");
+    insta::assert_snapshot!(told);
+}
+
+#[tokio::test]
+async fn values_that_are_missing_or_unknown_are_told_each() {
+    let map = "pulumiConfig";
+    let unknown = json!({"unknown": true, "secret": true});
+    let told = refused(
+        environment()
+            .value(map, "phoenix:qdrantApiKey", unknown)
+            .without(map, "phoenix:openaiApiKey"),
+        Some(TOKEN),
+    )
+    .await;
+    insta::assert_snapshot!(told);
+    let told = refused(FakeService::with("acme/phoenix/prod", TOKEN), Some(TOKEN)).await;
+    for row in INVENTORY {
+        let line = format!(
+            "pulumiConfig[\"phoenix:{}\"] is missing, because there is no map pulumiConfig. {}",
+            row.key, row.purpose
+        );
+        assert!(told.contains(&line), "{told}");
+    }
+}
+
+#[tokio::test]
+async fn each_way_of_not_getting_in_is_told() {
+    let mut text = String::new();
+    for (what, service, token) in [
+        ("no token", environment(), None),
+        ("an empty token", environment(), Some("")),
+        ("a token with a line break", environment(), Some("pul-canary\n")),
+        ("a wrong token", environment(), Some("pul-canary-of-somebody-else")),
+        (
+            "another environment",
+            FakeService::with("acme/phoenix/staging", TOKEN),
+            Some(TOKEN),
+        ),
+        (
+            "no permission",
+            environment().trouble(Trouble::refusal(403, "Forbidden: needs environment:open")),
+            Some(TOKEN),
+        ),
+        (
+            "a definition that is wrong",
+            environment().trouble(Trouble::answer(
+                400,
+                r#"{"code": 400, "message": "Bad Request", "diagnostics": [{"summary": "unknown property", "range":
+                   {"environment": "phoenix/common", "begin": {"line": 3, "column": 7, "byte": 30}, "end": {"line": 3, "column": 9, "byte": 32}}}]}"#,
+            )),
+            Some(TOKEN),
+        ),
+        (
+            "something else that answers",
+            environment().trouble(Trouble::answer(200, "<html>canary</html>")),
+            Some(TOKEN),
+        ),
+        (
+            "no time",
+            environment().trouble(Trouble::Answer(
+                429,
+                vec![("retry-after", "7200".to_owned())],
+                String::new(),
+            )),
+            Some(TOKEN),
+        ),
+    ] {
+        let told = refused(service, token).await;
+        for part in ["# ", what, "\n", &told, "\n\n"] {
+            text.push_str(part);
+        }
+    }
+    insta::assert_snapshot!(text.trim_end());
+}
+
+#[tokio::test]
+async fn an_unreachable_service_is_told() {
+    let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let nobody = format!("http://{}", listener.local_addr().unwrap());
+    drop(listener);
+    let engine = in_esc(complete(), &nobody).start().await;
+    let output = run_with(&engine, &[("PHOENIX_ESC_TOKEN", TOKEN)]).await;
+    assert_eq!(output.status.code(), Some(32));
+    assert!(engine.registrations().is_empty());
+    let said = said(&output, &engine);
+    assert!(
+        said.contains(&format!(
+            "ESC at {nobody} could not be asked for acme/phoenix/prod: there is no answer"
+        )) && said.contains("(attempt 5)"),
+        "{said}"
+    );
+}
+
+#[tokio::test]
+async fn a_login_in_the_address_is_refused_and_not_repeated() {
+    let engine = in_esc(complete(), "https://somebody:canary@esc.example.com")
+        .start()
+        .await;
+    let output = run_with(&engine, &[("PHOENIX_ESC_TOKEN", TOKEN)]).await;
+    assert_eq!(output.status.code(), Some(32));
+    let said = said(&output, &engine);
+    assert!(said.contains("phoenix:secrets.url is not https://HOST"), "{said}");
+}
