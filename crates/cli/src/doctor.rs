@@ -17,6 +17,7 @@ use crate::stack::{Invalid, Stack};
 use crate::stack_file::StackFile;
 
 pub(crate) mod cluster;
+mod environment;
 mod existing;
 mod identity;
 mod mesh;
@@ -113,6 +114,7 @@ pub async fn examine(checkout: &Checkout, stack: Option<&str>) -> anyhow::Result
         if let (Some(_), Ok(loaded)) = (&stack, &loaded) {
             checks.push(placeholders(loaded));
             checks.push(secrets(loaded));
+            checks.extend(environment::examine(loaded));
         }
         if stack.is_some() {
             let asked = match &loaded {

@@ -186,6 +186,11 @@ impl Subject {
 pub fn source(mode: &SecretsMode) -> Option<String> {
     let (who, environment) = match mode {
         SecretsMode::Local => return None,
+        SecretsMode::PulumiEsc => {
+            return Some(
+                "the ESC environments that the stack file imports, which Pulumi's engine opens".to_owned(),
+            );
+        }
         SecretsMode::EscDirect(direct) => ("the program", &direct.environment),
         SecretsMode::ExternalSecrets(external) => (
             "the External Secrets Operator in the cluster",
