@@ -360,7 +360,8 @@ pub struct RawPostgres {
 #[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct RawSecrets {
-    /// `local`: from the stack's own encrypted configuration (`pulumi config set --secret`). `esc-direct`: from an
+    /// `local`: from the stack's own encrypted configuration (`pulumi config set --secret`). `pulumi-esc`: from the
+    /// environments of Pulumi ESC that the stack file imports with `environment:`, which only a state on Pulumi Cloud allows. `esc-direct`: from an
     /// environment of Pulumi ESC that the program opens itself, for stacks whose state is not on Pulumi Cloud.
     /// `external-secrets`: from such an environment, which the External Secrets Operator opens in the cluster; no value passes
     /// through Pulumi.
@@ -426,6 +427,8 @@ pub struct RawStoreToken {
 pub enum RawSecretsMode {
     /// From the stack's own encrypted configuration.
     Local,
+    /// From the environments of Pulumi ESC that the stack file imports, which Pulumi's engine opens.
+    PulumiEsc,
     /// From an environment of Pulumi ESC that the program opens itself.
     EscDirect,
     /// From an environment of Pulumi ESC that the External Secrets Operator opens in the cluster.

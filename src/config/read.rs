@@ -63,7 +63,8 @@ fn are_elsewhere(keys: &BTreeMap<String, Value>) -> bool {
         .iter()
         .find(|(key, _)| own_key(key) == Some("secrets"))
         .and_then(|(_, value)| RawSecrets::deserialize(value).ok());
-    raw.is_some_and(|raw| raw.mode != RawSecretsMode::Local)
+    // What the engine opens arrives as the stack's own configuration.
+    raw.is_some_and(|raw| ![RawSecretsMode::Local, RawSecretsMode::PulumiEsc].contains(&raw.mode))
 }
 
 /// Secrets that the stack holds although they come from ESC: nobody could tell which of two values is meant.

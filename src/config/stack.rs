@@ -278,17 +278,12 @@ pub struct Postgres {
 pub enum SecretsMode {
     /// From the stack's own encrypted configuration.
     Local,
+    /// From the environments of Pulumi ESC that the stack file imports, which Pulumi's engine opens.
+    PulumiEsc,
     /// From an environment of Pulumi ESC that the program opens itself.
     EscDirect(EscDirect),
     /// From an environment of Pulumi ESC that the External Secrets Operator opens in the cluster.
     ExternalSecrets(ExternalSecrets),
-}
-
-impl SecretsMode {
-    /// Whether the values come from elsewhere than the stack's own configuration.
-    pub fn is_elsewhere(&self) -> bool {
-        !matches!(self, Self::Local)
-    }
 }
 
 /// What the program opens in Pulumi ESC.

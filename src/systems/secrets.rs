@@ -19,7 +19,7 @@ pub fn build(mode: &SecretsMode) -> Graph {
     let mut graph = Graph::of(SYSTEM);
     let source = match mode {
         SecretsMode::Local => "pulumi-config",
-        SecretsMode::EscDirect(_) => "pulumi-esc",
+        SecretsMode::PulumiEsc | SecretsMode::EscDirect(_) => "pulumi-esc",
         SecretsMode::ExternalSecrets(config) => {
             external::add(&mut graph, config);
             return graph;

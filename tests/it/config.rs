@@ -610,6 +610,41 @@ fn what_may_be_a_pasted_secret_is_not_repeated() {
 }
 
 #[test]
+fn the_environments_of_esc_give_every_secret_in_both_shapes_and_hold_none() {
+    for name in ["staging", "prod"] {
+        let path = crate::support::root().join(format!("stacks/esc/{name}.yaml"));
+        let documents = phoenix_cli::yaml::read(&std::fs::read_to_string(path).unwrap()).unwrap();
+        let values = &documents[0].value["values"];
+        let count = |pointer: &str| values.pointer(pointer).unwrap().as_object().unwrap().len();
+        for row in secret::INVENTORY {
+            let reference = json!(format!("${{secrets.{}}}", row.key));
+            assert_eq!(values["pulumiConfig"][row.full_key()], reference, "{name}");
+            assert_eq!(
+                values["kubernetes"][row.secret][row.data_key], reference,
+                "{name}"
+            );
+            let source = &values["secrets"]["fn::open::aws-secrets"]["get"][row.key]["secretId"];
+            assert_eq!(*source, json!(format!("phoenix/{name}/{}", row.key)));
+        }
+        assert_eq!(count("/pulumiConfig"), secret::INVENTORY.len());
+        assert_eq!(count("/kubernetes"), secret::targets().len());
+        assert!(!values.to_string().contains("fn::secret"), "{name}");
+    }
+}
+
+#[test]
+fn what_the_engine_opens_is_asked_of_the_stack_as_its_own() {
+    let mut texts = sandboxed("dev", json!("phoenix-sandbox-a"));
+    texts.insert(
+        "phoenix:secrets".to_owned(),
+        json!({"mode": "pulumi-esc"}).to_string(),
+    );
+    assert!(deployment(&texts, &all_secrets()).is_ok());
+    let told = deployment(&texts, &BTreeSet::new()).unwrap_err();
+    assert!(told.contains("phoenix:openaiApiKey has no value"), "{told}");
+}
+
+#[test]
 fn no_shipped_stack_claims_to_be_the_sandbox() {
     for name in STACKS {
         assert!(!stack(name).config.sandbox, "{name}");

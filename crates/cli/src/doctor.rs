@@ -6,7 +6,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use phoenix::config::{NAMESPACE, SecretsMode, secret};
+use phoenix::config::{NAMESPACE, secret};
 use phoenix::registration::PROVIDER_VERSION;
 
 use self::cluster::Asked;
@@ -16,7 +16,8 @@ use crate::output::count;
 use crate::stack::{Invalid, Stack};
 use crate::stack_file::StackFile;
 
-mod cluster;
+pub(crate) mod cluster;
+mod environment;
 mod existing;
 mod identity;
 mod mesh;
@@ -113,6 +114,7 @@ pub async fn examine(checkout: &Checkout, stack: Option<&str>) -> anyhow::Result
         if let (Some(_), Ok(loaded)) = (&stack, &loaded) {
             checks.push(placeholders(loaded));
             checks.push(secrets(loaded));
+            checks.extend(environment::examine(loaded));
         }
         if stack.is_some() {
             let asked = match &loaded {
@@ -389,7 +391,7 @@ fn placeholders(stack: &Stack) -> Check {
 
 fn secrets(stack: &Stack) -> Check {
     let subject = "secrets";
-    if let Some(source) = elsewhere(&stack.config.secrets) {
+    if let Some(source) = crate::secrets::source(&stack.config.secrets) {
         let own: Vec<_> = stack.file.secrets.iter().map(String::as_str).collect();
         return if own.is_empty() {
             Check::good(subject, format!("come from {source}; the stack itself has none"))
@@ -426,23 +428,6 @@ fn secrets(stack: &Stack) -> Check {
             stack.name
         ),
     )
-}
-
-/// Where the secrets come from, where it is not the stack's own configuration.
-fn elsewhere(mode: &SecretsMode) -> Option<String> {
-    let (who, environment) = match mode {
-        SecretsMode::Local => return None,
-        SecretsMode::EscDirect(direct) => ("the program", &direct.environment),
-        SecretsMode::ExternalSecrets(external) => (
-            "the External Secrets Operator in the cluster",
-            &external.environment,
-        ),
-    };
-    let environment = match environment {
-        Some(environment) => format!("the ESC environment {environment}"),
-        None => "an ESC environment that is a placeholder".to_owned(),
-    };
-    Some(format!("{environment}, which {who} opens"))
 }
 
 #[cfg(test)]

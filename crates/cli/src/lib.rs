@@ -30,6 +30,7 @@ pub mod manifests;
 pub mod mistake;
 pub mod output;
 pub mod sandbox;
+pub mod secrets;
 pub mod show;
 pub mod stack;
 pub mod stack_file;
@@ -73,6 +74,8 @@ enum Verb {
     Diff(diff::Arguments),
     Explain(commands::explain::Arguments),
     Doctor(commands::doctor::Arguments),
+    #[command(subcommand)]
+    Secrets(commands::secrets::Command),
     Schema(schema::Arguments),
     Completions(completions::Arguments),
     #[command(subcommand)]
@@ -123,6 +126,7 @@ fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
         Verb::Diff(arguments) => diff::run(&arguments, &checkout()?, paint),
         Verb::Explain(arguments) => commands::explain::run(&arguments, &checkout()?, paint),
         Verb::Doctor(arguments) => commands::doctor::run(&arguments, &checkout()?, paint),
+        Verb::Secrets(command) => commands::secrets::run(&command, &checkout()?, paint),
         Verb::Schema(arguments) => schema::run(&arguments),
         Verb::Completions(arguments) => completions::run(&arguments),
         Verb::Sandbox(command) => {

@@ -88,7 +88,7 @@ pub struct Invalid {
 }
 
 impl Invalid {
-    fn new(stack: &str, file: &StackFile, problems: Problems) -> Self {
+    pub(crate) fn new(stack: &str, file: &StackFile, problems: Problems) -> Self {
         Self {
             stack: stack.to_owned(),
             path: file.path.clone(),

@@ -30,6 +30,8 @@ pub struct StackFile {
     pub origins: Origins,
     /// The keys of the secrets that have a value, such as `phoenix:openaiApiKey`.
     pub secrets: BTreeSet<String>,
+    /// Whether it imports environments of Pulumi ESC.
+    pub imports: bool,
     /// What is wrong with the keys themselves.
     pub problems: Problems,
 }
@@ -75,6 +77,10 @@ impl StackFile {
             keys: BTreeMap::new(),
             origins: origins(path, &document.lines),
             secrets: BTreeSet::new(),
+            imports: document
+                .value
+                .get("environment")
+                .is_some_and(|value| !value.is_null()),
             problems: Problems::default(),
         };
         for (key, value) in config {
@@ -171,7 +177,7 @@ fn origins(path: &str, lines: &BTreeMap<String, usize>) -> Origins {
 }
 
 /// Whether a value is `{secure: …}`, as Pulumi writes encrypted values.
-fn is_encrypted(value: &Value) -> bool {
+pub(crate) fn is_encrypted(value: &Value) -> bool {
     value
         .as_object()
         .is_some_and(|fields| fields.len() == 1 && fields.get("secure").is_some_and(Value::is_string))

@@ -9,6 +9,7 @@ use crate::names::WORKLOADS;
 
 /// The words of the modes, as the stack file has them.
 const LOCAL: &str = "local";
+const PULUMI_ESC: &str = "pulumi-esc";
 const ESC_DIRECT: &str = "esc-direct";
 const EXTERNAL_SECRETS: &str = "external-secrets";
 
@@ -20,6 +21,7 @@ impl Check {
         self.keys_of_other_modes(raw);
         match raw.mode {
             RawSecretsMode::Local => Some(SecretsMode::Local),
+            RawSecretsMode::PulumiEsc => Some(SecretsMode::PulumiEsc),
             RawSecretsMode::EscDirect => {
                 let url = self.esc_address(raw);
                 let environment = self.esc_environment(raw, ESC_DIRECT);
@@ -58,10 +60,14 @@ impl Check {
 
     /// A key that its mode does not read would look as if it did something.
     fn keys_of_other_modes(&mut self, raw: &RawSecrets) {
-        let opens = raw.mode != RawSecretsMode::Local;
+        let opens = matches!(
+            raw.mode,
+            RawSecretsMode::EscDirect | RawSecretsMode::ExternalSecrets
+        );
         let stores = raw.mode == RawSecretsMode::ExternalSecrets;
         let mode = match raw.mode {
             RawSecretsMode::Local => LOCAL,
+            RawSecretsMode::PulumiEsc => PULUMI_ESC,
             RawSecretsMode::EscDirect => ESC_DIRECT,
             RawSecretsMode::ExternalSecrets => EXTERNAL_SECRETS,
         };

@@ -9,3 +9,4 @@ pub mod explain;
 pub mod preview;
 pub mod render;
 pub mod schema;
+pub mod secrets;

@@ -39,7 +39,7 @@ pub fn markdown() -> String {
     text.push_str(
         "\n## Where each comes from\n\n\
          `phoenix:secrets.mode` decides it for all of them together.\n\n\
-         | key | `local` | `esc-direct` | `external-secrets` |\n|---|---|---|---|\n",
+         | key | `local` | `pulumi-esc` and `esc-direct` | `external-secrets` |\n|---|---|---|---|\n",
     );
     for row in INVENTORY {
         let key = row.full_key();

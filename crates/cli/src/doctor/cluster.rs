@@ -129,7 +129,7 @@ async fn ask(client: &Client, context: &str, stack: &Stack) -> (Vec<Check>, Opti
     (checks, Some(resources))
 }
 
-async fn connect(kubeconfig: Kubeconfig, context: &str) -> Result<Client, String> {
+pub(crate) async fn connect(kubeconfig: Kubeconfig, context: &str) -> Result<Client, String> {
     let options = KubeConfigOptions {
         context: Some(context.to_owned()),
         ..KubeConfigOptions::default()
@@ -162,7 +162,7 @@ pub(super) fn unseen(name: &str, what: &str, error: &kube::Error) -> Check {
 }
 
 /// An error with its causes, each told once.
-pub(super) fn chain(error: &dyn std::error::Error) -> String {
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     let mut words = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {

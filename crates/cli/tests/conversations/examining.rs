@@ -114,7 +114,7 @@ fn all_problems_of_a_stack_file_are_shown() {
 }
 
 /// A checkout in which a stack names the cluster behind this port, and a kubeconfig that leads there.
-fn checkout_with_cluster(stack: &str, port: u16) -> Checkout {
+pub fn checkout_with_cluster(stack: &str, port: u16) -> Checkout {
     let checkout = Checkout::bare();
     let file = format!("stacks/Pulumi.{stack}.yaml");
     let text = std::fs::read_to_string(checkout.path(&file)).unwrap();

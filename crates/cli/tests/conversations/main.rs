@@ -5,6 +5,7 @@
 //! - `mistakes`: what a person is told who typed or wrote something wrong.
 //! - `explaining`: what a key or an object is.
 //! - `examining`: doctor, with and without a cluster.
+//! - `secrets`: how the secrets of a stack stand, and that no value is ever told.
 //! - `talking`: help, completions, colours, pipes.
 #![expect(clippy::disallowed_methods, reason = "tests make checkouts and run programs")]
 
@@ -13,6 +14,7 @@ mod examining;
 mod explaining;
 mod mistakes;
 mod rendering;
+mod secrets;
 mod support;
 mod talking;
 mod world;

@@ -1,0 +1,166 @@
+//! `phoenix secrets`: which secrets a stack needs, and how they stand. Never a value.
+
+use std::fmt::Write as _;
+
+use anyhow::{Context as _, Result};
+use phoenix::config::secret::SecretRow;
+use serde_json::json;
+
+use crate::checkout::Checkout;
+use crate::exit::Exit;
+use crate::output::{self, Format, Paint, count, data};
+use crate::secrets::{self, Entry, Subject};
+
+/// Show which secrets a stack needs, and how they stand. Never a value.
+#[derive(Debug, clap::Subcommand)]
+#[command(
+    after_help = "Examples:\n  cargo phoenix secrets list dev\n  cargo phoenix secrets check prod --cluster"
+)]
+#[expect(
+    missing_docs,
+    reason = "clap would show a line here in place of the verb's own help"
+)]
+pub enum Command {
+    List(List),
+    Check(Check),
+}
+
+/// List every secret of a stack: whether it is set, what it becomes in the cluster, and who reads it.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  cargo phoenix secrets list dev")]
+pub struct List {
+    /// The stack.
+    stack: String,
+    /// For people or for machines.
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+}
+
+/// Check the secrets of a stack: what is missing, weak, unused, in clear or in two places.
+///
+/// What is sealed is not opened, so nothing is said about its strength. It ends with 2 if anything is not as it should be,
+/// and with 1 if that could not be found out.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  cargo phoenix secrets check dev\n  cargo phoenix secrets check prod --cluster --format json"
+)]
+pub struct Check {
+    /// The stack.
+    stack: String,
+    /// Looks at the Secrets in the stack's cluster instead of the stack's own configuration. Values are judged there, and
+    /// only the verdict and the size are told.
+    #[arg(long)]
+    cluster: bool,
+    /// For people or for machines.
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+}
+
+/// Runs the verb.
+pub fn run(command: &Command, checkout: &Checkout, paint: Paint) -> Result<Exit> {
+    match command {
+        Command::List(arguments) => list(arguments, checkout),
+        Command::Check(arguments) => check(arguments, checkout, paint),
+    }
+}
+
+fn list(arguments: &List, checkout: &Checkout) -> Result<Exit> {
+    let subject = Subject::load(checkout, &arguments.stack)?;
+    let rows = secrets::rows(&subject);
+    match arguments.format {
+        Format::Text => {
+            let mut table = vec![
+                ["key", "state", "Secret", "key in it", "read by"]
+                    .map(str::to_owned)
+                    .to_vec(),
+            ];
+            table.extend(rows.iter().map(|(row, state)| {
+                vec![
+                    row.full_key(),
+                    state.as_str().to_owned(),
+                    row.secret.to_owned(),
+                    row.data_key.to_owned(),
+                    row.restarts().join(", "),
+                ]
+            }));
+            data(&output::table(&table))?;
+        }
+        Format::Json => {
+            let rows: Vec<_> = rows
+                .iter()
+                .map(|(row, state)| listed(row, state.as_str()))
+                .collect();
+            output::json(&json!({"stack": subject.name, "secrets": rows}))?;
+        }
+    }
+    Ok(Exit::Clean)
+}
+
+fn listed(row: &SecretRow, state: &str) -> serde_json::Value {
+    let readers: Vec<_> = row
+        .readers
+        .iter()
+        .map(|reader| json!({"workload": reader.workload.name, "container": reader.container, "variable": reader.variable}))
+        .collect();
+    json!({
+        "key": row.full_key(), "state": state, "secret": row.secret, "dataKey": row.data_key, "owner": row.owner,
+        "purpose": row.purpose, "rotation": row.rotation, "readers": readers,
+    })
+}
+
+fn check(arguments: &Check, checkout: &Checkout, paint: Paint) -> Result<Exit> {
+    let subject = Subject::load(checkout, &arguments.stack)?;
+    let entries = if arguments.cluster {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .context("cannot start a runtime")?;
+        runtime.block_on(secrets::cluster::examine(&subject))?
+    } else {
+        subject.entries()
+    };
+    let is_good = entries.iter().all(|entry| entry.state.is_good());
+    match arguments.format {
+        Format::Text => data(&text(&entries, paint))?,
+        Format::Json => {
+            let told: Vec<_> = entries
+                .iter()
+                .map(|entry| json!({"key": entry.key, "state": entry.state.as_str(), "found": entry.found, "hint": entry.hint}))
+                .collect();
+            output::json(&json!({"good": is_good, "stack": subject.name, "secrets": told}))?;
+        }
+    }
+    Ok(if is_good { Exit::Clean } else { Exit::Changed })
+}
+
+fn text(entries: &[Entry], paint: Paint) -> String {
+    let width = entries
+        .iter()
+        .map(|entry| entry.key.chars().count())
+        .max()
+        .unwrap_or(0);
+    let mut text = String::new();
+    for entry in entries {
+        let word = format!("{:9}", entry.state.as_str());
+        let word = if entry.state.is_good() {
+            paint.green(&word)
+        } else {
+            paint.red(&word)
+        };
+        let _infallible = writeln!(text, "{word}  {:width$}  {}", entry.key, entry.found);
+        if let Some(hint) = &entry.hint {
+            let indent = " ".repeat(width + 13);
+            let _infallible = writeln!(text, "{indent}{}", paint.dim(&format!("hint: {hint}")));
+        }
+    }
+    let wrong = entries.iter().filter(|entry| !entry.state.is_good()).count();
+    let summary = match wrong {
+        0 => format!("all {} are as they should be", count(entries.len(), "secret")),
+        wrong => format!(
+            "{wrong} of {} are not as they should be",
+            count(entries.len(), "secret")
+        ),
+    };
+    let _infallible = writeln!(text, "\n{}", paint.bold(&summary));
+    text
+}

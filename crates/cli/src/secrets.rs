@@ -1,0 +1,236 @@
+//! How the secrets of a stack stand: each row of the inventory, and what stands beside them. Never a value.
+//!
+//! A value that can be seen is judged where it is read, and only the verdict goes on. What is sealed stays sealed: of it
+//! no more is known than that it is there. [`crate::commands::secrets`] prints.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use anyhow::Result;
+use phoenix::config::secret::{INVENTORY, SecretRow};
+use phoenix::config::{SecretsMode, StackConfig, raw, secret};
+use phoenix::platform;
+use phoenix_graph::{Graph, references};
+use serde_json::Value;
+
+use crate::checkout::Checkout;
+use crate::stack::Invalid;
+use crate::stack_file::{self, StackFile};
+
+pub mod cluster;
+
+/// What the secrets of a stack are looked for in.
+#[derive(Clone, Debug)]
+pub struct Subject {
+    /// The stack's name.
+    pub name: String,
+    /// What its file says, without secrets that stand in it in clear.
+    pub file: StackFile,
+    /// What that means.
+    pub config: StackConfig,
+    /// What it declares.
+    pub graph: Graph,
+    /// Secrets that stand in the file in clear, with what is wrong with each beyond that.
+    in_clear: BTreeMap<&'static str, Option<String>>,
+    /// Sealed keys of ours that are no secrets of the platform.
+    unused: BTreeSet<String>,
+}
+
+/// How one secret stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// Its key, or where it is in the cluster.
+    pub key: String,
+    /// The word for it.
+    pub state: State,
+    /// What was found, in words.
+    pub found: String,
+    /// The way out, where one is needed.
+    pub hint: Option<String>,
+}
+
+/// The word for how a secret stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// It is there.
+    Present,
+    /// It comes from where this did not look.
+    Elsewhere,
+    /// It is not there.
+    Missing,
+    /// It is there, and bad.
+    Weak,
+    /// It stands where everybody can read it.
+    InClear,
+    /// It is there, and nothing reads it.
+    Unused,
+    /// It is in two places, and nobody could tell which counts.
+    Twice,
+}
+
+impl State {
+    /// The word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Present => "present",
+            Self::Elsewhere => "elsewhere",
+            Self::Missing => "missing",
+            Self::Weak => "weak",
+            Self::InClear => "in clear",
+            Self::Unused => "unused",
+            Self::Twice => "twice",
+        }
+    }
+
+    /// Whether nothing has to be done.
+    pub fn is_good(self) -> bool {
+        matches!(self, Self::Present | Self::Elsewhere)
+    }
+}
+
+impl Entry {
+    fn new(key: impl Into<String>, state: State, found: impl Into<String>) -> Self {
+        Self {
+            key: key.into(),
+            state,
+            found: found.into(),
+            hint: None,
+        }
+    }
+
+    fn hint(self, hint: impl Into<String>) -> Self {
+        Self {
+            hint: Some(hint.into()),
+            ..self
+        }
+    }
+}
+
+impl Subject {
+    /// Reads a stack. What is wrong with its secrets does not stop it; anything else does.
+    pub fn load(checkout: &Checkout, name: &str) -> Result<Self> {
+        let mut file = StackFile::read(checkout, name)?;
+        let mut in_clear = BTreeMap::new();
+        let mut unused = BTreeSet::new();
+        file.keys.retain(|key, value| match secret::row(key) {
+            Some(row) => {
+                in_clear.insert(row.key, weakness(row, value));
+                false
+            }
+            None if raw::own_key(key).is_some() && stack_file::is_encrypted(value) => {
+                unused.insert(key.clone());
+                false
+            }
+            None => true,
+        });
+        match file.checked() {
+            Ok(config) => Ok(Self {
+                name: checkout.stack(name)?,
+                graph: platform::build(&config),
+                file,
+                config,
+                in_clear,
+                unused,
+            }),
+            Err(problems) => Err(Invalid::new(name, &file, problems).into()),
+        }
+    }
+
+    /// How the secrets stand in the stack's own configuration.
+    pub fn entries(&self) -> Vec<Entry> {
+        let mut entries: Vec<_> = INVENTORY.iter().map(|row| self.entry(row)).collect();
+        entries.extend(self.unused.iter().map(|key| {
+            let found = "is sealed, but is not a secret of the platform, and a deployment refuses it";
+            Entry::new(key, State::Unused, found)
+                .hint(format!("pulumi config rm {key} --stack {}", self.name))
+        }));
+        entries
+    }
+
+    fn entry(&self, row: &SecretRow) -> Entry {
+        let key = row.full_key();
+        let stack = &self.name;
+        if let Some(weakness) = self.in_clear.get(row.key) {
+            let weakness = weakness
+                .as_ref()
+                .map(|weakness| format!("; besides, it {weakness}"))
+                .unwrap_or_default();
+            let found = format!("stands in {} in clear{weakness}", self.file.path);
+            let hint = format!(
+                "make a new value, as this one is known to all who can read the file, and set it with \
+                 `pulumi config set --secret {key} --stack {stack}`"
+            );
+            return Entry::new(key, State::InClear, found).hint(hint);
+        }
+        let is_sealed = self.file.secrets.contains(&key);
+        match (source(&self.config.secrets), is_sealed) {
+            (Some(source), true) => {
+                let found = format!("has a value in the stack, but secrets come from {source}");
+                let hint = format!("pulumi config rm {key} --stack {stack}");
+                Entry::new(key, State::Twice, found).hint(hint)
+            }
+            (Some(source), false) => Entry::new(key, State::Elsewhere, format!("comes from {source}")),
+            (None, true) if !is_read(&self.graph, row) => {
+                Entry::new(key, State::Unused, "is set, but no pod of the stack reads it")
+                    .hint("remove its row from the inventory, or let the system that needs it read it")
+            }
+            (None, true) => Entry::new(key, State::Present, "is set, sealed; its value was not looked at"),
+            (None, false) => {
+                let hint = format!("pulumi config set --secret {key} --stack {stack}; it asks for the value");
+                Entry::new(key, State::Missing, format!("has no value. {}", row.purpose)).hint(hint)
+            }
+        }
+    }
+}
+
+/// Where secrets come from, where it is not the stack's own configuration.
+pub fn source(mode: &SecretsMode) -> Option<String> {
+    let (who, environment) = match mode {
+        SecretsMode::Local => return None,
+        SecretsMode::PulumiEsc => {
+            return Some(
+                "the ESC environments that the stack file imports, which Pulumi's engine opens".to_owned(),
+            );
+        }
+        SecretsMode::EscDirect(direct) => ("the program", &direct.environment),
+        SecretsMode::ExternalSecrets(external) => (
+            "the External Secrets Operator in the cluster",
+            &external.environment,
+        ),
+    };
+    let environment = match environment {
+        Some(environment) => format!("the ESC environment {environment}"),
+        None => "an ESC environment that is a placeholder".to_owned(),
+    };
+    Some(format!("{environment}, which {who} opens"))
+}
+
+/// What is wrong with a value that can be seen. A value that is no text is one that YAML has misread.
+fn weakness(row: &SecretRow, value: &Value) -> Option<String> {
+    match value {
+        Value::String(value) => row.form.weakness(value),
+        _ => Some("is not a text".to_owned()),
+    }
+}
+
+/// Whether a pod of the graph gets the secret in a variable.
+fn is_read(graph: &Graph, row: &SecretRow) -> bool {
+    graph.objects().filter_map(references::pod_spec).any(|pod| {
+        let containers = ["containers", "initContainers"]
+            .into_iter()
+            .filter_map(|field| pod.get(field)?.as_array())
+            .flatten();
+        containers
+            .filter_map(|container| container.get("env")?.as_array())
+            .flatten()
+            .filter_map(|variable| variable.pointer("/valueFrom/secretKeyRef"))
+            .any(|reference| reference["name"] == row.secret && reference["key"] == row.data_key)
+    })
+}
+
+/// Every row of the inventory with how it stands in the stack's own configuration.
+pub fn rows(subject: &Subject) -> Vec<(&'static SecretRow, State)> {
+    INVENTORY
+        .iter()
+        .map(|row| (row, subject.entry(row).state))
+        .collect()
+}

@@ -1,0 +1,171 @@
+//! How the secrets stand in the stack's cluster. It reads the Secrets that the inventory names, and changes nothing.
+
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, anyhow};
+use k8s_openapi::ByteString;
+use k8s_openapi::api::core::v1::{Namespace, Secret};
+use kube::config::Kubeconfig;
+use kube::{Api, Client};
+use phoenix::config::secret::{self, SecretRow};
+use phoenix::config::{SecretsMode, StoreAuth};
+use phoenix::names::MEMORY;
+
+use super::{Entry, State, Subject};
+use crate::doctor::cluster::{chain, connect};
+use crate::mistake::mistake;
+
+/// How long all answers together may take.
+const ANSWERS: Duration = Duration::from_secs(30);
+
+/// How the secrets stand in the cluster that the stack's context leads to.
+pub async fn examine(subject: &Subject) -> Result<Vec<Entry>> {
+    let Some(context) = subject.config.cluster.context.as_deref() else {
+        return Err(mistake(
+            "phoenix:cluster.context is a placeholder, so the stack names no cluster yet",
+            format!("write the context into {}", subject.file.path),
+        ));
+    };
+    let looking = || format!("cannot look at the secrets of the cluster {context}");
+    let kubeconfig = Kubeconfig::read()
+        .map_err(|error| anyhow!(chain(&error)))
+        .with_context(looking)?;
+    let client = connect(kubeconfig, context)
+        .await
+        .map_err(|why| anyhow!(why))
+        .with_context(looking)?;
+    let answers = tokio::time::timeout(ANSWERS, ask(&client, subject)).await;
+    answers
+        .map_err(|_| anyhow!("not every answer came within {} s", ANSWERS.as_secs()))
+        .flatten()
+        .with_context(looking)
+}
+
+async fn ask(client: &Client, subject: &Subject) -> Result<Vec<Entry>> {
+    right_cluster(client, subject).await?;
+    let mut entries = Vec::new();
+    for (name, rows) in secret::targets() {
+        entries.extend(target(
+            &rows,
+            name,
+            read(client, name).await?.as_ref(),
+            &subject.config.secrets,
+        ));
+    }
+    if let SecretsMode::ExternalSecrets(external) = &subject.config.secrets
+        && let StoreAuth::AccessToken { secret, key } = &external.auth
+    {
+        let place = format!("{MEMORY}/{secret} {key}");
+        let found = read(client, secret.as_str()).await?;
+        let is_there = found
+            .as_ref()
+            .and_then(|found| bytes(found, key))
+            .is_some_and(|bytes| !bytes.0.is_empty());
+        entries.push(if is_there {
+            Entry::new(place, State::Present, "is there, the access token of the store")
+        } else {
+            Entry::new(place, State::Missing, "is not there, and without the access token the store opens nothing")
+                .hint("make the Secret with a token of Pulumi Cloud that may open the environment, or use phoenix:secrets.auth.oidc")
+        });
+    }
+    Ok(entries)
+}
+
+/// That this is the stack's own cluster, where its UID is known.
+async fn right_cluster(client: &Client, subject: &Subject) -> Result<()> {
+    let Some(known) = subject.config.cluster.uid.as_deref() else {
+        return Ok(());
+    };
+    let namespace = Api::<Namespace>::all(client.clone()).get("kube-system").await;
+    let uid = namespace
+        .map_err(|error| anyhow!(chain(&error)))?
+        .metadata
+        .uid
+        .unwrap_or_default();
+    if uid == known {
+        return Ok(());
+    }
+    Err(mistake(
+        format!("it is another cluster: its UID is {uid}, and phoenix:cluster.uid is {known}"),
+        "repair the context in the kubeconfig; nothing more was asked of it",
+    ))
+}
+
+/// A Secret of the platform's namespace; `None` where there is none. What cannot be understood is not repeated: a value
+/// may be what it is about.
+async fn read(client: &Client, name: &str) -> Result<Option<Secret>> {
+    let found = Api::<Secret>::namespaced(client.clone(), MEMORY)
+        .get_opt(name)
+        .await;
+    found.map_err(|error| match error {
+        kube::Error::Api(status) if status.code == 403 => mistake(
+            format!("you may not read the Secret {MEMORY}/{name}"),
+            "ask again as somebody who may, or leave --cluster out",
+        ),
+        kube::Error::SerdeError(_) => mistake(
+            format!("the API server's answer about the Secret {MEMORY}/{name} cannot be understood"),
+            "look at the Secret with kubectl; its data must be a mapping of texts in base64",
+        ),
+        error => anyhow!(chain(&error)).context(format!("asking for the Secret {MEMORY}/{name}")),
+    })
+}
+
+fn bytes<'a>(secret: &'a Secret, key: &str) -> Option<&'a ByteString> {
+    secret.data.as_ref()?.get(key)
+}
+
+fn target(rows: &[&SecretRow], name: &str, found: Option<&Secret>, mode: &SecretsMode) -> Vec<Entry> {
+    let mut entries: Vec<_> = rows.iter().map(|row| entry(row, found, mode)).collect();
+    let keys = found
+        .and_then(|secret| secret.data.as_ref())
+        .into_iter()
+        .flatten();
+    for (key, _) in keys.filter(|(key, _)| rows.iter().all(|row| row.data_key != *key)) {
+        let found = "is there, but no pod of the platform reads it";
+        entries.push(
+            Entry::new(format!("{MEMORY}/{name} {key}"), State::Unused, found).hint(match mode {
+                SecretsMode::ExternalSecrets(_) => format!(
+                    "remove it from {} of the environment",
+                    secret::property_of_target(name)
+                ),
+                _ => "deploy the stack, or remove the key, if somebody put it there by hand".to_owned(),
+            }),
+        );
+    }
+    entries
+}
+
+fn entry(row: &SecretRow, secret: Option<&Secret>, mode: &SecretsMode) -> Entry {
+    let place = format!("{MEMORY}/{} {}", row.secret, row.data_key);
+    let way = match mode {
+        SecretsMode::ExternalSecrets(_) => format!(
+            "look at `kubectl -n {MEMORY} describe externalsecret {}`; the value belongs at {} of the environment",
+            row.secret,
+            row.property()
+        ),
+        _ => format!("set {} and deploy the stack", row.full_key()),
+    };
+    let Some(secret) = secret else {
+        return Entry::new(
+            place,
+            State::Missing,
+            format!("is not there: the cluster has no Secret {}", row.secret),
+        )
+        .hint(way);
+    };
+    let Some(bytes) = bytes(secret, row.data_key) else {
+        return Entry::new(place, State::Missing, "is not there: the Secret has no such key").hint(way);
+    };
+    let weakness = match std::str::from_utf8(&bytes.0) {
+        Ok(value) => row.form.weakness(value),
+        Err(_) => Some("is not a text".to_owned()),
+    };
+    match weakness {
+        Some(weakness) => Entry::new(place, State::Weak, weakness).hint(row.rotation),
+        None => Entry::new(
+            place,
+            State::Present,
+            format!("is there, {} bytes", bytes.0.len()),
+        ),
+    }
+}

@@ -1,0 +1,223 @@
+//! Secrets: what the command tells of them, and that it never tells a value.
+
+use serde_json::{Value, json};
+
+use crate::examining::checkout_with_cluster;
+use crate::support::{Answer, Checkout};
+use crate::world::World;
+
+/// A good value, and one in which every kind of careless printing would be seen.
+const STRONG: &str = "cAnArY-9fK2mQ7vLx03bTzR-8hX1mPz4";
+const URL: &str = "postgresql://memory:cAnArY-9fK2mQ7vLx03@db.example.com:5432/memory";
+
+const SHARED: &str = "/api/v1/namespaces/sophia-memory/secrets/sophia-secrets";
+const KEYS: &str = "/api/v1/namespaces/sophia-memory/secrets/qdrant-keys";
+
+/// Base64, as the API server writes values.
+fn base64(text: &str) -> String {
+    let value = serde_json::to_value(k8s_openapi::ByteString(text.as_bytes().to_vec())).unwrap();
+    value.as_str().unwrap().to_owned()
+}
+
+/// No answer may hold a canary: not in clear, in no other case, not in base64, which shifts with what is before it.
+fn keeps_silent(answer: &Answer) {
+    let said = format!("{}{}", answer.out, answer.err);
+    for form in ["canary", "9fk2mq7vlx03"] {
+        assert!(!said.to_lowercase().contains(form), "{form}: {answer}");
+    }
+    for before in ["", "x", "xx"] {
+        let encoded = base64(&format!("{before}cAnArY-9fK2mQ7"));
+        assert!(!said.contains(&encoded[4..encoded.len() - 4]), "{answer}");
+    }
+}
+
+fn sealed(checkout: &Checkout, keys: &[&str]) {
+    let lines: Vec<_> = keys
+        .iter()
+        .map(|key| format!("  phoenix:{key}:\n    secure: v1:cAnArY-9fK2mQ7:sealed\n"))
+        .collect();
+    let lines = lines.concat();
+    checkout.edit(
+        "stacks/Pulumi.dev.yaml",
+        "\nconfig:\n",
+        &format!("\nconfig:\n{lines}"),
+    );
+}
+
+const ALL: [&str; 5] = [
+    "openaiApiKey",
+    "postgresConnectionString",
+    "mem0EncryptionKey",
+    "qdrantApiKey",
+    "qdrantReadOnlyApiKey",
+];
+
+#[test]
+fn every_secret_is_listed_with_what_it_becomes_and_who_reads_it() {
+    let checkout = Checkout::bare();
+    sealed(&checkout, &["qdrantApiKey"]);
+    let answer = checkout.phoenix(&["secrets", "list", "dev"]);
+    assert_eq!(answer.code, 0, "{answer}");
+    insta::assert_snapshot!(answer);
+    keeps_silent(&answer);
+    let answer = checkout.phoenix(&["secrets", "list", "dev", "--format", "json"]);
+    let document: Value = serde_json::from_str(&answer.out).unwrap();
+    assert_eq!(document["secrets"].as_array().unwrap().len(), ALL.len());
+    assert_eq!(document["secrets"][0]["readers"][0]["variable"], "OPENAI_API_KEY");
+    keeps_silent(&answer);
+}
+
+#[test]
+fn a_stack_with_all_secrets_sealed_is_as_it_should_be() {
+    let checkout = Checkout::bare();
+    sealed(&checkout, &ALL);
+    let answer = checkout.phoenix(&["secrets", "check", "dev"]);
+    assert_eq!(answer.code, 0, "{answer}");
+    assert!(
+        answer.out.contains("all 5 secrets are as they should be"),
+        "{answer}"
+    );
+    keeps_silent(&answer);
+}
+
+#[test]
+fn what_is_missing_in_clear_or_unused_in_a_stack_is_told_at_once_and_without_values() {
+    let checkout = Checkout::bare();
+    sealed(&checkout, &["qdrantApiKey", "openAiKey"]);
+    let clear = format!(
+        "\nconfig:\n  phoenix:openaiApiKey: {STRONG}\n  phoenix:postgresConnectionString: {URL}x@\n  phoenix:mem0EncryptionKey: cAnArY\n"
+    );
+    checkout.edit("stacks/Pulumi.dev.yaml", "\nconfig:\n", &clear);
+    let answer = checkout.phoenix(&["secrets", "check", "dev"]);
+    assert_eq!(answer.code, 2, "{answer}");
+    insta::assert_snapshot!(answer);
+    keeps_silent(&answer);
+    let answer = checkout.phoenix(&["secrets", "check", "dev", "--format", "json"]);
+    assert_eq!(answer.code, 2, "{answer}");
+    let document: Value = serde_json::from_str(&answer.out).unwrap();
+    assert_eq!(document["good"], false);
+    keeps_silent(&answer);
+}
+
+#[test]
+fn secrets_that_come_from_elsewhere_must_not_be_in_the_stack_too() {
+    let checkout = Checkout::bare();
+    checkout.edit(
+        "stacks/Pulumi.dev.yaml",
+        "    mode: local\n",
+        "    mode: external-secrets\n    environment: acme/phoenix/dev\n    auth: {oidc: {}}\n",
+    );
+    let answer = checkout.phoenix(&["secrets", "check", "dev"]);
+    assert_eq!(answer.code, 0, "{answer}");
+    assert!(
+        answer
+            .out
+            .contains("comes from the ESC environment acme/phoenix/dev, which the External Secrets Operator"),
+        "{answer}"
+    );
+    sealed(&checkout, &["qdrantApiKey"]);
+    let answer = checkout.phoenix(&["secrets", "check", "dev"]);
+    assert_eq!(answer.code, 2, "{answer}");
+    assert!(answer.out.contains("twice      phoenix:qdrantApiKey"), "{answer}");
+    keeps_silent(&answer);
+}
+
+#[test]
+fn a_stack_that_cannot_be_read_for_other_reasons_fails() {
+    let checkout = Checkout::bare();
+    checkout.edit("stacks/Pulumi.dev.yaml", "mode: single", "mode: double");
+    for verb in ["list", "check"] {
+        let answer = checkout.phoenix(&["secrets", verb, "dev"]);
+        assert_eq!((answer.code, answer.out.as_str()), (1, ""), "{answer}");
+        assert!(answer.err.contains("phoenix:qdrant.mode"), "{answer}");
+    }
+}
+
+/// What the check of a cluster with these two Secrets says.
+fn in_cluster(shared: Option<Value>, keys: Option<Value>) -> Answer {
+    let mut world = World::good();
+    for (path, name, data) in [(SHARED, "sophia-secrets", shared), (KEYS, "qdrant-keys", keys)] {
+        if let Some(data) = data {
+            world.set(path, json!({"metadata": {"name": name}, "data": data}));
+        }
+    }
+    asked(world, &[])
+}
+
+fn asked(world: World, more: &[&str]) -> Answer {
+    let checkout = checkout_with_cluster("prod", world.serve());
+    let mut command = checkout.command(&["secrets", "check", "prod", "--cluster"]);
+    command.args(more).env("KUBECONFIG", checkout.path("kubeconfig"));
+    let answer = checkout.answer(&mut command);
+    keeps_silent(&answer);
+    answer
+}
+
+fn good_shared() -> Value {
+    json!({
+        "openai_api_key": base64(STRONG), "postgres_connection_string": base64(URL), "mem0_encryption_key": base64(STRONG),
+    })
+}
+
+fn good_keys() -> Value {
+    json!({"api-key": base64(STRONG), "read-only-api-key": base64(STRONG)})
+}
+
+#[test]
+fn a_cluster_with_all_secrets_is_as_it_should_be_and_only_sizes_are_told() {
+    let answer = in_cluster(Some(good_shared()), Some(good_keys()));
+    assert_eq!(answer.code, 0, "{answer}");
+    assert!(
+        answer.out.contains("sophia-memory/qdrant-keys api-key"),
+        "{answer}"
+    );
+    assert!(answer.out.contains("is there, 32 bytes"), "{answer}");
+}
+
+#[test]
+fn what_is_missing_weak_or_unused_in_a_cluster_is_told_without_values() {
+    let mut shared = good_shared();
+    shared["openai_api_key"] = json!(base64(&format!("{STRONG}\n")));
+    shared["mem0_encryption_key"] = json!(base64("cAnArY"));
+    shared["postgres_connection_string"] = json!(base64("cAnArY-9fK2mQ7vLx03"));
+    shared["left_over"] = json!(base64(STRONG));
+    let answer = in_cluster(Some(shared), Some(json!({"api-key": base64("")})));
+    assert_eq!(answer.code, 2, "{answer}");
+    insta::assert_snapshot!(answer);
+    let answer = in_cluster(None, Some(good_keys()));
+    assert_eq!(answer.code, 2, "{answer}");
+    assert!(
+        answer.out.contains("the cluster has no Secret sophia-secrets"),
+        "{answer}"
+    );
+}
+
+#[test]
+fn a_cluster_that_does_not_answer_well_is_a_failure_and_still_no_value_is_told() {
+    // Values that are no base64 stand in the answer as they are, and a careless error would quote them.
+    for broken in [json!({"api-key": STRONG}), json!(STRONG), json!([STRONG])] {
+        let answer = in_cluster(Some(good_shared()), Some(broken));
+        assert_eq!((answer.code, answer.out.as_str()), (1, ""), "{answer}");
+        assert!(answer.err.contains("cannot be understood"), "{answer}");
+    }
+    let mut world = World::good();
+    world.set(SHARED, json!({}));
+    world.set(KEYS, json!({}));
+    world.forbid(KEYS);
+    let answer = asked(world, &["--format", "json"]);
+    assert_eq!((answer.code, answer.out.as_str()), (1, ""), "{answer}");
+    assert!(
+        answer
+            .err
+            .contains("you may not read the Secret sophia-memory/qdrant-keys"),
+        "{answer}"
+    );
+    let mut world = World::good();
+    world.set(
+        "/api/v1/namespaces/kube-system",
+        json!({"metadata": {"name": "kube-system", "uid": "00000000-0000-0000-0000-000000000000"}}),
+    );
+    let answer = asked(world, &[]);
+    assert_eq!(answer.code, 1, "{answer}");
+    assert!(answer.err.contains("it is another cluster"), "{answer}");
+}
