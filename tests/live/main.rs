@@ -5,6 +5,7 @@
 //!
 //! - `adoption`: what was deployed by hand becomes the stack's, with its data.
 //! - `dev`: a stack from its first `up` to a `destroy` that leaves nothing.
+//! - `esc_direct`: secrets from an environment that the program opens itself, evaluated as Pulumi ESC evaluates it.
 //! - `prod`: protection, retention, and manifests that the API server accepts.
 //! - `mesh`: manifests that the mesh's own analyzer accepts.
 //! - `side_by_side`: two sandboxes at once, and one that is killed midway.
@@ -18,6 +19,7 @@
 mod adoption;
 mod by_hand;
 mod dev;
+mod esc_direct;
 mod faults;
 mod inventory;
 mod live;

@@ -204,7 +204,7 @@ pub fn run(command: Command, directory: &Path) -> Result<Exit> {
         Command::Tools { all } => {
             let mut wanted = Sandbox::tools(true);
             if all {
-                wanted.extend([tools::ISTIOCTL, tools::HELM]);
+                wanted.extend([tools::ISTIOCTL, tools::HELM, tools::ESC_SERVICE]);
             }
             let workshop = Workshop::of(&tools::repository(directory)?)?;
             for (name, found) in workshop.provide(&wanted)? {

@@ -149,6 +149,17 @@ pub const HELM: Tool = Tool {
     cold: "1 to 2 minutes",
 };
 
+/// What answers as Pulumi ESC does, for the tests of secrets: its real evaluator behind two calls.
+pub const ESC_SERVICE: Tool = Tool {
+    name: "phoenix-esc-service",
+    family: "esc",
+    package: ".",
+    variables: "",
+    version: "3.259.0",
+    on_path: None,
+    cold: "1 minute",
+};
+
 /// The programs of a control plane, in the order of a build: the longest waits behind what it shares.
 pub const CONTROL_PLANE: [Tool; 5] = [ETCD, API_SERVER, CONTROLLER_MANAGER, SCHEDULER, KWOK];
 
@@ -581,7 +592,11 @@ mod tests {
     fn the_table_names_modules_that_exist_and_pin_what_it_says() {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
         let root = repository(&root).expect("this is a checkout");
-        let tools = [&CONTROL_PLANE[..], &[PULUMI, PROVIDER, ISTIOCTL, HELM]].concat();
+        let tools = [
+            &CONTROL_PLANE[..],
+            &[PULUMI, PROVIDER, ISTIOCTL, HELM, ESC_SERVICE],
+        ]
+        .concat();
         for tool in tools {
             let manifest = root.join("sandbox/tools").join(tool.family).join("go.mod");
             let text = fs::read_to_string(&manifest).expect("every family has a go.mod");
@@ -603,6 +618,7 @@ mod tests {
             ("kwok", "sigs.k8s.io/kwok", KWOK),
             ("pulumi", "github.com/pulumi/pulumi/pkg/v3", PULUMI),
             ("helm", "helm.sh/helm/v4", HELM),
+            ("esc", "github.com/pulumi/pulumi/sdk/v3", ESC_SERVICE),
         ] {
             let text = fs::read_to_string(root.join("sandbox/tools").join(family).join("go.mod"));
             let line = format!("{module} v{}", tool.version);

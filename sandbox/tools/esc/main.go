@@ -1,0 +1,223 @@
+// Command phoenix-esc-service answers the two calls with which an environment of
+// Pulumi ESC is opened and read. The definitions are files, and the evaluator is
+// the real one; only what providers (fn::open) would fetch is made up.
+//
+//	ESC_TOKEN=... phoenix-esc-service ORGANIZATION FOLDER [PROVIDERS]
+//
+// FOLDER/PROJECT/NAME.yaml defines ORGANIZATION/PROJECT/NAME. PROVIDERS is a JSON
+// file with the values that each provider fetches, by its name. The first line on
+// standard output is the address, on loopback; it ends when standard input does.
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/pulumi/pulumi/sdk/v3/go/common/esc"
+	"github.com/pulumi/pulumi/sdk/v3/go/common/esc/eval"
+	"github.com/pulumi/pulumi/sdk/v3/go/common/esc/schema"
+	"github.com/pulumi/pulumi/sdk/v3/go/common/esc/syntax"
+)
+
+func main() {
+	if len(os.Args) < 3 || os.Getenv("ESC_TOKEN") == "" {
+		log.Fatal("usage: ESC_TOKEN=... phoenix-esc-service ORGANIZATION FOLDER [PROVIDERS]")
+	}
+	s := &service{
+		organization: os.Args[1],
+		folder:       os.Args[2],
+		token:        os.Getenv("ESC_TOKEN"),
+		providers:    map[string]any{},
+		sessions:     map[string]*esc.Environment{},
+	}
+	if len(os.Args) > 3 {
+		text, err := os.ReadFile(os.Args[3])
+		if err == nil {
+			err = json.Unmarshal(text, &s.providers)
+		}
+		if err != nil {
+			log.Fatal(err)
+		}
+	}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Printf("http://%s\n", listener.Addr())
+	go func() {
+		_, _ = io.Copy(io.Discard, os.Stdin)
+		os.Exit(0)
+	}()
+	routes := http.NewServeMux()
+	environment := "/api/esc/environments/{organization}/{project}/{name}"
+	routes.HandleFunc("POST "+environment+"/open", s.open)
+	routes.HandleFunc("GET "+environment+"/open/{session}", s.read)
+	log.Fatal(http.Serve(listener, s.authorized(routes)))
+}
+
+// service holds the opened environments by session.
+type service struct {
+	organization, folder, token string
+	providers                   map[string]any
+	lock                        sync.Mutex
+	sessions                    map[string]*esc.Environment
+}
+
+type diagnostic struct {
+	Range    *esc.Range `json:"range,omitempty"`
+	Summary  string     `json:"summary,omitempty"`
+	Detail   string     `json:"detail,omitempty"`
+	Severity string     `json:"severity,omitempty"`
+}
+
+type refusal struct {
+	Code        int          `json:"code"`
+	Message     string       `json:"message"`
+	Diagnostics []diagnostic `json:"diagnostics,omitempty"`
+}
+
+func answer(w http.ResponseWriter, status int, body any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(body)
+}
+
+func refuse(w http.ResponseWriter, status int, diagnostics ...diagnostic) {
+	answer(w, status, refusal{status, http.StatusText(status), diagnostics})
+}
+
+func (s *service) authorized(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Authorization") != "token "+s.token {
+			refuse(w, http.StatusUnauthorized)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+func (s *service) open(w http.ResponseWriter, r *http.Request) {
+	name := r.PathValue("project") + "/" + r.PathValue("name")
+	source, err := s.source(name)
+	if err != nil || r.PathValue("organization") != s.organization {
+		refuse(w, http.StatusNotFound)
+		return
+	}
+	declaration, found, err := eval.LoadYAMLBytes(name, source)
+	if err != nil {
+		refuse(w, http.StatusBadRequest, diagnostic{Summary: err.Error()})
+		return
+	}
+	var opened *esc.Environment
+	if !found.HasErrors() {
+		context, err := esc.NewExecContext(map[string]esc.Value{})
+		if err != nil {
+			refuse(w, http.StatusInternalServerError)
+			return
+		}
+		var more syntax.Diagnostics
+		opened, more = eval.EvalEnvironment(r.Context(), name, declaration, s, s, s, context, eval.EvalOptions{})
+		found.Extend(more...)
+	}
+	if found.HasErrors() {
+		refuse(w, http.StatusBadRequest, told(found)...)
+		return
+	}
+	id := rand.Text()
+	s.lock.Lock()
+	defer s.lock.Unlock()
+	s.sessions[id] = opened
+	answer(w, http.StatusOK, map[string]any{"id": id})
+}
+
+func (s *service) read(w http.ResponseWriter, r *http.Request) {
+	s.lock.Lock()
+	defer s.lock.Unlock()
+	opened, there := s.sessions[r.PathValue("session")]
+	if !there {
+		refuse(w, http.StatusNotFound)
+		return
+	}
+	answer(w, http.StatusOK, opened)
+}
+
+func told(found syntax.Diagnostics) []diagnostic {
+	var all []diagnostic
+	for _, one := range found {
+		severity := "error"
+		if one.Severity == hcl.DiagWarning {
+			severity = "warning"
+		}
+		d := diagnostic{Summary: one.Summary, Detail: one.Detail, Severity: severity}
+		if place := one.Subject; place != nil {
+			d.Range = &esc.Range{
+				Environment: place.Filename,
+				Begin:       esc.Pos{Line: place.Start.Line, Column: place.Start.Column, Byte: place.Start.Byte},
+				End:         esc.Pos{Line: place.End.Line, Column: place.End.Column, Byte: place.End.Byte},
+			}
+		}
+		all = append(all, d)
+	}
+	return all
+}
+
+// source reads a definition. The names of imports have a project, or are beside the default one.
+func (s *service) source(name string) ([]byte, error) {
+	name, _, _ = strings.Cut(name, "@")
+	if !filepath.IsLocal(name) {
+		return nil, os.ErrNotExist
+	}
+	return os.ReadFile(filepath.Join(s.folder, filepath.FromSlash(name)+".yaml"))
+}
+
+// LoadEnvironment finds an import.
+func (s *service) LoadEnvironment(_ context.Context, name string) ([]byte, eval.Decrypter, error) {
+	source, err := s.source(name)
+	return source, s, err
+}
+
+// AuthorizeImport lets every environment of the folder import every other.
+func (s *service) AuthorizeImport(context.Context, string, string, bool) error { return nil }
+
+// Decrypt has no key: secrets stand in the files of tests in clear.
+func (s *service) Decrypt(context.Context, []byte) ([]byte, error) {
+	return nil, errors.New("this service has no keys")
+}
+
+// LoadProvider finds what a provider would fetch.
+func (s *service) LoadProvider(_ context.Context, name string) (esc.Provider, error) {
+	fetched, there := s.providers[name]
+	if !there {
+		return nil, fmt.Errorf("unknown provider %q", name)
+	}
+	return provider{fetched}, nil
+}
+
+// LoadRotator finds none.
+func (s *service) LoadRotator(_ context.Context, name string) (esc.Rotator, error) {
+	return nil, fmt.Errorf("unknown rotator %q", name)
+}
+
+// provider fetches always the same, as a secret.
+type provider struct{ fetched any }
+
+func (p provider) Schema() (inputs, outputs *schema.Schema) {
+	return schema.Always().Schema(), schema.Always().Schema()
+}
+
+func (p provider) Open(context.Context, map[string]esc.Value, esc.EnvExecContext) (esc.Value, error) {
+	value, err := esc.FromJSON(p.fetched)
+	return value.MakeSecret(), err
+}
