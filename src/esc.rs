@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use phoenix::config::secret::{INVENTORY, SecretRow};
+use phoenix::config::secret::SecretRow;
 use phoenix::config::{EscDirect, NAMESPACE, Problems};
 use phoenix_esc::{Client, Environment, ExposeSecret as _, SERVICE, SecretString, Unfit, Values};
 
@@ -27,12 +27,12 @@ pub struct Opened {
     pub warnings: Vec<String>,
 }
 
-/// The secrets of the inventory from the stack's environment. The error names the environment, each key, and the way out.
+/// The secrets of these rows from the stack's environment. The error names the environment, each key, and the way out.
 #[expect(
     clippy::disallowed_methods,
     reason = "the token is part of the world that the program is started in"
 )]
-pub async fn open(source: &EscDirect) -> Result<Opened, String> {
+pub async fn open(source: &EscDirect, needed: &[&SecretRow]) -> Result<Opened, String> {
     let Some(named) = &source.environment else {
         return Err(format!("{NAMESPACE}:secrets.environment is a placeholder"));
     };
@@ -59,16 +59,20 @@ pub async fn open(source: &EscDirect) -> Result<Opened, String> {
         .await
         .map_err(|error| error.to_string())?;
     Ok(Opened {
-        secrets: taken(&values, &environment)?,
+        secrets: taken(&values, needed, &environment)?,
         warnings: values.warnings().to_vec(),
     })
 }
 
 /// The value of every row, or what is wrong with any of them.
-fn taken(values: &Values, environment: &Environment) -> Result<BTreeMap<String, SecretString>, String> {
+fn taken(
+    values: &Values,
+    needed: &[&SecretRow],
+    environment: &Environment,
+) -> Result<BTreeMap<String, SecretString>, String> {
     let mut secrets = BTreeMap::new();
     let mut problems = Problems::default();
-    for row in INVENTORY {
+    for row in needed {
         let key = format!("{NAMESPACE}:{}", row.key);
         match value(values, &key, row) {
             Ok(secret) => {

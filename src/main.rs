@@ -41,7 +41,7 @@ async fn run() -> Result<ExitCode, Error> {
         return refuse(&engine, &deployment, &format!("from here: {problem}")).await;
     }
     if let SecretsMode::EscDirect(source) = &config.secrets {
-        match esc::open(source).await {
+        match esc::open(source, &config.secrets_needed()).await {
             Ok(opened) => {
                 for warning in opened.warnings {
                     engine.log(LogSeverity::Warning, &warning, None).await?;

@@ -37,51 +37,76 @@ pub const DATA_CLASSIFICATION: &str = "phoenix.ai/data-classification";
 pub struct Workload {
     /// The system that declares it; the word in the stack file.
     pub system: &'static str,
+    /// The namespace that its pods run in.
+    pub namespace: &'static str,
     /// The value of the label `app` on its pods.
     pub app: &'static str,
     /// The service account its pods run as.
     pub service_account: &'static str,
-    /// The name of its Deployment or StatefulSet.
+    /// The name of its Deployment, `StatefulSet` or `CronJob`.
     pub name: &'static str,
-    /// The Service that clients address.
-    pub service: &'static str,
+    /// The Service that clients address; `None` where nobody calls.
+    pub service: Option<&'static str>,
 }
 
 /// The OpenMemory MCP server.
 pub const OPENMEMORY: Workload = Workload {
     system: "openmemory",
+    namespace: MEMORY,
     app: "openmemory-mcp",
     service_account: "sophia-memory-sa",
     name: "openmemory-mcp-server",
-    service: "openmemory-mcp-service",
+    service: Some("openmemory-mcp-service"),
 };
 
 /// The Qdrant vector database.
 pub const QDRANT: Workload = Workload {
     system: "qdrant",
+    namespace: MEMORY,
     app: "qdrant",
     service_account: "qdrant",
     name: "qdrant",
-    service: "qdrant-service",
+    service: Some("qdrant-service"),
 };
 
-/// Every workload that runs in the platform's namespace.
-pub const WORKLOADS: [Workload; 2] = [OPENMEMORY, QDRANT];
+/// The workloads that every stack has.
+pub const CORE: [Workload; 2] = [OPENMEMORY, QDRANT];
+
+/// Every workload that a stack can have; `StackConfig::workloads` knows which one has.
+pub const WORKLOADS: [Workload; 2] = CORE;
 
 impl Workload {
+    /// The Service that clients address.
+    ///
+    /// # Panics
+    /// Where nobody calls the workload, so that it has none.
+    pub const fn service(self) -> &'static str {
+        self.service.expect("only who is called has a Service")
+    }
+
     /// The Service behind which a port is reached: Qdrant's peers address each other one by one.
     pub fn service_on(self, port: u16) -> &'static str {
         if self == QDRANT && port == QDRANT_PEERS.number {
             QDRANT_HEADLESS
         } else {
-            self.service
+            self.service()
         }
+    }
+
+    /// The name under which the whole mesh knows the Service that clients address.
+    pub fn host(self) -> String {
+        service_host(self.namespace, self.service())
+    }
+
+    /// The name under which the whole mesh knows the Service behind which a port is reached.
+    pub fn host_on(self, port: u16) -> String {
+        service_host(self.namespace, self.service_on(port))
     }
 }
 
-/// The name under which the whole mesh knows a Service of ours.
-pub fn service_host(service: &str) -> String {
-    format!("{service}.{MEMORY}.svc.cluster.local")
+/// The name under which the whole mesh knows a Service.
+pub fn service_host(namespace: &str, service: &str) -> String {
+    format!("{service}.{namespace}.svc.cluster.local")
 }
 
 /// A tier of the memory, as the source document numbers them.

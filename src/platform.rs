@@ -26,11 +26,12 @@ pub const SYSTEMS: [&str; 8] = [
 pub fn build(config: &StackConfig) -> Graph {
     let shared = Shared::of(config);
     let rows = connections(config);
+    let workloads = config.workloads();
     let mut graph = Graph::default();
     graph.merge(namespace::build(&config.namespace, &config.cluster, shared));
-    graph.merge(secrets::build(&config.secrets));
-    graph.merge(trust::build(&rows, &config.trust, &config.cluster));
-    graph.merge(mesh::build(&rows, &config.mesh, &config.cluster.mesh));
+    graph.merge(secrets::build(&config.secrets, &workloads));
+    graph.merge(trust::build(&rows, &workloads, &config.trust, &config.cluster));
+    graph.merge(mesh::build(&rows, &workloads, &config.mesh, &config.cluster.mesh));
     graph.merge(qdrant::build(&config.qdrant, shared));
     graph.merge(openmemory::build(&config.openmemory, shared));
     graph.merge(mcp::build(&config.mcp, &config.tiers));

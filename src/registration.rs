@@ -10,7 +10,7 @@ use phoenix_graph::{Graph, Id, Object, references};
 use pulumi_wire::{Alias, AliasParent, Fact, Plan, Premise, Registration, Timeouts, Value};
 
 use crate::config::StackConfig;
-use crate::names::{MCP_PORT, MEMORY, OPENMEMORY, QDRANT, QDRANT_HTTP, Workload, service_host};
+use crate::names::{MCP_PORT, MEMORY, OPENMEMORY, QDRANT, QDRANT_HTTP, Workload};
 use crate::platform::SYSTEMS;
 
 /// The version of the Kubernetes provider that everything here was proven with. `Cargo.toml` tells it to the host too.
@@ -245,9 +245,8 @@ fn timeouts(timeouts: &phoenix_graph::Timeouts) -> Timeouts {
 
 /// What `pulumi stack output` answers: where the platform is reached from inside the cluster.
 fn outputs() -> BTreeMap<String, Value> {
-    let address = |workload: Workload, port: u16| {
-        Value::from(format!("http://{}:{port}", service_host(workload.service)).as_str())
-    };
+    let address =
+        |workload: Workload, port: u16| Value::from(format!("http://{}:{port}", workload.host()).as_str());
     BTreeMap::from([
         ("namespace".to_owned(), Value::from(MEMORY)),
         ("openmemory".to_owned(), address(OPENMEMORY, MCP_PORT.number)),

@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use super::raw::{RawSecrets, RawSecretsMode, own_key};
 use super::{NAMESPACE, Problems, RawConfig, StackConfig, check, secret};
+use crate::names::CORE;
 
 /// Reads a deployment's configuration: the plain keys with their texts, and the keys of the secrets that have a value.
 pub fn read_deployment(
@@ -30,17 +31,23 @@ pub fn read_deployment(
         .map(|(key, text)| (key.clone(), RawConfig::value_from_text(key, text)))
         .collect();
     let mut problems = encrypted(secret_keys);
+    let checked = check(&keys);
     if are_elsewhere(&keys) {
         problems.append(in_two_places(secret_keys));
     } else {
+        // Which systems there are is known of a good configuration only; some are always there.
+        let workloads = match &checked {
+            Ok(config) => config.workloads(),
+            Err(_) => CORE.to_vec(),
+        };
         // One that stands there in clear is told of as that.
         let given = secret_keys
             .iter()
             .copied()
             .chain(plain.keys().map(String::as_str));
-        problems.append(secret::missing(given));
+        problems.append(secret::missing(&workloads, given));
     }
-    match check(&keys) {
+    match checked {
         Ok(config) => {
             problems.append(placeholders(&config));
             if problems.is_empty() {

@@ -5,7 +5,10 @@
 
 pub mod strength;
 
-use crate::names::{OPENMEMORY, QDRANT, QDRANT_SECRET, SHARED_SECRET, Workload};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use crate::names::{MEMORY, OPENMEMORY, QDRANT, QDRANT_SECRET, SHARED_SECRET, Workload};
 
 pub use strength::Form;
 
@@ -14,7 +17,7 @@ pub use strength::Form;
 pub struct SecretRow {
     /// Its key in the configuration, behind `phoenix:`.
     pub key: &'static str,
-    /// The Kubernetes Secret that carries it, in the platform's namespace.
+    /// The Kubernetes Secret that carries it in the platform's namespace.
     pub secret: &'static str,
     /// Its key in that Secret.
     pub data_key: &'static str,
@@ -55,6 +58,15 @@ const fn qdrant(variable: &'static str) -> Reader {
         container: "qdrant",
         variable,
     }
+}
+
+/// A Kubernetes Secret that the inventory asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Target {
+    /// Its namespace.
+    pub namespace: &'static str,
+    /// Its name.
+    pub name: &'static str,
 }
 
 /// What OpenMemory calls the models of `OpenAI` with.
@@ -132,9 +144,28 @@ impl SecretRow {
         format!("{}:{}", super::NAMESPACE, self.key)
     }
 
-    /// Where the External Secrets Operator finds it in its environment of Pulumi ESC.
-    pub fn property(&self) -> String {
-        format!("{}.{}", property_of_target(self.secret), self.data_key)
+    /// Every place where the External Secrets Operator finds it in its environment of Pulumi ESC: one for each
+    /// namespace that it is read in.
+    pub fn properties(&self) -> BTreeSet<String> {
+        let targets = self.readers.iter().map(|reader| self.target(reader.workload));
+        targets
+            .map(|target| format!("{}.{}", target.property(), self.data_key))
+            .collect()
+    }
+
+    /// The Secret in which a workload finds it: one of its own namespace.
+    pub fn target(&self, reader: Workload) -> Target {
+        Target {
+            namespace: reader.namespace,
+            name: self.secret,
+        }
+    }
+
+    /// Whether one of these workloads reads it.
+    pub fn is_read_by(&self, workloads: &[Workload]) -> bool {
+        self.readers
+            .iter()
+            .any(|reader| workloads.contains(&reader.workload))
     }
 
     /// The names of the workloads that restart when it changes, each once.
@@ -151,28 +182,58 @@ pub fn row(key: &str) -> Option<&'static SecretRow> {
     INVENTORY.iter().find(|row| row.key == key)
 }
 
-/// The Kubernetes Secrets that the inventory asks for, by name, with the rows of each.
-pub fn targets() -> std::collections::BTreeMap<&'static str, Vec<&'static SecretRow>> {
-    let mut targets = std::collections::BTreeMap::<_, Vec<_>>::new();
+/// The rows that a stack with these workloads needs.
+pub fn needed(workloads: &[Workload]) -> Vec<&'static SecretRow> {
+    INVENTORY.iter().filter(|row| row.is_read_by(workloads)).collect()
+}
+
+/// The Kubernetes Secrets that a stack with these workloads needs, with the rows of each. A namespace gets only what its
+/// own workloads read.
+pub fn targets(workloads: &[Workload]) -> BTreeMap<Target, Vec<&'static SecretRow>> {
+    let mut targets = BTreeMap::<_, Vec<_>>::new();
     for row in INVENTORY {
-        targets.entry(row.secret).or_default().push(row);
+        for reader in row
+            .readers
+            .iter()
+            .filter(|reader| workloads.contains(&reader.workload))
+        {
+            let rows = targets.entry(row.target(reader.workload)).or_default();
+            if !rows.contains(&row) {
+                rows.push(row);
+            }
+        }
     }
     targets
 }
 
-/// Where the External Secrets Operator finds all values of a Secret in its environment: a flat map of texts.
-pub fn property_of_target(secret: &str) -> String {
-    format!("kubernetes.{secret}")
+impl Target {
+    /// Where the External Secrets Operator finds all its values in its environment of Pulumi ESC: a flat map of texts.
+    pub fn property(self) -> String {
+        if self.namespace == MEMORY {
+            format!("kubernetes.{}", self.name)
+        } else {
+            // Less than what the platform's own namespace gets under the same name.
+            format!("kubernetes.{}.{}", self.namespace, self.name)
+        }
+    }
 }
 
-/// The problems of a stack in which only the secrets of these keys have values.
+impl fmt::Display for Target {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}/{}", self.namespace, self.name)
+    }
+}
+
+/// The problems of a stack with these workloads in which only the secrets of these keys have values.
 ///
 /// Rendering needs no values; whoever registers asks this first.
-pub fn missing<'a>(present: impl IntoIterator<Item = &'a str>) -> super::Problems {
-    let present: std::collections::BTreeSet<_> =
-        present.into_iter().filter_map(super::raw::own_key).collect();
+pub fn missing<'a>(workloads: &[Workload], present: impl IntoIterator<Item = &'a str>) -> super::Problems {
+    let present: BTreeSet<_> = present.into_iter().filter_map(super::raw::own_key).collect();
     let mut problems = super::Problems::default();
-    for row in INVENTORY.iter().filter(|row| !present.contains(row.key)) {
+    for row in needed(workloads)
+        .into_iter()
+        .filter(|row| !present.contains(row.key))
+    {
         let key = row.full_key();
         let hint = format!("pulumi config set --secret {key}");
         problems.add_with_hint(&key, format!("has no value. {}", row.purpose), hint);

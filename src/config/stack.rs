@@ -7,6 +7,9 @@ mod tiers;
 
 use std::collections::BTreeMap;
 
+use crate::names::{CORE, Workload};
+
+use super::secret::{self, SecretRow};
 use super::{DnsName, EscEnvironment, HostName, Image, ObjectName, Quantity, RoleArn};
 
 pub use mcp::{Mcp, Servers};
@@ -47,6 +50,18 @@ pub struct StackConfig {
     pub sandbox: bool,
     /// The keys whose values nobody knows yet, with what is missing.
     pub placeholders: Vec<(String, String)>,
+}
+
+impl StackConfig {
+    /// The workloads that this stack has, in the order of the platform's table of contents.
+    pub fn workloads(&self) -> Vec<Workload> {
+        CORE.to_vec()
+    }
+
+    /// The secrets that this stack needs.
+    pub fn secrets_needed(&self) -> Vec<&'static SecretRow> {
+        secret::needed(&self.workloads())
+    }
 }
 
 /// What a stack is for.

@@ -81,7 +81,22 @@ impl Check {
         let secrets = self.secrets(&raw.secrets);
         self.sandbox(raw);
         if let (Some(namespace), Some(openmemory), Some(qdrant)) = (&namespace, &openmemory, &qdrant) {
-            self.quota_leaves_room(&namespace.quota, openmemory, qdrant);
+            let demands = [
+                Demand {
+                    resources: &openmemory.resources,
+                    // One more while it rolls.
+                    pods: openmemory.scale.most() + 1,
+                    claims: openmemory.storage.volume.size.thousandths(),
+                },
+                Demand {
+                    resources: &qdrant.resources,
+                    // A stateful set replaces its pods in place.
+                    pods: qdrant.replicas,
+                    claims: u128::from(qdrant.replicas)
+                        * (qdrant.storage.size.thousandths() + qdrant.snapshots.size.thousandths()),
+                },
+            ];
+            self.quota_leaves_room(&namespace.quota, &demands);
         }
         Some(StackConfig {
             environment: match raw.environment {
@@ -446,16 +461,16 @@ impl Check {
     }
 
     /// A quota smaller than what the pods ask for, sidecars and a rollout included, would stop a rollout half-way.
-    fn quota_leaves_room(&mut self, quota: &Quota, openmemory: &OpenMemory, qdrant: &Qdrant) {
-        // One more of the deployment while it rolls; a stateful set replaces its pods in place.
+    fn quota_leaves_room(&mut self, quota: &Quota, demands: &[Demand<'_>]) {
         let mut need = Footprint::default();
-        need.add(&openmemory.resources, openmemory.scale.most() + 1);
-        need.add(&qdrant.resources, qdrant.replicas);
         need.add_one(JOB);
-        let pods = u128::from(openmemory.scale.most() + 1 + qdrant.replicas + 1);
-        let claims = openmemory.storage.volume.size.thousandths()
-            + u128::from(qdrant.replicas)
-                * (qdrant.storage.size.thousandths() + qdrant.snapshots.size.thousandths());
+        let mut pods = 1;
+        let mut claims = 0;
+        for demand in demands {
+            need.add(demand.resources, demand.pods);
+            pods += u128::from(demand.pods);
+            claims += demand.claims;
+        }
         let rows = [
             (
                 "requestsCpu",
@@ -635,6 +650,15 @@ fn uid_of_cluster(text: &str) -> Result<String, &'static str> {
     } else {
         Err("is no UID; `kubectl get namespace kube-system -o jsonpath={.metadata.uid}` shows it")
     }
+}
+
+/// What the pods of a workload ask of the platform's namespace.
+struct Demand<'a> {
+    resources: &'a Resources,
+    /// The most pods at a time, those of a rollout included.
+    pods: u32,
+    /// The volumes of all of them together, in thousandths of a byte.
+    claims: u128,
 }
 
 /// What pods ask for and may use: processor time in millicores, memory in bytes.

@@ -36,7 +36,7 @@ pub fn of_cluster(system: &str, name: &str) -> ObjectMeta {
 
 /// Metadata of a workload or its Service: labels that its pods carry too.
 pub fn of_workload(workload: Workload, name: &str) -> ObjectMeta {
-    let mut metadata = in_memory(workload.system, name);
+    let mut metadata = in_namespace(workload.system, workload.namespace, name);
     metadata.labels = Some(pod_labels(workload));
     metadata
 }

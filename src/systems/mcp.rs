@@ -13,7 +13,7 @@ use schemars::generate::SchemaSettings;
 use serde::Serialize;
 
 use crate::config::{self, External, HostName, Mcp, Tiers};
-use crate::names::{self, HEALTH_PATH, MCP_PORT, METRICS_PATH, OPENMEMORY, OPENMEMORY_PATH, service_host};
+use crate::names::{self, HEALTH_PATH, MCP_PORT, METRICS_PATH, OPENMEMORY, OPENMEMORY_PATH};
 use crate::parts::metadata::{self, pairs};
 
 /// The system's name.
@@ -375,7 +375,7 @@ fn core_intelligence(servers: &config::Servers) -> CoreIntelligence {
         }),
         mem0_persistent: Server {
             description: "Memory across sessions: the platform's OpenMemory",
-            host: service_host(OPENMEMORY.service),
+            host: OPENMEMORY.host(),
             port: MCP_PORT.number,
             memory_integration: vec![Level::L3],
             capabilities: vec!["persistent_store", "cross_session_recall", "adaptive_learning"],
@@ -444,5 +444,5 @@ fn routing() -> Routing {
 
 /// The host and port of OpenMemory.
 fn memory() -> String {
-    format!("{}:{}", service_host(OPENMEMORY.service), MCP_PORT.number)
+    format!("{}:{}", OPENMEMORY.host(), MCP_PORT.number)
 }

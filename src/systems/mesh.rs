@@ -21,7 +21,7 @@ use phoenix_graph::Graph;
 
 use crate::config::{self, Mesh, Routing};
 use crate::connections::{Connection, Peer};
-use crate::names::{self, MEMORY_HOST, OPENMEMORY, QDRANT, QDRANT_HEADLESS};
+use crate::names::{self, MEMORY_HOST, OPENMEMORY, QDRANT, QDRANT_PEERS, Workload};
 use crate::parts::metadata;
 
 /// The system's name.
@@ -31,9 +31,9 @@ const SYSTEM: &str = "mesh";
 const GATEWAY: &str = "sophia-memory-gateway";
 
 /// Routes, their protection, and the ways in and out.
-pub fn build(rows: &[Connection], routing: &Routing, mesh: &Mesh) -> Graph {
+pub fn build(rows: &[Connection], workloads: &[Workload], routing: &Routing, mesh: &Mesh) -> Graph {
     let mut graph = Graph::of(SYSTEM);
-    let callers = callers(rows);
+    let callers = callers_of(OPENMEMORY, rows);
     let hosts = hosts(routing);
     if let Some(gateway) = &routing.gateway {
         graph.insert(open_port(gateway, &hosts));
@@ -49,8 +49,8 @@ pub fn build(rows: &[Connection], routing: &Routing, mesh: &Mesh) -> Graph {
     for entry in egress::outside(rows, mesh) {
         graph.insert(entry);
     }
-    for workload in names::WORKLOADS {
-        graph.insert(egress::sidecar(workload, rows));
+    for workload in workloads {
+        graph.insert(egress::sidecar(*workload, rows));
     }
     graph
 }
@@ -66,14 +66,18 @@ fn hosts(routing: &Routing) -> Vec<String> {
     hosts
 }
 
-/// The namespaces whose sidecars learn the ways to the server: those that the table lets call it, and our own.
-fn callers(rows: &[Connection]) -> Vec<String> {
+/// The namespaces whose sidecars learn the ways to a workload: those that the table lets call it, and our own.
+fn callers_of(target: Workload, rows: &[Connection]) -> Vec<String> {
     let mut namespaces = vec![".".to_owned()];
-    for row in rows {
-        if let (Peer::Neighbour(caller), Peer::Workload(OPENMEMORY)) = (&row.from, &row.to)
-            && !namespaces.contains(&caller.namespace)
-        {
-            namespaces.push(caller.namespace.clone());
+    for row in rows.iter().filter(|row| row.to == Peer::Workload(target)) {
+        let namespace = match &row.from {
+            Peer::Neighbour(caller) => &caller.namespace,
+            Peer::Workload(caller) => caller.namespace,
+            Peer::EveryWorkload | Peer::Outside(_) => continue,
+        };
+        let namespace = egress::seen_from_memory(namespace);
+        if !namespaces.contains(&namespace) {
+            namespaces.push(namespace);
         }
     }
     namespaces
@@ -116,7 +120,7 @@ fn open_port(gateway: &config::Gateway, hosts: &[String]) -> Gateway {
 fn to_openmemory(callers: Vec<String>) -> DestinationRule {
     destination(
         "sophia-memory-destination",
-        OPENMEMORY.service,
+        OPENMEMORY.host(),
         callers,
         DestinationRuleTrafficPolicy {
             load_balancer: Some(least_request()),
@@ -136,7 +140,7 @@ fn to_openmemory(callers: Vec<String>) -> DestinationRule {
 fn to_qdrant() -> DestinationRule {
     destination(
         "qdrant-destination",
-        QDRANT.service,
+        QDRANT.host(),
         vec![".".to_owned()],
         DestinationRuleTrafficPolicy {
             load_balancer: Some(least_request()),
@@ -161,7 +165,7 @@ fn to_qdrant() -> DestinationRule {
 fn to_qdrant_peers() -> DestinationRule {
     destination(
         "qdrant-peers-destination",
-        QDRANT_HEADLESS,
+        QDRANT.host_on(QDRANT_PEERS.number),
         vec![".".to_owned()],
         DestinationRuleTrafficPolicy {
             tls: Some(mutual_tls()),
@@ -172,14 +176,14 @@ fn to_qdrant_peers() -> DestinationRule {
 
 fn destination(
     name: &str,
-    service: &str,
+    host: String,
     export_to: Vec<String>,
     traffic_policy: DestinationRuleTrafficPolicy,
 ) -> DestinationRule {
     DestinationRule {
         metadata: metadata::in_memory(SYSTEM, name),
         spec: DestinationRuleSpec {
-            host: names::service_host(service),
+            host,
             traffic_policy: Some(traffic_policy),
             export_to: Some(export_to),
             ..Default::default()

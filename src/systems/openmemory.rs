@@ -67,7 +67,7 @@ fn claim(config: &config::OpenMemory) -> PersistentVolumeClaim {
 }
 
 fn service() -> Service {
-    let mut metadata = metadata::of_workload(OPENMEMORY, OPENMEMORY.service);
+    let mut metadata = metadata::of_workload(OPENMEMORY, OPENMEMORY.service());
     // The Service is there before its pods; the Deployment is what is waited for.
     annotate(&mut metadata, "pulumi.com/skipAwait", "true");
     Service {
@@ -198,10 +198,10 @@ fn server(config: &config::OpenMemory, shared: Shared<'_>) -> Container {
             container::secret_variable("MEM0_ENCRYPTION_KEY", &secret::MEM0_ENCRYPTION_KEY),
             container::variable(
                 "QDRANT_URL",
-                format!("http://{}:{}", QDRANT.service, QDRANT_HTTP.number),
+                format!("http://{}:{}", QDRANT.service(), QDRANT_HTTP.number),
             ),
             // What the last upstream server reads instead of the address above.
-            container::variable("QDRANT_HOST", QDRANT.service),
+            container::variable("QDRANT_HOST", QDRANT.service()),
             container::variable("QDRANT_PORT", QDRANT_HTTP.number.to_string()),
             container::secret_variable("QDRANT_API_KEY", &secret::QDRANT_API_KEY),
             container::variable("MCP_SERVER_PORT", MCP_PORT.number.to_string()),

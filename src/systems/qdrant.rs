@@ -192,7 +192,7 @@ fn headless_service() -> Service {
 }
 
 fn service() -> Service {
-    let mut metadata = metadata::of_workload(QDRANT, QDRANT.service);
+    let mut metadata = metadata::of_workload(QDRANT, QDRANT.service());
     // The Service is there before its pods; the stateful set is what is waited for.
     annotate(&mut metadata, "pulumi.com/skipAwait", "true");
     Service {

@@ -7,26 +7,26 @@ use k8s_openapi::api::core::v1::Secret;
 use phoenix_graph::Graph;
 
 use crate::config::SecretsMode;
-use crate::config::secret::{self, SecretRow};
-use crate::names;
+use crate::config::secret::{self, SecretRow, Target};
+use crate::names::{self, Workload};
 use crate::parts::metadata::{self, annotate, label};
 
 /// The system's name.
 const SYSTEM: &str = "secrets";
 
 /// One Secret for each that the inventory names, or what the External Secrets Operator makes them from.
-pub fn build(mode: &SecretsMode) -> Graph {
+pub fn build(mode: &SecretsMode, workloads: &[Workload]) -> Graph {
     let mut graph = Graph::of(SYSTEM);
     let source = match mode {
         SecretsMode::Local => "pulumi-config",
         SecretsMode::PulumiEsc | SecretsMode::EscDirect(_) => "pulumi-esc",
         SecretsMode::ExternalSecrets(config) => {
-            external::add(&mut graph, config);
+            external::add(&mut graph, config, workloads);
             return graph;
         }
     };
-    for (name, rows) in secret::targets() {
-        let object = graph.insert(build_secret(name, &rows, source));
+    for (target, rows) in secret::targets(workloads) {
+        let object = graph.insert(build_secret(target, &rows, source));
         for row in rows {
             object.secret(&format!("/stringData/{}", row.data_key), &row.full_key());
         }
@@ -34,8 +34,8 @@ pub fn build(mode: &SecretsMode) -> Graph {
     graph
 }
 
-fn build_secret(name: &str, rows: &[&SecretRow], source: &str) -> Secret {
-    let mut metadata = metadata::in_memory(SYSTEM, name);
+fn build_secret(target: Target, rows: &[&SecretRow], source: &str) -> Secret {
+    let mut metadata = metadata::in_namespace(SYSTEM, target.namespace, target.name);
     label(&mut metadata, names::DATA_CLASSIFICATION, "secret");
     // Says to whoever reads a manifest why there are no values in it.
     annotate(&mut metadata, "phoenix.ai/secret-source", source);

@@ -15,20 +15,26 @@ use kcr_security_istio_io::v1::authorizationpolicies::{
     AuthorizationPolicySelector, AuthorizationPolicySpec,
 };
 use kcr_security_istio_io::v1::peerauthentications::{
-    PeerAuthentication, PeerAuthenticationMtls, PeerAuthenticationMtlsMode, PeerAuthenticationSpec,
+    PeerAuthentication, PeerAuthenticationMtls, PeerAuthenticationMtlsMode, PeerAuthenticationSelector,
+    PeerAuthenticationSpec,
 };
 use phoenix_graph::Graph;
 
 use crate::config::{Cluster, Trust};
 use crate::connections::{Connection, Neighbour, Outside, Peer, Traffic};
-use crate::names::{self, MCP_PORT, OPENMEMORY, WORKLOADS, Workload};
+use crate::names::{self, MCP_PORT, OPENMEMORY, Workload};
 use crate::parts::metadata::{self, Labels, pairs};
 
 /// The system's name.
 const SYSTEM: &str = "trust";
 
 /// Mutual TLS, the denial of everything, and what each row of the table allows.
-pub fn build(rows: &[Connection], trust: &Trust, cluster: &Cluster) -> Graph {
+pub fn build(rows: &[Connection], workloads: &[Workload], trust: &Trust, cluster: &Cluster) -> Graph {
+    let view = View {
+        rows,
+        workloads,
+        cluster,
+    };
     let mut graph = Graph::of(SYSTEM);
     graph.insert(mutual_tls());
     graph.insert(deny_requests());
@@ -37,11 +43,23 @@ pub fn build(rows: &[Connection], trust: &Trust, cluster: &Cluster) -> Graph {
         Some(jwt) => graph.insert(user::tokens(OPENMEMORY, jwt)),
         None => graph.insert(user::nobody(OPENMEMORY, MCP_PORT)),
     };
-    for workload in WORKLOADS {
-        graph.insert(requests(workload, rows, cluster));
-        graph.insert(packets(workload, rows, cluster));
+    for workload in workloads {
+        if workload.namespace != names::MEMORY {
+            // What holds for a whole namespace is only ours to say in our own.
+            graph.insert(mutual_tls_of(*workload));
+        }
+        graph.insert(view.requests(*workload));
+        graph.insert(view.packets(*workload));
     }
     graph
+}
+
+/// What policies are made from.
+#[derive(Clone, Copy)]
+struct View<'a> {
+    rows: &'a [Connection],
+    workloads: &'a [Workload],
+    cluster: &'a Cluster,
 }
 
 /// Every pod speaks mutual TLS and accepts nothing else.
@@ -53,6 +71,20 @@ fn mutual_tls() -> PeerAuthentication {
                 mode: Some(PeerAuthenticationMtlsMode::Strict),
             }),
             ..Default::default()
+        },
+        status: None,
+    }
+}
+
+/// The pods of one workload speak mutual TLS, whatever the others of their namespace do.
+fn mutual_tls_of(workload: Workload) -> PeerAuthentication {
+    PeerAuthentication {
+        metadata: metadata::in_namespace(SYSTEM, workload.namespace, workload.name),
+        spec: PeerAuthenticationSpec {
+            selector: Some(PeerAuthenticationSelector {
+                match_labels: Some(pairs([("app", workload.app)])),
+            }),
+            ..mutual_tls().spec
         },
         status: None,
     }
@@ -78,38 +110,127 @@ fn deny_packets() -> NetworkPolicy {
     }
 }
 
-/// What the sidecars of a workload let through: one rule a row, with caller and operation in the same
-/// rule, because rules are alternatives.
-fn requests(workload: Workload, rows: &[Connection], cluster: &Cluster) -> AuthorizationPolicy {
-    let rules = rows
-        .iter()
-        .filter(|row| row.to == Peer::Workload(workload))
-        .filter_map(|row| {
-            let operation = operation(row)?;
-            let mut source = source(&row.from, cluster)?;
-            if let Traffic::Http { token: true, .. } = row.traffic {
-                // Only one issuer is known, so that whatever a valid token says is his word.
-                source.request_principals = Some(vec!["*".to_owned()]);
-            }
-            Some(AuthorizationPolicyRules {
-                from: Some(vec![AuthorizationPolicyRulesFrom { source: Some(source) }]),
-                to: Some(vec![AuthorizationPolicyRulesTo {
-                    operation: Some(operation),
-                }]),
+impl View<'_> {
+    /// What the sidecars of a workload let through: one rule a row, with caller and operation in the same
+    /// rule, because rules are alternatives.
+    fn requests(self, workload: Workload) -> AuthorizationPolicy {
+        let rules = self
+            .rows
+            .iter()
+            .filter(|row| row.to == Peer::Workload(workload))
+            .filter_map(|row| {
+                let operation = operation(row)?;
+                let mut source = self.source(&row.from)?;
+                if let Traffic::Http { token: true, .. } = row.traffic {
+                    // Only one issuer is known, so that whatever a valid token says is his word.
+                    source.request_principals = Some(vec!["*".to_owned()]);
+                }
+                Some(AuthorizationPolicyRules {
+                    from: Some(vec![AuthorizationPolicyRulesFrom { source: Some(source) }]),
+                    to: Some(vec![AuthorizationPolicyRulesTo {
+                        operation: Some(operation),
+                    }]),
+                    ..Default::default()
+                })
+            });
+        AuthorizationPolicy {
+            metadata: metadata::in_namespace(SYSTEM, workload.namespace, &policy_name(workload)),
+            spec: AuthorizationPolicySpec {
+                action: Some(AuthorizationPolicyAction::Allow),
+                rules: Some(rules.collect()),
+                selector: Some(AuthorizationPolicySelector {
+                    match_labels: Some(pairs([("app", workload.app)])),
+                }),
                 ..Default::default()
-            })
-        });
-    AuthorizationPolicy {
-        metadata: metadata::in_memory(SYSTEM, &policy_name(workload)),
-        spec: AuthorizationPolicySpec {
-            action: Some(AuthorizationPolicyAction::Allow),
-            rules: Some(rules.collect()),
-            selector: Some(AuthorizationPolicySelector {
-                match_labels: Some(pairs([("app", workload.app)])),
-            }),
+            },
+            status: None,
+        }
+    }
+
+    /// The identities that a caller's certificates carry; a caller outside the mesh has none.
+    fn source(self, from: &Peer) -> Option<AuthorizationPolicyRulesFromSource> {
+        let principal = |namespace: &str, account: &str| {
+            format!("{}/ns/{namespace}/sa/{account}", self.cluster.mesh.trust_domain)
+        };
+        let of = |caller: &Workload| principal(caller.namespace, caller.service_account);
+        let principals = |principals| AuthorizationPolicyRulesFromSource {
+            principals: Some(principals),
             ..Default::default()
-        },
-        status: None,
+        };
+        match from {
+            Peer::Workload(caller) => Some(principals(vec![of(caller)])),
+            Peer::EveryWorkload => Some(principals(self.workloads.iter().map(of).collect())),
+            Peer::Neighbour(Neighbour {
+                namespace,
+                service_account: Some(account),
+                ..
+            }) => Some(principals(vec![principal(namespace, account)])),
+            Peer::Neighbour(Neighbour {
+                namespace,
+                service_account: None,
+                ..
+            }) => Some(AuthorizationPolicyRulesFromSource {
+                namespaces: Some(vec![namespace.clone()]),
+                ..Default::default()
+            }),
+            Peer::Outside(_) => None,
+        }
+    }
+
+    /// What reaches and leaves the pods of a workload at all.
+    fn packets(self, workload: Workload) -> NetworkPolicy {
+        let is_workload = |peer: &Peer| *peer == Peer::EveryWorkload || *peer == Peer::Workload(workload);
+        let mut ingress = Vec::new();
+        let mut egress = Vec::new();
+        for row in self.rows {
+            // Rows that differ only in what may be said are one rule here: packets have no paths.
+            if is_workload(&row.to) {
+                let rule = NetworkPolicyIngressRule {
+                    from: Some(self.peers(&row.from, workload.namespace)),
+                    ports: Some(ports(row)),
+                };
+                if !ingress.contains(&rule) {
+                    ingress.push(rule);
+                }
+            }
+            if is_workload(&row.from) {
+                let rule = NetworkPolicyEgressRule {
+                    to: Some(self.peers(&row.to, workload.namespace)),
+                    ports: Some(ports(row)),
+                };
+                if !egress.contains(&rule) {
+                    egress.push(rule);
+                }
+            }
+        }
+        NetworkPolicy {
+            metadata: metadata::in_namespace(SYSTEM, workload.namespace, workload.name),
+            spec: Some(NetworkPolicySpec {
+                pod_selector: Some(metadata::selector(workload)),
+                policy_types: Some(both_directions()),
+                ingress: Some(ingress),
+                egress: Some(egress),
+            }),
+        }
+    }
+
+    /// A peer as a policy of `namespace` names it.
+    fn peers(self, peer: &Peer, namespace: &str) -> Vec<NetworkPolicyPeer> {
+        let pods = |workload: &Workload| NetworkPolicyPeer {
+            namespace_selector: (workload.namespace != namespace).then(|| is_namespace(workload.namespace)),
+            pod_selector: Some(metadata::selector(*workload)),
+            ..Default::default()
+        };
+        match peer {
+            Peer::Workload(workload) => vec![pods(workload)],
+            Peer::EveryWorkload => self.workloads.iter().map(pods).collect(),
+            Peer::Neighbour(neighbour) => vec![NetworkPolicyPeer {
+                namespace_selector: Some(is_namespace(&neighbour.namespace)),
+                pod_selector: (!neighbour.labels.is_empty()).then(|| selects(neighbour.labels.clone())),
+                ..Default::default()
+            }],
+            Peer::Outside(outside) => blocks(outside, &self.cluster.private_networks),
+        }
     }
 }
 
@@ -139,97 +260,8 @@ fn operation(row: &Connection) -> Option<AuthorizationPolicyRulesToOperation> {
     })
 }
 
-/// The identities that a caller's certificates carry; a caller outside the mesh has none.
-fn source(from: &Peer, cluster: &Cluster) -> Option<AuthorizationPolicyRulesFromSource> {
-    let principal =
-        |namespace: &str, account: &str| format!("{}/ns/{namespace}/sa/{account}", cluster.mesh.trust_domain);
-    let principals = |principals| AuthorizationPolicyRulesFromSource {
-        principals: Some(principals),
-        ..Default::default()
-    };
-    match from {
-        Peer::Workload(caller) => Some(principals(vec![principal(names::MEMORY, caller.service_account)])),
-        Peer::EveryWorkload => Some(principals(
-            WORKLOADS
-                .iter()
-                .map(|caller| principal(names::MEMORY, caller.service_account))
-                .collect(),
-        )),
-        Peer::Neighbour(Neighbour {
-            namespace,
-            service_account: Some(account),
-            ..
-        }) => Some(principals(vec![principal(namespace, account)])),
-        Peer::Neighbour(Neighbour {
-            namespace,
-            service_account: None,
-            ..
-        }) => Some(AuthorizationPolicyRulesFromSource {
-            namespaces: Some(vec![namespace.clone()]),
-            ..Default::default()
-        }),
-        Peer::Outside(_) => None,
-    }
-}
-
-/// What reaches and leaves the pods of a workload at all.
-fn packets(workload: Workload, rows: &[Connection], cluster: &Cluster) -> NetworkPolicy {
-    let is_workload = |peer: &Peer| *peer == Peer::EveryWorkload || *peer == Peer::Workload(workload);
-    let mut ingress = Vec::new();
-    let mut egress = Vec::new();
-    for row in rows {
-        // Rows that differ only in what may be said are one rule here: packets have no paths.
-        if is_workload(&row.to) {
-            let rule = NetworkPolicyIngressRule {
-                from: Some(peers(&row.from, cluster)),
-                ports: Some(ports(row)),
-            };
-            if !ingress.contains(&rule) {
-                ingress.push(rule);
-            }
-        }
-        if is_workload(&row.from) {
-            let rule = NetworkPolicyEgressRule {
-                to: Some(peers(&row.to, cluster)),
-                ports: Some(ports(row)),
-            };
-            if !egress.contains(&rule) {
-                egress.push(rule);
-            }
-        }
-    }
-    NetworkPolicy {
-        metadata: metadata::in_memory(SYSTEM, workload.name),
-        spec: Some(NetworkPolicySpec {
-            pod_selector: Some(metadata::selector(workload)),
-            policy_types: Some(both_directions()),
-            ingress: Some(ingress),
-            egress: Some(egress),
-        }),
-    }
-}
-
-fn peers(peer: &Peer, cluster: &Cluster) -> Vec<NetworkPolicyPeer> {
-    let pods = |selector: LabelSelector| NetworkPolicyPeer {
-        pod_selector: Some(selector),
-        ..Default::default()
-    };
-    match peer {
-        Peer::Workload(workload) => vec![pods(metadata::selector(*workload))],
-        Peer::EveryWorkload => WORKLOADS
-            .iter()
-            .map(|workload| pods(metadata::selector(*workload)))
-            .collect(),
-        Peer::Neighbour(neighbour) => vec![NetworkPolicyPeer {
-            namespace_selector: Some(selects(pairs([(
-                "kubernetes.io/metadata.name",
-                neighbour.namespace.as_str(),
-            )]))),
-            pod_selector: (!neighbour.labels.is_empty()).then(|| selects(neighbour.labels.clone())),
-            ..Default::default()
-        }],
-        Peer::Outside(outside) => blocks(outside, &cluster.private_networks),
-    }
+fn is_namespace(name: &str) -> LabelSelector {
+    selects(pairs([("kubernetes.io/metadata.name", name)]))
 }
 
 /// A network policy knows no host names: a host without known networks may be at any public address.

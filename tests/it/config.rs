@@ -627,7 +627,10 @@ fn the_environments_of_esc_give_every_secret_in_both_shapes_and_hold_none() {
             assert_eq!(*source, json!(format!("phoenix/{name}/{}", row.key)));
         }
         assert_eq!(count("/pulumiConfig"), secret::INVENTORY.len());
-        assert_eq!(count("/kubernetes"), secret::targets().len());
+        assert_eq!(
+            count("/kubernetes"),
+            secret::targets(&phoenix::names::WORKLOADS).len()
+        );
         assert!(!values.to_string().contains("fn::secret"), "{name}");
     }
 }

@@ -26,6 +26,7 @@ const LAYERS: [Layer; 7] = [
 
 fn setting(config: &StackConfig) -> Setting {
     Setting {
+        workloads: config.workloads(),
         trust_domain: config.cluster.mesh.trust_domain.to_string(),
         root: config.cluster.mesh.namespace.to_string(),
         private_networks: config.cluster.private_networks.clone(),

@@ -16,7 +16,6 @@ use kcr_security_istio_io::v1::peerauthentications::{PeerAuthentication, PeerAut
 use kcr_security_istio_io::v1::requestauthentications::RequestAuthentication;
 use phoenix::config::check;
 use phoenix::connections::{Peer, Traffic, connections};
-use phoenix::names::WORKLOADS;
 use phoenix::platform;
 use phoenix_graph::{Graph, Object};
 use serde_json::{Value, json};
@@ -74,9 +73,9 @@ fn every_row_of_the_table_is_carried_by_policies_and_nothing_else_is() {
     for name in STACKS {
         let stack = stack(name);
         let rows = connections(&stack.config);
-        for workload in WORKLOADS {
+        for workload in stack.config.workloads() {
             let concerns = |peer: &Peer| *peer == Peer::Workload(workload) || *peer == Peer::EveryWorkload;
-            let packets: NetworkPolicy = stack.graph.get(Some("sophia-memory"), workload.name).unwrap();
+            let packets: NetworkPolicy = stack.graph.get(Some(workload.namespace), workload.name).unwrap();
             let spec = packets.spec.unwrap();
             // Packets have no paths: rows of the same two ends on the same port are one rule.
             let mut incoming: Vec<(&Peer, u16)> = Vec::new();
@@ -176,9 +175,9 @@ fn a_workload_reaches_what_its_rows_name_and_the_mesh_knows_nothing_else() {
         let stack = stack(name);
         let rows = connections(&stack.config);
         let sidecars = stack.graph.all::<Sidecar>();
-        assert_eq!(sidecars.len(), WORKLOADS.len(), "{name}");
-        for workload in WORKLOADS {
-            let sidecar: Sidecar = stack.graph.get(Some("sophia-memory"), workload.name).unwrap();
+        assert_eq!(sidecars.len(), stack.config.workloads().len(), "{name}");
+        for workload in stack.config.workloads() {
+            let sidecar: Sidecar = stack.graph.get(Some(workload.namespace), workload.name).unwrap();
             let spec = sidecar.spec;
             assert_eq!(
                 spec.outbound_traffic_policy.unwrap().mode,
@@ -200,11 +199,11 @@ fn a_workload_reaches_what_its_rows_name_and_the_mesh_knows_nothing_else() {
                 expected.insert(match &row.to {
                     Peer::Outside(outside) => format!("./{}", outside.host),
                     Peer::Workload(target) if row.port == 6335 => {
-                        assert_eq!(target.service, "qdrant-service");
+                        assert_eq!(target.service(), "qdrant-service");
                         "./qdrant-headless.sophia-memory.svc.cluster.local".to_owned()
                     }
                     Peer::Workload(target) => {
-                        format!("./{}.sophia-memory.svc.cluster.local", target.service)
+                        format!("./{}.sophia-memory.svc.cluster.local", target.service())
                     }
                     other => panic!("{other:?} is no way out"),
                 });

@@ -406,18 +406,19 @@ fn secrets(stack: &Stack) -> Check {
             )
         };
     }
-    let missing = secret::missing(stack.file.secrets.iter().map(String::as_str));
+    let workloads = stack.config.workloads();
+    let missing = secret::missing(&workloads, stack.file.secrets.iter().map(String::as_str));
+    let needed = secret::needed(&workloads).len();
     if missing.is_empty() {
-        return Check::good(subject, format!("all {} have a value", secret::INVENTORY.len()));
+        return Check::good(subject, format!("all {needed} have a value"));
     }
     let lines: Vec<_> = missing
         .iter()
         .map(|problem| format!("\n{} {}", problem.key, problem.message))
         .collect();
     let found = format!(
-        "{} of {} have no value:{}",
+        "{} of {needed} have no value:{}",
         missing.iter().count(),
-        secret::INVENTORY.len(),
         lines.concat()
     );
     Check::fail(

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::Result;
-use phoenix::config::secret::{INVENTORY, SecretRow};
+use phoenix::config::secret::SecretRow;
 use phoenix::config::{SecretsMode, StackConfig, raw, secret};
 use phoenix::platform;
 use phoenix_graph::{Graph, references};
@@ -137,7 +137,12 @@ impl Subject {
 
     /// How the secrets stand in the stack's own configuration.
     pub fn entries(&self) -> Vec<Entry> {
-        let mut entries: Vec<_> = INVENTORY.iter().map(|row| self.entry(row)).collect();
+        let mut entries: Vec<_> = self
+            .config
+            .secrets_needed()
+            .into_iter()
+            .map(|row| self.entry(row))
+            .collect();
         entries.extend(self.unused.iter().map(|key| {
             let found = "is sealed, but is not a secret of the platform, and a deployment refuses it";
             Entry::new(key, State::Unused, found)
@@ -229,8 +234,9 @@ fn is_read(graph: &Graph, row: &SecretRow) -> bool {
 
 /// Every row of the inventory with how it stands in the stack's own configuration.
 pub fn rows(subject: &Subject) -> Vec<(&'static SecretRow, State)> {
-    INVENTORY
-        .iter()
+    let needed = subject.config.secrets_needed();
+    needed
+        .into_iter()
         .map(|row| (row, subject.entry(row).state))
         .collect()
 }

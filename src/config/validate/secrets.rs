@@ -136,7 +136,7 @@ impl Check {
                 let secret = self.dns_name("secrets.auth.accessToken.secret", &token.secret);
                 let data_key = self.parse("secrets.auth.accessToken.key", &token.key, data_key);
                 let secret = secret?;
-                if secret::targets().contains_key(secret.as_str()) {
+                if secret::INVENTORY.iter().any(|row| row.secret == secret.as_str()) {
                     self.problems.add_with_hint(
                         key("secrets.auth.accessToken.secret"),
                         format!("is {secret}, which the External Secrets Operator itself writes"),

@@ -45,22 +45,54 @@ pub fn own_name(callers: Vec<String>) -> ServiceEntry {
 
 /// An entry for each host outside the cluster that the table names.
 pub fn outside(rows: &[Connection], mesh: &Mesh) -> Vec<ServiceEntry> {
-    let mut entries = Vec::new();
+    let mut hosts: Vec<(&Outside, Vec<&Connection>)> = Vec::new();
     for row in rows {
         if let Peer::Outside(outside) = &row.to {
-            entries.push(entry(outside, row, entries.len(), mesh));
+            match hosts.iter_mut().find(|(known, _)| *known == outside) {
+                Some((_, ways)) => ways.push(row),
+                None => hosts.push((outside, vec![row])),
+            }
         }
     }
+    let entries = hosts.into_iter().enumerate();
     entries
+        .map(|(position, (outside, ways))| entry(outside, &ways, position, mesh))
+        .collect()
 }
 
-fn entry(outside: &Outside, row: &Connection, position: usize, mesh: &Mesh) -> ServiceEntry {
-    let (name, protocol) = match row.traffic {
-        // The sidecar passes the caller's own TLS on, and tells it by its server name.
-        Traffic::Tls => ("tls", "TLS"),
-        _ => ("tcp", "TCP"),
-    };
-    let (resolution, addresses) = way_to(outside, &row.traffic, position, mesh);
+/// One host, with the ports of all rows that lead to it, for the namespaces of all who open them.
+fn entry(outside: &Outside, ways: &[&Connection], position: usize, mesh: &Mesh) -> ServiceEntry {
+    let (resolution, addresses) = way_to(outside, &ways[0].traffic, position, mesh);
+    let mut ports: Vec<ServiceEntryPorts> = Vec::new();
+    for row in ways {
+        let (name, protocol) = match row.traffic {
+            // The sidecar passes the caller's own TLS on, and tells it by its server name.
+            Traffic::Tls => ("tls", "TLS"),
+            _ => ("tcp", "TCP"),
+        };
+        if ports.iter().any(|port| port.number == i64::from(row.port)) {
+            continue;
+        }
+        ports.push(ServiceEntryPorts {
+            number: i64::from(row.port),
+            // Names are unique; the first keeps the short one.
+            name: match ports.len() {
+                0 => name.to_owned(),
+                _ => format!("{name}-{}", row.port),
+            },
+            protocol: Some(protocol.to_owned()),
+            ..Default::default()
+        });
+    }
+    let mut namespaces = Vec::new();
+    for row in ways {
+        if let Peer::Workload(caller) = row.from {
+            let namespace = seen_from_memory(caller.namespace);
+            if !namespaces.contains(&namespace) {
+                namespaces.push(namespace);
+            }
+        }
+    }
     let endpoints = address(outside).map(|address| {
         vec![ServiceEntryEndpoints {
             address: Some(address.to_string()),
@@ -72,16 +104,11 @@ fn entry(outside: &Outside, row: &Connection, position: usize, mesh: &Mesh) -> S
         spec: ServiceEntrySpec {
             hosts: vec![registered_host(outside)],
             addresses,
-            ports: Some(vec![ServiceEntryPorts {
-                number: i64::from(row.port),
-                name: name.to_owned(),
-                protocol: Some(protocol.to_owned()),
-                ..Default::default()
-            }]),
+            ports: Some(ports),
             location: Some(ServiceEntryLocation::MeshExternal),
             resolution: Some(resolution),
             endpoints,
-            export_to: Some(vec![".".to_owned()]),
+            export_to: Some(namespaces),
             ..Default::default()
         },
         status: None,
@@ -123,6 +150,15 @@ fn registered_host(outside: &Outside) -> String {
     }
 }
 
+/// A namespace as an object of the platform's own namespace names it where it says who may see it.
+pub fn seen_from_memory(namespace: &str) -> String {
+    if namespace == names::MEMORY {
+        ".".to_owned()
+    } else {
+        namespace.to_owned()
+    }
+}
+
 fn address(outside: &Outside) -> Option<Ipv4Addr> {
     outside.host.parse().ok()
 }
@@ -137,8 +173,19 @@ pub fn sidecar(workload: Workload, rows: &[Connection]) -> Sidecar {
         .filter(|row| row.from == Peer::Workload(workload) || row.from == Peer::EveryWorkload)
     {
         let host = match &row.to {
-            Peer::Workload(target) => format!("./{}", names::service_host(target.service_on(row.port))),
-            Peer::Outside(outside) => format!("./{}", registered_host(outside)),
+            Peer::Workload(target) => {
+                let namespace = if target.namespace == workload.namespace {
+                    "."
+                } else {
+                    target.namespace
+                };
+                format!("{namespace}/{}", target.host_on(row.port))
+            }
+            // The entries are in the platform's own namespace.
+            Peer::Outside(outside) if workload.namespace == names::MEMORY => {
+                format!("./{}", registered_host(outside))
+            }
+            Peer::Outside(outside) => format!("{}/{}", names::MEMORY, registered_host(outside)),
             // Names, configuration and metrics pass beside the sidecar.
             Peer::Neighbour(_) | Peer::EveryWorkload => continue,
         };
@@ -151,7 +198,7 @@ pub fn sidecar(workload: Workload, rows: &[Connection]) -> Sidecar {
         hosts.push("~/*".to_owned());
     }
     Sidecar {
-        metadata: metadata::in_memory(SYSTEM, workload.name),
+        metadata: metadata::in_namespace(SYSTEM, workload.namespace, workload.name),
         spec: SidecarSpec {
             workload_selector: Some(SidecarWorkloadSelector {
                 labels: Some(pairs([("app", workload.app)])),

@@ -56,7 +56,7 @@ pub fn by_service(callers: &[String]) -> VirtualService {
     VirtualService {
         metadata: metadata::in_memory(SYSTEM, "sophia-memory-service-routing"),
         spec: VirtualServiceSpec {
-            hosts: Some(vec![names::service_host(OPENMEMORY.service)]),
+            hosts: Some(vec![OPENMEMORY.host()]),
             http: Some(vec![
                 refuse_hidden_slashes(),
                 VirtualServiceHttp {
@@ -110,7 +110,7 @@ fn to_server(name: &str, retry_on: &str) -> VirtualServiceHttp {
         name: Some(name.to_owned()),
         route: Some(vec![VirtualServiceHttpRoute {
             destination: VirtualServiceHttpRouteDestination {
-                host: names::service_host(OPENMEMORY.service),
+                host: OPENMEMORY.host(),
                 port: Some(VirtualServiceHttpRouteDestinationPort {
                     number: Some(i64::from(MCP_PORT.number)),
                 }),

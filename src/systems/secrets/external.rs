@@ -3,6 +3,7 @@
 //! The types here are the few fields that we write; the whole of the operator's types is a crate of more than a
 //! megabyte, most of it about other providers.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::ServiceAccount;
@@ -12,7 +13,7 @@ use serde::Serialize;
 
 use super::SYSTEM;
 use crate::config::{EscEnvironment, ExternalSecrets, StoreAuth, secret};
-use crate::names::DATA_CLASSIFICATION;
+use crate::names::{DATA_CLASSIFICATION, Workload};
 use crate::parts::metadata::{self, annotate, label};
 
 const API_VERSION: &str = "external-secrets.io/v1";
@@ -26,19 +27,24 @@ const PATIENCE: Duration = Duration::from_mins(2);
 /// What stands for each part of an environment that nobody knows yet.
 const PLACEHOLDER: &str = "placeholder";
 
-/// The store, the service account it opens the environment as, and an `ExternalSecret` for each Secret.
-pub fn add(graph: &mut Graph, config: &ExternalSecrets) {
-    if let StoreAuth::Oidc(account) = &config.auth {
-        graph.insert(ServiceAccount {
-            metadata: metadata::in_memory(SYSTEM, account.as_str()),
-            automount_service_account_token: Some(false),
-            ..Default::default()
-        });
+/// In each namespace with pods that read secrets: the store, the service account it opens the environment as, and an
+/// `ExternalSecret` for each Secret.
+pub fn add(graph: &mut Graph, config: &ExternalSecrets, workloads: &[Workload]) {
+    let targets = secret::targets(workloads);
+    let namespaces: BTreeSet<_> = targets.keys().map(|target| target.namespace).collect();
+    for namespace in namespaces {
+        if let StoreAuth::Oidc(account) = &config.auth {
+            graph.insert(ServiceAccount {
+                metadata: metadata::in_namespace(SYSTEM, namespace, account.as_str()),
+                automount_service_account_token: Some(false),
+                ..Default::default()
+            });
+        }
+        graph.add(object(&store(namespace, config)));
     }
-    graph.add(object(&store(config)));
-    for name in secret::targets().into_keys() {
+    for target in targets.into_keys() {
         graph
-            .add(object(&external_secret(name, config)))
+            .add(object(&external_secret(target, config)))
             .ready_within(PATIENCE);
     }
 }
@@ -48,7 +54,7 @@ fn object(resource: &impl Serialize) -> Object {
     Object::from_json(SYSTEM, body).expect("a typed resource has apiVersion, kind and a name")
 }
 
-fn store(config: &ExternalSecrets) -> Resource<StoreSpec> {
+fn store(namespace: &str, config: &ExternalSecrets) -> Resource<StoreSpec> {
     let (organization, project, environment) = match &config.environment {
         Some(EscEnvironment {
             organization,
@@ -61,7 +67,7 @@ fn store(config: &ExternalSecrets) -> Resource<StoreSpec> {
     Resource {
         api_version: API_VERSION,
         kind: "SecretStore",
-        metadata: metadata::in_memory(SYSTEM, STORE),
+        metadata: metadata::in_namespace(SYSTEM, namespace, STORE),
         spec: StoreSpec {
             provider: Provider {
                 pulumi: Pulumi {
@@ -100,9 +106,9 @@ fn auth(auth: &StoreAuth, organization: &str) -> Auth {
     }
 }
 
-fn external_secret(name: &str, config: &ExternalSecrets) -> Resource<ExternalSecretSpec> {
+fn external_secret(target: secret::Target, config: &ExternalSecrets) -> Resource<ExternalSecretSpec> {
     // The operator copies the labels to the Secret.
-    let mut metadata = metadata::in_memory(SYSTEM, name);
+    let mut metadata = metadata::in_namespace(SYSTEM, target.namespace, target.name);
     label(&mut metadata, DATA_CLASSIFICATION, "secret");
     annotate(&mut metadata, "phoenix.ai/secret-source", "external-secrets");
     // The store says that it is ready whatever it can open; only this tells that the Secret is there.
@@ -118,7 +124,7 @@ fn external_secret(name: &str, config: &ExternalSecrets) -> Resource<ExternalSec
                 name: STORE,
             },
             target: Target {
-                name: name.to_owned(),
+                name: target.name.to_owned(),
                 creation_policy: "Owner",
                 // An environment that lost its values by mistake must not take them from running pods.
                 deletion_policy: "Retain",
@@ -126,7 +132,7 @@ fn external_secret(name: &str, config: &ExternalSecrets) -> Resource<ExternalSec
             // Every item opens the environment anew, so one takes a whole Secret: a flat map of texts.
             data_from: vec![DataFrom {
                 extract: Extract {
-                    key: secret::property_of_target(name),
+                    key: target.property(),
                 },
             }],
         },

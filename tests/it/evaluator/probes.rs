@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use phoenix::connections::{Connection, Peer, Traffic};
-use phoenix::names::{MEMORY, WORKLOADS};
+use phoenix::names::{MEMORY, Workload};
 
 use super::addresses::Block;
 use super::objects::{
@@ -44,9 +44,9 @@ pub struct Path {
 impl Probes {
     /// What to try out on a stack with these pods of its own.
     pub fn new(manifest: &Manifest, table: Table<'_>, declared: &[Pod]) -> Self {
-        let named = Named::gather(manifest, table.rows);
+        let named = Named::gather(manifest, table.rows, &table.setting.workloads);
         Self {
-            strangers: strangers(manifest, table.rows, &named),
+            strangers: strangers(manifest, table.rows, &table.setting.workloads, &named),
             addresses: addresses(manifest, table),
             ports: ports(manifest, table.rows, declared),
             request_ports: request_ports(manifest, table.rows, declared),
@@ -66,10 +66,10 @@ struct Named {
 }
 
 impl Named {
-    fn gather(manifest: &Manifest, rows: &[Connection]) -> Self {
+    fn gather(manifest: &Manifest, rows: &[Connection], workloads: &[Workload]) -> Self {
         let mut named = Self {
             namespaces: manifest.namespaces.keys().cloned().collect(),
-            accounts: WORKLOADS
+            accounts: workloads
                 .iter()
                 .map(|workload| workload.service_account.to_owned())
                 .chain(["default".to_owned()])
@@ -158,7 +158,7 @@ fn namespace_selectors(manifest: &Manifest) -> impl Iterator<Item = &LabelSelect
 
 /// In every namespace: a pod for every set of labels that somebody selects, and one without any. And namespaces that
 /// wear every label that an owner of a namespace can give it, which is each but its name.
-fn strangers(manifest: &Manifest, rows: &[Connection], named: &Named) -> Vec<Pod> {
+fn strangers(manifest: &Manifest, rows: &[Connection], workloads: &[Workload], named: &Named) -> Vec<Pod> {
     let mut labels: BTreeSet<Labels> = BTreeSet::from([Labels::new()]);
     let selectors = network_peers(manifest)
         .filter_map(|peer| peer.pod_selector.as_ref())
@@ -175,7 +175,7 @@ fn strangers(manifest: &Manifest, rows: &[Connection], named: &Named) -> Vec<Pod
         }
     }
     labels.extend(
-        WORKLOADS
+        workloads
             .iter()
             .map(|workload| Labels::from([("app".to_owned(), workload.app.to_owned())])),
     );

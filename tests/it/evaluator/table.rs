@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use phoenix::connections::{Connection, Neighbour, Outside, Peer, Traffic};
-use phoenix::names::{MEMORY, WORKLOADS, Workload};
+use phoenix::names::Workload;
 
 use super::addresses::Block;
 use super::objects::Protocol;
@@ -13,6 +13,8 @@ use super::world::{End, Pod, contains};
 /// What the table itself does not say: names and numbers of the cluster.
 #[derive(Clone, Debug)]
 pub struct Setting {
+    /// The workloads that the stack has.
+    pub workloads: Vec<Workload>,
     /// The first part of every identity.
     pub trust_domain: String,
     /// The mesh's own namespace, whose policies hold everywhere.
@@ -90,7 +92,9 @@ impl<'a> Table<'a> {
 
     /// The rows that a caller with this identity has to a port of a pod. Identities know no labels.
     pub fn rows_of(&self, identity: Option<&Identity>, to: &Pod, port: u16) -> Vec<&'a Connection> {
-        let is_caller = |peer: &Peer| identity.is_some_and(|identity| is_identity(peer, identity));
+        let is_caller = |peer: &Peer| {
+            identity.is_some_and(|identity| is_identity(peer, identity, &self.setting.workloads))
+        };
         let rows = self.rows.iter().filter(|row| {
             row.port == port && !matches!(row.traffic, Traffic::Infrastructure { .. }) && is_caller(&row.from)
         });
@@ -119,9 +123,11 @@ impl<'a> Table<'a> {
     pub fn is_end(&self, peer: &Peer, end: End<'_>) -> bool {
         match (peer, end) {
             (Peer::Workload(workload), End::Pod(pod)) => is_workload(*workload, pod),
-            (Peer::EveryWorkload, End::Pod(pod)) => {
-                WORKLOADS.iter().any(|workload| is_workload(*workload, pod))
-            }
+            (Peer::EveryWorkload, End::Pod(pod)) => self
+                .setting
+                .workloads
+                .iter()
+                .any(|workload| is_workload(*workload, pod)),
             (Peer::Neighbour(neighbour), End::Pod(pod)) => is_neighbour(neighbour, pod),
             (Peer::Outside(outside), End::Address(address)) => self.is_outside(outside, address),
             (_, End::Address(_)) | (Peer::Outside(_), End::Pod(_)) => false,
@@ -190,20 +196,20 @@ fn carries(traffic: &Traffic, protocol: Protocol) -> bool {
 }
 
 fn is_workload(workload: Workload, pod: &Pod) -> bool {
-    pod.namespace == MEMORY && pod.labels.get("app").is_some_and(|app| app == workload.app)
+    pod.namespace == workload.namespace && pod.labels.get("app").is_some_and(|app| app == workload.app)
 }
 
 fn is_neighbour(neighbour: &Neighbour, pod: &Pod) -> bool {
     pod.namespace == neighbour.namespace && contains(&pod.labels, &neighbour.labels)
 }
 
-fn is_identity(peer: &Peer, identity: &Identity) -> bool {
+fn is_identity(peer: &Peer, identity: &Identity, workloads: &[Workload]) -> bool {
     let is = |workload: &Workload| {
-        identity.namespace == MEMORY && identity.service_account == workload.service_account
+        identity.namespace == workload.namespace && identity.service_account == workload.service_account
     };
     match peer {
         Peer::Workload(workload) => is(workload),
-        Peer::EveryWorkload => WORKLOADS.iter().any(is),
+        Peer::EveryWorkload => workloads.iter().any(is),
         Peer::Neighbour(neighbour) => {
             identity.namespace == neighbour.namespace
                 && neighbour

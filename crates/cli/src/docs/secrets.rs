@@ -46,8 +46,12 @@ pub fn markdown() -> String {
         let _infallible = writeln!(
             text,
             "| `{key}` | `pulumi config set --secret {key}` | `pulumiConfig[\"{key}\"]` of the environment | \
-             `{}` of the environment |",
-            row.property()
+             {} of the environment |",
+            row.properties()
+                .iter()
+                .map(|property| format!("`{property}`"))
+                .collect::<Vec<_>>()
+                .join(" and ")
         );
     }
     text.push_str("\n## How each is changed\n\n| key | rotation |\n|---|---|\n");

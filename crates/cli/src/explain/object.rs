@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use phoenix::connections::{Connection, Peer, Traffic, connections};
-use phoenix::names::{WORKLOADS, Workload};
+use phoenix::names::Workload;
 use phoenix::registration;
 use phoenix_graph::{Id, Object, references};
 use serde::Serialize;
@@ -239,7 +239,9 @@ fn keys(id: &Id, subjects: &Subjects) -> Vec<String> {
 
 /// The rows of the connection table that an object takes part in or enforces.
 fn rows(stack: &Stack, object: &Object) -> Vec<Row> {
-    let Some(workload) = WORKLOADS
+    let Some(workload) = stack
+        .config
+        .workloads()
         .into_iter()
         .find(|workload| belongs_to(object, *workload))
     else {
@@ -265,7 +267,7 @@ fn belongs_to(object: &Object, workload: Workload) -> bool {
         "Deployment" | "StatefulSet" | "HorizontalPodAutoscaler" | "PodDisruptionBudget" => {
             object.component == workload.system && name == workload.name
         }
-        "Service" => object.component == workload.system && name == workload.service,
+        "Service" => object.component == workload.system && workload.service == Some(name),
         "ServiceAccount" => object.component == workload.system && name == workload.service_account,
         "NetworkPolicy" | "AuthorizationPolicy" => [
             "/spec/podSelector/matchLabels/app",

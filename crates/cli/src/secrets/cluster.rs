@@ -1,5 +1,6 @@
 //! How the secrets stand in the stack's cluster. It reads the Secrets that the inventory names, and changes nothing.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow};
@@ -7,9 +8,8 @@ use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::{Namespace, Secret};
 use kube::config::Kubeconfig;
 use kube::{Api, Client};
-use phoenix::config::secret::{self, SecretRow};
+use phoenix::config::secret::{self, SecretRow, Target};
 use phoenix::config::{SecretsMode, StoreAuth};
-use phoenix::names::MEMORY;
 
 use super::{Entry, State, Subject};
 use crate::doctor::cluster::{chain, connect};
@@ -44,29 +44,29 @@ pub async fn examine(subject: &Subject) -> Result<Vec<Entry>> {
 async fn ask(client: &Client, subject: &Subject) -> Result<Vec<Entry>> {
     right_cluster(client, subject).await?;
     let mut entries = Vec::new();
-    for (name, rows) in secret::targets() {
-        entries.extend(target(
-            &rows,
-            name,
-            read(client, name).await?.as_ref(),
-            &subject.config.secrets,
-        ));
+    let targets = secret::targets(&subject.config.workloads());
+    let namespaces: BTreeSet<_> = targets.keys().map(|target| target.namespace).collect();
+    for (place, rows) in targets {
+        let found = read(client, place.namespace, place.name).await?;
+        entries.extend(target(&rows, place, found.as_ref(), &subject.config.secrets));
     }
     if let SecretsMode::ExternalSecrets(external) = &subject.config.secrets
         && let StoreAuth::AccessToken { secret, key } = &external.auth
     {
-        let place = format!("{MEMORY}/{secret} {key}");
-        let found = read(client, secret.as_str()).await?;
-        let is_there = found
-            .as_ref()
-            .and_then(|found| bytes(found, key))
-            .is_some_and(|bytes| !bytes.0.is_empty());
-        entries.push(if is_there {
-            Entry::new(place, State::Present, "is there, the access token of the store")
-        } else {
-            Entry::new(place, State::Missing, "is not there, and without the access token the store opens nothing")
-                .hint("make the Secret with a token of Pulumi Cloud that may open the environment, or use phoenix:secrets.auth.oidc")
-        });
+        for namespace in namespaces {
+            let place = format!("{namespace}/{secret} {key}");
+            let found = read(client, namespace, secret.as_str()).await?;
+            let is_there = found
+                .as_ref()
+                .and_then(|found| bytes(found, key))
+                .is_some_and(|bytes| !bytes.0.is_empty());
+            entries.push(if is_there {
+                Entry::new(place, State::Present, "is there, the access token of the store")
+            } else {
+                Entry::new(place, State::Missing, "is not there, and without the access token the store opens nothing")
+                    .hint("make the Secret with a token of Pulumi Cloud that may open the environment, or use phoenix:secrets.auth.oidc")
+            });
+        }
     }
     Ok(entries)
 }
@@ -91,22 +91,22 @@ async fn right_cluster(client: &Client, subject: &Subject) -> Result<()> {
     ))
 }
 
-/// A Secret of the platform's namespace; `None` where there is none. What cannot be understood is not repeated: a value
+/// A Secret; `None` where there is none. What cannot be understood is not repeated: a value
 /// may be what it is about.
-async fn read(client: &Client, name: &str) -> Result<Option<Secret>> {
-    let found = Api::<Secret>::namespaced(client.clone(), MEMORY)
+async fn read(client: &Client, namespace: &str, name: &str) -> Result<Option<Secret>> {
+    let found = Api::<Secret>::namespaced(client.clone(), namespace)
         .get_opt(name)
         .await;
     found.map_err(|error| match error {
         kube::Error::Api(status) if status.code == 403 => mistake(
-            format!("you may not read the Secret {MEMORY}/{name}"),
+            format!("you may not read the Secret {namespace}/{name}"),
             "ask again as somebody who may, or leave --cluster out",
         ),
         kube::Error::SerdeError(_) => mistake(
-            format!("the API server's answer about the Secret {MEMORY}/{name} cannot be understood"),
+            format!("the API server's answer about the Secret {namespace}/{name} cannot be understood"),
             "look at the Secret with kubectl; its data must be a mapping of texts in base64",
         ),
-        error => anyhow!(chain(&error)).context(format!("asking for the Secret {MEMORY}/{name}")),
+        error => anyhow!(chain(&error)).context(format!("asking for the Secret {namespace}/{name}")),
     })
 }
 
@@ -114,8 +114,8 @@ fn bytes<'a>(secret: &'a Secret, key: &str) -> Option<&'a ByteString> {
     secret.data.as_ref()?.get(key)
 }
 
-fn target(rows: &[&SecretRow], name: &str, found: Option<&Secret>, mode: &SecretsMode) -> Vec<Entry> {
-    let mut entries: Vec<_> = rows.iter().map(|row| entry(row, found, mode)).collect();
+fn target(rows: &[&SecretRow], place: Target, found: Option<&Secret>, mode: &SecretsMode) -> Vec<Entry> {
+    let mut entries: Vec<_> = rows.iter().map(|row| entry(row, place, found, mode)).collect();
     let keys = found
         .and_then(|secret| secret.data.as_ref())
         .into_iter()
@@ -123,11 +123,10 @@ fn target(rows: &[&SecretRow], name: &str, found: Option<&Secret>, mode: &Secret
     for (key, _) in keys.filter(|(key, _)| rows.iter().all(|row| row.data_key != *key)) {
         let found = "is there, but no pod of the platform reads it";
         entries.push(
-            Entry::new(format!("{MEMORY}/{name} {key}"), State::Unused, found).hint(match mode {
-                SecretsMode::ExternalSecrets(_) => format!(
-                    "remove it from {} of the environment",
-                    secret::property_of_target(name)
-                ),
+            Entry::new(format!("{place} {key}"), State::Unused, found).hint(match mode {
+                SecretsMode::ExternalSecrets(_) => {
+                    format!("remove it from {} of the environment", place.property())
+                }
                 _ => "deploy the stack, or remove the key, if somebody put it there by hand".to_owned(),
             }),
         );
@@ -135,13 +134,15 @@ fn target(rows: &[&SecretRow], name: &str, found: Option<&Secret>, mode: &Secret
     entries
 }
 
-fn entry(row: &SecretRow, secret: Option<&Secret>, mode: &SecretsMode) -> Entry {
-    let place = format!("{MEMORY}/{} {}", row.secret, row.data_key);
+fn entry(row: &SecretRow, target: Target, secret: Option<&Secret>, mode: &SecretsMode) -> Entry {
+    let place = format!("{target} {}", row.data_key);
     let way = match mode {
         SecretsMode::ExternalSecrets(_) => format!(
-            "look at `kubectl -n {MEMORY} describe externalsecret {}`; the value belongs at {} of the environment",
-            row.secret,
-            row.property()
+            "look at `kubectl -n {} describe externalsecret {}`; the value belongs at {}.{} of the environment",
+            target.namespace,
+            target.name,
+            target.property(),
+            row.data_key
         ),
         _ => format!("set {} and deploy the stack", row.full_key()),
     };

@@ -1,0 +1,41 @@
+//! What all workloads need of the cluster and the mesh, and what the cluster asks of them.
+
+use super::{Connection, Neighbour, Peer, Traffic, prometheus};
+use crate::config::StackConfig;
+use crate::parts::metadata::pairs;
+
+pub fn rows(config: &StackConfig) -> Vec<Connection> {
+    vec![
+        Connection {
+            from: Peer::EveryWorkload,
+            to: Peer::Neighbour(Neighbour {
+                name: "the cluster's DNS",
+                namespace: "kube-system".to_owned(),
+                labels: pairs([("k8s-app", "kube-dns")]),
+                service_account: None,
+            }),
+            port: 53,
+            traffic: Traffic::Infrastructure { udp: true },
+            why: "names are resolved",
+        },
+        Connection {
+            from: Peer::EveryWorkload,
+            to: Peer::Neighbour(Neighbour {
+                name: "istiod",
+                namespace: config.cluster.mesh.namespace.to_string(),
+                labels: pairs([("app", "istiod")]),
+                service_account: None,
+            }),
+            port: 15_012,
+            traffic: Traffic::Infrastructure { udp: false },
+            why: "sidecars get their configuration and their certificates",
+        },
+        Connection {
+            from: prometheus(config),
+            to: Peer::EveryWorkload,
+            port: 15_020,
+            traffic: Traffic::Infrastructure { udp: false },
+            why: "scrapes the sidecars' merged metrics",
+        },
+    ]
+}
