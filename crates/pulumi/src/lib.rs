@@ -3,12 +3,14 @@
 //! # Where to look
 //!
 //! A program makes a [`Plan`], [connects](Engine::connect), asks for the [`Deployment`] and [`register`]s. A language
-//! host finds the services it serves in [`proto`], and in [`serve`](mod@serve) the way every plugin starts. Tests find
+//! host finds the services it serves in [`proto`], and in [`serve`](mod@serve) the way every plugin starts. A policy
+//! pack implements [`analyzer::Pack`]. Tests find
 //! an engine in `fake` (feature `fake`).
 //!
 //! This crate is an edge: it reads the environment, opens connections on loopback and waits. [`Value`] and [`Plan`]
 //! alone are pure.
 
+pub mod analyzer;
 mod deployment;
 mod engine;
 mod error;

@@ -36,9 +36,11 @@ macro_rules! full_size {
 }
 
 full_size! {
+    analyzer_client::AnalyzerClient<tonic::transport::Channel>;
     engine_client::EngineClient<tonic::transport::Channel>;
     language_runtime_client::LanguageRuntimeClient<tonic::transport::Channel>;
     resource_monitor_client::ResourceMonitorClient<tonic::transport::Channel>;
+    analyzer_server::AnalyzerServer<T> where T: analyzer_server::Analyzer;
     engine_server::EngineServer<T> where T: engine_server::Engine;
     language_runtime_server::LanguageRuntimeServer<T> where T: language_runtime_server::LanguageRuntime;
     resource_monitor_server::ResourceMonitorServer<T> where T: resource_monitor_server::ResourceMonitor;
@@ -129,6 +131,60 @@ impl fmt::Debug for RunPluginRequest {
             .field("program", &self.program)
             .field("kind", &self.kind)
             .field("env", &names.collect::<Vec<_>>())
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for AnalyzeRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AnalyzeRequest")
+            .field("urn", &self.urn)
+            .field("properties", &keys(self.properties.as_ref()))
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for AnalyzeStackRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AnalyzeStackRequest")
+            .field("resources", &self.resources)
+            .finish()
+    }
+}
+
+impl fmt::Debug for AnalyzerResource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AnalyzerResource")
+            .field("urn", &self.urn)
+            .field("properties", &keys(self.properties.as_ref()))
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for AnalyzerProviderResource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AnalyzerProviderResource")
+            .field("urn", &self.urn)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for AnalyzerStackConfigureRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AnalyzerStackConfigureRequest")
+            .field("project", &self.project)
+            .field("stack", &self.stack)
+            .field("dry_run", &self.dry_run)
+            .field("config", &self.config.keys().collect::<Vec<_>>())
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Remediation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Remediation")
+            .field("policy_name", &self.policy_name)
+            .field("properties", &keys(self.properties.as_ref()))
             .finish_non_exhaustive()
     }
 }

@@ -63,7 +63,7 @@ pub const PULUMI: Tool = Tool {
 };
 
 /// The version of the Kubernetes provider; the engine looks for it by this name.
-pub const PROVIDER_VERSION: &str = "4.25.0";
+pub use phoenix::registration::PROVIDER_VERSION;
 
 /// The Kubernetes provider. It has no way to say its version, so one on PATH cannot be judged.
 pub const PROVIDER: Tool = Tool {

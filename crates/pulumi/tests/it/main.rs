@@ -5,6 +5,7 @@
     reason = "processes and delays are measured by the clock"
 )]
 
+mod analyzing;
 mod connecting;
 mod plan;
 mod plugins;
