@@ -37,6 +37,10 @@ pub enum Unready {
     Counts,
 }
 
+/// How many seconds a new pod must stay ready before a rollout goes on to the next one: a process that answers once and
+/// then falls over would otherwise take all its elder siblings with it.
+pub const SETTLED_SECONDS: i32 = 5;
+
 /// How strictly pods are kept apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Spread {

@@ -94,13 +94,15 @@ fn quota(config: &config::Quota) -> ResourceQuota {
     }
 }
 
-/// What a container gets that says nothing. Ours all say something; a person's debugging pod may not,
-/// and the quota would refuse it.
+/// What a container gets that says nothing. Of processor time and memory ours all say something; a person's debugging
+/// pod may not, and the quota would refuse it. Of the node's own disk nobody says anything: logs and scratch folders are
+/// small, and what fills the disk of a node takes its neighbours along.
 fn defaults() -> LimitRange {
-    let amounts = |cpu: &str, memory: &str| {
+    let amounts = |cpu: &str, memory: &str, disk: &str| {
         Some(BTreeMap::from([
             ("cpu".to_owned(), Quantity(cpu.to_owned())),
             ("memory".to_owned(), Quantity(memory.to_owned())),
+            ("ephemeral-storage".to_owned(), Quantity(disk.to_owned())),
         ]))
     };
     LimitRange {
@@ -108,8 +110,8 @@ fn defaults() -> LimitRange {
         spec: Some(LimitRangeSpec {
             limits: vec![LimitRangeItem {
                 type_: "Container".to_owned(),
-                default_request: amounts("50m", "64Mi"),
-                default: amounts("500m", "256Mi"),
+                default_request: amounts("50m", "64Mi", "64Mi"),
+                default: amounts("500m", "256Mi", "2Gi"),
                 ..Default::default()
             }],
         }),

@@ -104,6 +104,7 @@ fn deployment(config: &config::OpenMemory, shared: Shared<'_>) -> Deployment {
                 metadata: Some(pod_metadata()),
                 spec: Some(pod(config, shared)),
             },
+            min_ready_seconds: Some(availability::SETTLED_SECONDS),
             revision_history_limit: Some(5),
             ..Default::default()
         }),

@@ -227,6 +227,7 @@ fn stateful_set(config: &config::Qdrant, settings: &str, shared: Shared<'_>) -> 
             service_name: Some(QDRANT_HEADLESS.to_owned()),
             replicas: Some(i32::try_from(config.replicas).expect("validation bounds every count")),
             selector: metadata::selector(QDRANT),
+            min_ready_seconds: Some(availability::SETTLED_SECONDS),
             // One after the other would never start: a peer is ready only when most of them are.
             pod_management_policy: Some("Parallel".to_owned()),
             update_strategy: Some(StatefulSetUpdateStrategy {
