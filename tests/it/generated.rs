@@ -5,7 +5,7 @@
 use phoenix::config::raw::stack_file_schema;
 use phoenix::registration::{PROVIDER_VERSION, PULUMI_VERSIONS};
 
-use crate::support::{root, stack};
+use crate::support::{STACKS, root, stack};
 
 fn is_as_generated(path: &str, generated: &str) {
     let path = root().join(path);
@@ -47,7 +47,13 @@ fn the_project_and_the_program_ask_for_the_same_versions_of_the_command() {
 #[test]
 fn the_page_of_the_connections_is_as_generated() {
     // Production first: the others are told by what differs.
-    let stacks = ["prod", "staging", "dev"].map(|name| (name, stack(name).config));
+    let shipped = ["prod", "staging", "dev"];
+    let others = STACKS.into_iter().filter(|name| !shipped.contains(name));
+    let stacks: Vec<_> = shipped
+        .into_iter()
+        .chain(others)
+        .map(|name| (name, stack(name).config))
+        .collect();
     let stacks: Vec<_> = stacks.iter().map(|(name, config)| (*name, config)).collect();
     is_as_generated(
         "docs/connections.md",

@@ -2,13 +2,33 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::LazyLock;
 
 use phoenix_cli::checkout::Checkout;
 use phoenix_cli::stack::Stack;
 use serde_json::Value;
 
-/// The stacks that are shipped.
-pub const STACKS: [&str; 3] = ["dev", "staging", "prod"];
+/// Every stack that has a file, so that whoever adds one has it tested like the others.
+#[derive(Clone, Copy)]
+pub struct Stacks;
+
+/// Every stack that has a file.
+pub const STACKS: Stacks = Stacks;
+
+impl IntoIterator for Stacks {
+    type Item = &'static str;
+    type IntoIter = std::iter::Copied<std::slice::Iter<'static, &'static str>>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        static NAMES: LazyLock<Vec<&'static str>> = LazyLock::new(|| {
+            let checkout = Checkout::find(Some(root())).expect("the tests run in the repository");
+            let names = checkout.stacks().expect("the repository has stack files");
+            names.into_iter().map(|name| &*name.leak()).collect()
+        });
+        assert!(NAMES.len() >= 3, "the shipped stacks are gone");
+        NAMES.iter().copied()
+    }
+}
 
 /// The root of the repository.
 pub fn root() -> &'static Path {
