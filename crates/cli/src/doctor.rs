@@ -22,6 +22,7 @@ mod existing;
 mod identity;
 mod mesh;
 mod nodes;
+mod reloader;
 mod rights;
 mod served;
 
