@@ -53,6 +53,12 @@ async fn run() -> Result<ExitCode, Error> {
             }
         }
     }
+    let wrong = config::secret::contradictions(&config.secrets_needed(), |key| {
+        deployment.secrets.get(key).map(|value| value.expose_secret())
+    });
+    if !wrong.is_empty() {
+        return refuse(&engine, &deployment, &format!("with its secrets:\n{wrong}")).await;
+    }
     let plan = registration::lower(&platform::build(&config), &config);
     register(
         &engine,

@@ -5,6 +5,7 @@ use phoenix_graph::{Graph, Object};
 use crate::config::{ObjectName, StackConfig};
 use crate::connections::connections;
 use crate::names::Shared;
+use crate::parts::rotation;
 use crate::systems::{mcp, mesh, monitoring, namespace, openmemory, qdrant, secrets, trust};
 
 /// The JSON schema of the MCP configuration, for its readers.
@@ -29,14 +30,16 @@ pub fn build(config: &StackConfig) -> Graph {
     let workloads = config.workloads();
     let mut graph = Graph::default();
     graph.merge(namespace::build(&config.namespace, &config.cluster, shared));
-    graph.merge(secrets::build(&config.secrets, &workloads));
+    graph.merge(secrets::build(&config.secrets, config.secret_targets(), shared));
     graph.merge(trust::build(&rows, &workloads, &config.trust, &config.cluster));
     graph.merge(mesh::build(&rows, &workloads, &config.mesh, &config.cluster.mesh));
     graph.merge(qdrant::build(&config.qdrant, shared));
     graph.merge(openmemory::build(&config.openmemory, shared));
     graph.merge(mcp::build(&config.mcp, &config.tiers));
     graph.merge(monitoring::build(&config.tiers));
+    let needed = config.secrets_needed();
     for object in graph.objects_mut() {
+        rotation::follow(object, &needed, &config.secrets);
         show_options(object);
         if config.adopt.iter().any(|name| names(name, object)) {
             adopt(object);

@@ -7,9 +7,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use phoenix_graph::{Graph, Id, Object, references};
-use pulumi_wire::{Alias, AliasParent, Fact, Plan, Premise, Registration, Timeouts, Value};
+use pulumi_wire::{Alias, AliasParent, Checksum, Fact, Plan, Premise, Registration, Timeouts, Value};
 
-use crate::config::StackConfig;
+use crate::config::{StackConfig, secret};
 use crate::names::{MCP_PORT, MEMORY, OPENMEMORY, QDRANT, QDRANT_HTTP, Workload};
 use crate::platform::SYSTEMS;
 
@@ -183,7 +183,7 @@ fn former_name(name: &str) -> Alias {
     }
 }
 
-/// The body as the provider wants it, with references in the place of secrets.
+/// The body as the provider wants it, with references in the place of secrets and of their checksums.
 fn inputs(object: &Object) -> BTreeMap<String, Value> {
     let value = Value::from_json(object.body()).expect("the graph has no number that a double cannot carry");
     let Value::Object(mut inputs) = value else {
@@ -191,6 +191,10 @@ fn inputs(object: &Object) -> BTreeMap<String, Value> {
     };
     for (pointer, name) in object.secrets() {
         *leaf(&mut inputs, pointer) = Value::SecretRef(name.clone());
+    }
+    for (pointer, names) in object.checksums() {
+        let checksum = Checksum::of(secret::CHECKSUM_KEY.full_key(), names);
+        *leaf(&mut inputs, pointer) = Value::ChecksumOf(checksum);
     }
     inputs
 }

@@ -318,6 +318,10 @@ pub struct RawQdrant {
     #[serde(default = "audit_days")]
     #[schemars(range(min = 0, max = 3650))]
     pub audit_days: u32,
+    /// Whether the peers accept a second key, the secret `qdrantAltApiKey`, which can do what the first can. Only while the
+    /// first is exchanged for another: `docs/runbooks/rotate-a-secret.md`.
+    #[serde(default)]
+    pub alt_api_key: bool,
 }
 
 /// Whether Qdrant runs alone or as a cluster.

@@ -36,16 +36,16 @@ pub fn read_deployment(
         problems.append(in_two_places(secret_keys));
     } else {
         // Which systems there are is known of a good configuration only; some are always there.
-        let workloads = match &checked {
-            Ok(config) => config.workloads(),
-            Err(_) => CORE.to_vec(),
+        let needed = match &checked {
+            Ok(config) => config.secrets_needed(),
+            Err(_) => secret::needed(&CORE),
         };
         // One that stands there in clear is told of as that.
         let given = secret_keys
             .iter()
             .copied()
             .chain(plain.keys().map(String::as_str));
-        problems.append(secret::missing(&workloads, given));
+        problems.append(secret::missing(&needed, given));
     }
     match checked {
         Ok(config) => {

@@ -17,15 +17,16 @@ pub use strength::Form;
 pub struct SecretRow {
     /// Its key in the configuration, behind `phoenix:`.
     pub key: &'static str,
-    /// The Kubernetes Secret that carries it in the platform's namespace.
+    /// The Kubernetes Secret that carries it in the namespaces of its readers; empty where it has none.
     pub secret: &'static str,
-    /// Its key in that Secret.
+    /// Its key in that Secret; empty where it has no readers.
     pub data_key: &'static str,
     /// What it opens, as a sentence.
     pub purpose: &'static str,
     /// Who makes it, and answers for it.
     pub owner: &'static str,
-    /// Everybody who reads it. These workloads restart when it changes, and no other does.
+    /// Everybody who reads it. These workloads restart when it changes, and no other does. Empty for what the program
+    /// itself needs: no Secret carries that.
     pub readers: &'static [Reader],
     /// What a good value looks like.
     pub form: Form,
@@ -114,7 +115,7 @@ pub const QDRANT_API_KEY: SecretRow = SecretRow {
     owner: "the platform's team",
     readers: &[qdrant("QDRANT__SERVICE__API_KEY"), openmemory("QDRANT_API_KEY")],
     form: Form::Key { least: 32 },
-    rotation: "Set a new value. Peers and callers restart one by one, and a pod with the one key is refused by a pod with the other until all have restarted.",
+    rotation: "In three steps, without an interruption: make the new one `phoenix:qdrantAltApiKey`, exchange the two, take the old one away.",
 };
 
 /// What reads metrics from Qdrant.
@@ -129,13 +130,40 @@ pub const QDRANT_READ_ONLY_API_KEY: SecretRow = SecretRow {
     rotation: "Set a new value and give it to those who read with it. The peers restart one by one.",
 };
 
+/// What Qdrant accepts besides its key while that is exchanged for another.
+pub const QDRANT_ALT_API_KEY: SecretRow = SecretRow {
+    key: "qdrantAltApiKey",
+    secret: QDRANT_SECRET,
+    data_key: "alt-api-key",
+    purpose: "The second key that may read and write in Qdrant, while `phoenix:qdrant.altApiKey` is true.",
+    owner: "the platform's team",
+    readers: &[qdrant("QDRANT__SERVICE__ALT_API_KEY")],
+    form: Form::Key { least: 32 },
+    rotation: "It is there for as long as a rotation of `phoenix:qdrantApiKey` takes.",
+};
+
+/// What the checksums of secrets are keyed with, by which pods follow their secrets.
+pub const CHECKSUM_KEY: SecretRow = SecretRow {
+    key: "checksumKey",
+    // Only the program uses it: whoever had it beside a checksum could try out guesses of the secrets.
+    secret: "",
+    data_key: "",
+    purpose: "The key of the checksums by which pods restart when a secret of theirs changes. Make it once for each stack: `openssl rand -hex 32`.",
+    owner: "the platform's team",
+    readers: &[],
+    form: Form::Key { least: 32 },
+    rotation: "Set a new value. All checksums change with it, so every workload that reads a secret restarts once.",
+};
+
 /// Every secret of the platform.
 pub const INVENTORY: &[SecretRow] = &[
     OPENAI_API_KEY,
     POSTGRES_CONNECTION_STRING,
     MEM0_ENCRYPTION_KEY,
     QDRANT_API_KEY,
+    QDRANT_ALT_API_KEY,
     QDRANT_READ_ONLY_API_KEY,
+    CHECKSUM_KEY,
 ];
 
 impl SecretRow {
@@ -161,6 +189,11 @@ impl SecretRow {
         }
     }
 
+    /// Whether only some stacks need it that have its readers: it stands for a moment that the stack file announces.
+    pub fn is_optional(&self) -> bool {
+        *self == QDRANT_ALT_API_KEY
+    }
+
     /// Whether one of these workloads reads it.
     pub fn is_read_by(&self, workloads: &[Workload]) -> bool {
         self.readers
@@ -182,16 +215,22 @@ pub fn row(key: &str) -> Option<&'static SecretRow> {
     INVENTORY.iter().find(|row| row.key == key)
 }
 
-/// The rows that a stack with these workloads needs.
+/// The rows that every stack with these workloads needs, and those that the program itself needs to register one.
 pub fn needed(workloads: &[Workload]) -> Vec<&'static SecretRow> {
-    INVENTORY.iter().filter(|row| row.is_read_by(workloads)).collect()
+    INVENTORY
+        .iter()
+        .filter(|row| !row.is_optional() && (row.readers.is_empty() || row.is_read_by(workloads)))
+        .collect()
 }
 
-/// The Kubernetes Secrets that a stack with these workloads needs, with the rows of each. A namespace gets only what its
+/// The Kubernetes Secrets that carry these rows to these workloads, with the rows of each. A namespace gets only what its
 /// own workloads read.
-pub fn targets(workloads: &[Workload]) -> BTreeMap<Target, Vec<&'static SecretRow>> {
+pub fn targets(
+    needed: &[&'static SecretRow],
+    workloads: &[Workload],
+) -> BTreeMap<Target, Vec<&'static SecretRow>> {
     let mut targets = BTreeMap::<_, Vec<_>>::new();
-    for row in INVENTORY {
+    for &row in needed {
         for reader in row
             .readers
             .iter()
@@ -224,19 +263,31 @@ impl fmt::Display for Target {
     }
 }
 
-/// The problems of a stack with these workloads in which only the secrets of these keys have values.
+/// The problems of a stack that needs these secrets and has values for those of these keys only.
 ///
 /// Rendering needs no values; whoever registers asks this first.
-pub fn missing<'a>(workloads: &[Workload], present: impl IntoIterator<Item = &'a str>) -> super::Problems {
+pub fn missing<'a>(needed: &[&SecretRow], present: impl IntoIterator<Item = &'a str>) -> super::Problems {
     let present: BTreeSet<_> = present.into_iter().filter_map(super::raw::own_key).collect();
     let mut problems = super::Problems::default();
-    for row in needed(workloads)
-        .into_iter()
-        .filter(|row| !present.contains(row.key))
-    {
+    for row in needed.iter().filter(|row| !present.contains(row.key)) {
         let key = row.full_key();
         let hint = format!("pulumi config set --secret {key}");
         problems.add_with_hint(&key, format!("has no value. {}", row.purpose), hint);
+    }
+    problems
+}
+
+/// What is wrong with values that are good one by one. `value` answers for a full key; no problem repeats a value.
+pub fn contradictions<'a>(needed: &[&SecretRow], value: impl Fn(&str) -> Option<&'a str>) -> super::Problems {
+    let mut problems = super::Problems::default();
+    let (key, second) = (QDRANT_API_KEY.full_key(), QDRANT_ALT_API_KEY.full_key());
+    let is_rotating = needed.contains(&&QDRANT_ALT_API_KEY);
+    if is_rotating && value(&key).is_some() && value(&key) == value(&second) {
+        problems.add_with_hint(
+            &second,
+            format!("is the same as {key}, so a peer that restarts would refuse all who still use the other key"),
+            "while the key is exchanged, one of them is the old one and the other the new one: docs/runbooks/rotate-a-secret.md",
+        );
     }
     problems
 }

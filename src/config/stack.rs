@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 use crate::names::{CORE, Workload};
 
-use super::secret::{self, SecretRow};
+use super::secret::{self, SecretRow, Target};
 use super::{DnsName, EscEnvironment, HostName, Image, ObjectName, Quantity, RoleArn};
 
 pub use mcp::{Mcp, Servers};
@@ -60,7 +60,20 @@ impl StackConfig {
 
     /// The secrets that this stack needs.
     pub fn secrets_needed(&self) -> Vec<&'static SecretRow> {
-        secret::needed(&self.workloads())
+        let mut needed = secret::needed(&self.workloads());
+        if self.qdrant.alt_api_key {
+            needed.push(&secret::QDRANT_ALT_API_KEY);
+        }
+        if let SecretsMode::ExternalSecrets(_) = self.secrets {
+            // The program has no values to make checksums of.
+            needed.retain(|row| !row.readers.is_empty());
+        }
+        needed
+    }
+
+    /// The Kubernetes Secrets that this stack needs, with the rows of each.
+    pub fn secret_targets(&self) -> BTreeMap<Target, Vec<&'static SecretRow>> {
+        secret::targets(&self.secrets_needed(), &self.workloads())
     }
 }
 
@@ -268,6 +281,8 @@ pub struct Qdrant {
     pub snapshots: Volume,
     /// How many days of audit log a peer keeps; `None` keeps none.
     pub audit_days: Option<u32>,
+    /// Whether a second key is accepted, while the first is exchanged for another.
+    pub alt_api_key: bool,
 }
 
 impl Qdrant {

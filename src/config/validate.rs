@@ -378,6 +378,7 @@ impl Check {
             storage: storage?,
             snapshots: snapshots?,
             audit_days: (raw.audit_days > 0).then_some(raw.audit_days),
+            alt_api_key: raw.alt_api_key,
         })
     }
 

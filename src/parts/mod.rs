@@ -4,4 +4,5 @@ pub mod availability;
 pub mod container;
 pub mod identity;
 pub mod metadata;
+pub mod rotation;
 pub mod storage;

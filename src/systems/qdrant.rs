@@ -329,16 +329,7 @@ fn server(config: &config::Qdrant) -> Container {
                 .map(container::port)
                 .to_vec(),
         ),
-        env: Some(vec![
-            pod_name(),
-            container::secret_variable("QDRANT__SERVICE__API_KEY", &secret::QDRANT_API_KEY),
-            container::secret_variable(
-                "QDRANT__SERVICE__READ_ONLY_API_KEY",
-                &secret::QDRANT_READ_ONLY_API_KEY,
-            ),
-            // The default is in a folder that is read-only here.
-            container::variable("QDRANT_INIT_FILE_PATH", "/qdrant/init/.qdrant-initialized"),
-        ]),
+        env: Some(variables(config)),
         resources: Some(container::resources(&config.resources, 0)),
         volume_mounts: Some(vec![
             container::mount("qdrant-storage", "/qdrant/storage"),
@@ -357,6 +348,28 @@ fn server(config: &config::Qdrant) -> Container {
         security_context: Some(container::security()),
         ..Default::default()
     }
+}
+
+fn variables(config: &config::Qdrant) -> Vec<EnvVar> {
+    // Accepted as the first is, since version 1.17 (qdrant/qdrant#7835). Its absence is no empty key.
+    let second = config
+        .alt_api_key
+        .then(|| container::secret_variable("QDRANT__SERVICE__ALT_API_KEY", &secret::QDRANT_ALT_API_KEY));
+    let mut variables = vec![
+        pod_name(),
+        container::secret_variable("QDRANT__SERVICE__API_KEY", &secret::QDRANT_API_KEY),
+        container::secret_variable(
+            "QDRANT__SERVICE__READ_ONLY_API_KEY",
+            &secret::QDRANT_READ_ONLY_API_KEY,
+        ),
+    ];
+    variables.extend(second);
+    // The default is in a folder that is read-only here.
+    variables.push(container::variable(
+        "QDRANT_INIT_FILE_PATH",
+        "/qdrant/init/.qdrant-initialized",
+    ));
+    variables
 }
 
 fn pod_name() -> EnvVar {

@@ -3,30 +3,38 @@
 
 mod external;
 
+use std::collections::BTreeMap;
+
 use k8s_openapi::api::core::v1::Secret;
 use phoenix_graph::Graph;
 
 use crate::config::SecretsMode;
-use crate::config::secret::{self, SecretRow, Target};
-use crate::names::{self, Workload};
+use crate::config::secret::{SecretRow, Target};
+use crate::names::{self, Shared};
 use crate::parts::metadata::{self, annotate, label};
 
 /// The system's name.
 const SYSTEM: &str = "secrets";
 
 /// One Secret for each that the inventory names, or what the External Secrets Operator makes them from.
-pub fn build(mode: &SecretsMode, workloads: &[Workload]) -> Graph {
+pub fn build(
+    mode: &SecretsMode,
+    targets: BTreeMap<Target, Vec<&'static SecretRow>>,
+    shared: Shared<'_>,
+) -> Graph {
     let mut graph = Graph::of(SYSTEM);
     let source = match mode {
         SecretsMode::Local => "pulumi-config",
         SecretsMode::PulumiEsc | SecretsMode::EscDirect(_) => "pulumi-esc",
         SecretsMode::ExternalSecrets(config) => {
-            external::add(&mut graph, config, workloads);
+            external::add(&mut graph, config, targets.into_keys().collect(), shared);
             return graph;
         }
     };
-    for (target, rows) in secret::targets(workloads) {
+    for (target, rows) in targets {
         let object = graph.insert(build_secret(target, &rows, source));
+        // In another mode somebody else writes the same Secret, which must not be gone for a moment in between.
+        object.retain_on_delete(shared.retain);
         for row in rows {
             object.secret(&format!("/stringData/{}", row.data_key), &row.full_key());
         }

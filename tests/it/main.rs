@@ -5,6 +5,7 @@
 //! - `invariants`: what holds for every graph, of the shipped stacks and of generated ones.
 //! - `promises`: what the platform promises, each as a test of its own.
 //! - `registration`: what the engine is asked for, against an engine in this process.
+//! - `rotation`: what happens to whom when a secret changes, or comes from elsewhere.
 //! - `evaluated`: the rendered policies mean what the connection table says; `evaluator` works out what they mean.
 //! - `architecture`: who may depend on whom.
 //! - `generated`: files of the repository that are made from code are as the code makes them.
@@ -20,5 +21,6 @@ mod invariants;
 mod mutations;
 mod promises;
 mod registration;
+mod rotation;
 mod stacks;
 mod support;

@@ -18,6 +18,9 @@ use tokio::process::Command;
 const CLUSTER: &str =
     r#"{"context":"somewhere","uid":"7f4a2c1e-5b0d-4e8a-9c36-1d2e3f405162","identifier":"tests"}"#;
 
+/// A Qdrant that needs nothing more.
+const QDRANT: &str = r#"{"image":"qdrant/qdrant:v1.19.0-unprivileged","mode":"single","replicas":1,"replicationFactor":1,"writeConsistencyFactor":1,"resources":{"requests":{"cpu":"100m","memory":"256Mi"},"limits":{"cpu":"1","memory":"1Gi"}},"storage":{"size":"1Gi"},"snapshots":{"size":"1Gi"}}"#;
+
 /// An engine whose cluster has this UID.
 fn in_cluster(script: Script, uid: &str) -> Script {
     namespace(script, BTreeMap::from([("uid".to_owned(), Value::from(uid))]))
@@ -58,10 +61,7 @@ fn complete_for(engine: Script) -> Script {
             "openmemory",
             r#"{"image":"team/openmemory:1.0","replicas":1,"resources":{"requests":{"cpu":"100m","memory":"256Mi"},"limits":{"cpu":"1","memory":"1Gi"}},"storage":{"mode":"exclusive","size":"1Gi"}}"#,
         ),
-        (
-            "qdrant",
-            r#"{"image":"qdrant/qdrant:v1.19.0-unprivileged","mode":"single","replicas":1,"replicationFactor":1,"writeConsistencyFactor":1,"resources":{"requests":{"cpu":"100m","memory":"256Mi"},"limits":{"cpu":"1","memory":"1Gi"}},"storage":{"size":"1Gi"},"snapshots":{"size":"1Gi"}}"#,
-        ),
+        ("qdrant", QDRANT),
         ("postgres", r#"{"host":"db.example.com"}"#),
         ("secrets", r#"{"mode":"local"}"#),
     ];
@@ -172,9 +172,52 @@ async fn missing_secrets_are_all_named_and_nothing_is_registered() {
         "the engine has told the person already"
     );
     assert!(fake.registrations().is_empty());
-    for row in phoenix::config::secret::INVENTORY {
+    for row in phoenix::config::secret::needed(&phoenix::names::CORE) {
         assert!(logged(&fake).contains(&format!("pulumi config set --secret phoenix:{}", row.key)));
     }
+}
+
+#[tokio::test]
+async fn the_second_key_of_qdrant_is_asked_for_while_the_stack_says_so_and_must_be_another() {
+    let told = async |second: Option<&str>| {
+        let qdrant = QDRANT.replacen('{', r#"{"altApiKey":true,"#, 1);
+        let script = with_secrets(complete()).config("phoenix:qdrant", &qdrant);
+        let script = script.secret("phoenix:qdrantAltApiKey", second.unwrap_or_default());
+        let fake = script.start().await;
+        let code = run(&fake).await.status.code();
+        let told = logged(&fake);
+        assert!(!told.contains("canary"), "{told}");
+        assert_eq!(code == Some(0), fake.registrations().len() > 2, "{told}");
+        (code, told)
+    };
+    let (code, problem) = told(None).await;
+    assert_eq!(code, Some(32));
+    assert!(
+        problem.contains("phoenix:qdrantAltApiKey has no value"),
+        "{problem}"
+    );
+    let (code, problem) = told(Some("canary-of-qdrantApiKey")).await;
+    assert_eq!(code, Some(32));
+    assert!(
+        problem.contains("phoenix:qdrantAltApiKey is the same as phoenix:qdrantApiKey"),
+        "{problem}"
+    );
+    assert_eq!(told(Some("canary-of-another")).await, (Some(0), String::new()));
+}
+
+#[tokio::test]
+async fn without_a_key_for_the_checksums_nothing_is_registered() {
+    let fake = with_secrets(complete())
+        .secret("phoenix:checksumKey", "")
+        .start()
+        .await;
+    assert_eq!(run(&fake).await.status.code(), Some(32));
+    assert!(fake.registrations().is_empty());
+    let told = logged(&fake);
+    assert!(
+        told.contains("phoenix:checksumKey has no value") && told.contains("openssl rand -hex 32"),
+        "{told}"
+    );
 }
 
 #[tokio::test]

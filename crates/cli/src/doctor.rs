@@ -22,6 +22,7 @@ mod existing;
 mod identity;
 mod mesh;
 mod nodes;
+mod reloader;
 mod rights;
 mod served;
 
@@ -406,9 +407,9 @@ fn secrets(stack: &Stack) -> Check {
             )
         };
     }
-    let workloads = stack.config.workloads();
-    let missing = secret::missing(&workloads, stack.file.secrets.iter().map(String::as_str));
-    let needed = secret::needed(&workloads).len();
+    let needed = stack.config.secrets_needed();
+    let missing = secret::missing(&needed, stack.file.secrets.iter().map(String::as_str));
+    let needed = needed.len();
     if missing.is_empty() {
         return Check::good(subject, format!("all {needed} have a value"));
     }

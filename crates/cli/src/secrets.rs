@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::Result;
-use phoenix::config::secret::SecretRow;
+use phoenix::config::secret::{INVENTORY, SecretRow};
 use phoenix::config::{SecretsMode, StackConfig, raw, secret};
 use phoenix::platform;
 use phoenix_graph::{Graph, references};
@@ -137,12 +137,14 @@ impl Subject {
 
     /// How the secrets stand in the stack's own configuration.
     pub fn entries(&self) -> Vec<Entry> {
-        let mut entries: Vec<_> = self
-            .config
-            .secrets_needed()
-            .into_iter()
-            .map(|row| self.entry(row))
-            .collect();
+        let needed = self.config.secrets_needed();
+        let mut entries: Vec<_> = needed.iter().map(|row| self.entry(row)).collect();
+        let is_left = |row: &&SecretRow| !needed.contains(row) && self.file.secrets.contains(&row.full_key());
+        entries.extend(INVENTORY.iter().filter(is_left).map(|row| {
+            let key = row.full_key();
+            let hint = format!("pulumi config rm {key} --stack {}", self.name);
+            Entry::new(key, State::Unused, "is set, but nothing in this stack reads it").hint(hint)
+        }));
         entries.extend(self.unused.iter().map(|key| {
             let found = "is sealed, but is not a secret of the platform, and a deployment refuses it";
             Entry::new(key, State::Unused, found)
@@ -174,7 +176,7 @@ impl Subject {
                 Entry::new(key, State::Twice, found).hint(hint)
             }
             (Some(source), false) => Entry::new(key, State::Elsewhere, format!("comes from {source}")),
-            (None, true) if !is_read(&self.graph, row) => {
+            (None, true) if !row.readers.is_empty() && !is_read(&self.graph, row) => {
                 Entry::new(key, State::Unused, "is set, but no pod of the stack reads it")
                     .hint("remove its row from the inventory, or let the system that needs it read it")
             }

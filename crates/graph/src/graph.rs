@@ -209,4 +209,38 @@ mod tests {
             .insert(config_map("a"))
             .secret("/data/other", "apiKey");
     }
+    fn deployment() -> Object {
+        let body = serde_json::json!({
+            "apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "a", "namespace": "memory"},
+            "spec": {"template": {"metadata": {"labels": {"app": "a"}}, "spec": {"containers": []}}},
+        });
+        Object::from_json("tests", body).expect("an object")
+    }
+
+    #[test]
+    fn a_checksum_of_secrets_is_shown_by_their_names_and_found_again() {
+        let mut graph = Graph::of("tests");
+        graph
+            .add(deployment())
+            .restart_on_change("example.org/checksum", ["phoenix:b", "phoenix:a"]);
+        let yaml = graph.yaml();
+        assert!(
+            yaml.contains("example.org/checksum: checksum of phoenix:a, phoenix:b"),
+            "{yaml}"
+        );
+        let object = graph.objects().next().expect("there is one");
+        let (pointer, names) = object.checksums().first_key_value().expect("there is one");
+        assert_eq!(names.iter().collect::<Vec<_>>(), ["phoenix:a", "phoenix:b"]);
+        let leaf = object.body().pointer(pointer).expect("the pointer leads to it");
+        assert_eq!(leaf, "checksum of phoenix:a, phoenix:b");
+        assert!(object.secrets().is_empty(), "what tells of a change is no secret");
+    }
+
+    #[test]
+    #[should_panic(expected = "ConfigMap memory/a makes no pods")]
+    fn restarting_what_makes_no_pods_is_a_bug() {
+        Graph::of("tests")
+            .insert(config_map("a"))
+            .restart_on_change("example.org/checksum", ["phoenix:a"]);
+    }
 }

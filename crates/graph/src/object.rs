@@ -9,6 +9,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use crate::references::pod_template;
 use crate::{Id, canonical};
 
 /// A resource in a graph.
@@ -22,6 +23,7 @@ pub struct Object {
     pub api_version: String,
     body: Value,
     secrets: BTreeMap<String, String>,
+    checksums: BTreeMap<String, BTreeSet<String>>,
     /// How it is to be registered. Manifests and comparisons do not show these.
     pub options: Options,
 }
@@ -107,6 +109,7 @@ impl Object {
             api_version,
             body: canonical::object(body),
             secrets: BTreeMap::new(),
+            checksums: BTreeMap::new(),
             options: Options::default(),
         })
     }
@@ -119,6 +122,11 @@ impl Object {
     /// The secret leaves: JSON pointer → the name the value is known by.
     pub fn secrets(&self) -> &BTreeMap<String, String> {
         &self.secrets
+    }
+
+    /// The leaves that change whenever one of several secrets does: JSON pointer → the names the values are known by.
+    pub fn checksums(&self) -> &BTreeMap<String, BTreeSet<String>> {
+        &self.checksums
     }
 
     /// The object as its type; `None` if it is of another kind or does not fit.
@@ -148,14 +156,45 @@ impl Object {
 
     /// Adds an annotation.
     pub fn annotate(&mut self, key: &str, value: &str) -> &mut Self {
-        let metadata = self
+        self.annotate_at("", key, value)
+    }
+
+    /// Makes the object's pods new ones whenever the value of one of these secrets changes: their template gets the
+    /// annotation `key`, which from here on shows `checksum of` and the names.
+    ///
+    /// # Panics
+    /// Where the object makes no pods, or none of its names is given: nothing would ever change.
+    pub fn restart_on_change<'a>(
+        &mut self,
+        key: &str,
+        names: impl IntoIterator<Item = &'a str>,
+    ) -> &mut Self {
+        let template = pod_template(&self.id.kind)
+            .unwrap_or_else(|| panic!("{} makes no pods that could be made anew", self.id));
+        let names: BTreeSet<_> = names.into_iter().map(str::to_owned).collect();
+        assert!(!names.is_empty(), "{} reads no secret that could change", self.id);
+        let shown: Vec<_> = names.iter().map(String::as_str).collect();
+        self.annotate_at(template, key, &format!("checksum of {}", shown.join(", ")));
+        let key = key.replace('~', "~0").replace('/', "~1");
+        self.checksums
+            .insert(format!("{template}/metadata/annotations/{key}"), names);
+        self
+    }
+
+    /// Adds an annotation to what stands at a pointer.
+    fn annotate_at(&mut self, pointer: &str, key: &str, value: &str) -> &mut Self {
+        let empty = || Value::Object(serde_json::Map::new());
+        let annotated = self
             .body
-            .get_mut("metadata")
+            .pointer_mut(pointer)
             .and_then(Value::as_object_mut)
-            .expect("every object has metadata");
+            .expect("every object and every template of pods is a mapping");
+        let metadata = annotated.entry("metadata").or_insert_with(empty);
         let annotations = metadata
+            .as_object_mut()
+            .expect("metadata is a mapping")
             .entry("annotations")
-            .or_insert_with(|| Value::Object(serde_json::Map::new()));
+            .or_insert_with(empty);
         annotations[key] = Value::from(value);
         self.body = canonical::object(self.body.take());
         self

@@ -47,13 +47,18 @@ pub fn references(object: &Object) -> Vec<Reference> {
 
 /// The pod that a workload makes, whatever its kind; `None` for objects that make no pods.
 pub fn pod_spec(object: &Object) -> Option<&Value> {
-    let pointer = match object.id.kind.as_str() {
-        "Pod" => "/spec",
-        "Deployment" | "StatefulSet" | "DaemonSet" | "ReplicaSet" | "Job" => "/spec/template/spec",
-        "CronJob" => "/spec/jobTemplate/spec/template/spec",
+    let pod = object.body().pointer(pod_template(&object.id.kind)?)?;
+    pod.get("spec")
+}
+
+/// Where the template of the pods stands in an object of this kind.
+pub(crate) fn pod_template(kind: &str) -> Option<&'static str> {
+    Some(match kind {
+        "Pod" => "",
+        "Deployment" | "StatefulSet" | "DaemonSet" | "ReplicaSet" | "Job" => "/spec/template",
+        "CronJob" => "/spec/jobTemplate/spec/template",
         _ => return None,
-    };
-    object.body().pointer(pointer)
+    })
 }
 
 /// The object that the cluster makes of `object` under a name that others may use: the Secret of an `ExternalSecret`.

@@ -29,4 +29,6 @@ pub use error::{Answer, Error, InputProblem};
 pub use plan::{Alias, AliasParent, Fact, Kind, Plan, Premise, Registration, Timeouts};
 pub use register::{DEFAULT_IN_FLIGHT, Registered, register};
 pub use secrecy::{ExposeSecret, SecretString};
-pub use value::{DecodeError, EncodeError, JsonError, Sealed, UnknownKind, Value, from_wire, to_wire};
+pub use value::{
+    Checksum, DecodeError, EncodeError, JsonError, Sealed, UnknownKind, Value, from_wire, to_wire,
+};

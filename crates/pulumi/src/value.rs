@@ -5,6 +5,7 @@
 //!
 //! [`json`] makes values from JSON, [`encode`] sends them to the engine, [`decode`] reads what the engine sends.
 
+mod checksum;
 mod decode;
 mod encode;
 mod json;
@@ -13,6 +14,7 @@ mod show;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+pub use checksum::Checksum;
 pub use decode::{DecodeError, from_wire};
 pub use encode::{EncodeError, problems, to_wire};
 pub use json::JsonError;
@@ -51,6 +53,9 @@ pub enum Value {
     Secret(Sealed),
     /// A secret known by its name only. It is exchanged for the secret itself when it is sent, and not before.
     SecretRef(String),
+    /// What tells whether any of several secrets has changed, and nothing else about them. They are known by their
+    /// names only, and exchanged when it is sent.
+    ChecksumOf(Checksum),
     /// Something a preview cannot know yet.
     Unknown(UnknownKind),
 }
@@ -119,10 +124,10 @@ impl Value {
     /// The names of all secrets that sending this value would ask for.
     pub fn secret_names(&self) -> BTreeSet<&str> {
         let mut names = BTreeSet::new();
-        self.walk(&mut |value| {
-            if let Value::SecretRef(name) = value {
-                names.insert(name.as_str());
-            }
+        self.walk(&mut |value| match value {
+            Value::SecretRef(name) => drop(names.insert(name.as_str())),
+            Value::ChecksumOf(checksum) => names.extend(checksum.names()),
+            _ => (),
         });
         names
     }

@@ -13,7 +13,7 @@ use serde::Serialize;
 
 use super::SYSTEM;
 use crate::config::{EscEnvironment, ExternalSecrets, StoreAuth, secret};
-use crate::names::{DATA_CLASSIFICATION, Workload};
+use crate::names::{DATA_CLASSIFICATION, Shared};
 use crate::parts::metadata::{self, annotate, label};
 
 const API_VERSION: &str = "external-secrets.io/v1";
@@ -29,9 +29,13 @@ const PLACEHOLDER: &str = "placeholder";
 
 /// In each namespace with pods that read secrets: the store, the service account it opens the environment as, and an
 /// `ExternalSecret` for each Secret.
-pub fn add(graph: &mut Graph, config: &ExternalSecrets, workloads: &[Workload]) {
-    let targets = secret::targets(workloads);
-    let namespaces: BTreeSet<_> = targets.keys().map(|target| target.namespace).collect();
+pub fn add(
+    graph: &mut Graph,
+    config: &ExternalSecrets,
+    targets: BTreeSet<secret::Target>,
+    shared: Shared<'_>,
+) {
+    let namespaces: BTreeSet<_> = targets.iter().map(|target| target.namespace).collect();
     for namespace in namespaces {
         if let StoreAuth::Oidc(account) = &config.auth {
             graph.insert(ServiceAccount {
@@ -42,9 +46,9 @@ pub fn add(graph: &mut Graph, config: &ExternalSecrets, workloads: &[Workload]) 
         }
         graph.add(object(&store(namespace, config)));
     }
-    for target in targets.into_keys() {
+    for target in targets {
         graph
-            .add(object(&external_secret(target, config)))
+            .add(object(&external_secret(target, config, shared)))
             .ready_within(PATIENCE);
     }
 }
@@ -106,7 +110,11 @@ fn auth(auth: &StoreAuth, organization: &str) -> Auth {
     }
 }
 
-fn external_secret(target: secret::Target, config: &ExternalSecrets) -> Resource<ExternalSecretSpec> {
+fn external_secret(
+    target: secret::Target,
+    config: &ExternalSecrets,
+    shared: Shared<'_>,
+) -> Resource<ExternalSecretSpec> {
     // The operator copies the labels to the Secret.
     let mut metadata = metadata::in_namespace(SYSTEM, target.namespace, target.name);
     label(&mut metadata, DATA_CLASSIFICATION, "secret");
@@ -125,7 +133,8 @@ fn external_secret(target: secret::Target, config: &ExternalSecrets) -> Resource
             },
             target: Target {
                 name: target.name.to_owned(),
-                creation_policy: "Owner",
+                // What an `ExternalSecret` owns goes with it, also where another mode writes the same Secret from then on.
+                creation_policy: if shared.retain { "Orphan" } else { "Owner" },
                 // An environment that lost its values by mistake must not take them from running pods.
                 deletion_policy: "Retain",
             },

@@ -78,9 +78,9 @@ fn list(arguments: &List, checkout: &Checkout) -> Result<Exit> {
                 vec![
                     row.full_key(),
                     state.as_str().to_owned(),
-                    row.secret.to_owned(),
-                    row.data_key.to_owned(),
-                    row.restarts().join(", "),
+                    or_none(row.secret),
+                    or_none(row.data_key),
+                    or_none(&row.restarts().join(", ")),
                 ]
             }));
             data(&output::table(&table))?;
@@ -96,14 +96,20 @@ fn list(arguments: &List, checkout: &Checkout) -> Result<Exit> {
     Ok(Exit::Clean)
 }
 
+/// What only the program reads is in no Secret and read by no pod.
+fn or_none(text: &str) -> String {
+    if text.is_empty() { "—" } else { text }.to_owned()
+}
+
 fn listed(row: &SecretRow, state: &str) -> serde_json::Value {
+    let some = |text: &'static str| (!text.is_empty()).then_some(text);
     let readers: Vec<_> = row
         .readers
         .iter()
         .map(|reader| json!({"workload": reader.workload.name, "container": reader.container, "variable": reader.variable}))
         .collect();
     json!({
-        "key": row.full_key(), "state": state, "secret": row.secret, "dataKey": row.data_key, "owner": row.owner,
+        "key": row.full_key(), "state": state, "secret": some(row.secret), "dataKey": some(row.data_key), "owner": row.owner,
         "purpose": row.purpose, "rotation": row.rotation, "readers": readers,
     })
 }

@@ -17,10 +17,9 @@ pub fn markdown() -> String {
     for row in INVENTORY {
         let _infallible = writeln!(
             text,
-            "| `{}` | `{}`, `{}` | {} | {} | {} |",
+            "| `{}` | {} | {} | {} | {} |",
             row.full_key(),
-            row.secret,
-            row.data_key,
+            place(row),
             row.purpose,
             row.owner,
             good(row.form)
@@ -28,12 +27,22 @@ pub fn markdown() -> String {
     }
     text.push_str(
         "\n## Who reads them, and what restarts\n\n\
-         What reads a secret is what has to restart when it changes; nothing else does.\n\n\
+         What reads a secret restarts by itself when it changes; nothing else does. Its pods carry the annotation \
+         `phoenix.ai/secrets-checksum`, a hash of all secrets that they read, keyed by `phoenix:checksumKey` so that it tells \
+         nothing but that something has changed; `pulumi up` writes it. In mode `external-secrets`, where no value passes through Pulumi, Stakater's Reloader in the \
+         cluster restarts them instead, all readers of the Secret that has changed.\n\n\
          | key | workload | container | variable |\n|---|---|---|---|\n",
     );
     for row in INVENTORY {
         for reader in row.readers {
             let _infallible = writeln!(text, "{}", reading(row, reader));
+        }
+        if row.readers.is_empty() {
+            let _infallible = writeln!(
+                text,
+                "| `{}` | every reader of any secret restarts | the program itself reads it | |",
+                row.full_key()
+            );
         }
     }
     text.push_str(
@@ -46,19 +55,38 @@ pub fn markdown() -> String {
         let _infallible = writeln!(
             text,
             "| `{key}` | `pulumi config set --secret {key}` | `pulumiConfig[\"{key}\"]` of the environment | \
-             {} of the environment |",
-            row.properties()
-                .iter()
-                .map(|property| format!("`{property}`"))
-                .collect::<Vec<_>>()
-                .join(" and ")
+             {} |",
+            in_environment(row)
         );
     }
-    text.push_str("\n## How each is changed\n\n| key | rotation |\n|---|---|\n");
+    text.push_str(MOVING);
+    text.push_str("\n## How each is changed\n\n[How to rotate a secret](runbooks/rotate-a-secret.md) has the steps.\n\n| key | rotation |\n|---|---|\n");
     for row in INVENTORY {
         let _infallible = writeln!(text, "| `{}` | {} |", row.full_key(), row.rotation);
     }
     text
+}
+
+/// How a stack that runs changes its mode.
+const MOVING: &str = "MOVING";
+
+fn place(row: &SecretRow) -> String {
+    if row.readers.is_empty() {
+        return "none; it never leaves the program".to_owned();
+    }
+    format!("`{}`, `{}`", row.secret, row.data_key)
+}
+
+fn in_environment(row: &SecretRow) -> String {
+    let properties: Vec<_> = row
+        .properties()
+        .iter()
+        .map(|property| format!("`{property}`"))
+        .collect();
+    if properties.is_empty() {
+        return "not needed".to_owned();
+    }
+    format!("{} of the environment", properties.join(" and "))
 }
 
 fn reading(row: &SecretRow, reader: &Reader) -> String {

@@ -1,5 +1,7 @@
 //! A key of the configuration: its words, its type and bounds from the schema, and where it is set.
 
+use std::collections::BTreeSet;
+
 use phoenix::config::raw::{self, own_key};
 use phoenix::config::{NAMESPACE, secret};
 use serde::Serialize;
@@ -201,16 +203,10 @@ fn of_secret(row: &secret::SecretRow, subjects: &Subjects) -> Key {
         })
         .collect();
     Key {
-        meaning: format!(
-            "{} It becomes {} of the Secret {}/{}.",
-            row.purpose,
-            row.data_key,
-            phoenix::names::MEMORY,
-            row.secret
-        ),
+        meaning: format!("{} {}", row.purpose, becomes(row)),
         type_: format!("a secret; set it with `pulumi config set --secret {key}`"),
         choices: Vec::new(),
-        required: true,
+        required: !row.is_optional(),
         default: None,
         keys: Vec::new(),
         stacks,
@@ -218,6 +214,24 @@ fn of_secret(row: &secret::SecretRow, subjects: &Subjects) -> Key {
         refused: Vec::new(),
         key,
     }
+}
+
+/// Where a secret is in the cluster, and what follows from changing it.
+fn becomes(row: &secret::SecretRow) -> String {
+    let targets: BTreeSet<_> = row
+        .readers
+        .iter()
+        .map(|reader| row.target(reader.workload).to_string())
+        .collect();
+    if targets.is_empty() {
+        return "It never leaves the program.".to_owned();
+    }
+    format!(
+        "It becomes {} of the Secret {}. When it changes, these restart: {}.",
+        row.data_key,
+        Vec::from_iter(targets).join(" and "),
+        row.restarts().join(", ")
+    )
 }
 
 struct Found<'a> {

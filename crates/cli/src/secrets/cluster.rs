@@ -8,7 +8,7 @@ use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::{Namespace, Secret};
 use kube::config::Kubeconfig;
 use kube::{Api, Client};
-use phoenix::config::secret::{self, SecretRow, Target};
+use phoenix::config::secret::{SecretRow, Target};
 use phoenix::config::{SecretsMode, StoreAuth};
 
 use super::{Entry, State, Subject};
@@ -44,7 +44,7 @@ pub async fn examine(subject: &Subject) -> Result<Vec<Entry>> {
 async fn ask(client: &Client, subject: &Subject) -> Result<Vec<Entry>> {
     right_cluster(client, subject).await?;
     let mut entries = Vec::new();
-    let targets = secret::targets(&subject.config.workloads());
+    let targets = subject.config.secret_targets();
     let namespaces: BTreeSet<_> = targets.keys().map(|target| target.namespace).collect();
     for (place, rows) in targets {
         let found = read(client, place.namespace, place.name).await?;

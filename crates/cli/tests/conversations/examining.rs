@@ -408,6 +408,54 @@ fn what_may_not_be_looked_at_is_a_warning() {
     assert!(line(&answer, "rights").starts_with("ok"), "{answer}");
 }
 
+/// The Deployment of Stakater's Reloader, with so many pods that are ready.
+fn reloader(ready: u32) -> Value {
+    json!({
+        "metadata": {"name": "reloader", "namespace": "tools"},
+        "status": {"readyReplicas": ready},
+    })
+}
+
+#[test]
+fn where_the_cluster_fetches_the_secrets_somebody_must_follow_them() {
+    const DEPLOYMENTS: &str = "/apis/apps/v1/deployments";
+    let examined = |change: &dyn Fn(&mut World)| {
+        let mut world = World::good();
+        change(&mut world);
+        let checkout = checkout_with_cluster("prod", world.serve());
+        checkout.edit(
+            "stacks/Pulumi.prod.yaml",
+            "    mode: local\n",
+            "    mode: external-secrets\n    environment: acme/phoenix/prod\n    auth: {oidc: {}}\n",
+        );
+        doctor(&checkout, &["prod"])
+    };
+    let answer = examined(&|world| world.list(DEPLOYMENTS, &[reloader(0), reloader(1)]));
+    assert!(line(&answer, "Reloader").starts_with("ok"), "{answer}");
+    let answer = examined(&|world| world.list(DEPLOYMENTS, &[reloader(0)]));
+    assert!(
+        line(&answer, "Reloader").contains("no pod of tools/reloader is ready"),
+        "{answer}"
+    );
+    let answer = examined(&|world| world.list(DEPLOYMENTS, &[]));
+    assert!(line(&answer, "Reloader").starts_with("warn"), "{answer}");
+    assert!(
+        hint(&answer, "Reloader").contains("docs/runbooks/rotate-a-secret.md"),
+        "{answer}"
+    );
+    let answer = examined(&|world| {
+        world.list(DEPLOYMENTS, &[]);
+        world.forbid(DEPLOYMENTS);
+    });
+    assert!(
+        line(&answer, "Reloader").contains("you may not look at it"),
+        "{answer}"
+    );
+    // Where values pass through Pulumi, pods follow them without it.
+    let answer = self::examined(|_| {});
+    assert!(!answer.out.contains("Reloader"), "{answer}");
+}
+
 /// A live object, as somebody else or we have made it.
 fn object(kind: &str, name: &str, manager: &str) -> Value {
     json!({

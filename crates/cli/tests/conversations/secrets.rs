@@ -44,12 +44,13 @@ fn sealed(checkout: &Checkout, keys: &[&str]) {
     );
 }
 
-const ALL: [&str; 5] = [
+const ALL: [&str; 6] = [
     "openaiApiKey",
     "postgresConnectionString",
     "mem0EncryptionKey",
     "qdrantApiKey",
     "qdrantReadOnlyApiKey",
+    "checksumKey",
 ];
 
 #[test]
@@ -64,6 +65,17 @@ fn every_secret_is_listed_with_what_it_becomes_and_who_reads_it() {
     let document: Value = serde_json::from_str(&answer.out).unwrap();
     assert_eq!(document["secrets"].as_array().unwrap().len(), ALL.len());
     assert_eq!(document["secrets"][0]["readers"][0]["variable"], "OPENAI_API_KEY");
+    // What only the program reads is in no Secret.
+    let key = document["secrets"].as_array().unwrap().last().unwrap();
+    assert_eq!(
+        (&key["key"], &key["secret"], &key["dataKey"], &key["readers"]),
+        (
+            &json!("phoenix:checksumKey"),
+            &Value::Null,
+            &Value::Null,
+            &json!([])
+        )
+    );
     keeps_silent(&answer);
 }
 
@@ -74,7 +86,39 @@ fn a_stack_with_all_secrets_sealed_is_as_it_should_be() {
     let answer = checkout.phoenix(&["secrets", "check", "dev"]);
     assert_eq!(answer.code, 0, "{answer}");
     assert!(
-        answer.out.contains("all 5 secrets are as they should be"),
+        answer.out.contains("all 6 secrets are as they should be"),
+        "{answer}"
+    );
+    keeps_silent(&answer);
+}
+
+#[test]
+fn the_second_key_of_qdrant_is_needed_while_it_is_accepted_and_left_over_afterwards() {
+    let checkout = Checkout::bare();
+    sealed(&checkout, &ALL);
+    checkout.edit(
+        "stacks/Pulumi.dev.yaml",
+        "    mode: single\n",
+        "    mode: single\n    altApiKey: true\n",
+    );
+    let answer = checkout.phoenix(&["secrets", "check", "dev"]);
+    assert_eq!(answer.code, 2, "{answer}");
+    assert!(
+        answer
+            .out
+            .contains("missing    phoenix:qdrantAltApiKey           has no value."),
+        "{answer}"
+    );
+    sealed(&checkout, &["qdrantAltApiKey"]);
+    let answer = checkout.phoenix(&["secrets", "check", "dev"]);
+    assert_eq!(answer.code, 0, "{answer}");
+    checkout.edit("stacks/Pulumi.dev.yaml", "    altApiKey: true\n", "");
+    let answer = checkout.phoenix(&["secrets", "check", "dev"]);
+    assert_eq!(answer.code, 2, "{answer}");
+    assert!(
+        answer.out.contains(
+            "unused     phoenix:qdrantAltApiKey           is set, but nothing in this stack reads it"
+        ),
         "{answer}"
     );
     keeps_silent(&answer);

@@ -72,6 +72,14 @@ fn look_for_problems<'a>(
                 path: render(path),
             });
         }
+        Value::ChecksumOf(checksum) => {
+            for name in checksum.names().filter(|name| !known.contains_key(*name)) {
+                found.push(EncodeError::MissingSecret {
+                    name: name.to_owned(),
+                    path: render(path),
+                });
+            }
+        }
         Value::Number(number) if !number.is_finite() => {
             found.push(EncodeError::NotFinite { path: render(path) });
         }
@@ -119,6 +127,16 @@ fn encode<'a>(
         }
         Value::Object(fields) => Kind::StructValue(encode_fields(fields, secrets, path)?),
         Value::Secret(content) => return encode_secret(content, secrets, path),
+        // No envelope: it reveals nothing, and one inside a larger property would hide all of that.
+        Value::ChecksumOf(checksum) => match checksum.text(secrets) {
+            Ok(text) => Kind::StringValue(text),
+            Err(name) => {
+                return Err(EncodeError::MissingSecret {
+                    name,
+                    path: render(path),
+                });
+            }
+        },
         Value::SecretRef(name) => match secrets.get(name) {
             Some(secret) => return Ok(envelope(Kind::StringValue(secret.expose_secret().to_owned()))),
             None => {

@@ -51,7 +51,7 @@ fn wipe(value: &mut Value) {
         Value::Array(items) => items.iter_mut().for_each(wipe),
         Value::Object(fields) => fields.values_mut().for_each(wipe),
         // A secret in a secret wipes itself.
-        Value::Null | Value::Secret(_) | Value::SecretRef(_) | Value::Unknown(_) => (),
+        Value::Null | Value::Secret(_) | Value::SecretRef(_) | Value::ChecksumOf(_) | Value::Unknown(_) => (),
     }
 }
 

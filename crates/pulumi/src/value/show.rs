@@ -17,6 +17,7 @@ impl fmt::Debug for Value {
             Value::Object(fields) => f.debug_map().entries(fields).finish(),
             Value::Secret(content) => content.fmt(f),
             Value::SecretRef(name) => write!(f, "[secret {name}]"),
+            Value::ChecksumOf(checksum) => write!(f, "[checksum of {}]", checksum.secrets.join(", ")),
             Value::Unknown(kind) => write!(f, "[unknown {kind:?}]"),
         }
     }
@@ -39,6 +40,7 @@ impl Serialize for Value {
             Value::Object(fields) => serializer.collect_map(fields),
             Value::Secret(_) => mark(serializer, "$secret", "[secret]"),
             Value::SecretRef(name) => mark(serializer, "$secretRef", name),
+            Value::ChecksumOf(checksum) => mark(serializer, "$checksumOf", &checksum.secrets.join(", ")),
             Value::Unknown(kind) => mark(serializer, "$unknown", &format!("{kind:?}").to_lowercase()),
         }
     }

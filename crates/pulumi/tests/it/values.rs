@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
-use pulumi_wire::{EncodeError, JsonError, SecretString, UnknownKind, Value};
+use pulumi_wire::{Checksum, EncodeError, JsonError, SecretString, UnknownKind, Value};
 use serde_json::json;
 
 /// Anything that can be sent and comes back the same: no secrets by name, which become plain secrets.
@@ -121,6 +121,42 @@ fn a_secret_known_by_name_is_exchanged_when_it_is_sent() {
 }
 
 #[test]
+fn a_checksum_travels_in_the_clear_and_asks_for_all_that_it_is_made_from() {
+    let mut secrets = BTreeMap::from([("key".to_owned(), SecretString::from("hunter2"))]);
+    let value = Value::ChecksumOf(Checksum::of("key", ["password"]));
+    let missing = EncodeError::MissingSecret {
+        name: "password".to_owned(),
+        path: "the root".to_owned(),
+    };
+    assert_eq!(value.to_wire(&secrets), Err(missing));
+    secrets.insert("password".to_owned(), SecretString::from("swordfish"));
+    let sent =
+        Value::from_wire(value.to_wire(&secrets).expect("both are there")).expect("sent as it should be");
+    let shown = format!("{sent:?}");
+    assert!(matches!(sent, Value::String(_)), "{shown}");
+    assert!(
+        !shown.contains("hunter2") && !shown.contains("swordfish"),
+        "{shown}"
+    );
+}
+
+#[test]
+fn a_checksum_of_what_a_preview_does_not_know_is_unknown() {
+    let secrets = BTreeMap::from([
+        ("key".to_owned(), SecretString::from("hunter2")),
+        (
+            "password".to_owned(),
+            SecretString::from(UnknownKind::String.sentinel()),
+        ),
+    ]);
+    let sent = Value::ChecksumOf(Checksum::of("key", ["password"])).to_wire(&secrets);
+    assert_eq!(
+        Value::from_wire(sent.expect("both are there")),
+        Ok(Value::Unknown(UnknownKind::String))
+    );
+}
+
+#[test]
 fn the_names_of_secrets_are_found_however_deep() {
     let value = Value::Array(vec![
         Value::secret(Value::Array(vec![Value::SecretRef("b".to_owned())])),
@@ -129,8 +165,12 @@ fn the_names_of_secrets_are_found_however_deep() {
             Value::SecretRef("a".to_owned()),
         )])),
         Value::SecretRef("b".to_owned()),
+        Value::ChecksumOf(Checksum::of("d", ["c", "a"])),
     ]);
-    assert_eq!(value.secret_names().into_iter().collect::<Vec<_>>(), ["a", "b"]);
+    assert_eq!(
+        value.secret_names().into_iter().collect::<Vec<_>>(),
+        ["a", "b", "c", "d"]
+    );
 }
 
 #[test]
@@ -138,6 +178,10 @@ fn a_snapshot_shows_the_marks_and_not_the_secrets() {
     let value = Value::Object(BTreeMap::from([
         ("password".to_owned(), Value::secret(Value::from("hunter2"))),
         ("key".to_owned(), Value::SecretRef("disk-key".to_owned())),
+        (
+            "changed".to_owned(),
+            Value::ChecksumOf(Checksum::of("checksum-key", ["disk-key", "a"])),
+        ),
         ("id".to_owned(), Value::Unknown(UnknownKind::String)),
         ("replicas".to_owned(), Value::from(3)),
         ("share".to_owned(), Value::Number(0.5)),
@@ -145,6 +189,7 @@ fn a_snapshot_shows_the_marks_and_not_the_secrets() {
     let expected = json!({
         "password": { "$secret": "[secret]" },
         "key": { "$secretRef": "disk-key" },
+        "changed": { "$checksumOf": "a, disk-key" },
         "id": { "$unknown": "string" },
         "replicas": 3,
         "share": 0.5,
