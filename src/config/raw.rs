@@ -58,6 +58,10 @@ pub struct RawConfig {
     /// a field otherwise, the API server refuses to overwrite it for an object that is not named here.
     #[serde(default)]
     pub adopt: Vec<String>,
+    /// How the stack is judged by the policy pack: how rules are enforced, what is assumed of the cluster, and waivers. The
+    /// pack reads it (`policies/README.md`); the platform does not.
+    #[serde(default)]
+    pub policies: BTreeMap<String, Value>,
     /// Accepts placeholders, in a sandbox's cluster only. `phoenix sandbox` sets it in its own copy of the stack file.
     #[serde(default)]
     pub sandbox: bool,

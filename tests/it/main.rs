@@ -4,6 +4,7 @@
 //! - `config`: what a wrong configuration is told, and that no configuration makes anything panic.
 //! - `invariants`: what holds for every graph, of the shipped stacks and of generated ones.
 //! - `promises`: what the platform promises, each as a test of its own.
+//! - `policies`: what the policy pack says of the stacks, of what is broken in them, and of manifests with known verdicts.
 //! - `registration`: what the engine is asked for, against an engine in this process.
 //! - `rotation`: what happens to whom when a secret changes, or comes from elsewhere.
 //! - `evaluated`: the rendered policies mean what the connection table says; `evaluator` works out what they mean.
@@ -19,6 +20,7 @@ mod generated;
 mod generators;
 mod invariants;
 mod mutations;
+mod policies;
 mod promises;
 mod registration;
 mod rotation;

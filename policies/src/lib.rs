@@ -1,0 +1,73 @@
+//! The auditor does not know who wrote the resources.
+//!
+//! [`judge`] takes a [`Graph`] and [`Settings`], and gives a [`Report`]: what every rule of [`RULES`] says about every
+//! object that it judges. The analyzer that Pulumi's engine starts, `phoenix check`, the tests and the audit all call it.
+//!
+//! A rule is metadata and a function ([`Rule`]); the controls that it gives evidence for are in [`control`]. A verdict is one
+//! of four: pass, fail, not applicable, unknown. A value that nobody knows yet is never a pass ([`read`]).
+//!
+//! This package promises that the same graph and the same settings give the same report: it asks no clock, file or
+//! environment. It never repeats a property's value that may be a secret. It deliberately knows nothing of Phoenix, of
+//! Pulumi and of where a graph came from.
+
+pub mod control;
+pub mod exemption;
+mod image;
+mod judging;
+pub mod pod;
+pub mod read;
+pub mod report;
+pub mod rule;
+pub mod rules;
+pub mod selector;
+pub mod settings;
+mod world;
+
+use std::collections::BTreeMap;
+
+use phoenix_graph::{Graph, Object};
+
+pub use control::Control;
+pub use exemption::{Date, Waiver};
+pub use judging::{Judging, Subject};
+pub use report::{Finding, Report, Verdict};
+pub use rule::{Enforcement, Level, Rule, Severity};
+pub use rules::RULES;
+pub use settings::Settings;
+pub use world::World;
+
+use pod::Pod;
+use report::RuleReport;
+
+/// Judges every object of a graph by every rule that is not disabled.
+pub fn judge(graph: &Graph, settings: &Settings) -> Report {
+    let objects: Vec<&Object> = graph.objects().collect();
+    let pods: Vec<Option<Pod<'_>>> = objects.iter().map(|object| Pod::of(object)).collect();
+    let world = World::of(&objects, &pods, settings);
+    let mut reports: Vec<RuleReport> = RULES
+        .iter()
+        .map(|rule| RuleReport::new(rule, settings.enforcement(rule)))
+        .collect();
+    // Which rules judge a kind is worked out once for each kind, not once for each object.
+    let mut by_kind: BTreeMap<(&str, &str), Vec<usize>> = BTreeMap::new();
+    for (index, (object, pod)) in objects.iter().zip(&pods).enumerate() {
+        let kind = (object.id.group.as_str(), object.id.kind.as_str());
+        let rules = by_kind.entry(kind).or_insert_with(|| {
+            let judges = |rule: &RuleReport| {
+                rule.enforcement != Enforcement::Disabled && rule.rule.judges(kind.0, kind.1)
+            };
+            (0..reports.len())
+                .filter(|rule| judges(&reports[*rule]))
+                .collect()
+        });
+        let subject = Subject::new(object, pod.as_ref());
+        for rule in rules.iter() {
+            let report = &mut reports[*rule];
+            let mut judging = Judging::new(&world, report.rule);
+            (report.rule.check)(&subject, &mut judging);
+            report.take(index, judging.verdict());
+        }
+    }
+    let subjects = objects.iter().map(|object| object.id.clone()).collect();
+    exemption::apply(Report::new(subjects, reports), settings)
+}

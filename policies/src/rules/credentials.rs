@@ -1,0 +1,487 @@
+//! Where credentials stand. No message of these rules ever repeats a value.
+
+use serde_json::Value;
+
+use crate::control::Control::{
+    AccessArchitecture, AccessControl, Authentication, Boundary, ConfidentialKept, DataInMotion,
+    EncryptionAtRest, PasswordManagement,
+};
+use crate::judging::Judging;
+use crate::pod::WORKLOADS;
+use crate::read::{Node, Read};
+use crate::rule::{Enforcement, Kind, Level, Rule, Severity};
+use crate::rules::containers;
+
+/// Literal credentials in variables.
+pub static NO_CREDENTIALS_IN_ENV: Rule = Rule {
+    id: "no-credentials-in-env",
+    title: "No manifest holds a credential in a variable",
+    meaning: "Fails where a variable of any container has a literal `value` that has the form of a known credential (a private key, a token of a known maker, an address with a password in it), or whose name says that it is one (a password, token, secret, key) and whose value is not a path, an address, a reference, a flag or a number.",
+    why: "A value in a manifest is in version control, in the state, in every copy of them, and in the hands of all who may read pods.",
+    remedy: "Put the value into a Secret and refer to it with `valueFrom.secretKeyRef`; then change it, since it was seen.",
+    kinds: WORKLOADS,
+    level: Level::Resource,
+    severity: Severity::Critical,
+    enforcement: Enforcement::Mandatory,
+    options: &[],
+    evidence: &[
+        AccessArchitecture,
+        Boundary,
+        DataInMotion,
+        AccessControl,
+        Authentication,
+        PasswordManagement,
+    ],
+    limits: &["a credential that looks like an ordinary word, under an ordinary name, is not seen"],
+    good: "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec:\n  containers:\n  - name: app\n    env:\n    - name: DB_PASSWORD\n      valueFrom: {secretKeyRef: {name: db, key: password}}\n",
+    bad: "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec:\n  containers:\n  - name: app\n    env:\n    - name: DB_PASSWORD\n      value: correct-horse\n",
+    check: |subject, judging| {
+        for container in containers(subject, judging) {
+            for variable in judging.items(container.node(), "env") {
+                if variable.node().field("value").is_absent() {
+                    continue;
+                }
+                // A name alone can be one of the two things that are wrong, so an unknown one leaves the question open.
+                let name = judging.text(variable.node(), "name").unwrap_or("?");
+                match variable.node().field("value") {
+                    Read::Known(Value::String(value)) => {
+                        if let Some(what) = credential(name, value) {
+                            let place = variable.node().at("value");
+                            judging.fail(
+                                place,
+                                format!("the variable {name} of {} holds {what}", container.words()),
+                            );
+                        }
+                    }
+                    Read::Known(Value::Number(_) | Value::Bool(_)) | Read::Absent => {}
+                    Read::Known(_) | Read::Unknown => judging.unknown(variable.node().at("value")),
+                }
+            }
+        }
+    },
+};
+
+/// Credentials in `ConfigMap`s.
+pub static NO_CREDENTIALS_IN_CONFIGMAP: Rule = Rule {
+    id: "no-credentials-in-configmap",
+    title: "No ConfigMap holds a credential",
+    meaning: "Fails where a value of `data` has, or a line of it holds, what has the form of a known credential, or where a key, or a line such as `password: …`, is named like a credential and given one. The same words as for variables are looked for.",
+    why: "ConfigMaps are read by everybody who may read anything, are not encrypted in etcd, and stand in every diff.",
+    remedy: "Move the value into a Secret, and let the program read it from there; then change it, since it was seen.",
+    kinds: &[Kind::core("ConfigMap")],
+    level: Level::Resource,
+    severity: Severity::Critical,
+    enforcement: Enforcement::Mandatory,
+    options: &[],
+    evidence: &[AccessArchitecture, DataInMotion, AccessControl, Authentication],
+    limits: &[
+        "`binaryData` is not read",
+        "a credential that looks like an ordinary word, under an ordinary name, is not seen",
+    ],
+    good: "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata:\n  log_level: debug\n",
+    bad: "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata:\n  db_password: correct-horse\n",
+    check: |subject, judging| {
+        let Some(data) = judging.note(subject.body.map("data"), subject.body, "data") else {
+            return;
+        };
+        for (key, value) in data {
+            let place = format!("data[{key}]");
+            let Read::Known(text) = crate::read::text(value) else {
+                judging.unknown(place);
+                continue;
+            };
+            if let Some(what) = credential(key, text) {
+                judging.fail(place, format!("the key {key} holds {what}"));
+                continue;
+            }
+            if let Some((number, what)) = text
+                .lines()
+                .enumerate()
+                .find_map(|(number, line)| Some((number + 1, line_credential(line)?)))
+            {
+                judging.fail(place, format!("line {number} of the key {key} holds {what}"));
+            }
+        }
+    },
+};
+
+/// `secretKeyRef`.
+pub static SECRETS_MOUNTED_AS_FILES: Rule = Rule {
+    id: "secrets-mounted-as-files",
+    title: "Secrets reach a program as files",
+    meaning: "Fails where a variable of any container comes from a Secret, by `secretKeyRef` or by `envFrom`. Off by default, because much software takes its credentials from variables only.",
+    why: "Variables are inherited by every child process, are shown by crash reports, and stay old when the Secret changes.",
+    remedy: "Mount the Secret as a volume, where the program can read its credentials from a file.",
+    kinds: WORKLOADS,
+    level: Level::Resource,
+    severity: Severity::Low,
+    enforcement: Enforcement::Disabled,
+    options: &[],
+    evidence: &[AccessArchitecture, AccessControl],
+    limits: &[],
+    good: "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec:\n  containers:\n  - name: app\n    env:\n    - {name: DB_HOST, value: db}\n  volumes: [{name: db, secret: {secretName: db}}]\n",
+    bad: "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec:\n  containers:\n  - name: app\n    env:\n    - name: DB_PASSWORD\n      valueFrom: {secretKeyRef: {name: db, key: password}}\n",
+    check: |subject, judging| {
+        for container in containers(subject, judging) {
+            for (list, field) in [("env", "valueFrom.secretKeyRef"), ("envFrom", "secretRef")] {
+                for item in judging.items(container.node(), list) {
+                    if judging
+                        .note(item.node().field(field), item.node(), field)
+                        .is_some()
+                    {
+                        judging.fail(
+                            item.node().at(field),
+                            format!("{} takes a secret from a variable", container.words()),
+                        );
+                    }
+                }
+            }
+        }
+    },
+};
+
+/// Values of `Secret`s.
+pub static SECRET_VALUES_ARE_REFERENCES: Rule = Rule {
+    id: "secret-values-are-references",
+    title: "No Secret's value stands in what declares it",
+    meaning: "Fails where a value of `data` or `stringData` of a Secret is in clear: in a manifest, or as an input of a program that did not mark it as a secret, so that it would lie unencrypted in the state. A value that is marked as a secret, or is empty, passes. Encoding with base64 is no encryption. A Secret without values is not judged.",
+    why: "What is in a manifest or in the state is known to all who can read those, for as long as copies of them exist.",
+    remedy: "Mark the value as a secret (`pulumi config set --secret`), or let it come from an ExternalSecret or a SealedSecret; then change it.",
+    kinds: &[Kind::core("Secret")],
+    level: Level::Resource,
+    severity: Severity::Critical,
+    enforcement: Enforcement::Mandatory,
+    options: &[],
+    evidence: &[
+        AccessArchitecture,
+        ConfidentialKept,
+        EncryptionAtRest,
+        AccessControl,
+    ],
+    limits: &[
+        "credentials in inputs of other kinds are found by their form only, by the rules about variables and ConfigMaps",
+    ],
+    good: "apiVersion: v1\nkind: Secret\nmetadata: {name: a}\nstringData: {password: \"\"}\n",
+    bad: "apiVersion: v1\nkind: Secret\nmetadata: {name: a}\nstringData: {password: correct-horse}\n",
+    check: |subject, judging| {
+        let mut values = 0;
+        for field in ["data", "stringData"] {
+            let Some(data) = judging.note(subject.body.map(field), subject.body, field) else {
+                continue;
+            };
+            values += data.len();
+            for (key, value) in data {
+                let pointer = format!("/{field}/{}", key.replace('~', "~0").replace('/', "~1"));
+                let marked = subject.object.secrets();
+                if marked.contains_key(&pointer) || marked.contains_key(&format!("/{field}")) {
+                    continue;
+                }
+                match crate::read::text(value) {
+                    Read::Known("") => {}
+                    Read::Known(_) => judging.fail(
+                        format!("{field}[{key}]"),
+                        format!("the value of {key} is in clear"),
+                    ),
+                    _ => judging.unknown(format!("{field}[{key}]")),
+                }
+            }
+        }
+        if values == 0 {
+            judging.not_applicable("the Secret declares no values");
+        }
+    },
+};
+
+/// Tokens that never end.
+pub static NO_STATIC_SERVICE_ACCOUNT_TOKEN: Rule = Rule {
+    id: "no-static-service-account-token",
+    title: "No service account has a token that never ends",
+    meaning: "Fails where a Secret is of the type `kubernetes.io/service-account-token`.",
+    why: "Such a token holds until somebody deletes it, wherever it was copied to; those that pods get live for an hour.",
+    remedy: "Remove the Secret. Ask for a token with `kubectl create token`, or let the pod mount a projected one.",
+    kinds: &[Kind::core("Secret")],
+    level: Level::Resource,
+    severity: Severity::High,
+    enforcement: Enforcement::Mandatory,
+    options: &[],
+    evidence: &[AccessArchitecture, Authentication],
+    limits: &[],
+    good: "apiVersion: v1\nkind: Secret\nmetadata: {name: a}\ntype: Opaque\n",
+    bad: "apiVersion: v1\nkind: Secret\nmetadata: {name: a}\ntype: kubernetes.io/service-account-token\n",
+    check: |subject, judging| {
+        if judging.text(subject.body, "type") == Some("kubernetes.io/service-account-token") {
+            judging.fail(
+                "type",
+                "the Secret is a token of a service account that never ends",
+            );
+        }
+    },
+};
+
+/// What is wrong with a value under this name, in words that do not repeat it.
+pub(super) fn credential(name: &str, value: &str) -> Option<&'static str> {
+    let value = value.trim();
+    if let Some(form) = known_form(value) {
+        return Some(form);
+    }
+    (is_named_like_one(name) && could_be_one(value))
+        .then_some("a value in clear, and its name says that it is a credential")
+}
+
+fn line_credential(line: &str) -> Option<&'static str> {
+    let line = line.trim();
+    if line.is_empty() || line.starts_with(['#', ';']) || line.starts_with("//") {
+        return None;
+    }
+    if let Some(form) = line
+        .split(|character: char| character.is_whitespace() || "\"'`,;()<>{}[]".contains(character))
+        .flat_map(|word| [Some(word), word.split_once('=').map(|(_, value)| value)])
+        .flatten()
+        .find_map(known_form)
+    {
+        return Some(form);
+    }
+    if line.contains("-----BEGIN ") && line.contains("PRIVATE KEY-----") {
+        return Some("a private key");
+    }
+    let end = line.find(['=', ':'])?;
+    let name = line[..end].trim().trim_matches(['"', '\'', '-', ' ']);
+    let is_word = !name.is_empty()
+        && name.len() <= 64
+        && name
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte));
+    let value = line[end + 1..]
+        .trim()
+        .trim_end_matches(',')
+        .trim_matches(['"', '\'']);
+    (is_word && is_named_like_one(name) && could_be_one(value))
+        .then_some("a value in clear, and its name says that it is a credential")
+}
+
+/// Forms that are credentials under any name.
+fn known_form(value: &str) -> Option<&'static str> {
+    const TOKENS: [(&str, usize); 16] = [
+        ("ghp_", 36),
+        ("gho_", 36),
+        ("ghs_", 36),
+        ("github_pat_", 40),
+        ("glpat-", 20),
+        ("xoxb-", 20),
+        ("xoxp-", 20),
+        ("xoxa-", 20),
+        ("sk-", 20),
+        ("sk_live_", 16),
+        ("rk_live_", 16),
+        ("pul-", 36),
+        ("hvs.", 20),
+        ("npm_", 30),
+        ("dop_v1_", 40),
+        ("SG.", 40),
+    ];
+    let plain = |text: &str| {
+        text.bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte))
+    };
+    if value.contains("-----BEGIN ") && value.contains("PRIVATE KEY-----") {
+        return Some("a private key");
+    }
+    let token = |(prefix, length): &(&str, usize)| {
+        value
+            .strip_prefix(prefix)
+            .is_some_and(|rest| rest.len() >= *length && plain(rest))
+    };
+    if TOKENS.iter().any(token) {
+        return Some("a token of a known form");
+    }
+    let upper = |text: &str| {
+        text.bytes()
+            .all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit())
+    };
+    if value.len() == 20 && (value.starts_with("AKIA") || value.starts_with("ASIA")) && upper(value) {
+        return Some("an access key of AWS");
+    }
+    if value.len() == 39 && value.starts_with("AIza") && plain(value) {
+        return Some("an API key of Google");
+    }
+    let mut parts = value.split('.');
+    if let (Some(head), Some(body), Some(seal), None) =
+        (parts.next(), parts.next(), parts.next(), parts.next())
+        && head.starts_with("eyJ")
+        && body.starts_with("eyJ")
+        && seal.len() >= 16
+        && plain(value)
+    {
+        return Some("a signed token");
+    }
+    // scheme://user:password@host
+    let (scheme, rest) = value.split_once("://")?;
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let (user, _) = authority.rsplit_once('@')?;
+    let (_, password) = user.split_once(':')?;
+    let is_scheme = !scheme.is_empty()
+        && scheme
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte));
+    (is_scheme && could_be_one(password)).then_some("an address with a password in it")
+}
+
+/// Whether a name says that its value is a credential: its words, not its letters, so that `tokenizer` is none.
+fn is_named_like_one(name: &str) -> bool {
+    const CERTAIN: [&str; 12] = [
+        "password",
+        "passwd",
+        "pwd",
+        "pass",
+        "secret",
+        "token",
+        "apikey",
+        "passphrase",
+        "credential",
+        "credentials",
+        "privatekey",
+        "secretkey",
+    ];
+    // What stands behind such a word makes of it something about a credential.
+    const ABOUT: [&str; 34] = [
+        "file",
+        "path",
+        "name",
+        "ref",
+        "url",
+        "uri",
+        "ttl",
+        "expiry",
+        "expiration",
+        "expires",
+        "length",
+        "size",
+        "header",
+        "type",
+        "enabled",
+        "policy",
+        "min",
+        "max",
+        "id",
+        "dir",
+        "issuer",
+        "audience",
+        "endpoint",
+        "limit",
+        "limits",
+        "count",
+        "age",
+        "rotation",
+        "store",
+        "provider",
+        "algorithm",
+        "field",
+        "claim",
+        "mode",
+    ];
+    let words = words(name);
+    let Some(last) = words.last() else { return false };
+    if ABOUT.contains(&last.as_str()) {
+        return false;
+    }
+    let pair = |first: &str, second: &str| words.windows(2).any(|pair| pair[0] == first && pair[1] == second);
+    words.iter().any(|word| CERTAIN.contains(&word.as_str()))
+        || pair("api", "key")
+        || pair("private", "key")
+        || pair("access", "key")
+        || pair("encryption", "key")
+        || pair("signing", "key")
+        || pair("auth", "key")
+}
+
+/// The words of `DB_PASSWORD`, `dbPassword` and `db-password`, in small letters.
+fn words(name: &str) -> Vec<String> {
+    let mut words = vec![String::new()];
+    let mut was_small = false;
+    for character in name.chars().take(200) {
+        if !character.is_alphanumeric() {
+            words.push(String::new());
+            was_small = false;
+            continue;
+        }
+        if character.is_uppercase() && was_small {
+            words.push(String::new());
+        }
+        was_small = character.is_lowercase() || character.is_numeric();
+        if let Some(word) = words.last_mut() {
+            word.extend(character.to_lowercase());
+        }
+    }
+    words.retain(|word| !word.is_empty());
+    words
+}
+
+/// Whether a value can be a credential at all: not empty, a reference, a path, an address, a flag or a number.
+fn could_be_one(value: &str) -> bool {
+    let value = value.trim();
+    let reference =
+        value.contains("$(") || value.contains("${") || value.contains("{{") || value.starts_with('$');
+    let place =
+        value.starts_with(['/', '.', '<', '[', '{', '|', '>', '&', '*', '%']) || value.contains("://");
+    let plain = ["true", "false", "null", "none", "nil", "yes", "no", "on", "off"]
+        .iter()
+        .any(|word| value.eq_ignore_ascii_case(word));
+    let masked = value.bytes().all(|byte| b"*x.X-".contains(&byte));
+    let sentence = value.split_whitespace().count() > 2;
+    let call = value.ends_with(')') || value.ends_with('{') || value.ends_with('(');
+    let small_number = value.len() < 5 && value.parse::<f64>().is_ok();
+    !(value.is_empty() || reference || place || plain || masked || sentence || call || small_number)
+}
+
+/// Whether any label of a map names a class; used by the rules about data.
+pub(super) fn entry_is<'n>(
+    judging: &mut Judging<'_>,
+    node: Node<'n>,
+    path: &str,
+    key: &str,
+) -> Option<&'n str> {
+    judging.note(node.entry(path, key), node, &format!("{path}[{key}]"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn credentials_are_told_from_what_is_about_them() {
+        for (name, value, expected) in [
+            ("DB_PASSWORD", "correct-horse", true),
+            ("dbPassword", "correct-horse", true),
+            ("DB_PASSWORD", "$(OTHER)", false),
+            ("DB_PASSWORD_FILE", "/run/secrets/db", false),
+            ("TOKENIZER", "bert-base", false),
+            ("TOKEN_TTL", "3600", false),
+            ("MAX_TOKENS", "4096", false),
+            ("DATABASE_URL", "postgres://db/app", false),
+            ("DATABASE_URL", "postgres://app:correct-horse@db/app", true),
+            ("DATABASE_URL", "postgres://app:$(PASSWORD)@db/app", false),
+            ("ANY", "AKIAABCDEFGHIJKLMNOP", true),
+            ("ANY", "sk-abcdefghijklmnopqrstuvwxyz", true),
+            ("QDRANT_URL", "http://qdrant-service:6333", false),
+            ("MEM0_TELEMETRY", "false", false),
+        ] {
+            assert_eq!(credential(name, value).is_some(), expected, "{name}={value}");
+        }
+    }
+
+    #[test]
+    fn lines_of_files_are_read_and_comments_are_not() {
+        for (line, expected) in [
+            ("  password: correct-horse", true),
+            ("password = \"correct-horse\"", true),
+            ("# password: correct-horse", false),
+            ("password: ${DB_PASSWORD}", false),
+            ("url: amqp://app:correct-horse@queue/", true),
+            ("the token: it is read from a file", false),
+            ("-----BEGIN RSA PRIVATE KEY-----", true),
+            ("  \"capabilities\": [", false),
+        ] {
+            assert_eq!(line_credential(line).is_some(), expected, "{line}");
+        }
+    }
+}

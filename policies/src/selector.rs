@@ -1,0 +1,173 @@
+//! Whether a selector selects labels, where either may hold values that are not known.
+
+use serde_json::{Map, Value};
+
+use crate::read::{Node, Read, text};
+
+/// A question that cannot always be answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// It is so.
+    Yes,
+    /// It is not so.
+    No,
+    /// It depends on a value that is not known.
+    Unknown,
+}
+
+impl Answer {
+    /// Yes or no.
+    pub fn from_bool(yes: bool) -> Self {
+        if yes { Self::Yes } else { Self::No }
+    }
+
+    /// Both.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::No, _) | (_, Self::No) => Self::No,
+            (Self::Unknown, _) | (_, Self::Unknown) => Self::Unknown,
+            (Self::Yes, Self::Yes) => Self::Yes,
+        }
+    }
+
+    /// Any of these.
+    pub fn any(answers: impl IntoIterator<Item = Self>) -> Self {
+        let mut so_far = Self::No;
+        for answer in answers {
+            match answer {
+                Self::Yes => return Self::Yes,
+                Self::Unknown => so_far = Self::Unknown,
+                Self::No => {}
+            }
+        }
+        so_far
+    }
+}
+
+/// The labels of something; `Unknown` where the mapping itself is not known.
+pub type Labels<'a> = Read<&'a Map<String, Value>>;
+
+/// Whether a label selector (`matchLabels`, `matchExpressions`) selects these labels. An empty selector selects all.
+pub fn selects(selector: Node<'_>, labels: Labels<'_>) -> Answer {
+    if crate::read::is_unknown(selector.value) || !(selector.value.is_object() || selector.value.is_null()) {
+        return Answer::Unknown;
+    }
+    let exact = match selector.map("matchLabels") {
+        Read::Known(wanted) => has_all(wanted, labels),
+        Read::Absent => Answer::Yes,
+        Read::Unknown => Answer::Unknown,
+    };
+    let expressions = match selector.list("matchExpressions") {
+        Read::Known(expressions) => expressions.iter().fold(Answer::Yes, |so_far, expression| {
+            so_far.and(expressed(Node::new(expression, ""), labels))
+        }),
+        Read::Absent => Answer::Yes,
+        Read::Unknown => Answer::Unknown,
+    };
+    exact.and(expressions)
+}
+
+/// Whether all of these labels are there, as a Service or a workload selector of Istio asks.
+pub fn has_all(wanted: &Map<String, Value>, labels: Labels<'_>) -> Answer {
+    wanted.iter().fold(Answer::Yes, |so_far, (key, value)| {
+        so_far.and(match (label(labels, key), text(value)) {
+            (Read::Absent, _) => Answer::No,
+            (Read::Known(is), Read::Known(wanted)) => Answer::from_bool(is == wanted),
+            _ => Answer::Unknown,
+        })
+    })
+}
+
+fn expressed(expression: Node<'_>, labels: Labels<'_>) -> Answer {
+    let (Read::Known(key), Read::Known(operator)) = (expression.text("key"), expression.text("operator"))
+    else {
+        return Answer::Unknown;
+    };
+    let is = label(labels, key);
+    let among = || match (is, expression.list("values")) {
+        (Read::Known(is), Read::Known(values)) => Answer::any(values.iter().map(|value| match text(value) {
+            Read::Known(value) => Answer::from_bool(value == is),
+            _ => Answer::Unknown,
+        })),
+        (Read::Absent, _) | (_, Read::Absent) => Answer::No,
+        _ => Answer::Unknown,
+    };
+    let not = |answer| match answer {
+        Answer::Yes => Answer::No,
+        Answer::No => Answer::Yes,
+        Answer::Unknown => Answer::Unknown,
+    };
+    let exists = match is {
+        Read::Absent => Answer::No,
+        // A label whose value is not known is there all the same, unless the whole mapping is not known.
+        Read::Unknown if labels.is_unknown() => Answer::Unknown,
+        Read::Known(_) | Read::Unknown => Answer::Yes,
+    };
+    match operator {
+        "In" => among(),
+        "NotIn" => not(among()),
+        "Exists" => exists,
+        "DoesNotExist" => not(exists),
+        _ => Answer::Unknown,
+    }
+}
+
+fn label<'a>(labels: Labels<'a>, key: &str) -> Read<&'a str> {
+    labels.and_then(|labels| match labels.get(key) {
+        None | Some(Value::Null) => Read::Absent,
+        Some(value) => text(value),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::read::UNKNOWN;
+
+    fn answer(selector: &Value, labels: &Value) -> Answer {
+        let labels = Node::new(labels, "").map("");
+        selects(Node::new(selector, ""), labels)
+    }
+
+    #[test]
+    fn selectors_mean_what_kubernetes_says() {
+        let labels = json!({"app": "a", "tier": "t"});
+        for (selector, expected) in [
+            (json!({}), Answer::Yes),
+            (json!({"matchLabels": {"app": "a"}}), Answer::Yes),
+            (json!({"matchLabels": {"app": "a", "x": "y"}}), Answer::No),
+            (
+                json!({"matchExpressions": [{"key": "app", "operator": "In", "values": ["b", "a"]}]}),
+                Answer::Yes,
+            ),
+            (
+                json!({"matchExpressions": [{"key": "app", "operator": "NotIn", "values": ["a"]}]}),
+                Answer::No,
+            ),
+            (
+                json!({"matchExpressions": [{"key": "no", "operator": "NotIn", "values": ["a"]}]}),
+                Answer::Yes,
+            ),
+            (
+                json!({"matchExpressions": [{"key": "no", "operator": "DoesNotExist"}]}),
+                Answer::Yes,
+            ),
+            (
+                json!({"matchExpressions": [{"key": "no", "operator": "Exists"}]}),
+                Answer::No,
+            ),
+            (json!({"matchLabels": {"app": UNKNOWN[0]}}), Answer::Unknown),
+            (json!({"matchLabels": {"app": UNKNOWN[0], "x": "y"}}), Answer::No),
+            (json!(UNKNOWN[4]), Answer::Unknown),
+        ] {
+            assert_eq!(answer(&selector, &labels), expected, "{selector}");
+        }
+        assert_eq!(
+            answer(&json!({"matchLabels": {"app": "a"}}), &json!({"app": UNKNOWN[0]})),
+            Answer::Unknown
+        );
+    }
+}

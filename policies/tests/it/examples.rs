@@ -1,0 +1,58 @@
+//! Each rule's own good and bad manifest.
+
+use std::fmt::Write as _;
+
+use phoenix_policies::{Level, RULES, Verdict};
+
+use crate::support::{documents, findings, verdicts};
+
+#[test]
+fn every_good_example_passes_and_every_bad_one_fails() {
+    let mut wrong = Vec::new();
+    for rule in RULES.iter().filter(|rule| !rule.kinds.is_empty()) {
+        let good = verdicts(rule, &documents(rule.good));
+        let passes = good.iter().any(|(_, verdict)| *verdict == Verdict::Pass);
+        let clean = good
+            .iter()
+            .all(|(_, verdict)| matches!(verdict, Verdict::Pass | Verdict::NotApplicable(_)));
+        if !passes || !clean {
+            wrong.push(format!("{}: the good example gives {good:#?}", rule.id));
+        }
+        let bad = verdicts(rule, &documents(rule.bad));
+        if findings(&bad).is_empty() {
+            wrong.push(format!("{}: the bad example gives {bad:#?}", rule.id));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn the_words_of_every_finding_are_as_reviewed() {
+    let mut text = String::new();
+    for rule in RULES.iter().filter(|rule| !rule.kinds.is_empty()) {
+        let _ = writeln!(text, "{}: {}", rule.id, rule.title);
+        for (subject, finding) in findings(&verdicts(rule, &documents(rule.bad))) {
+            let _ = writeln!(text, "  {subject} at {:?}: {}", finding.path, finding.message);
+        }
+        let _ = writeln!(text, "  repair: {}", rule.remedy);
+    }
+    insta::assert_snapshot!(text);
+}
+
+#[test]
+fn a_rule_about_one_object_says_the_same_of_it_whatever_else_there_is() {
+    for rule in RULES.iter().filter(|rule| rule.level == Level::Resource) {
+        for example in RULES.iter().flat_map(|rule| [rule.good, rule.bad]) {
+            let together = documents(example);
+            let alone: Vec<_> = together
+                .iter()
+                .flat_map(|document| verdicts(rule, std::slice::from_ref(document)))
+                .collect();
+            let mut sorted = alone.clone();
+            sorted.sort_by(|(left, _), (right, _)| left.cmp(right));
+            let mut with_others = verdicts(rule, &together);
+            with_others.sort_by(|(left, _), (right, _)| left.cmp(right));
+            assert_eq!(sorted, with_others, "{} on\n{example}", rule.id);
+        }
+    }
+}

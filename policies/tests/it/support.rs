@@ -1,0 +1,79 @@
+//! Graphs of YAML, and settings under which every rule judges.
+
+use phoenix_graph::{Graph, Object};
+use phoenix_policies::{Date, Enforcement, Finding, Report, Rule, Settings, Verdict, judge};
+use saphyr::{LoadableYamlNode, Scalar, Yaml};
+use serde_json::{Value, json};
+
+/// The day of all tests.
+pub fn today() -> Date {
+    Date::read("2026-11-22").unwrap()
+}
+
+/// Settings under which every rule is asked and has what it needs to judge.
+pub fn settings() -> Settings {
+    let value = json!({"rules": {"image-registry-allowed": {"registries": ["registry.example"]}}});
+    let mut settings = Settings::read(&value, today()).unwrap();
+    for rule in phoenix_policies::RULES {
+        settings.enforce(rule, Enforcement::Mandatory);
+    }
+    settings
+}
+
+/// The documents of a YAML text.
+pub fn documents(text: &str) -> Vec<Value> {
+    Yaml::load_from_str(text).unwrap().iter().map(json_of).collect()
+}
+
+/// A graph of these objects.
+pub fn graph(documents: &[Value]) -> Graph {
+    let mut graph = Graph::of("tests");
+    for document in documents {
+        graph.add(Object::from_json("tests", document.clone()).unwrap());
+    }
+    graph
+}
+
+/// What one rule says of each object that it is asked about.
+pub fn verdicts(rule: &Rule, documents: &[Value]) -> Vec<(String, Verdict)> {
+    of_rule(rule, &judge(&graph(documents), &settings()))
+}
+
+/// What a report has of one rule.
+pub fn of_rule(rule: &Rule, report: &Report) -> Vec<(String, Verdict)> {
+    let own = report.of(rule).unwrap();
+    let verdict =
+        |(index, subject): (usize, &phoenix_graph::Id)| Some((subject.to_string(), own.verdict(index)?));
+    report.subjects.iter().enumerate().filter_map(verdict).collect()
+}
+
+/// The findings of all that fail.
+pub fn findings(verdicts: &[(String, Verdict)]) -> Vec<(String, Finding)> {
+    verdicts
+        .iter()
+        .flat_map(|(subject, verdict)| match verdict {
+            Verdict::Fail(findings) => findings
+                .iter()
+                .map(|finding| (subject.clone(), finding.clone()))
+                .collect(),
+            _ => Vec::new(),
+        })
+        .collect()
+}
+
+fn json_of(yaml: &Yaml<'_>) -> Value {
+    match yaml {
+        Yaml::Value(Scalar::Boolean(value)) => json!(value),
+        Yaml::Value(Scalar::Integer(value)) => json!(value),
+        Yaml::Value(Scalar::FloatingPoint(value)) => json!(value.into_inner()),
+        Yaml::Value(Scalar::String(value)) => json!(value),
+        Yaml::Sequence(items) => Value::Array(items.iter().map(json_of).collect()),
+        Yaml::Mapping(fields) => Value::Object(
+            fields
+                .iter()
+                .map(|(key, value)| (key.as_str().unwrap().to_owned(), json_of(value)))
+                .collect(),
+        ),
+        _ => Value::Null,
+    }
+}

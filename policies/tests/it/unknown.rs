@@ -1,0 +1,152 @@
+//! What is not known, or is of a wrong type, is never a pass.
+
+use phoenix_policies::read::UNKNOWN;
+use phoenix_policies::{RULES, Rule, Verdict, judge};
+use serde_json::{Value, json};
+
+use crate::support::{documents, graph, settings, verdicts};
+
+/// The pointers of all values of a document, the document itself left out.
+fn pointers(value: &Value, at: &str, found: &mut Vec<String>) {
+    match value {
+        Value::Object(fields) => {
+            for (key, value) in fields {
+                let pointer = format!("{at}/{}", key.replace('~', "~0").replace('/', "~1"));
+                found.push(pointer.clone());
+                pointers(value, &pointer, found);
+            }
+        }
+        Value::Array(items) => {
+            for (index, value) in items.iter().enumerate() {
+                let pointer = format!("{at}/{index}");
+                found.push(pointer.clone());
+                pointers(value, &pointer, found);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// What makes an object this object: without it there is nothing to judge.
+fn is_identity(pointer: &str) -> bool {
+    [
+        "/apiVersion",
+        "/kind",
+        "/metadata",
+        "/metadata/name",
+        "/metadata/namespace",
+    ]
+    .contains(&pointer)
+}
+
+/// Every way to put one of `values` into the place of one value of the documents.
+fn replaced(documents: &[Value], values: &[Value]) -> Vec<(String, Vec<Value>)> {
+    let mut all = Vec::new();
+    for (index, document) in documents.iter().enumerate() {
+        let mut places = Vec::new();
+        pointers(document, "", &mut places);
+        for place in places.iter().filter(|place| !is_identity(place)) {
+            for value in values {
+                let mut changed = documents.to_vec();
+                *changed[index].pointer_mut(place).unwrap() = value.clone();
+                all.push((format!("{index}:{place} = {value}"), changed));
+            }
+        }
+    }
+    all
+}
+
+fn is_open(verdicts: &[(String, Verdict)]) -> bool {
+    verdicts
+        .iter()
+        .any(|(_, verdict)| matches!(verdict, Verdict::Fail(_) | Verdict::Unknown(_)))
+}
+
+fn judged() -> impl Iterator<Item = &'static &'static Rule> {
+    RULES.iter().filter(|rule| !rule.kinds.is_empty())
+}
+
+#[test]
+fn a_bad_example_never_passes_for_something_in_it_not_being_known() {
+    let marks: Vec<_> = UNKNOWN.iter().take(1).map(|mark| json!(mark)).collect();
+    let mut wrong = Vec::new();
+    for rule in judged() {
+        for (place, changed) in replaced(&documents(rule.bad), &marks) {
+            let verdicts = verdicts(rule, &changed);
+            if !is_open(&verdicts) {
+                wrong.push(format!("{} at {place}: {verdicts:?}", rule.id));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn every_rule_says_unknown_of_something_that_is_not_known() {
+    let marks: Vec<_> = UNKNOWN.iter().take(1).map(|mark| json!(mark)).collect();
+    for rule in judged() {
+        // The name, the namespace and the version of an object are always known.
+        if ["no-removed-api", "namespace-quota-set", "no-default-namespace"].contains(&rule.id) {
+            continue;
+        }
+        let examples = [documents(rule.good), documents(rule.bad)];
+        let says_unknown =
+            examples
+                .iter()
+                .flat_map(|example| replaced(example, &marks))
+                .any(|(_, changed)| {
+                    verdicts(rule, &changed)
+                        .iter()
+                        .any(|(_, verdict)| matches!(verdict, Verdict::Unknown(_)))
+                });
+        assert!(says_unknown, "{}", rule.id);
+    }
+}
+
+#[test]
+fn values_of_wrong_types_make_no_rule_panic() {
+    let values = [
+        json!(null),
+        json!(true),
+        json!(-1),
+        json!(1e308),
+        json!("ä\u{0}"),
+        json!([]),
+        json!({}),
+        json!([[{"a": [null]}]]),
+        json!({"": {"": 0}}),
+    ];
+    let settings = settings();
+    let mut judged_subjects = 0;
+    for rule in judged() {
+        for example in [rule.good, rule.bad] {
+            for (_, changed) in replaced(&documents(example), &values) {
+                // Every rule looks at every example, not only at its own.
+                judged_subjects += judge(&graph(&changed), &settings).subjects.len();
+            }
+        }
+    }
+    assert!(judged_subjects > 10_000);
+}
+
+#[test]
+fn a_bad_example_never_passes_for_a_field_of_a_wrong_type() {
+    let mut wrong = Vec::new();
+    for rule in judged() {
+        let bad = documents(rule.bad);
+        for (place, changed) in replaced(&bad, &[json!(["wrong"])]) {
+            let (index, rest) = place.split_once(':').unwrap();
+            let pointer = rest.split_once(" = ").unwrap().0;
+            let original = bad[index.parse::<usize>().unwrap()].pointer(pointer).unwrap();
+            // A list in the place of a list is of no wrong type.
+            if original.is_array() {
+                continue;
+            }
+            let verdicts = verdicts(rule, &changed);
+            if !is_open(&verdicts) {
+                wrong.push(format!("{} at {place}: {verdicts:?}", rule.id));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
