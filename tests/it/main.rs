@@ -20,7 +20,6 @@ mod generated;
 mod generators;
 mod invariants;
 mod mutations;
-mod policies;
 mod promises;
 mod registration;
 mod rotation;

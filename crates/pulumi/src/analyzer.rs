@@ -8,6 +8,7 @@ mod answer;
 
 use std::any::Any;
 use std::collections::BTreeMap;
+use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -37,7 +38,11 @@ pub trait Pack: Send + Sync + 'static {
 
     /// Reads the configuration: what the engine has put together from the defaults and from `--policy-pack-config`.
     /// The error is shown to the person, and nothing is analyzed.
-    fn configure(&self, policies: BTreeMap<String, PolicySettings>) -> Result<Self::Settings, String>;
+    fn configure(
+        &self,
+        policies: BTreeMap<String, PolicySettings>,
+        stack: Option<&Stack>,
+    ) -> Result<Self::Settings, String>;
 
     /// Looks at one resource as it is about to be made.
     fn analyze(&self, resource: &Resource, context: Context<'_, Self::Settings>) -> Verdicts;
@@ -59,7 +64,7 @@ pub struct Context<'a, Settings> {
 }
 
 /// The stack whose resources are looked at.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Stack {
     /// Its name.
     pub name: String,
@@ -67,6 +72,20 @@ pub struct Stack {
     pub project: String,
     /// Whether this is a preview, in which values can be unknown.
     pub dry_run: bool,
+    /// Its configuration by full key, without the secrets. A mapping is the text of its JSON.
+    pub config: BTreeMap<String, String>,
+}
+
+impl fmt::Debug for Stack {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Stack")
+            .field("name", &self.name)
+            .field("project", &self.project)
+            .field("dry_run", &self.dry_run)
+            .field("config", &self.config.keys().collect::<Vec<_>>())
+            .finish()
+    }
 }
 
 /// One resource as the engine shows it. Secrets are in it; `Debug` does not show them.
@@ -217,11 +236,15 @@ impl<P: Pack> Analyzer<P> {
         }
     }
 
+    fn stack(&self) -> Option<Arc<Stack>> {
+        self.stack.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// Asks the pack, with what it was configured with. A rule that breaks down breaks this call only, and what it says
     /// as it does may hold a value, so that it is not repeated.
     fn ask<T>(&self, ask: impl FnOnce(&P, Context<'_, P::Settings>) -> T) -> Result<T, Status> {
         let settings = Arc::clone(&self.settings.lock().unwrap_or_else(PoisonError::into_inner));
-        let stack = self.stack.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let stack = self.stack();
         catch_unwind(AssertUnwindSafe(|| {
             let context = Context {
                 settings: &*settings,
@@ -264,10 +287,13 @@ impl<P: Pack> Service for Analyzer<P> {
         request: Request<AnalyzerStackConfigureRequest>,
     ) -> Result<Response<AnalyzerStackConfigureResponse>, Status> {
         let request = request.into_inner();
+        let mut config = request.config;
+        config.retain(|key, _| !request.config_secret_keys.contains(key));
         *self.stack.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(Stack {
             name: request.stack,
             project: request.project,
             dry_run: request.dry_run,
+            config,
         }));
         Ok(Response::new(AnalyzerStackConfigureResponse {}))
     }
@@ -284,9 +310,12 @@ impl<P: Pack> Service for Analyzer<P> {
 
     async fn configure(&self, request: Request<ConfigureAnalyzerRequest>) -> Result<Response<()>, Status> {
         let policies = answer::settings(request.into_inner())?;
-        let settings = catch_unwind(AssertUnwindSafe(|| self.pack.configure(policies)))
-            .map_err(broke_down)?
-            .map_err(Status::invalid_argument)?;
+        let stack = self.stack();
+        let settings = catch_unwind(AssertUnwindSafe(|| {
+            self.pack.configure(policies, stack.as_deref())
+        }))
+        .map_err(broke_down)?
+        .map_err(Status::invalid_argument)?;
         *self.settings.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(settings);
         Ok(Response::new(()))
     }

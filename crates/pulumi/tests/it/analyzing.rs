@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use prost_types::Struct;
 use pulumi_wire::analyzer::{
     About, Analyzer, Change, Context, Level, Pack, Policy, PolicySettings, Remediations, Resource, Severity,
-    Verdicts, Violation,
+    Stack, Verdicts, Violation,
 };
 use pulumi_wire::proto::analyzer_client::AnalyzerClient;
 use pulumi_wire::proto::analyzer_server::AnalyzerServer;
@@ -74,7 +74,13 @@ impl Pack for Words {
         }
     }
 
-    fn configure(&self, policies: BTreeMap<String, PolicySettings>) -> Result<Settings, String> {
+    fn configure(
+        &self,
+        policies: BTreeMap<String, PolicySettings>,
+        stack: Option<&Stack>,
+    ) -> Result<Settings, String> {
+        // Secrets of the stack are none of a pack's business.
+        assert!(stack.is_none_or(|stack| stack.config.keys().eq(["phoenix:policies"])));
         match policies.get("a-word") {
             Some(policy) if policy.properties.contains_key("least") => Err("a-word has no least".to_owned()),
             policy => Ok(Settings(policy.map(|policy| policy.level))),
@@ -255,13 +261,19 @@ async fn a_whole_stack_is_looked_at_with_and_without_knowing_which() {
     );
     let stack = AnalyzerStackConfigureRequest {
         stack: "dev".to_owned(),
-        config: BTreeMap::from([("phoenix:password".to_owned(), CANARY.to_owned())]),
+        config: BTreeMap::from([
+            ("phoenix:password".to_owned(), CANARY.to_owned()),
+            ("phoenix:policies".to_owned(), "{}".to_owned()),
+        ]),
+        config_secret_keys: vec!["phoenix:password".to_owned()],
         ..Default::default()
     };
     assert!(!format!("{stack:?}").contains(CANARY));
     client.configure_stack(stack).await.unwrap();
     let answer = client.analyze_stack(request).await.unwrap().into_inner();
     assert!(answer.not_applicable[0].reason.starts_with("1 resources of dev"));
+    let configured = client.configure(ConfigureAnalyzerRequest::default()).await;
+    configured.expect("the pack sees what is not secret");
 }
 
 #[tokio::test]
