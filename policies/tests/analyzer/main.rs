@@ -1,0 +1,352 @@
+//! The policy pack as a process of its own, asked as the engine asks it.
+
+use std::collections::BTreeMap;
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::process::{Child, Command, Stdio};
+
+use phoenix_policies::RULES;
+use phoenix_policies::rule::Level as Reach;
+use prost_types::Struct;
+use pulumi_wire::proto::analyzer_client::AnalyzerClient;
+use pulumi_wire::proto::{
+    AnalyzeRequest, AnalyzeResponse, AnalyzeStackRequest, AnalyzerInfo, AnalyzerResource,
+    AnalyzerStackConfigureRequest, ConfigureAnalyzerRequest, EnforcementLevel, PolicyConfig, PolicyType,
+};
+use pulumi_wire::{UnknownKind, Value, to_wire};
+
+const CANARY: &str = "canary-of-a-password";
+
+/// The pack, which ends with the test.
+struct Pack {
+    process: Child,
+    client: Client,
+}
+
+type Client = AnalyzerClient<tonic::transport::Channel>;
+
+impl Pack {
+    async fn start() -> Self {
+        let mut process = Command::new(env!("CARGO_BIN_EXE_phoenix-policies"))
+            .arg("127.0.0.1:1")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the pack starts");
+        let mut line = String::new();
+        BufReader::new(process.stdout.as_mut().expect("stdout is piped"))
+            .read_line(&mut line)
+            .expect("the pack says its port");
+        let port: u16 = line.trim_end().parse().expect("nothing but a port");
+        let client = AnalyzerClient::connect(format!("http://127.0.0.1:{port}"))
+            .await
+            .expect("the pack listens");
+        Self { process, client }
+    }
+
+    async fn info(&mut self) -> AnalyzerInfo {
+        let answer = self.client.get_analyzer_info(()).await;
+        answer.expect("the pack tells its policies").into_inner()
+    }
+
+    /// What the engine says first. It gives every policy a level, the default where nobody has said one.
+    async fn configure(
+        &mut self,
+        dry_run: bool,
+        own: Option<&str>,
+        said: &[(&str, PolicyConfig)],
+    ) -> Result<(), String> {
+        let stack = AnalyzerStackConfigureRequest {
+            stack: "dev".to_owned(),
+            dry_run,
+            config: own
+                .map(|own| ("phoenix:policies".to_owned(), own.to_owned()))
+                .into_iter()
+                .collect(),
+            ..Default::default()
+        };
+        self.client
+            .configure_stack(stack)
+            .await
+            .expect("the stack is told");
+        let mut policy_config: BTreeMap<String, PolicyConfig> = self
+            .info()
+            .await
+            .policies
+            .into_iter()
+            .map(|policy| {
+                let config = PolicyConfig {
+                    enforcement_level: policy.enforcement_level,
+                    properties: None,
+                };
+                (policy.name, config)
+            })
+            .collect();
+        for (name, config) in said {
+            policy_config.insert((*name).to_owned(), config.clone());
+        }
+        let configured = self.client.configure(ConfigureAnalyzerRequest { policy_config });
+        configured
+            .await
+            .map(drop)
+            .map_err(|status| status.message().to_owned())
+    }
+
+    async fn analyze(&mut self, token: &str, properties: &Value) -> AnalyzeResponse {
+        let request = AnalyzeRequest {
+            r#type: token.to_owned(),
+            urn: format!("urn:pulumi:dev::phoenix::{token}::it"),
+            name: "it".to_owned(),
+            properties: Some(wire(properties)),
+            ..Default::default()
+        };
+        self.client
+            .analyze(request)
+            .await
+            .expect("the pack answers")
+            .into_inner()
+    }
+
+    /// Ends the pack as the engine does, and gives what it said meanwhile.
+    async fn end(mut self) -> String {
+        self.client.cancel(()).await.expect("the pack takes the cancel");
+        drop(self.client);
+        drop(self.process.stdin.take());
+        assert!(self.process.wait().expect("our own child").success());
+        let mut said = String::new();
+        for stream in [
+            self.process
+                .stdout
+                .take()
+                .map(|stream| Box::new(stream) as Box<dyn std::io::Read>),
+            self.process
+                .stderr
+                .take()
+                .map(|stream| Box::new(stream) as Box<dyn std::io::Read>),
+        ] {
+            stream
+                .expect("it is piped")
+                .read_to_string(&mut said)
+                .expect("it is text");
+        }
+        said
+    }
+}
+
+fn wire(properties: &Value) -> Struct {
+    let Value::Object(fields) = properties else {
+        panic!("properties are a mapping")
+    };
+    to_wire(fields, &BTreeMap::new()).expect("it can be sent")
+}
+
+fn value(json: &serde_json::Value) -> Value {
+    Value::from_json(json).expect("it can travel")
+}
+
+const DEPLOYMENT: &str = "kubernetes:apps/v1:Deployment";
+
+fn deployment(privileged: &serde_json::Value) -> serde_json::Value {
+    serde_json::json!({
+        "apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "a", "namespace": "b"},
+        "spec": {"replicas": 3, "template": {"spec": {"containers": [
+            {"name": "c", "image": "d", "securityContext": {"privileged": privileged}},
+        ]}}},
+    })
+}
+
+/// What an answer says of a policy: its level and message.
+fn said<'a>(answer: &'a AnalyzeResponse, policy: &str) -> Option<(EnforcementLevel, &'a str)> {
+    answer
+        .diagnostics
+        .iter()
+        .find(|found| found.policy_name == policy)
+        .map(|found| (found.enforcement_level(), found.message.as_str()))
+}
+
+#[tokio::test]
+async fn every_rule_is_a_policy_at_the_level_that_it_has() {
+    let mut pack = Pack::start().await;
+    let info = pack.info().await;
+    assert_eq!(info.policies.len(), RULES.len());
+    for (policy, rule) in info.policies.iter().zip(RULES) {
+        assert_eq!(policy.name, rule.id);
+        let of_stack = policy.policy_type() == PolicyType::Stack;
+        assert_eq!(of_stack, rule.level == Reach::Stack, "{}", rule.id);
+        assert_eq!(policy.tags.len(), rule.evidence.len(), "{}", rule.id);
+    }
+    assert_eq!(
+        pack.end().await,
+        "",
+        "what a pack prints ends up among the stack's diagnostics"
+    );
+}
+
+#[tokio::test]
+async fn a_fault_is_told_with_its_place_its_repair_and_its_controls() {
+    let mut pack = Pack::start().await;
+    pack.configure(true, None, &[]).await.unwrap();
+    let answer = pack.analyze(DEPLOYMENT, &value(&deployment(&true.into()))).await;
+    let (level, message) = said(&answer, "no-privileged-containers").unwrap();
+    assert_eq!(level, EnforcementLevel::Mandatory);
+    for part in [
+        "Deployment b/a",
+        "spec.template.spec.containers[0].securityContext.privileged",
+        "Repair: ",
+        "SOC 2 ",
+        "HIPAA 164.",
+        "phoenix explain no-privileged-containers",
+    ] {
+        assert!(message.contains(part), "{part} is not in {message}");
+    }
+    let good = pack.analyze(DEPLOYMENT, &value(&deployment(&false.into()))).await;
+    assert_eq!(said(&good, "no-privileged-containers"), None);
+    pack.end().await;
+}
+
+#[tokio::test]
+async fn what_is_not_known_is_an_advice_in_a_preview_and_a_failure_where_it_must_be_known() {
+    let mut pack = Pack::start().await;
+    let mut unknown = value(&deployment(&true.into()));
+    if let Value::Object(fields) = &mut unknown {
+        fields.insert("spec".to_owned(), Value::Unknown(UnknownKind::Object));
+    }
+    for (dry_run, expected) in [
+        (true, EnforcementLevel::Advisory),
+        (false, EnforcementLevel::Mandatory),
+    ] {
+        pack.configure(dry_run, None, &[]).await.unwrap();
+        let answer = pack.analyze(DEPLOYMENT, &unknown).await;
+        let (level, message) = said(&answer, "no-privileged-containers").unwrap();
+        assert_eq!(level, expected);
+        assert!(message.contains("not known"), "{message}");
+    }
+    pack.end().await;
+}
+
+#[tokio::test]
+async fn a_secret_that_the_program_marked_passes_and_is_repeated_nowhere() {
+    let mut pack = Pack::start().await;
+    pack.configure(true, None, &[]).await.unwrap();
+    let secret = |data: Value| {
+        let mut secret = value(&serde_json::json!({
+            "apiVersion": "v1", "kind": "Secret", "metadata": {"name": "a", "namespace": "b"},
+        }));
+        if let Value::Object(fields) = &mut secret {
+            fields.insert("stringData".to_owned(), data);
+        }
+        secret
+    };
+    let plain = value(&serde_json::json!({"password": CANARY}));
+    let marked = [
+        Value::secret(plain.clone()),
+        Value::Object(BTreeMap::from([(
+            "password".to_owned(),
+            Value::secret(Value::from(CANARY)),
+        )])),
+        // As the engine shows it where it cannot decrypt the state.
+        value(&serde_json::json!({"password": "[secret]"})),
+    ];
+    for data in marked {
+        let answer = pack.analyze("kubernetes:core/v1:Secret", &secret(data)).await;
+        assert_eq!(said(&answer, "secret-values-are-references"), None);
+    }
+    let answer = pack.analyze("kubernetes:core/v1:Secret", &secret(plain)).await;
+    assert!(said(&answer, "secret-values-are-references").is_some());
+    assert!(!format!("{answer:?}").contains(CANARY));
+    assert!(!pack.end().await.contains(CANARY));
+}
+
+#[tokio::test]
+async fn what_is_no_object_is_judged_by_nobody_and_kinds_by_their_own_rules_only() {
+    let mut pack = Pack::start().await;
+    pack.configure(true, None, &[]).await.unwrap();
+    let asked = |rule: &&&phoenix_policies::Rule| {
+        rule.level == Reach::Resource && rule.enforcement != phoenix_policies::Enforcement::Disabled
+    };
+    let of_resources = RULES.iter().filter(asked).count();
+    let component = pack
+        .analyze("phoenix:index:System", &value(&serde_json::json!({})))
+        .await;
+    assert_eq!(component.not_applicable.len(), of_resources);
+    let answer = pack.analyze(DEPLOYMENT, &value(&deployment(&true.into()))).await;
+    let aside: Vec<_> = answer
+        .not_applicable
+        .iter()
+        .map(|policy| policy.policy_name.as_str())
+        .collect();
+    assert!(aside.contains(&"gateway-tls-enforced"));
+    assert!(!aside.contains(&"no-privileged-containers"));
+    pack.end().await;
+}
+
+#[tokio::test]
+async fn the_stack_s_own_words_count_and_those_of_the_command_line_over_them() {
+    let mut pack = Pack::start().await;
+    let own = r#"{"rules": {"no-privileged-containers": "advisory"}}"#;
+    let privileged = value(&deployment(&true.into()));
+    pack.configure(true, Some(own), &[]).await.unwrap();
+    let answer = pack.analyze(DEPLOYMENT, &privileged).await;
+    let (level, _) = said(&answer, "no-privileged-containers").unwrap();
+    assert_eq!(level, EnforcementLevel::Advisory);
+    let disabled = PolicyConfig {
+        enforcement_level: EnforcementLevel::Disabled.into(),
+        properties: None,
+    };
+    pack.configure(true, Some(own), &[("no-privileged-containers", disabled)])
+        .await
+        .unwrap();
+    let answer = pack.analyze(DEPLOYMENT, &privileged).await;
+    assert_eq!(said(&answer, "no-privileged-containers"), None);
+    pack.end().await;
+}
+
+#[tokio::test]
+async fn words_that_mean_nothing_are_refused_with_the_nearest_name() {
+    let mut pack = Pack::start().await;
+    let own = r#"{"rules": {"no-priviledged-containers": "advisory"}}"#;
+    let refused = pack.configure(true, Some(own), &[]).await.unwrap_err();
+    assert!(
+        refused.contains("did you mean no-privileged-containers?"),
+        "{refused}"
+    );
+    let refused = pack.configure(true, Some("[]"), &[]).await.unwrap_err();
+    assert_eq!(refused, "phoenix:policies must be a mapping");
+    pack.end().await;
+}
+
+#[tokio::test]
+async fn rules_about_the_whole_stack_see_all_of_it_even_twice() {
+    let mut pack = Pack::start().await;
+    // Without a word about the stack or its configuration, as where a state is analyzed.
+    let resource = |urn: &str| AnalyzerResource {
+        r#type: DEPLOYMENT.to_owned(),
+        urn: urn.to_owned(),
+        name: "a".to_owned(),
+        properties: Some(wire(&value(&deployment(&false.into())))),
+        ..Default::default()
+    };
+    let request = AnalyzeStackRequest {
+        resources: vec![resource("urn:first"), resource("urn:second")],
+    };
+    let answer = pack
+        .client
+        .analyze_stack(request)
+        .await
+        .expect("the pack answers")
+        .into_inner();
+    let found = answer
+        .diagnostics
+        .iter()
+        .find(|found| found.policy_name == "workload-has-network-policy")
+        .expect("nothing guards the deployment");
+    assert_eq!(found.urn, "urn:first");
+    assert!(
+        answer
+            .diagnostics
+            .iter()
+            .all(|found| found.policy_name != "no-privileged-containers"),
+        "a rule about one object has answered before"
+    );
+    pack.end().await;
+}
