@@ -112,7 +112,14 @@ impl Pack {
         self.client.cancel(()).await.expect("the pack takes the cancel");
         drop(self.client);
         drop(self.process.stdin.take());
-        assert!(self.process.wait().expect("our own child").success());
+        // Not blocking: our side of the connection has to close, too.
+        let ended = loop {
+            if let Some(ended) = self.process.try_wait().expect("our own child") {
+                break ended;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        };
+        assert!(ended.success());
         let mut said = String::new();
         for stream in [
             self.process
