@@ -360,3 +360,22 @@ async fn moving_to_the_operator_and_back_never_takes_a_secret_away() {
         "dev goes without a trace"
     );
 }
+
+#[test]
+fn the_runbook_has_every_secret_with_what_restarts() {
+    let path = crate::support::root().join("docs/runbooks/rotate-a-secret.md");
+    let text = std::fs::read_to_string(path).unwrap();
+    for row in secret::INVENTORY {
+        let line = text
+            .lines()
+            .find(|line| line.starts_with(&format!("| `{}` |", row.full_key())));
+        let line = line
+            .unwrap_or_else(|| panic!("no line for {}", row.full_key()))
+            .to_lowercase();
+        let restarts = line.split('|').nth(2).unwrap();
+        for reader in row.readers {
+            let system = reader.workload.system.replace('_', " ");
+            assert!(restarts.contains(&system), "{}: {restarts}", row.full_key());
+        }
+    }
+}
