@@ -360,3 +360,45 @@ async fn moving_to_the_operator_and_back_never_takes_a_secret_away() {
         "dev goes without a trace"
     );
 }
+
+#[test]
+fn moving_between_modes_in_which_the_program_has_the_values_restarts_nothing() {
+    let modes = [
+        json!({"mode": "local"}),
+        json!({"mode": "pulumi-esc"}),
+        json!({"mode": "esc-direct", "environment": "acme/phoenix/prod"}),
+    ];
+    for from in &modes {
+        for to in &modes {
+            let before = graph(&changed("prod", &[("secrets", from.clone())]));
+            let after = graph(&changed("prod", &[("secrets", to.clone())]));
+            for change in phoenix_graph::compare(&before, &after).changes {
+                let phoenix_graph::Change::Updated { after, fields, .. } = change else {
+                    panic!("{from} to {to}: {change:?}")
+                };
+                let paths: Vec<_> = fields.iter().map(|field| field.path.as_str()).collect();
+                assert_eq!(after.id.kind, "Secret", "{from} to {to}: {}", after.id);
+                assert_eq!(paths, [r#"metadata.annotations["phoenix.ai/secret-source"]"#]);
+            }
+        }
+    }
+}
+
+#[test]
+fn the_runbook_has_every_secret_with_what_restarts() {
+    let path = crate::support::root().join("docs/runbooks/rotate-a-secret.md");
+    let text = std::fs::read_to_string(path).unwrap();
+    for row in secret::INVENTORY {
+        let line = text
+            .lines()
+            .find(|line| line.starts_with(&format!("| `{}` |", row.full_key())));
+        let line = line
+            .unwrap_or_else(|| panic!("no line for {}", row.full_key()))
+            .to_lowercase();
+        let restarts = line.split('|').nth(2).unwrap();
+        for reader in row.readers {
+            let system = reader.workload.system.replace('_', " ");
+            assert!(restarts.contains(&system), "{}: {restarts}", row.full_key());
+        }
+    }
+}

@@ -9,7 +9,8 @@ use std::process::{Child, Command, Output, Stdio};
 
 use k8s_openapi::api::core::v1::Secret;
 use kube::api::Api;
-use phoenix::config::secret::INVENTORY;
+use phoenix::config::secret::{self, INVENTORY};
+use phoenix::names::CORE;
 use phoenix_cli::sandbox::tools::{ESC_SERVICE, Workshop};
 
 use crate::live::{Live, files_with, graph, holds, root, said};
@@ -38,6 +39,7 @@ values:
     phoenix:mem0EncryptionKey: {fn::secret: canary-mem0-f58c4c04d6e5f1ba}
     phoenix:qdrantApiKey: ${keys.qdrant}
     phoenix:qdrantReadOnlyApiKey: {fn::secret: canary-read-779eabfb5f7bfbd6}
+    phoenix:checksumKey: {fn::secret: canary-checksum-7d1e0f2a3b4c5d6e}
 ";
 
 /// The service, which ends with the test.
@@ -133,7 +135,8 @@ fn in_cluster(live: &Live) -> BTreeMap<&'static str, String> {
     live.ask(|client| async move {
         let secrets: Api<Secret> = Api::namespaced(client, "sophia-memory");
         let mut values = BTreeMap::new();
-        for row in INVENTORY {
+        let needed = secret::needed(&CORE);
+        for row in needed.into_iter().filter(|row| !row.readers.is_empty()) {
             let data = secrets.get(row.secret).await.unwrap().data.unwrap();
             let value = String::from_utf8(data[row.data_key].0.clone()).unwrap();
             values.insert(row.key, value);
@@ -212,7 +215,14 @@ fn secrets_come_from_an_environment_of_esc_and_are_nowhere_to_be_seen() {
     assert_eq!(live.versions(&graph("dev")), before, "nothing was changed");
 
     let mut canaries: Vec<String> = values.into_values().collect();
-    canaries.extend([TOKEN.to_owned(), "canary-user-3ad77bb40d7a3660".to_owned()]);
+    canaries.extend(
+        [
+            TOKEN,
+            "canary-user-3ad77bb40d7a3660",
+            "canary-checksum-7d1e0f2a3b4c5d6e",
+        ]
+        .map(str::to_owned),
+    );
     for canary in &canaries {
         assert!(!holds(&words, canary), "a secret was said");
     }

@@ -6,6 +6,7 @@
 //! - `adoption`: what was deployed by hand becomes the stack's, with its data.
 //! - `dev`: a stack from its first `up` to a `destroy` that leaves nothing.
 //! - `esc_direct`: secrets from an environment that the program opens itself, evaluated as Pulumi ESC evaluates it.
+//! - `rotation`: a changed secret restarts exactly its readers, and Qdrant changes its key in three steps.
 //! - `prod`: protection, retention, and manifests that the API server accepts.
 //! - `mesh`: manifests that the mesh's own analyzer accepts.
 //! - `side_by_side`: two sandboxes at once, and one that is killed midway.
@@ -25,4 +26,5 @@ mod inventory;
 mod live;
 mod mesh;
 mod prod;
+mod rotation;
 mod side_by_side;

@@ -208,6 +208,12 @@ fn object_text(object: &Explained, paint: Paint) -> String {
         &neighbours(&object.referred_by),
         paint,
     );
+    section(
+        &mut text,
+        "new pods when one of these changes",
+        &object.restarts_with.join("\n"),
+        paint,
+    );
     let rows: Vec<_> = object
         .connections
         .iter()

@@ -68,7 +68,19 @@ pub fn markdown() -> String {
 }
 
 /// How a stack that runs changes its mode.
-const MOVING: &str = "MOVING";
+const MOVING: &str = "
+A stack that runs can change its mode; the Secrets stay the same objects, and only their readers restart. Put all values into the new place
+first, the very same ones. Then:
+
+- **between `local`, `pulumi-esc` and `esc-direct`**: change `phoenix:secrets`, remove the values from the old place, `pulumi up`. With the same values, and the
+  same `phoenix:checksumKey`, not even a pod restarts.
+- **to `external-secrets`**: have the operator and Reloader in the cluster, remove the values from the stack, change `phoenix:secrets`, `pulumi up`. In `staging` and
+  `prod` the engine forgets the Secrets and leaves them standing (`phoenix.ai/deletion: retained`), and the operator goes on with them. The engine
+  goes by what it noted at the last `pulumi up`: `pulumi preview` must say `delete[retain]` of the Secrets; where it says `delete` alone, make one `up` in the old mode first. In `dev` the engine deletes them at the
+  end, and the operator makes them anew within seconds; a pod that starts in between waits.
+- **from `external-secrets`**: set the values, `phoenix:checksumKey` among them, change `phoenix:secrets`, `pulumi up`. It takes the Secrets over, and in `staging` and `prod` they do
+  not go with their ExternalSecrets (`creationPolicy: Orphan`).
+";
 
 fn place(row: &SecretRow) -> String {
     if row.readers.is_empty() {

@@ -90,7 +90,9 @@ pub async fn examine(root: &Path, asked: Asked<'_>) -> Vec<Check> {
             return checks;
         }
     };
-    let answers = tokio::time::timeout(ANSWERS, ask(&client, context, stack)).await;
+    // All questions at once are more than a stack should hold.
+    let asked = Box::pin(ask(&client, context, stack));
+    let answers = tokio::time::timeout(ANSWERS, asked).await;
     let (answers, resources) = answers.unwrap_or_else(|_| {
         let why = format!("not every answer came within {} s", ANSWERS.as_secs());
         (vec![unreachable_server(context, &why)], None)

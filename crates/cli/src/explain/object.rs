@@ -33,6 +33,8 @@ pub struct Explained {
     pub refers_to: Vec<Neighbour>,
     /// What refers to it.
     pub referred_by: Vec<Neighbour>,
+    /// The secrets whose changes make its pods new ones.
+    pub restarts_with: Vec<String>,
     /// Whose connections it carries or guards.
     pub connections: Vec<Row>,
     /// The keys of the configuration that change it.
@@ -159,6 +161,10 @@ pub fn explain(id: &Id, subjects: &Subjects) -> Explained {
         .filter(|other| references(other).iter().any(|reference| reference.target == *id))
         .map(|other| neighbour(&other.id))
         .collect();
+    let restarts_with: BTreeSet<_> = declared
+        .iter()
+        .flat_map(|(_, object)| object.checksums().values().flatten())
+        .collect();
     let rows: BTreeSet<_> = declared
         .iter()
         .flat_map(|(stack, object)| rows(stack, object))
@@ -176,6 +182,7 @@ pub fn explain(id: &Id, subjects: &Subjects) -> Explained {
             .collect(),
         refers_to: refers_to.into_iter().collect(),
         referred_by: referred_by.into_iter().collect(),
+        restarts_with: restarts_with.into_iter().cloned().collect(),
         connections: rows.into_iter().collect(),
         keys: keys(id, subjects),
     }

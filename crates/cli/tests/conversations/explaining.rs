@@ -1,6 +1,6 @@
 //! Explain: keys with what they change, objects with what is around them, and words that name neither.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::support::{Answer, Checkout};
 
@@ -151,6 +151,12 @@ fn an_object_is_told_with_its_neighbours_its_connections_and_its_keys() {
     ] {
         assert!(text.contains(part), "{part} in {object:#}");
     }
+    assert_eq!(
+        object["restartsWith"],
+        json!(["phoenix:qdrantApiKey", "phoenix:qdrantReadOnlyApiKey"])
+    );
+    let words = explained(&["StatefulSet/sophia-memory/qdrant"]).out;
+    assert!(words.contains("new pods when one of these changes"), "{words}");
     let keys = object["keys"].as_array().unwrap();
     assert!(keys.contains(&"qdrant.replicas".into()), "{keys:?}");
     assert!(!keys.contains(&"openmemory.replicas".into()), "{keys:?}");

@@ -126,9 +126,10 @@ mod tests {
 
     #[test]
     fn what_moves_from_one_value_to_the_next_changes_it() {
+        // Without lengths, both were `a1b2b3`.
         assert_ne!(
-            text([("key", "k"), ("a", "onet"), ("b", "wo")]),
-            text([("key", "k"), ("a", "one"), ("b", "two")])
+            text([("key", "k"), ("a", "1b2"), ("b", "3")]),
+            text([("key", "k"), ("a", "1"), ("b", "2b3")])
         );
     }
 
