@@ -17,6 +17,7 @@ use crate::stack::{Invalid, Stack};
 use crate::stack_file::StackFile;
 
 pub(crate) mod cluster;
+mod definitions;
 mod environment;
 mod existing;
 mod identity;
@@ -116,6 +117,7 @@ pub async fn examine(checkout: &Checkout, stack: Option<&str>) -> anyhow::Result
             checks.push(placeholders(loaded));
             checks.push(secrets(loaded));
             checks.extend(environment::examine(loaded));
+            checks.extend(definitions::examine(checkout, loaded));
         }
         if stack.is_some() {
             let asked = match &loaded {

@@ -30,8 +30,8 @@ pub struct StackFile {
     pub origins: Origins,
     /// The keys of the secrets that have a value, such as `phoenix:openaiApiKey`.
     pub secrets: BTreeSet<String>,
-    /// Whether it imports environments of Pulumi ESC.
-    pub imports: bool,
+    /// The environments of Pulumi ESC that it imports, as it names them; `None` where it has no `environment:` at all.
+    pub imports: Option<Vec<String>>,
     /// What is wrong with the keys themselves.
     pub problems: Problems,
 }
@@ -77,10 +77,7 @@ impl StackFile {
             keys: BTreeMap::new(),
             origins: origins(path, &document.lines),
             secrets: BTreeSet::new(),
-            imports: document
-                .value
-                .get("environment")
-                .is_some_and(|value| !value.is_null()),
+            imports: document.value.get("environment").and_then(imported),
             problems: Problems::default(),
         };
         for (key, value) in config {
@@ -118,6 +115,28 @@ impl StackFile {
             self.keys.insert(key.to_owned(), value);
         }
     }
+}
+
+/// What `environment:` names: a list, or the `imports` of an environment that is written there itself.
+fn imported(environment: &Value) -> Option<Vec<String>> {
+    match environment {
+        Value::Null => None,
+        Value::Object(inline) => Some(inline.get("imports").map(import_names).unwrap_or_default()),
+        list => Some(import_names(list)),
+    }
+}
+
+/// The names in a list of imports. One that has options is a mapping with its name as the only key.
+pub(crate) fn import_names(list: &Value) -> Vec<String> {
+    let items = list.as_array().map(Vec::as_slice).unwrap_or_default();
+    items
+        .iter()
+        .filter_map(|item| match item {
+            Value::String(name) => Some(name.clone()),
+            Value::Object(fields) => fields.keys().next().cloned(),
+            _ => None,
+        })
+        .collect()
 }
 
 /// The mapping under `config:`.
@@ -228,6 +247,23 @@ mod tests {
                 .keys
                 .contains_key("phoenix:openaiApiKey")
         );
+    }
+
+    #[test]
+    fn the_environments_that_a_stack_imports_are_known_in_each_form() {
+        let imports = |text: &str| parse(&format!("{text}config: {{}}\n")).imports;
+        let names = |names: &[&str]| Some(names.iter().map(|name| (*name).to_owned()).collect());
+        assert_eq!(imports(""), None);
+        assert_eq!(imports("environment:\n"), None);
+        assert_eq!(
+            imports("environment: [shop/a, shop/b@2]\n"),
+            names(&["shop/a", "shop/b@2"])
+        );
+        assert_eq!(
+            imports("environment:\n  imports:\n  - shop/a\n  - shop/b: {merge: false}\n  values: {}\n"),
+            names(&["shop/a", "shop/b"])
+        );
+        assert_eq!(imports("environment: {values: {}}\n"), names(&[]));
     }
 
     #[test]

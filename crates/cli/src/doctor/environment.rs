@@ -13,7 +13,7 @@ const CLOUD: &str = "https://";
 /// Nothing where the stack imports no environment and its mode needs none.
 pub fn examine(stack: &Stack) -> Option<Check> {
     judge(
-        stack.file.imports,
+        stack.file.imports.is_some(),
         stack.config.secrets == SecretsMode::PulumiEsc,
         &stack.file.path,
         backend().as_deref(),

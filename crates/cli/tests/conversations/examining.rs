@@ -11,6 +11,11 @@ use crate::world::{
 
 /// Doctor with programs of our own on PATH, beside git and what a shell needs.
 fn doctor(checkout: &Checkout, arguments: &[&str]) -> Answer {
+    doctor_with(checkout, arguments, &[])
+}
+
+/// The same with these variables.
+fn doctor_with(checkout: &Checkout, arguments: &[&str], variables: &[(&str, &str)]) -> Answer {
     let programs = checkout.path("programs");
     std::fs::create_dir_all(&programs).unwrap();
     for (name, says) in [
@@ -25,6 +30,7 @@ fn doctor(checkout: &Checkout, arguments: &[&str]) -> Answer {
     if checkout.path("kubeconfig").exists() {
         command.env("KUBECONFIG", checkout.path("kubeconfig"));
     }
+    command.envs(variables.iter().copied());
     checkout.answer(&mut command)
 }
 
@@ -72,6 +78,106 @@ fn a_stack_is_not_ready_while_it_has_placeholders_and_secrets_without_values() {
         "{answer}"
     );
     assert!(line(&answer, "kubeconfig").starts_with("FAIL"), "{answer}");
+}
+
+#[test]
+fn an_environment_that_only_pulumi_cloud_can_open_fails_with_every_other_backend() {
+    let checkout = Checkout::bare();
+    let with = |backend| doctor_with(&checkout, &["prod"], &[("PULUMI_BACKEND_URL", backend)]);
+    assert!(line(&doctor(&checkout, &["prod"]), "environment").starts_with("warn"));
+    let answer = with("https://api.pulumi.com");
+    assert!(line(&answer, "environment").starts_with("ok"), "{answer}");
+    for other in [
+        "file://~",
+        "s3://canary@bucket",
+        "gs://bucket",
+        "postgres://canary@host/state",
+    ] {
+        let answer = with(other);
+        assert!(line(&answer, "environment").starts_with("FAIL"), "{answer}");
+        assert!(
+            answer
+                .out
+                .contains("set phoenix:secrets.mode to esc-direct and remove `environment:`"),
+            "{answer}"
+        );
+        assert!(!answer.to_string().contains("canary"), "{answer}");
+    }
+    // A stack that imports nothing has nothing to open.
+    let answer = doctor_with(&checkout, &["dev"], &[("PULUMI_BACKEND_URL", "file://~")]);
+    assert!(!answer.out.contains("environment  "), "{answer}");
+}
+
+#[test]
+fn what_the_environments_of_a_stack_still_have_to_be_told_is_found() {
+    let checkout = Checkout::bare();
+    let answer = doctor(&checkout, &["prod"]);
+    assert!(line(&answer, "definitions").starts_with("FAIL"), "{answer}");
+    assert!(
+        answer.out.contains("1 value not known yet")
+            && answer
+                .out
+                .contains("stacks/esc/prod.yaml:7: values.account — the number of the AWS account"),
+        "{answer}"
+    );
+
+    // Whoever opens the environment, what it imports counts too.
+    let (place, modes) = (
+        "    mode: pulumi-esc\n",
+        [
+            "    mode: esc-direct\n    environment: acme/phoenix/prod@stable\n",
+            "    mode: external-secrets\n    environment: acme/phoenix/prod\n    auth: {oidc: {}}\n",
+        ],
+    );
+    checkout.edit(
+        "stacks/esc/common.yaml",
+        "eu-central-1",
+        "{placeholder: the region}",
+    );
+    for mode in modes {
+        let checkout_of_mode = "stacks/Pulumi.prod.yaml";
+        let text = std::fs::read_to_string(checkout.path(checkout_of_mode)).unwrap();
+        checkout.edit(checkout_of_mode, place, mode);
+        checkout.edit(checkout_of_mode, "environment: [phoenix/prod]\n", "");
+        let answer = doctor(&checkout, &["prod"]);
+        assert!(answer.out.contains("2 values not known yet"), "{answer}");
+        assert!(
+            answer
+                .out
+                .contains("stacks/esc/common.yaml:5: values.shared.region — the region"),
+            "{answer}"
+        );
+        checkout.write(checkout_of_mode, &text);
+    }
+
+    checkout.edit(
+        "stacks/esc/common.yaml",
+        "{placeholder: the region}",
+        "eu-central-1",
+    );
+    checkout.edit(
+        "stacks/esc/prod.yaml",
+        "account:\n    placeholder: the number of the AWS account that keeps the secrets of prod\n",
+        "account: \"123456789012\"\n",
+    );
+    let answer = doctor(&checkout, &["prod"]);
+    assert!(line(&answer, "definitions").starts_with("ok"), "{answer}");
+    assert!(
+        answer
+            .out
+            .contains("complete: stacks/esc/prod.yaml, stacks/esc/common.yaml"),
+        "{answer}"
+    );
+    checkout.write("stacks/esc/prod.yaml", "values: [\n");
+    let answer = doctor(&checkout, &["prod"]);
+    assert!(
+        answer.out.contains("stacks/esc/prod.yaml cannot be read: line 2"),
+        "{answer}"
+    );
+    // What is not defined here is somebody else's.
+    checkout.edit("stacks/Pulumi.prod.yaml", "[phoenix/prod]", "[shop/prod]");
+    let answer = doctor(&checkout, &["prod"]);
+    assert!(!answer.out.contains("definitions"), "{answer}");
 }
 
 #[test]

@@ -37,11 +37,12 @@ impl Checkout {
                 &fs::read_to_string(repository.join(file)).expect("the repository has it"),
             );
         }
-        for stack in STACKS {
-            let file = format!("stacks/Pulumi.{stack}.yaml");
+        let stacks = STACKS.map(|stack| format!("stacks/Pulumi.{stack}.yaml"));
+        let definitions = ["common", "staging", "prod"].map(|name| format!("stacks/esc/{name}.yaml"));
+        for file in stacks.iter().chain(&definitions) {
             checkout.write(
-                &file,
-                &fs::read_to_string(repository.join(&file)).expect("the repository has it"),
+                file,
+                &fs::read_to_string(repository.join(file)).expect("the repository has it"),
             );
         }
         checkout
