@@ -3,18 +3,15 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
-use std::io::{BufRead as _, BufReader};
 use std::path::Path;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::Output;
 
 use k8s_openapi::api::core::v1::Secret;
 use kube::api::Api;
 use phoenix::config::secret::INVENTORY;
-use phoenix_cli::sandbox::tools::{ESC_SERVICE, Workshop};
 
-use crate::live::{Live, files_with, graph, holds, root, said};
-
-const TOKEN: &str = "pul-canary-2b7e151628aed2a6";
+use crate::esc::{Service, TOKEN};
+use crate::live::{Live, files_with, graph, holds, said};
 
 /// What the provider of the definitions fetches. Every value is long enough to be found, and is found nowhere by chance.
 const FETCHED: &str = r#"{"vault": {
@@ -40,57 +37,21 @@ values:
     phoenix:qdrantReadOnlyApiKey: {fn::secret: canary-read-779eabfb5f7bfbd6}
 ";
 
-/// The service, which ends with the test.
-struct Service {
-    child: Child,
-    address: String,
-}
-
-impl Service {
-    fn start(folder: &Path) -> Self {
-        let definitions = folder.join("definitions/phoenix");
-        std::fs::create_dir_all(&definitions).unwrap();
-        let incomplete = DEV.replace("phoenix:qdrantApiKey", "other:qdrantApiKey");
-        let broken = DEV.replace("${keys.openai}", "${keys.nowhere}");
-        for (name, text) in [
-            ("common", COMMON),
-            ("dev", DEV),
-            ("incomplete", &incomplete),
-            ("broken", &broken),
-        ] {
-            std::fs::write(definitions.join(format!("{name}.yaml")), text).unwrap();
-        }
-        let fetched = folder.join("fetched.json");
-        std::fs::write(&fetched, FETCHED).unwrap();
-        let found = Workshop::of(&root()).unwrap().provide(&[ESC_SERVICE]).unwrap();
-        let mut child = Command::new(&found[ESC_SERVICE.name].path)
-            .arg("acme")
-            .args([&folder.join("definitions"), &fetched])
-            .env("ESC_TOKEN", TOKEN)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut address = String::new();
-        BufReader::new(child.stdout.take().unwrap())
-            .read_line(&mut address)
-            .unwrap();
-        Self {
-            child,
-            address: address.trim().to_owned(),
-        }
+/// The service with the environments of these tests.
+fn start(folder: &Path) -> Service {
+    let definitions = folder.join("definitions/phoenix");
+    std::fs::create_dir_all(&definitions).unwrap();
+    let incomplete = DEV.replace("phoenix:qdrantApiKey", "other:qdrantApiKey");
+    let broken = DEV.replace("${keys.openai}", "${keys.nowhere}");
+    for (name, text) in [
+        ("common", COMMON),
+        ("dev", DEV),
+        ("incomplete", &incomplete),
+        ("broken", &broken),
+    ] {
+        std::fs::write(definitions.join(format!("{name}.yaml")), text).unwrap();
     }
-
-    fn stop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-impl Drop for Service {
-    fn drop(&mut self) {
-        self.stop();
-    }
+    Service::start(folder, &serde_json::from_str(FETCHED).unwrap())
 }
 
 /// The engine on a copy of the stack file whose secrets come from this environment.
@@ -146,7 +107,7 @@ fn in_cluster(live: &Live) -> BTreeMap<&'static str, String> {
 #[ignore = "needs the real tools; .ci/run runs it, or: cargo test --test live -- --ignored --test-threads=1"]
 fn secrets_come_from_an_environment_of_esc_and_are_nowhere_to_be_seen() {
     let folder = tempfile::tempdir().unwrap();
-    let mut service = Service::start(folder.path());
+    let mut service = start(folder.path());
     let live = Live::up("dev");
     let mut words = String::new();
 

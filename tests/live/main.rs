@@ -5,6 +5,7 @@
 //!
 //! - `adoption`: what was deployed by hand becomes the stack's, with its data.
 //! - `dev`: a stack from its first `up` to a `destroy` that leaves nothing.
+//! - `esc_definitions`: the environments in `stacks/esc`, evaluated as Pulumi ESC evaluates them.
 //! - `esc_direct`: secrets from an environment that the program opens itself, evaluated as Pulumi ESC evaluates it.
 //! - `prod`: protection, retention, and manifests that the API server accepts.
 //! - `mesh`: manifests that the mesh's own analyzer accepts.
@@ -18,7 +19,11 @@
 
 mod adoption;
 mod by_hand;
+#[path = "../support/canary.rs"]
+mod canary;
 mod dev;
+mod esc;
+mod esc_definitions;
 mod esc_direct;
 mod faults;
 mod inventory;
