@@ -54,7 +54,7 @@ async fn run() -> Result<ExitCode, Error> {
         }
     }
     let wrong = config::secret::contradictions(&config.secrets_needed(), |key| {
-        deployment.secrets.get(key).map(|value| value.expose_secret())
+        deployment.secrets.get(key).map(ExposeSecret::expose_secret)
     });
     if !wrong.is_empty() {
         return refuse(&engine, &deployment, &format!("with its secrets:\n{wrong}")).await;

@@ -8,6 +8,7 @@
 mod canary;
 mod esc;
 mod leaks;
+mod tls;
 
 use std::collections::BTreeMap;
 use std::process::Output;
