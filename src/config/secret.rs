@@ -10,7 +10,7 @@ use std::fmt;
 
 use crate::names::{MEMORY, OPENMEMORY, QDRANT, QDRANT_SECRET, SHARED_SECRET, Workload};
 
-pub use strength::Form;
+pub use strength::{Form, Unusable};
 
 /// One secret of the platform.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -263,16 +263,42 @@ impl fmt::Display for Target {
     }
 }
 
+/// Where the stack's configuration gets the values of its secrets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Giver {
+    /// A person, who sets each.
+    Person,
+    /// The environments of Pulumi ESC that the stack file imports.
+    Imports,
+}
+
+impl Giver {
+    /// How a secret gets its value.
+    pub fn way(self, row: &SecretRow) -> String {
+        let key = row.full_key();
+        match self {
+            Self::Person => format!("pulumi config set --secret {key}"),
+            Self::Imports => format!(
+                "write it as {key}: {{fn::secret: …}} below pulumiConfig of the environment that `environment:` of the \
+                 stack file imports"
+            ),
+        }
+    }
+}
+
 /// The problems of a stack that needs these secrets and has values for those of these keys only.
 ///
 /// Rendering needs no values; whoever registers asks this first.
-pub fn missing<'a>(needed: &[&SecretRow], present: impl IntoIterator<Item = &'a str>) -> super::Problems {
+pub fn missing<'a>(
+    needed: &[&SecretRow],
+    present: impl IntoIterator<Item = &'a str>,
+    giver: Giver,
+) -> super::Problems {
     let present: BTreeSet<_> = present.into_iter().filter_map(super::raw::own_key).collect();
     let mut problems = super::Problems::default();
     for row in needed.iter().filter(|row| !present.contains(row.key)) {
         let key = row.full_key();
-        let hint = format!("pulumi config set --secret {key}");
-        problems.add_with_hint(&key, format!("has no value. {}", row.purpose), hint);
+        problems.add_with_hint(&key, format!("has no value. {}", row.purpose), giver.way(row));
     }
     problems
 }

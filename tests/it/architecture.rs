@@ -57,7 +57,7 @@ const ONLY_IN: [(&str, &str, &[&str]); 7] = [
     ("policies/src", "tokio", &["main.rs"]),
 ];
 
-/// Files of the program, not of the library, that may touch the world. They say so at their top.
+/// Files beside the pure ones that may touch the world. They say so at their top.
 const EDGES_AMONG_THE_PURE: [&str; 2] = ["esc.rs", "kubeconfig.rs"];
 
 #[test]

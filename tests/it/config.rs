@@ -462,7 +462,7 @@ fn deployment(
     texts: &BTreeMap<String, String>,
     secrets: &BTreeSet<String>,
 ) -> Result<phoenix::config::StackConfig, String> {
-    read_deployment(texts, &secrets.iter().map(String::as_str).collect())
+    read_deployment(texts, &secrets.iter().map(|key| (key.as_str(), None)).collect())
         .map_err(|problems| problems.to_string())
 }
 

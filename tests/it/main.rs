@@ -9,6 +9,7 @@
 //! - `rotation`: what happens to whom when a secret changes, or comes from elsewhere.
 //! - `evaluated`: the rendered policies mean what the connection table says; `evaluator` works out what they mean.
 //! - `architecture`: who may depend on whom.
+//! - `external_secrets`: what the External Secrets Operator is asked for, held against its own types.
 //! - `generated`: files of the repository that are made from code are as the code makes them.
 #![allow(clippy::disallowed_methods, reason = "tests read the files of the repository")]
 
@@ -16,6 +17,7 @@ mod architecture;
 mod config;
 mod evaluated;
 mod evaluator;
+mod external_secrets;
 mod generated;
 mod generators;
 mod invariants;

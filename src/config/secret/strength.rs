@@ -38,7 +38,37 @@ const STAND_INS: [&str; 12] = [
     "xxxx",
 ];
 
+/// Why a value cannot be used as it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unusable {
+    /// The rest of a sentence that begins with its key.
+    pub wrong: &'static str,
+    /// The way out, where it is not simply to give it a value.
+    pub way: Option<&'static str>,
+}
+
 impl Form {
+    /// What makes a value one that nobody can use, whatever its strength. A deployment refuses it: a client would send the
+    /// line break along, and be refused far from here.
+    pub fn unusable(self, value: &str) -> Option<Unusable> {
+        let (wrong, way) = if value.trim().is_empty() {
+            ("is empty", None)
+        } else if value.trim() != value {
+            (
+                "begins or ends with a line break or a space",
+                Some("write it in quotation marks, or in a block that begins with |- instead of |"),
+            )
+        } else if value.chars().any(char::is_control) {
+            (
+                "holds a line break or another control character",
+                Some("write it on one line"),
+            )
+        } else {
+            return None;
+        };
+        Some(Unusable { wrong, way })
+    }
+
     /// What is wrong with a value, as the rest of a sentence that begins with its key; `None` if nothing is.
     pub fn weakness(self, value: &str) -> Option<String> {
         if value.trim().is_empty() {
