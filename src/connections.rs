@@ -7,6 +7,7 @@ mod infrastructure;
 mod openmemory;
 mod outside;
 mod qdrant;
+mod redis;
 
 use std::collections::BTreeMap;
 
@@ -92,6 +93,7 @@ pub enum Traffic {
 pub fn connections(config: &StackConfig) -> Vec<Connection> {
     let mut rows = openmemory::rows(config);
     rows.extend(qdrant::rows(config));
+    rows.extend(redis::rows(config));
     rows.extend(outside::rows(config));
     rows.extend(infrastructure::rows(config));
     rows

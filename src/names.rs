@@ -17,6 +17,11 @@ pub const SHARED_SECRET: &str = "sophia-secrets";
 /// The Secret with Qdrant's keys.
 pub const QDRANT_SECRET: &str = "qdrant-keys";
 
+/// The Secret with the passwords of the session cache.
+pub const REDIS_SECRET: &str = "redis-passwords";
+/// The user of the session cache that reads and writes entries.
+pub const REDIS_USER: &str = "phoenix";
+
 /// The host that callers address, inside the mesh and through the gateway.
 pub const MEMORY_HOST: &str = "sophia-memory.local";
 /// The path that OpenMemory answers under, and with it everything below.
@@ -69,11 +74,21 @@ pub const QDRANT: Workload = Workload {
     service: Some("qdrant-service"),
 };
 
+/// The session cache.
+pub const REDIS: Workload = Workload {
+    system: "redis",
+    namespace: MEMORY,
+    app: "redis",
+    service_account: "redis",
+    name: "redis",
+    service: Some("redis-service"),
+};
+
 /// The workloads that every stack has.
 pub const CORE: [Workload; 2] = [OPENMEMORY, QDRANT];
 
 /// Every workload that a stack can have; `StackConfig::workloads` knows which one has.
-pub const WORKLOADS: [Workload; 2] = CORE;
+pub const WORKLOADS: [Workload; 3] = [OPENMEMORY, QDRANT, REDIS];
 
 impl Workload {
     /// The Service that clients address.
@@ -189,6 +204,21 @@ pub const QDRANT_PEERS: Port = Port {
     protocol: "tcp",
 };
 
+/// The session cache's own protocol, which the mesh takes for bytes.
+pub const REDIS_PORT: Port = Port {
+    name: "tcp-redis",
+    number: 6379,
+    protocol: "tcp",
+};
+/// The metrics of the session cache.
+pub const REDIS_METRICS: Port = Port {
+    name: "http-metrics",
+    number: 9121,
+    protocol: "http",
+};
+
+/// The headless Service that gives the session cache's pod its name.
+pub const REDIS_HEADLESS: &str = "redis-headless";
 /// The headless Service that gives each Qdrant peer its name.
 pub const QDRANT_HEADLESS: &str = "qdrant-headless";
 /// The claim that OpenMemory's pods share.

@@ -4,6 +4,7 @@
 //! from them, and editors show them. Nothing is checked here beyond the shape.
 
 mod mcp;
+mod redis;
 mod tiers;
 
 use std::collections::BTreeMap;
@@ -16,6 +17,7 @@ use super::shape::Filling;
 use super::{NAMESPACE, OrPlaceholder, Problems, secret, shape};
 
 pub use mcp::{RawHost, RawMcp, RawServer, RawServers};
+pub use redis::{RawEviction, RawExporter, RawRedis};
 pub use tiers::{
     RawExternal, RawKnowledgeGraph, RawLanggraphWorkflow, RawMem0Persistent, RawSessionCache,
     RawSnowflakeCortex, RawTiers,
@@ -35,6 +37,9 @@ pub struct RawConfig {
     pub openmemory: RawOpenMemory,
     /// The Qdrant vector database.
     pub qdrant: RawQdrant,
+    /// The session cache, tier L1. Without it, the tier is where `tiers.sessionCache.external` says, or nowhere.
+    #[serde(default)]
+    pub redis: Option<RawRedis>,
     /// The Postgres server outside the cluster that OpenMemory keeps its records in.
     pub postgres: RawPostgres,
     /// The five tiers of the memory: their limits, and how soon each shall answer.

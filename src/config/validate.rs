@@ -16,6 +16,7 @@ use super::stack::{
 use super::{DnsName, HostName, Image, NAMESPACE, ObjectName, Problems, Quantity, RoleArn};
 
 mod mesh;
+mod redis;
 mod secrets;
 
 /// What Istio sets aside for each sidecar unless told otherwise: processor time in millicores and memory in bytes,
@@ -71,6 +72,10 @@ impl Check {
         let namespace = self.namespace(&raw.namespace);
         let openmemory = self.openmemory(&raw.openmemory);
         let qdrant = self.qdrant(&raw.qdrant);
+        let redis = match &raw.redis {
+            Some(redis) => self.redis(redis, &raw.tiers.session_cache).map(Some),
+            None => Some(None),
+        };
         let postgres = self.postgres(&raw.postgres);
         let mesh = self.routing(&raw.mesh);
         let trust = self.trust(&raw.trust);
@@ -81,7 +86,7 @@ impl Check {
         let secrets = self.secrets(&raw.secrets);
         self.sandbox(raw);
         if let (Some(namespace), Some(openmemory), Some(qdrant)) = (&namespace, &openmemory, &qdrant) {
-            let demands = [
+            let mut demands = vec![
                 Demand {
                     resources: &openmemory.resources,
                     // One more while it rolls.
@@ -96,6 +101,18 @@ impl Check {
                         * (qdrant.storage.size.thousandths() + qdrant.snapshots.size.thousandths()),
                 },
             ];
+            let together;
+            if let Some(Some(redis)) = &redis {
+                together = redis.resources.and(&redis.exporter_resources);
+                demands.push(Demand {
+                    resources: &together,
+                    pods: 1,
+                    claims: redis
+                        .persistence
+                        .as_ref()
+                        .map_or(0, |volume| volume.size.thousandths()),
+                });
+            }
             self.quota_leaves_room(&namespace.quota, &demands);
         }
         Some(StackConfig {
@@ -108,6 +125,7 @@ impl Check {
             namespace: namespace?,
             openmemory: openmemory?,
             qdrant: qdrant?,
+            redis: redis?,
             postgres: postgres?,
             tiers: tiers?,
             mcp: mcp?,

@@ -7,5 +7,6 @@ pub mod monitoring;
 pub mod namespace;
 pub mod openmemory;
 pub mod qdrant;
+pub mod redis;
 pub mod secrets;
 pub mod trust;
