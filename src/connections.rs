@@ -4,6 +4,7 @@
 //! (`systems/trust.rs`). What is not a row is refused. Nobody writes a policy by hand.
 
 mod infrastructure;
+mod knowledge_graph;
 mod openmemory;
 mod outside;
 mod qdrant;
@@ -94,6 +95,7 @@ pub fn connections(config: &StackConfig) -> Vec<Connection> {
     let mut rows = openmemory::rows(config);
     rows.extend(qdrant::rows(config));
     rows.extend(redis::rows(config));
+    rows.extend(knowledge_graph::rows(config));
     rows.extend(outside::rows(config));
     rows.extend(infrastructure::rows(config));
     rows

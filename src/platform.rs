@@ -6,19 +6,22 @@ use crate::config::{ObjectName, StackConfig};
 use crate::connections::connections;
 use crate::names::Shared;
 use crate::parts::rotation;
-use crate::systems::{mcp, mesh, monitoring, namespace, openmemory, qdrant, redis, secrets, trust};
+use crate::systems::{
+    knowledge_graph, mcp, mesh, monitoring, namespace, openmemory, qdrant, redis, secrets, trust,
+};
 
 /// The JSON schema of the MCP configuration, for its readers.
 pub use crate::systems::mcp::schema as mcp_schema;
 
 /// The systems, by the one name that each has everywhere.
-pub const SYSTEMS: [&str; 9] = [
+pub const SYSTEMS: [&str; 10] = [
     "namespace",
     "secrets",
     "trust",
     "mesh",
     "qdrant",
     "redis",
+    "knowledge_graph",
     "openmemory",
     "mcp",
     "monitoring",
@@ -37,6 +40,9 @@ pub fn build(config: &StackConfig) -> Graph {
     graph.merge(qdrant::build(&config.qdrant, shared));
     if let Some(redis) = &config.redis {
         graph.merge(redis::build(redis, &config.tiers.session_cache, shared));
+    }
+    if let Some(store) = &config.knowledge_graph {
+        graph.merge(knowledge_graph::build(store, shared));
     }
     graph.merge(openmemory::build(&config.openmemory, shared));
     graph.merge(mcp::build(&config.mcp, &config.tiers, &workloads));

@@ -8,7 +8,10 @@ pub mod strength;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use crate::names::{MEMORY, OPENMEMORY, QDRANT, QDRANT_SECRET, REDIS, REDIS_SECRET, SHARED_SECRET, Workload};
+use crate::names::{
+    KNOWLEDGE_GRAPH, MEMORY, NEO4J_SECRET, OPENMEMORY, QDRANT, QDRANT_SECRET, REDIS, REDIS_SECRET,
+    SHARED_SECRET, Workload,
+};
 
 pub use strength::Form;
 
@@ -190,6 +193,22 @@ pub const REDIS_METRICS_PASSWORD: SecretRow = SecretRow {
     rotation: "Set a new value. The server and its exporter restart together, and sessions begin anew.",
 };
 
+/// What opens the knowledge graph.
+pub const NEO4J_PASSWORD: SecretRow = SecretRow {
+    key: "neo4jPassword",
+    secret: NEO4J_SECRET,
+    data_key: "password",
+    purpose: "The password of the user `neo4j`, who may do everything in the knowledge graph.",
+    owner: "the platform's team",
+    readers: &[Reader {
+        workload: KNOWLEDGE_GRAPH,
+        container: "neo4j",
+        variable: "GRAPH_PASSWORD",
+    }],
+    form: Form::Password { least: 32 },
+    rotation: "Change it in the server first, with `ALTER CURRENT USER SET PASSWORD FROM … TO …`, because the server reads it at its very first start only. Then set the new value; callers with the old one are refused until they have restarted.",
+};
+
 /// Every secret of the platform.
 pub const INVENTORY: &[SecretRow] = &[
     OPENAI_API_KEY,
@@ -201,6 +220,7 @@ pub const INVENTORY: &[SecretRow] = &[
     CHECKSUM_KEY,
     REDIS_PASSWORD,
     REDIS_METRICS_PASSWORD,
+    NEO4J_PASSWORD,
 ];
 
 impl SecretRow {

@@ -2,17 +2,19 @@
 //!
 //! Every value here has been checked. Nothing is optional that a builder would have to refuse.
 
+mod knowledge_graph;
 mod mcp;
 mod redis;
 mod tiers;
 
 use std::collections::BTreeMap;
 
-use crate::names::{CORE, REDIS, Workload};
+use crate::names::{CORE, KNOWLEDGE_GRAPH, REDIS, Workload};
 
 use super::secret::{self, SecretRow, Target};
 use super::{DnsName, EscEnvironment, HostName, Image, ObjectName, Quantity, RoleArn};
 
+pub use knowledge_graph::GraphStore;
 pub use mcp::{Mcp, Servers};
 pub use redis::{Eviction, Redis};
 pub use tiers::{
@@ -34,6 +36,8 @@ pub struct StackConfig {
     pub qdrant: Qdrant,
     /// The session cache, where the stack has one.
     pub redis: Option<Redis>,
+    /// The knowledge graph, where the stack has one.
+    pub knowledge_graph: Option<GraphStore>,
     /// The Postgres server outside the cluster.
     pub postgres: Postgres,
     /// The five tiers of the memory.
@@ -62,6 +66,9 @@ impl StackConfig {
         let mut workloads = CORE.to_vec();
         if self.redis.is_some() {
             workloads.push(REDIS);
+        }
+        if self.knowledge_graph.is_some() {
+            workloads.push(KNOWLEDGE_GRAPH);
         }
         workloads
     }

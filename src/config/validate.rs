@@ -1,6 +1,7 @@
 //! From what was written to what is meant. Everything that can be wrong is found here, all of it
 //! in one run, and nothing behind this point can fail.
 
+mod knowledge_graph;
 mod mcp;
 
 use super::placeholder::{OrPlaceholder, Placeholder};
@@ -76,6 +77,10 @@ impl Check {
             Some(redis) => self.redis(redis, &raw.tiers.session_cache).map(Some),
             None => Some(None),
         };
+        let knowledge_graph = match &raw.knowledge_graph {
+            Some(store) => self.knowledge_graph(store, &raw.tiers.knowledge_graph).map(Some),
+            None => Some(None),
+        };
         let postgres = self.postgres(&raw.postgres);
         let mesh = self.routing(&raw.mesh);
         let trust = self.trust(&raw.trust);
@@ -113,6 +118,13 @@ impl Check {
                         .map_or(0, |volume| volume.size.thousandths()),
                 });
             }
+            if let Some(Some(store)) = &knowledge_graph {
+                demands.push(Demand {
+                    resources: &store.resources,
+                    pods: 1,
+                    claims: store.storage.size.thousandths() + store.logs.size.thousandths(),
+                });
+            }
             self.quota_leaves_room(&namespace.quota, &demands);
         }
         Some(StackConfig {
@@ -126,6 +138,7 @@ impl Check {
             openmemory: openmemory?,
             qdrant: qdrant?,
             redis: redis?,
+            knowledge_graph: knowledge_graph?,
             postgres: postgres?,
             tiers: tiers?,
             mcp: mcp?,

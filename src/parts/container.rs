@@ -3,7 +3,7 @@
 use k8s_openapi::api::core::v1::{
     Capabilities, ContainerPort, EmptyDirVolumeSource, EnvVar, EnvVarSource, ExecAction, HTTPGetAction,
     Lifecycle, LifecycleHandler, PodSecurityContext, Probe, ResourceRequirements, SeccompProfile,
-    SecretKeySelector, SecurityContext, SleepAction, Volume, VolumeMount,
+    SecretKeySelector, SecurityContext, SleepAction, TCPSocketAction, Volume, VolumeMount,
 };
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
@@ -106,6 +106,20 @@ pub fn http_probe(path: &str, port: Port, period: i32, failures: i32) -> Probe {
             path: Some(path.to_owned()),
             port: IntOrString::Int(port.number()),
             scheme: Some("HTTP".to_owned()),
+            ..Default::default()
+        }),
+        period_seconds: Some(period),
+        timeout_seconds: Some(3),
+        failure_threshold: Some(failures),
+        ..Default::default()
+    }
+}
+
+/// Opens a connection every `period` seconds and gives up after `failures` of them in a row have failed.
+pub fn tcp_probe(port: Port, period: i32, failures: i32) -> Probe {
+    Probe {
+        tcp_socket: Some(TCPSocketAction {
+            port: IntOrString::Int(port.number()),
             ..Default::default()
         }),
         period_seconds: Some(period),

@@ -14,7 +14,8 @@ use serde::Serialize;
 
 use crate::config::{self, External, HostName, Mcp, Tiers};
 use crate::names::{
-    self, HEALTH_PATH, MCP_PORT, METRICS_PATH, OPENMEMORY, OPENMEMORY_PATH, Port, REDIS, REDIS_PORT, Workload,
+    self, BOLT, HEALTH_PATH, KNOWLEDGE_GRAPH, MCP_PORT, METRICS_PATH, OPENMEMORY, OPENMEMORY_PATH, Port,
+    REDIS, REDIS_PORT, Workload,
 };
 use crate::parts::metadata::{self, pairs};
 
@@ -340,7 +341,7 @@ fn memory_tiers(tiers: &Tiers, workloads: &[Workload]) -> MemoryTiers {
         },
         knowledge_graph: KnowledgeGraph {
             provider: Provider::Neo4j,
-            endpoint: endpoint(knowledge.external.as_ref()),
+            endpoint: own(workloads, KNOWLEDGE_GRAPH, BOLT).or_else(|| endpoint(knowledge.external.as_ref())),
             max_relationships: knowledge.max_relationships,
             latency_target_ms: knowledge.latency_ms,
             mem0_entity_sync: true,

@@ -21,7 +21,7 @@ use phoenix_graph::Graph;
 
 use crate::config::{self, Mesh, Routing};
 use crate::connections::{Connection, Peer};
-use crate::names::{self, MEMORY_HOST, OPENMEMORY, QDRANT, QDRANT_PEERS, REDIS, Workload};
+use crate::names::{self, KNOWLEDGE_GRAPH, MEMORY_HOST, OPENMEMORY, QDRANT, QDRANT_PEERS, REDIS, Workload};
 use crate::parts::metadata;
 
 /// The system's name.
@@ -44,7 +44,12 @@ pub fn build(rows: &[Connection], workloads: &[Workload], routing: &Routing, mes
     graph.insert(to_qdrant());
     graph.insert(to_qdrant_peers());
     if workloads.contains(&REDIS) {
+        // Within its tier's tens of milliseconds there is no time to wait for long.
         graph.insert(to_store(REDIS, callers_of(REDIS, rows), "1s"));
+    }
+    if workloads.contains(&KNOWLEDGE_GRAPH) {
+        let callers = callers_of(KNOWLEDGE_GRAPH, rows);
+        graph.insert(to_store(KNOWLEDGE_GRAPH, callers, "5s"));
     }
     if mesh.dns_capture {
         graph.insert(egress::own_name(callers));

@@ -52,7 +52,10 @@ pub fn build(config: &config::Redis, tier: &SessionCache, shared: Shared<'_>) ->
 ///
 /// The defaults are in `valkey.conf` of the server's repository; the image's own entry point, which turns protected
 /// mode off, is not used.
-#[expect(clippy::struct_excessive_bools, reason = "they are the switches of the server")]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "they are the switches of the server"
+)]
 struct Settings {
     /// The file with the users; the only way in.
     aclfile: String,

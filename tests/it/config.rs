@@ -207,6 +207,41 @@ fn a_wrong_value_is_told_with_its_key_and_the_way_out() {
             ),
         ),
         (
+            "a knowledge graph with less memory than it starts with",
+            told(
+                "dev",
+                "/knowledgeGraph/resources",
+                Some(json!({
+                    "requests": {"cpu": "100m", "memory": "1Gi"},
+                    "limits": {"cpu": "1", "memory": "1536Mi"},
+                })),
+            ),
+        ),
+        (
+            "a heap that leaves nothing to the rest of the server",
+            told("prod", "/knowledgeGraph/heap", Some(json!("3Gi"))),
+        ),
+        (
+            "a page cache of next to nothing",
+            told("prod", "/knowledgeGraph/pageCache", Some(json!("16Mi"))),
+        ),
+        (
+            "a knowledge graph on a disk of no class",
+            told(
+                "prod",
+                "/knowledgeGraph/storage",
+                Some(json!({"size": "50Gi", "storageClass": "Fast SSD"})),
+            ),
+        ),
+        (
+            "a knowledge graph in two places",
+            told(
+                "dev",
+                "/tiers/knowledgeGraph",
+                Some(json!({"external": {"host": {"placeholder": "the host"}}})),
+            ),
+        ),
+        (
             "tags of the session cache in production",
             told(
                 "prod",

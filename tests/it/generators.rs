@@ -17,7 +17,7 @@ pub fn good() -> impl Strategy<Value = BTreeMap<String, Value>> {
         postgres(),
         tiers(),
         mcp(),
-        (mesh(), trust(), secrets(), redis()),
+        (mesh(), trust(), secrets(), redis(), knowledge_graph()),
         any::<bool>(),
     )
         .prop_map(
@@ -30,7 +30,7 @@ pub fn good() -> impl Strategy<Value = BTreeMap<String, Value>> {
                 postgres,
                 mut tiers,
                 mcp,
-                (mesh, mut trust, secrets, redis),
+                (mesh, mut trust, secrets, redis, knowledge_graph),
                 protect,
             )| {
                 if environment == "prod" {
@@ -49,12 +49,20 @@ pub fn good() -> impl Strategy<Value = BTreeMap<String, Value>> {
                     }
                 }
                 let mut stores = BTreeMap::new();
-                for (key, tier, images, store) in [(
-                    "phoenix:redis",
-                    "sessionCache",
-                    &["/image", "/exporter/image"][..],
-                    redis,
-                )] {
+                for (key, tier, images, store) in [
+                    (
+                        "phoenix:redis",
+                        "sessionCache",
+                        &["/image", "/exporter/image"][..],
+                        redis,
+                    ),
+                    (
+                        "phoenix:knowledgeGraph",
+                        "knowledgeGraph",
+                        &["/image"],
+                        knowledge_graph,
+                    ),
+                ] {
                     let Some(mut store) = store else { continue };
                     // A tier is in one place.
                     tiers[tier].as_object_mut().unwrap().remove("external");
@@ -281,6 +289,28 @@ fn redis() -> impl Strategy<Value = Option<Value>> {
             }))
         },
     );
+    prop::option::of(store)
+}
+
+/// A knowledge graph, or none.
+fn knowledge_graph() -> impl Strategy<Value = Option<Value>> {
+    let memory = select(vec![
+        (None, None),
+        (Some("512Mi"), Some("1Gi")),
+        (Some("1Gi"), None),
+    ]);
+    let store = (resources(), class(), memory).prop_map(|(resources, class, (heap, page_cache))| {
+        let mut resources = resources;
+        resources["limits"]["memory"] = json!("16Gi");
+        without_nulls(json!({
+            "image": "neo4j:5.26.21-community",
+            "resources": resources,
+            "heap": heap,
+            "pageCache": page_cache,
+            "storage": {"size": "10Gi", "storageClass": class.clone()},
+            "logs": {"size": "1Gi", "storageClass": class},
+        }))
+    });
     prop::option::of(store)
 }
 

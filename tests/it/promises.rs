@@ -108,6 +108,11 @@ fn every_row_of_the_table_is_carried_by_policies_and_nothing_else_is() {
                 let allows = policy.spec.action == Some(AuthorizationPolicyAction::Allow);
                 allows && labels.is_some_and(|labels| labels["app"] == workload.app)
             });
+            if meshed == 0 {
+                // What is denied to everybody needs no policy of its own.
+                assert!(own.is_none_or(|(_, policy)| policy.spec.rules.as_ref().unwrap().is_empty()));
+                continue;
+            }
             assert_eq!(
                 own.unwrap().1.spec.rules.as_ref().unwrap().len(),
                 meshed,
@@ -386,13 +391,22 @@ fn the_loss_of_a_peer_stops_neither_reads_nor_writes() {
 }
 
 /// The stores that a stack may have or leave to others: key, tier, the tier's name for clients, host and port.
-const STORES: [(&str, &str, &str, &str, u16); 1] = [(
-    "redis",
-    "sessionCache",
-    "L1_session_cache",
-    "redis-service.sophia-memory.svc.cluster.local",
-    6379,
-)];
+const STORES: [(&str, &str, &str, &str, u16); 2] = [
+    (
+        "redis",
+        "sessionCache",
+        "L1_session_cache",
+        "redis-service.sophia-memory.svc.cluster.local",
+        6379,
+    ),
+    (
+        "knowledgeGraph",
+        "knowledgeGraph",
+        "L4_knowledge_graph",
+        "knowledge-graph-service.sophia-memory.svc.cluster.local",
+        7687,
+    ),
+];
 
 /// A file of a ConfigMap.
 fn json_of(graph: &Graph, namespace: &str, name: &str, file: &str) -> Value {
@@ -518,6 +532,78 @@ fn a_stack_without_a_store_has_nothing_of_it() {
         let needed = config.secrets_needed();
         assert!(needed.iter().all(|row| !row.is_read_by(&[*workload])), "{system}");
     }
+}
+
+/// The settings of the knowledge graph's server, by their names.
+fn settings_of_neo4j(keys: &BTreeMap<String, Value>) -> BTreeMap<String, String> {
+    let graph = platform::build(&check(keys).unwrap());
+    let set: StatefulSet = graph.get(Some("sophia-memory"), "knowledge-graph").unwrap();
+    let pod = set.spec.unwrap().template.spec.unwrap();
+    // Kubernetes would add variables that begin with the names of Services.
+    assert_eq!(pod.enable_service_links, Some(false));
+    pod.containers[0]
+        .env
+        .iter()
+        .flatten()
+        .map(|variable| (variable.name.clone(), variable.value.clone().unwrap_or_default()))
+        .collect()
+}
+
+#[test]
+fn the_memory_of_the_knowledge_graph_leaves_a_quarter_of_its_pod_to_the_rest() {
+    let shares = |keys: &BTreeMap<String, Value>| -> (u128, u128) {
+        let settings = settings_of_neo4j(keys);
+        let mebibytes = |name: &str| -> u128 { settings[name].strip_suffix('m').unwrap().parse().unwrap() };
+        let heap = mebibytes("NEO4J_server_memory_heap_max__size");
+        assert_eq!(mebibytes("NEO4J_server_memory_heap_initial__size"), heap);
+        (heap, mebibytes("NEO4J_server_memory_pagecache_size"))
+    };
+    for name in STACKS {
+        let stack = stack(name);
+        let (heap, page_cache) = shares(&stack.file.keys);
+        let limit = stack
+            .config
+            .knowledge_graph
+            .unwrap()
+            .resources
+            .limits
+            .memory
+            .thousandths()
+            / 1_000;
+        assert!((heap + page_cache) << 20 <= limit / 4 * 3, "{name}");
+        assert!(heap >= 512, "{name}");
+    }
+    let mut keys = keys("prod");
+    keys.get_mut("phoenix:knowledgeGraph").unwrap()["heap"] = json!("1Gi");
+    assert_eq!(shares(&keys), (1024, 1536), "what is not given stays as it is");
+}
+
+#[test]
+fn the_password_of_the_knowledge_graph_is_put_together_in_its_container() {
+    let settings = settings_of_neo4j(&keys("prod"));
+    assert_eq!(settings["NEO4J_AUTH"], "neo4j/$(GRAPH_PASSWORD)");
+    assert_eq!(settings["NEO4J_dbms_usage__report_enabled"], "false");
+    // The image's entry point takes whatever begins with NEO4J_ for a setting, writes it into a file, and the server
+    // refuses to start with one that it does not know. These it knows.
+    let own: Vec<_> = settings
+        .keys()
+        .filter(|name| name.starts_with("NEO4J_"))
+        .collect();
+    assert_eq!(
+        own,
+        [
+            "NEO4J_AUTH",
+            "NEO4J_client_allow__telemetry",
+            "NEO4J_dbms_security_allow__csv__import__from__file__urls",
+            "NEO4J_dbms_usage__report_enabled",
+            "NEO4J_server_config_strict__validation_enabled",
+            "NEO4J_server_default__advertised__address",
+            "NEO4J_server_jvm_additional",
+            "NEO4J_server_memory_heap_initial__size",
+            "NEO4J_server_memory_heap_max__size",
+            "NEO4J_server_memory_pagecache_size",
+        ]
+    );
 }
 
 /// The settings of the session cache, by their names.
