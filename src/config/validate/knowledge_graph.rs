@@ -15,8 +15,19 @@ impl Check {
     ) -> Option<GraphStore> {
         let image = self.image("knowledgeGraph.image", &raw.image, "neo4j");
         let resources = self.resources("knowledgeGraph.resources", &raw.resources);
-        let heap = self.part_of_memory("knowledgeGraph.heap", raw.heap.as_deref());
-        let page_cache = self.part_of_memory("knowledgeGraph.pageCache", raw.page_cache.as_deref());
+        let limit = resources
+            .as_ref()
+            .map(|resources| resources.limits.memory.thousandths() / 1_000);
+        // What neither has been given.
+        let share = limit.map(|limit| limit / 8 * 3);
+        let heap = match &raw.heap {
+            Some(heap) => self.part_of_memory("knowledgeGraph.heap", heap),
+            None => share,
+        };
+        let page_cache = match &raw.page_cache {
+            Some(page_cache) => self.part_of_memory("knowledgeGraph.pageCache", page_cache),
+            None => share,
+        };
         let storage = self.volume(
             "knowledgeGraph.storage",
             &raw.storage.size,
@@ -28,8 +39,7 @@ impl Check {
             raw.logs.storage_class.as_ref(),
         );
         self.tier_is_once("knowledgeGraph", tier.external.is_some(), "knowledgeGraph");
-        let resources = resources?;
-        let limit = resources.limits.memory.thousandths() / 1_000;
+        let (resources, limit) = (resources?, limit?);
         if limit < LEAST_MEMORY {
             self.problems.add_with_hint(
                 key("knowledgeGraph.resources.limits.memory"),
@@ -40,9 +50,8 @@ impl Check {
                 "use 2Gi or more, or leave phoenix:knowledgeGraph out",
             );
         }
-        // What neither has been given shares what is left, in mebibytes.
-        let (together, share) = (limit / 4 * 3, limit / 8 * 3);
-        let (heap, page_cache) = (heap?.unwrap_or(share), page_cache?.unwrap_or(share));
+        let together = limit / 4 * 3;
+        let (heap, page_cache) = (heap?, page_cache?);
         if heap + page_cache > together {
             self.problems.add_with_hint(
                 key("knowledgeGraph.resources.limits.memory"),
@@ -54,7 +63,7 @@ impl Check {
                 ),
                 format!(
                     "use at least {}Mi, or let phoenix:knowledgeGraph.heap and pageCache be {}Mi together",
-                    (mebibytes(heap + page_cache)).div_ceil(3) * 4,
+                    mebibytes(heap + page_cache).div_ceil(3) * 4,
                     mebibytes(together)
                 ),
             );
@@ -69,9 +78,8 @@ impl Check {
         })
     }
 
-    /// A part of the server's memory in bytes, if it is given.
-    fn part_of_memory(&mut self, path: &str, text: Option<&str>) -> Option<Option<u128>> {
-        let Some(text) = text else { return Some(None) };
+    /// A part of the server's memory, in bytes.
+    fn part_of_memory(&mut self, path: &str, text: &str) -> Option<u128> {
         let bytes = self.parse(path, text, Quantity::parse)?.thousandths() / 1_000;
         if bytes < 128 << 20 {
             self.problems.add_with_hint(
@@ -81,7 +89,7 @@ impl Check {
             );
             return None;
         }
-        Some(Some(bytes))
+        Some(bytes)
     }
 }
 

@@ -90,7 +90,7 @@ pub async fn examine(root: &Path, asked: Asked<'_>) -> Vec<Check> {
             return checks;
         }
     };
-    let answers = tokio::time::timeout(ANSWERS, ask(&client, context, stack)).await;
+    let answers = tokio::time::timeout(ANSWERS, Box::pin(ask(&client, context, stack))).await;
     let (answers, resources) = answers.unwrap_or_else(|_| {
         let why = format!("not every answer came within {} s", ANSWERS.as_secs());
         (vec![unreachable_server(context, &why)], None)
