@@ -4,9 +4,11 @@
 //! (`systems/trust.rs`). What is not a row is refused. Nobody writes a policy by hand.
 
 mod infrastructure;
+mod knowledge_graph;
 mod openmemory;
 mod outside;
 mod qdrant;
+mod redis;
 
 use std::collections::BTreeMap;
 
@@ -92,6 +94,8 @@ pub enum Traffic {
 pub fn connections(config: &StackConfig) -> Vec<Connection> {
     let mut rows = openmemory::rows(config);
     rows.extend(qdrant::rows(config));
+    rows.extend(redis::rows(config));
+    rows.extend(knowledge_graph::rows(config));
     rows.extend(outside::rows(config));
     rows.extend(infrastructure::rows(config));
     rows

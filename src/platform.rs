@@ -6,18 +6,22 @@ use crate::config::{ObjectName, StackConfig};
 use crate::connections::connections;
 use crate::names::Shared;
 use crate::parts::rotation;
-use crate::systems::{mcp, mesh, monitoring, namespace, openmemory, qdrant, secrets, trust};
+use crate::systems::{
+    knowledge_graph, mcp, mesh, monitoring, namespace, openmemory, qdrant, redis, secrets, trust,
+};
 
 /// The JSON schema of the MCP configuration, for its readers.
 pub use crate::systems::mcp::schema as mcp_schema;
 
 /// The systems, by the one name that each has everywhere.
-pub const SYSTEMS: [&str; 8] = [
+pub const SYSTEMS: [&str; 10] = [
     "namespace",
     "secrets",
     "trust",
     "mesh",
     "qdrant",
+    "redis",
+    "knowledge_graph",
     "openmemory",
     "mcp",
     "monitoring",
@@ -34,8 +38,14 @@ pub fn build(config: &StackConfig) -> Graph {
     graph.merge(trust::build(&rows, &workloads, &config.trust, &config.cluster));
     graph.merge(mesh::build(&rows, &workloads, &config.mesh, &config.cluster.mesh));
     graph.merge(qdrant::build(&config.qdrant, shared));
+    if let Some(redis) = &config.redis {
+        graph.merge(redis::build(redis, &config.tiers.session_cache, shared));
+    }
+    if let Some(store) = &config.knowledge_graph {
+        graph.merge(knowledge_graph::build(store, shared));
+    }
     graph.merge(openmemory::build(&config.openmemory, shared));
-    graph.merge(mcp::build(&config.mcp, &config.tiers));
+    graph.merge(mcp::build(&config.mcp, &config.tiers, &workloads));
     graph.merge(monitoring::build(&config.tiers));
     let needed = config.secrets_needed();
     for object in graph.objects_mut() {

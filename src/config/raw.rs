@@ -3,7 +3,9 @@
 //! The comments on the fields are the reference: the JSON schema in `stacks/schema.json` is made
 //! from them, and editors show them. Nothing is checked here beyond the shape.
 
+mod knowledge_graph;
 mod mcp;
+mod redis;
 mod tiers;
 
 use std::collections::BTreeMap;
@@ -15,7 +17,9 @@ use serde_json::Value;
 use super::shape::Filling;
 use super::{NAMESPACE, OrPlaceholder, Problems, secret, shape};
 
+pub use knowledge_graph::RawGraphStore;
 pub use mcp::{RawHost, RawMcp, RawServer, RawServers};
+pub use redis::{RawEviction, RawExporter, RawRedis};
 pub use tiers::{
     RawExternal, RawKnowledgeGraph, RawLanggraphWorkflow, RawMem0Persistent, RawSessionCache,
     RawSnowflakeCortex, RawTiers,
@@ -35,6 +39,12 @@ pub struct RawConfig {
     pub openmemory: RawOpenMemory,
     /// The Qdrant vector database.
     pub qdrant: RawQdrant,
+    /// The session cache, tier L1. Without it, the tier is where `tiers.sessionCache.external` says, or nowhere.
+    #[serde(default)]
+    pub redis: Option<RawRedis>,
+    /// The knowledge graph, tier L4. Without it, the tier is where `tiers.knowledgeGraph.external` says, or nowhere.
+    #[serde(default)]
+    pub knowledge_graph: Option<RawGraphStore>,
     /// The Postgres server outside the cluster that OpenMemory keeps its records in.
     pub postgres: RawPostgres,
     /// The five tiers of the memory: their limits, and how soon each shall answer.

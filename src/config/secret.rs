@@ -8,7 +8,10 @@ pub mod strength;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use crate::names::{MEMORY, OPENMEMORY, QDRANT, QDRANT_SECRET, SHARED_SECRET, Workload};
+use crate::names::{
+    KNOWLEDGE_GRAPH, MEMORY, NEO4J_SECRET, OPENMEMORY, QDRANT, QDRANT_SECRET, REDIS, REDIS_SECRET,
+    SHARED_SECRET, Workload,
+};
 
 pub use strength::{Form, Unusable};
 
@@ -57,6 +60,14 @@ const fn qdrant(variable: &'static str) -> Reader {
     Reader {
         workload: QDRANT,
         container: "qdrant",
+        variable,
+    }
+}
+
+const fn redis(container: &'static str, variable: &'static str) -> Reader {
+    Reader {
+        workload: REDIS,
+        container,
         variable,
     }
 }
@@ -155,6 +166,49 @@ pub const CHECKSUM_KEY: SecretRow = SecretRow {
     rotation: "Set a new value. All checksums change with it, so every workload that reads a secret restarts once.",
 };
 
+/// What reads and writes entries of the session cache.
+pub const REDIS_PASSWORD: SecretRow = SecretRow {
+    key: "redisPassword",
+    secret: REDIS_SECRET,
+    data_key: "password",
+    purpose: "The password of the user `phoenix`, who reads and writes entries of the session cache.",
+    owner: "the platform's team",
+    readers: &[redis("redis", "REDIS_PASSWORD")],
+    form: Form::Password { least: 32 },
+    rotation: "Set a new value. The server and its callers restart, sessions begin anew, and a caller with the old one is refused until it has restarted.",
+};
+
+/// What reads metrics of the session cache.
+pub const REDIS_METRICS_PASSWORD: SecretRow = SecretRow {
+    key: "redisMetricsPassword",
+    secret: REDIS_SECRET,
+    data_key: "metrics-password",
+    purpose: "The password of the user `metrics`, who sees how the session cache is, and no entry of it.",
+    owner: "the platform's team",
+    readers: &[
+        redis("redis", "REDISCLI_AUTH"),
+        redis("exporter", "REDIS_PASSWORD"),
+    ],
+    form: Form::Password { least: 32 },
+    rotation: "Set a new value. The server and its exporter restart together, and sessions begin anew.",
+};
+
+/// What opens the knowledge graph.
+pub const NEO4J_PASSWORD: SecretRow = SecretRow {
+    key: "neo4jPassword",
+    secret: NEO4J_SECRET,
+    data_key: "password",
+    purpose: "The password of the user `neo4j`, who may do everything in the knowledge graph.",
+    owner: "the platform's team",
+    readers: &[Reader {
+        workload: KNOWLEDGE_GRAPH,
+        container: "neo4j",
+        variable: "GRAPH_PASSWORD",
+    }],
+    form: Form::Password { least: 32 },
+    rotation: "Change it in the server first, with `ALTER CURRENT USER SET PASSWORD FROM … TO …`, because the server reads it at its very first start only. Then set the new value; callers with the old one are refused until they have restarted.",
+};
+
 /// Every secret of the platform.
 pub const INVENTORY: &[SecretRow] = &[
     OPENAI_API_KEY,
@@ -164,6 +218,9 @@ pub const INVENTORY: &[SecretRow] = &[
     QDRANT_ALT_API_KEY,
     QDRANT_READ_ONLY_API_KEY,
     CHECKSUM_KEY,
+    REDIS_PASSWORD,
+    REDIS_METRICS_PASSWORD,
+    NEO4J_PASSWORD,
 ];
 
 impl SecretRow {

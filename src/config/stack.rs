@@ -2,17 +2,21 @@
 //!
 //! Every value here has been checked. Nothing is optional that a builder would have to refuse.
 
+mod knowledge_graph;
 mod mcp;
+mod redis;
 mod tiers;
 
 use std::collections::BTreeMap;
 
-use crate::names::{CORE, Workload};
+use crate::names::{CORE, KNOWLEDGE_GRAPH, REDIS, Workload};
 
 use super::secret::{self, SecretRow, Target};
 use super::{DnsName, EscEnvironment, HostName, Image, ObjectName, Quantity, RoleArn};
 
+pub use knowledge_graph::GraphStore;
 pub use mcp::{Mcp, Servers};
+pub use redis::{Eviction, Redis};
 pub use tiers::{
     External, KnowledgeGraph, LanggraphWorkflow, Mem0Persistent, SessionCache, SnowflakeCortex, Tiers,
 };
@@ -30,6 +34,10 @@ pub struct StackConfig {
     pub openmemory: OpenMemory,
     /// The Qdrant vector database.
     pub qdrant: Qdrant,
+    /// The session cache, where the stack has one.
+    pub redis: Option<Redis>,
+    /// The knowledge graph, where the stack has one.
+    pub knowledge_graph: Option<GraphStore>,
     /// The Postgres server outside the cluster.
     pub postgres: Postgres,
     /// The five tiers of the memory.
@@ -55,7 +63,14 @@ pub struct StackConfig {
 impl StackConfig {
     /// The workloads that this stack has, in the order of the platform's table of contents.
     pub fn workloads(&self) -> Vec<Workload> {
-        CORE.to_vec()
+        let mut workloads = CORE.to_vec();
+        if self.redis.is_some() {
+            workloads.push(REDIS);
+        }
+        if self.knowledge_graph.is_some() {
+            workloads.push(KNOWLEDGE_GRAPH);
+        }
+        workloads
     }
 
     /// The secrets that this stack needs.
@@ -222,6 +237,21 @@ pub struct Resources {
     pub requests: Amounts,
     /// What it may use at most; never less than it asks for.
     pub limits: Amounts,
+}
+
+impl Resources {
+    /// What two containers of a pod ask for and may use together.
+    #[must_use]
+    pub fn and(&self, other: &Self) -> Self {
+        let sum = |one: &Amounts, other: &Amounts| Amounts {
+            cpu: one.cpu.plus(&other.cpu),
+            memory: one.memory.plus(&other.memory),
+        };
+        Self {
+            requests: sum(&self.requests, &other.requests),
+            limits: sum(&self.limits, &other.limits),
+        }
+    }
 }
 
 /// Processor time and memory.

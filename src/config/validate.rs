@@ -1,6 +1,7 @@
 //! From what was written to what is meant. Everything that can be wrong is found here, all of it
 //! in one run, and nothing behind this point can fail.
 
+mod knowledge_graph;
 mod mcp;
 
 use super::placeholder::{OrPlaceholder, Placeholder};
@@ -16,6 +17,7 @@ use super::stack::{
 use super::{DnsName, HostName, Image, NAMESPACE, ObjectName, Problems, Quantity, RoleArn};
 
 mod mesh;
+mod redis;
 mod secrets;
 
 /// What Istio sets aside for each sidecar unless told otherwise: processor time in millicores and memory in bytes,
@@ -71,6 +73,14 @@ impl Check {
         let namespace = self.namespace(&raw.namespace);
         let openmemory = self.openmemory(&raw.openmemory);
         let qdrant = self.qdrant(&raw.qdrant);
+        let redis = match &raw.redis {
+            Some(redis) => self.redis(redis, &raw.tiers.session_cache).map(Some),
+            None => Some(None),
+        };
+        let knowledge_graph = match &raw.knowledge_graph {
+            Some(store) => self.knowledge_graph(store, &raw.tiers.knowledge_graph).map(Some),
+            None => Some(None),
+        };
         let postgres = self.postgres(&raw.postgres);
         let mesh = self.routing(&raw.mesh);
         let trust = self.trust(&raw.trust);
@@ -81,7 +91,7 @@ impl Check {
         let secrets = self.secrets(&raw.secrets);
         self.sandbox(raw);
         if let (Some(namespace), Some(openmemory), Some(qdrant)) = (&namespace, &openmemory, &qdrant) {
-            let demands = [
+            let mut demands = vec![
                 Demand {
                     resources: &openmemory.resources,
                     // One more while it rolls.
@@ -96,6 +106,25 @@ impl Check {
                         * (qdrant.storage.size.thousandths() + qdrant.snapshots.size.thousandths()),
                 },
             ];
+            let together;
+            if let Some(Some(redis)) = &redis {
+                together = redis.resources.and(&redis.exporter_resources);
+                demands.push(Demand {
+                    resources: &together,
+                    pods: 1,
+                    claims: redis
+                        .persistence
+                        .as_ref()
+                        .map_or(0, |volume| volume.size.thousandths()),
+                });
+            }
+            if let Some(Some(store)) = &knowledge_graph {
+                demands.push(Demand {
+                    resources: &store.resources,
+                    pods: 1,
+                    claims: store.storage.size.thousandths() + store.logs.size.thousandths(),
+                });
+            }
             self.quota_leaves_room(&namespace.quota, &demands);
         }
         Some(StackConfig {
@@ -108,6 +137,8 @@ impl Check {
             namespace: namespace?,
             openmemory: openmemory?,
             qdrant: qdrant?,
+            redis: redis?,
+            knowledge_graph: knowledge_graph?,
             postgres: postgres?,
             tiers: tiers?,
             mcp: mcp?,

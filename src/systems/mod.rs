@@ -1,11 +1,13 @@
 //! One module a system. Each takes its own configuration and the shared names, and gives back
 //! its resources; none calls another.
 
+pub mod knowledge_graph;
 pub mod mcp;
 pub mod mesh;
 pub mod monitoring;
 pub mod namespace;
 pub mod openmemory;
 pub mod qdrant;
+pub mod redis;
 pub mod secrets;
 pub mod trust;

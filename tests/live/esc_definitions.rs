@@ -53,7 +53,7 @@ fn cloud() -> Map<String, Value> {
         .collect()
 }
 
-fn start(folder: &Path, cloud: Map<String, Value>) -> Service {
+fn start(folder: &Path, cloud: &Map<String, Value>) -> Service {
     let login = json!({"accessKeyId": "canary-of-the-access-key", "secretAccessKey": "canary-of-the-login"});
     Service::start(folder, &json!({"aws-login": login, "aws-secrets": cloud}))
 }
@@ -97,7 +97,7 @@ fn check(service: &Service, stack: &str) -> Output {
 fn the_shipped_environments_give_every_secret_in_both_shapes() {
     let folder = tempfile::tempdir().unwrap();
     copy(folder.path(), Some("\"123456789012\""));
-    let service = start(folder.path(), cloud());
+    let service = start(folder.path(), &cloud());
     for stack in STACKS {
         let values = open(&service, stack);
         let needed = secret::needed(&CORE);
@@ -146,7 +146,7 @@ fn an_environment_that_is_not_filled_in_or_broken_is_told_with_its_line() {
         let folder = tempfile::tempdir().unwrap();
         copy(folder.path(), account);
         change(folder.path());
-        let service = start(folder.path(), cloud());
+        let service = start(folder.path(), &cloud());
         let output = check(&service, "prod");
         assert_eq!(output.status.code(), Some(1), "{}", said(&output));
         said(&output)
@@ -164,7 +164,7 @@ fn an_environment_that_is_not_filled_in_or_broken_is_told_with_its_line() {
         (
             "unknown property \"shared\"",
             told(good, &|folder| {
-                edit(folder, "prod", "imports:\n  - phoenix/common\n", "")
+                edit(folder, "prod", "imports:\n  - phoenix/common\n", "");
             }),
         ),
         (
@@ -175,7 +175,7 @@ fn an_environment_that_is_not_filled_in_or_broken_is_told_with_its_line() {
                     "prod",
                     "phoenix:openaiApiKey: ${secrets.openaiApiKey}",
                     "phoenix:openaiApiKey: ${secrets.openAiKey}",
-                )
+                );
             }),
         ),
         (
@@ -186,13 +186,13 @@ fn an_environment_that_is_not_filled_in_or_broken_is_told_with_its_line() {
                     "prod",
                     "phoenix/prod/openaiApiKey",
                     "phoenix/production/openaiApiKey",
-                )
+                );
             }),
         ),
         (
             "ESC has no acme/phoenix/prod for this access token",
             told(good, &|folder| {
-                std::fs::remove_file(folder.join("definitions/phoenix/prod.yaml")).unwrap()
+                std::fs::remove_file(folder.join("definitions/phoenix/prod.yaml")).unwrap();
             }),
         ),
     ] {
@@ -224,7 +224,7 @@ fn what_the_cloud_keeps_in_a_form_that_will_not_do_is_told_by_its_key() {
         json!(format!("{}\n", canary::value("qdrantReadOnlyApiKey"))),
     );
     put("checksumKey", json!({"inner": canary::value("checksumKey")}));
-    let service = start(folder.path(), cloud);
+    let service = start(folder.path(), &cloud);
     let output = check(&service, "staging");
     let said = said(&output);
     assert_eq!(output.status.code(), Some(2), "{said}");
