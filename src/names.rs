@@ -24,6 +24,8 @@ pub const OPENMEMORY_PATH: &str = "/memory/openmemory";
 /// The header in which a server reads whose request it is. Only the mesh sets it; what a client sends under this name
 /// never reaches a server.
 pub const USER_HEADER: &str = "x-phoenix-user";
+/// Other headers to the mesh, but the same one to servers that write `_` for `-`, as CGI and WSGI do.
+pub const USER_HEADER_LOOKALIKES: [&str; 3] = ["x_phoenix_user", "x_phoenix-user", "x-phoenix_user"];
 /// The path at which the mesh answers with OpenMemory's health.
 pub const HEALTH_PATH: &str = "/memory/health";
 /// The path at which the mesh answers with OpenMemory's metrics.

@@ -6,13 +6,13 @@ use crate::config::{ObjectName, StackConfig};
 use crate::connections::connections;
 use crate::names::Shared;
 use crate::parts::rotation;
-use crate::systems::{mcp, mesh, monitoring, namespace, openmemory, qdrant, secrets, trust};
+use crate::systems::{audit_trail, mcp, mesh, monitoring, namespace, openmemory, qdrant, secrets, trust};
 
 /// The JSON schema of the MCP configuration, for its readers.
 pub use crate::systems::mcp::schema as mcp_schema;
 
 /// The systems, by the one name that each has everywhere.
-pub const SYSTEMS: [&str; 8] = [
+pub const SYSTEMS: [&str; 9] = [
     "namespace",
     "secrets",
     "trust",
@@ -21,7 +21,16 @@ pub const SYSTEMS: [&str; 8] = [
     "openmemory",
     "mcp",
     "monitoring",
+    "audit_trail",
 ];
+
+/// What Istio's injector reads besides the mesh's own settings when it makes the sidecar of a pod.
+/// <https://istio.io/latest/docs/reference/config/istio.mesh.v1alpha1/#ProxyConfig>
+const PROXY_CONFIG: &str = "proxy.istio.io/config";
+
+/// The sidecar answers the names that only the mesh knows. It is off in a mesh that says nothing, and a host outside that
+/// is reached over plain TCP is known to a sidecar by such an answer only.
+const CAPTURES_NAMES: &str = r#"{"proxyMetadata":{"ISTIO_META_DNS_CAPTURE":"true"}}"#;
 
 /// Builds the graph of a stack. It cannot fail: whatever could be wrong was found by validation.
 pub fn build(config: &StackConfig) -> Graph {
@@ -37,10 +46,14 @@ pub fn build(config: &StackConfig) -> Graph {
     graph.merge(openmemory::build(&config.openmemory, shared));
     graph.merge(mcp::build(&config.mcp, &config.tiers));
     graph.merge(monitoring::build(&config.tiers));
+    graph.merge(audit_trail::build(config.audit_trail.as_ref(), &workloads));
     let needed = config.secrets_needed();
     for object in graph.objects_mut() {
         rotation::follow(object, &needed, &config.secrets);
         show_options(object);
+        if config.cluster.mesh.dns_capture {
+            object.annotate_pods(PROXY_CONFIG, CAPTURES_NAMES);
+        }
         if config.adopt.iter().any(|name| names(name, object)) {
             adopt(object);
         }

@@ -3,6 +3,7 @@
 //! The comments on the fields are the reference: the JSON schema in `stacks/schema.json` is made
 //! from them, and editors show them. Nothing is checked here beyond the shape.
 
+mod audit_trail;
 mod mcp;
 mod tiers;
 
@@ -15,6 +16,7 @@ use serde_json::Value;
 use super::shape::Filling;
 use super::{NAMESPACE, OrPlaceholder, Problems, secret, shape};
 
+pub use audit_trail::RawAuditTrail;
 pub use mcp::{RawHost, RawMcp, RawServer, RawServers};
 pub use tiers::{
     RawExternal, RawKnowledgeGraph, RawLanggraphWorkflow, RawMem0Persistent, RawSessionCache,
@@ -51,6 +53,9 @@ pub struct RawConfig {
     /// What callers must prove besides the identity of their pods.
     #[serde(default)]
     pub trust: RawTrust,
+    /// The audit trail: who asked whom for what, when and from where. Production has one.
+    #[serde(default)]
+    pub audit_trail: Option<RawAuditTrail>,
     /// Whether the engine refuses to delete namespaces, stores and their volumes. Without it: in production only.
     #[serde(default)]
     pub protect: Option<bool>,

@@ -2,6 +2,7 @@
 //!
 //! Every value here has been checked. Nothing is optional that a builder would have to refuse.
 
+mod audit_trail;
 mod mcp;
 mod tiers;
 
@@ -12,6 +13,7 @@ use crate::names::{CORE, Workload};
 use super::secret::{self, SecretRow, Target};
 use super::{DnsName, EscEnvironment, HostName, Image, ObjectName, Quantity, RoleArn};
 
+pub use audit_trail::AuditTrail;
 pub use mcp::{Mcp, Servers};
 pub use tiers::{
     External, KnowledgeGraph, LanggraphWorkflow, Mem0Persistent, SessionCache, SnowflakeCortex, Tiers,
@@ -42,6 +44,8 @@ pub struct StackConfig {
     pub mesh: Routing,
     /// What callers must prove besides the identity of their pods.
     pub trust: Trust,
+    /// What is written down of who asked whom for what; `None` writes down what the mesh does by itself.
+    pub audit_trail: Option<AuditTrail>,
     /// Whether the engine refuses to delete what holds data.
     pub protect: bool,
     /// The objects that are taken over from whoever made them.

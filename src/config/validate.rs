@@ -1,6 +1,7 @@
 //! From what was written to what is meant. Everything that can be wrong is found here, all of it
 //! in one run, and nothing behind this point can fail.
 
+mod audit_trail;
 mod mcp;
 
 use super::placeholder::{OrPlaceholder, Placeholder};
@@ -77,6 +78,8 @@ impl Check {
         self.gateway_is_guarded(raw);
         let tiers = self.tiers(&raw.tiers);
         let mcp = self.mcp(&raw.mcp);
+        let audit_trail = raw.audit_trail.as_ref().map(|raw| self.audit_trail(raw));
+        self.trail_is_whole(raw);
         let adopt = self.adopt(&raw.adopt);
         let secrets = self.secrets(&raw.secrets);
         self.sandbox(raw);
@@ -114,6 +117,10 @@ impl Check {
             secrets: secrets?,
             mesh: mesh?,
             trust: trust?,
+            audit_trail: match audit_trail {
+                Some(audit_trail) => Some(audit_trail?),
+                None => None,
+            },
             protect: raw.protect.unwrap_or(self.is_prod),
             adopt: adopt?,
             sandbox: raw.sandbox,

@@ -1,6 +1,7 @@
 //! One module a system. Each takes its own configuration and the shared names, and gives back
 //! its resources; none calls another.
 
+pub mod audit_trail;
 pub mod mcp;
 pub mod mesh;
 pub mod monitoring;

@@ -17,7 +17,7 @@ pub fn good() -> impl Strategy<Value = BTreeMap<String, Value>> {
         postgres(),
         tiers(),
         mcp(),
-        (mesh(), trust(), secrets()),
+        (mesh(), trust(), secrets(), audit_trail()),
         any::<bool>(),
     )
         .prop_map(
@@ -30,13 +30,16 @@ pub fn good() -> impl Strategy<Value = BTreeMap<String, Value>> {
                 postgres,
                 tiers,
                 mcp,
-                (mesh, mut trust, secrets),
+                (mesh, mut trust, secrets, mut audit_trail),
                 protect,
             )| {
                 if environment == "prod" {
                     // Production asks for more than one of everything, by digest.
                     if trust.get("jwt").is_none() {
                         trust = json!({"jwt": tokens()});
+                    }
+                    if audit_trail.is_null() {
+                        audit_trail = json!({"archive": "the bucket of the log shipper"});
                     }
                     openmemory["image"] = json!(pinned("team/openmemory"));
                     qdrant["image"] = json!(pinned("qdrant/qdrant"));
@@ -48,10 +51,14 @@ pub fn good() -> impl Strategy<Value = BTreeMap<String, Value>> {
                         qdrant["replicationFactor"] = json!(3);
                     }
                 }
+                if !audit_trail.is_null() {
+                    qdrant["auditDays"] = json!(qdrant["auditDays"].as_u64().unwrap().max(1));
+                }
                 if let Some(autoscaling) = openmemory.get_mut("autoscaling") {
                     autoscaling["maxReplicas"] = json!(40);
                 }
-                BTreeMap::from([
+                let audit_trail = ("phoenix:auditTrail".to_owned(), audit_trail);
+                let mut keys = BTreeMap::from([
                     ("phoenix:environment".to_owned(), json!(environment)),
                     ("phoenix:openmemory".to_owned(), openmemory),
                     ("phoenix:qdrant".to_owned(), qdrant),
@@ -65,9 +72,20 @@ pub fn good() -> impl Strategy<Value = BTreeMap<String, Value>> {
                     ("phoenix:secrets".to_owned(), secrets),
                     ("phoenix:protect".to_owned(), json!(protect)),
                     ("aws:region".to_owned(), json!("eu-central-1")),
-                ])
+                ]);
+                // What a stack does not have is left out.
+                keys.extend([audit_trail].into_iter().filter(|(_, value)| !value.is_null()));
+                keys
             },
         )
+}
+
+fn audit_trail() -> impl Strategy<Value = Value> {
+    select(vec![
+        Value::Null,
+        json!({"archive": "the bucket of the log shipper"}),
+        json!({"provider": "phoenix-audit", "retentionDays": 3650, "archive": {"placeholder": "the archive"}}),
+    ])
 }
 
 /// Every way that secrets can come.

@@ -8,11 +8,13 @@
 //! - `registration`: what the engine is asked for, against an engine in this process.
 //! - `rotation`: what happens to whom when a secret changes, or comes from elsewhere.
 //! - `evaluated`: the rendered policies mean what the connection table says; `evaluator` works out what they mean.
+//! - `audit_trail`: what is written down of who asked whom for what.
 //! - `architecture`: who may depend on whom.
 //! - `generated`: files of the repository that are made from code are as the code makes them.
 #![allow(clippy::disallowed_methods, reason = "tests read the files of the repository")]
 
 mod architecture;
+mod audit_trail;
 mod config;
 mod evaluated;
 mod evaluator;

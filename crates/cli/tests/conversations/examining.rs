@@ -273,6 +273,7 @@ fn a_cluster_that_has_everything_is_fine() {
         "injector",
         "istio-cni",
         "DNS",
+        "audit",
         "storage",
         "nodes",
         "accelerator",
@@ -404,6 +405,23 @@ fn what_the_mesh_lacks_is_told_one_by_one() {
     );
     let answer = examined(|world| world.set(MESH, json!({"data": {"mesh": "defaultConfig: {}\n"}})));
     assert!(line(&answer, "DNS").starts_with("warn"), "{answer}");
+}
+
+#[test]
+fn an_audit_trail_that_nobody_writes_or_that_does_not_say_who_is_found() {
+    let answer = examined(|world| world.set(MESH, json!({"data": {"mesh": "extensionProviders: []\n"}})));
+    assert!(line(&answer, "audit").starts_with("FAIL"), "{answer}");
+    assert!(
+        line(&answer, "audit").contains("istio-system/istio has no provider phoenix-audit"),
+        "{answer}"
+    );
+    let silent = "extensionProviders:\n- name: phoenix-audit\n  envoyFileAccessLog: {path: /dev/stdout, logFormat: {labels: {user: \"%REQ(X-PHOENIX-USER)%\"}}}\n";
+    let answer = examined(|world| world.set(MESH, json!({"data": {"mesh": silent}})));
+    assert!(line(&answer, "audit").starts_with("warn"), "{answer}");
+    assert!(
+        line(&answer, "audit").contains("its lines have no DOWNSTREAM_PEER_URI_SAN"),
+        "{answer}"
+    );
 }
 
 #[test]
