@@ -4,6 +4,7 @@
 //! (`systems/trust.rs`). What is not a row is refused. Nobody writes a policy by hand.
 
 mod infrastructure;
+mod load_test;
 mod openmemory;
 mod outside;
 mod qdrant;
@@ -92,6 +93,7 @@ pub enum Traffic {
 pub fn connections(config: &StackConfig) -> Vec<Connection> {
     let mut rows = openmemory::rows(config);
     rows.extend(qdrant::rows(config));
+    rows.extend(load_test::rows(config));
     rows.extend(outside::rows(config));
     rows.extend(infrastructure::rows(config));
     rows

@@ -17,6 +17,9 @@ pub const SHARED_SECRET: &str = "sophia-secrets";
 /// The Secret with Qdrant's keys.
 pub const QDRANT_SECRET: &str = "qdrant-keys";
 
+/// The Secret with the token of the person for whom a load test speaks. That person makes it, and takes it away.
+pub const LOAD_TEST_TOKEN: &str = "memory-load-test-token";
+
 /// The host that callers address, inside the mesh and through the gateway.
 pub const MEMORY_HOST: &str = "sophia-memory.local";
 /// The path that OpenMemory answers under, and with it everything below.
@@ -26,6 +29,9 @@ pub const OPENMEMORY_PATH: &str = "/memory/openmemory";
 pub const USER_HEADER: &str = "x-phoenix-user";
 /// Other headers to the mesh, but the same one to servers that write `_` for `-`, as CGI and WSGI do.
 pub const USER_HEADER_LOOKALIKES: [&str; 3] = ["x_phoenix_user", "x_phoenix-user", "x-phoenix_user"];
+/// Everything below that path. A pattern of its own, because `/memory/openmemory*` would let `/memory/openmemoryX` through
+/// as well.
+pub const OPENMEMORY_BELOW: &str = "/memory/openmemory/*";
 /// The path at which the mesh answers with OpenMemory's health.
 pub const HEALTH_PATH: &str = "/memory/health";
 /// The path at which the mesh answers with OpenMemory's metrics.
@@ -71,11 +77,21 @@ pub const QDRANT: Workload = Workload {
     service: Some("qdrant-service"),
 };
 
+/// The load test, which only a person starts.
+pub const LOAD_TEST: Workload = Workload {
+    system: "load_test",
+    namespace: MEMORY,
+    app: "memory-load-test",
+    service_account: "memory-load-test",
+    name: "memory-load-test",
+    service: None,
+};
+
 /// The workloads that every stack has.
 pub const CORE: [Workload; 2] = [OPENMEMORY, QDRANT];
 
 /// Every workload that a stack can have; `StackConfig::workloads` knows which one has.
-pub const WORKLOADS: [Workload; 2] = CORE;
+pub const WORKLOADS: [Workload; 3] = [OPENMEMORY, QDRANT, LOAD_TEST];
 
 impl Workload {
     /// The Service that clients address.

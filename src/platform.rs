@@ -6,13 +6,15 @@ use crate::config::{ObjectName, StackConfig};
 use crate::connections::connections;
 use crate::names::Shared;
 use crate::parts::rotation;
-use crate::systems::{audit_trail, mcp, mesh, monitoring, namespace, openmemory, qdrant, secrets, trust};
+use crate::systems::{
+    audit_trail, load_test, mcp, mesh, monitoring, namespace, openmemory, qdrant, secrets, trust,
+};
 
 /// The JSON schema of the MCP configuration, for its readers.
 pub use crate::systems::mcp::schema as mcp_schema;
 
 /// The systems, by the one name that each has everywhere.
-pub const SYSTEMS: [&str; 9] = [
+pub const SYSTEMS: [&str; 10] = [
     "namespace",
     "secrets",
     "trust",
@@ -22,6 +24,7 @@ pub const SYSTEMS: [&str; 9] = [
     "mcp",
     "monitoring",
     "audit_trail",
+    "load_test",
 ];
 
 /// What Istio's injector reads besides the mesh's own settings when it makes the sidecar of a pod.
@@ -47,6 +50,11 @@ pub fn build(config: &StackConfig) -> Graph {
     graph.merge(mcp::build(&config.mcp, &config.tiers));
     graph.merge(monitoring::build(&config.tiers));
     graph.merge(audit_trail::build(config.audit_trail.as_ref(), &workloads));
+    graph.merge(load_test::build(
+        config.load_test.as_ref(),
+        &config.tiers,
+        config.trust.jwt.is_some(),
+    ));
     let needed = config.secrets_needed();
     for object in graph.objects_mut() {
         rotation::follow(object, &needed, &config.secrets);

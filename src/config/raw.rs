@@ -4,6 +4,7 @@
 //! from them, and editors show them. Nothing is checked here beyond the shape.
 
 mod audit_trail;
+mod load_test;
 mod mcp;
 mod tiers;
 
@@ -17,6 +18,7 @@ use super::shape::Filling;
 use super::{NAMESPACE, OrPlaceholder, Problems, secret, shape};
 
 pub use audit_trail::RawAuditTrail;
+pub use load_test::RawLoadTest;
 pub use mcp::{RawHost, RawMcp, RawServer, RawServers};
 pub use tiers::{
     RawExternal, RawKnowledgeGraph, RawLanggraphWorkflow, RawMem0Persistent, RawSessionCache,
@@ -56,6 +58,9 @@ pub struct RawConfig {
     /// The audit trail: who asked whom for what, when and from where. Production has one.
     #[serde(default)]
     pub audit_trail: Option<RawAuditTrail>,
+    /// A load test that only a person starts.
+    #[serde(default)]
+    pub load_test: Option<RawLoadTest>,
     /// Whether the engine refuses to delete namespaces, stores and their volumes. Without it: in production only.
     #[serde(default)]
     pub protect: Option<bool>,

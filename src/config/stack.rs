@@ -3,17 +3,19 @@
 //! Every value here has been checked. Nothing is optional that a builder would have to refuse.
 
 mod audit_trail;
+mod load_test;
 mod mcp;
 mod tiers;
 
 use std::collections::BTreeMap;
 
-use crate::names::{CORE, Workload};
+use crate::names::{CORE, LOAD_TEST, Workload};
 
 use super::secret::{self, SecretRow, Target};
 use super::{DnsName, EscEnvironment, HostName, Image, ObjectName, Quantity, RoleArn};
 
 pub use audit_trail::AuditTrail;
+pub use load_test::LoadTest;
 pub use mcp::{Mcp, Servers};
 pub use tiers::{
     External, KnowledgeGraph, LanggraphWorkflow, Mem0Persistent, SessionCache, SnowflakeCortex, Tiers,
@@ -46,6 +48,8 @@ pub struct StackConfig {
     pub trust: Trust,
     /// What is written down of who asked whom for what; `None` writes down what the mesh does by itself.
     pub audit_trail: Option<AuditTrail>,
+    /// A load test that only a person starts; `None` has none.
+    pub load_test: Option<LoadTest>,
     /// Whether the engine refuses to delete what holds data.
     pub protect: bool,
     /// The objects that are taken over from whoever made them.
@@ -59,7 +63,11 @@ pub struct StackConfig {
 impl StackConfig {
     /// The workloads that this stack has, in the order of the platform's table of contents.
     pub fn workloads(&self) -> Vec<Workload> {
-        CORE.to_vec()
+        let mut workloads = CORE.to_vec();
+        if self.load_test.is_some() {
+            workloads.push(LOAD_TEST);
+        }
+        workloads
     }
 
     /// The secrets that this stack needs.

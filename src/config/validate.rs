@@ -2,6 +2,7 @@
 //! in one run, and nothing behind this point can fail.
 
 mod audit_trail;
+mod load_test;
 mod mcp;
 
 use super::placeholder::{OrPlaceholder, Placeholder};
@@ -80,11 +81,12 @@ impl Check {
         let mcp = self.mcp(&raw.mcp);
         let audit_trail = raw.audit_trail.as_ref().map(|raw| self.audit_trail(raw));
         self.trail_is_whole(raw);
+        let load_test = raw.load_test.as_ref().map(|raw| self.load_test(raw));
         let adopt = self.adopt(&raw.adopt);
         let secrets = self.secrets(&raw.secrets);
         self.sandbox(raw);
         if let (Some(namespace), Some(openmemory), Some(qdrant)) = (&namespace, &openmemory, &qdrant) {
-            let demands = [
+            let mut demands = vec![
                 Demand {
                     resources: &openmemory.resources,
                     // One more while it rolls.
@@ -99,6 +101,13 @@ impl Check {
                         * (qdrant.storage.size.thousandths() + qdrant.snapshots.size.thousandths()),
                 },
             ];
+            if let Some(Some(load_test)) = &load_test {
+                demands.push(Demand {
+                    resources: &load_test.resources,
+                    pods: 1,
+                    claims: 0,
+                });
+            }
             self.quota_leaves_room(&namespace.quota, &demands);
         }
         Some(StackConfig {
@@ -119,6 +128,10 @@ impl Check {
             trust: trust?,
             audit_trail: match audit_trail {
                 Some(audit_trail) => Some(audit_trail?),
+                None => None,
+            },
+            load_test: match load_test {
+                Some(load_test) => Some(load_test?),
                 None => None,
             },
             protect: raw.protect.unwrap_or(self.is_prod),

@@ -4,11 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{Connection, METRICS, Neighbour, Peer, READ_AND_WRITE, Traffic, prometheus, row};
 use crate::config::{Gateway, StackConfig};
-use crate::names::{self, MCP_PORT, OPENMEMORY, OPENMEMORY_PATH};
-
-/// Everything below the path that OpenMemory answers under. A pattern of its own, because `/memory/openmemory*` would
-/// let `/memory/openmemoryX` through as well.
-const OPENMEMORY_BELOW: &str = "/memory/openmemory/*";
+use crate::names::{self, MCP_PORT, OPENMEMORY, OPENMEMORY_BELOW, OPENMEMORY_PATH};
 
 pub fn rows(config: &StackConfig) -> Vec<Connection> {
     // A token is of a person: what belongs to a person demands one, where the stack knows tokens at all.

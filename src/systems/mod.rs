@@ -2,6 +2,7 @@
 //! its resources; none calls another.
 
 pub mod audit_trail;
+pub mod load_test;
 pub mod mcp;
 pub mod mesh;
 pub mod monitoring;

@@ -239,7 +239,8 @@ fn policy_name(workload: Workload) -> String {
     if workload == names::OPENMEMORY {
         "sophia-memory-authz".to_owned()
     } else {
-        format!("{}-authz", workload.system)
+        // Names of objects have no underscores.
+        format!("{}-authz", workload.system.replace('_', "-"))
     }
 }
 

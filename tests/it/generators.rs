@@ -17,7 +17,7 @@ pub fn good() -> impl Strategy<Value = BTreeMap<String, Value>> {
         postgres(),
         tiers(),
         mcp(),
-        (mesh(), trust(), secrets(), audit_trail()),
+        (mesh(), trust(), secrets(), audit_trail(), load_test()),
         any::<bool>(),
     )
         .prop_map(
@@ -30,7 +30,7 @@ pub fn good() -> impl Strategy<Value = BTreeMap<String, Value>> {
                 postgres,
                 tiers,
                 mcp,
-                (mesh, mut trust, secrets, mut audit_trail),
+                (mesh, mut trust, secrets, mut audit_trail, mut load_test),
                 protect,
             )| {
                 if environment == "prod" {
@@ -40,6 +40,9 @@ pub fn good() -> impl Strategy<Value = BTreeMap<String, Value>> {
                     }
                     if audit_trail.is_null() {
                         audit_trail = json!({"archive": "the bucket of the log shipper"});
+                    }
+                    if !load_test.is_null() {
+                        load_test["image"] = json!(pinned("grafana/k6"));
                     }
                     openmemory["image"] = json!(pinned("team/openmemory"));
                     qdrant["image"] = json!(pinned("qdrant/qdrant"));
@@ -74,7 +77,12 @@ pub fn good() -> impl Strategy<Value = BTreeMap<String, Value>> {
                     ("aws:region".to_owned(), json!("eu-central-1")),
                 ]);
                 // What a stack does not have is left out.
-                keys.extend([audit_trail].into_iter().filter(|(_, value)| !value.is_null()));
+                let load_test = ("phoenix:loadTest".to_owned(), load_test);
+                keys.extend(
+                    [audit_trail, load_test]
+                        .into_iter()
+                        .filter(|(_, value)| !value.is_null()),
+                );
                 keys
             },
         )
@@ -86,6 +94,16 @@ fn audit_trail() -> impl Strategy<Value = Value> {
         json!({"archive": "the bucket of the log shipper"}),
         json!({"provider": "phoenix-audit", "retentionDays": 3650, "archive": {"placeholder": "the archive"}}),
     ])
+}
+
+fn load_test() -> impl Strategy<Value = Value> {
+    (any::<bool>(), 1..1_000_u32, 1..120_u32, resources()).prop_map(|(there, users, minutes, resources)| {
+        if there {
+            json!({"image": "grafana/k6:1.0.0", "virtualUsers": users, "minutes": minutes, "resources": resources})
+        } else {
+            Value::Null
+        }
+    })
 }
 
 /// Every way that secrets can come.

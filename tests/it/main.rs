@@ -3,6 +3,7 @@
 //! - `stacks`: what each stack renders, as snapshots that a reviewer reads; they are also the base of `phoenix diff`.
 //! - `config`: what a wrong configuration is told, and that no configuration makes anything panic.
 //! - `invariants`: what holds for every graph, of the shipped stacks and of generated ones.
+//! - `load_test`: only a person starts it, and it judges by the stack's own targets.
 //! - `promises`: what the platform promises, each as a test of its own.
 //! - `policies`: what the policy pack says of the stacks, of what is broken in them, and of manifests with known verdicts.
 //! - `registration`: what the engine is asked for, against an engine in this process.
@@ -21,6 +22,7 @@ mod evaluator;
 mod generated;
 mod generators;
 mod invariants;
+mod load_test;
 mod mutations;
 mod promises;
 mod registration;
