@@ -92,8 +92,9 @@ pub enum Traffic {
 /// The table of a stack: who may reach each workload, what each reaches outside the cluster, and what all need.
 pub fn connections(config: &StackConfig) -> Vec<Connection> {
     let mut rows = openmemory::rows(config);
-    rows.extend(qdrant::rows(config));
     rows.extend(load_test::rows(config));
+    rows.extend(openmemory::rows_of_phase(config));
+    rows.extend(qdrant::rows(config));
     rows.extend(outside::rows(config));
     rows.extend(infrastructure::rows(config));
     rows

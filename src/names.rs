@@ -40,6 +40,9 @@ pub const METRICS_PATH: &str = "/memory/metrics";
 /// Which data an object holds, for those who must treat it accordingly.
 pub const DATA_CLASSIFICATION: &str = "phoenix.ai/data-classification";
 
+/// The annotation of the platform's namespace that says how far the migration is there.
+pub const MIGRATION_PHASE: &str = "phoenix.ai/migration-phase";
+
 /// A set of pods of ours that others address as one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Workload {

@@ -41,7 +41,12 @@ pub fn build(config: &StackConfig) -> Graph {
     let rows = connections(config);
     let workloads = config.workloads();
     let mut graph = Graph::default();
-    graph.merge(namespace::build(&config.namespace, &config.cluster, shared));
+    graph.merge(namespace::build(
+        &config.namespace,
+        &config.cluster,
+        config.migration,
+        shared,
+    ));
     graph.merge(secrets::build(&config.secrets, config.secret_targets(), shared));
     graph.merge(trust::build(&rows, &workloads, &config.trust, &config.cluster));
     graph.merge(mesh::build(&rows, &workloads, &config.mesh, &config.cluster.mesh));

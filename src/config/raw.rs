@@ -6,6 +6,7 @@
 mod audit_trail;
 mod load_test;
 mod mcp;
+mod migration;
 mod tiers;
 
 use std::collections::BTreeMap;
@@ -20,6 +21,7 @@ use super::{NAMESPACE, OrPlaceholder, Problems, secret, shape};
 pub use audit_trail::RawAuditTrail;
 pub use load_test::RawLoadTest;
 pub use mcp::{RawHost, RawMcp, RawServer, RawServers};
+pub use migration::{RawMigration, RawPhase};
 pub use tiers::{
     RawExternal, RawKnowledgeGraph, RawLanggraphWorkflow, RawMem0Persistent, RawSessionCache,
     RawSnowflakeCortex, RawTiers,
@@ -61,6 +63,9 @@ pub struct RawConfig {
     /// A load test that only a person starts.
     #[serde(default)]
     pub load_test: Option<RawLoadTest>,
+    /// How far the migration to the platform is. Without it, the migration is over: everything is as this file says.
+    #[serde(default)]
+    pub migration: Option<RawMigration>,
     /// Whether the engine refuses to delete namespaces, stores and their volumes. Without it: in production only.
     #[serde(default)]
     pub protect: Option<bool>,

@@ -5,6 +5,7 @@
 mod audit_trail;
 mod load_test;
 mod mcp;
+mod migration;
 mod tiers;
 
 use std::collections::BTreeMap;
@@ -17,6 +18,7 @@ use super::{DnsName, EscEnvironment, HostName, Image, ObjectName, Quantity, Role
 pub use audit_trail::AuditTrail;
 pub use load_test::LoadTest;
 pub use mcp::{Mcp, Servers};
+pub use migration::Phase;
 pub use tiers::{
     External, KnowledgeGraph, LanggraphWorkflow, Mem0Persistent, SessionCache, SnowflakeCortex, Tiers,
 };
@@ -50,6 +52,8 @@ pub struct StackConfig {
     pub audit_trail: Option<AuditTrail>,
     /// A load test that only a person starts; `None` has none.
     pub load_test: Option<LoadTest>,
+    /// How far the migration is; `None` once it is over. What the phase switches is in the other fields as it is then.
+    pub migration: Option<Phase>,
     /// Whether the engine refuses to delete what holds data.
     pub protect: bool,
     /// The objects that are taken over from whoever made them.
@@ -68,6 +72,11 @@ impl StackConfig {
             workloads.push(LOAD_TEST);
         }
         workloads
+    }
+
+    /// Whether the migration has come this far.
+    pub fn has_reached(&self, phase: Phase) -> bool {
+        self.migration.is_none_or(|own| own >= phase)
     }
 
     /// The secrets that this stack needs.

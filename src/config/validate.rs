@@ -8,12 +8,12 @@ mod mcp;
 use super::placeholder::{OrPlaceholder, Placeholder};
 use super::raw::{
     RawAccelerator, RawAcceleratorLabels, RawAmounts, RawCluster, RawConfig, RawEnvironment, RawNamespace,
-    RawOpenMemory, RawPostgres, RawQdrant, RawQdrantMode, RawResources, RawStorageMode,
+    RawOpenMemory, RawPhase, RawPostgres, RawQdrant, RawQdrantMode, RawResources, RawStorageMode,
 };
 use super::shape::shown_text;
 use super::stack::{
     Accelerator, Amounts, Cluster, Environment, MemoryStorage, Mesh, Monitoring, Namespace, OpenMemory,
-    Postgres, Qdrant, Quota, Resources, Scale, StackConfig, Volume,
+    Phase, Postgres, Qdrant, Quota, Resources, Scale, StackConfig, Volume,
 };
 use super::{DnsName, HostName, Image, NAMESPACE, ObjectName, Problems, Quantity, RoleArn};
 
@@ -110,6 +110,19 @@ impl Check {
             }
             self.quota_leaves_room(&namespace.quota, &demands);
         }
+        let migration = raw.migration.as_ref().map(|migration| match migration.phase {
+            RawPhase::Parallel => Phase::Parallel,
+            RawPhase::Enhanced => Phase::Enhanced,
+            RawPhase::Active => Phase::Active,
+            RawPhase::Optimized => Phase::Optimized,
+        });
+        // Only now, so that what a later phase will switch on is good, and has room, before its day.
+        let phase = migration.unwrap_or(Phase::Optimized);
+        let mesh = mesh.map(|mesh| phase.routing(mesh));
+        let openmemory = openmemory.map(|openmemory| OpenMemory {
+            scale: phase.scale(openmemory.scale),
+            ..openmemory
+        });
         Some(StackConfig {
             environment: match raw.environment {
                 RawEnvironment::Dev => Environment::Dev,
@@ -134,6 +147,7 @@ impl Check {
                 Some(load_test) => Some(load_test?),
                 None => None,
             },
+            migration,
             protect: raw.protect.unwrap_or(self.is_prod),
             adopt: adopt?,
             sandbox: raw.sandbox,

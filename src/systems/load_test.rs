@@ -77,6 +77,7 @@ struct Threshold {
     threshold: String,
     /// Ends the test, so that a platform that is going down is left alone.
     abort_on_fail: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
     delay_abort_eval: Option<&'static str>,
 }
 
@@ -105,7 +106,7 @@ fn plan(config: &config::LoadTest, tiers: &Tiers, demands_token: bool) -> Plan {
                 },
             )]),
             thresholds: BTreeMap::from([
-                // The target of the tier is how soon it answers; adding asks a model of somebody else first.
+                // The target of the tier is how soon it answers a search, the model that it asks for a vector included.
                 (
                     "http_req_duration{name:search_memory}",
                     vec![judged(format!("p(95)<{latency}"))],

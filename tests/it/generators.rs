@@ -17,7 +17,14 @@ pub fn good() -> impl Strategy<Value = BTreeMap<String, Value>> {
         postgres(),
         tiers(),
         mcp(),
-        (mesh(), trust(), secrets(), audit_trail(), load_test()),
+        (
+            mesh(),
+            trust(),
+            secrets(),
+            audit_trail(),
+            load_test(),
+            migration(),
+        ),
         any::<bool>(),
     )
         .prop_map(
@@ -30,7 +37,7 @@ pub fn good() -> impl Strategy<Value = BTreeMap<String, Value>> {
                 postgres,
                 tiers,
                 mcp,
-                (mesh, mut trust, secrets, mut audit_trail, mut load_test),
+                (mesh, mut trust, secrets, mut audit_trail, mut load_test, migration),
                 protect,
             )| {
                 if environment == "prod" {
@@ -78,8 +85,9 @@ pub fn good() -> impl Strategy<Value = BTreeMap<String, Value>> {
                 ]);
                 // What a stack does not have is left out.
                 let load_test = ("phoenix:loadTest".to_owned(), load_test);
+                let migration = ("phoenix:migration".to_owned(), migration);
                 keys.extend(
-                    [audit_trail, load_test]
+                    [audit_trail, load_test, migration]
                         .into_iter()
                         .filter(|(_, value)| !value.is_null()),
                 );
@@ -104,6 +112,12 @@ fn load_test() -> impl Strategy<Value = Value> {
             Value::Null
         }
     })
+}
+
+fn migration() -> impl Strategy<Value = Value> {
+    let phases = ["parallel", "enhanced", "active", "optimized"];
+    let phases = phases.map(|phase| json!({"phase": phase}));
+    select([vec![Value::Null], phases.to_vec()].concat())
 }
 
 /// Every way that secrets can come.

@@ -120,6 +120,10 @@ fn references_resolve(graph: &Graph, object: &Object, found: &mut Vec<String>) {
                 let Some(reference) = variable.pointer(&format!("/valueFrom/{field}")) else {
                     continue;
                 };
+                // The pod does without it.
+                if reference["optional"] == json!(true) {
+                    continue;
+                }
                 let (name, key) = (
                     reference["name"].as_str().unwrap(),
                     reference["key"].as_str().unwrap(),
@@ -423,7 +427,9 @@ fn readings(graph: &Graph) -> BTreeSet<[String; 5]> {
     for object in graph.objects() {
         for container in containers(object) {
             for variable in list(container, "env") {
-                if let Some(reference) = variable.pointer("/valueFrom/secretKeyRef") {
+                // What a person brings is of no inventory; `load_test` says which that may be.
+                let reference = variable.pointer("/valueFrom/secretKeyRef");
+                if let Some(reference) = reference.filter(|reference| reference["optional"] != json!(true)) {
                     found.insert(
                         [
                             &reference["name"],

@@ -96,3 +96,33 @@ fn an_image_by_its_tag_is_refused_in_production() {
         "{told}"
     );
 }
+
+#[test]
+fn the_token_that_a_person_brings_is_the_only_secret_that_may_be_missing() {
+    fn optional<'a>(value: &'a Value, found: &mut Vec<&'a Value>) {
+        match value {
+            Value::Array(items) => items.iter().for_each(|item| optional(item, found)),
+            Value::Object(fields) => {
+                found.extend(
+                    fields
+                        .get("secretKeyRef")
+                        .filter(|reference| reference["optional"] == json!(true)),
+                );
+                fields.values().for_each(|field| optional(field, found));
+            }
+            _ => {}
+        }
+    }
+    for name in STACKS {
+        let graph = stack(name).graph;
+        let mut found = Vec::new();
+        for object in graph.objects() {
+            optional(object.body(), &mut found);
+        }
+        let names: Vec<_> = found
+            .iter()
+            .map(|reference| reference["name"].as_str().unwrap())
+            .collect();
+        assert_eq!(names, ["memory-load-test-token"], "{name}");
+    }
+}

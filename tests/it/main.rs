@@ -4,6 +4,7 @@
 //! - `config`: what a wrong configuration is told, and that no configuration makes anything panic.
 //! - `invariants`: what holds for every graph, of the shipped stacks and of generated ones.
 //! - `load_test`: only a person starts it, and it judges by the stack's own targets.
+//! - `migration`: each phase is a difference that a reader sees, and can be taken back.
 //! - `promises`: what the platform promises, each as a test of its own.
 //! - `policies`: what the policy pack says of the stacks, of what is broken in them, and of manifests with known verdicts.
 //! - `registration`: what the engine is asked for, against an engine in this process.
@@ -23,6 +24,7 @@ mod generated;
 mod generators;
 mod invariants;
 mod load_test;
+mod migration;
 mod mutations;
 mod promises;
 mod registration;

@@ -137,6 +137,7 @@ fn switching_autoscaling_touches_only_the_autoscaler_and_its_least_is_the_declar
     // A deployment whose number leaves the manifest has one pod for a moment.
     let with = |autoscaling: Option<Value>| {
         let mut keys = keys("prod");
+        keys.insert("phoenix:migration".to_owned(), json!({"phase": "optimized"}));
         let openmemory = keys
             .get_mut("phoenix:openmemory")
             .unwrap()
@@ -219,7 +220,10 @@ fn a_workload_reaches_what_its_rows_name_and_the_mesh_knows_nothing_else() {
 #[test]
 fn nobody_outside_the_mesh_is_let_in_without_a_token_and_tls() {
     for name in ["staging", "prod"] {
-        let graph = stack(name).graph;
+        // As it is once all people are let in; before that, nobody outside is.
+        let mut keys = keys(name);
+        keys.insert("phoenix:migration".to_owned(), json!({"phase": "active"}));
+        let graph = platform::build(&check(&keys).unwrap());
         let gateway: Gateway = graph.get(Some("sophia-memory"), "sophia-memory-gateway").unwrap();
         for server in gateway.spec.servers.unwrap() {
             let tls = server.tls.unwrap();
@@ -240,7 +244,10 @@ fn nobody_outside_the_mesh_is_let_in_without_a_token_and_tls() {
                 looked_at += 1;
             }
         }
-        assert_eq!(looked_at, 3, "{name}: two neighbours and the gateway");
+        assert_eq!(
+            looked_at, 4,
+            "{name}: two neighbours, the gateway and the load test"
+        );
     }
     let dev = stack("dev").graph;
     assert!(dev.all::<Gateway>().is_empty(), "dev lets nobody in");

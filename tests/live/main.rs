@@ -9,6 +9,7 @@
 //! - `rotation`: a changed secret restarts exactly its readers, and Qdrant changes its key in three steps.
 //! - `prod`: protection, retention, and manifests that the API server accepts.
 //! - `mesh`: manifests that the mesh's own analyzer accepts.
+//! - `outages`: drains, a lost zone, a rollout of everything at once, and Pod Security.
 //! - `side_by_side`: two sandboxes at once, and one that is killed midway.
 //! - `faults`: processes that die, servers that fail, a full disk; and that the stack becomes whole again.
 //! - `by_hand`: what a person sees who types `pulumi` with something wrong.
@@ -25,6 +26,7 @@ mod faults;
 mod inventory;
 mod live;
 mod mesh;
+mod outages;
 mod prod;
 mod rotation;
 mod side_by_side;

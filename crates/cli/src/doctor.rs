@@ -22,6 +22,7 @@ mod environment;
 mod existing;
 mod identity;
 mod mesh;
+mod migration;
 mod nodes;
 mod reloader;
 mod rights;

@@ -425,6 +425,39 @@ fn an_audit_trail_that_nobody_writes_or_that_does_not_say_who_is_found() {
 }
 
 #[test]
+fn a_leap_over_a_phase_of_the_migration_fails_and_a_step_does_not() {
+    // The stack says `active`.
+    let reached = |phase: &'static str| {
+        examined(move |world| {
+            let annotations = json!({"phoenix.ai/migration-phase": phase});
+            world.set(
+                "/api/v1/namespaces/sophia-memory",
+                json!({"metadata": {"name": "sophia-memory", "annotations": annotations}}),
+            );
+        })
+    };
+    let answer = reached("parallel");
+    assert!(line(&answer, "migration").starts_with("FAIL"), "{answer}");
+    assert!(
+        line(&answer, "migration").contains("leaps from parallel to active"),
+        "{answer}"
+    );
+    assert!(
+        hint(&answer, "migration").contains("phoenix:migration.phase enhanced first"),
+        "{answer}"
+    );
+    for phase in ["enhanced", "active", "optimized"] {
+        let answer = reached(phase);
+        assert!(line(&answer, "migration").starts_with("ok"), "{phase}: {answer}");
+    }
+    let answer = reached("sideways");
+    assert!(line(&answer, "migration").starts_with("warn"), "{answer}");
+    // A cluster that says nothing may be anywhere.
+    let answer = examined(|_| {});
+    assert!(line(&answer, "migration").starts_with("warn"), "{answer}");
+}
+
+#[test]
 fn a_revision_is_found_by_its_tag_too() {
     let mut world = World::good();
     let mut tagged = webhook("1-30-3");
