@@ -213,7 +213,7 @@ pub struct RawOpenMemory {
     #[schemars(range(min = 1, max = 100))]
     pub replicas: u32,
     /// Lets the number of pods follow the load, from `replicas` upwards; needs a metrics server. It can be switched on and off
-    /// on a running stack.
+    /// on a running stack. In a migration (`phoenix:migration`), it counts from the phase `optimized` on.
     #[serde(default)]
     pub autoscaling: Option<RawAutoscaling>,
     /// What a pod asks for and may use.
@@ -462,7 +462,8 @@ pub enum RawSecretsMode {
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase", default)]
 pub struct RawRouting {
-    /// Lets people outside the mesh in, over TLS. Without it, only pods of the mesh can call.
+    /// Lets people outside the mesh in, over TLS. Without it, only pods of the mesh can call. In a migration
+    /// (`phoenix:migration`), nobody is let in before the phase `active`.
     pub gateway: Option<RawGateway>,
 }
 

@@ -249,6 +249,15 @@ fn examined(change: impl FnOnce(&mut World)) -> Answer {
     doctor(&checkout_with_cluster("prod", world.serve()), &["prod"])
 }
 
+/// As [`examined`], in the last phase of the migration, in which the number of pods follows the load.
+fn examined_with_autoscaling(change: impl FnOnce(&mut World)) -> Answer {
+    let mut world = World::good();
+    change(&mut world);
+    let checkout = checkout_with_cluster("prod", world.serve());
+    checkout.edit("stacks/Pulumi.prod.yaml", "phase: active", "phase: optimized");
+    doctor(&checkout, &["prod"])
+}
+
 /// The hint below a line.
 fn hint<'a>(answer: &'a Answer, name: &str) -> &'a str {
     let mut lines = answer
@@ -263,7 +272,7 @@ fn hint<'a>(answer: &'a Answer, name: &str) -> &'a str {
 
 #[test]
 fn a_cluster_that_has_everything_is_fine() {
-    let answer = examined(|_| {});
+    let answer = examined_with_autoscaling(|_| {});
     for name in [
         "context",
         "API",
@@ -538,7 +547,7 @@ fn accelerators_that_no_node_has_or_that_are_tainted_otherwise_fail() {
 
 #[test]
 fn an_autoscaler_without_metrics_is_warned_of() {
-    let answer = examined(|world| world.forget("/apis/metrics.k8s.io/v1beta1"));
+    let answer = examined_with_autoscaling(|world| world.forget("/apis/metrics.k8s.io/v1beta1"));
     assert!(line(&answer, "metrics").starts_with("warn"), "{answer}");
 }
 
