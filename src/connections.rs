@@ -5,6 +5,7 @@
 
 mod infrastructure;
 mod knowledge_graph;
+mod load_test;
 mod openmemory;
 mod outside;
 mod qdrant;
@@ -93,6 +94,8 @@ pub enum Traffic {
 /// The table of a stack: who may reach each workload, what each reaches outside the cluster, and what all need.
 pub fn connections(config: &StackConfig) -> Vec<Connection> {
     let mut rows = openmemory::rows(config);
+    rows.extend(load_test::rows(config));
+    rows.extend(openmemory::rows_of_phase(config));
     rows.extend(qdrant::rows(config));
     rows.extend(redis::rows(config));
     rows.extend(knowledge_graph::rows(config));

@@ -24,6 +24,8 @@ pub const REDIS_USER: &str = "phoenix";
 
 /// The Secret with the password of the knowledge graph.
 pub const NEO4J_SECRET: &str = "neo4j-password";
+/// The Secret with the token of the person for whom a load test speaks. That person makes it, and takes it away.
+pub const LOAD_TEST_TOKEN: &str = "memory-load-test-token";
 
 /// The host that callers address, inside the mesh and through the gateway.
 pub const MEMORY_HOST: &str = "sophia-memory.local";
@@ -32,6 +34,11 @@ pub const OPENMEMORY_PATH: &str = "/memory/openmemory";
 /// The header in which a server reads whose request it is. Only the mesh sets it; what a client sends under this name
 /// never reaches a server.
 pub const USER_HEADER: &str = "x-phoenix-user";
+/// Other headers to the mesh, but the same one to servers that write `_` for `-`, as CGI and WSGI do.
+pub const USER_HEADER_LOOKALIKES: [&str; 3] = ["x_phoenix_user", "x_phoenix-user", "x-phoenix_user"];
+/// Everything below that path. A pattern of its own, because `/memory/openmemory*` would let `/memory/openmemoryX` through
+/// as well.
+pub const OPENMEMORY_BELOW: &str = "/memory/openmemory/*";
 /// The path at which the mesh answers with OpenMemory's health.
 pub const HEALTH_PATH: &str = "/memory/health";
 /// The path at which the mesh answers with OpenMemory's metrics.
@@ -39,6 +46,9 @@ pub const METRICS_PATH: &str = "/memory/metrics";
 
 /// Which data an object holds, for those who must treat it accordingly.
 pub const DATA_CLASSIFICATION: &str = "phoenix.ai/data-classification";
+
+/// The annotation of the platform's namespace that says how far the migration is there.
+pub const MIGRATION_PHASE: &str = "phoenix.ai/migration-phase";
 
 /// A set of pods of ours that others address as one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,11 +107,21 @@ pub const KNOWLEDGE_GRAPH: Workload = Workload {
     service: Some("knowledge-graph-service"),
 };
 
+/// The load test, which only a person starts.
+pub const LOAD_TEST: Workload = Workload {
+    system: "load_test",
+    namespace: MEMORY,
+    app: "memory-load-test",
+    service_account: "memory-load-test",
+    name: "memory-load-test",
+    service: None,
+};
+
 /// The workloads that every stack has.
 pub const CORE: [Workload; 2] = [OPENMEMORY, QDRANT];
 
 /// Every workload that a stack can have; `StackConfig::workloads` knows which one has.
-pub const WORKLOADS: [Workload; 4] = [OPENMEMORY, QDRANT, REDIS, KNOWLEDGE_GRAPH];
+pub const WORKLOADS: [Workload; 5] = [OPENMEMORY, QDRANT, REDIS, KNOWLEDGE_GRAPH, LOAD_TEST];
 
 impl Workload {
     /// The Service that clients address.

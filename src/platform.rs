@@ -7,14 +7,15 @@ use crate::connections::connections;
 use crate::names::Shared;
 use crate::parts::rotation;
 use crate::systems::{
-    knowledge_graph, mcp, mesh, monitoring, namespace, openmemory, qdrant, redis, secrets, trust,
+    audit_trail, knowledge_graph, load_test, mcp, mesh, monitoring, namespace, openmemory, qdrant, redis,
+    secrets, trust,
 };
 
 /// The JSON schema of the MCP configuration, for its readers.
 pub use crate::systems::mcp::schema as mcp_schema;
 
 /// The systems, by the one name that each has everywhere.
-pub const SYSTEMS: [&str; 10] = [
+pub const SYSTEMS: [&str; 12] = [
     "namespace",
     "secrets",
     "trust",
@@ -25,7 +26,17 @@ pub const SYSTEMS: [&str; 10] = [
     "openmemory",
     "mcp",
     "monitoring",
+    "audit_trail",
+    "load_test",
 ];
+
+/// What Istio's injector reads besides the mesh's own settings when it makes the sidecar of a pod.
+/// <https://istio.io/latest/docs/reference/config/istio.mesh.v1alpha1/#ProxyConfig>
+const PROXY_CONFIG: &str = "proxy.istio.io/config";
+
+/// The sidecar answers the names that only the mesh knows. It is off in a mesh that says nothing, and a host outside that
+/// is reached over plain TCP is known to a sidecar by such an answer only.
+const CAPTURES_NAMES: &str = r#"{"proxyMetadata":{"ISTIO_META_DNS_CAPTURE":"true"}}"#;
 
 /// Builds the graph of a stack. It cannot fail: whatever could be wrong was found by validation.
 pub fn build(config: &StackConfig) -> Graph {
@@ -33,7 +44,12 @@ pub fn build(config: &StackConfig) -> Graph {
     let rows = connections(config);
     let workloads = config.workloads();
     let mut graph = Graph::default();
-    graph.merge(namespace::build(&config.namespace, &config.cluster, shared));
+    graph.merge(namespace::build(
+        &config.namespace,
+        &config.cluster,
+        config.migration,
+        shared,
+    ));
     graph.merge(secrets::build(&config.secrets, config.secret_targets(), shared));
     graph.merge(trust::build(&rows, &workloads, &config.trust, &config.cluster));
     graph.merge(mesh::build(&rows, &workloads, &config.mesh, &config.cluster.mesh));
@@ -47,10 +63,19 @@ pub fn build(config: &StackConfig) -> Graph {
     graph.merge(openmemory::build(&config.openmemory, shared));
     graph.merge(mcp::build(&config.mcp, &config.tiers, &workloads));
     graph.merge(monitoring::build(&config.tiers));
+    graph.merge(audit_trail::build(config.audit_trail.as_ref(), &workloads));
+    graph.merge(load_test::build(
+        config.load_test.as_ref(),
+        &config.tiers,
+        config.trust.jwt.is_some(),
+    ));
     let needed = config.secrets_needed();
     for object in graph.objects_mut() {
         rotation::follow(object, &needed, &config.secrets);
         show_options(object);
+        if config.cluster.mesh.dns_capture {
+            object.annotate_pods(PROXY_CONFIG, CAPTURES_NAMES);
+        }
         if config.adopt.iter().any(|name| names(name, object)) {
             adopt(object);
         }

@@ -3,8 +3,11 @@
 //! The comments on the fields are the reference: the JSON schema in `stacks/schema.json` is made
 //! from them, and editors show them. Nothing is checked here beyond the shape.
 
+mod audit_trail;
 mod knowledge_graph;
+mod load_test;
 mod mcp;
+mod migration;
 mod redis;
 mod tiers;
 
@@ -17,8 +20,11 @@ use serde_json::Value;
 use super::shape::Filling;
 use super::{NAMESPACE, OrPlaceholder, Problems, secret, shape};
 
+pub use audit_trail::RawAuditTrail;
 pub use knowledge_graph::RawGraphStore;
+pub use load_test::RawLoadTest;
 pub use mcp::{RawHost, RawMcp, RawServer, RawServers};
+pub use migration::{RawMigration, RawPhase};
 pub use redis::{RawEviction, RawExporter, RawRedis};
 pub use tiers::{
     RawExternal, RawKnowledgeGraph, RawLanggraphWorkflow, RawMem0Persistent, RawSessionCache,
@@ -61,6 +67,15 @@ pub struct RawConfig {
     /// What callers must prove besides the identity of their pods.
     #[serde(default)]
     pub trust: RawTrust,
+    /// The audit trail: who asked whom for what, when and from where. Production has one.
+    #[serde(default)]
+    pub audit_trail: Option<RawAuditTrail>,
+    /// A load test that only a person starts.
+    #[serde(default)]
+    pub load_test: Option<RawLoadTest>,
+    /// How far the migration to the platform is. Without it, the migration is over: everything is as this file says.
+    #[serde(default)]
+    pub migration: Option<RawMigration>,
     /// Whether the engine refuses to delete namespaces, stores and their volumes. Without it: in production only.
     #[serde(default)]
     pub protect: Option<bool>,
@@ -208,7 +223,7 @@ pub struct RawOpenMemory {
     #[schemars(range(min = 1, max = 100))]
     pub replicas: u32,
     /// Lets the number of pods follow the load, from `replicas` upwards; needs a metrics server. It can be switched on and off
-    /// on a running stack.
+    /// on a running stack. In a migration (`phoenix:migration`), it counts from the phase `optimized` on.
     #[serde(default)]
     pub autoscaling: Option<RawAutoscaling>,
     /// What a pod asks for and may use.
@@ -457,7 +472,8 @@ pub enum RawSecretsMode {
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase", default)]
 pub struct RawRouting {
-    /// Lets people outside the mesh in, over TLS. Without it, only pods of the mesh can call.
+    /// Lets people outside the mesh in, over TLS. Without it, only pods of the mesh can call. In a migration
+    /// (`phoenix:migration`), nobody is let in before the phase `active`.
     pub gateway: Option<RawGateway>,
 }
 

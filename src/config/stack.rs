@@ -2,20 +2,26 @@
 //!
 //! Every value here has been checked. Nothing is optional that a builder would have to refuse.
 
+mod audit_trail;
 mod knowledge_graph;
+mod load_test;
 mod mcp;
+mod migration;
 mod redis;
 mod tiers;
 
 use std::collections::BTreeMap;
 
-use crate::names::{CORE, KNOWLEDGE_GRAPH, REDIS, Workload};
+use crate::names::{CORE, KNOWLEDGE_GRAPH, LOAD_TEST, REDIS, Workload};
 
 use super::secret::{self, SecretRow, Target};
 use super::{DnsName, EscEnvironment, HostName, Image, ObjectName, Quantity, RoleArn};
 
+pub use audit_trail::AuditTrail;
 pub use knowledge_graph::GraphStore;
+pub use load_test::LoadTest;
 pub use mcp::{Mcp, Servers};
+pub use migration::Phase;
 pub use redis::{Eviction, Redis};
 pub use tiers::{
     External, KnowledgeGraph, LanggraphWorkflow, Mem0Persistent, SessionCache, SnowflakeCortex, Tiers,
@@ -50,6 +56,12 @@ pub struct StackConfig {
     pub mesh: Routing,
     /// What callers must prove besides the identity of their pods.
     pub trust: Trust,
+    /// What is written down of who asked whom for what; `None` writes down what the mesh does by itself.
+    pub audit_trail: Option<AuditTrail>,
+    /// A load test that only a person starts; `None` has none.
+    pub load_test: Option<LoadTest>,
+    /// How far the migration is; `None` once it is over. What the phase switches is in the other fields as it is then.
+    pub migration: Option<Phase>,
     /// Whether the engine refuses to delete what holds data.
     pub protect: bool,
     /// The objects that are taken over from whoever made them.
@@ -70,7 +82,15 @@ impl StackConfig {
         if self.knowledge_graph.is_some() {
             workloads.push(KNOWLEDGE_GRAPH);
         }
+        if self.load_test.is_some() {
+            workloads.push(LOAD_TEST);
+        }
         workloads
+    }
+
+    /// Whether the migration has come this far.
+    pub fn has_reached(&self, phase: Phase) -> bool {
+        self.migration.is_none_or(|own| own >= phase)
     }
 
     /// The secrets that this stack needs.

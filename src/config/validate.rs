@@ -1,18 +1,20 @@
 //! From what was written to what is meant. Everything that can be wrong is found here, all of it
 //! in one run, and nothing behind this point can fail.
 
+mod audit_trail;
 mod knowledge_graph;
+mod load_test;
 mod mcp;
 
 use super::placeholder::{OrPlaceholder, Placeholder};
 use super::raw::{
     RawAccelerator, RawAcceleratorLabels, RawAmounts, RawCluster, RawConfig, RawEnvironment, RawNamespace,
-    RawOpenMemory, RawPostgres, RawQdrant, RawQdrantMode, RawResources, RawStorageMode,
+    RawOpenMemory, RawPhase, RawPostgres, RawQdrant, RawQdrantMode, RawResources, RawStorageMode,
 };
 use super::shape::shown_text;
 use super::stack::{
     Accelerator, Amounts, Cluster, Environment, MemoryStorage, Mesh, Monitoring, Namespace, OpenMemory,
-    Postgres, Qdrant, Quota, Resources, Scale, StackConfig, Volume,
+    Phase, Postgres, Qdrant, Quota, Resources, Scale, StackConfig, Volume,
 };
 use super::{DnsName, HostName, Image, NAMESPACE, ObjectName, Problems, Quantity, RoleArn};
 
@@ -87,6 +89,9 @@ impl Check {
         self.gateway_is_guarded(raw);
         let tiers = self.tiers(&raw.tiers);
         let mcp = self.mcp(&raw.mcp);
+        let audit_trail = raw.audit_trail.as_ref().map(|raw| self.audit_trail(raw));
+        self.trail_is_whole(raw);
+        let load_test = raw.load_test.as_ref().map(|raw| self.load_test(raw));
         let adopt = self.adopt(&raw.adopt);
         let secrets = self.secrets(&raw.secrets);
         self.sandbox(raw);
@@ -125,8 +130,28 @@ impl Check {
                     claims: store.storage.size.thousandths() + store.logs.size.thousandths(),
                 });
             }
+            if let Some(Some(load_test)) = &load_test {
+                demands.push(Demand {
+                    resources: &load_test.resources,
+                    pods: 1,
+                    claims: 0,
+                });
+            }
             self.quota_leaves_room(&namespace.quota, &demands);
         }
+        let migration = raw.migration.as_ref().map(|migration| match migration.phase {
+            RawPhase::Parallel => Phase::Parallel,
+            RawPhase::Enhanced => Phase::Enhanced,
+            RawPhase::Active => Phase::Active,
+            RawPhase::Optimized => Phase::Optimized,
+        });
+        // Only now, so that what a later phase will switch on is good, and has room, before its day.
+        let phase = migration.unwrap_or(Phase::Optimized);
+        let mesh = mesh.map(|mesh| phase.routing(mesh));
+        let openmemory = openmemory.map(|openmemory| OpenMemory {
+            scale: phase.scale(openmemory.scale),
+            ..openmemory
+        });
         Some(StackConfig {
             environment: match raw.environment {
                 RawEnvironment::Dev => Environment::Dev,
@@ -145,6 +170,15 @@ impl Check {
             secrets: secrets?,
             mesh: mesh?,
             trust: trust?,
+            audit_trail: match audit_trail {
+                Some(audit_trail) => Some(audit_trail?),
+                None => None,
+            },
+            load_test: match load_test {
+                Some(load_test) => Some(load_test?),
+                None => None,
+            },
+            migration,
             protect: raw.protect.unwrap_or(self.is_prod),
             adopt: adopt?,
             sandbox: raw.sandbox,

@@ -3,35 +3,13 @@
 use std::collections::BTreeMap;
 
 use super::{Connection, METRICS, Neighbour, Peer, READ_AND_WRITE, Traffic, prometheus, row};
-use crate::config::{Gateway, StackConfig};
-use crate::names::{self, MCP_PORT, OPENMEMORY, OPENMEMORY_PATH};
+use crate::config::{Gateway, Phase, StackConfig};
+use crate::names::{self, MCP_PORT, OPENMEMORY, OPENMEMORY_BELOW, OPENMEMORY_PATH};
 
-/// Everything below the path that OpenMemory answers under. A pattern of its own, because `/memory/openmemory*` would
-/// let `/memory/openmemoryX` through as well.
-const OPENMEMORY_BELOW: &str = "/memory/openmemory/*";
-
+/// Who may reach it in every phase of the migration.
 pub fn rows(config: &StackConfig) -> Vec<Connection> {
-    // A token is of a person: what belongs to a person demands one, where the stack knows tokens at all.
-    let token = config.trust.jwt.is_some();
-    let mut rows = Vec::new();
-    for (caller, name) in [(names::AI, "the chat"), (names::MCP, "the MCP gateway")] {
-        let caller = Peer::Neighbour(Neighbour {
-            name,
-            namespace: caller.to_owned(),
-            labels: BTreeMap::new(),
-            service_account: None,
-        });
-        rows.push(row(
-            caller.clone(),
-            OPENMEMORY,
-            MCP_PORT,
-            Traffic::Http {
-                methods: READ_AND_WRITE,
-                paths: &["/memory/*"],
-                token,
-            },
-            "reads and writes memories",
-        ));
+    let mut rows = vec![remembers(config, the_mcp_gateway())];
+    for caller in [the_mcp_gateway(), the_chat()] {
         rows.push(row(
             caller,
             OPENMEMORY,
@@ -44,6 +22,23 @@ pub fn rows(config: &StackConfig) -> Vec<Connection> {
             "sees whether the server is well",
         ));
     }
+    rows.push(row(
+        prometheus(config),
+        OPENMEMORY,
+        MCP_PORT,
+        METRICS,
+        "scrapes the metrics of the server",
+    ));
+    rows
+}
+
+/// Whom the phase of the migration adds. They come after all others, so that a step shows what is added and moves nothing.
+pub fn rows_of_phase(config: &StackConfig) -> Vec<Connection> {
+    let mut rows = Vec::new();
+    if config.has_reached(Phase::Enhanced) {
+        rows.push(remembers(config, the_chat()));
+    }
+    // There is none before the phase that lets all people in.
     if let Some(gateway) = &config.mesh.gateway {
         rows.push(row(
             from_gateway(gateway),
@@ -52,7 +47,7 @@ pub fn rows(config: &StackConfig) -> Vec<Connection> {
             Traffic::Http {
                 methods: READ_AND_WRITE,
                 paths: &[OPENMEMORY_PATH, OPENMEMORY_BELOW],
-                token,
+                token: config.trust.jwt.is_some(),
             },
             "people read and write their memories",
         ));
@@ -68,14 +63,39 @@ pub fn rows(config: &StackConfig) -> Vec<Connection> {
             "people and their monitors see whether the server is well",
         ));
     }
-    rows.push(row(
-        prometheus(config),
+    rows
+}
+
+/// A token is of a person: what belongs to a person demands one, where the stack knows tokens at all.
+fn remembers(config: &StackConfig, caller: Peer) -> Connection {
+    row(
+        caller,
         OPENMEMORY,
         MCP_PORT,
-        METRICS,
-        "scrapes the metrics of the server",
-    ));
-    rows
+        Traffic::Http {
+            methods: READ_AND_WRITE,
+            paths: &["/memory/*"],
+            token: config.trust.jwt.is_some(),
+        },
+        "reads and writes memories",
+    )
+}
+
+fn the_chat() -> Peer {
+    everybody_of(names::AI, "the chat")
+}
+
+fn the_mcp_gateway() -> Peer {
+    everybody_of(names::MCP, "the MCP gateway")
+}
+
+fn everybody_of(namespace: &str, name: &'static str) -> Peer {
+    Peer::Neighbour(Neighbour {
+        name,
+        namespace: namespace.to_owned(),
+        labels: BTreeMap::new(),
+        service_account: None,
+    })
 }
 
 fn from_gateway(gateway: &Gateway) -> Peer {

@@ -1,7 +1,9 @@
 //! One module a system. Each takes its own configuration and the shared names, and gives back
 //! its resources; none calls another.
 
+pub mod audit_trail;
 pub mod knowledge_graph;
+pub mod load_test;
 pub mod mcp;
 pub mod mesh;
 pub mod monitoring;

@@ -8,7 +8,7 @@ use k8s_openapi::api::core::v1::{
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use phoenix_graph::Graph;
 
-use crate::config::{self, Cluster, Mesh};
+use crate::config::{self, Cluster, Mesh, Phase};
 use crate::names::{self, Shared};
 use crate::parts::metadata::{self, annotate, label};
 
@@ -16,12 +16,17 @@ use crate::parts::metadata::{self, annotate, label};
 const SYSTEM: &str = "namespace";
 
 /// The namespace, its quota and its defaults.
-pub fn build(config: &config::Namespace, cluster: &Cluster, shared: Shared<'_>) -> Graph {
+pub fn build(
+    config: &config::Namespace,
+    cluster: &Cluster,
+    migration: Option<Phase>,
+    shared: Shared<'_>,
+) -> Graph {
     let mesh = &cluster.mesh;
     let mut graph = Graph::of(SYSTEM);
     // Deleting the namespace would take the claims in it along, retained or not; so it stays with them.
     graph
-        .insert(memory(cluster))
+        .insert(memory(cluster, migration))
         .protect(shared.protect)
         .retain_on_delete(shared.retain);
     graph.insert(quota(&config.quota));
@@ -35,10 +40,14 @@ pub fn build(config: &config::Namespace, cluster: &Cluster, shared: Shared<'_>) 
     graph
 }
 
-fn memory(cluster: &Cluster) -> Namespace {
+fn memory(cluster: &Cluster, migration: Option<Phase>) -> Namespace {
     let mut metadata = neighbour(names::MEMORY, &cluster.mesh).metadata;
     // Says so where it can be seen in a comparison: another cluster means that everything is made anew.
     annotate(&mut metadata, "phoenix.ai/cluster", &cluster.identifier);
+    if let Some(phase) = migration {
+        // What a cluster has reached, so that doctor can tell a step from a leap.
+        annotate(&mut metadata, names::MIGRATION_PHASE, phase.as_str());
+    }
     label(&mut metadata, "phoenix.ai/tier", "memory");
     label(&mut metadata, "phoenix.ai/compliance", "enterprise");
     label(&mut metadata, names::DATA_CLASSIFICATION, "restricted");

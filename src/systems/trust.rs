@@ -39,10 +39,10 @@ pub fn build(rows: &[Connection], workloads: &[Workload], trust: &Trust, cluster
     graph.insert(mutual_tls());
     graph.insert(deny_requests());
     graph.insert(deny_packets());
-    match &trust.jwt {
-        Some(jwt) => graph.insert(user::tokens(OPENMEMORY, jwt)),
-        None => graph.insert(user::nobody(OPENMEMORY, MCP_PORT)),
-    };
+    if let Some(jwt) = &trust.jwt {
+        graph.insert(user::tokens(OPENMEMORY, jwt));
+    }
+    graph.insert(user::refused(OPENMEMORY, MCP_PORT, trust.jwt.is_some()));
     for workload in workloads {
         if workload.namespace != names::MEMORY {
             // What holds for a whole namespace is only ours to say in our own.

@@ -129,7 +129,7 @@ fn layers_of(kind: &str) -> &'static [Layer] {
 }
 
 /// Changes that change no meaning: a part of what they are called, and why.
-const HARMLESS: [(&str, &str); 13] = [
+const HARMLESS: [(&str, &str); 17] = [
     (": protocol left out", "a port without a protocol is one of TCP"),
     (
         "/spec: policyTypes left out",
@@ -158,6 +158,19 @@ const HARMLESS: [(&str, &str); 13] = [
         "a policy without a mode is REGISTRY_ONLY",
     ),
     ("elector", "more pods than before are restricted"),
+    ("when/0/values: \"*\" added", "it stands there twice"),
+    (
+        "sophia-memory-no-user /spec/rules/0: to left out",
+        "nobody may ask anything on other ports",
+    ),
+    (
+        "sophia-memory-no-user /spec/rules/1: to left out",
+        "nobody may ask anything on other ports",
+    ),
+    (
+        "sophia-memory-no-user /spec/rules/2: to left out",
+        "nobody may ask anything on other ports",
+    ),
     (
         "StatefulSet redis /spec/template/spec/serviceAccountName",
         "the session cache calls nobody, so that nobody asks who it is",

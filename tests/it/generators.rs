@@ -17,7 +17,15 @@ pub fn good() -> impl Strategy<Value = BTreeMap<String, Value>> {
         postgres(),
         tiers(),
         mcp(),
-        (mesh(), trust(), secrets(), redis(), knowledge_graph()),
+        (
+            mesh(),
+            trust(),
+            secrets(),
+            (redis(), knowledge_graph()),
+            audit_trail(),
+            load_test(),
+            migration(),
+        ),
         any::<bool>(),
     )
         .prop_map(
@@ -30,13 +38,27 @@ pub fn good() -> impl Strategy<Value = BTreeMap<String, Value>> {
                 postgres,
                 mut tiers,
                 mcp,
-                (mesh, mut trust, secrets, redis, knowledge_graph),
+                (
+                    mesh,
+                    mut trust,
+                    secrets,
+                    (redis, knowledge_graph),
+                    mut audit_trail,
+                    mut load_test,
+                    migration,
+                ),
                 protect,
             )| {
                 if environment == "prod" {
                     // Production asks for more than one of everything, by digest.
                     if trust.get("jwt").is_none() {
                         trust = json!({"jwt": tokens()});
+                    }
+                    if audit_trail.is_null() {
+                        audit_trail = json!({"archive": "the bucket of the log shipper"});
+                    }
+                    if !load_test.is_null() {
+                        load_test["image"] = json!(pinned("grafana/k6"));
                     }
                     openmemory["image"] = json!(pinned("team/openmemory"));
                     qdrant["image"] = json!(pinned("qdrant/qdrant"));
@@ -74,6 +96,9 @@ pub fn good() -> impl Strategy<Value = BTreeMap<String, Value>> {
                     }
                     stores.insert(key.to_owned(), store);
                 }
+                if !audit_trail.is_null() {
+                    qdrant["auditDays"] = json!(qdrant["auditDays"].as_u64().unwrap().max(1));
+                }
                 if let Some(autoscaling) = openmemory.get_mut("autoscaling") {
                     autoscaling["maxReplicas"] = json!(40);
                 }
@@ -92,9 +117,44 @@ pub fn good() -> impl Strategy<Value = BTreeMap<String, Value>> {
                     ("phoenix:protect".to_owned(), json!(protect)),
                     ("aws:region".to_owned(), json!("eu-central-1")),
                 ]);
+                // What a stack does not have is left out.
+                stores.extend(
+                    [
+                        ("phoenix:auditTrail", audit_trail),
+                        ("phoenix:loadTest", load_test),
+                        ("phoenix:migration", migration),
+                    ]
+                    .into_iter()
+                    .filter(|(_, value)| !value.is_null())
+                    .map(|(key, value)| (key.to_owned(), value)),
+                );
                 stores
             },
         )
+}
+
+fn audit_trail() -> impl Strategy<Value = Value> {
+    select(vec![
+        Value::Null,
+        json!({"archive": "the bucket of the log shipper"}),
+        json!({"provider": "phoenix-audit", "retentionDays": 3650, "archive": {"placeholder": "the archive"}}),
+    ])
+}
+
+fn load_test() -> impl Strategy<Value = Value> {
+    (any::<bool>(), 1..1_000_u32, 1..120_u32, resources()).prop_map(|(there, users, minutes, resources)| {
+        if there {
+            json!({"image": "grafana/k6:1.0.0", "virtualUsers": users, "minutes": minutes, "resources": resources})
+        } else {
+            Value::Null
+        }
+    })
+}
+
+fn migration() -> impl Strategy<Value = Value> {
+    let phases = ["parallel", "enhanced", "active", "optimized"];
+    let phases = phases.map(|phase| json!({"phase": phase}));
+    select([vec![Value::Null], phases.to_vec()].concat())
 }
 
 /// Every way that secrets can come.

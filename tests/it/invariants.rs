@@ -120,6 +120,10 @@ fn references_resolve(graph: &Graph, object: &Object, found: &mut Vec<String>) {
                 let Some(reference) = variable.pointer(&format!("/valueFrom/{field}")) else {
                     continue;
                 };
+                // The pod does without it.
+                if reference["optional"] == json!(true) {
+                    continue;
+                }
                 let (name, key) = (
                     reference["name"].as_str().unwrap(),
                     reference["key"].as_str().unwrap(),
@@ -182,8 +186,10 @@ fn containers_are_safe(object: &Object, found: &mut Vec<String>) {
             security["readOnlyRootFilesystem"] == json!(true),
             "has a writable root",
         );
-        // What runs before the others is done when it has ended; the API server refuses probes of it.
-        let ends = list(pod, "initContainers").any(|first| first["name"] == container["name"]);
+        // What runs before the others is done when it has ended, and the API server refuses probes of it; whoever runs once is
+        // done when he ends, and nobody waits for him to answer.
+        let ends = list(pod, "initContainers").any(|first| first["name"] == container["name"])
+            || ["CronJob", "Job"].contains(&object.id.kind.as_str());
         for probe in ["startupProbe", "readinessProbe", "livenessProbe"] {
             demand(ends || container.get(probe).is_some(), &format!("has no {probe}"));
         }
@@ -391,8 +397,14 @@ fn pods(graph: &Graph) -> Vec<(Id, BTreeMap<String, String>)> {
 
 fn pod_labels(object: &Object) -> Option<BTreeMap<String, String>> {
     references::pod_spec(object)?;
-    let template: PodTemplateSpec =
-        serde_json::from_value(object.body().pointer("/spec/template")?.clone()).ok()?;
+    let pointers = ["/spec/template", "/spec/jobTemplate/spec/template"];
+    let template: PodTemplateSpec = serde_json::from_value(
+        pointers
+            .into_iter()
+            .find_map(|pointer| object.body().pointer(pointer))?
+            .clone(),
+    )
+    .ok()?;
     template.metadata?.labels
 }
 
@@ -417,7 +429,9 @@ fn readings(graph: &Graph) -> BTreeSet<[String; 5]> {
     for object in graph.objects() {
         for container in containers(object) {
             for variable in list(container, "env") {
-                if let Some(reference) = variable.pointer("/valueFrom/secretKeyRef") {
+                // What a person brings is of no inventory; `load_test` says which that may be.
+                let reference = variable.pointer("/valueFrom/secretKeyRef");
+                if let Some(reference) = reference.filter(|reference| reference["optional"] != json!(true)) {
                     found.insert(
                         [
                             &reference["name"],

@@ -11,6 +11,7 @@
 //! - `leaks`: canaries in every secret, looked for in everything that is said and written.
 //! - `prod`: protection, retention, and manifests that the API server accepts.
 //! - `mesh`: manifests that the mesh's own analyzer accepts.
+//! - `outages`: drains, a lost zone, a rollout of everything at once, and Pod Security.
 //! - `side_by_side`: two sandboxes at once, and one that is killed midway.
 //! - `faults`: processes that die, servers that fail, a full disk; and that the stack becomes whole again.
 //! - `by_hand`: what a person sees who types `pulumi` with something wrong.
@@ -32,6 +33,7 @@ mod inventory;
 mod leaks;
 mod live;
 mod mesh;
+mod outages;
 mod prod;
 mod rotation;
 mod side_by_side;

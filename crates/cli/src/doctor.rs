@@ -23,6 +23,7 @@ pub(crate) mod environment;
 mod existing;
 mod identity;
 mod mesh;
+mod migration;
 mod nodes;
 mod reloader;
 mod rights;

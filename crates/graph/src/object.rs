@@ -200,6 +200,24 @@ impl Object {
         self
     }
 
+    /// Adds an annotation to the pods that the object makes; an object that makes none stays as it is.
+    pub fn annotate_pods(&mut self, key: &str, value: &str) -> &mut Self {
+        let Some(pointer) = pod_template(&self.id.kind) else {
+            return self;
+        };
+        let pod = self.body.pointer_mut(pointer).and_then(Value::as_object_mut);
+        let pod = pod.expect("whatever makes pods says what they are like");
+        let empty = || Value::Object(serde_json::Map::new());
+        let metadata = pod.entry("metadata").or_insert_with(empty);
+        metadata
+            .as_object_mut()
+            .expect("metadata is an object")
+            .entry("annotations")
+            .or_insert_with(empty)[key] = Value::from(value);
+        self.body = canonical::object(self.body.take());
+        self
+    }
+
     /// Registers the object only after `id`.
     pub fn after(&mut self, id: Id) -> &mut Self {
         self.options.after.insert(id);

@@ -478,9 +478,9 @@ pub struct RequestAuthentication {
     pub jwt_rules: Vec<JwtRule>,
 }
 
-/// What makes a token valid, and what is passed on of it. Where in a request a token is found decides nothing here.
+/// Where a token is looked for, what makes it valid, and what is passed on of it.
 #[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct JwtRule {
     pub issuer: String,
     pub jwks_uri: Option<String>,
@@ -488,7 +488,25 @@ pub struct JwtRule {
     #[serde(default)]
     pub audiences: Vec<String>,
     #[serde(default)]
+    pub from_headers: Vec<JwtHeader>,
+    #[serde(default)]
+    pub from_params: Vec<String>,
+    #[serde(default)]
+    pub from_cookies: Vec<String>,
+    #[serde(default)]
     pub output_claim_to_headers: Vec<ClaimToHeader>,
+    /// Whether the server sees the token too, which decides nothing here.
+    #[serde(default, rename = "forwardOriginalToken")]
+    pub _forward_original_token: bool,
+}
+
+/// A header that brings a token, behind a prefix.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct JwtHeader {
+    pub name: String,
+    #[serde(default)]
+    pub prefix: String,
 }
 
 #[derive(Debug, Deserialize)]

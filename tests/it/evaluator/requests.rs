@@ -44,6 +44,16 @@ pub struct Token {
     /// The keys that it is signed with: themselves, or where they are found.
     pub keys: String,
     pub claims: BTreeMap<String, Vec<String>>,
+    pub place: Place,
+}
+
+/// Where in a request a token stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// `Authorization: Bearer …`.
+    Header,
+    /// `?access_token=…`.
+    Query,
 }
 
 /// What is asked of a workload.
@@ -619,6 +629,7 @@ mod tests {
             audiences: vec!["phoenix".to_owned()],
             keys: "keys".to_owned(),
             claims: BTreeMap::from([("groups".to_owned(), vec!["a".to_owned(), "b".to_owned()])]),
+            place: Place::Header,
         };
         let with = |token: Option<&Token>, rule: &str| {
             let case = Case {

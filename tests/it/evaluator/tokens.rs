@@ -5,7 +5,7 @@
 //! <https://istio.io/latest/docs/reference/config/security/request_authentication>
 
 use super::objects::{JwtRule, Named, RequestAuthentication};
-use super::requests::Token;
+use super::requests::{Place, Token};
 use super::world::{Pod, contains};
 
 /// What becomes of a request that brings a token.
@@ -47,10 +47,25 @@ pub fn keys(rule: &JwtRule) -> &str {
     keys.map_or(rule.issuer.as_str(), String::as_str)
 }
 
+/// Whether a rule looks for a token where this one stands. One that names no place looks at the two usual ones; one that
+/// names any looks nowhere else. Cookies are never tried: a rule that names one looks at none of ours.
+fn looks_at(rule: &JwtRule, place: Place) -> bool {
+    let named =
+        !(rule.from_headers.is_empty() && rule.from_params.is_empty() && rule.from_cookies.is_empty());
+    let at = match place {
+        Place::Header => rule
+            .from_headers
+            .iter()
+            .any(|header| header.name.eq_ignore_ascii_case("authorization") && header.prefix == "Bearer "),
+        Place::Query => rule.from_params.iter().any(|name| name == "access_token"),
+    };
+    at || !named
+}
+
 /// What becomes of a token.
 pub fn judge(policies: &[Named<RequestAuthentication>], root: &str, pod: &Pod, token: &Token) -> Taken {
     let mut seen = false;
-    for rule in rules(policies, root, pod) {
+    for rule in rules(policies, root, pod).filter(|rule| looks_at(rule, token.place)) {
         seen = true;
         let audience = rule.audiences.is_empty()
             || rule
@@ -64,15 +79,19 @@ pub fn judge(policies: &[Named<RequestAuthentication>], root: &str, pod: &Pod, t
     if seen { Taken::Refused } else { Taken::Unseen }
 }
 
-#[test]
-fn a_token_is_true_refused_or_unseen() {
-    use super::objects::{Labels, Manifest, documents};
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::evaluator::objects::{Labels, Manifest, documents};
 
-    let yaml = "apiVersion: security.istio.io/v1\nkind: RequestAuthentication\nmetadata: {name: r, namespace: home}\nspec: {selector: {matchLabels: {app: a}}, jwtRules: [{issuer: us, audiences: [x], jwks: k}]}";
-    let policies = Manifest::read(&documents(yaml).unwrap())
-        .unwrap()
-        .request_authentications;
-    let taken = |app: &str, issuer: &str, audience: &str, keys: &str| {
+    /// What becomes of a token in a pod `app: a` whose callers' tokens are looked at by one rule.
+    fn taken(rule: &str, app: &str, place: Place, [issuer, audience, keys]: [&str; 3]) -> Taken {
+        let yaml = format!(
+            "apiVersion: security.istio.io/v1\nkind: RequestAuthentication\nmetadata: {{name: r, namespace: home}}\nspec: {{selector: {{matchLabels: {{app: a}}}}, jwtRules: [{{issuer: us, audiences: [x], jwks: k{rule}}}]}}"
+        );
+        let policies = Manifest::read(&documents(&yaml).unwrap())
+            .unwrap()
+            .request_authentications;
         let labels = Labels::from([("app".to_owned(), app.to_owned())]);
         let pod = Pod::stranger("home", &Labels::new(), &labels, "default", true);
         let token = Token {
@@ -81,12 +100,39 @@ fn a_token_is_true_refused_or_unseen() {
             audiences: vec![audience.to_owned()],
             keys: keys.to_owned(),
             claims: std::collections::BTreeMap::new(),
+            place,
         };
         judge(&policies, "root", &pod, &token)
-    };
-    assert_eq!(taken("a", "us", "x", "k"), Taken::True);
-    assert_eq!(taken("a", "us", "y", "k"), Taken::Refused);
-    assert_eq!(taken("a", "them", "x", "k"), Taken::Refused);
-    assert_eq!(taken("a", "us", "x", "other"), Taken::Refused);
-    assert_eq!(taken("b", "us", "x", "k"), Taken::Unseen);
+    }
+
+    #[test]
+    fn a_token_is_true_refused_or_unseen() {
+        let taken = |app, issuer, audience, keys| taken("", app, Place::Header, [issuer, audience, keys]);
+        assert_eq!(taken("a", "us", "x", "k"), Taken::True);
+        assert_eq!(taken("a", "us", "y", "k"), Taken::Refused);
+        assert_eq!(taken("a", "them", "x", "k"), Taken::Refused);
+        assert_eq!(taken("a", "us", "x", "other"), Taken::Refused);
+        assert_eq!(taken("b", "us", "x", "k"), Taken::Unseen);
+    }
+
+    #[test]
+    fn a_token_counts_where_the_rule_looks_for_it() {
+        let taken = |rule, place| taken(rule, "a", place, ["us", "x", "k"]);
+        // Where nothing is said, the two usual places count.
+        assert_eq!(taken("", Place::Header), Taken::True);
+        assert_eq!(taken("", Place::Query), Taken::True);
+        let header = ", fromHeaders: [{name: Authorization, prefix: \"Bearer \"}]";
+        assert_eq!(taken(header, Place::Header), Taken::True);
+        assert_eq!(taken(header, Place::Query), Taken::Unseen);
+        assert_eq!(
+            taken(", fromParams: [access_token]", Place::Header),
+            Taken::Unseen
+        );
+        assert_eq!(taken(", fromParams: [access_token]", Place::Query), Taken::True);
+        assert_eq!(
+            taken(", fromHeaders: [{name: x-token}]", Place::Header),
+            Taken::Unseen
+        );
+        assert_eq!(taken(", fromCookies: [token]", Place::Header), Taken::Unseen);
+    }
 }

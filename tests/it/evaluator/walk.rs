@@ -14,11 +14,14 @@ use super::network::{self, Verdict};
 use super::objects::{Direction, Labels, Manifest, Mode, Protocol};
 use super::peers;
 use super::probes::Probes;
-use super::requests::{self, Call, Identity, Request, Token};
+use super::requests::{self, Call, Identity, Place, Request, Token};
 use super::sidecars::{self, Host};
 use super::table::{Expected, Proof, Table, expected};
 use super::tokens::{self, Taken};
 use super::world::{self, BESIDE_THE_MESH, End, Pod, Spoken};
+
+/// What servers that write `_` for `-`, as CGI and WSGI do, take for [`USER_HEADER`].
+const LOOKALIKES: [&str; 3] = ["x_phoenix_user", "x_phoenix-user", "x-phoenix_user"];
 
 /// A stack, and the table it should mean.
 pub struct Walk<'a> {
@@ -389,36 +392,50 @@ impl<'a> Walk<'a> {
                     })?;
                 }
             }
+            for header in LOOKALIKES {
+                self.pretending(pod, header, findings)?;
+            }
             if rules.is_empty() {
-                self.pretending(pod, findings)?;
+                self.pretending(pod, USER_HEADER, findings)?;
             }
         }
         ControlFlow::Continue(())
     }
 
-    /// What is allowed must be refused as soon as it carries the header.
-    fn pretending(&self, pod: &Pod, findings: &mut Findings) -> ControlFlow<()> {
+    /// What is allowed must be refused as soon as it carries the header, with a good token as without one.
+    fn pretending(&self, pod: &Pod, header: &str, findings: &mut Findings) -> ControlFlow<()> {
+        let tokens = self.tokens();
+        let good: Vec<_> = tokens
+            .iter()
+            .filter(|(_, proof, token)| token.is_none() || *proof == Proof::Valid)
+            .collect();
         for port in &self.probes.request_ports {
             let door = self.door(pod, *port);
             for identity in &self.probes.identities {
+                if !self.could_allow(pod, call(Some(identity), *port, None)) {
+                    continue;
+                }
                 for path in &self.probes.paths {
                     let request = Request {
                         host: &pod.title,
                         method: "GET",
                         path: &path.seen,
-                        header: Some((USER_HEADER, "somebody-else")),
+                        header: Some((header, "somebody-else")),
                     };
-                    let verdict = self.answer(&door, call(Some(identity), *port, Some(request)), None);
-                    if verdict.allowed {
-                        findings.add(Difference {
-                            layer: Layer::Naming,
-                            from: identity.principal.clone(),
-                            to: pod.title.clone(),
-                            port: port.to_string(),
-                            said: format!("GET {} with a {USER_HEADER} of its own", path.sent),
-                            allowed: true,
-                            because: verdict.by.to_owned(),
-                        })?;
+                    for (name, _, token) in &good {
+                        let call = call(Some(identity), *port, Some(request));
+                        let verdict = self.answer(&door, call, token.as_ref());
+                        if verdict.allowed {
+                            findings.add(Difference {
+                                layer: Layer::Naming,
+                                from: identity.principal.clone(),
+                                to: pod.title.clone(),
+                                port: port.to_string(),
+                                said: format!("GET {}{name} with a {header} of its own", path.sent),
+                                allowed: true,
+                                because: verdict.by.to_owned(),
+                            })?;
+                        }
                     }
                 }
             }
@@ -490,10 +507,17 @@ impl<'a> Walk<'a> {
             audiences: vec![audience.to_owned()],
             keys: keys.to_owned(),
             claims: BTreeMap::new(),
+            place: Place::Header,
         };
         for audience in &wanted.audiences {
             let valid = token(&wanted.issuer, audience, &wanted.keys);
+            // Addresses are written to logs, and whoever reads those could use it.
+            let shown = Token {
+                place: Place::Query,
+                ..valid.clone()
+            };
             tokens.push((" with a token", Proof::Valid, Some(valid)));
+            tokens.push((" with a token in the query", Proof::Nothing, Some(shown)));
         }
         let others = token(&wanted.issuer, "somebody-else", &wanted.keys);
         tokens.push((" with a token for somebody else", Proof::Worthless, Some(others)));

@@ -1,6 +1,6 @@
 //! Questions to the cluster that a stack names. Without a kubeconfig none is asked, and none is waited for long.
 //!
-//! Each question has a module: `identity`, `served`, `mesh`, `nodes`, `reloader`, `rights`, `existing`. What the asker may not see is
+//! Each question has a module: `identity`, `served`, `mesh`, `migration`, `nodes`, `reloader`, `rights`, `existing`. What the asker may not see is
 //! told as such, and is no failure.
 
 use std::path::Path;
@@ -10,7 +10,7 @@ use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
 
 use super::served::Resources;
-use super::{Check, existing, identity, mesh, nodes, reloader, rights, served};
+use super::{Check, existing, identity, mesh, migration, nodes, reloader, rights, served};
 use crate::stack::Stack;
 
 /// How long an API server may take to let us in.
@@ -120,15 +120,17 @@ async fn ask(client: &Client, context: &str, stack: &Stack) -> (Vec<Check>, Opti
     }
     let (kinds, resources) = served::kinds(client, &stack.graph).await;
     checks.push(kinds);
-    let (mesh, nodes, reloader, rights) = tokio::join!(
+    let (mesh, nodes, reloader, migration, rights) = tokio::join!(
         mesh::examine(client, stack),
         nodes::examine(client, &stack.graph),
         reloader::examine(client, stack),
+        migration::examine(client, stack),
         rights::examine(client, &stack.graph, &resources)
     );
     checks.extend(mesh);
     checks.extend(nodes);
     checks.extend(reloader);
+    checks.extend(migration);
     checks.push(rights);
     (checks, Some(resources))
 }

@@ -1,4 +1,5 @@
-//! What the stack assumes of the service mesh: istiod, its injector, istio-cni, and sidecars that answer names.
+//! What the stack assumes of the service mesh: istiod, its injector, istio-cni, sidecars that answer names, and who writes the
+//! audit trail.
 //!
 //! The labels are those of Istio's own charts (`istio-discovery`, `istio-cni`); another distribution may use others, so
 //! what is found by a label alone is a warning where it is missing.
@@ -19,13 +20,14 @@ const OLDEST_ISTIO: &str = "1.22";
 
 /// All of it. A sandbox has no mesh but its kinds, so there nothing of this is a failure.
 pub async fn examine(client: &Client, stack: &Stack) -> Vec<Check> {
-    let (istiod, injector, cni, dns) = tokio::join!(
+    let (istiod, injector, cni, dns, audit) = tokio::join!(
         istiod(client, stack),
         injector(client, stack),
         cni(client, stack),
-        dns_capture(client, stack)
+        dns_capture(client, stack),
+        audit_trail(client, stack)
     );
-    let mut checks: Vec<_> = [Some(istiod), Some(injector), cni, dns]
+    let mut checks: Vec<_> = [Some(istiod), Some(injector), cni, dns, audit]
         .into_iter()
         .flatten()
         .collect();
@@ -173,41 +175,97 @@ async fn cni(client: &Client, stack: &Stack) -> Option<Check> {
     })
 }
 
-/// `sophia-memory.local` is a name that only sidecars can answer.
+/// `sophia-memory.local` is a name that only sidecars can answer. Our own pods ask for sidecars that do; those of callers
+/// do as their namespace or the mesh says.
 async fn dns_capture(client: &Client, stack: &Stack) -> Option<Check> {
     let subject = "DNS capture";
     if !stack.config.cluster.mesh.dns_capture {
         return None;
     }
-    let namespace = stack.config.cluster.mesh.namespace.as_str();
-    let name = match revision(stack) {
-        "default" => "istio".to_owned(),
-        revision => format!("istio-{revision}"),
+    let (place, settings) = match settings(client, stack, subject).await {
+        Ok(found) => found,
+        Err(unseen) => return Some(unseen),
     };
-    let api = Api::<ConfigMap>::namespaced(client.clone(), namespace);
-    let settings = match api.get_opt(&name).await {
-        Ok(settings) => settings,
-        Err(error) => return Some(cluster::unseen(subject, &format!("{namespace}/{name}"), &error)),
-    };
-    let mesh = settings
-        .and_then(|settings| settings.data)
-        .and_then(|mut data| data.remove("mesh"));
-    let documents = mesh.and_then(|mesh| yaml::read(&mesh).ok()).unwrap_or_default();
-    let captures = documents.iter().any(|document| {
-        let value = document
-            .value
-            .pointer("/defaultConfig/proxyMetadata/ISTIO_META_DNS_CAPTURE");
-        value.is_some_and(|value| *value == Value::Bool(true) || value == "true")
-    });
+    let value = settings.pointer("/defaultConfig/proxyMetadata/ISTIO_META_DNS_CAPTURE");
+    let captures = value.is_some_and(|value| *value == Value::Bool(true) || value == "true");
     Some(if captures {
         Check::good(subject, "sidecars answer the names of the mesh")
     } else {
         Check::warn(
             subject,
             format!(
-                "is not on for all of the mesh ({namespace}/{name}); callers inside it may not resolve sophia-memory.local"
+                "is not on for all of the mesh ({place}); callers of other namespaces may not resolve sophia-memory.local (our own pods do not depend on it)"
             ),
-            "set ISTIO_META_DNS_CAPTURE to \"true\" in meshConfig.defaultConfig.proxyMetadata, or set phoenix:cluster.mesh.dnsCapture to false and let callers use the Service's name",
+            "set ISTIO_META_DNS_CAPTURE to \"true\" in meshConfig.defaultConfig.proxyMetadata or on the pods of callers, or let callers use the Service's name",
         )
     })
+}
+
+/// What a line of the audit trail must be made from, for it to say who asked, and for whom.
+const WHO: [&str; 2] = ["DOWNSTREAM_PEER_URI_SAN", "X-PHOENIX-USER"];
+
+/// The mesh drops an audit trail whose writer it does not know, without a word.
+async fn audit_trail(client: &Client, stack: &Stack) -> Option<Check> {
+    let subject = "audit trail";
+    let trail = stack.config.audit_trail.as_ref()?;
+    let (place, settings) = match settings(client, stack, subject).await {
+        Ok(found) => found,
+        Err(unseen) => return Some(unseen),
+    };
+    let provider = trail.provider.as_str();
+    let named = settings
+        .get("extensionProviders")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+        .find(|known| known["name"] == provider);
+    let format = match named {
+        Some(named) => named.to_string(),
+        // Every mesh has it, and writes what the mesh says of all access logs.
+        None if provider == "envoy" => settings["accessLogFormat"].to_string(),
+        None => {
+            return Some(Check::fail(
+                subject,
+                format!("{place} has no provider {provider}, so that nothing would be written down"),
+                "add it to meshConfig.extensionProviders: docs/audit-trail.md has it",
+            ));
+        }
+    };
+    let missing: Vec<_> = WHO
+        .into_iter()
+        .filter(|field| !format.to_ascii_uppercase().contains(field))
+        .collect();
+    Some(if missing.is_empty() {
+        Check::good(subject, format!("{provider} writes down who asked"))
+    } else {
+        Check::warn(
+            subject,
+            format!(
+                "{provider} does not say who asked: its lines have no {}",
+                missing.join(", ")
+            ),
+            "give the provider the fields of docs/audit-trail.md",
+        )
+    })
+}
+
+/// What the mesh says of itself, and where; a [`Check`] where that cannot be seen.
+async fn settings(client: &Client, stack: &Stack, subject: &'static str) -> Result<(String, Value), Check> {
+    let namespace = stack.config.cluster.mesh.namespace.as_str();
+    let name = match revision(stack) {
+        "default" => "istio".to_owned(),
+        revision => format!("istio-{revision}"),
+    };
+    let place = format!("{namespace}/{name}");
+    let api = Api::<ConfigMap>::namespaced(client.clone(), namespace);
+    let settings = api
+        .get_opt(&name)
+        .await
+        .map_err(|error| cluster::unseen(subject, &place, &error))?;
+    let mesh = settings
+        .and_then(|settings| settings.data)
+        .and_then(|mut data| data.remove("mesh"));
+    let documents = mesh.and_then(|mesh| yaml::read(&mesh).ok()).unwrap_or_default();
+    let first = documents.into_iter().next();
+    Ok((place, first.map_or(Value::Null, |document| document.value)))
 }

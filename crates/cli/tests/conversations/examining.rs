@@ -249,6 +249,15 @@ fn examined(change: impl FnOnce(&mut World)) -> Answer {
     doctor(&checkout_with_cluster("prod", world.serve()), &["prod"])
 }
 
+/// As [`examined`], in the last phase of the migration, in which the number of pods follows the load.
+fn examined_with_autoscaling(change: impl FnOnce(&mut World)) -> Answer {
+    let mut world = World::good();
+    change(&mut world);
+    let checkout = checkout_with_cluster("prod", world.serve());
+    checkout.edit("stacks/Pulumi.prod.yaml", "phase: active", "phase: optimized");
+    doctor(&checkout, &["prod"])
+}
+
 /// The hint below a line.
 fn hint<'a>(answer: &'a Answer, name: &str) -> &'a str {
     let mut lines = answer
@@ -263,7 +272,7 @@ fn hint<'a>(answer: &'a Answer, name: &str) -> &'a str {
 
 #[test]
 fn a_cluster_that_has_everything_is_fine() {
-    let answer = examined(|_| {});
+    let answer = examined_with_autoscaling(|_| {});
     for name in [
         "context",
         "API",
@@ -273,6 +282,7 @@ fn a_cluster_that_has_everything_is_fine() {
         "injector",
         "istio-cni",
         "DNS",
+        "audit",
         "storage",
         "nodes",
         "accelerator",
@@ -407,6 +417,56 @@ fn what_the_mesh_lacks_is_told_one_by_one() {
 }
 
 #[test]
+fn an_audit_trail_that_nobody_writes_or_that_does_not_say_who_is_found() {
+    let answer = examined(|world| world.set(MESH, json!({"data": {"mesh": "extensionProviders: []\n"}})));
+    assert!(line(&answer, "audit").starts_with("FAIL"), "{answer}");
+    assert!(
+        line(&answer, "audit").contains("istio-system/istio has no provider phoenix-audit"),
+        "{answer}"
+    );
+    let silent = "extensionProviders:\n- name: phoenix-audit\n  envoyFileAccessLog: {path: /dev/stdout, logFormat: {labels: {user: \"%REQ(X-PHOENIX-USER)%\"}}}\n";
+    let answer = examined(|world| world.set(MESH, json!({"data": {"mesh": silent}})));
+    assert!(line(&answer, "audit").starts_with("warn"), "{answer}");
+    assert!(
+        line(&answer, "audit").contains("its lines have no DOWNSTREAM_PEER_URI_SAN"),
+        "{answer}"
+    );
+}
+
+#[test]
+fn a_leap_over_a_phase_of_the_migration_fails_and_a_step_does_not() {
+    // The stack says `active`.
+    let reached = |phase: &'static str| {
+        examined(move |world| {
+            let annotations = json!({"phoenix.ai/migration-phase": phase});
+            world.set(
+                "/api/v1/namespaces/sophia-memory",
+                json!({"metadata": {"name": "sophia-memory", "annotations": annotations}}),
+            );
+        })
+    };
+    let answer = reached("parallel");
+    assert!(line(&answer, "migration").starts_with("FAIL"), "{answer}");
+    assert!(
+        line(&answer, "migration").contains("leaps from parallel to active"),
+        "{answer}"
+    );
+    assert!(
+        hint(&answer, "migration").contains("phoenix:migration.phase enhanced first"),
+        "{answer}"
+    );
+    for phase in ["enhanced", "active", "optimized"] {
+        let answer = reached(phase);
+        assert!(line(&answer, "migration").starts_with("ok"), "{phase}: {answer}");
+    }
+    let answer = reached("sideways");
+    assert!(line(&answer, "migration").starts_with("warn"), "{answer}");
+    // A cluster that says nothing may be anywhere.
+    let answer = examined(|_| {});
+    assert!(line(&answer, "migration").starts_with("warn"), "{answer}");
+}
+
+#[test]
 fn a_revision_is_found_by_its_tag_too() {
     let mut world = World::good();
     let mut tagged = webhook("1-30-3");
@@ -487,7 +547,7 @@ fn accelerators_that_no_node_has_or_that_are_tainted_otherwise_fail() {
 
 #[test]
 fn an_autoscaler_without_metrics_is_warned_of() {
-    let answer = examined(|world| world.forget("/apis/metrics.k8s.io/v1beta1"));
+    let answer = examined_with_autoscaling(|world| world.forget("/apis/metrics.k8s.io/v1beta1"));
     assert!(line(&answer, "metrics").starts_with("warn"), "{answer}");
 }
 

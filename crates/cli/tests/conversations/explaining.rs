@@ -115,10 +115,13 @@ fn lists_their_items_and_optional_parts_are_keys_too() {
     let labels = explained(&["mesh.gateway.selector"]);
     assert!(labels.out.contains(r#"default: {"istio":"ingress"}"#), "{labels}");
     assert_eq!(json("mesh.gateway.selector.anything")["key"]["type"], "a text");
-    let autoscaling = json("openmemory.autoscaling");
-    assert_eq!(autoscaling["key"]["required"], false);
-    let deleted = autoscaling["key"]["effect"]["objects"].to_string();
-    assert!(deleted.contains("HorizontalPodAutoscaler"), "{deleted}");
+    let trail = json("auditTrail.archive");
+    let changed = trail["key"]["effect"]["objects"].to_string();
+    assert!(changed.contains("Telemetry"), "{changed}");
+    let test = json("loadTest");
+    assert_eq!(test["key"]["required"], false);
+    let deleted = test["key"]["effect"]["objects"].to_string();
+    assert!(deleted.contains("CronJob"), "{deleted}");
 }
 
 #[test]

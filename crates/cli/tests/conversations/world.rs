@@ -65,7 +65,7 @@ impl World {
             DAEMON_SETS,
             &[daemon_set("istio-cni-node", 3, 3), daemon_set("cilium", 3, 3)],
         );
-        let mesh = "defaultConfig:\n  proxyMetadata:\n    ISTIO_META_DNS_CAPTURE: \"true\"\n";
+        let mesh = "defaultConfig:\n  proxyMetadata:\n    ISTIO_META_DNS_CAPTURE: \"true\"\nextensionProviders:\n- name: phoenix-audit\n  envoyFileAccessLog:\n    path: /dev/stdout\n    logFormat:\n      labels:\n        who: \"%DOWNSTREAM_PEER_URI_SAN%\"\n        user: \"%REQ(X-PHOENIX-USER)%\"\n";
         world.set(
             MESH,
             json!({"metadata": {"name": "istio"}, "data": {"mesh": mesh}}),

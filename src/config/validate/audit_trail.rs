@@ -1,0 +1,52 @@
+//! Checks of the audit trail. The bounds of the retention are in the schema, and checked with the shape.
+
+use super::{Check, key};
+use crate::config::AuditTrail;
+use crate::config::raw::{RawAuditTrail, RawConfig};
+
+impl Check {
+    pub(super) fn audit_trail(&mut self, raw: &RawAuditTrail) -> Option<AuditTrail> {
+        let provider = self.parse("auditTrail.provider", &raw.provider, provider);
+        let archive = self.known("auditTrail.archive", &raw.archive).cloned();
+        if let Some(archive) = &archive {
+            self.not_empty("auditTrail.archive", archive);
+        }
+        Some(AuditTrail {
+            provider: provider?,
+            retention_days: raw.retention_days,
+            archive,
+        })
+    }
+
+    /// A trail with a hole in it is none: production has one, and the store keeps its part of it.
+    pub(super) fn trail_is_whole(&mut self, raw: &RawConfig) {
+        if raw.audit_trail.is_none() {
+            if self.is_prod {
+                self.problems.add_with_hint(
+                    key("auditTrail"),
+                    "is missing, but production writes down who read and changed memories",
+                    "name where the log is kept for six years: phoenix:auditTrail: {provider: …, archive: …}",
+                );
+            }
+            return;
+        }
+        if raw.qdrant.audit_days == 0 {
+            self.problems.add_with_hint(
+                key("qdrant.auditDays"),
+                "is 0, but phoenix:auditTrail promises to write down who read and changed memories, in Qdrant too",
+                "use at least 7, so that whoever collects the files has a week for a repair",
+            );
+        }
+    }
+}
+
+/// A provider's name is a text of the mesh's configuration; ours is also a part of annotations and of messages.
+fn provider(text: &str) -> Result<String, &'static str> {
+    let legal = (1..=63).contains(&text.len())
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte));
+    legal
+        .then(|| text.to_owned())
+        .ok_or("is not the name of a provider, such as phoenix-audit")
+}

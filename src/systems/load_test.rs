@@ -1,0 +1,233 @@
+//! A load test that only a person starts: a `CronJob` that is suspended for ever, as the mould of Jobs
+//! (`kubectl create job --from`). `docs/how-to/run-a-load-test.md` says how.
+//!
+//! What is good enough comes from the stack's tiers, so that the test and the dashboards cannot disagree.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::api::batch::v1::{CronJob, CronJobSpec, JobSpec, JobTemplateSpec};
+use k8s_openapi::api::core::v1::{
+    ConfigMap, ConfigMapVolumeSource, Container, EnvVar, EnvVarSource, PodSpec, PodTemplateSpec,
+    SecretKeySelector, Volume,
+};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use phoenix_graph::Graph;
+use serde::Serialize;
+
+use crate::config::{self, Tiers};
+use crate::names::{LOAD_TEST, LOAD_TEST_TOKEN, MCP_PORT, OPENMEMORY, OPENMEMORY_PATH, Tier};
+use crate::parts::metadata::{self, annotate, pairs};
+use crate::parts::{container, identity};
+
+/// The ConfigMap with what the test does.
+const CONFIG: &str = "memory-load-test";
+/// The script, a file of its own so that it can be read and run by itself.
+const SCRIPT: &str = include_str!("load_test/script.js");
+/// How many requests may fail, and memories get lost, of all: the document promises 99.9 % persistence.
+const MAY_FAIL: &str = "0.001";
+const MUST_BE_KEPT: &str = "0.999";
+
+/// The test, and who it is. `demands_token` says whether the stack asks people for tokens.
+pub fn build(config: Option<&config::LoadTest>, tiers: &Tiers, demands_token: bool) -> Graph {
+    let mut graph = Graph::of(LOAD_TEST.system);
+    let Some(config) = config else { return graph };
+    let plan =
+        serde_json::to_string_pretty(&plan(config, tiers, demands_token)).expect("a plan is always JSON");
+    graph.insert(identity::service_account(LOAD_TEST));
+    graph.insert(ConfigMap {
+        metadata: metadata::in_memory(LOAD_TEST.system, CONFIG),
+        data: Some(pairs([("plan.json", plan.as_str()), ("script.js", SCRIPT)])),
+        ..Default::default()
+    });
+    graph.insert(cron_job(config));
+    graph
+}
+
+/// What the script reads: where it goes, and k6's own options.
+/// <https://grafana.com/docs/k6/latest/using-k6/k6-options/reference/>
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Plan {
+    address: String,
+    demands_token: bool,
+    options: Options,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Options {
+    scenarios: BTreeMap<&'static str, Scenario>,
+    thresholds: BTreeMap<&'static str, Vec<Threshold>>,
+    summary_trend_stats: [&'static str; 5],
+    user_agent: &'static str,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Scenario {
+    executor: &'static str,
+    vus: u32,
+    duration: String,
+    graceful_stop: &'static str,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+#[expect(clippy::struct_field_names, reason = "k6 calls it so")]
+struct Threshold {
+    threshold: String,
+    /// Ends the test, so that a platform that is going down is left alone.
+    abort_on_fail: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    delay_abort_eval: Option<&'static str>,
+}
+
+fn plan(config: &config::LoadTest, tiers: &Tiers, demands_token: bool) -> Plan {
+    let judged = |threshold: String| Threshold {
+        threshold,
+        abort_on_fail: false,
+        delay_abort_eval: None,
+    };
+    let latency = tiers.latency_ms(Tier::Mem0Persistent);
+    Plan {
+        address: format!(
+            "http://{}:{}{OPENMEMORY_PATH}",
+            OPENMEMORY.host(),
+            MCP_PORT.number
+        ),
+        demands_token,
+        options: Options {
+            scenarios: BTreeMap::from([(
+                "conversations",
+                Scenario {
+                    executor: "constant-vus",
+                    vus: config.virtual_users,
+                    duration: format!("{}m", config.minutes),
+                    graceful_stop: "30s",
+                },
+            )]),
+            thresholds: BTreeMap::from([
+                // The target of the tier is how soon it answers a search, the model that it asks for a vector included.
+                (
+                    "http_req_duration{name:search_memory}",
+                    vec![judged(format!("p(95)<{latency}"))],
+                ),
+                (
+                    "http_req_failed",
+                    vec![
+                        judged(format!("rate<{MAY_FAIL}")),
+                        Threshold {
+                            threshold: "rate<0.1".to_owned(),
+                            abort_on_fail: true,
+                            // A few requests at the start say nothing of a rate.
+                            delay_abort_eval: Some("30s"),
+                        },
+                    ],
+                ),
+                ("memory_kept", vec![judged(format!("rate>{MUST_BE_KEPT}"))]),
+            ]),
+            summary_trend_stats: ["avg", "med", "p(95)", "p(99)", "max"],
+            user_agent: "phoenix-load-test",
+        },
+    }
+}
+
+fn cron_job(config: &config::LoadTest) -> CronJob {
+    let mut metadata = metadata::of_workload(LOAD_TEST, LOAD_TEST.name);
+    annotate(
+        &mut metadata,
+        "phoenix.ai/run",
+        "kubectl create job --from=cronjob/memory-load-test, by a person: docs/how-to/run-a-load-test.md",
+    );
+    CronJob {
+        metadata,
+        spec: Some(CronJobSpec {
+            // Suspended for ever; the schedule, which must be there, is a day that does not exist.
+            suspend: Some(true),
+            schedule: "0 0 31 2 *".to_owned(),
+            concurrency_policy: Some("Forbid".to_owned()),
+            job_template: JobTemplateSpec {
+                metadata: Some(ObjectMeta {
+                    labels: Some(metadata::pod_labels(LOAD_TEST)),
+                    ..Default::default()
+                }),
+                spec: Some(JobSpec {
+                    // A failed test is a result, and a second one would be another test.
+                    backoff_limit: Some(0),
+                    // What k6 needs at its ends besides: its start, the last conversations, the summary.
+                    active_deadline_seconds: Some(i64::from(config.minutes) * 60 + 300),
+                    // A week to read the summary.
+                    ttl_seconds_after_finished: Some(7 * 24 * 3600),
+                    template: PodTemplateSpec {
+                        metadata: Some(ObjectMeta {
+                            labels: Some(metadata::pod_labels(LOAD_TEST)),
+                            ..Default::default()
+                        }),
+                        spec: Some(pod(config)),
+                    },
+                    ..Default::default()
+                }),
+            },
+            ..Default::default()
+        }),
+        ..Default::default()
+    }
+}
+
+fn pod(config: &config::LoadTest) -> PodSpec {
+    PodSpec {
+        service_account_name: Some(LOAD_TEST.service_account.to_owned()),
+        automount_service_account_token: Some(false),
+        // The user of k6's own image.
+        security_context: Some(container::pod_security(12_345, 12_345)),
+        restart_policy: Some("Never".to_owned()),
+        containers: vec![Container {
+            name: "k6".to_owned(),
+            image: Some(config.image.to_string()),
+            image_pull_policy: Some("IfNotPresent".to_owned()),
+            args: Some(["run", "/test/script.js"].map(str::to_owned).to_vec()),
+            env: Some(vec![
+                token(),
+                // On by default, and it phones home.
+                container::variable("K6_NO_USAGE_REPORT", "true"),
+                container::variable("HOME", "/tmp"),
+            ]),
+            resources: Some(container::resources(&config.resources, 0)),
+            volume_mounts: Some(vec![
+                container::mount("test", "/test"),
+                container::mount("tmp", "/tmp"),
+            ]),
+            security_context: Some(container::security()),
+            ..Default::default()
+        }],
+        volumes: Some(vec![
+            Volume {
+                name: "test".to_owned(),
+                config_map: Some(ConfigMapVolumeSource {
+                    name: CONFIG.to_owned(),
+                    ..Default::default()
+                }),
+                ..Default::default()
+            },
+            container::scratch("tmp", "64Mi"),
+        ]),
+        ..Default::default()
+    }
+}
+
+/// The token of the person for whom the test speaks. It is not of the inventory: tokens live for minutes, and whoever
+/// starts a test brings one and takes it away again.
+fn token() -> EnvVar {
+    EnvVar {
+        name: "MEMORY_TOKEN".to_owned(),
+        value_from: Some(EnvVarSource {
+            secret_key_ref: Some(SecretKeySelector {
+                name: LOAD_TEST_TOKEN.to_owned(),
+                key: "token".to_owned(),
+                optional: Some(true),
+            }),
+            ..Default::default()
+        }),
+        ..Default::default()
+    }
+}

@@ -1,0 +1,107 @@
+//! The migration goes on by steps that a reader sees whole, and going back takes exactly them away.
+
+use insta::assert_snapshot;
+use phoenix::config::{Phase, check};
+use phoenix::platform;
+use phoenix_cli::output::Paint;
+use phoenix_cli::show::{Detail, text};
+use phoenix_graph::{Graph, compare};
+use serde_json::json;
+
+use crate::support::keys;
+
+/// Prod in a phase; `None` once the migration is over.
+fn prod(phase: Option<Phase>) -> Graph {
+    let mut keys = keys("prod");
+    match phase {
+        Some(phase) => keys.insert("phoenix:migration".to_owned(), json!({"phase": phase.as_str()})),
+        None => keys.remove("phoenix:migration"),
+    };
+    platform::build(&check(&keys).unwrap())
+}
+
+fn difference(before: &Graph, after: &Graph) -> String {
+    let changes = compare(before, after).changes;
+    text(&changes, Detail::Headings, Paint::PLAIN)
+}
+
+#[test]
+fn each_step_is_a_difference_that_its_snapshot_shows() {
+    let mut told = Vec::new();
+    for pair in Phase::ALL.windows(2) {
+        let (from, to) = (pair[0], pair[1]);
+        let step = difference(&prod(Some(from)), &prod(Some(to)));
+        assert!(
+            step.lines().count() > 4,
+            "{from:?} to {to:?} switches nothing: {step}"
+        );
+        told.push(format!("# from {} to {}\n{step}", from.as_str(), to.as_str()));
+    }
+    told.push(format!(
+        "# from optimized to no migration\n{}",
+        difference(&prod(Some(Phase::Optimized)), &prod(None))
+    ));
+    assert_snapshot!(told.join("\n"));
+}
+
+#[test]
+fn stepping_back_restores_the_former_graph_and_loses_no_data() {
+    for pair in Phase::ALL.windows(2) {
+        let (before, after) = (prod(Some(pair[0])), prod(Some(pair[1])));
+        let back = prod(Some(pair[0]));
+        assert_ne!(before.yaml(), after.yaml());
+        assert_eq!(before.yaml(), back.yaml());
+        for (from, to) in [(&before, &after), (&after, &back)] {
+            let losses = compare(from, to).losses();
+            let data: Vec<_> = losses.into_iter().filter(|loss| loss.data.is_some()).collect();
+            assert_eq!(data, Vec::new(), "{pair:?}");
+        }
+    }
+}
+
+#[test]
+fn what_keeps_memories_is_restarted_by_no_phase() {
+    let pods = |graph: &Graph| -> Vec<_> {
+        let stores = graph.objects().filter(|object| {
+            ["Deployment", "StatefulSet"].contains(&object.id.kind.as_str())
+                && ["openmemory", "qdrant"].contains(&object.component.as_str())
+        });
+        stores
+            .map(|object| (object.id.to_string(), object.body().clone()))
+            .collect()
+    };
+    let first = pods(&prod(Some(Phase::Parallel)));
+    assert_eq!(first.len(), 2);
+    for phase in Phase::ALL {
+        assert_eq!(pods(&prod(Some(phase))), first, "{phase:?}");
+    }
+}
+
+#[test]
+fn what_a_later_phase_switches_on_is_checked_before_its_day() {
+    let mut keys = keys("prod");
+    keys.insert("phoenix:migration".to_owned(), json!({"phase": "parallel"}));
+    keys.get_mut("phoenix:openmemory").unwrap()["autoscaling"]["maxReplicas"] = json!(90);
+    keys.remove("phoenix:trust");
+    let told = check(&keys).unwrap_err().to_string();
+    for expected in [
+        "phoenix:namespace.quota.limitsCpu leaves no room",
+        "phoenix:mesh.gateway lets people in, but nothing asks them who they are",
+    ] {
+        assert!(told.contains(expected), "{told}");
+    }
+}
+
+#[test]
+fn a_step_is_one_phase_forth_or_back() {
+    use Phase::{Active, Enhanced, Optimized, Parallel};
+    for (from, to, is_step) in [
+        (Parallel, Enhanced, true),
+        (Enhanced, Parallel, true),
+        (Active, Active, true),
+        (Parallel, Active, false),
+        (Optimized, Enhanced, false),
+    ] {
+        assert_eq!(from.is_next_to(to), is_step, "{from:?} to {to:?}");
+    }
+}
