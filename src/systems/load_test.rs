@@ -57,7 +57,7 @@ struct Plan {
 #[serde(rename_all = "camelCase")]
 struct Options {
     scenarios: BTreeMap<&'static str, Scenario>,
-    thresholds: BTreeMap<&'static str, Vec<Threshold>>,
+    thresholds: BTreeMap<&'static str, Vec<Bound>>,
     summary_trend_stats: [&'static str; 5],
     user_agent: &'static str,
 }
@@ -73,8 +73,7 @@ struct Scenario {
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-#[expect(clippy::struct_field_names, reason = "k6 calls it so")]
-struct Threshold {
+struct Bound {
     threshold: String,
     /// Ends the test, so that a platform that is going down is left alone.
     abort_on_fail: bool,
@@ -83,7 +82,7 @@ struct Threshold {
 }
 
 fn plan(config: &config::LoadTest, tiers: &Tiers, demands_token: bool) -> Plan {
-    let judged = |threshold: String| Threshold {
+    let judged = |threshold: String| Bound {
         threshold,
         abort_on_fail: false,
         delay_abort_eval: None,
@@ -116,7 +115,7 @@ fn plan(config: &config::LoadTest, tiers: &Tiers, demands_token: bool) -> Plan {
                     "http_req_failed",
                     vec![
                         judged(format!("rate<{MAY_FAIL}")),
-                        Threshold {
+                        Bound {
                             threshold: "rate<0.1".to_owned(),
                             abort_on_fail: true,
                             // A few requests at the start say nothing of a rate.
