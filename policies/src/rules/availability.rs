@@ -163,7 +163,7 @@ fn budget(subject: &Subject<'_>, judging: &mut Judging<'_>) {
     match guarded {
         Answer::Yes => {}
         Answer::No if judging.world.is_complete() => {
-            judging.fail("", "no PodDisruptionBudget selects its pods")
+            judging.fail("", "no PodDisruptionBudget selects its pods");
         }
         Answer::No | Answer::Unknown => judging.unknown("whether a PodDisruptionBudget selects its pods"),
     }

@@ -545,7 +545,7 @@ mod tests {
     #[test]
     fn scalars_mean_what_kubectl_takes_them_for() {
         assert_eq!(
-            one("[yes, No, on, 010, 0x1F, 1_000, -3, 1.5, 1e3, ~, 1.2.3, 0.0.0.0/0, \"yes\", 08, .inf, -]"),
+            one("[yes, No, on, 010, 0x1F, 1_000, -3, 1.5, 1e3, ~, 1.2.3, 0.0.0.0/0, \"yes\", 08, .inf, -x]"),
             json!([
                 true,
                 false,
