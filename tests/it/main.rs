@@ -22,6 +22,7 @@ mod generated;
 mod generators;
 mod invariants;
 mod mutations;
+mod policies;
 mod promises;
 mod registration;
 mod rotation;

@@ -1,7 +1,8 @@
 //! Reads manifests that anybody wrote, as `kubectl` does: several documents, lists, anchors, YAML 1.1.
 //!
 //! The reader of [`crate::yaml`] is strict, because stack files are ours. This one takes what the API server would be
-//! sent: `yes` is true, `010` is eight, an alias is what its anchor says, the last of two equal keys is refused. It
+//! sent: `yes` is true, `010` is eight, an alias is what its anchor says, the second of two equal keys is refused. Only
+//! `y` and `n`, which YAML 1.1 takes for yes and no, are texts, as those who write them mean them. It
 //! promises to end soon on any input: no more than [`DEEPEST`] levels, and no more values than [`MOST_ALIASED`] from
 //! aliases. Lines are only worked out for the files that something was found in.
 
@@ -473,10 +474,10 @@ fn resolve(text: &str, style: ScalarStyle, tag: Option<&Tag>) -> Value {
     }
     match text {
         "" | "~" | "null" | "Null" | "NULL" => return Value::Null,
-        "true" | "True" | "TRUE" | "yes" | "Yes" | "YES" | "on" | "On" | "ON" | "y" | "Y" => {
+        "true" | "True" | "TRUE" | "yes" | "Yes" | "YES" | "on" | "On" | "ON" => {
             return Value::Bool(true);
         }
-        "false" | "False" | "FALSE" | "no" | "No" | "NO" | "off" | "Off" | "OFF" | "n" | "N" => {
+        "false" | "False" | "FALSE" | "no" | "No" | "NO" | "off" | "Off" | "OFF" => {
             return Value::Bool(false);
         }
         _ => {}
@@ -560,9 +561,9 @@ mod tests {
                 "1.2.3",
                 "0.0.0.0/0",
                 "yes",
-                8.0,
+                "08",
                 ".inf",
-                "-"
+                "-x"
             ])
         );
     }
