@@ -21,8 +21,11 @@ pub struct Judged {
     /// How it was judged.
     pub settings: Settings,
     /// The place of a finding: subject and path → file and line.
-    pub places: Box<dyn Fn(&Id, &str) -> Option<Place>>,
+    pub places: Places,
 }
+
+/// Tells the place of a path within a subject.
+pub type Places = Box<dyn Fn(&Id, &str) -> Option<Place>>;
 
 /// A place in a file.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -452,12 +452,10 @@ fn our_verdicts_are_those_of_others_or_it_is_said_why_not() {
         let reason = ABOUT_SOMETHING_ELSE
             .iter()
             .find(|(file, _)| case.file.contains(file));
-        if let Some((file, _)) = reason {
-            if says != case.bad {
-                tally.excluded += 1;
-                *used.entry(*file).or_insert(0) += 1;
-                continue;
-            }
+        if let Some((file, _)) = reason.filter(|_| says != case.bad) {
+            tally.excluded += 1;
+            *used.entry(*file).or_insert(0) += 1;
+            continue;
         }
         match (says, case.bad) {
             (true, true) => tally.right_failures += 1,

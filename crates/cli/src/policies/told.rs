@@ -71,7 +71,7 @@ pub fn text(judged: &Judged, paint: Paint) -> String {
         );
         for failure in failed.into_iter().chain(waived) {
             let subject = &report.subjects[failure.subject];
-            let waiver = failure
+            let excuse = failure
                 .waived
                 .and_then(|index| judged.settings.waivers.get(index))
                 .map(|waiver| {
@@ -81,7 +81,7 @@ pub fn text(judged: &Judged, paint: Paint) -> String {
                     )
                 })
                 .unwrap_or_default();
-            let _ = writeln!(text, "  {subject}{waiver}");
+            let _ = writeln!(text, "  {subject}{excuse}");
             for finding in &failure.findings {
                 let place = (judged.places)(subject, &finding.path)
                     .map_or(String::new(), |place| format!("{place} "));
