@@ -31,20 +31,21 @@ pub const SERVERS: &[Kind] = &[
 
 /// A bare pod.
 pub const POD: Kind = Kind::core("Pod");
-/// A Deployment, of any API version that there was.
-pub const DEPLOYMENT: Kind = Kind::new(&["apps", "extensions"], "Deployment");
+/// A Deployment, of any API version that there was. Without a group, which is a common slip, it is judged all the same:
+/// the cluster would refuse it, and what else is wrong with it is still worth knowing.
+pub const DEPLOYMENT: Kind = Kind::new(&["apps", "extensions", ""], "Deployment");
 /// A `StatefulSet`.
-pub const STATEFUL_SET: Kind = Kind::new(&["apps"], "StatefulSet");
+pub const STATEFUL_SET: Kind = Kind::new(&["apps", ""], "StatefulSet");
 /// A `DaemonSet`, of any API version that there was.
-pub const DAEMON_SET: Kind = Kind::new(&["apps", "extensions"], "DaemonSet");
+pub const DAEMON_SET: Kind = Kind::new(&["apps", "extensions", ""], "DaemonSet");
 /// A `ReplicaSet`, of any API version that there was.
-pub const REPLICA_SET: Kind = Kind::new(&["apps", "extensions"], "ReplicaSet");
+pub const REPLICA_SET: Kind = Kind::new(&["apps", "extensions", ""], "ReplicaSet");
 /// What came before `ReplicaSet`s.
 pub const REPLICATION_CONTROLLER: Kind = Kind::core("ReplicationController");
 /// A Job.
-pub const JOB: Kind = Kind::new(&["batch"], "Job");
+pub const JOB: Kind = Kind::new(&["batch", ""], "Job");
 /// A `CronJob`.
-pub const CRON_JOB: Kind = Kind::new(&["batch"], "CronJob");
+pub const CRON_JOB: Kind = Kind::new(&["batch", ""], "CronJob");
 /// A template for others to use.
 pub const POD_TEMPLATE: Kind = Kind::core("PodTemplate");
 

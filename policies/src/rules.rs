@@ -67,7 +67,8 @@ pub const RULES: &[&Rule] = &[
     &rbac::RBAC_NO_WILDCARDS,
     &rbac::RBAC_NO_SECRET_READ,
     &rbac::RBAC_NO_ESCALATION_VERBS,
-    &rbac::RBAC_NO_EXEC_OR_POD_CREATE,
+    &rbac::RBAC_NO_POD_EXEC,
+    &rbac::RBAC_NO_POD_CREATE,
     &rbac::RBAC_NO_CONTROL_PLANE_VERBS,
     &rbac::RBAC_NO_BROAD_SUBJECTS,
     // The network.

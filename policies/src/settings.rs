@@ -221,6 +221,14 @@ impl Settings {
         self.enforcement.insert(rule.id, enforcement);
     }
 
+    /// Lays other settings over these: what they say wins, their waivers are added.
+    pub fn overlay(&mut self, other: &Self) {
+        self.all = other.all.or(self.all);
+        self.enforcement.extend(other.enforcement.clone());
+        self.values.extend(other.values.clone());
+        self.waivers.extend(other.waivers.iter().cloned());
+    }
+
     /// Assumes this.
     ///
     /// A value of another type than the setting's is a bug, hence a panic.

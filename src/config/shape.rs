@@ -55,6 +55,9 @@ struct Shape {
 
 impl Shape {
     fn value(&mut self, schema: &Value, value: &Value, path: &str) {
+        if is_free(schema) {
+            return;
+        }
         let outer = std::mem::replace(&mut self.meaning, meaning(schema));
         let schema = resolve(schema);
         let choices = choices(schema);
@@ -138,7 +141,7 @@ impl Shape {
         // A mapping whose keys are the writer's own, such as labels, says what each value must be.
         let free = schema
             .get("additionalProperties")
-            .filter(|schema| schema.is_object());
+            .filter(|schema| schema.is_object() || is_free(schema));
         for (name, value) in fields {
             match known.get(name).or(free) {
                 Some(field_schema) => self.value(field_schema, value, &join(path, name)),
@@ -269,6 +272,11 @@ fn fill(schema: &Value, value: Option<&Value>, filling: Filling) -> Value {
         _ if types.contains(&"object") => filled(schema, &Map::new(), filling),
         _ => example(schema, filling),
     }
+}
+
+/// Whether a schema takes anything, because somebody else reads what stands there.
+fn is_free(schema: &Value) -> bool {
+    *schema == Value::Bool(true)
 }
 
 /// A mapping with its known keys, and with those that it must have.

@@ -7,7 +7,7 @@ use phoenix::registration::{PROVIDER_VERSION, PULUMI_VERSIONS};
 
 use crate::support::{STACKS, root, stack};
 
-fn is_as_generated(path: &str, generated: &str) {
+pub fn is_as_generated(path: &str, generated: &str) {
     let path = root().join(path);
     if std::env::var_os("PHOENIX_WRITE_GENERATED").is_some() {
         std::fs::write(&path, generated).unwrap();
@@ -59,6 +59,11 @@ fn the_page_of_the_connections_is_as_generated() {
         "docs/connections.md",
         &phoenix_cli::docs::connections::markdown(&stacks),
     );
+}
+
+#[test]
+fn the_catalogue_of_the_policies_is_as_generated() {
+    is_as_generated("policies/README.md", &phoenix_cli::docs::policies::markdown());
 }
 
 #[test]

@@ -28,6 +28,7 @@ mod invariants;
 mod load_test;
 mod migration;
 mod mutations;
+mod policies;
 mod promises;
 mod registration;
 mod rotation;

@@ -2,6 +2,7 @@
 //! below.
 
 pub mod connections;
+pub mod policies;
 pub mod secrets;
 
 use std::fmt::Write as _;

@@ -29,6 +29,7 @@ pub mod git;
 pub mod manifests;
 pub mod mistake;
 pub mod output;
+pub mod policies;
 pub mod sandbox;
 pub mod secrets;
 pub mod show;
@@ -73,6 +74,7 @@ enum Verb {
     Render(render::Arguments),
     Diff(diff::Arguments),
     Explain(commands::explain::Arguments),
+    Check(commands::check::Arguments),
     Doctor(commands::doctor::Arguments),
     #[command(subcommand)]
     Secrets(commands::secrets::Command),
@@ -125,6 +127,7 @@ fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
         Verb::Render(arguments) => render::run(&arguments, &checkout()?),
         Verb::Diff(arguments) => diff::run(&arguments, &checkout()?, paint),
         Verb::Explain(arguments) => commands::explain::run(&arguments, &checkout()?, paint),
+        Verb::Check(arguments) => commands::check::run(&arguments, checkout, paint),
         Verb::Doctor(arguments) => commands::doctor::run(&arguments, &checkout()?, paint),
         Verb::Secrets(command) => commands::secrets::run(&command, &checkout()?, paint),
         Verb::Schema(arguments) => schema::run(&arguments),

@@ -9,8 +9,8 @@ use crate::rules::pod;
 use crate::selector::{Answer, selects};
 use crate::settings::{Default, Setting};
 
-const BUDGET: Kind = Kind::new(&["policy"], "PodDisruptionBudget");
-const AUTOSCALER: Kind = Kind::new(&["autoscaling"], "HorizontalPodAutoscaler");
+const BUDGET: Kind = Kind::new(&["policy", ""], "PodDisruptionBudget");
+const AUTOSCALER: Kind = Kind::new(&["autoscaling", ""], "HorizontalPodAutoscaler");
 
 /// What scales a workload, as its spec.
 fn autoscaler<'a>(subject: &Subject<'_>, judging: &Judging<'a>) -> Option<Node<'a>> {
@@ -82,7 +82,7 @@ pub static REPLICAS_MINIMUM: Rule = Rule {
 pub static DISRUPTION_BUDGET_SET: Rule = Rule {
     id: "disruption-budget-set",
     title: "Every replicated workload keeps pods while nodes are emptied, and lets them be emptied",
-    meaning: "Judges Deployments and StatefulSets with more than one replica, and PodDisruptionBudgets. A workload fails where no budget of its namespace selects its pods. A budget fails where it lets no pod go at all (`maxUnavailable` 0 or 0%, `minAvailable` 100%) or names neither.",
+    meaning: "Judges Deployments and StatefulSets with more than one replica, and PodDisruptionBudgets. A workload fails where no budget of its namespace selects its pods, or one keeps as many as there are. A budget fails where it lets no pod go at all (`maxUnavailable` 0 or 0%, `minAvailable` 100%) or names neither.",
     why: "Without a budget an upgrade of the cluster may stop all pods at once; with one that lets none go it cannot go on.",
     remedy: "Add a PodDisruptionBudget with `maxUnavailable: 1`.",
     kinds: &[DEPLOYMENT, STATEFUL_SET, BUDGET],
@@ -91,7 +91,7 @@ pub static DISRUPTION_BUDGET_SET: Rule = Rule {
     enforcement: Enforcement::Mandatory,
     options: &[],
     evidence: &[Redundancy, EmergencyMode],
-    limits: &["`minAvailable` as a number is not compared with the number of replicas"],
+    limits: &["percentages are not compared with the number of replicas"],
     good: "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: a, namespace: a}\nspec: {replicas: 2, template: {metadata: {labels: {app: a}}, spec: {containers: [{name: app}]}}}\n---\napiVersion: policy/v1\nkind: PodDisruptionBudget\nmetadata: {name: a, namespace: a}\nspec: {maxUnavailable: 1, selector: {matchLabels: {app: a}}}\n",
     bad: "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: a, namespace: a}\nspec: {replicas: 2, template: {metadata: {labels: {app: a}}, spec: {containers: [{name: app}]}}}\n---\napiVersion: policy/v1\nkind: PodDisruptionBudget\nmetadata: {name: a, namespace: a}\nspec: {maxUnavailable: 1, selector: {matchLabels: {app: b}}}\n",
     check: budget,
@@ -134,14 +134,33 @@ fn budget(subject: &Subject<'_>, judging: &mut Judging<'_>) {
     }
     let Some(pod) = pod(subject, judging) else { return };
     let labels = pod.metadata().map("labels");
-    let guards = judging.world.within(BUDGET, subject.namespace()).map(|budget| {
-        match Node::new(budget.body(), "").field("spec.selector") {
+    let mut guarded = Answer::No;
+    for budget in judging.world.within(BUDGET, subject.namespace()) {
+        let body = Node::new(budget.body(), "");
+        let selected = match body.field("spec.selector") {
             Read::Known(selector) => selects(Node::new(selector, ""), labels),
             Read::Absent => Answer::No,
             Read::Unknown => Answer::Unknown,
+        };
+        guarded = Answer::any([guarded, selected]);
+        let stay = body
+            .field("spec.minAvailable")
+            .known()
+            .and_then(serde_json::Value::as_i64);
+        if let (Answer::Yes, Some(stay), Read::Known(replicas)) =
+            (selected, stay, fewest_replicas(subject, judging))
+            && stay >= replicas
+        {
+            judging.fail(
+                "spec.replicas",
+                format!(
+                    "{} keeps {stay} of its {replicas} pods, so no node can be emptied",
+                    budget.id
+                ),
+            );
         }
-    });
-    match Answer::any(guards) {
+    }
+    match guarded {
         Answer::Yes => {}
         Answer::No if judging.world.is_complete() => {
             judging.fail("", "no PodDisruptionBudget selects its pods");

@@ -245,7 +245,7 @@ fn line_credential(line: &str) -> Option<&'static str> {
     {
         return Some(form);
     }
-    if line.contains("-----BEGIN ") && line.contains("PRIVATE KEY-----") {
+    if line.contains("-BEGIN ") && line.contains("PRIVATE KEY-") {
         return Some("a private key");
     }
     let end = line.find(['=', ':'])?;
@@ -287,7 +287,7 @@ fn known_form(value: &str) -> Option<&'static str> {
         text.bytes()
             .all(|byte| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte))
     };
-    if value.contains("-----BEGIN ") && value.contains("PRIVATE KEY-----") {
+    if value.contains("-BEGIN ") && value.contains("PRIVATE KEY-") {
         return Some("a private key");
     }
     let token = |(prefix, length): &(&str, usize)| {
@@ -346,6 +346,23 @@ fn is_named_like_one(name: &str) -> bool {
         "privatekey",
         "secretkey",
     ];
+    // What such a key opens.
+    const KEYS: [&str; 14] = [
+        "api",
+        "private",
+        "access",
+        "encryption",
+        "signing",
+        "auth",
+        "account",
+        "storage",
+        "master",
+        "shared",
+        "subscription",
+        "batch",
+        "cli",
+        "ssh",
+    ];
     // What stands behind such a word makes of it something about a credential.
     const ABOUT: [&str; 34] = [
         "file",
@@ -389,13 +406,7 @@ fn is_named_like_one(name: &str) -> bool {
         return false;
     }
     let pair = |first: &str, second: &str| words.windows(2).any(|pair| pair[0] == first && pair[1] == second);
-    words.iter().any(|word| CERTAIN.contains(&word.as_str()))
-        || pair("api", "key")
-        || pair("private", "key")
-        || pair("access", "key")
-        || pair("encryption", "key")
-        || pair("signing", "key")
-        || pair("auth", "key")
+    words.iter().any(|word| CERTAIN.contains(&word.as_str())) || KEYS.iter().any(|of| pair(of, "key"))
 }
 
 /// The words of `DB_PASSWORD`, `dbPassword` and `db-password`, in small letters.
@@ -430,7 +441,7 @@ fn could_be_one(value: &str) -> bool {
     let plain = ["true", "false", "null", "none", "nil", "yes", "no", "on", "off"]
         .iter()
         .any(|word| value.eq_ignore_ascii_case(word));
-    let masked = value.bytes().all(|byte| b"*x.X-".contains(&byte));
+    let masked = value.bytes().all(|byte| b"*.-".contains(&byte));
     let sentence = value.split_whitespace().count() > 2;
     let call = value.ends_with(')') || value.ends_with('{') || value.ends_with('(');
     let small_number = value.len() < 5 && value.parse::<f64>().is_ok();

@@ -4,7 +4,7 @@ use crate::control::Control::{
     AccessArchitecture, AccessControl, Boundary, ConfigurationStandards, Integrity, MaliciousSoftware,
     RiskManagement, UnauthorisedSoftware,
 };
-use crate::pod::{Role, WORKLOADS};
+use crate::pod::WORKLOADS;
 use crate::read::{Node, Read};
 use crate::rule::{Enforcement, Level, Rule, Severity};
 use crate::rules::privileges::is_windows;
@@ -388,10 +388,6 @@ pub static NO_PROBE_HOST_OVERRIDE: Rule = Rule {
             "lifecycle.preStop",
         ];
         for container in containers(subject, judging) {
-            // Kubernetes allows these to no ephemeral container.
-            if container.role == Role::Ephemeral {
-                continue;
-            }
             for place in PLACES {
                 for action in ["httpGet", "tcpSocket"] {
                     let field = format!("{place}.{action}.host");

@@ -105,23 +105,24 @@ const PODS: &[Power] = &[
         any_object: false,
         words: "put containers into running pods",
     },
-    Power {
-        groups: &["", "apps", "batch", "extensions"],
-        resources: &[
-            "pods",
-            "deployments",
-            "statefulsets",
-            "daemonsets",
-            "replicasets",
-            "replicationcontrollers",
-            "jobs",
-            "cronjobs",
-        ],
-        verbs: &["create"],
-        any_object: false,
-        words: "create pods, and with them use every secret and account of the namespace",
-    },
 ];
+
+const NEW_PODS: &[Power] = &[Power {
+    groups: &["", "apps", "batch", "extensions"],
+    resources: &[
+        "pods",
+        "deployments",
+        "statefulsets",
+        "daemonsets",
+        "replicasets",
+        "replicationcontrollers",
+        "jobs",
+        "cronjobs",
+    ],
+    verbs: &["create"],
+    any_object: false,
+    words: "create pods, and with them use every secret and account of the namespace",
+}];
 
 const CONTROL_PLANE: &[Power] = &[
     Power {
@@ -197,7 +198,7 @@ const CONTROL_PLANE: &[Power] = &[
 pub static RBAC_NO_CLUSTER_ADMIN: Rule = Rule {
     id: "rbac-no-cluster-admin",
     title: "Nobody is given every right",
-    meaning: "Judges bindings. Fails where one names the ClusterRole `cluster-admin`, or a role that was given and allows every verb on every resource of every API group. A binding to a role that was not given, and is none of Kubernetes' own, is unknown.",
+    meaning: "Judges bindings. Fails where one names the ClusterRole `cluster-admin`, or a role that was given and allows every verb (`*`, or all of the ordinary ones) on every resource of every API group. A binding to a role that was not given, and is none of Kubernetes' own, is unknown.",
     why: "Whoever holds such a binding, or a token of its account, owns the cluster.",
     remedy: "Bind a role that names what is needed.",
     kinds: BINDINGS,
@@ -302,12 +303,12 @@ pub static RBAC_NO_ESCALATION_VERBS: Rule = Rule {
 };
 
 /// Ways into pods.
-pub static RBAC_NO_EXEC_OR_POD_CREATE: Rule = Rule {
-    id: "rbac-no-exec-or-pod-create",
-    title: "Nobody can get into pods or start them by hand",
-    meaning: "Judges roles and bindings. Fails where exec, attach or port-forward on pods is allowed (create, or get, by which a websocket asks), changing ephemeral containers, or creating pods or what makes them.",
-    why: "Who gets into a pod has its data and its identity; who creates one chooses both.",
-    remedy: "Leave starting pods to the deployment, and keep exec for an emergency's role that is bound for an hour.",
+pub static RBAC_NO_POD_EXEC: Rule = Rule {
+    id: "rbac-no-pod-exec",
+    title: "Nobody can get into running pods",
+    meaning: "Judges roles and bindings. Fails where exec, attach or port-forward on pods is allowed (create, or get, by which a websocket asks), or changing ephemeral containers.",
+    why: "Who gets into a pod has its data, its identity and its network.",
+    remedy: "Remove the rule. For an emergency, keep a role that is bound for an hour, by two people.",
     kinds: ALL,
     level: Level::Stack,
     severity: Severity::High,
@@ -318,6 +319,25 @@ pub static RBAC_NO_EXEC_OR_POD_CREATE: Rule = Rule {
     good: "apiVersion: rbac.authorization.k8s.io/v1\nkind: Role\nmetadata: {name: a}\nrules: [{apiGroups: [\"\"], resources: [pods], verbs: [get]}]\n",
     bad: "apiVersion: rbac.authorization.k8s.io/v1\nkind: Role\nmetadata: {name: a}\nrules: [{apiGroups: [\"\"], resources: [pods/exec], verbs: [create]}]\n",
     check: |subject, judging| judge(subject, judging, PODS, &["cluster-admin", "admin", "edit"]),
+};
+
+/// Ways to pods of one's own.
+pub static RBAC_NO_POD_CREATE: Rule = Rule {
+    id: "rbac-no-pod-create",
+    title: "Nobody starts pods by hand",
+    meaning: "Judges roles and bindings. Fails where creating pods is allowed, or creating what makes them: Deployments, StatefulSets, DaemonSets, ReplicaSets, ReplicationControllers, Jobs, CronJobs.",
+    why: "Who creates a pod chooses its account, its secrets and its volumes, and so has all of the namespace.",
+    remedy: "Leave starting pods to the deployment. What has to start Jobs gets a namespace of its own, with a waiver.",
+    kinds: ALL,
+    level: Level::Stack,
+    severity: Severity::High,
+    enforcement: Enforcement::Mandatory,
+    options: &[],
+    evidence: &[LeastPrivilege, AccessAuthorisation, AccessControl],
+    limits: &["custom resources that make pods are not known"],
+    good: "apiVersion: rbac.authorization.k8s.io/v1\nkind: Role\nmetadata: {name: a}\nrules: [{apiGroups: [apps], resources: [deployments], verbs: [get]}]\n",
+    bad: "apiVersion: rbac.authorization.k8s.io/v1\nkind: Role\nmetadata: {name: a}\nrules: [{apiGroups: [apps], resources: [deployments], verbs: [create]}]\n",
+    check: |subject, judging| judge(subject, judging, NEW_PODS, &["cluster-admin", "admin", "edit"]),
 };
 
 /// Ways around the guards.
@@ -393,8 +413,14 @@ pub static RBAC_NO_BROAD_SUBJECTS: Rule = Rule {
     },
 };
 
+/// Roles that the API server makes, and sets right whenever somebody changes them.
+const BUILT_IN: [&str; 4] = ["cluster-admin", "admin", "edit", "view"];
+
 /// Whether the cluster makes this object for itself.
 fn is_own(object: &Object) -> bool {
+    if object.id.kind == CLUSTER_ROLE.name && BUILT_IN.contains(&object.id.name.as_str()) {
+        return true;
+    }
     let labelled = Node::new(object.body(), "").entry("metadata.labels", "kubernetes.io/bootstrapping");
     object.id.name.starts_with("system:") || labelled == Read::Known("rbac-defaults")
 }
@@ -497,10 +523,25 @@ fn gives(rule: Node<'_>, power: &Power) -> Answer {
         given == asked || given == "*"
     })
     .and(holds(rule, "resources", power.resources, resource))
-    .and(holds(rule, "verbs", power.verbs, |asked, given| {
-        given == asked || given == "*"
-    }))
+    .and(verbs(rule, power.verbs))
     .and(names)
+}
+
+/// Whether a rule has one of these verbs; `*` is asked for by having all of the ordinary ones, too.
+fn verbs(rule: Node<'_>, asked: &[&str]) -> Answer {
+    let holds = |asked: &[&str]| {
+        holds(rule, "verbs", asked, |asked, given| {
+            given == asked || given == "*"
+        })
+    };
+    if asked == ["*"] {
+        let ordinary = ["get", "list", "watch", "create", "update", "patch", "delete"];
+        let all = ordinary
+            .iter()
+            .fold(Answer::Yes, |so_far, verb| so_far.and(holds(&[verb])));
+        return Answer::any([holds(asked), all]);
+    }
+    holds(asked)
 }
 
 fn holds(rule: Node<'_>, field: &str, asked: &[&str], is: impl Fn(&str, &str) -> bool) -> Answer {

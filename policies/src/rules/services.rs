@@ -14,8 +14,8 @@ pub(super) const SERVICE: Kind = Kind::core("Service");
 const INGRESS: Kind = Kind::new(&["networking.k8s.io", "extensions"], "Ingress");
 const GATEWAY_API: Kind = Kind::new(&["gateway.networking.k8s.io"], "Gateway");
 const ISTIO: &[&str] = &["networking.istio.io"];
-const BUDGET: Kind = Kind::new(&["policy"], "PodDisruptionBudget");
-const AUTOSCALER: Kind = Kind::new(&["autoscaling"], "HorizontalPodAutoscaler");
+const BUDGET: Kind = Kind::new(&["policy", ""], "PodDisruptionBudget");
+const AUTOSCALER: Kind = Kind::new(&["autoscaling", ""], "HorizontalPodAutoscaler");
 
 /// `NodePort`, external addresses, external names.
 pub static SERVICE_EXPOSURE_RESTRICTED: Rule = Rule {

@@ -1,4 +1,4 @@
-//! `phoenix explain`: what is this key, or this object?
+//! `phoenix explain`: what is this key, this object, this rule or this control?
 
 use std::fmt::Write as _;
 use std::sync::LazyLock;
@@ -6,39 +6,48 @@ use std::sync::LazyLock;
 use anyhow::Result;
 use clap::builder::{PossibleValue, StringValueParser, TypedValueParser};
 use phoenix_graph::yaml;
+use phoenix_policies::{Control, RULES, Rule};
 use serde_json::{Value, json};
 
 use crate::checkout::Checkout;
+use crate::docs::policies::{kinds, rules_of};
 use crate::exit::Exit;
 use crate::explain::key::{self, Key, Named, Setting};
 use crate::explain::object::{Explained, Neighbour};
 use crate::explain::probe::Effect;
 use crate::explain::{Explanation, Subjects};
 use crate::output::{self, Format, Paint, count, data, table};
+use crate::policies::told::control_as_json;
 
-/// Explain a key of the configuration, or an object that a stack declares.
+/// Explain a key of the configuration, an object that a stack declares, a rule of the policies or a control.
 ///
 /// A key is told with its meaning, type, default and bounds, with the stacks that set it, and with what another value
 /// would change in the objects; that is found by trying one. An object is told with its system, the stacks that declare
-/// it, what it refers to and who refers to it, the connections it takes part in, and the keys that change it. It needs the
-/// repository only.
+/// it, what it refers to and who refers to it, the connections it takes part in, and the keys that change it. A
+/// rule is told with what it means, what passes and what fails; a control with the rules that give evidence for it. It needs
+/// the repository only.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  cargo phoenix explain qdrant.replicas\n  cargo phoenix explain StatefulSet/sophia-memory/qdrant\n  \
-                  cargo phoenix explain svc/qdrant-service --format json"
+                  cargo phoenix explain svc/qdrant-service --format json\n  cargo phoenix explain mesh-mtls-strict\n  cargo phoenix explain \
+                  'HIPAA 164.312(e)(1)'"
 )]
 pub struct Arguments {
     /// A key such as `qdrant.replicas`, or an object such as `StatefulSet/sophia-memory/qdrant`, `StatefulSet/qdrant` or
-    /// `sophia-memory/qdrant`; the words of a heading, `StatefulSet sophia-memory/qdrant`, are understood too.
-    #[arg(required = true, num_args = 1..=2, value_name = "KEY|OBJECT", value_parser = Subject, hide_possible_values = true)]
+    /// `sophia-memory/qdrant`; the words of a heading, `StatefulSet sophia-memory/qdrant`, are understood too. Or a rule such as `mesh-mtls-strict`, or a control such as
+    /// `CC6.1` or `164.312(e)(1)`.
+    #[arg(required = true, num_args = 1..=2, value_name = "KEY|OBJECT|RULE|CONTROL", value_parser = Subject, hide_possible_values = true)]
     subject: Vec<String>,
     /// For people or for machines.
     #[arg(long, value_enum, default_value_t)]
     format: Format,
 }
 
-/// The keys, which a parser has to hold for as long as the program runs.
-static KEYS: LazyLock<Vec<String>> = LazyLock::new(key::all);
+/// The keys and the rules, which a parser has to hold for as long as the program runs.
+static KEYS: LazyLock<Vec<String>> = LazyLock::new(|| {
+    let rules = RULES.iter().map(|rule| rule.id.to_owned());
+    key::all().into_iter().chain(rules).collect()
+});
 
 /// Takes any word, and offers the keys to the completion of a shell.
 #[derive(Clone, Debug)]
@@ -67,10 +76,86 @@ pub fn run(arguments: &Arguments, checkout: &Checkout, paint: Paint) -> Result<E
     match (arguments.format, &explanation) {
         (Format::Text, Explanation::Key(key)) => data(&key_text(key, paint))?,
         (Format::Text, Explanation::Object(object)) => data(&object_text(object, paint))?,
+        (Format::Text, Explanation::Rule(rule)) => data(&rule_text(rule, paint))?,
+        (Format::Text, Explanation::Control(control)) => data(&control_text(*control, paint))?,
+        (Format::Json, Explanation::Rule(rule)) => output::json(&json!({"rule": rule_json(rule)}))?,
+        (Format::Json, Explanation::Control(control)) => {
+            let rules: Vec<_> = rules_of(*control).map(|rule| rule.id).collect();
+            output::json(&json!({"control": control_as_json(*control), "rules": rules}))?;
+        }
         (Format::Json, Explanation::Key(key)) => output::json(&json!({"key": key}))?,
         (Format::Json, Explanation::Object(object)) => output::json(&json!({"object": object}))?,
     }
     Ok(Exit::Clean)
+}
+
+fn rule_text(rule: &Rule, paint: Paint) -> String {
+    let mut text = format!("{}\n  {}.\n", paint.bold(rule.id), rule.title);
+    let _ = writeln!(text, "\n  judges: {}", kinds(rule));
+    let _ = writeln!(
+        text,
+        "  severity: {}; by default: {}",
+        rule.severity.word(),
+        rule.enforcement.word()
+    );
+    section(&mut text, "what passes and what fails", rule.meaning, paint);
+    section(&mut text, "why", rule.why, paint);
+    section(&mut text, "how to repair it", rule.remedy, paint);
+    let evidence: Vec<_> = rule
+        .evidence
+        .iter()
+        .map(|control| vec![control.citation(), control.topic().to_owned()])
+        .collect();
+    section(&mut text, "evidence for", &table(&evidence), paint);
+    let options: Vec<_> = rule
+        .options
+        .iter()
+        .map(|option| {
+            vec![
+                option.name.to_owned(),
+                option.default.value().to_string(),
+                option.meaning.to_owned(),
+            ]
+        })
+        .collect();
+    section(&mut text, "options, with their defaults", &table(&options), paint);
+    section(&mut text, "what it does not see", &rule.limits.join("\n"), paint);
+    section(&mut text, "this passes", rule.good, paint);
+    section(&mut text, "this fails", rule.bad, paint);
+    text
+}
+
+fn rule_json(rule: &Rule) -> Value {
+    let option = |option: &&phoenix_policies::settings::Setting| json!({"name": option.name, "default": option.default.value(), "meaning": option.meaning});
+    json!({
+        "id": rule.id,
+        "title": rule.title,
+        "meaning": rule.meaning,
+        "why": rule.why,
+        "remedy": rule.remedy,
+        "kinds": rule.kinds.iter().map(|kind| kind.name).collect::<Vec<_>>(),
+        "severity": rule.severity.word(),
+        "enforcement": rule.enforcement.word(),
+        "evidence": rule.evidence.iter().copied().map(control_as_json).collect::<Vec<_>>(),
+        "options": rule.options.iter().map(option).collect::<Vec<_>>(),
+        "limits": rule.limits,
+        "passes": rule.good,
+        "fails": rule.bad,
+    })
+}
+
+fn control_text(control: Control, paint: Paint) -> String {
+    let mut text = format!("{}\n  {}\n", paint.bold(&control.citation()), control.topic());
+    let rules: Vec<_> = rules_of(control)
+        .map(|rule| vec![rule.id.to_owned(), rule.title.to_owned()])
+        .collect();
+    section(
+        &mut text,
+        "rules that give evidence for it",
+        &table(&rules),
+        paint,
+    );
+    text
 }
 
 fn key_text(key: &Key, paint: Paint) -> String {

@@ -2,6 +2,7 @@
 //!
 //! A verb asks the modules above this one for data and prints it; nothing here decides what is right or wrong.
 
+pub mod check;
 pub mod completions;
 pub mod diff;
 pub mod doctor;

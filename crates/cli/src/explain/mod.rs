@@ -1,4 +1,5 @@
-//! What a key of the configuration or an object of a stack is, said from what the program itself knows.
+//! What a key of the configuration, an object of a stack, a rule of the policies or a control is, said from what the
+//! program itself knows.
 //!
 //! Nothing here is written by hand for one key or one object: the words of a key are its schema's, what it changes and
 //! what is refused is found by [`probe`] (trying other values and building the graph again), and an object's neighbours
@@ -9,6 +10,8 @@ pub mod object;
 pub mod probe;
 
 use std::collections::BTreeMap;
+
+use phoenix_policies::{Control, RULES, Rule};
 
 use crate::checkout::Checkout;
 use crate::mistake::mistake;
@@ -42,6 +45,10 @@ pub enum Explanation {
     Key(Box<key::Key>),
     /// An object that a stack declares.
     Object(Box<object::Explained>),
+    /// A rule of the policies.
+    Rule(&'static Rule),
+    /// A control that rules give evidence for.
+    Control(Control),
 }
 
 impl Subjects {
@@ -66,6 +73,9 @@ impl Subjects {
     pub fn explain(&self, words: &[String]) -> anyhow::Result<Explanation> {
         let asked = words.join(" ");
         let asked = asked.trim();
+        if let Some(policy) = policy(asked) {
+            return Ok(policy);
+        }
         let looks_like_object = asked.contains(['/', ' ']);
         if !looks_like_object && let Some(key) = key::explain(asked, self) {
             return Ok(Explanation::Key(Box::new(key)));
@@ -99,6 +109,7 @@ impl Subjects {
         } else {
             let names = objects.iter().map(|id| (id.name.clone(), object::typed(id)));
             names
+                .chain(RULES.iter().map(|rule| (rule.id.to_owned(), rule.id.to_owned())))
                 .chain(keys.into_iter().map(|key| (key.to_lowercase(), key)))
                 .collect()
         };
@@ -116,10 +127,22 @@ impl Subjects {
                 .to_owned(),
         };
         mistake(
-            format!("{shown:?} is neither a key of the configuration nor an object of a stack"),
+            format!(
+                "{shown:?} is no key of the configuration, no object of a stack, no rule of the policies and no control"
+            ),
             hint,
         )
     }
+}
+
+/// The rule or the control of this name; a control may be written with its framework before it.
+fn policy(asked: &str) -> Option<Explanation> {
+    let id = ["SOC 2 ", "SOC2 ", "HIPAA "]
+        .iter()
+        .find_map(|framework| asked.strip_prefix(framework))
+        .unwrap_or(asked);
+    let rule = Rule::named(id).map(Explanation::Rule);
+    rule.or_else(|| Control::named(id).map(Explanation::Control))
 }
 
 /// How alike two words are. The last part of a path counts as much as the whole: `replica` is near `qdrant.replicas`.

@@ -1,5 +1,6 @@
 //! Conversations with the real command, each in a checkout of its own: what is typed, what is answered, how it ends.
 //!
+//! - `checking`: stacks and manifests, judged by the policies.
 //! - `comparing`: preview and diff, their bases and their exit codes.
 //! - `rendering`: manifests to stdout and into a folder.
 //! - `mistakes`: what a person is told who typed or wrote something wrong.
@@ -12,6 +13,7 @@
 
 #[path = "../../../../tests/support/canary.rs"]
 mod canary;
+mod checking;
 mod comparing;
 mod examining;
 mod explaining;

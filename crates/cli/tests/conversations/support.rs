@@ -151,6 +151,13 @@ impl Checkout {
         self.answer(&mut self.command(arguments))
     }
 
+    /// The same, with a text on stdin.
+    pub fn phoenix_with_input(&self, arguments: &[&str], input: &str) -> Answer {
+        self.write("input", input);
+        let input = fs::File::open(self.path("input")).expect("it was just written");
+        self.answer(self.command(arguments).stdin(Stdio::from(input)))
+    }
+
     pub fn answer(&self, command: &mut Command) -> Answer {
         let output = command.output().expect("the command can be run");
         let text =

@@ -1,0 +1,234 @@
+//! A report as a text for people, and as JSON for machines.
+
+use std::fmt::Write as _;
+
+use phoenix_policies::control::Framework;
+use phoenix_policies::{Control, Enforcement, Finding, Rule};
+use serde_json::{Value, json};
+
+use super::Judged;
+use crate::output::{Paint, count};
+
+/// How many verdicts of each sort there are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Objects that a mandatory rule fails.
+    pub mandatory: usize,
+    /// Objects that an advisory rule fails.
+    pub advisory: usize,
+    /// Failures that somebody waived.
+    pub waived: usize,
+    /// Verdicts that need a value that is not known.
+    pub unknown: usize,
+    /// Passes.
+    pub passed: usize,
+    /// Verdicts of rules that have nothing to say of an object of their kinds.
+    pub not_applicable: usize,
+}
+
+impl Counts {
+    /// Counts a report.
+    pub fn of(judged: &Judged) -> Self {
+        let mut counts = Self::default();
+        for rule in &judged.report.rules {
+            counts.passed += rule.passed.len();
+            counts.unknown += rule.unknown.len();
+            counts.not_applicable += rule.not_applicable.len();
+            for failure in &rule.failed {
+                match (failure.waived, rule.enforcement) {
+                    (Some(_), _) => counts.waived += 1,
+                    (None, Enforcement::Mandatory) => counts.mandatory += 1,
+                    (None, _) => counts.advisory += 1,
+                }
+            }
+        }
+        counts
+    }
+}
+
+/// The report as a text: each rule that fails with what fails it and how to repair it, then what is not known, then the
+/// sums and what was assumed.
+pub fn text(judged: &Judged, paint: Paint) -> String {
+    let mut text = String::new();
+    let report = &judged.report;
+    for rule in &report.rules {
+        let (waived, failed): (Vec<_>, Vec<_>) =
+            rule.failed.iter().partition(|failure| failure.waived.is_some());
+        if rule.failed.is_empty() {
+            continue;
+        }
+        let word = match (failed.is_empty(), rule.enforcement) {
+            (true, _) => paint.dim("waived"),
+            (false, Enforcement::Mandatory) => paint.red("FAIL"),
+            (false, _) => paint.yellow("advice"),
+        };
+        let _ = writeln!(
+            text,
+            "{word} {} ({}): {}",
+            paint.bold(rule.rule.id),
+            rule.rule.severity.word(),
+            rule.rule.title
+        );
+        for failure in failed.into_iter().chain(waived) {
+            let subject = &report.subjects[failure.subject];
+            let excuse = failure
+                .waived
+                .and_then(|index| judged.settings.waivers.get(index))
+                .map(|waiver| {
+                    format!(
+                        " (waived until {}: {}, {})",
+                        waiver.last_day, waiver.reason, waiver.ticket
+                    )
+                })
+                .unwrap_or_default();
+            let _ = writeln!(text, "  {subject}{excuse}");
+            for finding in &failure.findings {
+                let place = (judged.places)(subject, &finding.path)
+                    .map_or(String::new(), |place| format!("{place} "));
+                let path = if finding.path.is_empty() {
+                    String::new()
+                } else {
+                    format!("{}: ", finding.path)
+                };
+                let _ = writeln!(text, "    {}{path}{}", paint.dim(&place), finding.message);
+            }
+        }
+        let _ = writeln!(text, "  repair: {}", rule.rule.remedy);
+        let _ = writeln!(text, "  evidence for: {}\n", evidence(rule.rule));
+    }
+    for rule in report.rules.iter().filter(|rule| !rule.unknown.is_empty()) {
+        let _ = writeln!(
+            text,
+            "{} {}: {}",
+            paint.yellow("unknown"),
+            paint.bold(rule.rule.id),
+            rule.rule.title
+        );
+        for (subject, what) in &rule.unknown {
+            let _ = writeln!(
+                text,
+                "  {}: not known: {}",
+                report.subjects[*subject],
+                what.join("; ")
+            );
+        }
+        text.push('\n');
+    }
+    for sentence in &report.ending {
+        let _ = writeln!(text, "{} {sentence}", paint.yellow("note"));
+    }
+    let _ = writeln!(text, "{}: {}", judged.name, summary(judged));
+    text
+}
+
+/// The sums in a sentence.
+pub fn summary(judged: &Judged) -> String {
+    let counts = Counts::of(judged);
+    let rules = judged
+        .report
+        .rules
+        .iter()
+        .filter(|rule| rule.enforcement != Enforcement::Disabled)
+        .count();
+    let mut text = format!(
+        "{} by {}: {} failed",
+        count(judged.objects, "object"),
+        count(rules, "rule"),
+        counts.mandatory
+    );
+    for (number, words) in [
+        (counts.advisory, "failed as advice"),
+        (counts.waived, "waived"),
+        (counts.unknown, "unknown"),
+    ] {
+        if number > 0 {
+            let _ = write!(text, ", {number} {words}");
+        }
+    }
+    let _ = write!(
+        text,
+        ", {} passed, {} not applicable",
+        counts.passed, counts.not_applicable
+    );
+    text
+}
+
+/// What was assumed of the world outside, a line for each assumption.
+pub fn assumptions(judged: &Judged) -> String {
+    let mut text = String::from("assumed, and not looked at:\n");
+    for (setting, value) in judged.settings.assumptions() {
+        let _ = writeln!(text, "  {} = {value}: {}", setting.name, setting.meaning);
+    }
+    text
+}
+
+/// The controls of a rule, in a line.
+pub fn evidence(rule: &Rule) -> String {
+    let of = |framework: Framework| {
+        let ids = rule
+            .evidence
+            .iter()
+            .filter(|control| control.framework() == framework)
+            .map(|control| control.id());
+        format!("{} {}", framework.name(), ids.collect::<Vec<_>>().join(", "))
+    };
+    format!("{}; {}", of(Framework::Soc2), of(Framework::Hipaa))
+}
+
+/// The report as JSON, with every verdict.
+pub fn json(judged: &Judged) -> Value {
+    let report = &judged.report;
+    let subject = |index: usize| report.subjects[index].to_string();
+    let finding = |index: usize, finding: &Finding| {
+        let place = (judged.places)(&report.subjects[index], &finding.path);
+        json!({
+            "path": finding.path,
+            "message": finding.message,
+            "file": place.as_ref().map(|place| place.file.clone()),
+            "line": place.map(|place| place.line),
+        })
+    };
+    let rules = report.rules.iter().map(|rule| {
+        json!({
+            "id": rule.rule.id,
+            "title": rule.rule.title,
+            "severity": rule.rule.severity.word(),
+            "enforcement": rule.enforcement.word(),
+            "evidence": rule.rule.evidence.iter().copied().map(control_as_json).collect::<Vec<_>>(),
+            "population": rule.population(),
+            "passed": rule.passed.iter().map(|index| subject(*index)).collect::<Vec<_>>(),
+            "failed": rule.failed.iter().map(|failure| json!({
+                "object": subject(failure.subject),
+                "waivedBy": failure.waived.and_then(|index| Some(judged.settings.waivers.get(index)?.ticket.clone())),
+                "findings": failure.findings.iter().map(|one| finding(failure.subject, one)).collect::<Vec<_>>(),
+            })).collect::<Vec<_>>(),
+            "unknown": rule.unknown.iter().map(|(index, what)| json!({"object": subject(*index), "notKnown": what})).collect::<Vec<_>>(),
+            "notApplicable": rule.not_applicable.iter().map(|(index, why)| json!({"object": subject(*index), "because": why})).collect::<Vec<_>>(),
+        })
+    });
+    let assumptions: serde_json::Map<_, _> = judged
+        .settings
+        .assumptions()
+        .into_iter()
+        .map(|(setting, value)| (setting.name.to_owned(), value))
+        .collect();
+    json!({
+        "name": judged.name,
+        "day": judged.settings.today.to_string(),
+        "objects": judged.objects,
+        "blocks": report.blocks(),
+        "rules": rules.collect::<Vec<_>>(),
+        "assumed": assumptions,
+        "endingWaivers": report.ending,
+    })
+}
+
+/// A control as JSON.
+pub fn control_as_json(control: Control) -> Value {
+    json!({
+        "framework": control.framework().name(),
+        "id": control.id(),
+        "topic": control.topic(),
+        "need": control.need().word(),
+    })
+}

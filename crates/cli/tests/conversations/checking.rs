@@ -1,0 +1,147 @@
+//! Check: stacks and manifests, judged by the policies.
+
+use serde_json::Value;
+
+use crate::support::{Answer, Checkout};
+
+const BAD: &str = "# Two documents and a stray one.\napiVersion: v1\nkind: List\nitems:\n- apiVersion: v1\n  kind: Pod\n  metadata: {name: a, \
+                   namespace: n}\n  spec:\n    containers:\n    - name: app\n      image: registry.example/app:1\n      securityContext:\n        \
+                   privileged: yes\n---\njust: text\n";
+
+fn check(arguments: &[&str]) -> (Checkout, Answer) {
+    let checkout = Checkout::bare();
+    checkout.write("manifests/bad.yaml", BAD);
+    let answer = checkout.phoenix(&[&["check"], arguments].concat());
+    (checkout, answer)
+}
+
+#[test]
+fn a_failure_is_told_with_its_line_its_controls_and_the_repair() {
+    let (_checkout, answer) = check(&["--file", "manifests"]);
+    assert_eq!(answer.code, 3, "{answer}");
+    let told = "FAIL no-privileged-containers (critical): No container runs privileged\n  Pod n/a\n    manifests/bad.yaml:13 \
+                spec.containers[0].securityContext.privileged: container app runs privileged\n  repair: Remove `privileged`, and give the container the \
+                one capability or device that it needs.\n  evidence for: SOC 2 CC6.1, CC6.8; HIPAA 164.312(a)(1), 164.308(a)(1)(ii)(B)\n";
+    assert!(answer.out.contains(told), "{answer}");
+    assert!(
+        answer
+            .err
+            .contains("passed over 1 document, which are no Kubernetes objects"),
+        "{answer}"
+    );
+}
+
+#[test]
+fn the_development_stack_is_clean_and_what_is_assumed_is_told_where_asked() {
+    let (_checkout, answer) = check(&["dev", "--assumptions"]);
+    assert_eq!(answer.code, 0, "{answer}");
+    assert!(
+        answer.out.contains("dev: ") && answer.out.contains(" 0 failed, "),
+        "{answer}"
+    );
+    assert!(
+        answer.out.contains("meshRootNamespace = \"istio-system\""),
+        "{answer}"
+    );
+}
+
+#[test]
+fn manifests_come_from_stdin_too_and_settings_from_a_file() {
+    let checkout = Checkout::bare();
+    checkout.write(
+        "settings.yaml",
+        "all: advisory\nrules:\n  no-privileged-containers: disabled\n",
+    );
+    let answer = checkout.phoenix_with_input(&["check", "--file", "-", "--settings", "settings.yaml"], BAD);
+    assert_eq!(answer.code, 0, "{answer}");
+    assert!(answer.out.contains("advice run-as-non-root"), "{answer}");
+    assert!(!answer.out.contains("no-privileged-containers"), "{answer}");
+}
+
+#[test]
+fn every_verdict_is_in_the_json_and_every_failure_in_the_sarif() {
+    let (_checkout, answer) = check(&["--file", "manifests", "--format", "json"]);
+    let json: Value = serde_json::from_str(&answer.out).unwrap();
+    let rules = json["judged"][0]["rules"].as_array().unwrap();
+    let rule = |id: &str| rules.iter().find(|rule| rule["id"] == id).unwrap();
+    assert_eq!(rule("no-host-ports")["passed"], serde_json::json!(["Pod n/a"]));
+    assert_eq!(
+        rule("no-privileged-containers")["failed"][0]["findings"][0]["line"],
+        13
+    );
+    let (_checkout, answer) = check(&["--file", "manifests", "--format", "sarif"]);
+    let sarif: Value = serde_json::from_str(&answer.out).unwrap();
+    assert_eq!(sarif["version"], "2.1.0");
+    let results = sarif["runs"][0]["results"].as_array().unwrap();
+    let result = results
+        .iter()
+        .find(|result| result["ruleId"] == "no-privileged-containers")
+        .unwrap();
+    assert_eq!(result["level"], "error");
+    let place = &result["locations"][0]["physicalLocation"];
+    assert_eq!(place["artifactLocation"]["uri"], "manifests/bad.yaml");
+    assert_eq!(place["region"]["startLine"], 13);
+}
+
+#[test]
+fn a_text_that_cannot_be_read_fails_and_what_stands_before_is_judged() {
+    let checkout = Checkout::bare();
+    checkout.write("bad.yaml", &format!("{BAD}---\na: 1\na: 2\n"));
+    let answer = checkout.phoenix(&["check", "--file", "bad.yaml"]);
+    assert_eq!(answer.code, 1, "{answer}");
+    assert!(
+        answer
+            .err
+            .contains("cannot read bad.yaml, line 18, column 1: this key stands here a second time"),
+        "{answer}"
+    );
+    assert!(answer.out.contains("FAIL no-privileged-containers"), "{answer}");
+}
+
+#[test]
+fn wrong_settings_are_told_all_at_once() {
+    let checkout = Checkout::bare();
+    checkout.write(
+        "settings.yaml",
+        "rules:\n  no-privileged-container: advisory\nassume: {mash: always}\n",
+    );
+    let answer = checkout.phoenix(&["check", "--file", "stacks", "--settings", "settings.yaml"]);
+    assert_eq!(answer.code, 1, "{answer}");
+    assert!(
+        answer.err.contains("did you mean no-privileged-containers?"),
+        "{answer}"
+    );
+    assert!(answer.err.contains("did you mean mesh?"), "{answer}");
+}
+
+#[test]
+fn a_part_of_a_deployment_has_unknowns_in_place_of_what_is_missing() {
+    let (_checkout, whole) = check(&["--file", "manifests"]);
+    assert!(whole.out.contains("FAIL workload-has-network-policy"), "{whole}");
+    let (_checkout, part) = check(&["--file", "manifests", "--partial"]);
+    assert!(part.out.contains("unknown workload-has-network-policy"), "{part}");
+}
+
+#[test]
+fn a_rule_and_a_control_can_be_explained() {
+    let checkout = Checkout::bare();
+    let rule = checkout.phoenix(&["explain", "mesh-mtls-strict"]);
+    assert_eq!(rule.code, 0, "{rule}");
+    assert!(
+        rule.out
+            .contains("Every workload in the mesh takes mutual TLS only"),
+        "{rule}"
+    );
+    assert!(
+        rule.out.contains("HIPAA 164.312(e)(2)(ii) (addressable)"),
+        "{rule}"
+    );
+    let control = checkout.phoenix(&["explain", "HIPAA", "164.308(a)(7)(ii)(A)"]);
+    assert!(
+        control.out.contains("exact copies that can be brought back"),
+        "{control}"
+    );
+    assert!(control.out.contains("backup-covers-data"), "{control}");
+    let wrong = checkout.phoenix(&["explain", "mesh-mtls-strickt"]);
+    assert!(wrong.err.contains("did you mean mesh-mtls-strict?"), "{wrong}");
+}

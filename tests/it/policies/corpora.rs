@@ -1,0 +1,522 @@
+//! Manifests that other people gave verdicts on: how often our rules agree, and why where they do not.
+//!
+//! The manifests lie beside the checkout, in `../shared/corpora`, and are no part of it. Where they are not there the test
+//! says so and the committed table stays as it is.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+use phoenix_cli::policies::reading::Manifests;
+use phoenix_policies::{Enforcement, Rule, Settings, judge};
+use serde_json::{Value, json};
+
+use super::stacks::today;
+use crate::generated::is_as_generated;
+use crate::support::root;
+
+/// Polaris' checks, by the folder of their files, and the rule that claims the same, with settings of the rule.
+const POLARIS: &[(&str, &str, &str)] = &[
+    ("automountServiceAccountToken", "no-token-automount", "{}"),
+    ("clusterrolePodExecAttach", "rbac-no-pod-exec", "{}"),
+    ("clusterrolebindingClusterAdmin", "rbac-no-cluster-admin", "{}"),
+    ("clusterrolebindingPodExecAttach", "rbac-no-pod-exec", "{}"),
+    (
+        "cpuLimitsMissing",
+        "resource-limits-set",
+        "{\"resources\": [\"cpu\"]}",
+    ),
+    (
+        "cpuRequestsMissing",
+        "resource-requests-set",
+        "{\"resources\": [\"cpu\"]}",
+    ),
+    ("dangerousCapabilities", "no-added-capabilities", "{}"),
+    ("deploymentMissingReplicas", "replicas-minimum", "{}"),
+    ("hostIPCSet", "no-host-namespaces", "{}"),
+    ("hostNetworkSet", "no-host-namespaces", "{}"),
+    ("hostPIDSet", "no-host-namespaces", "{}"),
+    ("hostPathSet", "no-host-path-volumes", "{}"),
+    ("hostPortSet", "no-host-ports", "{}"),
+    ("hostProcess", "no-host-namespaces", "{}"),
+    ("insecureCapabilities", "drop-all-capabilities", "{}"),
+    (
+        "livenessProbeMissing",
+        "health-probes-set",
+        "{\"probes\": [\"livenessProbe\"]}",
+    ),
+    ("memoryLimitsMissing", "resource-limits-set", "{}"),
+    (
+        "memoryRequestsMissing",
+        "resource-requests-set",
+        "{\"resources\": [\"memory\"]}",
+    ),
+    ("missingNetworkPolicy", "workload-has-network-policy", "{}"),
+    ("missingPodDisruptionBudget", "disruption-budget-set", "{}"),
+    ("nakedPod", "no-naked-pods", "{}"),
+    ("notReadOnlyRootFilesystem", "read-only-root-filesystem", "{}"),
+    ("pdbDisruptionsIsZero", "disruption-budget-set", "{}"),
+    ("privilegeEscalationAllowed", "no-privilege-escalation", "{}"),
+    ("procMount", "default-proc-mount", "{}"),
+    (
+        "readinessProbeMissing",
+        "health-probes-set",
+        "{\"probes\": [\"readinessProbe\"]}",
+    ),
+    ("rolePodExecAttach", "rbac-no-pod-exec", "{}"),
+    (
+        "rolebindingClusterAdminClusterRole",
+        "rbac-no-cluster-admin",
+        "{}",
+    ),
+    ("rolebindingClusterAdminRole", "rbac-no-cluster-admin", "{}"),
+    ("rolebindingClusterRolePodExecAttach", "rbac-no-pod-exec", "{}"),
+    ("rolebindingRolePodExecAttach", "rbac-no-pod-exec", "{}"),
+    ("runAsPrivileged", "no-privileged-containers", "{}"),
+    ("runAsRootAllowed", "run-as-non-root", "{}"),
+    ("sensitiveConfigmapContent", "no-credentials-in-configmap", "{}"),
+    ("sensitiveContainerEnvVar", "no-credentials-in-env", "{}"),
+    ("tagNotSpecified", "no-mutable-image-tag", "{}"),
+    ("tlsSettingsMissing", "ingress-tls-required", "{}"),
+    ("topologySpreadConstraint", "spread-across-failure-domains", "{}"),
+];
+
+/// Gatekeeper's templates, by folder, and the test of the suite (`*` for all of them).
+const GATEKEEPER: &[(&str, &str, &str, &str)] = &[
+    (
+        "general/automount-serviceaccount-token",
+        "*",
+        "no-token-automount",
+        "{}",
+    ),
+    (
+        "general/block-loadbalancer-services",
+        "*",
+        "load-balancer-restricted",
+        "{}",
+    ),
+    (
+        "general/block-nodeport-services",
+        "*",
+        "service-exposure-restricted",
+        "{}",
+    ),
+    (
+        "general/block-wildcard-ingress",
+        "*",
+        "external-host-explicit",
+        "{}",
+    ),
+    ("general/disallowanonymous", "*", "rbac-no-broad-subjects", "{}"),
+    ("general/disallowedtags", "*", "no-mutable-image-tag", "{}"),
+    (
+        "general/ephemeralstoragelimit",
+        "*",
+        "resource-limits-set",
+        "{\"resources\": [\"ephemeral-storage\"]}",
+    ),
+    ("general/externalip", "*", "service-exposure-restricted", "{}"),
+    ("general/httpsonly", "*", "ingress-tls-required", "{}"),
+    ("general/imagedigests", "*", "image-digest-pinned", "{}"),
+    (
+        "general/allowedrepos",
+        "*",
+        "image-registry-allowed",
+        "{\"registries\": [\"docker.io/openpolicyagent\"]}",
+    ),
+    ("general/poddisruptionbudget", "*", "disruption-budget-set", "{}"),
+    ("general/requiredprobes", "*", "health-probes-set", "{}"),
+    ("general/verifydeprecatedapi", "*", "no-removed-api", "{}"),
+    (
+        "pod-security-policy/allow-privilege-escalation",
+        "*",
+        "no-privilege-escalation",
+        "{}",
+    ),
+    (
+        "pod-security-policy/apparmor",
+        "*",
+        "mac-profile-not-weakened",
+        "{}",
+    ),
+    (
+        "pod-security-policy/capabilities",
+        "capabilities-restricted",
+        "drop-all-capabilities",
+        "{}",
+    ),
+    (
+        "pod-security-policy/flexvolume-drivers",
+        "*",
+        "restricted-volume-types",
+        "{}",
+    ),
+    ("pod-security-policy/forbidden-sysctls", "*", "safe-sysctls", "{}"),
+    (
+        "pod-security-policy/host-filesystem",
+        "*",
+        "no-host-path-volumes",
+        "{}",
+    ),
+    (
+        "pod-security-policy/host-namespaces",
+        "*",
+        "no-host-namespaces",
+        "{}",
+    ),
+    (
+        "pod-security-policy/host-network-ports",
+        "*",
+        "no-host-ports",
+        "{}",
+    ),
+    (
+        "pod-security-policy/host-probes-lifecycle",
+        "*",
+        "no-probe-host-override",
+        "{}",
+    ),
+    (
+        "pod-security-policy/host-process",
+        "*",
+        "no-host-namespaces",
+        "{}",
+    ),
+    (
+        "pod-security-policy/privileged-containers",
+        "*",
+        "no-privileged-containers",
+        "{}",
+    ),
+    ("pod-security-policy/proc-mount", "*", "default-proc-mount", "{}"),
+    (
+        "pod-security-policy/read-only-root-filesystem",
+        "*",
+        "read-only-root-filesystem",
+        "{}",
+    ),
+    (
+        "pod-security-policy/seccompv2",
+        "seccomp-restricted",
+        "seccomp-runtime-default",
+        "{}",
+    ),
+    (
+        "pod-security-policy/selinux",
+        "*",
+        "mac-profile-not-weakened",
+        "{}",
+    ),
+    ("pod-security-policy/users", "*", "run-as-non-root", "{}"),
+    (
+        "pod-security-policy/volumes",
+        "*",
+        "restricted-volume-types",
+        "{}",
+    ),
+];
+
+/// Verdicts that are about something else than the rule is, and why. The file's path has this in it.
+const ABOUT_SOMETHING_ELSE: &[(&str, &str)] = &[
+    (
+        "/update.yaml",
+        "an AdmissionReview of an update, which Gatekeeper lets through because the field cannot be changed; a manifest has no such history",
+    ),
+    (
+        "exempt",
+        "the sample's constraint excepts the image by its name; our exception is a waiver",
+    ),
+    (
+        "(full-wildcard)",
+        "the sample's constraint excepts all images by their names",
+    ),
+    (
+        "(wildcard-prefix)",
+        "the sample's constraint excepts images by their names",
+    ),
+    (
+        "binding_points_to_missing_ref",
+        "Polaris takes a role that was not given for a bad one; we say that what it allows is unknown",
+    ),
+    (
+        "gce_calico",
+        "Polaris excepts a binding that one cloud makes, by its name, which anybody can give; ours is a waiver",
+    ),
+    (
+        "defaultclusterrolebinding_clusteradmin",
+        "Polaris excepts the binding by its name, which anybody can give; we look for the label of the API server's own",
+    ),
+    (
+        "rolebindingRolePodExecAttach/success.role_binding_cluster_role_binding",
+        "the check is about Roles only, and this binding names a ClusterRole that allows everything",
+    ),
+    (
+        "polaris/insecureCapabilities/success",
+        "Polaris is content when single capabilities are dropped; the standard asks for ALL",
+    ),
+    (
+        "netpol_missing_egress_rules",
+        "a policy that speaks of egress and has no rules refuses all egress, which guards it",
+    ),
+    (
+        "netpol_missing_ingress_rules",
+        "a policy that speaks of ingress and has no rules refuses all ingress, which guards it",
+    ),
+    (
+        "polaris/missingPodDisruptionBudget/failure",
+        "one replica, where a budget could only block",
+    ),
+    (
+        "polaris/topologySpreadConstraint/failure",
+        "one replica, which cannot be spread",
+    ),
+    (
+        "polaris/pdbDisruptionsIsZero/success.none",
+        "a budget that names nothing lets all pods go; the check is about those that let none go",
+    ),
+    (
+        "polaris/nakedPod/success",
+        "a Pod without an owner: Polaris cannot tell in a file, and lets it pass",
+    ),
+    (
+        "disallowanonymous/samples/no-anonymous-bindings/example_allowed",
+        "the sample's constraint allows that role to everybody, by its name",
+    ),
+    (
+        "example_disallowed_ephemeral_storage_limit_1Pi",
+        "the sample's constraint has an upper bound; our rule asks for a limit, not for a small one",
+    ),
+    (
+        "externalip/samples/allowed-ip/example_allowed",
+        "the sample's constraint allows that address",
+    ),
+    (
+        "tls-optional",
+        "the sample's constraint does without TLS in the Ingress",
+    ),
+    (
+        "verifydeprecatedapi/samples",
+        "the sample asks for what Kubernetes 1.26 or 1.29 served; we ask for what is served today",
+    ),
+    (
+        "apparmor/example_allowed_override",
+        "the pod switches AppArmor off and its container on again: the standard forbids the first",
+    ),
+    (
+        "psp-flexvolume-drivers/example_allowed",
+        "the sample's constraint allows that driver; the standard allows none",
+    ),
+    (
+        "psp-forbidden-sysctls/example_allowed",
+        "the sample's constraint forbids what Kubernetes holds for safe",
+    ),
+    (
+        "psp-host-filesystem/example_allowed",
+        "the sample's constraint allows that path",
+    ),
+    (
+        "psp-host-network-ports/example_allowed",
+        "the sample's constraint allows a range of ports, or is about the node's network",
+    ),
+];
+
+/// Agreements and disagreements of a rule.
+#[derive(Default)]
+struct Tally {
+    right_failures: usize,
+    right_passes: usize,
+    false_alarms: usize,
+    missed: usize,
+    excluded: usize,
+}
+
+struct Case {
+    file: String,
+    text: String,
+    /// More objects that were there when the verdict was given.
+    beside: Vec<String>,
+    bad: bool,
+    rule: &'static Rule,
+    options: Value,
+}
+
+fn says_bad(case: &Case) -> bool {
+    let mut rules = serde_json::Map::new();
+    rules.insert(case.rule.id.to_owned(), case.options.clone());
+    let mut settings = Settings::read(&json!({"rules": rules}), today()).unwrap();
+    settings.enforce(case.rule, Enforcement::Mandatory);
+    let mut manifests = Manifests::new();
+    manifests.read(&case.file, case.text.clone());
+    for text in &case.beside {
+        manifests.read("beside", text.clone());
+    }
+    assert!(
+        manifests.broken.is_empty(),
+        "{}: {:?}",
+        case.file,
+        manifests.broken
+    );
+    let report = judge(&manifests.graph, &settings);
+    // A check of bindings says nothing of the roles in its files, and the other way round.
+    let judged = |failure: &phoenix_policies::report::Failure| {
+        let kind = &report.subjects[failure.subject].kind;
+        !case.rule.id.starts_with("rbac-") || kind.ends_with("Binding") == case.file.contains("binding")
+    };
+    report.of(case.rule).unwrap().failed.iter().any(judged)
+}
+
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).unwrap();
+    let mut files: Vec<_> = entries
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.is_file())
+        .collect();
+    files.sort();
+    files
+}
+
+fn polaris(corpora: &Path) -> Vec<Case> {
+    let mut cases = Vec::new();
+    for (check, rule, options) in POLARIS {
+        for path in files(&corpora.join("polaris").join(check)) {
+            let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+            let bad = name.starts_with("failure");
+            if !bad && !name.starts_with("success") {
+                continue;
+            }
+            cases.push(Case {
+                file: format!("polaris/{check}/{name}"),
+                text: std::fs::read_to_string(&path).unwrap(),
+                beside: Vec::new(),
+                bad,
+                rule: Rule::named(rule).unwrap(),
+                options: serde_json::from_str(options).unwrap(),
+            });
+        }
+    }
+    cases
+}
+
+fn gatekeeper(corpora: &Path) -> Vec<Case> {
+    let mut cases = Vec::new();
+    for (folder, wanted, rule, options) in GATEKEEPER {
+        let folder_path = corpora.join("gatekeeper").join(folder);
+        let text = std::fs::read_to_string(folder_path.join("suite.yaml")).unwrap();
+        let suite = phoenix_cli::yaml::read(&text).unwrap().remove(0).value;
+        for test in suite["tests"].as_array().unwrap() {
+            let name = test["name"].as_str().unwrap();
+            if *wanted != "*" && name != *wanted {
+                continue;
+            }
+            for case in test["cases"].as_array().into_iter().flatten() {
+                let object = case["object"].as_str().unwrap();
+                let first = case.pointer("/assertions/0/violations");
+                let bad = match first {
+                    Some(Value::String(word)) => word == "yes",
+                    Some(Value::Bool(yes)) => *yes,
+                    Some(Value::Number(number)) => number.as_i64() != Some(0),
+                    _ => true,
+                };
+                let read = |path: &str| std::fs::read_to_string(folder_path.join(path)).unwrap();
+                let beside = case["inventory"].as_array().into_iter().flatten();
+                cases.push(Case {
+                    file: format!("gatekeeper/{folder}/{object} ({name})"),
+                    text: read(object),
+                    beside: beside.filter_map(Value::as_str).map(read).collect(),
+                    bad,
+                    rule: Rule::named(rule).unwrap(),
+                    options: serde_json::from_str(options).unwrap(),
+                });
+            }
+        }
+    }
+    cases
+}
+
+#[test]
+fn our_verdicts_are_those_of_others_or_it_is_said_why_not() {
+    let corpora = root().join("../shared/corpora");
+    if !corpora.is_dir() {
+        eprintln!(
+            "SKIPPED: {} is not there, so docs/policy-accuracy.md is not held against it",
+            corpora.display()
+        );
+        return;
+    }
+    let mut tallies: BTreeMap<&str, Tally> = BTreeMap::new();
+    let mut disagreements = Vec::new();
+    let mut used = BTreeMap::new();
+    for case in polaris(&corpora).into_iter().chain(gatekeeper(&corpora)) {
+        let tally = tallies.entry(case.rule.id).or_default();
+        let says = says_bad(&case);
+        let reason = ABOUT_SOMETHING_ELSE
+            .iter()
+            .find(|(file, _)| case.file.contains(file));
+        if let Some((file, _)) = reason.filter(|_| says != case.bad) {
+            tally.excluded += 1;
+            *used.entry(*file).or_insert(0) += 1;
+            continue;
+        }
+        match (says, case.bad) {
+            (true, true) => tally.right_failures += 1,
+            (false, false) => tally.right_passes += 1,
+            (true, false) => {
+                tally.false_alarms += 1;
+                disagreements.push(format!("{}: {} is good, they say", case.rule.id, case.file));
+            }
+            (false, true) => {
+                tally.missed += 1;
+                disagreements.push(format!("{}: {} is bad, they say", case.rule.id, case.file));
+            }
+        }
+    }
+    assert!(disagreements.is_empty(), "{}", disagreements.join("\n"));
+    let idle: Vec<_> = ABOUT_SOMETHING_ELSE
+        .iter()
+        .filter(|(file, _)| !used.contains_key(file))
+        .collect();
+    assert!(idle.is_empty(), "these exclusions excuse nothing: {idle:?}");
+    is_as_generated("docs/policy-accuracy.md", &page(&tallies, &used));
+}
+
+fn page(tallies: &BTreeMap<&str, Tally>, used: &BTreeMap<&str, i32>) -> String {
+    let mut text = String::from(
+        "# How often the policies agree with others\n\n<!-- Generated by a test; change the test, not this file. -->\n\nManifests of two projects whose \
+         authors wrote down which are good and which are bad: the tests of Polaris' checks and of Gatekeeper's library. Each file is judged by the rule that \
+         claims the same, with the rule's settings as the check's. What is unknown counts as not found. A verdict that is about something else than our rule is left \
+         out, with the reason below.\n\n| rule | bad, found | bad, missed | good, passed | good, told | precision | recall | \
+         left out |\n|---|---|---|---|---|---|---|---|\n",
+    );
+    let share = |part: usize, whole: usize| {
+        if whole == 0 {
+            "–".to_owned()
+        } else {
+            format!(
+                "{:.2}",
+                f64::from(u32::try_from(part).unwrap()) / f64::from(u32::try_from(whole).unwrap())
+            )
+        }
+    };
+    for (rule, tally) in tallies {
+        let _ = writeln!(
+            text,
+            "| `{rule}` | {} | {} | {} | {} | {} | {} | {} |",
+            tally.right_failures,
+            tally.missed,
+            tally.right_passes,
+            tally.false_alarms,
+            share(tally.right_failures, tally.right_failures + tally.false_alarms),
+            share(tally.right_failures, tally.right_failures + tally.missed),
+            tally.excluded
+        );
+    }
+    text.push_str("\n## Left out\n\n| files | how many | why |\n|---|---|---|\n");
+    for (file, why) in ABOUT_SOMETHING_ELSE {
+        let _ = writeln!(
+            text,
+            "| `{file}` | {} | {why} |",
+            used.get(file).copied().unwrap_or_default()
+        );
+    }
+    text
+}
