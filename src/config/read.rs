@@ -115,10 +115,9 @@ fn unusable(secrets: &BTreeMap<&str, Option<Unusable>>, giver: Giver) -> Problem
                 (Giver::Imports, Some(way)) => {
                     format!("{way}, in the environment that `environment:` of the stack file imports")
                 }
-                // A file or a pipe may end with a line break, which the command keeps.
                 (Giver::Person, Some(_)) => {
                     format!(
-                        "{} and give it at the prompt, or from a file without a line break at its end",
+                        "{} and give it on one line, without spaces around it",
                         giver.way(row)
                     )
                 }

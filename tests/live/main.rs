@@ -8,6 +8,7 @@
 //! - `esc_definitions`: the environments in `stacks/esc`, evaluated as Pulumi ESC evaluates them.
 //! - `esc_direct`: secrets from an environment that the program opens itself, evaluated as Pulumi ESC evaluates it.
 //! - `rotation`: a changed secret restarts exactly its readers, and Qdrant changes its key in three steps.
+//! - `external_secrets`: what the External Secrets Operator is asked for, accepted by a server that knows its resources.
 //! - `leaks`: canaries in every secret, looked for in everything that is said and written.
 //! - `prod`: protection, retention, and manifests that the API server accepts.
 //! - `mesh`: manifests that the mesh's own analyzer accepts.
@@ -28,6 +29,7 @@ mod dev;
 mod esc;
 mod esc_definitions;
 mod esc_direct;
+mod external_secrets;
 mod faults;
 mod inventory;
 mod leaks;

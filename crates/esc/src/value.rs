@@ -381,4 +381,76 @@ mod tests {
             "no stack is used up"
         );
     }
+
+    /// A secret that stands nowhere in this program but scrambled, so that looking for it does not make a copy of it.
+    #[cfg(target_os = "linux")]
+    const SCRAMBLED: [u8; 32] = [
+        0x24, 0x06, 0x2c, 0x0c, 0x66, 0x23, 0x63, 0x2c, 0x26, 0x3f, 0x17, 0x63, 0x33, 0x67, 0x07, 0x26, 0x11,
+        0x19, 0x1d, 0x0f, 0x32, 0x6d, 0x07, 0x34, 0x3e, 0x12, 0x3b, 0x07, 0x14, 0x2d, 0x05, 0x36,
+    ];
+    #[cfg(target_os = "linux")]
+    const KEY: u8 = 0x55;
+
+    /// How often the secret stands in the memory that this process can write to.
+    #[cfg(target_os = "linux")]
+    #[expect(clippy::disallowed_methods, reason = "the test looks at its own memory")]
+    fn copies_in_memory() -> usize {
+        use std::io::{Read as _, Seek as _, SeekFrom};
+
+        const PAGE: usize = 4096;
+        let maps = std::fs::read_to_string("/proc/self/maps").unwrap();
+        let mut memory = std::fs::File::open("/proc/self/mem").unwrap();
+        let mut copies = 0;
+        for line in maps.lines().filter(|line| line.contains(" rw")) {
+            let (range, _) = line.split_once(' ').unwrap();
+            let (start, end) = range.split_once('-').unwrap();
+            let [start, end] = [start, end].map(|address| u64::from_str_radix(address, 16).unwrap());
+            // What was read is wiped too, or the second look would find what the first has read.
+            let mut read = Zeroizing::new(Vec::with_capacity(usize::try_from(end - start).unwrap()));
+            if memory.seek(SeekFrom::Start(start)).is_ok() {
+                let _until_a_page_is_missing = memory.by_ref().take(end - start).read_to_end(&mut read);
+            }
+            // Most of it was never written to.
+            let pages = (0..read.len()).step_by(PAGE);
+            for page in pages.filter(|page| read[*page..].get(..PAGE) != Some(&[0; PAGE][..])) {
+                let until = read.len().min(page + PAGE + SCRAMBLED.len() - 1);
+                copies += read[page..until]
+                    .windows(SCRAMBLED.len())
+                    .filter(|window| window[0] ^ KEY == SCRAMBLED[0])
+                    .filter(|window| window.iter().zip(SCRAMBLED).all(|(byte, one)| byte ^ KEY == one))
+                    .count();
+            }
+        }
+        copies
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_secret_is_gone_from_memory_when_it_is_dropped() {
+        let mut answer = Zeroizing::new(Vec::with_capacity(256));
+        answer.extend_from_slice(br#"{"properties": {"key": {"secret": true, "value": ""#);
+        for byte in SCRAMBLED {
+            answer.push(byte ^ KEY);
+        }
+        answer.extend_from_slice(br#""}}}"#);
+        let values = Values::read(&answer, Vec::new()).unwrap();
+        drop(answer);
+        assert!(values.secret_text(&["key"]).is_ok());
+        assert!(
+            copies_in_memory() > 0,
+            "it is there, or not finding it would prove nothing"
+        );
+        drop(values);
+        assert_eq!(copies_in_memory(), 0);
+    }
+
+    #[test]
+    fn a_panic_over_values_shows_no_secret() {
+        let panic = std::panic::catch_unwind(|| Err::<(), _>(values()).unwrap()).unwrap_err();
+        let message = panic.downcast_ref::<String>().unwrap();
+        assert!(
+            message.contains("seen by all") && !message.contains("canary"),
+            "{message}"
+        );
+    }
 }

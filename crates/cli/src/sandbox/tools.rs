@@ -171,6 +171,18 @@ pub const ISTIO_DEFINITIONS: ModuleFiles = ModuleFiles {
     files: &["kubernetes/customresourcedefinitions.gen.yaml"],
 };
 
+/// The definitions of what the External Secrets Operator is asked for, for the tests of secrets. Newer versions than this are
+/// no Go module that can be had.
+pub const EXTERNAL_SECRETS_DEFINITIONS: ModuleFiles = ModuleFiles {
+    name: "the External Secrets Operator's resource definitions",
+    family: "external-secrets",
+    module: "github.com/external-secrets/external-secrets",
+    files: &[
+        "config/crds/bases/external-secrets.io_externalsecrets.yaml",
+        "config/crds/bases/external-secrets.io_secretstores.yaml",
+    ],
+};
+
 /// How simulated nodes and pods come to life, run and go. The heartbeat is ours.
 pub const STAGES: ModuleFiles = ModuleFiles {
     name: "the life stages of simulated nodes and pods",
