@@ -10,10 +10,9 @@ use kube::api::{Api, DeleteParams, DynamicObject, ListParams, Patch, PatchParams
 use kube::core::GroupVersionKind;
 use kube::discovery;
 use phoenix_cli::yaml;
-use phoenix_graph::Graph;
 use serde_json::{Value, json};
 
-use crate::live::{Live, PHOENIX, graph, root, said};
+use crate::live::{Live, PHOENIX, graph, pods_of, root, said};
 
 const NAMESPACE: &str = "sophia-memory";
 const STACK: &str = "prod";
@@ -304,22 +303,6 @@ where
         }
         panic!("{name} is still there after half a minute");
     });
-}
-
-/// The pods that a graph asks for at least.
-fn pods_of(graph: &Graph) -> usize {
-    let number = |pointer: &str, body: &Value| body.pointer(pointer).and_then(Value::as_u64);
-    let pods: u64 = graph
-        .objects()
-        .filter(|object| object.id.namespace.as_deref() == Some(NAMESPACE))
-        .filter_map(|object| match object.id.kind.as_str() {
-            // Without a number, the autoscaler has it.
-            "Deployment" | "StatefulSet" => number("/spec/replicas", object.body()),
-            "HorizontalPodAutoscaler" => number("/spec/minReplicas", object.body()),
-            _ => None,
-        })
-        .sum();
-    usize::try_from(pods).unwrap()
 }
 
 /// Kind and name of every object of the graph.

@@ -7,7 +7,7 @@ use std::process::Command;
 use serde_json::Value;
 
 use crate::canary::Canaries;
-use crate::live::{Live, PHOENIX, checkout_state, files_with, graph, root, said};
+use crate::live::{Live, PHOENIX, checkout_state, files_with, graph, pods_of, root, said};
 
 #[test]
 #[ignore = "needs the real tools; .ci/run runs it, or: cargo test --test live -- --ignored --test-threads=1"]
@@ -16,7 +16,7 @@ fn dev_goes_up_stays_follows_its_file_and_goes_without_a_trace() {
     let live = Live::up("dev");
     let mut words = String::new();
 
-    live.is_ready_with(2);
+    live.is_ready_with(pods_of(&graph("dev")));
     assert_eq!(
         live.versions(&graph("dev")).len(),
         graph("dev").len(),
@@ -86,7 +86,7 @@ fn a_changed_file_changes_exactly_what_diff_says(live: &Live) -> String {
         .map(|object| object.id.to_string())
         .collect();
     assert_eq!(happened, announced);
-    live.is_ready_with(2);
+    live.is_ready_with(pods_of(&graph));
     said(&output)
 }
 

@@ -15,6 +15,7 @@ use phoenix_cli::checkout::Checkout;
 use phoenix_cli::sandbox::{Place, Sandbox};
 use phoenix_cli::stack::Stack;
 use phoenix_graph::{Graph, Id, Object};
+use serde_json::Value;
 
 use crate::canary::Canaries;
 
@@ -322,4 +323,20 @@ pub fn files_with(folder: &Path, canaries: &Canaries, except: &[&OsStr]) -> Vec<
         }
     }
     found
+}
+
+/// The pods that a graph asks for at least.
+pub fn pods_of(graph: &Graph) -> usize {
+    let number = |pointer: &str, body: &Value| body.pointer(pointer).and_then(Value::as_u64);
+    let pods: u64 = graph
+        .objects()
+        .filter(|object| object.id.namespace.as_deref() == Some("sophia-memory"))
+        .filter_map(|object| match object.id.kind.as_str() {
+            // Without a number, the autoscaler has it.
+            "Deployment" | "StatefulSet" => number("/spec/replicas", object.body()),
+            "HorizontalPodAutoscaler" => number("/spec/minReplicas", object.body()),
+            _ => None,
+        })
+        .sum();
+    usize::try_from(pods).unwrap()
 }

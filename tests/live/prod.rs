@@ -4,13 +4,13 @@ use std::collections::BTreeSet;
 
 use phoenix_graph::Object;
 
-use crate::live::{Live, graph, said};
+use crate::live::{Live, graph, pods_of, said};
 
 #[test]
 #[ignore = "needs the real tools; .ci/run runs it, or: cargo test --test live -- --ignored --test-threads=1"]
 fn prod_runs_in_three_zones_and_keeps_its_data_when_it_is_destroyed() {
     let live = Live::up("prod");
-    live.is_ready_with(3 + 3);
+    live.is_ready_with(pods_of(&graph("prod")));
     assert_eq!(qdrant_zones(&live).len(), 3, "each peer is in a zone of its own");
     live.pulumi(&["up", "--yes", "--skip-preview", "--expect-no-changes"]);
     live.pulumi(&["refresh", "--yes", "--expect-no-changes"]);
@@ -47,14 +47,14 @@ fn prod_runs_in_three_zones_and_keeps_its_data_when_it_is_destroyed() {
     assert_eq!(left, retained.map(str::to_owned).into());
     assert_eq!(
         claims(&live),
-        1 + 2 * 3,
-        "the claims of the peers are kept as well"
+        1 + 2 * 3 + 2,
+        "the claims of the peers and of the knowledge graph are kept as well"
     );
 
     // What was retained is found again.
     live.pulumi(&["up", "--yes", "--skip-preview"]);
-    live.is_ready_with(3 + 3);
-    assert_eq!(claims(&live), 1 + 2 * 3, "no claim was made a second time");
+    live.is_ready_with(pods_of(&graph));
+    assert_eq!(claims(&live), 1 + 2 * 3 + 2, "no claim was made a second time");
 }
 
 #[test]

@@ -10,7 +10,7 @@ use k8s_openapi::api::core::v1::{Pod, Secret};
 use kube::api::{Api, ListParams};
 
 use crate::canary::Canaries;
-use crate::live::{Live, files_with, said};
+use crate::live::{Live, files_with, graph, pods_of, said};
 
 const OPENMEMORY: &str = "openmemory-mcp-server";
 const QDRANT: &str = "qdrant";
@@ -95,7 +95,7 @@ fn pulumi(live: &Live, arguments: &[&str], value: Option<&str>) -> String {
 
 /// Changes secrets as the runbook says and deploys; then the pods of exactly these workloads are new ones.
 fn rotate(live: &Live, values: &[(&str, &str)], rolled: &[&str]) -> String {
-    live.is_ready_with(2);
+    live.is_ready_with(pods_of(&graph("dev")));
     let before = look(live);
     let mut words = String::new();
     for (key, value) in values {
@@ -109,7 +109,7 @@ fn rotate(live: &Live, values: &[(&str, &str)], rolled: &[&str]) -> String {
     );
     words += &preview;
     words += &pulumi(live, &["up", "--yes", "--skip-preview"], None);
-    live.is_ready_with(2);
+    live.is_ready_with(pods_of(&graph("dev")));
     let after = look(live);
     assert_eq!(
         after.secrets, before.secrets,

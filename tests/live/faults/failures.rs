@@ -7,7 +7,7 @@ use super::certificates::Authority;
 use super::proxy::{Call, Fate, Proxy};
 use super::{disk, edit, goes_on_as_if_nothing_had_happened, how_to, run};
 use crate::inventory;
-use crate::live::{Live, graph, root, said};
+use crate::live::{Live, graph, pods_of, root, said};
 
 #[test]
 #[ignore = "needs the real tools; .ci/run runs it, or: cargo test --test live -- --ignored --test-threads=1"]
@@ -17,7 +17,7 @@ fn what_fails_is_named_and_the_next_up_makes_the_stack_whole() {
     destroy(&live);
     a_server_that_fails_is_quoted(&live, &proxy);
     a_write_that_was_done_but_not_answered_is_not_done_twice(&live, &proxy);
-    goes_on_as_if_nothing_had_happened(&live, "dev", 2);
+    goes_on_as_if_nothing_had_happened(&live, "dev", pods_of(&graph("dev")));
     a_busy_server_is_asked_again(&live, &proxy);
     a_server_that_stays_busy_is_named(&live, &proxy);
     an_expired_certificate_is_named(&live);
@@ -141,5 +141,5 @@ fn a_full_disk_is_named(live: &Live) {
     // With room again, the how-to is enough.
     disk::restore_the_state(live, "dev");
     how_to::follow(live, "dev", "up");
-    goes_on_as_if_nothing_had_happened(live, "dev", 2);
+    goes_on_as_if_nothing_had_happened(live, "dev", pods_of(&graph("dev")));
 }

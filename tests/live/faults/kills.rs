@@ -8,7 +8,7 @@ use super::processes::{Ground, Victim, family, outlives};
 use super::proxy::{Fate, Proxy};
 use super::{goes_on_as_if_nothing_had_happened, how_to, run};
 use crate::inventory::{self, Inventory};
-use crate::live::{Live, graph, said};
+use crate::live::{Live, graph, pods_of, said};
 
 /// When, as seen from the write that was chosen.
 #[derive(Debug, Clone, Copy)]
@@ -175,7 +175,7 @@ fn whoever_dies_the_next_up_makes_the_stack_whole() {
         interrupt(&live, &proxy, "dev", in_destroy);
         if wish == Wish::There {
             how_to::follow(&live, "dev", "up");
-            goes_on_as_if_nothing_had_happened(&live, "dev", 2);
+            goes_on_as_if_nothing_had_happened(&live, "dev", pods_of(&graph("dev")));
         }
         how_to::follow(&live, "dev", "destroy --run-program");
         assert_eq!(inventory::of_the_cluster(&live), Inventory::new());
@@ -184,6 +184,6 @@ fn whoever_dies_the_next_up_makes_the_stack_whole() {
 
         interrupt(&live, &proxy, "dev", in_up);
         how_to::follow(&live, "dev", "up");
-        goes_on_as_if_nothing_had_happened(&live, "dev", 2);
+        goes_on_as_if_nothing_had_happened(&live, "dev", pods_of(&graph("dev")));
     }
 }

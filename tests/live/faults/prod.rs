@@ -13,16 +13,13 @@ use super::processes::Victim;
 use super::proxy::Proxy;
 use super::{edit, how_to, run};
 use crate::inventory;
-use crate::live::{Live, graph, said};
-
-/// Pods of OpenMemory, and of Qdrant.
-const PODS: usize = 3 + 3;
+use crate::live::{Live, graph, pods_of, said};
 
 #[test]
 #[ignore = "needs the real tools; .ci/run runs it, or: cargo test --test live -- --ignored --test-threads=1"]
 fn prod_keeps_its_pods_when_autoscaling_is_switched_and_its_data_when_it_is_interrupted() {
     let live = Live::up("prod");
-    live.is_ready_with(PODS);
+    live.is_ready_with(pods_of(&graph("prod")));
     autoscaling_is_switched_off_and_on(&live);
     the_data_outlives_an_interrupted_destroy_and_an_interrupted_up(&live);
 }
@@ -40,7 +37,7 @@ fn autoscaling_is_switched_off_and_on(live: &Live) {
     the_autoscaler_has_looked();
     let numbers = count.end();
     assert!(numbers.iter().all(|ready| *ready >= 3), "{numbers:?}");
-    live.is_ready_with(PODS);
+    live.is_ready_with(pods_of(&graph("prod")));
 
     // The control: a pod less is seen; and it comes back without an `up`.
     let count = Count::begin(live, "app=openmemory-mcp");
@@ -52,7 +49,7 @@ fn autoscaling_is_switched_off_and_on(live: &Live) {
             .unwrap();
     });
     the_autoscaler_has_looked();
-    live.is_ready_with(PODS);
+    live.is_ready_with(pods_of(&graph("prod")));
     let numbers = count.end();
     assert!(numbers.contains(&2), "{numbers:?}");
 }
@@ -72,8 +69,8 @@ fn the_data_outlives_an_interrupted_destroy_and_an_interrupted_up(live: &Live) {
     let before = claims(live);
     assert_eq!(
         before.len(),
-        1 + 2 * 3,
-        "one that OpenMemory's pods share, two for each of Qdrant's peers"
+        1 + 2 * 3 + 2,
+        "one that OpenMemory's pods share, two for each of Qdrant's peers, two of the knowledge graph"
     );
     edit(live, "prod", "phoenix:protect: true", "phoenix:protect: false");
     up(live);
@@ -97,7 +94,7 @@ fn the_data_outlives_an_interrupted_destroy_and_an_interrupted_up(live: &Live) {
     );
     how_to::follow(live, "prod", "up");
     inventory::is_the_state_and_the_graph(live, &graph("prod"));
-    live.is_ready_with(PODS);
+    live.is_ready_with(pods_of(&graph("prod")));
     assert_eq!(claims(live), before, "the same claims with the same volumes");
     let known = inventory::of_the_state(live);
     let shared = "sophia-memory/memory-pvc";
