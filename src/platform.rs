@@ -11,6 +11,9 @@ use crate::systems::{mcp, mesh, monitoring, namespace, openmemory, qdrant, secre
 /// The JSON schema of the MCP configuration, for its readers.
 pub use crate::systems::mcp::schema as mcp_schema;
 
+/// What rules and dashboards ask for, and where rules and runbooks are, for those who check them and write of them.
+pub use crate::systems::monitoring::{RULE_FILE, RULES, metrics, page as runbook_page};
+
 /// The systems, by the one name that each has everywhere.
 pub const SYSTEMS: [&str; 8] = [
     "namespace",
@@ -36,7 +39,10 @@ pub fn build(config: &StackConfig) -> Graph {
     graph.merge(qdrant::build(&config.qdrant, shared));
     graph.merge(openmemory::build(&config.openmemory, shared));
     graph.merge(mcp::build(&config.mcp, &config.tiers));
-    graph.merge(monitoring::build(&config.tiers));
+    graph.merge(monitoring::build(
+        &config.monitoring,
+        &monitoring::Platform::of(config, &workloads),
+    ));
     let needed = config.secrets_needed();
     for object in graph.objects_mut() {
         rotation::follow(object, &needed, &config.secrets);

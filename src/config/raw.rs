@@ -4,6 +4,7 @@
 //! from them, and editors show them. Nothing is checked here beyond the shape.
 
 mod mcp;
+mod monitoring;
 mod tiers;
 
 use std::collections::BTreeMap;
@@ -16,6 +17,7 @@ use super::shape::Filling;
 use super::{NAMESPACE, OrPlaceholder, Problems, secret, shape};
 
 pub use mcp::{RawHost, RawMcp, RawServer, RawServers};
+pub use monitoring::RawMonitoring;
 pub use tiers::{
     RawExternal, RawKnowledgeGraph, RawLanggraphWorkflow, RawMem0Persistent, RawSessionCache,
     RawSnowflakeCortex, RawTiers,
@@ -43,6 +45,9 @@ pub struct RawConfig {
     /// The MCP servers of the platform, for the configuration that their clients read.
     #[serde(default)]
     pub mcp: RawMcp,
+    /// Who is told what of the platform's state: scraping, alerts and dashboards.
+    #[serde(default)]
+    pub monitoring: RawMonitoring,
     /// Where the values of secrets come from.
     pub secrets: RawSecrets,
     /// How requests reach the platform.
@@ -95,7 +100,7 @@ pub struct RawCluster {
     pub mesh: RawMesh,
     /// Who scrapes metrics.
     #[serde(default)]
-    pub monitoring: RawMonitoring,
+    pub monitoring: RawPrometheus,
     /// Networks that count as inside: egress to a host outside the cluster may not go there. Link-local and
     /// carrier-grade addresses always count as inside.
     #[serde(default = "private_networks")]
@@ -135,14 +140,14 @@ impl Default for RawMesh {
 /// The Prometheus of the cluster.
 #[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase", default)]
-pub struct RawMonitoring {
+pub struct RawPrometheus {
     /// The namespace it runs in.
     pub namespace: String,
     /// The service account it runs as.
     pub service_account: String,
 }
 
-impl Default for RawMonitoring {
+impl Default for RawPrometheus {
     fn default() -> Self {
         Self {
             namespace: "monitoring".to_owned(),

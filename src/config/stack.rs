@@ -3,6 +3,7 @@
 //! Every value here has been checked. Nothing is optional that a builder would have to refuse.
 
 mod mcp;
+mod monitoring;
 mod tiers;
 
 use std::collections::BTreeMap;
@@ -13,6 +14,7 @@ use super::secret::{self, SecretRow, Target};
 use super::{DnsName, EscEnvironment, HostName, Image, ObjectName, Quantity, RoleArn};
 
 pub use mcp::{Mcp, Servers};
+pub use monitoring::Monitoring;
 pub use tiers::{
     External, KnowledgeGraph, LanggraphWorkflow, Mem0Persistent, SessionCache, SnowflakeCortex, Tiers,
 };
@@ -36,6 +38,8 @@ pub struct StackConfig {
     pub tiers: Tiers,
     /// The MCP servers of the platform.
     pub mcp: Mcp,
+    /// Scraping, alerts and dashboards.
+    pub monitoring: Monitoring,
     /// Where the values of secrets come from.
     pub secrets: SecretsMode,
     /// How requests reach the platform.
@@ -111,7 +115,7 @@ pub struct Cluster {
     /// The service mesh.
     pub mesh: Mesh,
     /// Who scrapes metrics.
-    pub monitoring: Monitoring,
+    pub monitoring: Prometheus,
     /// Networks that count as inside.
     pub private_networks: Vec<String>,
 }
@@ -133,7 +137,7 @@ pub struct Mesh {
 
 /// The Prometheus of the cluster.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Monitoring {
+pub struct Prometheus {
     /// The namespace it runs in.
     pub namespace: DnsName,
     /// The service account it runs as.

@@ -10,12 +10,13 @@ use super::raw::{
 };
 use super::shape::shown_text;
 use super::stack::{
-    Accelerator, Amounts, Cluster, Environment, MemoryStorage, Mesh, Monitoring, Namespace, OpenMemory,
-    Postgres, Qdrant, Quota, Resources, Scale, StackConfig, Volume,
+    Accelerator, Amounts, Cluster, Environment, MemoryStorage, Mesh, Namespace, OpenMemory, Postgres,
+    Prometheus, Qdrant, Quota, Resources, Scale, StackConfig, Volume,
 };
 use super::{DnsName, HostName, Image, NAMESPACE, ObjectName, Problems, Quantity, RoleArn};
 
 mod mesh;
+mod monitoring;
 mod secrets;
 
 /// What Istio sets aside for each sidecar unless told otherwise: processor time in millicores and memory in bytes,
@@ -77,6 +78,7 @@ impl Check {
         self.gateway_is_guarded(raw);
         let tiers = self.tiers(&raw.tiers);
         let mcp = self.mcp(&raw.mcp);
+        let monitoring = self.monitoring(&raw.monitoring);
         let adopt = self.adopt(&raw.adopt);
         let secrets = self.secrets(&raw.secrets);
         self.sandbox(raw);
@@ -111,6 +113,7 @@ impl Check {
             postgres: postgres?,
             tiers: tiers?,
             mcp: mcp?,
+            monitoring: monitoring?,
             secrets: secrets?,
             mesh: mesh?,
             trust: trust?,
@@ -157,7 +160,7 @@ impl Check {
                 cni: raw.mesh.cni,
                 dns_capture: raw.mesh.dns_capture,
             },
-            monitoring: Monitoring {
+            monitoring: Prometheus {
                 namespace: monitoring_namespace?,
                 service_account: service_account?,
             },

@@ -17,7 +17,7 @@ pub fn good() -> impl Strategy<Value = BTreeMap<String, Value>> {
         postgres(),
         tiers(),
         mcp(),
-        (mesh(), trust(), secrets()),
+        (mesh(), trust(), secrets(), monitoring()),
         any::<bool>(),
     )
         .prop_map(
@@ -30,7 +30,7 @@ pub fn good() -> impl Strategy<Value = BTreeMap<String, Value>> {
                 postgres,
                 tiers,
                 mcp,
-                (mesh, mut trust, secrets),
+                (mesh, mut trust, secrets, monitoring),
                 protect,
             )| {
                 if environment == "prod" {
@@ -60,6 +60,7 @@ pub fn good() -> impl Strategy<Value = BTreeMap<String, Value>> {
                     ("phoenix:postgres".to_owned(), postgres),
                     ("phoenix:tiers".to_owned(), tiers),
                     ("phoenix:mcp".to_owned(), mcp),
+                    ("phoenix:monitoring".to_owned(), monitoring),
                     ("phoenix:mesh".to_owned(), mesh),
                     ("phoenix:trust".to_owned(), trust),
                     ("phoenix:secrets".to_owned(), secrets),
@@ -68,6 +69,24 @@ pub fn good() -> impl Strategy<Value = BTreeMap<String, Value>> {
                 ])
             },
         )
+}
+
+/// With and without the operator, the certificates and an address of the runbooks.
+fn monitoring() -> impl Strategy<Value = Value> {
+    (
+        select(vec![
+            json!({}),
+            json!({"prometheusOperator": true}),
+            json!({"prometheusOperator": true, "labels": {"release": "a"}}),
+        ]),
+        select(vec![Value::Null, json!("/etc/prom-certs/")]),
+        select(vec![Value::Null, json!("https://wiki.example.com/runbooks/")]),
+    )
+        .prop_map(|(mut monitoring, certificates, runbooks)| {
+            monitoring["certificates"] = certificates;
+            monitoring["runbooks"] = runbooks;
+            without_nulls(monitoring)
+        })
 }
 
 /// Every way that secrets can come.

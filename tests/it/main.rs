@@ -5,6 +5,7 @@
 //! - `invariants`: what holds for every graph, of the shipped stacks and of generated ones.
 //! - `promises`: what the platform promises, each as a test of its own.
 //! - `policies`: what the policy pack says of the stacks, of what is broken in them, and of manifests with known verdicts.
+//! - `alerts`: rules and dashboards ask for what somebody exposes; every alert has a runbook and examples.
 //! - `registration`: what the engine is asked for, against an engine in this process.
 //! - `rotation`: what happens to whom when a secret changes, or comes from elsewhere.
 //! - `evaluated`: the rendered policies mean what the connection table says; `evaluator` works out what they mean.
@@ -13,11 +14,14 @@
 //! - `generated`: files of the repository that are made from code are as the code makes them.
 #![allow(clippy::disallowed_methods, reason = "tests read the files of the repository")]
 
+mod alerts;
 mod architecture;
 mod config;
 mod evaluated;
 mod evaluator;
 mod external_secrets;
+#[path = "../alerts/mod.rs"]
+mod examples;
 mod generated;
 mod generators;
 mod invariants;
