@@ -12,7 +12,9 @@ use crate::systems::{mcp, mesh, monitoring, namespace, openmemory, qdrant, secre
 pub use crate::systems::mcp::schema as mcp_schema;
 
 /// What rules and dashboards ask for, and where rules and runbooks are, for those who check them and write of them.
-pub use crate::systems::monitoring::{RULE_FILE, RULES, metrics, page as runbook_page};
+pub use crate::systems::monitoring::{
+    RULE_FILE, RULES, build_with as monitoring_with, metrics, page as runbook_page,
+};
 
 /// The systems, by the one name that each has everywhere.
 pub const SYSTEMS: [&str; 8] = [

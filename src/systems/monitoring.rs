@@ -62,6 +62,13 @@ impl<'a> Platform<'a> {
     }
 }
 
+/// What a stack would be watched by if it had these workloads too. For those who write and check what is said of every
+/// alert that there can be.
+pub fn build_with(config: &StackConfig, others: &[Workload]) -> Graph {
+    let workloads = [&config.workloads()[..], others].concat();
+    build(&config.monitoring, &Platform::of(config, &workloads))
+}
+
 /// Monitors, rules and dashboards.
 pub fn build(config: &Monitoring, platform: &Platform<'_>) -> Graph {
     let mut graph = Graph::of(SYSTEM);

@@ -9,7 +9,9 @@ use k8s_openapi::api::core::v1::ConfigMap;
 use kcr_monitoring_coreos_com::v1::prometheusrules::{
     PrometheusRule, PrometheusRuleGroupsRules, PrometheusRuleSpec,
 };
-use phoenix::platform::{RULE_FILE, RULES};
+use phoenix::config::StackConfig;
+use phoenix::names::{OPENMEMORY, Workload};
+use phoenix::platform::{RULE_FILE, RULES, monitoring_with};
 use phoenix_graph::Graph;
 use serde_json::{Value, json};
 
@@ -911,7 +913,174 @@ pub const EXAMPLES: &[Example] = &[
         at: "20m",
         fires: &[],
     },
+    Example {
+        alert: "MemoryServerDown",
+        fact: "neither a store nor a server of others is ready",
+        series: &[
+            (
+                "kube_statefulset_status_replicas_ready{namespace=\"sophia-memory\",statefulset=\"a-store\"}",
+                "1x5 0x10",
+            ),
+            (
+                "kube_deployment_status_replicas_available{namespace=\"sophia-ai\",deployment=\"a-server\"}",
+                "1x5 0x10",
+            ),
+        ],
+        at: "12m",
+        fires: &[
+            &[CRITICAL, MEMORY, ("workload", "a-store")],
+            &[CRITICAL, ("namespace", "sophia-ai"), ("workload", "a-server")],
+        ],
+    },
+    Example {
+        alert: "MemoryServerDown",
+        fact: "a store restarts, and somebody else's server is down",
+        series: &[
+            (
+                "kube_statefulset_status_replicas_ready{namespace=\"sophia-memory\",statefulset=\"a-store\"}",
+                "1x5 0x3 1x10",
+            ),
+            (
+                "kube_deployment_status_replicas_available{namespace=\"sophia-ai\",deployment=\"not-ours\"}",
+                "0x15",
+            ),
+        ],
+        at: "12m",
+        fires: &[],
+    },
+    Example {
+        alert: "MemoryBackupOverdue",
+        fact: "one backup succeeded 27 hours ago, and another never",
+        series: &[
+            (
+                "kube_cronjob_created{namespace=\"sophia-memory\",cronjob=\"backup-qdrant\"}",
+                "-97200x40",
+            ),
+            (
+                "kube_cronjob_status_last_successful_time{namespace=\"sophia-memory\",cronjob=\"backup-qdrant\"}",
+                "-97200x40",
+            ),
+            (
+                "kube_cronjob_created{namespace=\"sophia-memory\",cronjob=\"backup-openmemory\"}",
+                "-97200x40",
+            ),
+        ],
+        at: "30m",
+        fires: &[
+            &[CRITICAL, MEMORY, ("cronjob", "backup-qdrant")],
+            &[CRITICAL, MEMORY, ("cronjob", "backup-openmemory")],
+        ],
+    },
+    Example {
+        alert: "MemoryBackupOverdue",
+        fact: "one backup succeeded three hours ago, and another was declared three hours ago",
+        series: &[
+            (
+                "kube_cronjob_created{namespace=\"sophia-memory\",cronjob=\"backup-qdrant\"}",
+                "-97200x40",
+            ),
+            (
+                "kube_cronjob_status_last_successful_time{namespace=\"sophia-memory\",cronjob=\"backup-qdrant\"}",
+                "-10800x40",
+            ),
+            (
+                "kube_cronjob_created{namespace=\"sophia-memory\",cronjob=\"backup-openmemory\"}",
+                "-10800x40",
+            ),
+        ],
+        at: "30m",
+        fires: &[],
+    },
+    Example {
+        alert: "MemoryRestoreDrillOverdue",
+        fact: "the last drill that succeeded is more than eight days ago",
+        series: &[
+            (
+                "kube_cronjob_created{namespace=\"sophia-memory\",cronjob=\"restore-drill\"}",
+                "-9000000x60",
+            ),
+            (
+                "kube_cronjob_status_last_successful_time{namespace=\"sophia-memory\",cronjob=\"restore-drill\"}",
+                "-700000x60",
+            ),
+        ],
+        at: "30m",
+        fires: &[&[WARNING, MEMORY, ("cronjob", "restore-drill")]],
+    },
+    Example {
+        alert: "MemoryRestoreDrillOverdue",
+        fact: "the last drill that succeeded was yesterday",
+        series: &[
+            (
+                "kube_cronjob_created{namespace=\"sophia-memory\",cronjob=\"restore-drill\"}",
+                "-9000000x60",
+            ),
+            (
+                "kube_cronjob_status_last_successful_time{namespace=\"sophia-memory\",cronjob=\"restore-drill\"}",
+                "-86400x60",
+            ),
+        ],
+        at: "30m",
+        fires: &[],
+    },
+    Example {
+        alert: "MemorySyncOverdue",
+        fact: "the sync has not succeeded for an hour",
+        series: &[
+            (
+                "kube_cronjob_created{namespace=\"sophia-memory\",cronjob=\"memory-sync\"}",
+                "0x70",
+            ),
+            (
+                "kube_cronjob_status_last_successful_time{namespace=\"sophia-memory\",cronjob=\"memory-sync\"}",
+                "0x70",
+            ),
+        ],
+        at: "60m",
+        fires: &[&[WARNING, MEMORY, ("cronjob", "memory-sync")]],
+    },
+    Example {
+        alert: "MemorySyncOverdue",
+        fact: "the sync failed once and then succeeded",
+        series: &[
+            (
+                "kube_cronjob_created{namespace=\"sophia-memory\",cronjob=\"memory-sync\"}",
+                "0x70",
+            ),
+            (
+                "kube_cronjob_status_last_successful_time{namespace=\"sophia-memory\",cronjob=\"memory-sync\"}",
+                "0x29 1800x40",
+            ),
+        ],
+        at: "60m",
+        fires: &[],
+    },
 ];
+
+/// What a stack is watched by that has more than any other: a store and a server of others, backups, a drill and the sync.
+pub fn with_everything(config: &StackConfig) -> Graph {
+    let other = |name: &'static str, namespace: &'static str| Workload {
+        namespace,
+        name,
+        ..OPENMEMORY
+    };
+    let job = |name: &'static str| Workload {
+        service: None,
+        name,
+        ..OPENMEMORY
+    };
+    monitoring_with(
+        config,
+        &[
+            other("a-store", "sophia-memory"),
+            other("a-server", "sophia-ai"),
+            job("backup-qdrant"),
+            job("backup-openmemory"),
+            job("restore-drill"),
+            job("memory-sync"),
+        ],
+    )
+}
 
 /// The rules of a stack, whichever object has them.
 pub fn rules(graph: &Graph) -> PrometheusRuleSpec {

@@ -13,13 +13,19 @@ use promql_parser::parser::{self, Expr};
 use promql_parser::util::{ExprVisitor, walk_expr};
 use serde_json::{Value, json};
 
-use crate::examples::{EXAMPLES, alerts, of, rules};
+use crate::examples::{EXAMPLES, alerts, of, rules, with_everything};
 use crate::support::{STACKS, keys, root, stack};
+
+/// What each stack declares to be watched by, and what one with more than any of them would.
+fn graphs() -> Vec<(&'static str, Graph)> {
+    let mut graphs: Vec<_> = STACKS.into_iter().map(|name| (name, stack(name).graph)).collect();
+    graphs.push(("everything", with_everything(&stack("prod").config)));
+    graphs
+}
 
 #[test]
 fn every_rule_parses_and_asks_for_what_is_scraped_in_its_stack() {
-    for name in STACKS {
-        let graph = stack(name).graph;
+    for (name, graph) in graphs() {
         let rules = rules(&graph);
         let mut recorded = BTreeSet::new();
         let mut asked = BTreeSet::new();
@@ -116,8 +122,7 @@ fn overlaps(file: &str, panels: &[Value]) {
 #[test]
 fn no_metric_of_the_table_is_there_for_nobody() {
     let mut asked = BTreeSet::new();
-    for name in STACKS {
-        let graph = stack(name).graph;
+    for (_, graph) in graphs() {
         for rule in rules(&graph)
             .groups
             .unwrap()
@@ -142,8 +147,8 @@ fn no_metric_of_the_table_is_there_for_nobody() {
 #[test]
 fn every_alert_has_a_runbook_and_every_runbook_an_alert() {
     let mut known = BTreeSet::new();
-    for name in STACKS {
-        for alert in alerts(&rules(&stack(name).graph)) {
+    for (_, graph) in graphs() {
+        for alert in alerts(&rules(&graph)) {
             let page = runbook_page(alert.alert.as_deref().unwrap());
             let address = &alert.annotations.unwrap()["runbook_url"];
             assert_eq!(address, &format!("docs/runbooks/{page}.md"));
@@ -200,8 +205,8 @@ fn the_runbook_of_an_alert_says_everything_that_somebody_woken_at_night_needs() 
 
 #[test]
 fn every_alert_of_every_stack_has_an_example_that_fires_and_one_that_does_not() {
-    for name in STACKS {
-        let rules = rules(&stack(name).graph);
+    for (name, graph) in graphs() {
+        let rules = rules(&graph);
         let examples = of(&rules);
         for alert in alerts(&rules) {
             let of_alert: Vec<_> = examples
@@ -467,8 +472,8 @@ fn dashboards(graph: &Graph) -> BTreeMap<String, Value> {
 
 #[test]
 fn what_a_person_reads_names_only_labels_that_the_alert_has() {
-    for name in STACKS {
-        let file = crate::examples::test_file(&rules(&stack(name).graph), "rules.yaml");
+    for (name, graph) in graphs() {
+        let file = crate::examples::test_file(&rules(&graph), "rules.yaml");
         for test in file["tests"].as_array().unwrap() {
             for fired in test["alert_rule_test"][0]["exp_alerts"].as_array().unwrap() {
                 for (annotation, text) in fired["exp_annotations"].as_object().unwrap() {

@@ -5,6 +5,7 @@
 
 mod pods;
 mod qdrant;
+mod scheduled;
 mod servers;
 mod sources;
 mod trust;
@@ -63,11 +64,13 @@ pub fn groups(platform: &Platform<'_>, runbooks: &str) -> Vec<PrometheusRuleGrou
         ("phoenix-memory-qdrant", qdrant::alerts(platform)),
         ("phoenix-memory-volumes", volumes::alerts(platform)),
         ("phoenix-memory-pods", pods::alerts(platform)),
+        ("phoenix-memory-scheduled", scheduled::alerts(platform)),
         ("phoenix-memory-trust", trust::alerts(platform)),
         ("phoenix-memory-sources", sources::alerts(platform)),
     ];
     groups
         .into_iter()
+        .filter(|(_, alerts)| !alerts.is_empty())
         .map(|(name, alerts)| PrometheusRuleGroups {
             name: name.to_owned(),
             rules: Some(alerts.iter().map(|alert| rule(alert, runbooks)).collect()),

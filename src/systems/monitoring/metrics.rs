@@ -269,6 +269,18 @@ pub const METRICS: &[Metric] = &[
         &["namespace", "poddisruptionbudget"],
         "pods that a drain may take at the moment",
     ),
+    gauge(
+        Source::KubeStateMetrics,
+        "kube_cronjob_status_last_successful_time",
+        &["namespace", "cronjob"],
+        "when a Job of a CronJob last succeeded, as a Unix time; nothing before the first success",
+    ),
+    gauge(
+        Source::KubeStateMetrics,
+        "kube_cronjob_created",
+        &["namespace", "cronjob"],
+        "when a CronJob was made, as a Unix time",
+    ),
     counter(
         Source::KubeStateMetrics,
         "kube_pod_container_status_restarts_total",

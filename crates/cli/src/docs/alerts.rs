@@ -27,6 +27,7 @@ pub fn markdown(stacks: &[(&str, &Graph)]) -> String {
                 (&mut row.summaries, alert.summary),
                 (&mut row.stacks, (*stack).to_owned()),
             ] {
+                // A stack that has everything tells only of what no other has.
                 if !of.contains(&one) {
                     of.push(one);
                 }

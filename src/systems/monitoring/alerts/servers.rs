@@ -3,7 +3,7 @@
 use super::super::Platform;
 use super::super::objectives::PERSISTENCE;
 use super::{Alert, Severity};
-use crate::names::OPENMEMORY;
+use crate::names::{OPENMEMORY, QDRANT};
 
 pub(super) fn alerts(platform: &Platform<'_>) -> Vec<Alert> {
     let (namespace, name) = (OPENMEMORY.namespace, OPENMEMORY.name);
@@ -41,6 +41,38 @@ pub(super) fn alerts(platform: &Platform<'_>) -> Vec<Alert> {
             description: "The autoscaler has had no room for half an hour; more load makes the servers slow.",
         },
     ];
+    let others: Vec<_> = platform
+        .workloads
+        .iter()
+        .filter(|workload| ![OPENMEMORY, QDRANT].contains(workload))
+        .filter(|workload| workload.service.is_some())
+        .collect();
+    if !others.is_empty() {
+        let names: Vec<_> = others.iter().map(|workload| workload.name).collect();
+        let mut namespaces: Vec<_> = others.iter().map(|workload| workload.namespace).collect();
+        namespaces.sort_unstable();
+        namespaces.dedup();
+        let (names, namespaces) = (names.join("|"), namespaces.join("|"));
+        // Under one label, whichever kind of object runs the server.
+        let ready = |metric: &str, kind: &str| {
+            format!(
+                "label_replace({metric}{{namespace=~\"{namespaces}\",{kind}=~\"{names}\"}}, \"workload\", \"$1\", \"{kind}\", \"(.+)\")"
+            )
+        };
+        alerts.push(Alert {
+            name: "MemoryServerDown",
+            severity: Severity::Critical,
+            expression: format!(
+                "max by (namespace, workload) (\n  {}\n  or {}\n) == 0",
+                ready("kube_statefulset_status_replicas_ready", "statefulset"),
+                ready("kube_deployment_status_replicas_available", "deployment")
+            ),
+            lasting: Some("5m"),
+            labels: &[],
+            summary: "No server of {{ $labels.workload }} is ready",
+            description: "Its tier, or the chat itself, does not answer; the others carry on.",
+        });
+    }
     if platform.scrapes_servers {
         alerts.push(Alert {
             name: "OpenMemoryUnhealthy",
