@@ -19,9 +19,9 @@ mod architecture;
 mod config;
 mod evaluated;
 mod evaluator;
-mod external_secrets;
 #[path = "../alerts/mod.rs"]
 mod examples;
+mod external_secrets;
 mod generated;
 mod generators;
 mod invariants;
