@@ -14,6 +14,11 @@ use crate::systems::{
 /// The JSON schema of the MCP configuration, for its readers.
 pub use crate::systems::mcp::schema as mcp_schema;
 
+/// What rules and dashboards ask for, and where rules and runbooks are, for those who check them and write of them.
+pub use crate::systems::monitoring::{
+    RULE_FILE, RULES, build_with as monitoring_with, metrics, page as runbook_page,
+};
+
 /// The systems, by the one name that each has everywhere.
 pub const SYSTEMS: [&str; 12] = [
     "namespace",
@@ -62,7 +67,10 @@ pub fn build(config: &StackConfig) -> Graph {
     }
     graph.merge(openmemory::build(&config.openmemory, shared));
     graph.merge(mcp::build(&config.mcp, &config.tiers, &workloads));
-    graph.merge(monitoring::build(&config.tiers));
+    graph.merge(monitoring::build(
+        &config.monitoring,
+        &monitoring::Platform::of(config, &workloads),
+    ));
     graph.merge(audit_trail::build(config.audit_trail.as_ref(), &workloads));
     graph.merge(load_test::build(
         config.load_test.as_ref(),

@@ -8,6 +8,7 @@ mod knowledge_graph;
 mod load_test;
 mod mcp;
 mod migration;
+mod monitoring;
 mod redis;
 mod tiers;
 
@@ -25,6 +26,7 @@ pub use knowledge_graph::RawGraphStore;
 pub use load_test::RawLoadTest;
 pub use mcp::{RawHost, RawMcp, RawServer, RawServers};
 pub use migration::{RawMigration, RawPhase};
+pub use monitoring::RawMonitoring;
 pub use redis::{RawEviction, RawExporter, RawRedis};
 pub use tiers::{
     RawExternal, RawKnowledgeGraph, RawLanggraphWorkflow, RawMem0Persistent, RawSessionCache,
@@ -59,6 +61,9 @@ pub struct RawConfig {
     /// The MCP servers of the platform, for the configuration that their clients read.
     #[serde(default)]
     pub mcp: RawMcp,
+    /// Who is told what of the platform's state: scraping, alerts and dashboards.
+    #[serde(default)]
+    pub monitoring: RawMonitoring,
     /// Where the values of secrets come from.
     pub secrets: RawSecrets,
     /// How requests reach the platform.
@@ -120,7 +125,7 @@ pub struct RawCluster {
     pub mesh: RawMesh,
     /// Who scrapes metrics.
     #[serde(default)]
-    pub monitoring: RawMonitoring,
+    pub monitoring: RawPrometheus,
     /// Networks that count as inside: egress to a host outside the cluster may not go there. Link-local and
     /// carrier-grade addresses always count as inside.
     #[serde(default = "private_networks")]
@@ -160,14 +165,14 @@ impl Default for RawMesh {
 /// The Prometheus of the cluster.
 #[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase", default)]
-pub struct RawMonitoring {
+pub struct RawPrometheus {
     /// The namespace it runs in.
     pub namespace: String,
     /// The service account it runs as.
     pub service_account: String,
 }
 
-impl Default for RawMonitoring {
+impl Default for RawPrometheus {
     fn default() -> Self {
         Self {
             namespace: "monitoring".to_owned(),

@@ -7,6 +7,7 @@ mod knowledge_graph;
 mod load_test;
 mod mcp;
 mod migration;
+mod monitoring;
 mod redis;
 mod tiers;
 
@@ -22,6 +23,7 @@ pub use knowledge_graph::GraphStore;
 pub use load_test::LoadTest;
 pub use mcp::{Mcp, Servers};
 pub use migration::Phase;
+pub use monitoring::Monitoring;
 pub use redis::{Eviction, Redis};
 pub use tiers::{
     External, KnowledgeGraph, LanggraphWorkflow, Mem0Persistent, SessionCache, SnowflakeCortex, Tiers,
@@ -50,6 +52,8 @@ pub struct StackConfig {
     pub tiers: Tiers,
     /// The MCP servers of the platform.
     pub mcp: Mcp,
+    /// Scraping, alerts and dashboards.
+    pub monitoring: Monitoring,
     /// Where the values of secrets come from.
     pub secrets: SecretsMode,
     /// How requests reach the platform.
@@ -146,7 +150,7 @@ pub struct Cluster {
     /// The service mesh.
     pub mesh: Mesh,
     /// Who scrapes metrics.
-    pub monitoring: Monitoring,
+    pub monitoring: Prometheus,
     /// Networks that count as inside.
     pub private_networks: Vec<String>,
 }
@@ -168,7 +172,7 @@ pub struct Mesh {
 
 /// The Prometheus of the cluster.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Monitoring {
+pub struct Prometheus {
     /// The namespace it runs in.
     pub namespace: DnsName,
     /// The service account it runs as.

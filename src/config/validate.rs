@@ -13,12 +13,13 @@ use super::raw::{
 };
 use super::shape::shown_text;
 use super::stack::{
-    Accelerator, Amounts, Cluster, Environment, MemoryStorage, Mesh, Monitoring, Namespace, OpenMemory,
-    Phase, Postgres, Qdrant, Quota, Resources, Scale, StackConfig, Volume,
+    Accelerator, Amounts, Cluster, Environment, MemoryStorage, Mesh, Namespace, OpenMemory, Phase, Postgres,
+    Prometheus, Qdrant, Quota, Resources, Scale, StackConfig, Volume,
 };
 use super::{DnsName, HostName, Image, NAMESPACE, ObjectName, Problems, Quantity, RoleArn};
 
 mod mesh;
+mod monitoring;
 mod redis;
 mod secrets;
 
@@ -92,6 +93,7 @@ impl Check {
         let audit_trail = raw.audit_trail.as_ref().map(|raw| self.audit_trail(raw));
         self.trail_is_whole(raw);
         let load_test = raw.load_test.as_ref().map(|raw| self.load_test(raw));
+        let monitoring = self.monitoring(&raw.monitoring);
         let adopt = self.adopt(&raw.adopt);
         let secrets = self.secrets(&raw.secrets);
         self.sandbox(raw);
@@ -167,6 +169,7 @@ impl Check {
             postgres: postgres?,
             tiers: tiers?,
             mcp: mcp?,
+            monitoring: monitoring?,
             secrets: secrets?,
             mesh: mesh?,
             trust: trust?,
@@ -222,7 +225,7 @@ impl Check {
                 cni: raw.mesh.cni,
                 dns_capture: raw.mesh.dns_capture,
             },
-            monitoring: Monitoring {
+            monitoring: Prometheus {
                 namespace: monitoring_namespace?,
                 service_account: service_account?,
             },

@@ -655,6 +655,45 @@ fn production_takes_images_by_digest_only() {
 }
 
 #[test]
+fn what_is_wrong_with_monitoring_is_told_with_the_way_out() {
+    let conversations = [
+        (
+            "labels without an operator",
+            told("prod", "/monitoring/prometheusOperator", Some(json!(false))),
+        ),
+        (
+            "a label that nothing can have",
+            told(
+                "prod",
+                "/monitoring/labels",
+                Some(json!({"release": "kube prometheus"})),
+            ),
+        ),
+        (
+            "a label of the platform's own",
+            told(
+                "prod",
+                "/monitoring/labels",
+                Some(json!({"app.kubernetes.io/name": "mine"})),
+            ),
+        ),
+        (
+            "a folder that is none",
+            told("prod", "/monitoring/certificates", Some(json!("prom-certs"))),
+        ),
+        (
+            "runbooks that have no address",
+            told("prod", "/monitoring/runbooks", Some(json!("wiki/{{ runbooks }}"))),
+        ),
+    ];
+    let told: Vec<_> = conversations
+        .iter()
+        .map(|(what, told)| format!("{what}\n{told}\n"))
+        .collect();
+    insta::assert_snapshot!(told.join("\n"));
+}
+
+#[test]
 fn what_may_be_a_pasted_secret_is_not_repeated() {
     let pasted = "postgres://user:canary-password@db.example.com/memory";
     for pointer in [

@@ -89,3 +89,20 @@ fn the_host_and_the_registrations_name_the_same_provider() {
         PROVIDER_VERSION
     );
 }
+
+#[test]
+fn the_page_of_the_metrics_is_as_generated() {
+    is_as_generated("docs/metrics.md", &phoenix_cli::docs::metrics::markdown());
+}
+
+#[test]
+fn the_table_of_the_runbooks_is_as_generated() {
+    let everything = crate::examples::with_everything(&stack("prod").config);
+    let stacks = ["prod", "staging", "dev"].map(|name| (name, stack(name).graph));
+    let mut stacks: Vec<_> = stacks.iter().map(|(name, graph)| (*name, graph)).collect();
+    stacks.push(("those that have what it is about", &everything));
+    is_as_generated(
+        "docs/runbooks/README.md",
+        &phoenix_cli::docs::alerts::markdown(&stacks),
+    );
+}

@@ -21,7 +21,7 @@ pub fn good() -> impl Strategy<Value = BTreeMap<String, Value>> {
             mesh(),
             trust(),
             secrets(),
-            (redis(), knowledge_graph()),
+            (redis(), knowledge_graph(), monitoring()),
             audit_trail(),
             load_test(),
             migration(),
@@ -42,7 +42,7 @@ pub fn good() -> impl Strategy<Value = BTreeMap<String, Value>> {
                     mesh,
                     mut trust,
                     secrets,
-                    (redis, knowledge_graph),
+                    (redis, knowledge_graph, monitoring),
                     mut audit_trail,
                     mut load_test,
                     migration,
@@ -111,6 +111,7 @@ pub fn good() -> impl Strategy<Value = BTreeMap<String, Value>> {
                     ("phoenix:postgres".to_owned(), postgres),
                     ("phoenix:tiers".to_owned(), tiers),
                     ("phoenix:mcp".to_owned(), mcp),
+                    ("phoenix:monitoring".to_owned(), monitoring),
                     ("phoenix:mesh".to_owned(), mesh),
                     ("phoenix:trust".to_owned(), trust),
                     ("phoenix:secrets".to_owned(), secrets),
@@ -155,6 +156,24 @@ fn migration() -> impl Strategy<Value = Value> {
     let phases = ["parallel", "enhanced", "active", "optimized"];
     let phases = phases.map(|phase| json!({"phase": phase}));
     select([vec![Value::Null], phases.to_vec()].concat())
+}
+
+/// With and without the operator, the certificates and an address of the runbooks.
+fn monitoring() -> impl Strategy<Value = Value> {
+    (
+        select(vec![
+            json!({}),
+            json!({"prometheusOperator": true}),
+            json!({"prometheusOperator": true, "labels": {"release": "a"}}),
+        ]),
+        select(vec![Value::Null, json!("/etc/prom-certs/")]),
+        select(vec![Value::Null, json!("https://wiki.example.com/runbooks/")]),
+    )
+        .prop_map(|(mut monitoring, certificates, runbooks)| {
+            monitoring["certificates"] = certificates;
+            monitoring["runbooks"] = runbooks;
+            without_nulls(monitoring)
+        })
 }
 
 /// Every way that secrets can come.

@@ -7,6 +7,7 @@
 //! - `migration`: each phase is a difference that a reader sees, and can be taken back.
 //! - `promises`: what the platform promises, each as a test of its own.
 //! - `policies`: what the policy pack says of the stacks, of what is broken in them, and of manifests with known verdicts.
+//! - `alerts`: rules and dashboards ask for what somebody exposes; every alert has a runbook and examples.
 //! - `registration`: what the engine is asked for, against an engine in this process.
 //! - `rotation`: what happens to whom when a secret changes, or comes from elsewhere.
 //! - `evaluated`: the rendered policies mean what the connection table says; `evaluator` works out what they mean.
@@ -16,11 +17,14 @@
 //! - `generated`: files of the repository that are made from code are as the code makes them.
 #![allow(clippy::disallowed_methods, reason = "tests read the files of the repository")]
 
+mod alerts;
 mod architecture;
 mod audit_trail;
 mod config;
 mod evaluated;
 mod evaluator;
+#[path = "../alerts/mod.rs"]
+mod examples;
 mod external_secrets;
 mod generated;
 mod generators;

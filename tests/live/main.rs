@@ -4,6 +4,7 @@
 //! `.ci/run` never skips them. By hand: `cargo test --test live -- --ignored --test-threads=1`.
 //!
 //! - `adoption`: what was deployed by hand becomes the stack's, with its data.
+//! - `alerts`: rules that Prometheus reads, and that fire when they should and only then.
 //! - `dev`: a stack from its first `up` to a `destroy` that leaves nothing.
 //! - `esc_definitions`: the environments in `stacks/esc`, evaluated as Pulumi ESC evaluates them.
 //! - `esc_direct`: secrets from an environment that the program opens itself, evaluated as Pulumi ESC evaluates it.
@@ -22,6 +23,7 @@
 )]
 
 mod adoption;
+mod alerts;
 mod by_hand;
 #[path = "../support/canary.rs"]
 mod canary;
@@ -29,6 +31,8 @@ mod dev;
 mod esc;
 mod esc_definitions;
 mod esc_direct;
+#[path = "../alerts/mod.rs"]
+mod examples;
 mod external_secrets;
 mod faults;
 mod inventory;

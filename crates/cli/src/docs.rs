@@ -1,7 +1,9 @@
 //! `docs/cli.md`: the reference of the command, made from the command itself. Other pages that are made from code are
 //! below.
 
+pub mod alerts;
 pub mod connections;
+pub mod metrics;
 pub mod policies;
 pub mod secrets;
 

@@ -180,7 +180,7 @@ impl Check {
     }
 }
 
-fn is_label_key(text: &str) -> bool {
+pub(super) fn is_label_key(text: &str) -> bool {
     let (prefix, name) = match text.split_once('/') {
         Some((prefix, name)) => (Some(prefix), name),
         None => (None, text),
@@ -188,7 +188,7 @@ fn is_label_key(text: &str) -> bool {
     !name.is_empty() && is_label_value(name) && prefix.is_none_or(|prefix| DnsName::parse(prefix).is_ok())
 }
 
-fn is_label_value(text: &str) -> bool {
+pub(super) fn is_label_value(text: &str) -> bool {
     let edge = |character: char| character.is_ascii_alphanumeric();
     text.is_empty()
         || text.len() <= 63

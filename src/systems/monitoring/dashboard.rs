@@ -12,9 +12,9 @@ use serde::Serialize;
 #[serde(rename_all = "camelCase")]
 pub struct Dashboard {
     /// Its place in addresses; it must never change.
-    pub uid: &'static str,
-    pub title: &'static str,
-    pub description: &'static str,
+    pub uid: String,
+    pub title: String,
+    pub description: String,
     pub tags: Vec<&'static str>,
     pub timezone: &'static str,
     /// What is provisioned is changed here, not in Grafana.
@@ -58,7 +58,7 @@ pub struct Panel {
     pub id: u32,
     #[serde(rename = "type")]
     pub kind: PanelKind,
-    pub title: &'static str,
+    pub title: String,
     pub description: String,
     pub datasource: Datasource,
     pub grid_pos: GridPosition,
@@ -100,7 +100,7 @@ pub struct GridPosition {
 pub struct Target {
     pub ref_id: &'static str,
     pub datasource: Datasource,
-    pub expr: &'static str,
+    pub expr: String,
     pub legend_format: &'static str,
 }
 

@@ -118,7 +118,7 @@ pub async fn kinds(client: &Client, graph: &Graph) -> (Check, Resources) {
     let check = Check::fail(
         subject,
         format!("the cluster does not know {}", words.join(", ")),
-        "install what defines them first, or a newer version of it; for kinds of istio.io that is Istio's base chart, from 1.22 on, for kinds of external-secrets.io the External Secrets Operator",
+        "install what defines them first, or a newer version of it; for kinds of istio.io that is Istio's base chart, from 1.22 on, for kinds of external-secrets.io the External Secrets Operator, for kinds of monitoring.coreos.com the Prometheus Operator",
     );
     (check, resources)
 }

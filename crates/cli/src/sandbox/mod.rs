@@ -204,13 +204,13 @@ pub fn run(command: Command, directory: &Path) -> Result<Exit> {
         Command::Tools { all } => {
             let mut wanted = Sandbox::tools(true);
             if all {
-                wanted.extend([tools::ISTIOCTL, tools::HELM, tools::ESC_SERVICE]);
+                wanted.extend([tools::ISTIOCTL, tools::HELM, tools::ESC_SERVICE, tools::PROMTOOL]);
             }
             let workshop = Workshop::of(&tools::repository(directory)?)?;
             for (name, found) in workshop.provide(&wanted)? {
                 output::data(&format!("{name:<28}{}\n", found.path.display()))?;
             }
-            for files in [tools::STAGES, tools::ISTIO_DEFINITIONS] {
+            for files in [&[tools::STAGES], &tools::DEFINITIONS[..]].concat() {
                 for path in workshop.files(&files)? {
                     say(&format!("{}: {}", files.name, path.display()));
                 }
@@ -287,7 +287,10 @@ impl Sandbox {
         let workshop = Workshop::of(&options.repository)?;
         let found = workshop.provide(&Self::tools(options.deploy))?;
         let stages = workshop.files(&tools::STAGES)?;
-        let definitions = workshop.files(&tools::ISTIO_DEFINITIONS)?;
+        let mut definitions = Vec::new();
+        for files in tools::DEFINITIONS {
+            definitions.extend(workshop.files(&files)?);
+        }
         let boot = Boot {
             home: &sandbox.home,
             tools: &found,
@@ -461,7 +464,7 @@ fn which(place: &Place, stack: Option<&str>) -> Result<Home> {
 }
 
 fn define(cluster: &Cluster, files: &[PathBuf]) -> Result<()> {
-    let step = Step::begin("adding Istio's resource definitions");
+    let step = Step::begin("adding the resource definitions of Istio and of the Prometheus Operator");
     let mut definitions = Vec::new();
     for file in files {
         let text = std::fs::read_to_string(file).with_context(|| format!("reading {}", file.display()))?;

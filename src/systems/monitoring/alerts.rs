@@ -1,0 +1,114 @@
+//! Who is told of what: every alert of the platform, as far as its stack has what it is about.
+//!
+//! An alert's name is its runbook's: `MemoryTierSlow` is `docs/runbooks/memory-tier-slow.md`. Tests hold the two against
+//! each other, and every alert against series with which it fires and with which it does not.
+
+mod pods;
+mod qdrant;
+mod scheduled;
+mod servers;
+mod sources;
+mod trust;
+mod volumes;
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
+use kcr_monitoring_coreos_com::v1::prometheusrules::{PrometheusRuleGroups, PrometheusRuleGroupsRules};
+
+use super::{Platform, objectives};
+
+/// What somebody is told.
+#[derive(Clone, Debug)]
+pub struct Alert {
+    /// Its name; its runbook is called after it.
+    pub name: &'static str,
+    /// How soon somebody has to look.
+    pub severity: Severity,
+    /// The question that has an answer while it holds.
+    pub expression: String,
+    /// How long it has to hold first; `None` tells at once.
+    pub lasting: Option<&'static str>,
+    /// Labels besides the severity.
+    pub labels: &'static [(&'static str, &'static str)],
+    /// One line for a telephone. Only `{{ $labels.… }}` may stand in it.
+    pub summary: &'static str,
+    /// What it means, in a sentence or two.
+    pub description: &'static str,
+}
+
+/// How soon somebody has to look. The words are those that Alertmanager's usual inhibition knows: what is critical
+/// silences the warning of the same name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Severity {
+    /// Now, at any hour: users feel it, or data is at stake.
+    Critical,
+    /// In working hours.
+    Warning,
+}
+
+impl Severity {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Critical => "critical",
+            Self::Warning => "warning",
+        }
+    }
+}
+
+/// All alerts of a stack, in groups.
+pub fn groups(platform: &Platform<'_>, runbooks: &str) -> Vec<PrometheusRuleGroups> {
+    let groups = [
+        ("phoenix-memory-burn-rates", objectives::alerts()),
+        ("phoenix-memory-servers", servers::alerts(platform)),
+        ("phoenix-memory-qdrant", qdrant::alerts(platform)),
+        ("phoenix-memory-volumes", volumes::alerts(platform)),
+        ("phoenix-memory-pods", pods::alerts(platform)),
+        ("phoenix-memory-scheduled", scheduled::alerts(platform)),
+        ("phoenix-memory-trust", trust::alerts(platform)),
+        ("phoenix-memory-sources", sources::alerts(platform)),
+    ];
+    groups
+        .into_iter()
+        .filter(|(_, alerts)| !alerts.is_empty())
+        .map(|(name, alerts)| PrometheusRuleGroups {
+            name: name.to_owned(),
+            rules: Some(alerts.iter().map(|alert| rule(alert, runbooks)).collect()),
+            ..Default::default()
+        })
+        .collect()
+}
+
+fn rule(alert: &Alert, runbooks: &str) -> PrometheusRuleGroupsRules {
+    let mut labels = BTreeMap::from([("severity".to_owned(), alert.severity.as_str().to_owned())]);
+    for (name, value) in alert.labels {
+        labels.insert((*name).to_owned(), (*value).to_owned());
+    }
+    PrometheusRuleGroupsRules {
+        alert: Some(alert.name.to_owned()),
+        expr: IntOrString::String(alert.expression.clone()),
+        r#for: alert.lasting.map(str::to_owned),
+        labels: Some(labels),
+        annotations: Some(BTreeMap::from([
+            ("summary".to_owned(), alert.summary.to_owned()),
+            ("description".to_owned(), alert.description.to_owned()),
+            (
+                "runbook_url".to_owned(),
+                format!("{runbooks}/{}.md", page(alert.name)),
+            ),
+        ])),
+        ..Default::default()
+    }
+}
+
+/// The name of an alert's runbook: `MemoryTierSlow` is `memory-tier-slow`.
+pub fn page(alert: &str) -> String {
+    let mut page = String::new();
+    for character in alert.chars() {
+        if character.is_ascii_uppercase() && !page.is_empty() {
+            page.push('-');
+        }
+        page.push(character.to_ascii_lowercase());
+    }
+    page
+}

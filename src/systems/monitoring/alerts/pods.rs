@@ -1,0 +1,87 @@
+//! Pods that do not start, do not stay, or cannot be moved.
+
+use super::super::Platform;
+use super::{Alert, Severity};
+use crate::names::{MEMORY, Workload};
+
+pub(super) fn alerts(platform: &Platform<'_>) -> Vec<Alert> {
+    let restarts = |window: &str| {
+        format!(
+            "sum by (namespace, pod, container) ({})",
+            of_ours(platform.workloads, |selector| format!(
+                "increase(kube_pod_container_status_restarts_total{{{selector}}}[{window}])"
+            ))
+        )
+    };
+    let out_of_memory = of_ours(platform.workloads, |selector| {
+        format!("kube_pod_container_status_last_terminated_reason{{{selector},reason=\"OOMKilled\"}}")
+    });
+    let pending = of_ours(platform.workloads, |selector| {
+        format!("kube_pod_status_phase{{{selector},phase=\"Pending\"}}")
+    });
+    let mut alerts = vec![
+        Alert {
+            name: "MemoryContainerOutOfMemory",
+            severity: Severity::Warning,
+            expression: format!(
+                "{} > 0\nand max by (namespace, pod, container) ({out_of_memory}) == 1",
+                restarts("15m")
+            ),
+            lasting: None,
+            labels: &[],
+            summary: "The container {{ $labels.container }} of {{ $labels.pod }} used more memory than it may",
+            description: "It was killed and started again; what it was doing is lost, and it will happen again.",
+        },
+        Alert {
+            name: "MemoryContainerRestarting",
+            severity: Severity::Warning,
+            expression: format!("{} > 3", restarts("1h")),
+            lasting: None,
+            labels: &[],
+            summary: "The container {{ $labels.container }} of {{ $labels.pod }} restarts again and again",
+            description: "More than three times in an hour.",
+        },
+        Alert {
+            name: "MemoryPodPending",
+            severity: Severity::Warning,
+            expression: format!("max by (namespace, pod) ({pending}) == 1"),
+            lasting: Some("15m"),
+            labels: &[],
+            summary: "The pod {{ $labels.pod }} does not start",
+            description: "It has waited for a node, a volume or an image for a quarter of an hour.",
+        },
+    ];
+    if platform.openmemory.scale.least() > 1 || platform.qdrant.is_cluster() {
+        alerts.push(Alert {
+            name: "MemoryDrainBlocked",
+            severity: Severity::Warning,
+            expression: format!(
+                "max by (namespace, poddisruptionbudget) (kube_poddisruptionbudget_status_pod_disruptions_allowed{{namespace=\"{MEMORY}\"}}) == 0"
+            ),
+            lasting: Some("1h"),
+            labels: &[],
+            summary: "No node with a pod of {{ $labels.poddisruptionbudget }} can be drained",
+            description: "One of its pods has been away for an hour, so the budget lets no other go: upgrades of nodes wait.",
+        });
+    }
+    alerts
+}
+
+/// A question about all pods of ours: every pod of the platform's own namespace, and of a neighbour's only those that
+/// belong to a workload of ours.
+fn of_ours(workloads: &[Workload], question: impl Fn(&str) -> String) -> String {
+    let own = question(&format!("namespace=\"{MEMORY}\""));
+    let others = workloads
+        .iter()
+        .filter(|workload| workload.namespace != MEMORY)
+        .map(|workload| {
+            question(&format!(
+                "namespace=\"{}\",pod=~\"{}-.+\"",
+                workload.namespace, workload.name
+            ))
+        });
+    std::iter::once(own)
+        .chain(others)
+        .collect::<Vec<_>>()
+        .join(" or ")
+}

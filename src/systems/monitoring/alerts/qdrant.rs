@@ -1,0 +1,100 @@
+//! The peers of Qdrant and their consensus.
+
+use super::super::Platform;
+use super::{Alert, Severity};
+use crate::names::QDRANT;
+
+pub(super) fn alerts(platform: &Platform<'_>) -> Vec<Alert> {
+    let is_cluster = platform.qdrant.is_cluster();
+    // What the stack asks for is asked of the cluster, so that another number of peers is no other rule.
+    let replicas = |by: &str| {
+        format!(
+            "max by ({by}) (kube_statefulset_replicas{{namespace=\"{}\",statefulset=\"{}\"}})",
+            QDRANT.namespace, QDRANT.name
+        )
+    };
+    let ready = format!(
+        "max by (namespace, statefulset) (kube_statefulset_status_replicas_ready{{namespace=\"{}\",statefulset=\"{}\"}})",
+        QDRANT.namespace, QDRANT.name
+    );
+    let mut alerts = vec![Alert {
+        name: "QdrantWithoutQuorum",
+        severity: Severity::Critical,
+        expression: format!("{ready}\n< floor({} / 2) + 1", replicas("namespace, statefulset")),
+        lasting: Some("3m"),
+        labels: &[],
+        summary: "Too few Qdrant peers are ready",
+        description: "Without most of its peers Qdrant changes nothing any more: memories are neither stored nor reliably found.",
+    }];
+    if is_cluster {
+        alerts.push(Alert {
+            name: "QdrantPeerMissing",
+            severity: Severity::Warning,
+            expression: format!("{ready}\n< {}", replicas("namespace, statefulset")),
+            // A rollout takes each peer away for a few minutes.
+            lasting: Some("15m"),
+            labels: &[],
+            summary: "A Qdrant peer is not ready",
+            description: "The others carry on, but the next one to fail may take the quorum with it.",
+        });
+    }
+    if !platform.scrapes_servers {
+        return alerts;
+    }
+    // The monitor takes the job's name from the label `app`; the names of the metrics alone could be anybody's.
+    let job = format!("job=\"{}\"", QDRANT.app);
+    alerts.push(Alert {
+        name: "QdrantInRecoveryMode",
+        severity: Severity::Critical,
+        expression: format!("max by (namespace, pod) (app_status_recovery_mode{{{job}}}) == 1"),
+        lasting: Some("5m"),
+        labels: &[],
+        summary: "Qdrant peer {{ $labels.pod }} runs in recovery mode",
+        description: "It loads no collections and serves no searches, until somebody starts it otherwise.",
+    });
+    if is_cluster {
+        alerts.extend([
+            Alert {
+                name: "QdrantConsensusStopped",
+                severity: Severity::Critical,
+                expression: format!("max by (namespace, pod) (cluster_working_state{{{job},state=\"stopped\"}}) == 1"),
+                lasting: Some("5m"),
+                labels: &[],
+                summary: "Qdrant peer {{ $labels.pod }} takes no part in the consensus",
+                description: "Its consensus thread has stopped; it no longer learns of collections, shards and peers.",
+            },
+            Alert {
+                name: "QdrantConsensusBehind",
+                severity: Severity::Warning,
+                expression: format!("max by (namespace, pod) (cluster_pending_operations_total{{{job}}}) > 0"),
+                lasting: Some("15m"),
+                labels: &[],
+                summary: "Qdrant peer {{ $labels.pod }} does not keep up with the consensus",
+                description: "Operations that the cluster agreed on have been waiting for a quarter of an hour.",
+            },
+            Alert {
+                name: "QdrantMembershipWrong",
+                severity: Severity::Warning,
+                expression: format!(
+                    "max by (namespace, pod) (cluster_peers_total{{{job}}})\n!= on (namespace) group_left () {}",
+                    replicas("namespace")
+                ),
+                lasting: Some("15m"),
+                labels: &[],
+                summary: "Qdrant peer {{ $labels.pod }} knows another number of peers than the stack has",
+                description: "A peer was lost and never removed, or one has founded a cluster of its own.",
+            },
+            Alert {
+                name: "QdrantReplicaDead",
+                severity: Severity::Warning,
+                expression: format!("max by (namespace, pod) (collection_dead_replicas{{{job}}}) > 0"),
+                // A peer that comes back gets its shards from the others first.
+                lasting: Some("15m"),
+                labels: &[],
+                summary: "Replicas of shards are not active, says Qdrant peer {{ $labels.pod }}",
+                description: "Some memories are kept in fewer places than the stack asks for.",
+            },
+        ]);
+    }
+    alerts
+}

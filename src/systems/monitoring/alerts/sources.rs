@@ -1,0 +1,75 @@
+//! Metrics that do not arrive. An alert whose metric is missing is silent, and looks like health.
+
+use super::super::Platform;
+use super::{Alert, Severity};
+use crate::names::{MEMORY, OPENMEMORY, QDRANT};
+
+pub(super) fn alerts(platform: &Platform<'_>) -> Vec<Alert> {
+    let mut alerts = vec![
+        missing(
+            &[("source", "kube-state-metrics"), ("namespace", MEMORY)],
+            "Metrics of kube-state-metrics do not arrive",
+            format!(
+                "absent(max(kube_deployment_status_replicas_available{{namespace=\"{}\",deployment=\"{}\"}}))",
+                OPENMEMORY.namespace, OPENMEMORY.name
+            ),
+        ),
+        missing(
+            &[("source", "kubelet"), ("namespace", MEMORY)],
+            "Metrics of the kubelets do not arrive",
+            format!("absent(max(kubelet_volume_stats_available_bytes{{namespace=\"{MEMORY}\"}}))"),
+        ),
+        missing(
+            &[("source", "sidecars"), ("namespace", MEMORY)],
+            "Metrics of the sidecars do not arrive",
+            format!("absent(max(istio_agent_cert_expiry_seconds{{namespace=\"{MEMORY}\"}}))"),
+        ),
+        missing(
+            &[("source", "istiod"), ("namespace", MEMORY)],
+            "Metrics of istiod do not arrive",
+            "absent(max(citadel_server_root_cert_expiry_timestamp))".to_owned(),
+        ),
+    ];
+    if platform.scrapes_servers {
+        alerts.push(missing(
+            &[("source", "openmemory"), ("namespace", MEMORY)],
+            "Metrics of OpenMemory do not arrive",
+            "absent(max(sophia_mem0_health_status)) or absent(max(sophia_memory_tier_response_time))"
+                .to_owned(),
+        ));
+        alerts.push(missing(
+            &[("source", "qdrant"), ("namespace", MEMORY)],
+            "Metrics of Qdrant do not arrive",
+            format!("absent(max(app_status_recovery_mode{{job=\"{}\"}}))", QDRANT.app),
+        ));
+    }
+    if platform.has_monitors {
+        alerts.push(Alert {
+            name: "MemoryTargetDown",
+            severity: Severity::Warning,
+            expression: format!("max by (namespace, job, pod) (up{{namespace=\"{MEMORY}\"}}) == 0"),
+            lasting: Some("15m"),
+            labels: &[],
+            summary: "Prometheus cannot scrape {{ $labels.pod }} for {{ $labels.job }}",
+            description: "Alerts about this pod are silent while it lasts.",
+        });
+    }
+    alerts
+}
+
+fn missing(
+    labels: &'static [(&'static str, &'static str)],
+    // Labels of the rule itself cannot be named in it.
+    summary: &'static str,
+    expression: String,
+) -> Alert {
+    Alert {
+        name: "MemoryMetricsMissing",
+        severity: Severity::Warning,
+        expression,
+        lasting: Some("15m"),
+        labels,
+        summary,
+        description: "Every alert that needs them is silent, whatever happens.",
+    }
+}

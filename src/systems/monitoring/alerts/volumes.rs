@@ -1,0 +1,40 @@
+//! Volumes that fill up.
+
+use super::super::Platform;
+use super::{Alert, Severity};
+use crate::names::MEMORY;
+
+pub(super) fn alerts(_: &Platform<'_>) -> Vec<Alert> {
+    // A volume that several nodes mount is told by each of them.
+    let of = |metric: &str| {
+        format!("min by (namespace, persistentvolumeclaim) ({metric}{{namespace=\"{MEMORY}\"}})")
+    };
+    let free = format!(
+        "{}\n/ {}",
+        of("kubelet_volume_stats_available_bytes"),
+        of("kubelet_volume_stats_capacity_bytes")
+    );
+    vec![
+        Alert {
+            name: "MemoryVolumeAlmostFull",
+            severity: Severity::Critical,
+            expression: format!("{free}\n< 0.05"),
+            lasting: Some("5m"),
+            labels: &[],
+            summary: "The volume {{ $labels.persistentvolumeclaim }} has less than 5 % free",
+            description: "A full volume stops writes; a full one of Qdrant can keep its peer from starting again.",
+        },
+        Alert {
+            name: "MemoryVolumeFillingUp",
+            severity: Severity::Warning,
+            expression: format!(
+                "{free}\n< 0.25\nand predict_linear({}[6h:5m], 4 * 24 * 3600) < 0",
+                of("kubelet_volume_stats_available_bytes")
+            ),
+            lasting: Some("1h"),
+            labels: &[],
+            summary: "The volume {{ $labels.persistentvolumeclaim }} is full in four days",
+            description: "Less than a quarter is free, and it shrinks as fast as in the last six hours.",
+        },
+    ]
+}

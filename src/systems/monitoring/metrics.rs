@@ -1,0 +1,374 @@
+//! The metrics that rules and dashboards ask for, and who exposes each: one table.
+//!
+//! A question that names something else than a row of it is a question nobody answers; a test holds all of them against
+//! this table. `docs/metrics.md` is made from it.
+
+use crate::names::{OPENMEMORY, QDRANT, Workload};
+
+/// A metric, as its exposer names it; each series of a histogram is a row of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Metric {
+    /// Its name.
+    pub name: &'static str,
+    /// What its values do.
+    pub kind: Kind,
+    /// Who exposes it.
+    pub source: Source,
+    /// The labels that we ask by.
+    pub labels: &'static [&'static str],
+    /// What its value means, unit included.
+    pub meaning: &'static str,
+}
+
+/// What the values of a metric do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// They go up and down.
+    Gauge,
+    /// They only rise, until their exposer restarts.
+    Counter,
+}
+
+impl Kind {
+    /// The word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Gauge => "gauge",
+            Self::Counter => "counter",
+        }
+    }
+}
+
+/// Who exposes a metric.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Source {
+    /// The OpenMemory server: a part of its image's contract.
+    OpenMemory,
+    /// Each peer of Qdrant.
+    Qdrant,
+    /// The sidecar of each pod of ours.
+    Sidecars,
+    /// The mesh's control plane, which is not ours.
+    Istiod,
+    /// kube-state-metrics, which is not ours.
+    KubeStateMetrics,
+    /// The kubelet of each node, which is not ours.
+    Kubelet,
+    /// Prometheus itself, of each target that it scrapes.
+    Prometheus,
+    /// The recording rules of this stack.
+    Rules,
+}
+
+impl Source {
+    /// All of them, in the order in which they are told.
+    pub const ALL: [Self; 8] = [
+        Self::OpenMemory,
+        Self::Qdrant,
+        Self::Sidecars,
+        Self::Istiod,
+        Self::KubeStateMetrics,
+        Self::Kubelet,
+        Self::Prometheus,
+        Self::Rules,
+    ];
+
+    /// What people call it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::OpenMemory => "OpenMemory",
+            Self::Qdrant => "Qdrant",
+            Self::Sidecars => "the sidecars",
+            Self::Istiod => "istiod",
+            Self::KubeStateMetrics => "kube-state-metrics",
+            Self::Kubelet => "the kubelets",
+            Self::Prometheus => "Prometheus",
+            Self::Rules => "the recording rules",
+        }
+    }
+
+    /// The workload of ours that exposes it at an address of its own.
+    pub fn workload(self) -> Option<Workload> {
+        match self {
+            Self::OpenMemory => Some(OPENMEMORY),
+            Self::Qdrant => Some(QDRANT),
+            _ => None,
+        }
+    }
+}
+
+const fn gauge(
+    source: Source,
+    name: &'static str,
+    labels: &'static [&'static str],
+    meaning: &'static str,
+) -> Metric {
+    Metric {
+        name,
+        kind: Kind::Gauge,
+        source,
+        labels,
+        meaning,
+    }
+}
+
+const fn counter(
+    source: Source,
+    name: &'static str,
+    labels: &'static [&'static str],
+    meaning: &'static str,
+) -> Metric {
+    Metric {
+        kind: Kind::Counter,
+        ..gauge(source, name, labels, meaning)
+    }
+}
+
+/// The labels of Istio's metrics of requests.
+const REQUEST: &[&str] = &[
+    "reporter",
+    "source_workload",
+    "source_workload_namespace",
+    "destination_workload",
+    "destination_workload_namespace",
+    "response_code",
+    "connection_security_policy",
+];
+
+/// Every metric that rules and dashboards ask for.
+pub const METRICS: &[Metric] = &[
+    gauge(
+        Source::OpenMemory,
+        "sophia_memory_tier_response_time",
+        &["tier", "operation"],
+        "how long a tier took to answer, in milliseconds, as the targets are; `tier` begins with `L1` to `L5`",
+    ),
+    gauge(
+        Source::OpenMemory,
+        "sophia_mem0_health_status",
+        &[],
+        "whether Mem0 is well: 1 is healthy, 0 is down",
+    ),
+    counter(
+        Source::OpenMemory,
+        "sophia_mem0_learning_events",
+        &[],
+        "what was learnt across sessions, in events",
+    ),
+    gauge(
+        Source::OpenMemory,
+        "sophia_snowflake_mem0_sync_success_rate",
+        &["direction"],
+        "the share of records that were brought in step, from 0 to 1; `direction` is `to_mem0` or `to_snowflake`",
+    ),
+    gauge(
+        Source::Qdrant,
+        "app_status_recovery_mode",
+        &["pod"],
+        "1 where a peer was started in recovery mode, in which it serves nothing but deletions",
+    ),
+    gauge(
+        Source::Qdrant,
+        "cluster_working_state",
+        &["pod", "state"],
+        "1 for the state that a peer's consensus is in: `working` or `stopped`",
+    ),
+    gauge(
+        Source::Qdrant,
+        "cluster_pending_operations_total",
+        &["pod"],
+        "operations of the consensus that a peer has not applied yet",
+    ),
+    gauge(
+        Source::Qdrant,
+        "cluster_peers_total",
+        &["pod"],
+        "the members of the cluster that a peer knows, itself included",
+    ),
+    gauge(
+        Source::Qdrant,
+        "collection_dead_replicas",
+        &["pod"],
+        "replicas of shards that are not active, as a peer sees them",
+    ),
+    gauge(
+        Source::Qdrant,
+        "collection_points",
+        &["pod", "id"],
+        "points of each collection on a peer, about",
+    ),
+    counter(
+        Source::Sidecars,
+        "istio_requests_total",
+        REQUEST,
+        "requests, by who asked whom and what became of it",
+    ),
+    counter(
+        Source::Sidecars,
+        "istio_request_duration_milliseconds_bucket",
+        REQUEST,
+        "requests that took at most `le` milliseconds",
+    ),
+    counter(
+        Source::Sidecars,
+        "istio_request_duration_milliseconds_count",
+        REQUEST,
+        "requests whose duration was measured",
+    ),
+    gauge(
+        Source::Sidecars,
+        "istio_agent_cert_expiry_seconds",
+        &["namespace", "pod"],
+        "how long the certificate of a sidecar is still valid, in seconds; negative once it has expired",
+    ),
+    gauge(
+        Source::Istiod,
+        "citadel_server_root_cert_expiry_timestamp",
+        &[],
+        "when the root certificate of the mesh expires, as a Unix time",
+    ),
+    gauge(
+        Source::KubeStateMetrics,
+        "kube_deployment_status_replicas_available",
+        &["namespace", "deployment"],
+        "pods of a Deployment that serve",
+    ),
+    gauge(
+        Source::KubeStateMetrics,
+        "kube_statefulset_status_replicas_ready",
+        &["namespace", "statefulset"],
+        "pods of a StatefulSet that are ready",
+    ),
+    gauge(
+        Source::KubeStateMetrics,
+        "kube_statefulset_replicas",
+        &["namespace", "statefulset"],
+        "pods that a StatefulSet shall have",
+    ),
+    gauge(
+        Source::KubeStateMetrics,
+        "kube_horizontalpodautoscaler_status_current_replicas",
+        &["namespace", "horizontalpodautoscaler"],
+        "pods that an autoscaler has",
+    ),
+    gauge(
+        Source::KubeStateMetrics,
+        "kube_horizontalpodautoscaler_spec_max_replicas",
+        &["namespace", "horizontalpodautoscaler"],
+        "pods that an autoscaler may have",
+    ),
+    gauge(
+        Source::KubeStateMetrics,
+        "kube_horizontalpodautoscaler_spec_min_replicas",
+        &["namespace", "horizontalpodautoscaler"],
+        "pods that an autoscaler has at least",
+    ),
+    gauge(
+        Source::KubeStateMetrics,
+        "kube_poddisruptionbudget_status_pod_disruptions_allowed",
+        &["namespace", "poddisruptionbudget"],
+        "pods that a drain may take at the moment",
+    ),
+    gauge(
+        Source::KubeStateMetrics,
+        "kube_cronjob_status_last_successful_time",
+        &["namespace", "cronjob"],
+        "when a Job of a CronJob last succeeded, as a Unix time; nothing before the first success",
+    ),
+    gauge(
+        Source::KubeStateMetrics,
+        "kube_cronjob_created",
+        &["namespace", "cronjob"],
+        "when a CronJob was made, as a Unix time",
+    ),
+    counter(
+        Source::KubeStateMetrics,
+        "kube_pod_container_status_restarts_total",
+        &["namespace", "pod", "container"],
+        "restarts of a container",
+    ),
+    gauge(
+        Source::KubeStateMetrics,
+        "kube_pod_container_status_last_terminated_reason",
+        &["namespace", "pod", "container", "reason"],
+        "1 for the reason why a container ended the last time",
+    ),
+    gauge(
+        Source::KubeStateMetrics,
+        "kube_pod_status_phase",
+        &["namespace", "pod", "phase"],
+        "1 for the phase that a pod is in",
+    ),
+    gauge(
+        Source::Kubelet,
+        "kubelet_volume_stats_available_bytes",
+        &["namespace", "persistentvolumeclaim"],
+        "what is free on a mounted volume, in bytes",
+    ),
+    gauge(
+        Source::Kubelet,
+        "kubelet_volume_stats_capacity_bytes",
+        &["namespace", "persistentvolumeclaim"],
+        "the size of a mounted volume, in bytes",
+    ),
+    gauge(
+        Source::Prometheus,
+        "up",
+        &["namespace", "job", "pod"],
+        "1 where the last scrape of a target succeeded",
+    ),
+    gauge(
+        Source::Rules,
+        "phoenix_slo:tier_slow:bool",
+        &["tier"],
+        "1 while a tier answers more slowly than its target, 0 while it does not",
+    ),
+    gauge(
+        Source::Rules,
+        "phoenix_slo:sli_error:ratio_rate5m",
+        &["slo", "tier"],
+        "the share that missed an objective in the last 5 minutes",
+    ),
+    gauge(
+        Source::Rules,
+        "phoenix_slo:sli_error:ratio_rate30m",
+        &["slo", "tier"],
+        "the same over 30 minutes",
+    ),
+    gauge(
+        Source::Rules,
+        "phoenix_slo:sli_error:ratio_rate1h",
+        &["slo", "tier"],
+        "the same over an hour",
+    ),
+    gauge(
+        Source::Rules,
+        "phoenix_slo:sli_error:ratio_rate2h",
+        &["slo", "tier"],
+        "the same over 2 hours",
+    ),
+    gauge(
+        Source::Rules,
+        "phoenix_slo:sli_error:ratio_rate6h",
+        &["slo", "tier"],
+        "the same over 6 hours",
+    ),
+    gauge(
+        Source::Rules,
+        "phoenix_slo:sli_error:ratio_rate1d",
+        &["slo", "tier"],
+        "the same over a day",
+    ),
+    gauge(
+        Source::Rules,
+        "phoenix_slo:sli_error:ratio_rate3d",
+        &["slo", "tier"],
+        "the same over 3 days",
+    ),
+    gauge(
+        Source::Rules,
+        "phoenix_slo:error_budget:ratio",
+        &["slo", "tier"],
+        "the share that may miss an objective",
+    ),
+];

@@ -1,0 +1,267 @@
+//! What is promised in numbers, and the share of it that was missed: the five tiers' latency, and persistence.
+//!
+//! The shape is that of the SRE workbook's fifth chapter: an error budget, and alerts on how fast it burns, over a long
+//! window that says that it matters and a short one that says that it still goes on.
+
+use std::collections::BTreeMap;
+
+use kcr_monitoring_coreos_com::v1::prometheusrules::{PrometheusRuleGroups, PrometheusRuleGroupsRules};
+
+use super::Platform;
+use super::alerts::{Alert, Severity};
+use crate::config::Tiers;
+use crate::names::{MEMORY, OPENMEMORY, Tier, Workload};
+
+/// The share of requests, or of the time, in which a tier has to keep its target.
+pub const LATENCY: f64 = 0.99;
+
+/// The share of memories that the source document promises to keep across sessions.
+pub const PERSISTENCE: f64 = 0.999;
+
+/// How long the budget has to last.
+pub const PERIOD: &str = "30d";
+
+/// The upper ends of Istio's buckets of durations, in milliseconds, as far as a target can be
+/// (<https://istio.io/latest/docs/reference/config/annotations/#SidecarStatsHistogramBuckets> could change them).
+const BUCKETS: [u32; 13] = [
+    1, 5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 30_000,
+];
+
+/// The windows over which the share that missed is recorded; the last two are long, and so asked less often.
+const WINDOWS: [&str; 7] = ["5m", "30m", "1h", "2h", "6h", "1d", "3d"];
+const SHORT: usize = 5;
+
+/// What is missed so often that somebody is told: how many times as fast as allowed the budget burns over both windows.
+/// At 14.4 a thirtieth of the time costs half of it, at 1 it lasts just as long as it has to.
+const BURNS: [(Severity, f64, &str, &str); 4] = [
+    (Severity::Critical, 14.4, "1h", "5m"),
+    (Severity::Critical, 6.0, "6h", "30m"),
+    (Severity::Warning, 3.0, "1d", "2h"),
+    (Severity::Warning, 1.0, "3d", "6h"),
+];
+
+/// How the latency of a tier is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Measured {
+    /// The mesh sees each request to this workload.
+    ByMesh(Workload),
+    /// The server that asks the tier says how long it took.
+    ByServer,
+}
+
+/// The tiers whose latency is known in a stack, and how.
+pub fn measured(platform: &Platform<'_>) -> Vec<(Tier, Measured)> {
+    Tier::ALL
+        .into_iter()
+        .filter_map(|tier| match tier {
+            Tier::Mem0Persistent => Some((tier, Measured::ByMesh(OPENMEMORY))),
+            // Databases speak no HTTP, so the mesh sees bytes and no requests.
+            _ => platform.scrapes_servers.then_some((tier, Measured::ByServer)),
+        })
+        .collect()
+}
+
+/// The bucket that a target is judged by: the first that ends at the target or above.
+pub fn bucket(target_ms: u32) -> Option<u32> {
+    BUCKETS.into_iter().find(|end| *end >= target_ms)
+}
+
+/// What is recorded of every objective.
+pub fn recordings(platform: &Platform<'_>) -> Vec<PrometheusRuleGroups> {
+    let measured = measured(platform);
+    let mut short = Vec::new();
+    for (tier, how) in &measured {
+        if *how == Measured::ByServer {
+            short.push(slow(*tier, platform.tiers));
+        }
+    }
+    for (tier, _) in &measured {
+        short.push(budget(1.0 - LATENCY, latency_labels(*tier)));
+    }
+    short.push(budget(1.0 - PERSISTENCE, persistence_labels()));
+    let mut long = Vec::new();
+    for (position, window) in WINDOWS.into_iter().enumerate() {
+        let rules = if position < SHORT { &mut short } else { &mut long };
+        for (tier, how) in &measured {
+            let missed = missed_latency(*tier, *how, platform.tiers, window);
+            rules.push(recorded(&ratio(window), missed, latency_labels(*tier)));
+        }
+        rules.push(recorded(
+            &ratio(window),
+            missed_persistence(window),
+            persistence_labels(),
+        ));
+    }
+    vec![
+        PrometheusRuleGroups {
+            name: "phoenix-memory-objectives".to_owned(),
+            interval: Some("30s".to_owned()),
+            rules: Some(short),
+            ..Default::default()
+        },
+        PrometheusRuleGroups {
+            name: "phoenix-memory-objectives-long".to_owned(),
+            // They move slowly and read much.
+            interval: Some("5m".to_owned()),
+            rules: Some(long),
+            ..Default::default()
+        },
+    ]
+}
+
+/// Who is told when a budget burns too fast.
+pub fn alerts() -> Vec<Alert> {
+    let mut alerts = Vec::new();
+    for severity in [Severity::Critical, Severity::Warning] {
+        alerts.push(Alert {
+            name: "MemoryTierSlow",
+            severity,
+            expression: burning("tier-latency", 1.0 - LATENCY, severity),
+            lasting: None,
+            labels: &[("namespace", MEMORY)],
+            summary: "Tier {{ $labels.tier }} answers too slowly too often",
+            description: "More than 1 % of what tier {{ $labels.tier }} answers misses its target, and at this pace the allowance of 30 days is used up early.",
+        });
+    }
+    for severity in [Severity::Critical, Severity::Warning] {
+        alerts.push(Alert {
+            name: "MemoryPersistenceAtRisk",
+            severity,
+            expression: burning("persistence", 1.0 - PERSISTENCE, severity),
+            lasting: None,
+            labels: &[("namespace", MEMORY)],
+            summary: "OpenMemory fails too many requests to keep 99.9 % of memories",
+            description: "OpenMemory answers with server errors; at this pace the allowance of 0.1 % in 30 days is used up early.",
+        });
+    }
+    alerts
+}
+
+/// The name of the recorded share over a window.
+pub fn ratio(window: &str) -> String {
+    format!("phoenix_slo:sli_error:ratio_rate{window}")
+}
+
+fn burning(objective: &str, allowed: f64, severity: Severity) -> String {
+    let pairs: Vec<_> = BURNS
+        .into_iter()
+        .filter(|(of, ..)| *of == severity)
+        .map(|(_, factor, long, short)| {
+            let over = |window: &str| {
+                format!(
+                    "{}{{slo=\"{objective}\"}} > ({factor} * {})",
+                    ratio(window),
+                    number(allowed)
+                )
+            };
+            format!("(\n  {}\n  and\n  {}\n)", over(long), over(short))
+        })
+        .collect();
+    pairs.join("\nor\n")
+}
+
+/// A share without the dust of binary fractions.
+fn number(share: f64) -> String {
+    format!("{share:.6}").trim_end_matches('0').to_owned()
+}
+
+fn slow(tier: Tier, tiers: &Tiers) -> PrometheusRuleGroupsRules {
+    let (level, target) = (tier.level(), tiers.latency_ms(tier));
+    recorded(
+        "phoenix_slo:tier_slow:bool",
+        format!("avg(sophia_memory_tier_response_time{{tier=~\"{level}.*\"}}) > bool {target}"),
+        BTreeMap::from([("tier".to_owned(), level.to_owned())]),
+    )
+}
+
+fn budget(allowed: f64, labels: BTreeMap<String, String>) -> PrometheusRuleGroupsRules {
+    recorded(
+        "phoenix_slo:error_budget:ratio",
+        format!("vector({})", number(allowed)),
+        labels,
+    )
+}
+
+fn missed_latency(tier: Tier, how: Measured, tiers: &Tiers, window: &str) -> String {
+    match how {
+        Measured::ByMesh(workload) => {
+            let requests = format!(
+                "reporter=\"destination\",destination_workload=\"{}\",destination_workload_namespace=\"{}\"",
+                workload.name, workload.namespace
+            );
+            let total =
+                format!("sum(rate(istio_request_duration_milliseconds_count{{{requests}}}[{window}]))");
+            match bucket(tiers.latency_ms(tier)) {
+                // Prometheus 3 writes `250.0` where Prometheus 2 wrote `250`.
+                Some(bucket) => format!(
+                    "1 - (\n  sum(rate(istio_request_duration_milliseconds_bucket{{{requests},le=~\"{bucket}(\\\\.0)?\"}}[{window}]))\n  / ({total} > 0)\n)"
+                ),
+                // A target beyond all buckets is kept by whatever answers at all.
+                None => format!("0 * ({total} > 0)"),
+            }
+        }
+        Measured::ByServer => format!(
+            "avg_over_time(phoenix_slo:tier_slow:bool{{tier=\"{}\"}}[{window}])",
+            tier.level()
+        ),
+    }
+}
+
+/// Nothing is recorded while nobody asks: no requests are neither good nor bad, and a NaN would spoil every average.
+fn missed_persistence(window: &str) -> String {
+    let requests = format!(
+        "reporter=\"destination\",destination_workload=\"{}\",destination_workload_namespace=\"{}\"",
+        OPENMEMORY.name, OPENMEMORY.namespace
+    );
+    format!(
+        "(sum(rate(istio_requests_total{{{requests},response_code=~\"5..\"}}[{window}])) or vector(0))\n/ (sum(rate(istio_requests_total{{{requests}}}[{window}])) > 0)"
+    )
+}
+
+fn latency_labels(tier: Tier) -> BTreeMap<String, String> {
+    BTreeMap::from([
+        ("slo".to_owned(), "tier-latency".to_owned()),
+        ("tier".to_owned(), tier.level().to_owned()),
+    ])
+}
+
+fn persistence_labels() -> BTreeMap<String, String> {
+    BTreeMap::from([("slo".to_owned(), "persistence".to_owned())])
+}
+
+fn recorded(name: &str, expression: String, labels: BTreeMap<String, String>) -> PrometheusRuleGroupsRules {
+    PrometheusRuleGroupsRules {
+        record: Some(name.to_owned()),
+        expr: k8s_openapi::apimachinery::pkg::util::intstr::IntOrString::String(expression),
+        labels: Some(labels),
+        ..Default::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_target_is_judged_by_the_first_bucket_at_or_above_it() {
+        let buckets = [50, 100, 200, 150, 1, 30_000, 30_001].map(bucket);
+        assert_eq!(
+            buckets,
+            [
+                Some(50),
+                Some(100),
+                Some(250),
+                Some(250),
+                Some(1),
+                Some(30_000),
+                None
+            ]
+        );
+    }
+
+    #[test]
+    fn the_budgets_are_written_without_dust() {
+        assert_eq!(number(1.0 - LATENCY), "0.01");
+        assert_eq!(number(1.0 - PERSISTENCE), "0.001");
+    }
+}

@@ -1,0 +1,181 @@
+//! What the operator's Prometheus scrapes of us.
+//!
+//! The sidecars answer in plain text on a port of their own. OpenMemory and Qdrant answer to mutual TLS alone, by the
+//! address of each pod, so Prometheus has to show its certificate of the mesh by itself: its sidecar gives mutual TLS to
+//! names of Services only (<https://istio.io/latest/docs/ops/integrations/prometheus/>).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kcr_monitoring_coreos_com::v1::podmonitors::{
+    PodMonitor, PodMonitorNamespaceSelector, PodMonitorPodMetricsEndpoints,
+    PodMonitorPodMetricsEndpointsRelabelings, PodMonitorSelector, PodMonitorSpec,
+};
+use kcr_monitoring_coreos_com::v1::servicemonitors::{
+    ServiceMonitor, ServiceMonitorEndpoints, ServiceMonitorEndpointsAuthorization,
+    ServiceMonitorEndpointsAuthorizationCredentials, ServiceMonitorEndpointsRelabelings,
+    ServiceMonitorEndpointsRelabelingsAction, ServiceMonitorEndpointsScheme,
+    ServiceMonitorEndpointsTlsConfig, ServiceMonitorNamespaceSelector, ServiceMonitorSelector,
+    ServiceMonitorSpec,
+};
+use phoenix_graph::Graph;
+
+use super::{Platform, SYSTEM};
+use crate::config::secret::{QDRANT_READ_ONLY_API_KEY, SecretRow};
+use crate::names::{MCP_PORT, OPENMEMORY, Port, QDRANT, QDRANT_HEADLESS, QDRANT_HTTP, Workload};
+use crate::parts::metadata::{self, label, pairs};
+
+/// The monitor of the sidecars.
+pub const SIDECARS: &str = "phoenix-memory-sidecars";
+
+/// How often targets are asked, and how long one may take; the sidecars of all pods are many numbers.
+const INTERVAL: &str = "30s";
+const TIMEOUT: &str = "10s";
+
+/// Where each sidecar's agent answers with the metrics of its Envoy and its own.
+const MERGED: u16 = 15_020;
+
+/// The monitors; with `labels`, by which the operator selects them.
+pub fn monitors(
+    graph: &mut Graph,
+    platform: &Platform<'_>,
+    labels: &BTreeMap<String, String>,
+    certificates: Option<&str>,
+) {
+    graph.insert(sidecars(platform.workloads, labels));
+    let Some(certificates) = certificates else {
+        return;
+    };
+    graph.insert(server(
+        OPENMEMORY,
+        OPENMEMORY.service(),
+        MCP_PORT,
+        None,
+        labels,
+        certificates,
+    ));
+    graph.insert(server(
+        QDRANT,
+        // The one that knows each peer: a peer tells of itself only.
+        QDRANT_HEADLESS,
+        QDRANT_HTTP,
+        Some(&QDRANT_READ_ONLY_API_KEY),
+        labels,
+        certificates,
+    ));
+}
+
+fn sidecars(workloads: &[Workload], labels: &BTreeMap<String, String>) -> PodMonitor {
+    let namespaces: BTreeSet<_> = workloads
+        .iter()
+        .map(|workload| workload.namespace.to_owned())
+        .collect();
+    PodMonitor {
+        metadata: selected(SIDECARS, labels),
+        spec: PodMonitorSpec {
+            selector: PodMonitorSelector {
+                match_labels: Some(pairs([("app.kubernetes.io/part-of", "phoenix")])),
+                ..Default::default()
+            },
+            namespace_selector: Some(PodMonitorNamespaceSelector {
+                match_names: Some(namespaces.into_iter().collect()),
+                ..Default::default()
+            }),
+            pod_metrics_endpoints: Some(vec![PodMonitorPodMetricsEndpoints {
+                // The only port that an injected container declares; it gives one target a pod. What is asked is the
+                // agent's port beside it, which adds the metrics of the certificates.
+                port: Some("http-envoy-prom".to_owned()),
+                path: Some("/stats/prometheus".to_owned()),
+                interval: Some(INTERVAL.to_owned()),
+                scrape_timeout: Some(TIMEOUT.to_owned()),
+                relabelings: Some(vec![
+                    address("([0-9.]+)", &format!("$1:{MERGED}")),
+                    address("(.*:.*)", &format!("[$1]:{MERGED}")),
+                ]),
+                ..Default::default()
+            }]),
+            ..Default::default()
+        },
+        status: None,
+    }
+}
+
+/// Asks the pod at another port, for addresses of one form.
+fn address(form: &str, target: &str) -> PodMonitorPodMetricsEndpointsRelabelings {
+    PodMonitorPodMetricsEndpointsRelabelings {
+        source_labels: Some(vec!["__meta_kubernetes_pod_ip".to_owned()]),
+        regex: Some(form.to_owned()),
+        target_label: Some("__address__".to_owned()),
+        replacement: Some(target.to_owned()),
+        ..Default::default()
+    }
+}
+
+fn server(
+    workload: Workload,
+    service: &str,
+    port: Port,
+    key: Option<&SecretRow>,
+    labels: &BTreeMap<String, String>,
+    certificates: &str,
+) -> ServiceMonitor {
+    let file = |name: &str| Some(format!("{certificates}/{name}"));
+    ServiceMonitor {
+        metadata: selected(workload.name, labels),
+        spec: ServiceMonitorSpec {
+            // The name of the job: `qdrant`, `openmemory-mcp`.
+            job_label: Some("app".to_owned()),
+            selector: ServiceMonitorSelector {
+                match_labels: Some(pairs([("app", workload.app)])),
+                ..Default::default()
+            },
+            namespace_selector: Some(ServiceMonitorNamespaceSelector {
+                match_names: Some(vec![workload.namespace.to_owned()]),
+                ..Default::default()
+            }),
+            endpoints: vec![ServiceMonitorEndpoints {
+                port: Some(port.name.to_owned()),
+                path: Some("/metrics".to_owned()),
+                interval: Some(INTERVAL.to_owned()),
+                scrape_timeout: Some(TIMEOUT.to_owned()),
+                scheme: Some(ServiceMonitorEndpointsScheme::Https),
+                tls_config: Some(ServiceMonitorEndpointsTlsConfig {
+                    ca_file: file("root-cert.pem"),
+                    cert_file: file("cert-chain.pem"),
+                    key_file: file("key.pem"),
+                    // The certificates of the mesh name an identity and no host, and Prometheus can check hosts only: the
+                    // server knows who asks, but Prometheus does not know who answers.
+                    insecure_skip_verify: Some(true),
+                    ..Default::default()
+                }),
+                authorization: key.map(|key| ServiceMonitorEndpointsAuthorization {
+                    credentials: Some(ServiceMonitorEndpointsAuthorizationCredentials {
+                        name: Some(key.secret.to_owned()),
+                        key: key.data_key.to_owned(),
+                        optional: None,
+                    }),
+                    ..Default::default()
+                }),
+                // Two Services may have the same pods; one of them gives the targets.
+                relabelings: Some(vec![ServiceMonitorEndpointsRelabelings {
+                    action: Some(ServiceMonitorEndpointsRelabelingsAction::Keep),
+                    source_labels: Some(vec!["__meta_kubernetes_service_name".to_owned()]),
+                    regex: Some(service.to_owned()),
+                    ..Default::default()
+                }]),
+                ..Default::default()
+            }],
+            ..Default::default()
+        },
+        status: None,
+    }
+}
+
+/// Metadata of an object that the operator selects.
+pub fn selected(name: &str, labels: &BTreeMap<String, String>) -> ObjectMeta {
+    let mut metadata = metadata::in_memory(SYSTEM, name);
+    for (key, value) in labels {
+        label(&mut metadata, key, value);
+    }
+    metadata
+}
