@@ -52,7 +52,7 @@ fn define(live: &Live) {
 }
 
 /// A stack whose secrets the cluster fetches.
-fn graph(stack: &str, auth: Value) -> Graph {
+fn graph(stack: &str, auth: &Value) -> Graph {
     let checkout = Checkout::find(Some(&root())).unwrap();
     let mut file = StackFile::read(&checkout, stack).unwrap();
     let secrets = json!({"mode": "external-secrets", "environment": "acme/phoenix/dev", "auth": auth});
@@ -76,10 +76,10 @@ fn changed(object: &Object, pointer: &str, change: impl FnOnce(&mut Value)) -> O
 fn a_server_with_the_operators_definitions_accepts_what_it_is_asked_for() {
     let live = Live::up("dev");
     define(&live);
-    let oidc = graph("dev", json!({"oidc": {}}));
+    let oidc = graph("dev", &json!({"oidc": {}}));
     let token = graph(
         "dev",
-        json!({"accessToken": {"secret": "pulumi-access-token", "key": "token"}}),
+        &json!({"accessToken": {"secret": "pulumi-access-token", "key": "token"}}),
     );
 
     let secrets = of_kind(&oidc, "ExternalSecret");
@@ -98,13 +98,13 @@ fn a_server_with_the_operators_definitions_accepts_what_it_is_asked_for() {
         ),
         (
             changed(secrets[0], "/spec/target", |target| {
-                target["deletionPolicy"] = json!("Keep")
+                target["deletionPolicy"] = json!("Keep");
             }),
             "spec.target.deletionPolicy",
         ),
         (
             changed(secrets[0], "/spec/dataFrom/0/extract", |extract| {
-                *extract = json!({})
+                *extract = json!({});
             }),
             "spec.dataFrom[0].extract.key",
         ),
