@@ -4,10 +4,12 @@
 //! (`systems/trust.rs`). What is not a row is refused. Nobody writes a policy by hand.
 
 mod infrastructure;
+mod knowledge_graph;
 mod load_test;
 mod openmemory;
 mod outside;
 mod qdrant;
+mod redis;
 
 use std::collections::BTreeMap;
 
@@ -95,6 +97,8 @@ pub fn connections(config: &StackConfig) -> Vec<Connection> {
     rows.extend(load_test::rows(config));
     rows.extend(openmemory::rows_of_phase(config));
     rows.extend(qdrant::rows(config));
+    rows.extend(redis::rows(config));
+    rows.extend(knowledge_graph::rows(config));
     rows.extend(outside::rows(config));
     rows.extend(infrastructure::rows(config));
     rows

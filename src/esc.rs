@@ -1,46 +1,72 @@
-//! Opens the environment of Pulumi ESC that holds the secrets (mode `esc-direct`), before anything is registered.
+//! Opens the environment of Pulumi ESC that holds a stack's secrets, and judges what is in it.
 //!
-//! This is an edge: it reads the environment and talks to the service. A secret stands in the environment under
-//! `pulumiConfig` by its full key, where mode `pulumi-esc` finds it too, so the same environment serves both.
+//! This is an edge: it reads the environment and talks to the service, when the program registers a stack in mode
+//! `esc-direct` and when a person asks `phoenix secrets check --esc`. A secret stands in the environment under
+//! `pulumiConfig` by its full key, for the program and for Pulumi's engine, and under `kubernetes` by Secret and key, for
+//! the External Secrets Operator; the same environment serves all of them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use phoenix::config::secret::SecretRow;
-use phoenix::config::{EscDirect, NAMESPACE, Problems};
-use phoenix_esc::{Client, Environment, ExposeSecret as _, SERVICE, SecretString, Unfit, Values};
+use phoenix_esc::{
+    Client, Environment, ExposeSecret as _, SERVICE, SecretString, Unfit, Value as Found, Values,
+};
+
+use crate::config::secret::SecretRow;
+use crate::config::{EscEnvironment, NAMESPACE, Problems};
 
 /// The variable with the access token. Pulumi's own, `PULUMI_ACCESS_TOKEN`, opens the state as well, so it is not used.
-const TOKEN: &str = "PHOENIX_ESC_TOKEN";
+pub const TOKEN: &str = "PHOENIX_ESC_TOKEN";
 
 /// The map of the environment that becomes a stack's configuration.
-const MAP: &str = "pulumiConfig";
+pub const PULUMI_CONFIG: &str = "pulumiConfig";
 
 /// How long what is made for us stays valid. The values are read at once; this is the shortest that every provider allows.
 const LIFETIME: Duration = Duration::from_mins(15);
 
-/// What was found in the environment.
+/// An environment that was opened. `Debug` shows no secret; secrets are wiped when it is dropped.
+#[derive(Debug)]
 pub struct Opened {
-    /// The secrets by their full keys.
-    pub secrets: BTreeMap<String, SecretString>,
-    /// What the service warns of.
-    pub warnings: Vec<String>,
+    name: String,
+    values: Values,
 }
 
-/// The secrets of these rows from the stack's environment. The error names the environment, each key, and the way out.
+/// Why a value will not do, never with the value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// The word for it.
+    pub kind: FaultKind,
+    /// The rest of a sentence that begins with its name.
+    pub wrong: String,
+    /// The way out.
+    pub hint: String,
+}
+
+/// The word for what is wrong with a value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FaultKind {
+    /// It is not there.
+    Missing,
+    /// Everybody who may read the environment's definition can see it.
+    InClear,
+    /// It is there, and cannot be used.
+    Unusable,
+    /// It can be used, and should not.
+    Weak,
+}
+
+/// Opens an environment at the service, Pulumi's own where no address is given. The error names the environment and the way
+/// out.
 #[expect(
     clippy::disallowed_methods,
     reason = "the token is part of the world that the program is started in"
 )]
-pub async fn open(source: &EscDirect, needed: &[&SecretRow]) -> Result<Opened, String> {
-    let Some(named) = &source.environment else {
-        return Err(format!("{NAMESPACE}:secrets.environment is a placeholder"));
-    };
+pub async fn open(environment: &EscEnvironment, url: Option<&str>) -> Result<Opened, String> {
     let environment = Environment {
-        organization: named.organization.clone(),
-        project: named.project.clone(),
-        name: named.name.clone(),
-        version: named.version.clone(),
+        organization: environment.organization.clone(),
+        project: environment.project.clone(),
+        name: environment.name.clone(),
+        version: environment.version.clone(),
     };
     let token = match std::env::var(TOKEN) {
         Ok(token) if !token.is_empty() => SecretString::from(token),
@@ -52,48 +78,99 @@ pub async fn open(source: &EscDirect, needed: &[&SecretRow]) -> Result<Opened, S
             ));
         }
     };
-    let client = Client::new(source.url.as_deref().unwrap_or(SERVICE), token)
+    let client = Client::new(url.unwrap_or(SERVICE), token)
         .map_err(|error| format!("{error}\n  hint: look at {TOKEN} and {NAMESPACE}:secrets.url"))?;
     let values = client
         .open(&environment, LIFETIME)
         .await
         .map_err(|error| error.to_string())?;
     Ok(Opened {
-        secrets: taken(&values, needed, &environment)?,
-        warnings: values.warnings().to_vec(),
+        name: environment.to_string(),
+        values,
     })
 }
 
-/// The value of every row, or what is wrong with any of them.
-fn taken(
-    values: &Values,
-    needed: &[&SecretRow],
-    environment: &Environment,
-) -> Result<BTreeMap<String, SecretString>, String> {
-    let mut secrets = BTreeMap::new();
-    let mut problems = Problems::default();
-    for row in needed {
-        let key = format!("{NAMESPACE}:{}", row.key);
-        match value(values, &key, row) {
-            Ok(secret) => {
-                secrets.insert(key, secret);
+impl Opened {
+    /// The environment's name, as the stack file writes it.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// What the service warns of.
+    pub fn warnings(&self) -> &[String] {
+        self.values.warnings()
+    }
+
+    /// The value of every row by its full key, or what is wrong with any of them.
+    pub fn secrets(&self, needed: &[&SecretRow]) -> Result<BTreeMap<String, SecretString>, String> {
+        let mut secrets = BTreeMap::new();
+        let mut problems = Problems::default();
+        for row in needed {
+            let key = row.full_key();
+            match self.usable(&[PULUMI_CONFIG, &key], row) {
+                Ok(secret) => {
+                    secrets.insert(key, secret.clone());
+                }
+                Err(fault) => {
+                    problems.add_with_hint(format!("{PULUMI_CONFIG}[{key:?}]"), fault.wrong, fault.hint);
+                }
             }
-            Err((wrong, hint)) => problems.add_with_hint(format!("{MAP}[{key:?}]"), wrong, hint),
+        }
+        if problems.is_empty() {
+            Ok(secrets)
+        } else {
+            Err(format!("as {} of Pulumi ESC holds them:\n{problems}", self.name))
         }
     }
-    if problems.is_empty() {
-        Ok(secrets)
-    } else {
-        Err(format!("as {environment} of Pulumi ESC holds them:\n{problems}"))
-    }
-}
 
-/// A value that can be used as it is; otherwise what is wrong with it, and the way out.
-fn value(values: &Values, key: &str, row: &SecretRow) -> Result<SecretString, (String, String)> {
-    let seal = format!("write it as {key}: {{fn::secret: …}} below {MAP}");
-    let secret = values.secret_text(&[MAP, key]).map_err(|unfit| {
-        let hint = match &unfit {
-            Unfit::Missing if values.get(&[MAP, row.key]).is_some() => {
+    /// The number of bytes of a good value at this path, or what is wrong with it, its strength included.
+    pub fn judge(&self, path: &[&str], row: &SecretRow) -> Result<usize, Fault> {
+        let value = self.usable(path, row)?.expose_secret();
+        match row.form.weakness(value) {
+            None => Ok(value.len()),
+            Some(weakness) => Err(Fault {
+                kind: FaultKind::Weak,
+                wrong: weakness,
+                hint: row.rotation.to_owned(),
+            }),
+        }
+    }
+
+    /// The names in the map at this path; none where there is no map.
+    pub fn names(&self, path: &[&str]) -> BTreeSet<&str> {
+        match self.values.get(path) {
+            Some(Found::Map(fields)) => fields.keys().map(String::as_str).collect(),
+            _ => BTreeSet::new(),
+        }
+    }
+
+    /// A value that can be used as it is.
+    fn usable(&self, path: &[&str], row: &SecretRow) -> Result<&SecretString, Fault> {
+        let secret = self
+            .values
+            .secret_text(path)
+            .map_err(|unfit| self.unfit(&unfit, path, row))?;
+        match row.form.unusable(secret.expose_secret()) {
+            None => Ok(secret),
+            Some(unusable) => Err(Fault {
+                kind: FaultKind::Unusable,
+                wrong: unusable.wrong.to_owned(),
+                hint: match unusable.way {
+                    Some(way) => way.to_owned(),
+                    None => format!("give it a value. {}", row.purpose),
+                },
+            }),
+        }
+    }
+
+    fn unfit(&self, unfit: &Unfit, path: &[&str], row: &SecretRow) -> Fault {
+        let (name, map) = path
+            .split_last()
+            .map_or(("", String::new()), |(name, map)| (*name, map.join(".")));
+        let hint = match unfit {
+            Unfit::Missing
+                if map == PULUMI_CONFIG && self.values.get(&[PULUMI_CONFIG, row.key]).is_some() =>
+            {
                 format!(
                     "it is there as {}; write the key with {NAMESPACE}: before it",
                     row.key
@@ -103,24 +180,19 @@ fn value(values: &Values, key: &str, row: &SecretRow) -> Result<SecretString, (S
             Unfit::Unknown => {
                 "open the environment with the command esc, and repair what it is made from".to_owned()
             }
-            Unfit::Missing | Unfit::NoMap(_) | Unfit::NotSecret => seal,
+            Unfit::Missing | Unfit::NoMap(_) | Unfit::NotSecret => {
+                format!("write it as {name}: {{fn::secret: …}} below {map}")
+            }
         };
-        let purpose = match &unfit {
-            Unfit::Missing | Unfit::NoMap(_) => format!(". {}", row.purpose),
-            _ => String::new(),
+        let (kind, purpose) = match unfit {
+            Unfit::Missing | Unfit::NoMap(_) => (FaultKind::Missing, format!(". {}", row.purpose)),
+            Unfit::NotSecret => (FaultKind::InClear, String::new()),
+            Unfit::Unknown | Unfit::NotText(_) => (FaultKind::Unusable, String::new()),
         };
-        (format!("{unfit}{purpose}"), hint)
-    })?;
-    let text = secret.expose_secret();
-    if text.trim().is_empty() {
-        return Err(("is empty".to_owned(), format!("give it a value. {}", row.purpose)));
+        Fault {
+            kind,
+            wrong: format!("{unfit}{purpose}"),
+            hint,
+        }
     }
-    if text.trim() != text {
-        // A client would send the line break along, and be refused far from here.
-        return Err((
-            "begins or ends with a line break or a space".to_owned(),
-            "write it in quotation marks, or in a block that begins with |- instead of |".to_owned(),
-        ));
-    }
-    Ok(secret.clone())
 }

@@ -8,10 +8,12 @@
 //! - **lower**: [`registration::lower`] turns the graph into what the engine will be asked, as plain data.
 //!
 //! Reading and registering are done at the edges, by `main.rs` and by the command. Nothing in this library
-//! knows a file, a clock, an environment variable or the engine.
+//! knows a file, a clock, an environment variable or the engine, but for [`esc`], which opens an environment of Pulumi ESC
+//! for both of them.
 
 pub mod config;
 pub mod connections;
+pub mod esc;
 pub mod names;
 mod parts;
 pub mod platform;

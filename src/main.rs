@@ -3,16 +3,16 @@
 //! This is an edge. It asks the engine for the configuration and hands it the plan; everything
 //! between is the library, which knows neither.
 
-mod esc;
 mod kubeconfig;
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::process::ExitCode;
 
-use phoenix::config::SecretsMode;
-use phoenix::{config, platform, registration};
+use phoenix::config::secret;
+use phoenix::config::{EscDirect, SecretsMode, StackConfig};
+use phoenix::{config, esc, platform, registration};
 use pulumi_wire::proto::LogSeverity;
-use pulumi_wire::{DEFAULT_IN_FLIGHT, Deployment, Engine, Error, ExposeSecret, register, wire};
+use pulumi_wire::{DEFAULT_IN_FLIGHT, Deployment, Engine, Error, ExposeSecret, SecretString, register, wire};
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -41,12 +41,12 @@ async fn run() -> Result<ExitCode, Error> {
         return refuse(&engine, &deployment, &format!("from here: {problem}")).await;
     }
     if let SecretsMode::EscDirect(source) = &config.secrets {
-        match esc::open(source, &config.secrets_needed()).await {
-            Ok(opened) => {
-                for warning in opened.warnings {
+        match open(source, &config).await {
+            Ok((secrets, warnings)) => {
+                for warning in warnings {
                     engine.log(LogSeverity::Warning, &warning, None).await?;
                 }
-                deployment.secrets.extend(opened.secrets);
+                deployment.secrets.extend(secrets);
             }
             Err(problem) => {
                 return refuse(&engine, &deployment, &format!("with its secrets: {problem}")).await;
@@ -54,7 +54,7 @@ async fn run() -> Result<ExitCode, Error> {
         }
     }
     let wrong = config::secret::contradictions(&config.secrets_needed(), |key| {
-        deployment.secrets.get(key).map(|value| value.expose_secret())
+        deployment.secrets.get(key).map(ExposeSecret::expose_secret)
     });
     if !wrong.is_empty() {
         return refuse(&engine, &deployment, &format!("with its secrets:\n{wrong}")).await;
@@ -71,6 +71,24 @@ async fn run() -> Result<ExitCode, Error> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// The secrets of the stack from its environment of Pulumi ESC, and what the service warns of.
+async fn open(
+    source: &EscDirect,
+    config: &StackConfig,
+) -> Result<(BTreeMap<String, SecretString>, Vec<String>), String> {
+    let Some(environment) = &source.environment else {
+        return Err(format!(
+            "{}:secrets.environment is a placeholder",
+            config::NAMESPACE
+        ));
+    };
+    let opened = esc::open(environment, source.url.as_deref()).await?;
+    Ok((
+        opened.secrets(&config.secrets_needed())?,
+        opened.warnings().to_vec(),
+    ))
+}
+
 /// Tells through the engine why nothing is registered.
 async fn refuse(engine: &Engine, deployment: &Deployment, why: &str) -> Result<ExitCode, Error> {
     let message = format!("stack {} cannot be deployed {why}", deployment.stack);
@@ -78,12 +96,20 @@ async fn refuse(engine: &Engine, deployment: &Deployment, why: &str) -> Result<E
     Ok(ExitCode::from(wire::EXIT_ALREADY_SHOWN))
 }
 
-/// An empty secret is a missing one.
-fn read(deployment: &Deployment) -> Result<config::StackConfig, config::Problems> {
+/// An empty secret is a missing one. Of the others, only what is wrong with them goes on.
+fn read(deployment: &Deployment) -> Result<StackConfig, config::Problems> {
     let with_values = deployment
         .secrets
         .iter()
         .filter(|(_, value)| !value.expose_secret().trim().is_empty());
-    let secret_keys: BTreeSet<_> = with_values.map(|(key, _)| key.as_str()).collect();
-    config::read_deployment(&deployment.config, &secret_keys)
+    let secrets: BTreeMap<_, _> = with_values
+        .map(|(key, value)| {
+            let row = secret::row(key);
+            (
+                key.as_str(),
+                row.and_then(|row| row.form.unusable(value.expose_secret())),
+            )
+        })
+        .collect();
+    config::read_deployment(&deployment.config, &secrets)
 }

@@ -20,6 +20,14 @@ pub const QDRANT_SECRET: &str = "qdrant-keys";
 /// The Secret with the token of the person for whom a load test speaks. That person makes it, and takes it away.
 pub const LOAD_TEST_TOKEN: &str = "memory-load-test-token";
 
+/// The Secret with the passwords of the session cache.
+pub const REDIS_SECRET: &str = "redis-passwords";
+/// The user of the session cache that reads and writes entries.
+pub const REDIS_USER: &str = "phoenix";
+
+/// The Secret with the password of the knowledge graph.
+pub const NEO4J_SECRET: &str = "neo4j-password";
+
 /// The host that callers address, inside the mesh and through the gateway.
 pub const MEMORY_HOST: &str = "sophia-memory.local";
 /// The path that OpenMemory answers under, and with it everything below.
@@ -90,11 +98,31 @@ pub const LOAD_TEST: Workload = Workload {
     service: None,
 };
 
+/// The session cache.
+pub const REDIS: Workload = Workload {
+    system: "redis",
+    namespace: MEMORY,
+    app: "redis",
+    service_account: "redis",
+    name: "redis",
+    service: Some("redis-service"),
+};
+
+/// The knowledge graph.
+pub const KNOWLEDGE_GRAPH: Workload = Workload {
+    system: "knowledge_graph",
+    namespace: MEMORY,
+    app: "knowledge-graph",
+    service_account: "knowledge-graph",
+    name: "knowledge-graph",
+    service: Some("knowledge-graph-service"),
+};
+
 /// The workloads that every stack has.
 pub const CORE: [Workload; 2] = [OPENMEMORY, QDRANT];
 
 /// Every workload that a stack can have; `StackConfig::workloads` knows which one has.
-pub const WORKLOADS: [Workload; 3] = [OPENMEMORY, QDRANT, LOAD_TEST];
+pub const WORKLOADS: [Workload; 5] = [OPENMEMORY, QDRANT, REDIS, KNOWLEDGE_GRAPH, LOAD_TEST];
 
 impl Workload {
     /// The Service that clients address.
@@ -210,6 +238,36 @@ pub const QDRANT_PEERS: Port = Port {
     protocol: "tcp",
 };
 
+/// The session cache's own protocol, which the mesh takes for bytes.
+pub const REDIS_PORT: Port = Port {
+    name: "tcp-redis",
+    number: 6379,
+    protocol: "tcp",
+};
+/// The metrics of the session cache.
+pub const REDIS_METRICS: Port = Port {
+    name: "http-metrics",
+    number: 9121,
+    protocol: "http",
+};
+
+/// What clients of the knowledge graph speak; opaque to the mesh.
+pub const BOLT: Port = Port {
+    name: "tcp-bolt",
+    number: 7687,
+    protocol: "tcp",
+};
+/// The knowledge graph's interface over HTTP, at which it says that it is there.
+pub const GRAPH_HTTP: Port = Port {
+    name: "http",
+    number: 7474,
+    protocol: "http",
+};
+
+/// The headless Service that gives the knowledge graph's pod its name.
+pub const KNOWLEDGE_GRAPH_HEADLESS: &str = "knowledge-graph-headless";
+/// The headless Service that gives the session cache's pod its name.
+pub const REDIS_HEADLESS: &str = "redis-headless";
 /// The headless Service that gives each Qdrant peer its name.
 pub const QDRANT_HEADLESS: &str = "qdrant-headless";
 /// The claim that OpenMemory's pods share.

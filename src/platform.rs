@@ -7,19 +7,22 @@ use crate::connections::connections;
 use crate::names::Shared;
 use crate::parts::rotation;
 use crate::systems::{
-    audit_trail, load_test, mcp, mesh, monitoring, namespace, openmemory, qdrant, secrets, trust,
+    audit_trail, knowledge_graph, load_test, mcp, mesh, monitoring, namespace, openmemory, qdrant, redis,
+    secrets, trust,
 };
 
 /// The JSON schema of the MCP configuration, for its readers.
 pub use crate::systems::mcp::schema as mcp_schema;
 
 /// The systems, by the one name that each has everywhere.
-pub const SYSTEMS: [&str; 10] = [
+pub const SYSTEMS: [&str; 12] = [
     "namespace",
     "secrets",
     "trust",
     "mesh",
     "qdrant",
+    "redis",
+    "knowledge_graph",
     "openmemory",
     "mcp",
     "monitoring",
@@ -51,8 +54,14 @@ pub fn build(config: &StackConfig) -> Graph {
     graph.merge(trust::build(&rows, &workloads, &config.trust, &config.cluster));
     graph.merge(mesh::build(&rows, &workloads, &config.mesh, &config.cluster.mesh));
     graph.merge(qdrant::build(&config.qdrant, shared));
+    if let Some(redis) = &config.redis {
+        graph.merge(redis::build(redis, &config.tiers.session_cache, shared));
+    }
+    if let Some(store) = &config.knowledge_graph {
+        graph.merge(knowledge_graph::build(store, shared));
+    }
     graph.merge(openmemory::build(&config.openmemory, shared));
-    graph.merge(mcp::build(&config.mcp, &config.tiers));
+    graph.merge(mcp::build(&config.mcp, &config.tiers, &workloads));
     graph.merge(monitoring::build(&config.tiers));
     graph.merge(audit_trail::build(config.audit_trail.as_ref(), &workloads));
     graph.merge(load_test::build(

@@ -50,6 +50,18 @@ impl Quantity {
         self.thousandths
     }
 
+    /// Both amounts together.
+    #[must_use]
+    pub fn plus(&self, other: &Self) -> Self {
+        let thousandths = self.thousandths + other.thousandths;
+        let text = if thousandths.is_multiple_of(1_024_000) {
+            shortest(thousandths / 1_024_000, 0, 1_024, &BINARY)
+        } else {
+            shortest(thousandths, 0, 1_000, &DECIMAL)
+        };
+        Self { text, thousandths }
+    }
+
     /// The amount as Kubernetes has it in its objects.
     pub fn to_kubernetes(&self) -> k8s_openapi::apimachinery::pkg::api::resource::Quantity {
         k8s_openapi::apimachinery::pkg::api::resource::Quantity(self.text.clone())
@@ -116,6 +128,20 @@ mod tests {
             ("1536Mi", "1536Mi"),
         ] {
             assert_eq!(Quantity::parse(written).unwrap().to_string(), given_back);
+        }
+    }
+
+    #[test]
+    fn amounts_add_up() {
+        for (one, other, sum) in [
+            ("200m", "1800m", "2"),
+            ("512Mi", "1Gi", "1536Mi"),
+            ("1Gi", "1G", "2073741824"),
+            ("50m", "1", "1050m"),
+        ] {
+            let quantity = |text| Quantity::parse(text).unwrap();
+            let found = quantity(one).plus(&quantity(other));
+            assert_eq!((found.to_string(), found), (sum.to_owned(), quantity(sum)));
         }
     }
 

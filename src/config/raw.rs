@@ -4,9 +4,11 @@
 //! from them, and editors show them. Nothing is checked here beyond the shape.
 
 mod audit_trail;
+mod knowledge_graph;
 mod load_test;
 mod mcp;
 mod migration;
+mod redis;
 mod tiers;
 
 use std::collections::BTreeMap;
@@ -19,9 +21,11 @@ use super::shape::Filling;
 use super::{NAMESPACE, OrPlaceholder, Problems, secret, shape};
 
 pub use audit_trail::RawAuditTrail;
+pub use knowledge_graph::RawGraphStore;
 pub use load_test::RawLoadTest;
 pub use mcp::{RawHost, RawMcp, RawServer, RawServers};
 pub use migration::{RawMigration, RawPhase};
+pub use redis::{RawEviction, RawExporter, RawRedis};
 pub use tiers::{
     RawExternal, RawKnowledgeGraph, RawLanggraphWorkflow, RawMem0Persistent, RawSessionCache,
     RawSnowflakeCortex, RawTiers,
@@ -41,6 +45,12 @@ pub struct RawConfig {
     pub openmemory: RawOpenMemory,
     /// The Qdrant vector database.
     pub qdrant: RawQdrant,
+    /// The session cache, tier L1. Without it, the tier is where `tiers.sessionCache.external` says, or nowhere.
+    #[serde(default)]
+    pub redis: Option<RawRedis>,
+    /// The knowledge graph, tier L4. Without it, the tier is where `tiers.knowledgeGraph.external` says, or nowhere.
+    #[serde(default)]
+    pub knowledge_graph: Option<RawGraphStore>,
     /// The Postgres server outside the cluster that OpenMemory keeps its records in.
     pub postgres: RawPostgres,
     /// The five tiers of the memory: their limits, and how soon each shall answer.

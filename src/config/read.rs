@@ -9,13 +9,15 @@ use serde::Deserialize as _;
 use serde_json::Value;
 
 use super::raw::{RawSecrets, RawSecretsMode, own_key};
+use super::secret::{Giver, Unusable};
 use super::{NAMESPACE, Problems, RawConfig, StackConfig, check, secret};
 use crate::names::CORE;
 
-/// Reads a deployment's configuration: the plain keys with their texts, and the keys of the secrets that have a value.
+/// Reads a deployment's configuration: the plain keys with their texts, and of each secret that has a value, what makes
+/// it one that cannot be used.
 pub fn read_deployment(
     plain: &BTreeMap<String, String>,
-    secret_keys: &BTreeSet<&str>,
+    secrets: &BTreeMap<&str, Option<Unusable>>,
 ) -> Result<StackConfig, Problems> {
     if !plain.keys().any(|key| own_key(key).is_some()) {
         let mut nothing = Problems::default();
@@ -26,26 +28,39 @@ pub fn read_deployment(
         );
         return Err(nothing);
     }
-    let keys: BTreeMap<String, Value> = plain
+    let mut keys: BTreeMap<String, Value> = plain
         .iter()
         .map(|(key, text)| (key.clone(), RawConfig::value_from_text(key, text)))
         .collect();
-    let mut problems = encrypted(secret_keys);
+    let secret_keys: BTreeSet<_> = secrets.keys().copied().collect();
+    let mut problems = encrypted(&secret_keys);
+    let mode = mode(&keys);
+    let giver = match mode {
+        Some(RawSecretsMode::PulumiEsc) => Giver::Imports,
+        _ => Giver::Person,
+    };
+    if giver == Giver::Imports {
+        problems.append(without_secrecy(&mut keys));
+    }
     let checked = check(&keys);
-    if are_elsewhere(&keys) {
-        problems.append(in_two_places(secret_keys));
+    if matches!(
+        mode,
+        Some(RawSecretsMode::EscDirect | RawSecretsMode::ExternalSecrets)
+    ) {
+        problems.append(in_two_places(&secret_keys));
     } else {
+        problems.append(unusable(secrets, giver));
         // Which systems there are is known of a good configuration only; some are always there.
         let needed = match &checked {
             Ok(config) => config.secrets_needed(),
             Err(_) => secret::needed(&CORE),
         };
         // One that stands there in clear is told of as that.
-        let given = secret_keys
+        let present = secret_keys
             .iter()
             .copied()
             .chain(plain.keys().map(String::as_str));
-        problems.append(secret::missing(&needed, given));
+        problems.append(secret::missing(&needed, present, giver));
     }
     match checked {
         Ok(config) => {
@@ -63,15 +78,56 @@ pub fn read_deployment(
     }
 }
 
-/// Whether the values of the secrets are not in the stack's own configuration. It is asked before the configuration is
-/// known to be right, so that a mistake elsewhere in it does not ask for secrets that nobody has to set.
-fn are_elsewhere(keys: &BTreeMap<String, Value>) -> bool {
-    let raw = keys
-        .iter()
+/// Where the secrets come from. It is asked before the configuration is known to be right, so that a mistake elsewhere in
+/// it does not ask for secrets that nobody has to set.
+fn mode(keys: &BTreeMap<String, Value>) -> Option<RawSecretsMode> {
+    keys.iter()
         .find(|(key, _)| own_key(key) == Some("secrets"))
-        .and_then(|(_, value)| RawSecrets::deserialize(value).ok());
-    // What the engine opens arrives as the stack's own configuration.
-    raw.is_some_and(|raw| ![RawSecretsMode::Local, RawSecretsMode::PulumiEsc].contains(&raw.mode))
+        .and_then(|(_, value)| RawSecrets::deserialize(value).ok())
+        .map(|raw| raw.mode)
+}
+
+/// Takes out secrets that an imported environment gives without their secrecy: in clear, or as numbers and truth values,
+/// which Pulumi ESC hands over in clear whatever they are marked as.
+fn without_secrecy(keys: &mut BTreeMap<String, Value>) -> Problems {
+    let mut problems = Problems::default();
+    keys.retain(|key, _| {
+        let row = secret::row(key);
+        if let Some(row) = row {
+            let hint = format!("{}, and as a text in quotation marks", Giver::Imports.way(row));
+            problems.add_with_hint(
+                row.full_key(),
+                "is not marked as a secret, or is no text: numbers and truth values lose their secrecy on the way",
+                hint,
+            );
+        }
+        row.is_none()
+    });
+    problems
+}
+
+/// Secrets with values that nobody could use.
+fn unusable(secrets: &BTreeMap<&str, Option<Unusable>>, giver: Giver) -> Problems {
+    let mut problems = Problems::default();
+    for (key, unusable) in secrets {
+        if let (Some(row), Some(unusable)) = (secret::row(key), unusable) {
+            let hint = match (giver, unusable.way) {
+                (Giver::Imports, Some(way)) => {
+                    format!("{way}, in the environment that `environment:` of the stack file imports")
+                }
+                // A file or a pipe may end with a line break, which the command keeps.
+                (Giver::Person, Some(_)) => {
+                    format!(
+                        "{} and give it at the prompt, or from a file without a line break at its end",
+                        giver.way(row)
+                    )
+                }
+                (_, None) => giver.way(row),
+            };
+            problems.add_with_hint(row.full_key(), unusable.wrong, hint);
+        }
+    }
+    problems
 }
 
 /// Secrets that the stack holds although they come from ESC: nobody could tell which of two values is meant.

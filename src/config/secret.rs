@@ -8,9 +8,12 @@ pub mod strength;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use crate::names::{MEMORY, OPENMEMORY, QDRANT, QDRANT_SECRET, SHARED_SECRET, Workload};
+use crate::names::{
+    KNOWLEDGE_GRAPH, MEMORY, NEO4J_SECRET, OPENMEMORY, QDRANT, QDRANT_SECRET, REDIS, REDIS_SECRET,
+    SHARED_SECRET, Workload,
+};
 
-pub use strength::Form;
+pub use strength::{Form, Unusable};
 
 /// One secret of the platform.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,6 +60,14 @@ const fn qdrant(variable: &'static str) -> Reader {
     Reader {
         workload: QDRANT,
         container: "qdrant",
+        variable,
+    }
+}
+
+const fn redis(container: &'static str, variable: &'static str) -> Reader {
+    Reader {
+        workload: REDIS,
+        container,
         variable,
     }
 }
@@ -155,6 +166,49 @@ pub const CHECKSUM_KEY: SecretRow = SecretRow {
     rotation: "Set a new value. All checksums change with it, so every workload that reads a secret restarts once.",
 };
 
+/// What reads and writes entries of the session cache.
+pub const REDIS_PASSWORD: SecretRow = SecretRow {
+    key: "redisPassword",
+    secret: REDIS_SECRET,
+    data_key: "password",
+    purpose: "The password of the user `phoenix`, who reads and writes entries of the session cache.",
+    owner: "the platform's team",
+    readers: &[redis("redis", "REDIS_PASSWORD")],
+    form: Form::Password { least: 32 },
+    rotation: "Set a new value. The server and its callers restart, sessions begin anew, and a caller with the old one is refused until it has restarted.",
+};
+
+/// What reads metrics of the session cache.
+pub const REDIS_METRICS_PASSWORD: SecretRow = SecretRow {
+    key: "redisMetricsPassword",
+    secret: REDIS_SECRET,
+    data_key: "metrics-password",
+    purpose: "The password of the user `metrics`, who sees how the session cache is, and no entry of it.",
+    owner: "the platform's team",
+    readers: &[
+        redis("redis", "REDISCLI_AUTH"),
+        redis("exporter", "REDIS_PASSWORD"),
+    ],
+    form: Form::Password { least: 32 },
+    rotation: "Set a new value. The server and its exporter restart together, and sessions begin anew.",
+};
+
+/// What opens the knowledge graph.
+pub const NEO4J_PASSWORD: SecretRow = SecretRow {
+    key: "neo4jPassword",
+    secret: NEO4J_SECRET,
+    data_key: "password",
+    purpose: "The password of the user `neo4j`, who may do everything in the knowledge graph.",
+    owner: "the platform's team",
+    readers: &[Reader {
+        workload: KNOWLEDGE_GRAPH,
+        container: "neo4j",
+        variable: "GRAPH_PASSWORD",
+    }],
+    form: Form::Password { least: 32 },
+    rotation: "Change it in the server first, with `ALTER CURRENT USER SET PASSWORD FROM … TO …`, because the server reads it at its very first start only. Then set the new value; callers with the old one are refused until they have restarted.",
+};
+
 /// Every secret of the platform.
 pub const INVENTORY: &[SecretRow] = &[
     OPENAI_API_KEY,
@@ -164,6 +218,9 @@ pub const INVENTORY: &[SecretRow] = &[
     QDRANT_ALT_API_KEY,
     QDRANT_READ_ONLY_API_KEY,
     CHECKSUM_KEY,
+    REDIS_PASSWORD,
+    REDIS_METRICS_PASSWORD,
+    NEO4J_PASSWORD,
 ];
 
 impl SecretRow {
@@ -263,16 +320,42 @@ impl fmt::Display for Target {
     }
 }
 
+/// Where the stack's configuration gets the values of its secrets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Giver {
+    /// A person, who sets each.
+    Person,
+    /// The environments of Pulumi ESC that the stack file imports.
+    Imports,
+}
+
+impl Giver {
+    /// How a secret gets its value.
+    pub fn way(self, row: &SecretRow) -> String {
+        let key = row.full_key();
+        match self {
+            Self::Person => format!("pulumi config set --secret {key}"),
+            Self::Imports => format!(
+                "write it as {key}: {{fn::secret: …}} below pulumiConfig of the environment that `environment:` of the \
+                 stack file imports"
+            ),
+        }
+    }
+}
+
 /// The problems of a stack that needs these secrets and has values for those of these keys only.
 ///
 /// Rendering needs no values; whoever registers asks this first.
-pub fn missing<'a>(needed: &[&SecretRow], present: impl IntoIterator<Item = &'a str>) -> super::Problems {
+pub fn missing<'a>(
+    needed: &[&SecretRow],
+    present: impl IntoIterator<Item = &'a str>,
+    giver: Giver,
+) -> super::Problems {
     let present: BTreeSet<_> = present.into_iter().filter_map(super::raw::own_key).collect();
     let mut problems = super::Problems::default();
     for row in needed.iter().filter(|row| !present.contains(row.key)) {
         let key = row.full_key();
-        let hint = format!("pulumi config set --secret {key}");
-        problems.add_with_hint(&key, format!("has no value. {}", row.purpose), hint);
+        problems.add_with_hint(&key, format!("has no value. {}", row.purpose), giver.way(row));
     }
     problems
 }

@@ -3,22 +3,26 @@
 //! Every value here has been checked. Nothing is optional that a builder would have to refuse.
 
 mod audit_trail;
+mod knowledge_graph;
 mod load_test;
 mod mcp;
 mod migration;
+mod redis;
 mod tiers;
 
 use std::collections::BTreeMap;
 
-use crate::names::{CORE, LOAD_TEST, Workload};
+use crate::names::{CORE, KNOWLEDGE_GRAPH, LOAD_TEST, REDIS, Workload};
 
 use super::secret::{self, SecretRow, Target};
 use super::{DnsName, EscEnvironment, HostName, Image, ObjectName, Quantity, RoleArn};
 
 pub use audit_trail::AuditTrail;
+pub use knowledge_graph::GraphStore;
 pub use load_test::LoadTest;
 pub use mcp::{Mcp, Servers};
 pub use migration::Phase;
+pub use redis::{Eviction, Redis};
 pub use tiers::{
     External, KnowledgeGraph, LanggraphWorkflow, Mem0Persistent, SessionCache, SnowflakeCortex, Tiers,
 };
@@ -36,6 +40,10 @@ pub struct StackConfig {
     pub openmemory: OpenMemory,
     /// The Qdrant vector database.
     pub qdrant: Qdrant,
+    /// The session cache, where the stack has one.
+    pub redis: Option<Redis>,
+    /// The knowledge graph, where the stack has one.
+    pub knowledge_graph: Option<GraphStore>,
     /// The Postgres server outside the cluster.
     pub postgres: Postgres,
     /// The five tiers of the memory.
@@ -68,6 +76,12 @@ impl StackConfig {
     /// The workloads that this stack has, in the order of the platform's table of contents.
     pub fn workloads(&self) -> Vec<Workload> {
         let mut workloads = CORE.to_vec();
+        if self.redis.is_some() {
+            workloads.push(REDIS);
+        }
+        if self.knowledge_graph.is_some() {
+            workloads.push(KNOWLEDGE_GRAPH);
+        }
         if self.load_test.is_some() {
             workloads.push(LOAD_TEST);
         }
@@ -243,6 +257,21 @@ pub struct Resources {
     pub requests: Amounts,
     /// What it may use at most; never less than it asks for.
     pub limits: Amounts,
+}
+
+impl Resources {
+    /// What two containers of a pod ask for and may use together.
+    #[must_use]
+    pub fn and(&self, other: &Self) -> Self {
+        let sum = |one: &Amounts, other: &Amounts| Amounts {
+            cpu: one.cpu.plus(&other.cpu),
+            memory: one.memory.plus(&other.memory),
+        };
+        Self {
+            requests: sum(&self.requests, &other.requests),
+            limits: sum(&self.limits, &other.limits),
+        }
+    }
 }
 
 /// Processor time and memory.

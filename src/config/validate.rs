@@ -2,6 +2,7 @@
 //! in one run, and nothing behind this point can fail.
 
 mod audit_trail;
+mod knowledge_graph;
 mod load_test;
 mod mcp;
 
@@ -18,6 +19,7 @@ use super::stack::{
 use super::{DnsName, HostName, Image, NAMESPACE, ObjectName, Problems, Quantity, RoleArn};
 
 mod mesh;
+mod redis;
 mod secrets;
 
 /// What Istio sets aside for each sidecar unless told otherwise: processor time in millicores and memory in bytes,
@@ -73,6 +75,14 @@ impl Check {
         let namespace = self.namespace(&raw.namespace);
         let openmemory = self.openmemory(&raw.openmemory);
         let qdrant = self.qdrant(&raw.qdrant);
+        let redis = match &raw.redis {
+            Some(redis) => self.redis(redis, &raw.tiers.session_cache).map(Some),
+            None => Some(None),
+        };
+        let knowledge_graph = match &raw.knowledge_graph {
+            Some(store) => self.knowledge_graph(store, &raw.tiers.knowledge_graph).map(Some),
+            None => Some(None),
+        };
         let postgres = self.postgres(&raw.postgres);
         let mesh = self.routing(&raw.mesh);
         let trust = self.trust(&raw.trust);
@@ -108,6 +118,25 @@ impl Check {
                     claims: 0,
                 });
             }
+            let together;
+            if let Some(Some(redis)) = &redis {
+                together = redis.resources.and(&redis.exporter_resources);
+                demands.push(Demand {
+                    resources: &together,
+                    pods: 1,
+                    claims: redis
+                        .persistence
+                        .as_ref()
+                        .map_or(0, |volume| volume.size.thousandths()),
+                });
+            }
+            if let Some(Some(store)) = &knowledge_graph {
+                demands.push(Demand {
+                    resources: &store.resources,
+                    pods: 1,
+                    claims: store.storage.size.thousandths() + store.logs.size.thousandths(),
+                });
+            }
             self.quota_leaves_room(&namespace.quota, &demands);
         }
         let migration = raw.migration.as_ref().map(|migration| match migration.phase {
@@ -133,6 +162,8 @@ impl Check {
             namespace: namespace?,
             openmemory: openmemory?,
             qdrant: qdrant?,
+            redis: redis?,
+            knowledge_graph: knowledge_graph?,
             postgres: postgres?,
             tiers: tiers?,
             mcp: mcp?,

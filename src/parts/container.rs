@@ -1,9 +1,9 @@
 //! What every container has in common: no privileges, no writable root, bounded resources.
 
 use k8s_openapi::api::core::v1::{
-    Capabilities, ContainerPort, EmptyDirVolumeSource, EnvVar, EnvVarSource, HTTPGetAction, Lifecycle,
-    LifecycleHandler, PodSecurityContext, Probe, ResourceRequirements, SeccompProfile, SecretKeySelector,
-    SecurityContext, SleepAction, Volume, VolumeMount,
+    Capabilities, ContainerPort, EmptyDirVolumeSource, EnvVar, EnvVarSource, ExecAction, HTTPGetAction,
+    Lifecycle, LifecycleHandler, PodSecurityContext, Probe, ResourceRequirements, SeccompProfile,
+    SecretKeySelector, SecurityContext, SleepAction, TCPSocketAction, Volume, VolumeMount,
 };
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
@@ -115,6 +115,35 @@ pub fn http_probe(path: &str, port: Port, period: i32, failures: i32) -> Probe {
     }
 }
 
+/// Opens a connection every `period` seconds and gives up after `failures` of them in a row have failed.
+pub fn tcp_probe(port: Port, period: i32, failures: i32) -> Probe {
+    Probe {
+        tcp_socket: Some(TCPSocketAction {
+            port: IntOrString::Int(port.number()),
+            ..Default::default()
+        }),
+        period_seconds: Some(period),
+        timeout_seconds: Some(3),
+        failure_threshold: Some(failures),
+        ..Default::default()
+    }
+}
+
+/// Runs a command every `period` seconds and gives up after `failures` of them in a row have failed. The command's
+/// arguments can be read by everybody on the node: no secret belongs there.
+pub fn command_probe(command: &[&str], period: i32, failures: i32) -> Probe {
+    Probe {
+        exec: Some(ExecAction {
+            command: Some(command.iter().map(|&word| word.to_owned()).collect()),
+        }),
+        period_seconds: Some(period),
+        // A process has to start first.
+        timeout_seconds: Some(5),
+        failure_threshold: Some(failures),
+        ..Default::default()
+    }
+}
+
 /// Waits before the process is told to stop, so that everybody has taken the pod off their lists.
 pub fn stop_after(seconds: i64) -> Lifecycle {
     Lifecycle {
@@ -135,6 +164,26 @@ pub fn scratch(name: &str, limit: &str) -> Volume {
             ..Default::default()
         }),
         ..Default::default()
+    }
+}
+
+/// A writable folder that is never on a disk: what is written there counts as the container's memory.
+pub fn memory_scratch(name: &str, limit: &str) -> Volume {
+    Volume {
+        name: name.to_owned(),
+        empty_dir: Some(EmptyDirVolumeSource {
+            medium: Some("Memory".to_owned()),
+            size_limit: Some(Quantity(limit.to_owned())),
+        }),
+        ..Default::default()
+    }
+}
+
+/// Mounts a volume that nothing is written to.
+pub fn read_only_mount(volume: &str, path: &str) -> VolumeMount {
+    VolumeMount {
+        read_only: Some(true),
+        ..mount(volume, path)
     }
 }
 

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
 
+use sha2::{Digest, Sha256};
+
 use crate::names::{self, Workload};
 
 /// Labels in the order that Kubernetes keeps them.
@@ -79,6 +81,17 @@ pub fn annotate(metadata: &mut ObjectMeta, key: &str, value: &str) {
         .annotations
         .get_or_insert_default()
         .insert(key.to_owned(), value.to_owned());
+}
+
+/// A short word for some texts, another one for others: pods that carry it are replaced when the files they read change.
+pub fn checksum(texts: &[&str]) -> String {
+    let mut digest = Sha256::new();
+    for text in texts {
+        digest.update(text);
+    }
+    let digest = digest.finalize();
+    let start = digest.first_chunk().expect("a digest has 32 bytes");
+    format!("sha256-{:016x}", u64::from_be_bytes(*start))
 }
 
 /// A map of texts.

@@ -5,4 +5,5 @@ pub mod container;
 pub mod identity;
 pub mod metadata;
 pub mod rotation;
+pub mod service;
 pub mod storage;

@@ -1,8 +1,14 @@
 //! Claims for volumes.
 
-use k8s_openapi::api::core::v1::{PersistentVolumeClaimSpec, VolumeResourceRequirements};
+use k8s_openapi::api::apps::v1::StatefulSetPersistentVolumeClaimRetentionPolicy;
+use k8s_openapi::api::core::v1::{
+    PersistentVolumeClaim, PersistentVolumeClaimSpec, VolumeResourceRequirements,
+};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use crate::config::Volume;
+use crate::names::{self, Shared, Workload};
+use crate::parts::metadata;
 
 /// Who may mount a volume.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,5 +33,28 @@ pub fn claim(volume: &Volume, access: Access) -> PersistentVolumeClaimSpec {
         }),
         storage_class_name: volume.storage_class.as_ref().map(ToString::to_string),
         ..Default::default()
+    }
+}
+
+/// The claim that each pod of a stateful set gets, for memories.
+pub fn claim_of_each(workload: Workload, name: &str, volume: &Volume) -> PersistentVolumeClaim {
+    let mut labels = metadata::pod_labels(workload);
+    labels.insert(names::DATA_CLASSIFICATION.to_owned(), "restricted".to_owned());
+    PersistentVolumeClaim {
+        metadata: ObjectMeta {
+            name: Some(name.to_owned()),
+            labels: Some(labels),
+            ..Default::default()
+        },
+        spec: Some(claim(volume, Access::Exclusive)),
+        ..Default::default()
+    }
+}
+
+/// A deleted or smaller stateful set keeps its claims, where the data is worth keeping.
+pub fn retention(shared: Shared<'_>) -> StatefulSetPersistentVolumeClaimRetentionPolicy {
+    StatefulSetPersistentVolumeClaimRetentionPolicy {
+        when_deleted: Some(if shared.retain { "Retain" } else { "Delete" }.to_owned()),
+        when_scaled: Some("Retain".to_owned()),
     }
 }

@@ -13,7 +13,10 @@ use schemars::generate::SchemaSettings;
 use serde::Serialize;
 
 use crate::config::{self, External, HostName, Mcp, Tiers};
-use crate::names::{self, HEALTH_PATH, MCP_PORT, METRICS_PATH, OPENMEMORY, OPENMEMORY_PATH};
+use crate::names::{
+    self, BOLT, HEALTH_PATH, KNOWLEDGE_GRAPH, MCP_PORT, METRICS_PATH, OPENMEMORY, OPENMEMORY_PATH, Port,
+    REDIS, REDIS_PORT, Workload,
+};
 use crate::parts::metadata::{self, pairs};
 
 /// The system's name.
@@ -26,8 +29,9 @@ const CONFIG: &str = "phoenix-mem0-config";
 const FILE: &str = "phoenix_mem0_mcp_config.json";
 
 /// The ConfigMap with the document.
-pub fn build(mcp: &Mcp, tiers: &Tiers) -> Graph {
-    let document = serde_json::to_string_pretty(&document(mcp, tiers)).expect("the document is always JSON");
+pub fn build(mcp: &Mcp, tiers: &Tiers, workloads: &[Workload]) -> Graph {
+    let document =
+        serde_json::to_string_pretty(&document(mcp, tiers, workloads)).expect("the document is always JSON");
     let mut graph = Graph::of(SYSTEM);
     graph.insert(ConfigMap {
         metadata: metadata::in_namespace(SYSTEM, names::AI, CONFIG),
@@ -112,7 +116,7 @@ enum Compliance {
     Hipaa,
 }
 
-/// Where somebody else runs a tier.
+/// Where a tier is: in the platform, or where somebody else runs it.
 #[derive(Serialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 struct Endpoint {
@@ -288,13 +292,13 @@ struct Routing {
     memory_endpoints: BTreeMap<&'static str, String>,
 }
 
-fn document(mcp: &Mcp, tiers: &Tiers) -> Document {
+fn document(mcp: &Mcp, tiers: &Tiers, workloads: &[Workload]) -> Document {
     Document {
         version: "5.0",
         description: "Phoenix Platform + Mem0 Integration - Unified MCP Configuration",
         phoenix_architecture: "unified_with_mem0_enhancement",
         last_updated: "2025-01-03T00:00:00.000Z",
-        memory_tier_configuration: memory_tiers(tiers),
+        memory_tier_configuration: memory_tiers(tiers, workloads),
         enhanced_mcp_servers: Servers {
             core_intelligence: core_intelligence(&mcp.servers),
         },
@@ -302,7 +306,7 @@ fn document(mcp: &Mcp, tiers: &Tiers) -> Document {
     }
 }
 
-fn memory_tiers(tiers: &Tiers) -> MemoryTiers {
+fn memory_tiers(tiers: &Tiers, workloads: &[Workload]) -> MemoryTiers {
     let (cache, snowflake, mem0) = (
         &tiers.session_cache,
         &tiers.snowflake_cortex,
@@ -312,7 +316,7 @@ fn memory_tiers(tiers: &Tiers) -> MemoryTiers {
     MemoryTiers {
         session_cache: SessionCache {
             provider: Provider::Redis,
-            endpoint: endpoint(cache.external.as_ref()),
+            endpoint: own(workloads, REDIS, REDIS_PORT).or_else(|| endpoint(cache.external.as_ref())),
             ttl_seconds: cache.ttl_seconds,
             max_size_mb: cache.max_size_mb,
             latency_target_ms: cache.latency_ms,
@@ -337,7 +341,7 @@ fn memory_tiers(tiers: &Tiers) -> MemoryTiers {
         },
         knowledge_graph: KnowledgeGraph {
             provider: Provider::Neo4j,
-            endpoint: endpoint(knowledge.external.as_ref()),
+            endpoint: own(workloads, KNOWLEDGE_GRAPH, BOLT).or_else(|| endpoint(knowledge.external.as_ref())),
             max_relationships: knowledge.max_relationships,
             latency_target_ms: knowledge.latency_ms,
             mem0_entity_sync: true,
@@ -350,6 +354,14 @@ fn memory_tiers(tiers: &Tiers) -> MemoryTiers {
             mem0_pattern_learning: true,
         },
     }
+}
+
+/// Where the tier is, if it is in the stack.
+fn own(workloads: &[Workload], workload: Workload, port: Port) -> Option<Endpoint> {
+    workloads.contains(&workload).then(|| Endpoint {
+        host: workload.host(),
+        port: port.number,
+    })
 }
 
 fn endpoint(external: Option<&External>) -> Option<Endpoint> {

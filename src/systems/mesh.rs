@@ -21,7 +21,7 @@ use phoenix_graph::Graph;
 
 use crate::config::{self, Mesh, Routing};
 use crate::connections::{Connection, Peer};
-use crate::names::{self, MEMORY_HOST, OPENMEMORY, QDRANT, QDRANT_PEERS, Workload};
+use crate::names::{self, KNOWLEDGE_GRAPH, MEMORY_HOST, OPENMEMORY, QDRANT, QDRANT_PEERS, REDIS, Workload};
 use crate::parts::metadata;
 
 /// The system's name.
@@ -43,6 +43,14 @@ pub fn build(rows: &[Connection], workloads: &[Workload], routing: &Routing, mes
     graph.insert(to_openmemory(callers.clone()));
     graph.insert(to_qdrant());
     graph.insert(to_qdrant_peers());
+    if workloads.contains(&REDIS) {
+        // Within its tier's tens of milliseconds there is no time to wait for long.
+        graph.insert(to_store(REDIS, callers_of(REDIS, rows), "1s"));
+    }
+    if workloads.contains(&KNOWLEDGE_GRAPH) {
+        let callers = callers_of(KNOWLEDGE_GRAPH, rows);
+        graph.insert(to_store(KNOWLEDGE_GRAPH, callers, "5s"));
+    }
     if mesh.dns_capture {
         graph.insert(egress::own_name(callers));
     }
@@ -168,6 +176,28 @@ fn to_qdrant_peers() -> DestinationRule {
         QDRANT.host_on(QDRANT_PEERS.number),
         vec![".".to_owned()],
         DestinationRuleTrafficPolicy {
+            tls: Some(mutual_tls()),
+            ..Default::default()
+        },
+    )
+}
+
+/// A single server whose protocol the mesh takes for bytes: there is no balancing, and nobody to leave out. A connection
+/// is opened within `connect`, or the caller is told.
+fn to_store(store: Workload, callers: Vec<String>, connect: &str) -> DestinationRule {
+    destination(
+        &format!("{}-destination", store.name),
+        store.host(),
+        callers,
+        DestinationRuleTrafficPolicy {
+            connection_pool: Some(DestinationRuleTrafficPolicyConnectionPool {
+                tcp: Some(DestinationRuleTrafficPolicyConnectionPoolTcp {
+                    max_connections: Some(100),
+                    connect_timeout: Some(connect.to_owned()),
+                    ..Default::default()
+                }),
+                ..Default::default()
+            }),
             tls: Some(mutual_tls()),
             ..Default::default()
         },

@@ -2,6 +2,7 @@
 //! its resources; none calls another.
 
 pub mod audit_trail;
+pub mod knowledge_graph;
 pub mod load_test;
 pub mod mcp;
 pub mod mesh;
@@ -9,5 +10,6 @@ pub mod monitoring;
 pub mod namespace;
 pub mod openmemory;
 pub mod qdrant;
+pub mod redis;
 pub mod secrets;
 pub mod trust;

@@ -6,25 +6,21 @@
 use std::time::Duration;
 
 use k8s_openapi::api::apps::v1::{
-    RollingUpdateStatefulSetStrategy, StatefulSet, StatefulSetPersistentVolumeClaimRetentionPolicy,
-    StatefulSetSpec, StatefulSetUpdateStrategy,
+    RollingUpdateStatefulSetStrategy, StatefulSet, StatefulSetSpec, StatefulSetUpdateStrategy,
 };
 use k8s_openapi::api::core::v1::{
-    ConfigMap, ConfigMapVolumeSource, Container, EnvVar, EnvVarSource, ObjectFieldSelector,
-    PersistentVolumeClaim, PodSpec, PodTemplateSpec, Service, ServicePort, ServiceSpec, Volume, VolumeMount,
+    ConfigMap, ConfigMapVolumeSource, Container, EnvVar, EnvVarSource, ObjectFieldSelector, PodSpec,
+    PodTemplateSpec, Volume, VolumeMount,
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use phoenix_graph::{Graph, yaml};
 use serde::Serialize;
-use sha2::{Digest, Sha256};
 
 use crate::config::{self, secret};
-use crate::names::{self, Port, QDRANT, QDRANT_GRPC, QDRANT_HEADLESS, QDRANT_HTTP, QDRANT_PEERS, Shared};
+use crate::names::{self, QDRANT, QDRANT_GRPC, QDRANT_HEADLESS, QDRANT_HTTP, QDRANT_PEERS, Shared};
 use crate::parts::availability::{self, Spread, Unready};
-use crate::parts::metadata::{self, annotate, label, pairs};
-use crate::parts::storage::{self, Access};
-use crate::parts::{container, identity};
+use crate::parts::metadata::{self, label, pairs};
+use crate::parts::{container, identity, service, storage};
 
 /// The ConfigMap with the server's settings.
 const CONFIG: &str = "qdrant-config";
@@ -36,8 +32,12 @@ pub fn build(config: &config::Qdrant, shared: Shared<'_>) -> Graph {
     let mut graph = Graph::of(QDRANT.system);
     graph.insert(identity::service_account(QDRANT));
     graph.insert(config_map(&settings));
-    graph.insert(headless_service());
-    graph.insert(service());
+    graph.insert(service::headless(
+        QDRANT,
+        QDRANT_HEADLESS,
+        &[QDRANT_HTTP, QDRANT_GRPC, QDRANT_PEERS],
+    ));
+    graph.insert(service::of_store(QDRANT, &[QDRANT_HTTP, QDRANT_GRPC]));
     graph
         .insert(stateful_set(config, &settings, shared))
         .protect(shared.protect)
@@ -169,55 +169,6 @@ exec ./entrypoint.sh --bootstrap "http://{name}-0.{service}:{port}" --uri "$self
     )
 }
 
-fn headless_service() -> Service {
-    let mut metadata = metadata::of_workload(QDRANT, QDRANT_HEADLESS);
-    annotate(&mut metadata, "pulumi.com/skipAwait", "true");
-    Service {
-        metadata,
-        spec: Some(ServiceSpec {
-            cluster_ip: Some("None".to_owned()),
-            // Peers need each other's names to become ready.
-            publish_not_ready_addresses: Some(true),
-            selector: Some(pairs([("app", QDRANT.app)])),
-            // The mesh carries to a headless Service only what is declared here.
-            ports: Some(
-                [QDRANT_HTTP, QDRANT_GRPC, QDRANT_PEERS]
-                    .map(service_port)
-                    .to_vec(),
-            ),
-            ..Default::default()
-        }),
-        ..Default::default()
-    }
-}
-
-fn service() -> Service {
-    let mut metadata = metadata::of_workload(QDRANT, QDRANT.service());
-    // The Service is there before its pods; the stateful set is what is waited for.
-    annotate(&mut metadata, "pulumi.com/skipAwait", "true");
-    Service {
-        metadata,
-        spec: Some(ServiceSpec {
-            type_: Some("ClusterIP".to_owned()),
-            selector: Some(pairs([("app", QDRANT.app)])),
-            ports: Some([QDRANT_HTTP, QDRANT_GRPC].map(service_port).to_vec()),
-            ..Default::default()
-        }),
-        ..Default::default()
-    }
-}
-
-fn service_port(port: Port) -> ServicePort {
-    ServicePort {
-        name: Some(port.name.to_owned()),
-        protocol: Some("TCP".to_owned()),
-        app_protocol: Some(port.protocol.to_owned()),
-        port: port.number(),
-        target_port: Some(IntOrString::Int(port.number())),
-        ..Default::default()
-    }
-}
-
 fn stateful_set(config: &config::Qdrant, settings: &str, shared: Shared<'_>) -> StatefulSet {
     let mut metadata = metadata::of_workload(QDRANT, QDRANT.name);
     label(&mut metadata, names::DATA_CLASSIFICATION, "restricted");
@@ -237,18 +188,14 @@ fn stateful_set(config: &config::Qdrant, settings: &str, shared: Shared<'_>) -> 
                     ..Default::default()
                 }),
             }),
-            // A deleted or smaller set keeps its claims, where the data is worth keeping.
-            persistent_volume_claim_retention_policy: Some(StatefulSetPersistentVolumeClaimRetentionPolicy {
-                when_deleted: Some(if shared.retain { "Retain" } else { "Delete" }.to_owned()),
-                when_scaled: Some("Retain".to_owned()),
-            }),
+            persistent_volume_claim_retention_policy: Some(storage::retention(shared)),
             template: PodTemplateSpec {
                 metadata: Some(pod_metadata(settings)),
                 spec: Some(pod(config)),
             },
             volume_claim_templates: Some(vec![
-                claim("qdrant-storage", &config.storage),
-                claim("qdrant-snapshots", &config.snapshots),
+                storage::claim_of_each(QDRANT, "qdrant-storage", &config.storage),
+                storage::claim_of_each(QDRANT, "qdrant-snapshots", &config.snapshots),
             ]),
             ..Default::default()
         }),
@@ -258,31 +205,10 @@ fn stateful_set(config: &config::Qdrant, settings: &str, shared: Shared<'_>) -> 
 
 /// Pods carry the checksum of their settings, so that new settings mean new pods.
 fn pod_metadata(settings: &str) -> ObjectMeta {
-    let mut digest = Sha256::new();
-    digest.update(settings);
-    digest.update(start());
-    let digest = digest.finalize();
-    let checksum = format!(
-        "sha256-{:016x}",
-        u64::from_be_bytes(*digest.first_chunk().expect("a digest has 32 bytes"))
-    );
+    let checksum = metadata::checksum(&[settings, &start()]);
     ObjectMeta {
         labels: Some(metadata::pod_labels(QDRANT)),
         annotations: Some(pairs([("phoenix.ai/settings-checksum", checksum.as_str())])),
-        ..Default::default()
-    }
-}
-
-fn claim(name: &str, volume: &config::Volume) -> PersistentVolumeClaim {
-    let mut labels = metadata::pod_labels(QDRANT);
-    labels.insert(names::DATA_CLASSIFICATION.to_owned(), "restricted".to_owned());
-    PersistentVolumeClaim {
-        metadata: ObjectMeta {
-            name: Some(name.to_owned()),
-            labels: Some(labels),
-            ..Default::default()
-        },
-        spec: Some(storage::claim(volume, Access::Exclusive)),
         ..Default::default()
     }
 }

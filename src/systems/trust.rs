@@ -48,7 +48,11 @@ pub fn build(rows: &[Connection], workloads: &[Workload], trust: &Trust, cluster
             // What holds for a whole namespace is only ours to say in our own.
             graph.insert(mutual_tls_of(*workload));
         }
-        graph.insert(view.requests(*workload));
+        // Nobody calls it, and in our own namespace that is refused already.
+        let needs_none = workload.namespace == names::MEMORY && !view.is_called(*workload);
+        if !needs_none {
+            graph.insert(view.requests(*workload));
+        }
         graph.insert(view.packets(*workload));
     }
     graph
@@ -111,6 +115,12 @@ fn deny_packets() -> NetworkPolicy {
 }
 
 impl View<'_> {
+    /// Whether the mesh has to let anybody through to a workload.
+    fn is_called(self, workload: Workload) -> bool {
+        let mut rows = self.rows.iter();
+        rows.any(|row| row.to == Peer::Workload(workload) && operation(row).is_some())
+    }
+
     /// What the sidecars of a workload let through: one rule a row, with caller and operation in the same
     /// rule, because rules are alternatives.
     fn requests(self, workload: Workload) -> AuthorizationPolicy {
@@ -234,13 +244,12 @@ impl View<'_> {
     }
 }
 
-/// The source document names the server's policy; the others are named after their system.
+/// The source document names the server's policy; the others are named after their workload.
 fn policy_name(workload: Workload) -> String {
     if workload == names::OPENMEMORY {
         "sophia-memory-authz".to_owned()
     } else {
-        // Names of objects have no underscores.
-        format!("{}-authz", workload.system.replace('_', "-"))
+        format!("{}-authz", workload.name)
     }
 }
 

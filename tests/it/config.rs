@@ -157,7 +157,11 @@ fn a_wrong_value_is_told_with_its_key_and_the_way_out() {
         ),
         (
             "a store without a host name",
-            told("dev", "/tiers/sessionCache/external/host", Some(json!("redis"))),
+            told(
+                "dev",
+                "/tiers/snowflakeCortex/external/host",
+                Some(json!("snowflake")),
+            ),
         ),
         (
             "a target that no tier can have",
@@ -169,6 +173,80 @@ fn a_wrong_value_is_told_with_its_key_and_the_way_out() {
                 "prod",
                 "/tiers/snowflakeCortex/vectorDimension",
                 Some(json!(1024)),
+            ),
+        ),
+        (
+            "a session cache that is ended before it forgets",
+            told(
+                "prod",
+                "/redis/resources",
+                Some(json!({
+                    "requests": {"cpu": "250m", "memory": "512Mi"},
+                    "limits": {"cpu": "1", "memory": "640Mi"},
+                })),
+            ),
+        ),
+        (
+            "a larger session cache in the same pod",
+            told("prod", "/tiers/sessionCache/maxSizeMb", Some(json!(800))),
+        ),
+        (
+            "a session cache that writes to a small disk",
+            told("prod", "/redis/persistence", Some(json!({"size": "1Gi"}))),
+        ),
+        (
+            "a session cache that forgets what comes first",
+            told("dev", "/redis/eviction", Some(json!("allkeys-fifo"))),
+        ),
+        (
+            "a session cache in two places",
+            told(
+                "dev",
+                "/tiers/sessionCache",
+                Some(json!({"external": {"host": "redis.example.com"}})),
+            ),
+        ),
+        (
+            "a knowledge graph with less memory than it starts with",
+            told(
+                "dev",
+                "/knowledgeGraph/resources",
+                Some(json!({
+                    "requests": {"cpu": "100m", "memory": "1Gi"},
+                    "limits": {"cpu": "1", "memory": "1536Mi"},
+                })),
+            ),
+        ),
+        (
+            "a heap that leaves nothing to the rest of the server",
+            told("prod", "/knowledgeGraph/heap", Some(json!("3Gi"))),
+        ),
+        (
+            "a page cache of next to nothing",
+            told("prod", "/knowledgeGraph/pageCache", Some(json!("16Mi"))),
+        ),
+        (
+            "a knowledge graph on a disk of no class",
+            told(
+                "prod",
+                "/knowledgeGraph/storage",
+                Some(json!({"size": "50Gi", "storageClass": "Fast SSD"})),
+            ),
+        ),
+        (
+            "a knowledge graph in two places",
+            told(
+                "dev",
+                "/tiers/knowledgeGraph",
+                Some(json!({"external": {"host": {"placeholder": "the host"}}})),
+            ),
+        ),
+        (
+            "tags of the session cache in production",
+            told(
+                "prod",
+                "/redis/exporter/image",
+                Some(json!("oliver006/redis_exporter:v1.79.0")),
             ),
         ),
         (
@@ -462,7 +540,7 @@ fn deployment(
     texts: &BTreeMap<String, String>,
     secrets: &BTreeSet<String>,
 ) -> Result<phoenix::config::StackConfig, String> {
-    read_deployment(texts, &secrets.iter().map(String::as_str).collect())
+    read_deployment(texts, &secrets.iter().map(|key| (key.as_str(), None)).collect())
         .map_err(|problems| problems.to_string())
 }
 

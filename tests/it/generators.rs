@@ -24,6 +24,8 @@ pub fn good() -> impl Strategy<Value = BTreeMap<String, Value>> {
             audit_trail(),
             load_test(),
             migration(),
+            redis(),
+            knowledge_graph(),
         ),
         any::<bool>(),
     )
@@ -35,9 +37,9 @@ pub fn good() -> impl Strategy<Value = BTreeMap<String, Value>> {
                 namespace,
                 cluster,
                 postgres,
-                tiers,
+                mut tiers,
                 mcp,
-                (mesh, mut trust, secrets, mut audit_trail, mut load_test, migration),
+                (mesh, mut trust, secrets, mut audit_trail, mut load_test, migration, redis, knowledge_graph),
                 protect,
             )| {
                 if environment == "prod" {
@@ -64,11 +66,36 @@ pub fn good() -> impl Strategy<Value = BTreeMap<String, Value>> {
                 if !audit_trail.is_null() {
                     qdrant["auditDays"] = json!(qdrant["auditDays"].as_u64().unwrap().max(1));
                 }
+                let mut stores = BTreeMap::new();
+                for (key, tier, images, store) in [
+                    (
+                        "phoenix:redis",
+                        "sessionCache",
+                        &["/image", "/exporter/image"][..],
+                        redis,
+                    ),
+                    (
+                        "phoenix:knowledgeGraph",
+                        "knowledgeGraph",
+                        &["/image"],
+                        knowledge_graph,
+                    ),
+                ] {
+                    let Some(mut store) = store else { continue };
+                    // A tier is in one place.
+                    tiers[tier].as_object_mut().unwrap().remove("external");
+                    for image in images {
+                        let reference = store.pointer_mut(image).unwrap();
+                        if environment == "prod" {
+                            *reference = json!(pinned("team/store"));
+                        }
+                    }
+                    stores.insert(key.to_owned(), store);
+                }
                 if let Some(autoscaling) = openmemory.get_mut("autoscaling") {
                     autoscaling["maxReplicas"] = json!(40);
                 }
-                let audit_trail = ("phoenix:auditTrail".to_owned(), audit_trail);
-                let mut keys = BTreeMap::from([
+                stores.extend([
                     ("phoenix:environment".to_owned(), json!(environment)),
                     ("phoenix:openmemory".to_owned(), openmemory),
                     ("phoenix:qdrant".to_owned(), qdrant),
@@ -84,14 +111,15 @@ pub fn good() -> impl Strategy<Value = BTreeMap<String, Value>> {
                     ("aws:region".to_owned(), json!("eu-central-1")),
                 ]);
                 // What a stack does not have is left out.
+                let audit_trail = ("phoenix:auditTrail".to_owned(), audit_trail);
                 let load_test = ("phoenix:loadTest".to_owned(), load_test);
                 let migration = ("phoenix:migration".to_owned(), migration);
-                keys.extend(
+                stores.extend(
                     [audit_trail, load_test, migration]
                         .into_iter()
                         .filter(|(_, value)| !value.is_null()),
                 );
-                keys
+                stores
             },
         )
 }
@@ -290,6 +318,51 @@ fn qdrant() -> impl Strategy<Value = Value> {
             })
         })
         .prop_map(without_nulls)
+}
+
+/// A session cache, or none. Tiers are generated with the 512 megabytes of the source document.
+fn redis() -> impl Strategy<Value = Option<Value>> {
+    let eviction = select(vec![
+        "allkeys-lru",
+        "allkeys-lfu",
+        "volatile-lru",
+        "volatile-ttl",
+        "noeviction",
+    ]);
+    let store = (eviction, resources(), class(), any::<bool>()).prop_map(
+        |(eviction, resources, class, persistent)| {
+            without_nulls(json!({
+                "image": "valkey/valkey:9.1.1",
+                "eviction": eviction,
+                "resources": resources.clone(),
+                "persistence": if persistent { json!({"size": "4Gi", "storageClass": class}) } else { Value::Null },
+                "exporter": {"image": "oliver006/redis_exporter:v1.79.0", "resources": resources},
+            }))
+        },
+    );
+    prop::option::of(store)
+}
+
+/// A knowledge graph, or none.
+fn knowledge_graph() -> impl Strategy<Value = Option<Value>> {
+    let memory = select(vec![
+        (None, None),
+        (Some("512Mi"), Some("1Gi")),
+        (Some("1Gi"), None),
+    ]);
+    let store = (resources(), class(), memory).prop_map(|(resources, class, (heap, page_cache))| {
+        let mut resources = resources;
+        resources["limits"]["memory"] = json!("16Gi");
+        without_nulls(json!({
+            "image": "neo4j:5.26.21-community",
+            "resources": resources,
+            "heap": heap,
+            "pageCache": page_cache,
+            "storage": {"size": "10Gi", "storageClass": class.clone()},
+            "logs": {"size": "1Gi", "storageClass": class},
+        }))
+    });
+    prop::option::of(store)
 }
 
 fn namespace() -> impl Strategy<Value = Value> {

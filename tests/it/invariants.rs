@@ -186,8 +186,10 @@ fn containers_are_safe(object: &Object, found: &mut Vec<String>) {
             security["readOnlyRootFilesystem"] == json!(true),
             "has a writable root",
         );
+        // What runs before the others is done when it has ended; the API server refuses probes of it.
+        let ends = list(pod, "initContainers").any(|first| first["name"] == container["name"]);
         // Whoever runs once is done when he ends, and nobody waits for him to answer.
-        let once = ["CronJob", "Job"].contains(&object.id.kind.as_str());
+        let once = ends || ["CronJob", "Job"].contains(&object.id.kind.as_str());
         for probe in ["startupProbe", "readinessProbe", "livenessProbe"] {
             demand(once || container.get(probe).is_some(), &format!("has no {probe}"));
         }

@@ -12,6 +12,7 @@
 //! - `evaluated`: the rendered policies mean what the connection table says; `evaluator` works out what they mean.
 //! - `audit_trail`: what is written down of who asked whom for what.
 //! - `architecture`: who may depend on whom.
+//! - `external_secrets`: what the External Secrets Operator is asked for, held against its own types.
 //! - `generated`: files of the repository that are made from code are as the code makes them.
 #![allow(clippy::disallowed_methods, reason = "tests read the files of the repository")]
 
@@ -20,6 +21,7 @@ mod audit_trail;
 mod config;
 mod evaluated;
 mod evaluator;
+mod external_secrets;
 mod generated;
 mod generators;
 mod invariants;

@@ -1,6 +1,8 @@
 //! What the platform promises, each as a test of its own.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::os::unix::fs::PermissionsExt as _;
+use std::process::Command;
 
 use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
@@ -16,9 +18,11 @@ use kcr_security_istio_io::v1::peerauthentications::{PeerAuthentication, PeerAut
 use kcr_security_istio_io::v1::requestauthentications::RequestAuthentication;
 use phoenix::config::{StackConfig, check};
 use phoenix::connections::{Peer, Traffic, connections};
+use phoenix::names::WORKLOADS;
 use phoenix::platform;
 use phoenix_graph::{Graph, Object, references};
 use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
 
 use crate::support::{STACKS, keys, stack};
 
@@ -104,6 +108,11 @@ fn every_row_of_the_table_is_carried_by_policies_and_nothing_else_is() {
                 let allows = policy.spec.action == Some(AuthorizationPolicyAction::Allow);
                 allows && labels.is_some_and(|labels| labels["app"] == workload.app)
             });
+            if meshed == 0 {
+                // What is denied to everybody needs no policy of its own.
+                assert!(own.is_none_or(|(_, policy)| policy.spec.rules.as_ref().unwrap().is_empty()));
+                continue;
+            }
             assert_eq!(
                 own.unwrap().1.spec.rules.as_ref().unwrap().len(),
                 meshed,
@@ -120,7 +129,11 @@ fn no_http_attribute_stands_on_a_port_that_speaks_tcp() {
     for (object, policy) in stack("prod").graph.all::<AuthorizationPolicy>() {
         for rule in policy.spec.rules.unwrap_or_default() {
             for operation in rule.to.unwrap().into_iter().filter_map(|to| to.operation) {
-                if operation.ports.as_ref().unwrap().contains(&"6335".to_owned()) {
+                let ports = operation.ports.as_ref().unwrap();
+                if ["6335", "6379", "7687"]
+                    .iter()
+                    .any(|tcp| ports.iter().any(|port| port == tcp))
+                {
                     assert!(
                         operation.methods.is_none() && operation.paths.is_none(),
                         "{}",
@@ -432,6 +445,24 @@ fn the_loss_of_a_peer_stops_neither_reads_nor_writes() {
     }
 }
 
+/// The stores that a stack may have or leave to others: key, tier, the tier's name for clients, host and port.
+const STORES: [(&str, &str, &str, &str, u16); 2] = [
+    (
+        "redis",
+        "sessionCache",
+        "L1_session_cache",
+        "redis-service.sophia-memory.svc.cluster.local",
+        6379,
+    ),
+    (
+        "knowledgeGraph",
+        "knowledgeGraph",
+        "L4_knowledge_graph",
+        "knowledge-graph-service.sophia-memory.svc.cluster.local",
+        7687,
+    ),
+];
+
 /// A file of a ConfigMap.
 fn json_of(graph: &Graph, namespace: &str, name: &str, file: &str) -> Value {
     let map: ConfigMap = graph.get(Some(namespace), name).unwrap();
@@ -514,6 +545,218 @@ fn the_mesh_leads_each_path_where_clients_are_told() {
         assert_eq!(told, &Value::Object(led.into_iter().collect()), "{name}");
         assert_eq!(told.as_object().unwrap().len(), 3);
     }
+}
+
+#[test]
+fn clients_are_told_where_a_tier_of_the_stack_is() {
+    let endpoint = |keys: &BTreeMap<String, Value>, tier: &str| {
+        let graph = platform::build(&check(keys).unwrap());
+        let file = "phoenix_mem0_mcp_config.json";
+        let told = json_of(&graph, "sophia-ai", "phoenix-mem0-config", file);
+        told["memory_tier_configuration"][tier]["endpoint"].clone()
+    };
+    for (system, tier, name, host, port) in STORES {
+        let mut keys = keys("prod");
+        assert_eq!(endpoint(&keys, name), json!({"host": host, "port": port}));
+        keys.remove(&format!("phoenix:{system}"));
+        assert_eq!(endpoint(&keys, name), Value::Null, "{tier} is nowhere");
+        keys.get_mut("phoenix:tiers").unwrap()[tier]["external"] = json!({"host": "store.example.com"});
+        assert_eq!(endpoint(&keys, name)["host"], "store.example.com");
+    }
+}
+
+#[test]
+fn a_stack_without_a_store_has_nothing_of_it() {
+    for (system, ..) in STORES {
+        let mut keys = keys("prod");
+        keys.remove(&format!("phoenix:{system}")).unwrap();
+        let config = check(&keys).unwrap();
+        let graph = platform::build(&config);
+        let workload = WORKLOADS
+            .iter()
+            .find(|workload| workload.system.replace('_', "") == system.to_lowercase())
+            .unwrap();
+        let left: Vec<_> = graph
+            .objects()
+            .filter(|object| {
+                object.body().to_string().contains(workload.service()) || object.id.name == workload.name
+            })
+            .map(|object| object.id.to_string())
+            .collect();
+        assert_eq!(left, Vec::<String>::new());
+        let needed = config.secrets_needed();
+        assert!(needed.iter().all(|row| !row.is_read_by(&[*workload])), "{system}");
+    }
+}
+
+/// The settings of the knowledge graph's server, by their names.
+fn settings_of_neo4j(keys: &BTreeMap<String, Value>) -> BTreeMap<String, String> {
+    let graph = platform::build(&check(keys).unwrap());
+    let set: StatefulSet = graph.get(Some("sophia-memory"), "knowledge-graph").unwrap();
+    let pod = set.spec.unwrap().template.spec.unwrap();
+    // Kubernetes would add variables that begin with the names of Services.
+    assert_eq!(pod.enable_service_links, Some(false));
+    pod.containers[0]
+        .env
+        .iter()
+        .flatten()
+        .map(|variable| (variable.name.clone(), variable.value.clone().unwrap_or_default()))
+        .collect()
+}
+
+#[test]
+fn the_memory_of_the_knowledge_graph_leaves_a_quarter_of_its_pod_to_the_rest() {
+    let shares = |keys: &BTreeMap<String, Value>| -> (u128, u128) {
+        let settings = settings_of_neo4j(keys);
+        let mebibytes = |name: &str| -> u128 { settings[name].strip_suffix('m').unwrap().parse().unwrap() };
+        let heap = mebibytes("NEO4J_server_memory_heap_max__size");
+        assert_eq!(mebibytes("NEO4J_server_memory_heap_initial__size"), heap);
+        (heap, mebibytes("NEO4J_server_memory_pagecache_size"))
+    };
+    for name in STACKS {
+        let stack = stack(name);
+        let (heap, page_cache) = shares(&stack.file.keys);
+        let limit = stack
+            .config
+            .knowledge_graph
+            .unwrap()
+            .resources
+            .limits
+            .memory
+            .thousandths()
+            / 1_000;
+        assert!((heap + page_cache) << 20 <= limit / 4 * 3, "{name}");
+        assert!(heap >= 512, "{name}");
+    }
+    let mut keys = keys("prod");
+    keys.get_mut("phoenix:knowledgeGraph").unwrap()["heap"] = json!("1Gi");
+    assert_eq!(shares(&keys), (1024, 1536), "what is not given stays as it is");
+}
+
+#[test]
+fn the_password_of_the_knowledge_graph_is_put_together_in_its_container() {
+    let settings = settings_of_neo4j(&keys("prod"));
+    assert_eq!(settings["NEO4J_AUTH"], "neo4j/$(GRAPH_PASSWORD)");
+    assert_eq!(settings["NEO4J_dbms_usage__report_enabled"], "false");
+    // The image's entry point takes whatever begins with NEO4J_ for a setting, writes it into a file, and the server
+    // refuses to start with one that it does not know. These it knows.
+    let own: Vec<_> = settings
+        .keys()
+        .filter(|name| name.starts_with("NEO4J_"))
+        .collect();
+    assert_eq!(
+        own,
+        [
+            "NEO4J_AUTH",
+            "NEO4J_client_allow__telemetry",
+            "NEO4J_dbms_security_allow__csv__import__from__file__urls",
+            "NEO4J_dbms_usage__report_enabled",
+            "NEO4J_server_config_strict__validation_enabled",
+            "NEO4J_server_default__advertised__address",
+            "NEO4J_server_jvm_additional",
+            "NEO4J_server_memory_heap_initial__size",
+            "NEO4J_server_memory_heap_max__size",
+            "NEO4J_server_memory_pagecache_size",
+        ]
+    );
+}
+
+/// The settings of the session cache, by their names.
+fn settings_of_redis(keys: &BTreeMap<String, Value>) -> BTreeMap<String, String> {
+    let graph = platform::build(&check(keys).unwrap());
+    let map: ConfigMap = graph.get(Some("sophia-memory"), "redis-config").unwrap();
+    map.data.unwrap()["valkey.conf"]
+        .lines()
+        .map(|line| line.split_once(' ').unwrap())
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect()
+}
+
+#[test]
+fn the_session_cache_forgets_before_its_pod_is_ended() {
+    for name in STACKS {
+        let stack = stack(name);
+        let settings = settings_of_redis(&stack.file.keys);
+        let entries: u128 = settings["maxmemory"].strip_suffix("mb").unwrap().parse().unwrap();
+        let limit = stack.config.redis.unwrap().resources.limits.memory.thousandths() / 1_000;
+        assert_eq!(entries, 512, "the number of the source document");
+        assert!(limit >= (entries << 20) / 4 * 5, "{name}");
+        assert_ne!(settings["maxmemory-policy"], "noeviction", "{name}");
+    }
+}
+
+#[test]
+fn the_session_cache_keeps_nothing_unless_the_stack_says_so() {
+    let mut keys = keys("prod");
+    let set = |keys: &BTreeMap<String, Value>| -> StatefulSet {
+        let graph = platform::build(&check(keys).unwrap());
+        graph.get(Some("sophia-memory"), "redis").unwrap()
+    };
+    let settings = settings_of_redis(&keys);
+    assert_eq!(
+        (settings["appendonly"].as_str(), settings["save"].as_str()),
+        ("no", "\"\"")
+    );
+    assert!(set(&keys).spec.unwrap().volume_claim_templates.is_none());
+    let redis = keys.get_mut("phoenix:redis").unwrap();
+    redis["persistence"] = json!({"size": "2Gi"});
+    assert_eq!(settings_of_redis(&keys)["appendonly"], "yes");
+    let claims = set(&keys).spec.unwrap().volume_claim_templates.unwrap();
+    assert_eq!(claims[0].metadata.name.as_deref(), Some("data"));
+}
+
+#[test]
+fn passwords_of_the_session_cache_are_written_as_digests_and_forgotten() {
+    // The script as it is, but for its folders, before a server that only shows what it was given.
+    let map: ConfigMap = stack("prod")
+        .graph
+        .get(Some("sophia-memory"), "redis-config")
+        .unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let here = folder.path().to_str().unwrap();
+    let script = map.data.unwrap()["start.sh"].replace("/run/valkey", here);
+    let server = folder.path().join("valkey-server");
+    std::fs::write(&server, "#!/bin/sh\necho \"$@\"\nenv\n").unwrap();
+    std::fs::set_permissions(&server, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let path = format!("{here}:{}", std::env::var("PATH").unwrap());
+    let shown = Command::new("/bin/sh")
+        .args(["-c", &script])
+        .env("PATH", path)
+        .env("REDIS_PASSWORD", "of-the-application")
+        .env("REDISCLI_AUTH", "of-the-probes")
+        .output()
+        .unwrap();
+    assert!(shown.status.success(), "{shown:?}");
+    let shown = String::from_utf8(shown.stdout).unwrap();
+    assert!(shown.starts_with("/etc/valkey/valkey.conf\n"), "{shown}");
+    let list = folder.path().join("users.acl");
+    let users = std::fs::read_to_string(&list).unwrap();
+    for text in [&shown, &users] {
+        assert!(
+            !text.contains("of-the-application") && !text.contains("of-the-probes"),
+            "{text}"
+        );
+    }
+    assert_eq!(std::fs::metadata(&list).unwrap().permissions().mode() & 0o077, 0);
+    let digest = Sha256::digest("of-the-application")
+        .iter()
+        .fold(String::new(), |text, byte| format!("{text}{byte:02x}"));
+    let lines: Vec<_> = users.lines().collect();
+    // Without `resetpass`, the server would let everybody in who names no user.
+    assert_eq!(
+        lines[0],
+        "user default off resetpass resetkeys resetchannels -@all"
+    );
+    assert!(
+        lines[1].starts_with(&format!("user phoenix on #{digest} ")),
+        "{users}"
+    );
+    assert!(lines[1].contains("-@admin -@dangerous"));
+    assert!(
+        lines[2].starts_with("user metrics on #") && !lines[2].contains('~'),
+        "{users}"
+    );
+    assert_eq!(lines.len(), 3);
 }
 
 #[test]

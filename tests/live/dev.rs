@@ -2,12 +2,12 @@
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
-use std::path::Path;
 use std::process::Command;
 
 use serde_json::Value;
 
-use crate::live::{Live, PHOENIX, checkout_state, files_with, graph, holds, root, said};
+use crate::canary::Canaries;
+use crate::live::{Live, PHOENIX, checkout_state, files_with, graph, root, said};
 
 #[test]
 #[ignore = "needs the real tools; .ci/run runs it, or: cargo test --test live -- --ignored --test-threads=1"]
@@ -31,15 +31,16 @@ fn dev_goes_up_stays_follows_its_file_and_goes_without_a_trace() {
     words += &a_changed_file_changes_exactly_what_diff_says(&live);
 
     // Nobody has said a secret or the passphrase, and no file holds one: neither the state nor a log.
-    let canaries = live.canaries();
-    assert_eq!(canaries.iter().collect::<BTreeSet<_>>().len(), canaries.len());
-    for value in &canaries {
-        assert!(!holds(&words, value), "a secret was said");
-    }
+    let secrets = live.secrets("dev");
+    assert_eq!(secrets.iter().collect::<BTreeSet<_>>().len(), secrets.len());
+    let canaries = Canaries::of(secrets.iter().map(String::as_str));
+    canaries.are_not_in(&words, "what was said");
     // The passphrase has its own file; etcd is the cluster's own store of Secrets.
-    let passphrase = live.sandbox().environment()["PULUMI_CONFIG_PASSPHRASE_FILE"].clone();
-    let passphrase = Path::new(&passphrase).file_name().unwrap().to_owned();
-    let leaks = files_with(&live.directory(), &canaries, &[&passphrase, OsStr::new("etcd")]);
+    let leaks = files_with(
+        &live.directory(),
+        &canaries,
+        &[&live.passphrase_file(), OsStr::new("etcd")],
+    );
     assert_eq!(leaks, Vec::<std::path::PathBuf>::new());
 
     // Back to the file of the checkout; what the change retained is no longer retained.

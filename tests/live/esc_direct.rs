@@ -3,26 +3,17 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
-use std::io::{BufRead as _, BufReader};
 use std::path::Path;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::Output;
 
 use k8s_openapi::api::core::v1::Secret;
 use kube::api::Api;
-use phoenix::config::secret::{self, INVENTORY};
-use phoenix::names::CORE;
-use phoenix_cli::sandbox::tools::{ESC_SERVICE, Workshop};
+use phoenix::config::secret::INVENTORY;
+use serde_json::{Value, json};
 
-use crate::live::{Live, files_with, graph, holds, root, said};
-
-const TOKEN: &str = "pul-canary-2b7e151628aed2a6";
-
-/// What the provider of the definitions fetches. Every value is long enough to be found, and is found nowhere by chance.
-const FETCHED: &str = r#"{"vault": {
-    "openai": "canary-openai-abf7158809cf4f3c",
-    "user": "canary-user-3ad77bb40d7a3660",
-    "qdrant": "canary-qdrant-89ecaf4f9e2c1d5b"
-}}"#;
+use crate::canary::{self, Canaries};
+use crate::esc::{Service, TOKEN};
+use crate::live::{Live, files_with, graph, needed, said};
 
 const COMMON: &str = "
 values:
@@ -30,73 +21,60 @@ values:
     fn::open::vault: {path: phoenix}
 ";
 
-const DEV: &str = "
-imports: [phoenix/common]
-values:
-  pulumiConfig:
-    phoenix:openaiApiKey: ${keys.openai}
-    phoenix:postgresConnectionString: postgresql://${keys.user}@db.example.com/memory
-    phoenix:mem0EncryptionKey: {fn::secret: canary-mem0-f58c4c04d6e5f1ba}
-    phoenix:qdrantApiKey: ${keys.qdrant}
-    phoenix:qdrantReadOnlyApiKey: {fn::secret: canary-read-779eabfb5f7bfbd6}
-    phoenix:checksumKey: {fn::secret: canary-checksum-7d1e0f2a3b4c5d6e}
-";
-
-/// The service, which ends with the test.
-struct Service {
-    child: Child,
-    address: String,
+/// What the provider of the definitions fetches: a login, and everything else that is not written into the environment.
+fn fetched() -> Value {
+    let url = canary::value("postgresConnectionString");
+    let (login, _) = url.trim_start_matches("postgresql://").split_once('@').unwrap();
+    json!({"vault": {"login": login, "openai": canary::value("openaiApiKey"), "qdrant": canary::value("qdrantApiKey")}})
 }
 
-impl Service {
-    fn start(folder: &Path) -> Self {
-        let definitions = folder.join("definitions/phoenix");
-        std::fs::create_dir_all(&definitions).unwrap();
-        let incomplete = DEV.replace("phoenix:qdrantApiKey", "other:qdrantApiKey");
-        let broken = DEV.replace("${keys.openai}", "${keys.nowhere}");
-        for (name, text) in [
-            ("common", COMMON),
-            ("dev", DEV),
-            ("incomplete", &incomplete),
-            ("broken", &broken),
-        ] {
-            std::fs::write(definitions.join(format!("{name}.yaml")), text).unwrap();
-        }
-        let fetched = folder.join("fetched.json");
-        std::fs::write(&fetched, FETCHED).unwrap();
-        let found = Workshop::of(&root()).unwrap().provide(&[ESC_SERVICE]).unwrap();
-        let mut child = Command::new(&found[ESC_SERVICE.name].path)
-            .arg("acme")
-            .args([&folder.join("definitions"), &fetched])
-            .env("ESC_TOKEN", TOKEN)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut address = String::new();
-        BufReader::new(child.stdout.take().unwrap())
-            .read_line(&mut address)
-            .unwrap();
-        Self {
-            child,
-            address: address.trim().to_owned(),
-        }
-    }
-
-    fn stop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
+/// An environment with every secret that the stack needs.
+fn definition() -> String {
+    let head = "imports: [phoenix/common]\nvalues:\n  pulumiConfig:\n".to_owned();
+    needed("dev").into_iter().fold(head, |text, row| {
+        let value = match row.key {
+            "openaiApiKey" => "${keys.openai}".to_owned(),
+            "qdrantApiKey" => "${keys.qdrant}".to_owned(),
+            "postgresConnectionString" => {
+                "postgresql://${keys.login}@db.example.com:5432/memory?sslmode=require".to_owned()
+            }
+            key => format!("{{fn::secret: {}}}", json!(canary::value(key))),
+        };
+        text + &format!("    {}: {value}\n", row.full_key())
+    })
 }
 
-impl Drop for Service {
-    fn drop(&mut self) {
-        self.stop();
+/// The service with the environments of these tests.
+pub fn start(folder: &Path) -> Service {
+    let definitions = folder.join("definitions/phoenix");
+    std::fs::create_dir_all(&definitions).unwrap();
+    let dev = definition();
+    let incomplete = dev.replace("phoenix:qdrantApiKey", "other:qdrantApiKey");
+    let broken = dev.replace("${keys.openai}", "${keys.nowhere}");
+    for (name, text) in [
+        ("common", COMMON),
+        ("dev", &dev),
+        ("incomplete", &incomplete),
+        ("broken", &broken),
+    ] {
+        std::fs::write(definitions.join(format!("{name}.yaml")), text).unwrap();
     }
+    Service::start(folder, &fetched())
 }
 
 /// The engine on a copy of the stack file whose secrets come from this environment.
 fn pulumi(live: &Live, service: &Service, environment: &str, token: &str, arguments: &[&str]) -> Output {
+    from_environment(live, service, environment, || {
+        live.pulumi_as_it_is()
+            .args(arguments)
+            .env("PHOENIX_ESC_TOKEN", token)
+            .output()
+            .unwrap()
+    })
+}
+
+/// Does something while the copy of the stack file takes its secrets from this environment.
+pub fn from_environment<T>(live: &Live, service: &Service, environment: &str, act: impl FnOnce() -> T) -> T {
     let file = live.sandbox().project().join("Pulumi.dev.yaml");
     let text = std::fs::read_to_string(&file).unwrap();
     let own = |line: &str| {
@@ -120,14 +98,9 @@ fn pulumi(live: &Live, service: &Service, environment: &str, token: &str, argume
     };
     let after = after.trim_start().strip_prefix("mode: local").expect(after);
     std::fs::write(&file, format!("{before}phoenix:secrets: {secrets}{after}\n")).unwrap();
-    let output = live
-        .pulumi_as_it_is()
-        .args(arguments)
-        .env("PHOENIX_ESC_TOKEN", token)
-        .output()
-        .unwrap();
+    let done = act();
     std::fs::write(&file, text).unwrap();
-    output
+    done
 }
 
 /// What the cluster holds for each key of the inventory.
@@ -135,8 +108,7 @@ fn in_cluster(live: &Live) -> BTreeMap<&'static str, String> {
     live.ask(|client| async move {
         let secrets: Api<Secret> = Api::namespaced(client, "sophia-memory");
         let mut values = BTreeMap::new();
-        let needed = secret::needed(&CORE);
-        for row in needed.into_iter().filter(|row| !row.readers.is_empty()) {
+        for row in needed("dev").into_iter().filter(|row| !row.readers.is_empty()) {
             let data = secrets.get(row.secret).await.unwrap().data.unwrap();
             let value = String::from_utf8(data[row.data_key].0.clone()).unwrap();
             values.insert(row.key, value);
@@ -149,7 +121,7 @@ fn in_cluster(live: &Live) -> BTreeMap<&'static str, String> {
 #[ignore = "needs the real tools; .ci/run runs it, or: cargo test --test live -- --ignored --test-threads=1"]
 fn secrets_come_from_an_environment_of_esc_and_are_nowhere_to_be_seen() {
     let folder = tempfile::tempdir().unwrap();
-    let mut service = Service::start(folder.path());
+    let mut service = start(folder.path());
     let live = Live::up("dev");
     let mut words = String::new();
 
@@ -159,23 +131,12 @@ fn secrets_come_from_an_environment_of_esc_and_are_nowhere_to_be_seen() {
         words += &said(&output);
     }
     let values = in_cluster(&live);
-    let expected = BTreeMap::from([
-        ("openaiApiKey", "canary-openai-abf7158809cf4f3c"),
-        (
-            "postgresConnectionString",
-            "postgresql://canary-user-3ad77bb40d7a3660@db.example.com/memory",
-        ),
-        ("mem0EncryptionKey", "canary-mem0-f58c4c04d6e5f1ba"),
-        ("qdrantApiKey", "canary-qdrant-89ecaf4f9e2c1d5b"),
-        ("qdrantReadOnlyApiKey", "canary-read-779eabfb5f7bfbd6"),
-    ]);
-    assert_eq!(
-        values,
-        expected
-            .iter()
-            .map(|(key, value)| (*key, (*value).to_owned()))
-            .collect()
-    );
+    for (key, value) in &values {
+        assert!(
+            *value == canary::value(key),
+            "{key} is another value in the cluster"
+        );
+    }
 
     // What is wrong is told, and changes nothing.
     let before = live.versions(&graph("dev"));
@@ -214,20 +175,16 @@ fn secrets_come_from_an_environment_of_esc_and_are_nowhere_to_be_seen() {
     );
     assert_eq!(live.versions(&graph("dev")), before, "nothing was changed");
 
-    let mut canaries: Vec<String> = values.into_values().collect();
-    canaries.extend(
-        [
-            TOKEN,
-            "canary-user-3ad77bb40d7a3660",
-            "canary-checksum-7d1e0f2a3b4c5d6e",
-        ]
-        .map(str::to_owned),
-    );
-    for canary in &canaries {
-        assert!(!holds(&words, canary), "a secret was said");
-    }
+    let canaries = canaries();
+    canaries.are_not_in(&words, "what was said");
     let leaks = files_with(&live.directory(), &canaries, &[OsStr::new("etcd")]);
     assert_eq!(leaks, Vec::<std::path::PathBuf>::new());
+}
+
+/// Every secret of the environments, and the token.
+pub fn canaries() -> Canaries {
+    let values: Vec<_> = needed("dev").iter().map(|row| canary::value(row.key)).collect();
+    Canaries::of(values.iter().map(String::as_str).chain([TOKEN]))
 }
 
 fn refused(live: &Live, service: &Service, environment: &str, token: &str, told: &str) -> String {

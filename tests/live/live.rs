@@ -10,10 +10,13 @@ use kube::api::{Api, DynamicObject, ListParams, Patch, PatchParams, ValidationDi
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::core::GroupVersionKind;
 use kube::{Client, Config, discovery};
+use phoenix::config::secret::SecretRow;
 use phoenix_cli::checkout::Checkout;
 use phoenix_cli::sandbox::{Place, Sandbox};
 use phoenix_cli::stack::Stack;
 use phoenix_graph::{Graph, Id, Object};
+
+use crate::canary::Canaries;
 
 /// The command, as it was built for these tests.
 pub const PHOENIX: &str = env!("CARGO_BIN_EXE_phoenix");
@@ -31,6 +34,14 @@ pub fn graph(stack: &str) -> Graph {
     Stack::load(&Checkout::find(Some(&root())).unwrap(), stack)
         .unwrap()
         .graph
+}
+
+/// The secrets that a stack of the checkout needs, in mode `local` or `esc-direct`.
+pub fn needed(stack: &str) -> Vec<&'static SecretRow> {
+    Stack::load(&Checkout::find(Some(&root())).unwrap(), stack)
+        .unwrap()
+        .config
+        .secrets_needed()
 }
 
 /// A sandbox that ends with the test, however the test ends.
@@ -222,13 +233,13 @@ impl Live {
     }
 
     /// The values of all secrets of the sandbox, and its passphrase.
-    pub fn canaries(&self) -> Vec<String> {
-        let mut values: Vec<String> = phoenix::config::secret::INVENTORY
+    pub fn secrets(&self, stack: &str) -> Vec<String> {
+        let mut values: Vec<String> = needed(stack)
             .iter()
             .map(|row| {
                 let output = self
                     .pulumi_as_it_is()
-                    .args(["config", "get", &format!("phoenix:{}", row.key)])
+                    .args(["config", "get", &row.full_key()])
                     .output()
                     .unwrap();
                 assert!(output.status.success(), "{}", said(&output));
@@ -239,6 +250,13 @@ impl Live {
         let passphrase = &environment["PULUMI_CONFIG_PASSPHRASE_FILE"];
         values.push(std::fs::read_to_string(passphrase).unwrap().trim().to_owned());
         values
+    }
+
+    /// The name of the file that holds the passphrase.
+    pub fn passphrase_file(&self) -> OsString {
+        let environment = self.sandbox().environment();
+        let path = Path::new(&environment["PULUMI_CONFIG_PASSPHRASE_FILE"]);
+        path.file_name().unwrap().to_owned()
     }
 }
 
@@ -288,7 +306,7 @@ pub fn checkout_state() -> String {
 }
 
 /// Files below a folder that hold one of these values, in any of the forms a careless program would write it in.
-pub fn files_with(folder: &Path, values: &[String], except: &[&OsStr]) -> Vec<PathBuf> {
+pub fn files_with(folder: &Path, canaries: &Canaries, except: &[&OsStr]) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(folder).unwrap().flatten() {
         let (path, kind) = (entry.path(), entry.file_type().unwrap());
@@ -296,34 +314,12 @@ pub fn files_with(folder: &Path, values: &[String], except: &[&OsStr]) -> Vec<Pa
             continue;
         }
         if kind.is_dir() {
-            found.extend(files_with(&path, values, except));
-        } else if let Ok(content) = std::fs::read(&path) {
-            let content = String::from_utf8_lossy(&content);
-            if values.iter().any(|value| holds(&content, value)) {
-                found.push(path);
-            }
+            found.extend(files_with(&path, canaries, except));
+        } else if let Ok(content) = std::fs::read(&path)
+            && canaries.are_in(&String::from_utf8_lossy(&content))
+        {
+            found.push(path);
         }
     }
     found
-}
-
-/// Whether a text holds a value: as it is, or in base64.
-pub fn holds(text: &str, value: &str) -> bool {
-    assert!(
-        value.len() >= 12,
-        "a canary that is too short would be found everywhere"
-    );
-    text.contains(value) || text.contains(&base64(value.as_bytes()))
-}
-
-/// Without the last group, which depends on what follows.
-fn base64(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    bytes
-        .chunks_exact(3)
-        .flat_map(|group| {
-            let bits = u32::from_be_bytes([0, group[0], group[1], group[2]]);
-            [18, 12, 6, 0].map(|shift| char::from(DIGITS[(bits >> shift) as usize & 63]))
-        })
-        .collect()
 }

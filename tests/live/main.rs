@@ -5,8 +5,10 @@
 //!
 //! - `adoption`: what was deployed by hand becomes the stack's, with its data.
 //! - `dev`: a stack from its first `up` to a `destroy` that leaves nothing.
+//! - `esc_definitions`: the environments in `stacks/esc`, evaluated as Pulumi ESC evaluates them.
 //! - `esc_direct`: secrets from an environment that the program opens itself, evaluated as Pulumi ESC evaluates it.
 //! - `rotation`: a changed secret restarts exactly its readers, and Qdrant changes its key in three steps.
+//! - `leaks`: canaries in every secret, looked for in everything that is said and written.
 //! - `prod`: protection, retention, and manifests that the API server accepts.
 //! - `mesh`: manifests that the mesh's own analyzer accepts.
 //! - `outages`: drains, a lost zone, a rollout of everything at once, and Pod Security.
@@ -20,10 +22,15 @@
 
 mod adoption;
 mod by_hand;
+#[path = "../support/canary.rs"]
+mod canary;
 mod dev;
+mod esc;
+mod esc_definitions;
 mod esc_direct;
 mod faults;
 mod inventory;
+mod leaks;
 mod live;
 mod mesh;
 mod outages;

@@ -9,7 +9,8 @@ use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
 use k8s_openapi::api::core::v1::{Pod, Secret};
 use kube::api::{Api, ListParams};
 
-use crate::live::{Live, files_with, holds, said};
+use crate::canary::Canaries;
+use crate::live::{Live, files_with, said};
 
 const OPENMEMORY: &str = "openmemory-mcp-server";
 const QDRANT: &str = "qdrant";
@@ -136,7 +137,7 @@ fn a_changed_secret_reaches_exactly_its_readers_and_qdrant_changes_its_key_in_th
     const OPENAI: &str = "sk-canary-3b1d0c9f7a5e4d82";
     const NEW: &str = "canary-new-5e0d7f1b9c3a48e6d2f4";
     let live = Live::up("dev");
-    let old = live.canaries();
+    let old = live.secrets("dev");
     let mut words = rotate(&live, &[("openaiApiKey", OPENAI)], &[OPENMEMORY]);
 
     // The read-only key has one reader.
@@ -179,16 +180,16 @@ fn a_changed_secret_reaches_exactly_its_readers_and_qdrant_changes_its_key_in_th
         None,
     );
 
-    let canaries: Vec<String> = [OPENAI, reading, NEW, key]
-        .map(str::to_owned)
-        .into_iter()
-        .chain(old)
-        .collect();
-    for value in &canaries {
-        assert!(!holds(&words, value), "a secret was said");
-    }
-    let passphrase = live.sandbox().environment()["PULUMI_CONFIG_PASSPHRASE_FILE"].clone();
-    let passphrase = std::path::Path::new(&passphrase).file_name().unwrap().to_owned();
-    let leaks = files_with(&live.directory(), &canaries, &[&passphrase, OsStr::new("etcd")]);
+    let canaries = Canaries::of(
+        [OPENAI, reading, NEW, key]
+            .into_iter()
+            .chain(old.iter().map(String::as_str)),
+    );
+    canaries.are_not_in(&words, "what was said");
+    let leaks = files_with(
+        &live.directory(),
+        &canaries,
+        &[&live.passphrase_file(), OsStr::new("etcd")],
+    );
     assert_eq!(leaks, Vec::<std::path::PathBuf>::new());
 }

@@ -3,36 +3,43 @@
 
 use std::process::Output;
 
-use phoenix::config::secret::{self, SecretRow};
+use phoenix::config::secret::{self, INVENTORY, SecretRow};
 use phoenix::names::CORE;
 use phoenix_esc::fake::{FakeService, Script as Service, Trouble};
 use pulumi_wire::fake::{FakeEngine, Script};
 use pulumi_wire::{Value, from_wire};
 use serde_json::json;
 
+use crate::canary::{self, Canaries};
 use crate::{complete, complete_for, logged, run_with, with_secrets};
 
-const TOKEN: &str = "pul-canary-8d21";
+pub const TOKEN: &str = "pul-canary-8d21";
 
 /// What the stack of these tests needs.
-fn needed() -> Vec<&'static SecretRow> {
+pub fn needed() -> Vec<&'static SecretRow> {
     secret::needed(&CORE)
 }
 
 /// An environment with every secret that is needed.
-fn environment() -> Service {
+pub fn environment() -> Service {
     needed()
         .into_iter()
         .fold(FakeService::with("acme/phoenix/prod", TOKEN), |service, row| {
             service.secret(
                 "pulumiConfig",
                 &format!("phoenix:{}", row.key),
-                &format!("canary-of-{}", row.key),
+                &canary::value(row.key),
             )
         })
 }
 
-fn in_esc(engine: Script, url: &str) -> Script {
+/// Every secret of the inventory, and the token.
+pub fn canaries() -> Canaries {
+    let values: Vec<_> = INVENTORY.iter().map(|row| canary::value(row.key)).collect();
+    Canaries::of(values.iter().map(String::as_str).chain([TOKEN]))
+}
+
+pub fn in_esc(engine: Script, url: &str) -> Script {
     let secrets = json!({"mode": "esc-direct", "environment": "acme/phoenix/prod", "url": url});
     engine.config("phoenix:secrets", &secrets.to_string())
 }
@@ -46,6 +53,7 @@ fn said(output: &Output, engine: &FakeEngine) -> String {
         logged(engine)
     );
     assert!(!said.contains("canary"), "{said}");
+    canaries().are_not_in(&said, "what the program says");
     said
 }
 
@@ -90,7 +98,7 @@ async fn secrets_come_from_the_environment_in_up_and_in_preview() {
         assert_eq!(service.requests().len(), 2);
         // The values are where they belong, as secrets.
         for row in needed().into_iter().filter(|row| !row.readers.is_empty()) {
-            let canary = Value::from(format!("canary-of-{}", row.key).as_str());
+            let canary = Value::from(canary::value(row.key).as_str());
             assert_eq!(
                 registered(&engine, row),
                 Some(Value::secret(canary)),

@@ -6,6 +6,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use phoenix::config::secret::Giver;
 use phoenix::config::{NAMESPACE, secret};
 use phoenix::registration::PROVIDER_VERSION;
 
@@ -18,7 +19,7 @@ use crate::stack_file::StackFile;
 
 pub(crate) mod cluster;
 mod definitions;
-mod environment;
+pub(crate) mod environment;
 mod existing;
 mod identity;
 mod mesh;
@@ -411,7 +412,11 @@ fn secrets(stack: &Stack) -> Check {
         };
     }
     let needed = stack.config.secrets_needed();
-    let missing = secret::missing(&needed, stack.file.secrets.iter().map(String::as_str));
+    let missing = secret::missing(
+        &needed,
+        stack.file.secrets.iter().map(String::as_str),
+        Giver::Person,
+    );
     let needed = needed.len();
     if missing.is_empty() {
         return Check::good(subject, format!("all {needed} have a value"));

@@ -17,6 +17,7 @@ use crate::stack::Invalid;
 use crate::stack_file::{self, StackFile};
 
 pub mod cluster;
+pub mod esc;
 
 /// What the secrets of a stack are looked for in.
 #[derive(Clone, Debug)]

@@ -1,7 +1,11 @@
 //! What can go wrong between a program and the engine, and what the program's exit code has to be then.
 
+use std::collections::BTreeMap;
 use std::fmt::{self, Write as _};
 use std::process::ExitCode;
+
+use secrecy::zeroize::Zeroizing;
+use secrecy::{ExposeSecret as _, SecretString};
 
 use crate::value::EncodeError;
 use crate::wire::EXIT_ALREADY_SHOWN;
@@ -139,6 +143,19 @@ impl Error {
         }
     }
 
+    /// The same error, with `[secret]` in the place of each of these values in what the engine said.
+    pub(crate) fn without(mut self, secrets: &BTreeMap<String, SecretString>) -> Self {
+        match &mut self {
+            Error::Call { answer, .. }
+            | Error::Registration { answer, .. }
+            | Error::Unreadable { answer, .. } => {
+                answer.remove(secrets);
+            }
+            _ => (),
+        }
+        self
+    }
+
     /// The error and all its causes in one text.
     pub fn with_causes(&self) -> String {
         let mut text = self.to_string();
@@ -156,6 +173,24 @@ impl Error {
 pub struct Answer(Box<tonic::Status>);
 
 impl Answer {
+    fn remove(&mut self, secrets: &BTreeMap<String, SecretString>) {
+        let mut message = self.0.message().to_owned();
+        for secret in secrets.values() {
+            let value = secret.expose_secret();
+            if value.is_empty() {
+                continue;
+            }
+            // As it is, and as Go and Rust quote it.
+            let quoted = Zeroizing::new(value.replace('\\', "\\\\").replace('"', "\\\""));
+            for form in [value, quoted.as_str()] {
+                message = message.replace(form, "[secret]");
+            }
+        }
+        if message != self.0.message() {
+            *self.0 = tonic::Status::new(self.0.code(), message);
+        }
+    }
+
     /// The kind of refusal.
     pub fn code(&self) -> tonic::Code {
         self.0.code()

@@ -23,9 +23,9 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use tokio::net::TcpListener;
+use tonic::Status;
 use tonic::transport::Server;
 use tonic::transport::server::TcpIncoming;
-use tonic::{Code, Status};
 
 use crate::engine::Engine;
 use crate::proto::engine_server::EngineServer;
@@ -37,6 +37,7 @@ use crate::proto::{
 use crate::serve::Stop;
 use crate::value::{Value, to_wire};
 use monitor::Known;
+pub use tonic::Code;
 pub use urn::urn;
 
 /// What an engine shall be like. [`start`](Script::start) makes one.

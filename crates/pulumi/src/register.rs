@@ -71,7 +71,8 @@ pub async fn register(
     };
     match run.everything(in_flight).await {
         Ok(registered) => Ok(registered),
-        Err(Failure { error, urn }) => Err(engine.show(error, urn.as_deref()).await),
+        // What the engine says may repeat what it was sent.
+        Err(Failure { error, urn }) => Err(engine.show(error.without(secrets), urn.as_deref()).await),
     }
 }
 

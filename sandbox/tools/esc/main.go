@@ -43,9 +43,12 @@ func main() {
 		sessions:     map[string]*esc.Environment{},
 	}
 	if len(os.Args) > 3 {
-		text, err := os.ReadFile(os.Args[3])
+		file, err := os.Open(os.Args[3])
 		if err == nil {
-			err = json.Unmarshal(text, &s.providers)
+			decoder := json.NewDecoder(file)
+			// The evaluator knows numbers by their digits.
+			decoder.UseNumber()
+			err = decoder.Decode(&s.providers)
 		}
 		if err != nil {
 			log.Fatal(err)
@@ -210,14 +213,30 @@ func (s *service) LoadRotator(_ context.Context, name string) (esc.Rotator, erro
 	return nil, fmt.Errorf("unknown rotator %q", name)
 }
 
-// provider fetches always the same, as a secret.
+// provider fetches as a secret: what it is asked to get, by the names that its store knows, and everything if it is
+// asked for nothing in particular.
 type provider struct{ fetched any }
 
 func (p provider) Schema() (inputs, outputs *schema.Schema) {
 	return schema.Always().Schema(), schema.Always().Schema()
 }
 
-func (p provider) Open(context.Context, map[string]esc.Value, esc.EnvExecContext) (esc.Value, error) {
-	value, err := esc.FromJSON(p.fetched)
+func (p provider) Open(_ context.Context, inputs map[string]esc.Value, _ esc.EnvExecContext) (esc.Value, error) {
+	fetched := p.fetched
+	if wanted, asked := inputs["get"].Value.(map[string]esc.Value); asked {
+		store, _ := p.fetched.(map[string]any)
+		found := map[string]any{}
+		for name, one := range wanted {
+			fields, _ := one.Value.(map[string]esc.Value)
+			id, _ := fields["secretId"].Value.(string)
+			value, there := store[id]
+			if !there {
+				return esc.Value{}, fmt.Errorf("no secret %q", id)
+			}
+			found[name] = value
+		}
+		fetched = found
+	}
+	value, err := esc.FromJSON(fetched)
 	return value.MakeSecret(), err
 }

@@ -11,6 +11,11 @@ pub enum Form {
         /// The fewest characters of a strong one.
         least: usize,
     },
+    /// A text that nobody can guess, and that can stand in an address as it is.
+    Password {
+        /// The fewest characters of a strong one.
+        least: usize,
+    },
     /// `postgresql://USER:PASSWORD@HOST…`.
     PostgresUrl,
 }
@@ -38,7 +43,37 @@ const STAND_INS: [&str; 12] = [
     "xxxx",
 ];
 
+/// Why a value cannot be used as it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unusable {
+    /// The rest of a sentence that begins with its key.
+    pub wrong: &'static str,
+    /// The way out, where it is not simply to give it a value.
+    pub way: Option<&'static str>,
+}
+
 impl Form {
+    /// What makes a value one that nobody can use, whatever its strength. A deployment refuses it: a client would send the
+    /// line break along, and be refused far from here.
+    pub fn unusable(self, value: &str) -> Option<Unusable> {
+        let (wrong, way) = if value.trim().is_empty() {
+            ("is empty", None)
+        } else if value.trim() != value {
+            (
+                "begins or ends with a line break or a space",
+                Some("write it in quotation marks, or in a block that begins with |- instead of |"),
+            )
+        } else if value.chars().any(char::is_control) {
+            (
+                "holds a line break or another control character",
+                Some("write it on one line"),
+            )
+        } else {
+            return None;
+        };
+        Some(Unusable { wrong, way })
+    }
+
     /// What is wrong with a value, as the rest of a sentence that begins with its key; `None` if nothing is.
     pub fn weakness(self, value: &str) -> Option<String> {
         if value.trim().is_empty() {
@@ -55,9 +90,19 @@ impl Form {
         }
         match self {
             Self::Key { least } => guessable(value, least, ""),
+            Self::Password { least } => address_part(value).or_else(|| guessable(value, least, "")),
             Self::PostgresUrl => postgres_url(value),
         }
     }
+}
+
+/// Clients write a password into an address, such as `redis://user:password@host`, as it is.
+fn address_part(value: &str) -> Option<String> {
+    let stays = |letter: char| letter.is_ascii_alphanumeric() || "-._~".contains(letter);
+    (!value.chars().all(stays)).then(|| {
+        "holds something else than letters, digits, `-`, `.`, `_` and `~`, which would change its meaning in an address"
+            .to_owned()
+    })
 }
 
 fn postgres_url(value: &str) -> Option<String> {
@@ -102,11 +147,13 @@ mod tests {
     use super::*;
 
     const KEY: Form = Form::Key { least: 20 };
+    const PASSWORD: Form = Form::Password { least: 20 };
 
     #[test]
     fn good_values_have_no_weakness() {
         assert_eq!(KEY.weakness("sk-proj-9fK2mQ7vLx03bTzR"), None);
         assert_eq!(KEY.weakness("00112233445566778899aabbccddeeff"), None);
+        assert_eq!(PASSWORD.weakness("9fK2mQ7vLx0-3bTz.R_~x"), None);
         let url = "postgresql://memory:g5Kq82hX1mPz@db.example.com:5432/memory?sslmode=require";
         assert_eq!(Form::PostgresUrl.weakness(url), None);
     }
@@ -130,6 +177,12 @@ mod tests {
             ),
             (KEY, "CHANGE-ME-9fK2mQ7vLx03bTzR", "stands for a value"),
             (KEY, "<your-api-key> 9fK2mQ7vLx0", "stands for a value"),
+            (
+                PASSWORD,
+                "9fK2mQ7vLx0/3bTzR9fK2",
+                "would change its meaning in an address",
+            ),
+            (PASSWORD, "9fK2mQ7vLx03bTzR", "is shorter than 20 characters"),
             (Form::PostgresUrl, "db.example.com", "is not postgresql://USER"),
             (
                 Form::PostgresUrl,
@@ -155,7 +208,7 @@ mod tests {
     #[test]
     fn a_weakness_never_holds_a_piece_of_the_value() {
         let piece = "q7vLx03";
-        for form in [KEY, Form::PostgresUrl] {
+        for form in [KEY, PASSWORD, Form::PostgresUrl] {
             for value in [format!("{piece}\n"), piece.to_owned(), format!("x://{piece}@db")] {
                 let weakness = form.weakness(&value).expect("all of these are weak");
                 assert!(!weakness.contains(piece), "{weakness}");

@@ -38,11 +38,12 @@ pub struct List {
 
 /// Check the secrets of a stack: what is missing, weak, unused, in clear or in two places.
 ///
-/// What is sealed is not opened, so nothing is said about its strength. It ends with 2 if anything is not as it should be,
+/// What is sealed is not opened, so nothing is said about its strength. Nothing is asked over the network without `--cluster` or
+/// `--esc`. It ends with 2 if anything is not as it should be,
 /// and with 1 if that could not be found out.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  cargo phoenix secrets check dev\n  cargo phoenix secrets check prod --cluster --format json"
+    after_help = "Examples:\n  cargo phoenix secrets check dev\n  cargo phoenix secrets check prod --cluster --format json\n  cargo phoenix secrets check prod --esc --organization acme"
 )]
 pub struct Check {
     /// The stack.
@@ -51,6 +52,13 @@ pub struct Check {
     /// only the verdict and the size are told.
     #[arg(long)]
     cluster: bool,
+    /// Opens the environment of Pulumi ESC that the stack's secrets come from, with the access token in
+    /// `PHOENIX_ESC_TOKEN`. Values are judged here, and only the verdict and the size are told.
+    #[arg(long, conflicts_with = "cluster")]
+    esc: bool,
+    /// The organization of the environments that a stack in mode `pulumi-esc` imports; its file does not name it.
+    #[arg(long, requires = "esc", value_name = "NAME")]
+    organization: Option<String>,
     /// For people or for machines.
     #[arg(long, value_enum, default_value_t)]
     format: Format,
@@ -116,12 +124,21 @@ fn listed(row: &SecretRow, state: &str) -> serde_json::Value {
 
 fn check(arguments: &Check, checkout: &Checkout, paint: Paint) -> Result<Exit> {
     let subject = Subject::load(checkout, &arguments.stack)?;
-    let entries = if arguments.cluster {
-        let runtime = tokio::runtime::Builder::new_current_thread()
+    let runtime = || {
+        tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
-            .context("cannot start a runtime")?;
-        runtime.block_on(secrets::cluster::examine(&subject))?
+            .context("cannot start a runtime")
+    };
+    let entries = if arguments.cluster {
+        runtime()?.block_on(secrets::cluster::examine(&subject))?
+    } else if arguments.esc {
+        let organization = arguments.organization.as_deref();
+        let examined = runtime()?.block_on(secrets::esc::examine(&subject, organization))?;
+        for warning in &examined.warnings {
+            eprintln!("warning: {warning}");
+        }
+        examined.entries
     } else {
         subject.entries()
     };

@@ -52,7 +52,9 @@ fn diagram(text: &mut String, rows: &[Connection]) {
     for (position, end) in ends.iter().enumerate() {
         // Cylinders keep data, rounded ends are outside the cluster.
         let (open, close) = match end {
-            Peer::Workload(workload) if workload.system == "qdrant" => ("[(", ")]"),
+            Peer::Workload(workload) if ["qdrant", "redis", "knowledge_graph"].contains(&workload.system) => {
+                ("[(", ")]")
+            }
             Peer::Outside(_) => ("([", "])"),
             _ => ("[", "]"),
         };

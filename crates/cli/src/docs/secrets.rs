@@ -114,6 +114,9 @@ fn reading(row: &SecretRow, reader: &Reader) -> String {
 fn good(form: Form) -> String {
     match form {
         Form::Key { least } => format!("at least {least} characters that nobody can guess"),
+        Form::Password { least } => {
+            format!("at least {least} letters, digits, `-`, `.`, `_` and `~` that nobody can guess")
+        }
         Form::PostgresUrl => "`postgresql://USER:PASSWORD@HOST/DATABASE`".to_owned(),
     }
 }

@@ -55,7 +55,7 @@ fn judge(imports: bool, wants: bool, file: &str, backend: Option<&str>) -> Optio
 }
 
 /// Where the engine would keep the state: the variable, else what somebody has logged in to last.
-fn backend() -> Option<String> {
+pub(crate) fn backend() -> Option<String> {
     if let Ok(url) = std::env::var("PULUMI_BACKEND_URL")
         && !url.is_empty()
     {

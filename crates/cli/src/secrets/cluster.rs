@@ -144,7 +144,11 @@ fn entry(row: &SecretRow, target: Target, secret: Option<&Secret>, mode: &Secret
             target.property(),
             row.data_key
         ),
-        _ => format!("set {} and deploy the stack", row.full_key()),
+        SecretsMode::Local => format!("set {} and deploy the stack", row.full_key()),
+        SecretsMode::PulumiEsc | SecretsMode::EscDirect(_) => format!(
+            "write {} below pulumiConfig of the environment, and deploy the stack",
+            row.full_key()
+        ),
     };
     let Some(secret) = secret else {
         return Entry::new(

@@ -591,7 +591,7 @@ fn where_the_cluster_fetches_the_secrets_somebody_must_follow_them() {
         let checkout = checkout_with_cluster("prod", world.serve());
         checkout.edit(
             "stacks/Pulumi.prod.yaml",
-            "    mode: local\n",
+            "    mode: pulumi-esc\n",
             "    mode: external-secrets\n    environment: acme/phoenix/prod\n    auth: {oidc: {}}\n",
         );
         doctor(&checkout, &["prod"])

@@ -6,15 +6,19 @@
 //! - `explaining`: what a key or an object is.
 //! - `examining`: doctor, with and without a cluster.
 //! - `secrets`: how the secrets of a stack stand, and that no value is ever told.
+//! - `secrets_in_esc`: the same for an environment of Pulumi ESC.
 //! - `talking`: help, completions, colours, pipes.
 #![expect(clippy::disallowed_methods, reason = "tests make checkouts and run programs")]
 
+#[path = "../../../../tests/support/canary.rs"]
+mod canary;
 mod comparing;
 mod examining;
 mod explaining;
 mod mistakes;
 mod rendering;
 mod secrets;
+mod secrets_in_esc;
 mod support;
 mod talking;
 mod world;

@@ -1,0 +1,21 @@
+//! The knowledge graph.
+
+use super::{Resources, Volume};
+use crate::config::Image;
+
+/// The knowledge graph: a Neo4j server of the Community Edition.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GraphStore {
+    /// The image.
+    pub image: Image,
+    /// What the server asks for and may use.
+    pub resources: Resources,
+    /// The memory of queries, in mebibytes.
+    pub heap_mebibytes: u64,
+    /// The memory in which pieces of the graph are kept, in mebibytes. With the heap at most three quarters of the limit.
+    pub page_cache_mebibytes: u64,
+    /// The volume at `/data`.
+    pub storage: Volume,
+    /// The volume at `/logs`.
+    pub logs: Volume,
+}

@@ -1,0 +1,98 @@
+//! Checks of the knowledge graph.
+
+use super::{Check, key};
+use crate::config::raw::{RawGraphStore, RawKnowledgeGraph};
+use crate::config::{GraphStore, Quantity};
+
+/// The least memory of a server, which Neo4j's own chart demands too.
+const LEAST_MEMORY: u128 = 2 << 30;
+
+impl Check {
+    pub(super) fn knowledge_graph(
+        &mut self,
+        raw: &RawGraphStore,
+        tier: &RawKnowledgeGraph,
+    ) -> Option<GraphStore> {
+        let image = self.image("knowledgeGraph.image", &raw.image, "neo4j");
+        let resources = self.resources("knowledgeGraph.resources", &raw.resources);
+        let limit = resources
+            .as_ref()
+            .map(|resources| resources.limits.memory.thousandths() / 1_000);
+        // What neither has been given.
+        let share = limit.map(|limit| limit / 8 * 3);
+        let heap = match &raw.heap {
+            Some(heap) => self.part_of_memory("knowledgeGraph.heap", heap),
+            None => share,
+        };
+        let page_cache = match &raw.page_cache {
+            Some(page_cache) => self.part_of_memory("knowledgeGraph.pageCache", page_cache),
+            None => share,
+        };
+        let storage = self.volume(
+            "knowledgeGraph.storage",
+            &raw.storage.size,
+            raw.storage.storage_class.as_ref(),
+        );
+        let logs = self.volume(
+            "knowledgeGraph.logs",
+            &raw.logs.size,
+            raw.logs.storage_class.as_ref(),
+        );
+        self.tier_is_once("knowledgeGraph", tier.external.is_some(), "knowledgeGraph");
+        let (resources, limit) = (resources?, limit?);
+        if limit < LEAST_MEMORY {
+            self.problems.add_with_hint(
+                key("knowledgeGraph.resources.limits.memory"),
+                format!(
+                    "is {}, but a Neo4j server needs at least 2Gi",
+                    resources.limits.memory
+                ),
+                "use 2Gi or more, or leave phoenix:knowledgeGraph out",
+            );
+        }
+        let together = limit / 4 * 3;
+        let (heap, page_cache) = (heap?, page_cache?);
+        if heap + page_cache > together {
+            self.problems.add_with_hint(
+                key("knowledgeGraph.resources.limits.memory"),
+                format!(
+                    "is {}, but heap and page cache take {}Mi of it, and the rest of the server needs a quarter: it would be \
+                     ended under load",
+                    resources.limits.memory,
+                    mebibytes(heap + page_cache)
+                ),
+                format!(
+                    "use at least {}Mi, or let phoenix:knowledgeGraph.heap and pageCache be {}Mi together",
+                    mebibytes(heap + page_cache).div_ceil(3) * 4,
+                    mebibytes(together)
+                ),
+            );
+        }
+        Some(GraphStore {
+            image: image?,
+            resources,
+            heap_mebibytes: mebibytes(heap),
+            page_cache_mebibytes: mebibytes(page_cache),
+            storage: storage?,
+            logs: logs?,
+        })
+    }
+
+    /// A part of the server's memory, in bytes.
+    fn part_of_memory(&mut self, path: &str, text: &str) -> Option<u128> {
+        let bytes = self.parse(path, text, Quantity::parse)?.thousandths() / 1_000;
+        if bytes < 128 << 20 {
+            self.problems.add_with_hint(
+                key(path),
+                format!("is {text}, with which a Neo4j server does not start"),
+                "use 128Mi or more, or leave it out",
+            );
+            return None;
+        }
+        Some(bytes)
+    }
+}
+
+fn mebibytes(bytes: u128) -> u64 {
+    u64::try_from(bytes >> 20).expect("an amount has at most fifteen digits")
+}

@@ -1,0 +1,84 @@
+//! Checks of the session cache.
+
+use super::{Check, key};
+use crate::config::raw::{RawEviction, RawRedis, RawSessionCache};
+use crate::config::{Eviction, Redis};
+
+impl Check {
+    pub(super) fn redis(&mut self, raw: &RawRedis, tier: &RawSessionCache) -> Option<Redis> {
+        let image = self.image("redis.image", &raw.image, "redis");
+        let resources = self.resources("redis.resources", &raw.resources);
+        let exporter = self.image("redis.exporter.image", &raw.exporter.image, "redis-exporter");
+        let exporter_resources = self.resources("redis.exporter.resources", &raw.exporter.resources);
+        let persistence = match &raw.persistence {
+            Some(volume) => self
+                .volume("redis.persistence", &volume.size, volume.storage_class.as_ref())
+                .map(Some),
+            None => Some(None),
+        };
+        let entries = u128::from(tier.max_size_mb) << 20;
+        if let Some(resources) = &resources {
+            let (needed, why) = if raw.persistence.is_some() {
+                // The process that writes to disk shares the memory until the server changes a page of it.
+                (2 * entries, "as much again while it writes to disk")
+            } else {
+                // Pages that are only partly used, and what the program itself needs. Its clients' buffers count as entries.
+                (
+                    entries + entries / 4 + (64 << 20),
+                    "a quarter and 64Mi beside them",
+                )
+            };
+            let limit = resources.limits.memory.thousandths() / 1_000;
+            if limit < needed {
+                let least = needed.div_ceil(1 << 20);
+                self.problems.add_with_hint(
+                    key("redis.resources.limits.memory"),
+                    format!(
+                        "is {}, but entries may take {}Mi, and the server needs {why}: it would be ended before it forgets",
+                        resources.limits.memory, tier.max_size_mb
+                    ),
+                    format!("use at least {least}Mi, or lower phoenix:tiers.sessionCache.maxSizeMb"),
+                );
+            }
+        }
+        if let Some(Some(volume)) = &persistence
+            && volume.size.thousandths() / 1_000 < 3 * entries
+        {
+            let least = 3 * u128::from(tier.max_size_mb);
+            self.problems.add_with_hint(
+                key("redis.persistence.size"),
+                format!(
+                    "is {}, but {}Mi of entries take three times as much while their log is written anew",
+                    volume.size, tier.max_size_mb
+                ),
+                format!("use at least {least}Mi, or lower phoenix:tiers.sessionCache.maxSizeMb"),
+            );
+        }
+        self.tier_is_once("sessionCache", tier.external.is_some(), "redis");
+        Some(Redis {
+            image: image?,
+            eviction: match raw.eviction {
+                RawEviction::AllkeysLru => Eviction::AllkeysLru,
+                RawEviction::AllkeysLfu => Eviction::AllkeysLfu,
+                RawEviction::VolatileLru => Eviction::VolatileLru,
+                RawEviction::VolatileTtl => Eviction::VolatileTtl,
+                RawEviction::Noeviction => Eviction::Noeviction,
+            },
+            resources: resources?,
+            persistence: persistence?,
+            exporter: exporter?,
+            exporter_resources: exporter_resources?,
+        })
+    }
+
+    /// A tier is either in the stack, as `system`, or somebody else's.
+    pub(super) fn tier_is_once(&mut self, tier: &str, external: bool, system: &str) {
+        if external {
+            self.problems.add_with_hint(
+                key(&format!("tiers.{tier}.external")),
+                format!("is set, but phoenix:{system} is in this stack: one tier would be in two places"),
+                format!("remove it, or phoenix:{system}"),
+            );
+        }
+    }
+}

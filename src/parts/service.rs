@@ -1,0 +1,55 @@
+//! Services, each with what is spoken on its ports said twice: by the port's name and by its `appProtocol`.
+
+use k8s_openapi::api::core::v1::{Service, ServicePort, ServiceSpec};
+use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
+
+use crate::names::{Port, Workload};
+use crate::parts::metadata::{self, annotate, pairs};
+
+/// The Service that clients of a store address.
+///
+/// It is there before its pods; the stateful set is what is waited for.
+pub fn of_store(workload: Workload, ports: &[Port]) -> Service {
+    let mut metadata = metadata::of_workload(workload, workload.service());
+    annotate(&mut metadata, "pulumi.com/skipAwait", "true");
+    Service {
+        metadata,
+        spec: Some(ServiceSpec {
+            type_: Some("ClusterIP".to_owned()),
+            selector: Some(pairs([("app", workload.app)])),
+            ports: Some(ports.iter().copied().map(port).collect()),
+            ..Default::default()
+        }),
+        ..Default::default()
+    }
+}
+
+/// The headless Service that gives each pod of a stateful set its name.
+pub fn headless(workload: Workload, name: &str, ports: &[Port]) -> Service {
+    let mut metadata = metadata::of_workload(workload, name);
+    annotate(&mut metadata, "pulumi.com/skipAwait", "true");
+    Service {
+        metadata,
+        spec: Some(ServiceSpec {
+            cluster_ip: Some("None".to_owned()),
+            // Peers need each other's names to become ready, and a person the one of a pod that does not.
+            publish_not_ready_addresses: Some(true),
+            selector: Some(pairs([("app", workload.app)])),
+            // The mesh carries to a headless Service only what is declared here.
+            ports: Some(ports.iter().copied().map(port).collect()),
+            ..Default::default()
+        }),
+        ..Default::default()
+    }
+}
+
+fn port(port: Port) -> ServicePort {
+    ServicePort {
+        name: Some(port.name.to_owned()),
+        protocol: Some("TCP".to_owned()),
+        app_protocol: Some(port.protocol.to_owned()),
+        port: port.number(),
+        target_port: Some(IntOrString::Int(port.number())),
+        ..Default::default()
+    }
+}

@@ -1,0 +1,297 @@
+//! The session cache, tier L1: one Valkey server, which speaks the protocol of Redis.
+//!
+//! One, and by default without a disk: what it holds is forgotten within the hour anyway
+//! (`docs/decisions/0020-the-session-cache-is-one-valkey-server.md`). How long an entry lives is what its writer says;
+//! the server bounds how much there is.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use k8s_openapi::api::apps::v1::{StatefulSet, StatefulSetSpec, StatefulSetUpdateStrategy};
+use k8s_openapi::api::core::v1::{
+    ConfigMap, ConfigMapVolumeSource, Container, PodSpec, PodTemplateSpec, Volume,
+};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use phoenix_graph::Graph;
+
+use crate::config::{self, SessionCache, secret};
+use crate::names::{self, REDIS, REDIS_HEADLESS, REDIS_METRICS, REDIS_PORT, REDIS_USER, Shared};
+use crate::parts::metadata::{self, label, pairs};
+use crate::parts::{availability, container, identity, service, storage};
+
+/// The ConfigMap with the server's settings.
+const CONFIG: &str = "redis-config";
+
+/// Where the server finds them.
+const SETTINGS_FOLDER: &str = "/etc/valkey";
+
+/// Where the list of users is written at each start; in memory.
+const USERS_FOLDER: &str = "/run/valkey";
+
+/// The user that only sees how the server is: of the exporter and of the probes.
+const METRICS_USER: &str = "metrics";
+
+/// The server, its Services and its settings.
+pub fn build(config: &config::Redis, tier: &SessionCache, shared: Shared<'_>) -> Graph {
+    let settings = settings(config, tier).text();
+    let ports = [REDIS_PORT, REDIS_METRICS];
+    let mut graph = Graph::of(REDIS.system);
+    graph.insert(identity::service_account(REDIS));
+    graph.insert(config_map(&settings));
+    graph.insert(service::headless(REDIS, REDIS_HEADLESS, &ports));
+    graph.insert(service::of_store(REDIS, &ports));
+    graph
+        .insert(stateful_set(config, &settings, shared))
+        .protect(shared.protect)
+        // As long as the startup probe gives it, and a node's time to fetch the image.
+        .ready_within(Duration::from_mins(10));
+    graph
+}
+
+/// The server's settings: what must not stay as it is by default, and what is worth saying.
+///
+/// The defaults are in `valkey.conf` of the server's repository; the image's own entry point, which turns protected
+/// mode off, is not used.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "they are the switches of the server"
+)]
+struct Settings {
+    /// The file with the users; the only way in.
+    aclfile: String,
+    port: u16,
+    /// Clients without a password are refused, should the list of users ever let them in.
+    protected_mode: bool,
+    /// Seconds after which the system looks whether a silent client is still there.
+    tcp_keepalive: u32,
+    /// Seconds after which an idle client is let go. The sidecars let go after an hour, and say nothing.
+    timeout: u32,
+    maxclients: u32,
+    maxmemory: String,
+    maxmemory_policy: &'static str,
+    /// The share of it that clients' buffers may take; the greediest client is let go.
+    maxmemory_clients: &'static str,
+    /// The folder it writes to.
+    dir: &'static str,
+    appendonly: bool,
+    appendfsync: &'static str,
+    /// When to write all there is: never.
+    save: &'static str,
+    /// Whether a client may load code into the server.
+    enable_module_command: bool,
+    enable_debug_command: bool,
+}
+
+impl Settings {
+    /// The settings as the server reads them.
+    fn text(&self) -> String {
+        let yes = |on: bool| if on { "yes" } else { "no" }.to_owned();
+        let rows = [
+            ("aclfile", self.aclfile.clone()),
+            ("port", self.port.to_string()),
+            ("protected-mode", yes(self.protected_mode)),
+            ("tcp-keepalive", self.tcp_keepalive.to_string()),
+            ("timeout", self.timeout.to_string()),
+            ("maxclients", self.maxclients.to_string()),
+            ("maxmemory", self.maxmemory.clone()),
+            ("maxmemory-policy", self.maxmemory_policy.to_owned()),
+            ("maxmemory-clients", self.maxmemory_clients.to_owned()),
+            ("dir", self.dir.to_owned()),
+            ("appendonly", yes(self.appendonly)),
+            ("appendfsync", self.appendfsync.to_owned()),
+            ("save", format!("\"{}\"", self.save)),
+            ("enable-module-command", yes(self.enable_module_command)),
+            ("enable-debug-command", yes(self.enable_debug_command)),
+        ];
+        rows.iter().fold(String::new(), |mut text, (name, value)| {
+            let _infallible = writeln!(text, "{name} {value}");
+            text
+        })
+    }
+}
+
+fn settings(config: &config::Redis, tier: &SessionCache) -> Settings {
+    Settings {
+        aclfile: format!("{USERS_FOLDER}/users.acl"),
+        port: REDIS_PORT.number,
+        protected_mode: true,
+        tcp_keepalive: 60,
+        timeout: 1_800,
+        // Ten pods with a hundred connections each, which is what a sidecar opens at most.
+        maxclients: 1_000,
+        maxmemory: format!("{}mb", tier.max_size_mb),
+        maxmemory_policy: config.eviction.as_str(),
+        maxmemory_clients: "10%",
+        dir: "/data",
+        appendonly: config.persistence.is_some(),
+        // A lost second of a cache is no loss, and waiting for the disk at each write is.
+        appendfsync: "everysec",
+        save: "",
+        enable_module_command: false,
+        enable_debug_command: false,
+    }
+}
+
+/// Writes the list of users and starts the server.
+///
+/// Of a password only its digest is in the list, and neither is in an argument, which everybody on the node can read.
+/// The server's own process does not keep them.
+fn start() -> String {
+    format!(
+        r#"#!/bin/sh
+set -eu
+umask 077
+digest() {{
+  printf '%s' "$1" | sha256sum | cut -d ' ' -f 1
+}}
+{{
+  echo "user default off resetpass resetkeys resetchannels -@all"
+  echo "user {REDIS_USER} on #$(digest "$REDIS_PASSWORD") ~* &* +@all -@admin -@dangerous +info"
+  echo "user {METRICS_USER} on #$(digest "$REDISCLI_AUTH") resetkeys resetchannels -@all {METRICS_RIGHTS}"
+}} > {USERS_FOLDER}/users.acl
+unset REDIS_PASSWORD REDISCLI_AUTH
+exec valkey-server {SETTINGS_FOLDER}/valkey.conf
+"#
+    )
+}
+
+/// What the exporter asks, and nothing that shows an entry: `SLOWLOG GET` would show the arguments of slow commands, so
+/// the exporter goes without the age of the last one.
+const METRICS_RIGHTS: &str = "+ping +info +client|setname +latency|latest +latency|histogram +slowlog|len";
+
+fn config_map(settings: &str) -> ConfigMap {
+    ConfigMap {
+        metadata: metadata::in_memory(REDIS.system, CONFIG),
+        data: Some(pairs([("valkey.conf", settings), ("start.sh", start().as_str())])),
+        ..Default::default()
+    }
+}
+
+fn stateful_set(config: &config::Redis, settings: &str, shared: Shared<'_>) -> StatefulSet {
+    let mut metadata = metadata::of_workload(REDIS, REDIS.name);
+    label(&mut metadata, names::DATA_CLASSIFICATION, "restricted");
+    let data = config
+        .persistence
+        .as_ref()
+        .map(|volume| vec![storage::claim_of_each(REDIS, "data", volume)]);
+    StatefulSet {
+        metadata,
+        spec: Some(StatefulSetSpec {
+            service_name: Some(REDIS_HEADLESS.to_owned()),
+            replicas: Some(1),
+            selector: metadata::selector(REDIS),
+            min_ready_seconds: Some(availability::SETTLED_SECONDS),
+            update_strategy: Some(StatefulSetUpdateStrategy {
+                type_: Some("RollingUpdate".to_owned()),
+                ..Default::default()
+            }),
+            persistent_volume_claim_retention_policy: Some(storage::retention(shared)),
+            template: PodTemplateSpec {
+                metadata: Some(ObjectMeta {
+                    labels: Some(metadata::pod_labels(REDIS)),
+                    annotations: Some(pairs([(
+                        "phoenix.ai/settings-checksum",
+                        metadata::checksum(&[settings, &start()]).as_str(),
+                    )])),
+                    ..Default::default()
+                }),
+                spec: Some(pod(config)),
+            },
+            volume_claim_templates: data,
+            ..Default::default()
+        }),
+        ..Default::default()
+    }
+}
+
+fn pod(config: &config::Redis) -> PodSpec {
+    let mut volumes = vec![
+        Volume {
+            name: "config".to_owned(),
+            config_map: Some(ConfigMapVolumeSource {
+                name: CONFIG.to_owned(),
+                ..Default::default()
+            }),
+            ..Default::default()
+        },
+        container::memory_scratch("users", "1Mi"),
+    ];
+    if config.persistence.is_none() {
+        // The server wants a folder to be in, and writes nothing into it.
+        volumes.push(container::scratch("data", "16Mi"));
+    }
+    PodSpec {
+        service_account_name: Some(REDIS.service_account.to_owned()),
+        automount_service_account_token: Some(false),
+        // Variables named after other Services would only be in the way.
+        enable_service_links: Some(false),
+        // Any ids will do for both images; these are the ones of Valkey's own chart.
+        security_context: Some(container::pod_security(1000, 1000)),
+        containers: vec![server(config), exporter(config)],
+        volumes: Some(volumes),
+        // What is not written yet is written, and clients are told.
+        termination_grace_period_seconds: Some(30),
+        ..Default::default()
+    }
+}
+
+fn server(config: &config::Redis) -> Container {
+    // Also answered with an error while what is on the disk is being loaded, which the startup probe waits for.
+    let ping = [
+        "valkey-cli",
+        "-e",
+        "--user",
+        METRICS_USER,
+        "--no-auth-warning",
+        "ping",
+    ];
+    Container {
+        name: "redis".to_owned(),
+        image: Some(config.image.to_string()),
+        image_pull_policy: Some("IfNotPresent".to_owned()),
+        command: Some(vec!["/bin/sh".to_owned(), format!("{SETTINGS_FOLDER}/start.sh")]),
+        ports: Some(vec![container::port(REDIS_PORT)]),
+        env: Some(vec![
+            container::secret_variable("REDIS_PASSWORD", &secret::REDIS_PASSWORD),
+            // What the client of the probes takes its password from.
+            container::secret_variable("REDISCLI_AUTH", &secret::REDIS_METRICS_PASSWORD),
+        ]),
+        resources: Some(container::resources(&config.resources, 0)),
+        volume_mounts: Some(vec![
+            container::mount("data", "/data"),
+            container::read_only_mount("config", SETTINGS_FOLDER),
+            container::mount("users", USERS_FOLDER),
+        ]),
+        // Five minutes to load what is on the disk.
+        startup_probe: Some(container::command_probe(&ping, 5, 60)),
+        readiness_probe: Some(container::command_probe(&ping, 5, 3)),
+        // Patient: a restart forgets every session.
+        liveness_probe: Some(container::command_probe(&ping, 10, 6)),
+        lifecycle: Some(container::stop_after(5)),
+        security_context: Some(container::security()),
+        ..Default::default()
+    }
+}
+
+fn exporter(config: &config::Redis) -> Container {
+    Container {
+        name: "exporter".to_owned(),
+        image: Some(config.exporter.to_string()),
+        image_pull_policy: Some("IfNotPresent".to_owned()),
+        ports: Some(vec![container::port(REDIS_METRICS)]),
+        env: Some(vec![
+            container::variable("REDIS_ADDR", format!("redis://127.0.0.1:{}", REDIS_PORT.number)),
+            container::variable("REDIS_USER", METRICS_USER),
+            container::secret_variable("REDIS_PASSWORD", &secret::REDIS_METRICS_PASSWORD),
+            // The settings are in the ConfigMap; nobody needs to read them off a running server.
+            container::variable("REDIS_EXPORTER_CONFIG_COMMAND", "-"),
+            container::variable("REDIS_EXPORTER_LOG_FORMAT", "json"),
+        ]),
+        resources: Some(container::resources(&config.exporter_resources, 0)),
+        startup_probe: Some(container::http_probe("/health", REDIS_METRICS, 5, 12)),
+        readiness_probe: Some(container::http_probe("/health", REDIS_METRICS, 10, 3)),
+        liveness_probe: Some(container::http_probe("/health", REDIS_METRICS, 20, 3)),
+        security_context: Some(container::security()),
+        ..Default::default()
+    }
+}
