@@ -1,6 +1,7 @@
 //! The fast tests over the whole repository, in one program, because linking several costs more than running them.
 //!
 //! - `stacks`: what each stack renders, as snapshots that a reviewer reads; they are also the base of `phoenix diff`.
+//! - `applications`: what LangGraph, the chat and the synchronization are told, and how far they reach.
 //! - `config`: what a wrong configuration is told, and that no configuration makes anything panic.
 //! - `invariants`: what holds for every graph, of the shipped stacks and of generated ones.
 //! - `load_test`: only a person starts it, and it judges by the stack's own targets.
@@ -16,6 +17,7 @@
 //! - `generated`: files of the repository that are made from code are as the code makes them.
 #![allow(clippy::disallowed_methods, reason = "tests read the files of the repository")]
 
+mod applications;
 mod architecture;
 mod audit_trail;
 mod config;
