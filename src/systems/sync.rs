@@ -12,7 +12,7 @@ use crate::names::{MCP_PORT, OPENMEMORY, SYNC, SYNC_PATH, Shared};
 use crate::parts::container::variable;
 use crate::parts::{container, identity, metadata, snowflake};
 
-/// The CronJob, and who its Jobs are.
+/// The `CronJob`, and who its Jobs are.
 pub fn build(
     config: &config::Sync,
     account: &Snowflake,
@@ -61,7 +61,6 @@ fn cron_job(config: &config::Sync, env: Vec<EnvVar>) -> CronJob {
                     ..Default::default()
                 }),
             },
-            ..Default::default()
         }),
         ..Default::default()
     }

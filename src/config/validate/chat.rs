@@ -47,7 +47,8 @@ impl Check {
                 continue;
             };
             // A row of the table to somebody else's pods needs their labels, and a name tells none.
-            if host.ends_with(".local") || host.split('.').nth(2) == Some("svc") {
+            let labels: Vec<_> = host.split('.').collect();
+            if labels.last() == Some(&"local") || labels.get(2) == Some(&"svc") {
                 self.problems.add_with_hint(
                     key(&format!("tiers.{tier}.external.host")),
                     "is a name inside the cluster, and the chat is let out to hosts outside it only",
