@@ -3,8 +3,10 @@
 //! From a row come the NetworkPolicy on both ends and the AuthorizationPolicy at the target
 //! (`systems/trust.rs`). What is not a row is refused. Nobody writes a policy by hand.
 
+mod chat;
 mod infrastructure;
 mod knowledge_graph;
+mod langgraph;
 mod load_test;
 mod openmemory;
 mod outside;
@@ -60,12 +62,26 @@ pub struct Neighbour {
 /// A host outside the cluster.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Outside {
-    /// What people call it; the name of its entry in the mesh's registry.
+    /// What people call it.
     pub name: &'static str,
     /// Its name, or its IPv4 address. TLS to it carries the name as server name.
     pub host: String,
     /// The networks its addresses are in; empty for every public address.
     pub networks: Vec<String>,
+}
+
+impl Outside {
+    /// What the hosts of an account of Snowflake are called. An account has many.
+    pub const SNOWFLAKE: &'static str = "snowflake";
+
+    /// The name of its entry in the mesh's registry.
+    pub fn entry(&self) -> String {
+        if self.name == Self::SNOWFLAKE {
+            format!("{}.{}", self.name, self.host)
+        } else {
+            self.name.to_owned()
+        }
+    }
 }
 
 /// What may be said on a connection.
@@ -99,6 +115,8 @@ pub fn connections(config: &StackConfig) -> Vec<Connection> {
     rows.extend(qdrant::rows(config));
     rows.extend(redis::rows(config));
     rows.extend(knowledge_graph::rows(config));
+    rows.extend(langgraph::rows(config));
+    rows.extend(chat::rows(config));
     rows.extend(outside::rows(config));
     rows.extend(infrastructure::rows(config));
     rows

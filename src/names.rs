@@ -26,6 +26,18 @@ pub const REDIS_USER: &str = "phoenix";
 pub const NEO4J_SECRET: &str = "neo4j-password";
 /// The Secret with the token of the person for whom a load test speaks. That person makes it, and takes it away.
 pub const LOAD_TEST_TOKEN: &str = "memory-load-test-token";
+/// The Secret with the licence of the LangGraph server.
+pub const LANGGRAPH_SECRET: &str = "langgraph-license";
+/// The Secret with the private key for Snowflake.
+pub const SNOWFLAKE_SECRET: &str = "snowflake-key";
+
+/// The label, with the value `true`, that pods of `sophia-ai` wear to be let in to the chat.
+pub const CHAT_CLIENT: &str = "phoenix.ai/chat-client";
+
+/// The ConfigMap in the chat's namespace with the MCP configuration.
+pub const MCP_CONFIG: &str = "phoenix-mem0-config";
+/// The file in it.
+pub const MCP_FILE: &str = "phoenix_mem0_mcp_config.json";
 
 /// The host that callers address, inside the mesh and through the gateway.
 pub const MEMORY_HOST: &str = "sophia-memory.local";
@@ -39,6 +51,8 @@ pub const USER_HEADER_LOOKALIKES: [&str; 3] = ["x_phoenix_user", "x_phoenix-user
 /// Everything below that path. A pattern of its own, because `/memory/openmemory*` would let `/memory/openmemoryX` through
 /// as well.
 pub const OPENMEMORY_BELOW: &str = "/memory/openmemory/*";
+/// The path at which OpenMemory gives and takes memories of all people at once. Only the synchronization gets there.
+pub const SYNC_PATH: &str = "/memory/openmemory/sync";
 /// The path at which the mesh answers with OpenMemory's health.
 pub const HEALTH_PATH: &str = "/memory/health";
 /// The path at which the mesh answers with OpenMemory's metrics.
@@ -117,11 +131,50 @@ pub const LOAD_TEST: Workload = Workload {
     service: None,
 };
 
+/// The LangGraph server.
+pub const LANGGRAPH: Workload = Workload {
+    system: "langgraph",
+    namespace: MEMORY,
+    app: "langgraph",
+    service_account: "langgraph",
+    name: "langgraph",
+    service: Some("langgraph-service"),
+};
+
+/// The unified chat, in a neighbour's namespace.
+pub const CHAT: Workload = Workload {
+    system: "chat",
+    namespace: AI,
+    app: "sophia-unified-chat",
+    service_account: "sophia-unified-chat",
+    name: "sophia-unified-chat",
+    service: Some("sophia-unified-chat"),
+};
+
+/// What keeps Snowflake and Mem0 in step.
+pub const SYNC: Workload = Workload {
+    system: "sync",
+    namespace: MEMORY,
+    app: "memory-sync",
+    service_account: "memory-sync",
+    name: "memory-sync",
+    service: None,
+};
+
 /// The workloads that every stack has.
 pub const CORE: [Workload; 2] = [OPENMEMORY, QDRANT];
 
 /// Every workload that a stack can have; `StackConfig::workloads` knows which one has.
-pub const WORKLOADS: [Workload; 5] = [OPENMEMORY, QDRANT, REDIS, KNOWLEDGE_GRAPH, LOAD_TEST];
+pub const WORKLOADS: [Workload; 8] = [
+    OPENMEMORY,
+    QDRANT,
+    REDIS,
+    KNOWLEDGE_GRAPH,
+    LANGGRAPH,
+    CHAT,
+    SYNC,
+    LOAD_TEST,
+];
 
 impl Workload {
     /// The Service that clients address.
@@ -260,6 +313,19 @@ pub const BOLT: Port = Port {
 pub const GRAPH_HTTP: Port = Port {
     name: "http",
     number: 7474,
+    protocol: "http",
+};
+
+/// The LangGraph server's only port.
+pub const LANGGRAPH_PORT: Port = Port {
+    name: "http",
+    number: 8000,
+    protocol: "http",
+};
+/// The chat's only port.
+pub const CHAT_PORT: Port = Port {
+    name: "http",
+    number: 8000,
     protocol: "http",
 };
 

@@ -7,8 +7,8 @@ use crate::connections::connections;
 use crate::names::Shared;
 use crate::parts::rotation;
 use crate::systems::{
-    audit_trail, knowledge_graph, load_test, mcp, mesh, monitoring, namespace, openmemory, qdrant, redis,
-    secrets, trust,
+    audit_trail, chat, knowledge_graph, langgraph, load_test, mcp, mesh, monitoring, namespace, openmemory,
+    qdrant, redis, secrets, sync, trust,
 };
 
 /// The JSON schema of the MCP configuration, for its readers.
@@ -20,7 +20,7 @@ pub use crate::systems::monitoring::{
 };
 
 /// The systems, by the one name that each has everywhere.
-pub const SYSTEMS: [&str; 12] = [
+pub const SYSTEMS: [&str; 15] = [
     "namespace",
     "secrets",
     "trust",
@@ -29,6 +29,9 @@ pub const SYSTEMS: [&str; 12] = [
     "redis",
     "knowledge_graph",
     "openmemory",
+    "langgraph",
+    "chat",
+    "sync",
     "mcp",
     "monitoring",
     "audit_trail",
@@ -66,7 +69,36 @@ pub fn build(config: &StackConfig) -> Graph {
         graph.merge(knowledge_graph::build(store, shared));
     }
     graph.merge(openmemory::build(&config.openmemory, shared));
-    graph.merge(mcp::build(&config.mcp, &config.tiers, &workloads));
+    if let Some(langgraph) = &config.langgraph {
+        graph.merge(langgraph::build(
+            langgraph,
+            &config.tiers.langgraph_workflow,
+            shared,
+        ));
+    }
+    if let (Some(chat), Some(snowflake)) = (&config.chat, &config.snowflake) {
+        let around = chat::Around {
+            tiers: &config.tiers,
+            snowflake,
+            workloads: &workloads,
+            mesh: &config.cluster.mesh,
+        };
+        graph.merge(chat::build(chat, around, shared));
+    }
+    if let (Some(sync), Some(snowflake)) = (&config.sync, &config.snowflake) {
+        graph.merge(sync::build(
+            sync,
+            snowflake,
+            &config.tiers.snowflake_cortex,
+            shared,
+        ));
+    }
+    graph.merge(mcp::build(
+        &config.mcp,
+        &config.tiers,
+        config.snowflake.as_ref(),
+        &workloads,
+    ));
     graph.merge(monitoring::build(
         &config.monitoring,
         &monitoring::Platform::of(config, &workloads),

@@ -4,12 +4,16 @@
 //! from them, and editors show them. Nothing is checked here beyond the shape.
 
 mod audit_trail;
+mod chat;
 mod knowledge_graph;
+mod langgraph;
 mod load_test;
 mod mcp;
 mod migration;
 mod monitoring;
 mod redis;
+mod snowflake;
+mod sync;
 mod tiers;
 
 use std::collections::BTreeMap;
@@ -22,12 +26,16 @@ use super::shape::Filling;
 use super::{NAMESPACE, OrPlaceholder, Problems, secret, shape};
 
 pub use audit_trail::RawAuditTrail;
+pub use chat::{RawChat, RawMem0Use, RawSearchLimits};
 pub use knowledge_graph::RawGraphStore;
+pub use langgraph::RawLanggraph;
 pub use load_test::RawLoadTest;
 pub use mcp::{RawHost, RawMcp, RawServer, RawServers};
 pub use migration::{RawMigration, RawPhase};
 pub use monitoring::RawMonitoring;
 pub use redis::{RawEviction, RawExporter, RawRedis};
+pub use snowflake::{RawSnowflake, RawSnowflakeHost};
+pub use sync::RawSync;
 pub use tiers::{
     RawExternal, RawKnowledgeGraph, RawLanggraphWorkflow, RawMem0Persistent, RawSessionCache,
     RawSnowflakeCortex, RawTiers,
@@ -53,6 +61,18 @@ pub struct RawConfig {
     /// The knowledge graph, tier L4. Without it, the tier is where `tiers.knowledgeGraph.external` says, or nowhere.
     #[serde(default)]
     pub knowledge_graph: Option<RawGraphStore>,
+    /// The LangGraph server, tier L5. Without it, the tier is where `tiers.langgraphWorkflow.external` says, or nowhere.
+    #[serde(default)]
+    pub langgraph: Option<RawLanggraph>,
+    /// The account of Snowflake, tier L2. Without it, the tier is where `tiers.snowflakeCortex.external` says, or nowhere.
+    #[serde(default)]
+    pub snowflake: Option<RawSnowflake>,
+    /// The unified chat in the namespace `sophia-ai`. Without it, that namespace is somebody else's business.
+    #[serde(default)]
+    pub chat: Option<RawChat>,
+    /// Keeps Snowflake and Mem0 in step. Without it, nothing does.
+    #[serde(default)]
+    pub sync: Option<RawSync>,
     /// The Postgres server outside the cluster that OpenMemory keeps its records in.
     pub postgres: RawPostgres,
     /// The five tiers of the memory: their limits, and how soon each shall answer.

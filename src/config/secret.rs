@@ -9,8 +9,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use crate::names::{
-    KNOWLEDGE_GRAPH, MEMORY, NEO4J_SECRET, OPENMEMORY, QDRANT, QDRANT_SECRET, REDIS, REDIS_SECRET,
-    SHARED_SECRET, Workload,
+    CHAT, KNOWLEDGE_GRAPH, LANGGRAPH, LANGGRAPH_SECRET, MEMORY, NEO4J_SECRET, OPENMEMORY, QDRANT,
+    QDRANT_SECRET, REDIS, REDIS_SECRET, SHARED_SECRET, SNOWFLAKE_SECRET, SYNC, Workload,
 };
 
 pub use strength::{Form, Unusable};
@@ -72,6 +72,30 @@ const fn redis(container: &'static str, variable: &'static str) -> Reader {
     }
 }
 
+const fn langgraph(variable: &'static str) -> Reader {
+    Reader {
+        workload: LANGGRAPH,
+        container: "langgraph",
+        variable,
+    }
+}
+
+const fn chat(variable: &'static str) -> Reader {
+    Reader {
+        workload: CHAT,
+        container: "chat",
+        variable,
+    }
+}
+
+const fn sync(variable: &'static str) -> Reader {
+    Reader {
+        workload: SYNC,
+        container: "sync",
+        variable,
+    }
+}
+
 /// A Kubernetes Secret that the inventory asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Target {
@@ -100,7 +124,7 @@ pub const POSTGRES_CONNECTION_STRING: SecretRow = SecretRow {
     data_key: "postgres_connection_string",
     purpose: "The connection string, user and password included, of the Postgres server.",
     owner: "whoever runs the Postgres server",
-    readers: &[openmemory("DATABASE_URL")],
+    readers: &[openmemory("DATABASE_URL"), langgraph("POSTGRES_URI")],
     form: Form::PostgresUrl,
     rotation: "Make a second user with the same rights, set its connection string, wait for the rollout, and drop the first.",
 };
@@ -173,7 +197,11 @@ pub const REDIS_PASSWORD: SecretRow = SecretRow {
     data_key: "password",
     purpose: "The password of the user `phoenix`, who reads and writes entries of the session cache.",
     owner: "the platform's team",
-    readers: &[redis("redis", "REDIS_PASSWORD")],
+    readers: &[
+        redis("redis", "REDIS_PASSWORD"),
+        langgraph("REDIS_PASSWORD"),
+        chat("REDIS_PASSWORD"),
+    ],
     form: Form::Password { least: 32 },
     rotation: "Set a new value. The server and its callers restart, sessions begin anew, and a caller with the old one is refused until it has restarted.",
 };
@@ -200,13 +228,55 @@ pub const NEO4J_PASSWORD: SecretRow = SecretRow {
     data_key: "password",
     purpose: "The password of the user `neo4j`, who may do everything in the knowledge graph.",
     owner: "the platform's team",
-    readers: &[Reader {
-        workload: KNOWLEDGE_GRAPH,
-        container: "neo4j",
-        variable: "GRAPH_PASSWORD",
-    }],
+    readers: &[
+        Reader {
+            workload: KNOWLEDGE_GRAPH,
+            container: "neo4j",
+            variable: "GRAPH_PASSWORD",
+        },
+        chat("NEO4J_PASSWORD"),
+    ],
     form: Form::Password { least: 32 },
     rotation: "Change it in the server first, with `ALTER CURRENT USER SET PASSWORD FROM … TO …`, because the server reads it at its very first start only. Then set the new value; callers with the old one are refused until they have restarted.",
+};
+
+/// The licence of LangGraph's own server.
+pub const LANGGRAPH_LICENSE_KEY: SecretRow = SecretRow {
+    key: "langgraphLicenseKey",
+    secret: LANGGRAPH_SECRET,
+    data_key: "license-key",
+    purpose: "The licence of the LangGraph server, while `phoenix:langgraph.license` is true.",
+    owner: "whoever has the contract with LangChain",
+    readers: &[langgraph("LANGGRAPH_CLOUD_LICENSE_KEY")],
+    form: Form::Key { least: 20 },
+    rotation: "Set the new licence before the old one ends. The pods restart one by one.",
+};
+
+/// What logs in to Snowflake.
+pub const SNOWFLAKE_PRIVATE_KEY: SecretRow = SecretRow {
+    key: "snowflakePrivateKey",
+    secret: SNOWFLAKE_SECRET,
+    data_key: "private-key",
+    purpose: "The private key with which the chat and the synchronization log in to Snowflake.",
+    owner: "whoever runs the account of Snowflake",
+    readers: &[chat("SNOWFLAKE_PRIVATE_KEY"), sync("SNOWFLAKE_PRIVATE_KEY")],
+    form: Form::PrivateKey,
+    rotation: "A user of Snowflake has two public keys. Set the second one (`ALTER USER … SET RSA_PUBLIC_KEY_2`), set its private key here, wait for the rollout, and unset the first.",
+};
+
+/// What opens the private key for Snowflake.
+pub const SNOWFLAKE_PASSPHRASE: SecretRow = SecretRow {
+    key: "snowflakePrivateKeyPassphrase",
+    secret: SNOWFLAKE_SECRET,
+    data_key: "private-key-passphrase",
+    purpose: "The passphrase of `phoenix:snowflakePrivateKey`, while `phoenix:snowflake.encryptedKey` is true.",
+    owner: "whoever runs the account of Snowflake",
+    readers: &[
+        chat("SNOWFLAKE_PRIVATE_KEY_PASSPHRASE"),
+        sync("SNOWFLAKE_PRIVATE_KEY_PASSPHRASE"),
+    ],
+    form: Form::Key { least: 16 },
+    rotation: "Set it together with a new `phoenix:snowflakePrivateKey`.",
 };
 
 /// Every secret of the platform.
@@ -221,6 +291,9 @@ pub const INVENTORY: &[SecretRow] = &[
     REDIS_PASSWORD,
     REDIS_METRICS_PASSWORD,
     NEO4J_PASSWORD,
+    LANGGRAPH_LICENSE_KEY,
+    SNOWFLAKE_PRIVATE_KEY,
+    SNOWFLAKE_PASSPHRASE,
 ];
 
 impl SecretRow {
@@ -246,9 +319,9 @@ impl SecretRow {
         }
     }
 
-    /// Whether only some stacks need it that have its readers: it stands for a moment that the stack file announces.
+    /// Whether only some stacks need it that have its readers: the stack file says so in a key of its own.
     pub fn is_optional(&self) -> bool {
-        *self == QDRANT_ALT_API_KEY
+        [QDRANT_ALT_API_KEY, LANGGRAPH_LICENSE_KEY, SNOWFLAKE_PASSPHRASE].contains(self)
     }
 
     /// Whether one of these workloads reads it.
@@ -260,7 +333,13 @@ impl SecretRow {
 
     /// The names of the workloads that restart when it changes, each once.
     pub fn restarts(&self) -> Vec<&'static str> {
-        let mut names: Vec<_> = self.readers.iter().map(|reader| reader.workload.name).collect();
+        let mut names: Vec<_> = self
+            .readers
+            .iter()
+            // What runs once reads its secrets anew each time.
+            .filter(|reader| reader.workload != SYNC)
+            .map(|reader| reader.workload.name)
+            .collect();
         names.dedup();
         names
     }

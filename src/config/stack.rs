@@ -3,28 +3,36 @@
 //! Every value here has been checked. Nothing is optional that a builder would have to refuse.
 
 mod audit_trail;
+mod chat;
 mod knowledge_graph;
+mod langgraph;
 mod load_test;
 mod mcp;
 mod migration;
 mod monitoring;
 mod redis;
+mod snowflake;
+mod sync;
 mod tiers;
 
 use std::collections::BTreeMap;
 
-use crate::names::{CORE, KNOWLEDGE_GRAPH, LOAD_TEST, REDIS, Workload};
+use crate::names::{CHAT, CORE, KNOWLEDGE_GRAPH, LANGGRAPH, LOAD_TEST, REDIS, SYNC, Workload};
 
 use super::secret::{self, SecretRow, Target};
 use super::{DnsName, EscEnvironment, HostName, Image, ObjectName, Quantity, RoleArn};
 
 pub use audit_trail::AuditTrail;
+pub use chat::{Chat, Mem0Use};
 pub use knowledge_graph::GraphStore;
+pub use langgraph::Langgraph;
 pub use load_test::LoadTest;
 pub use mcp::{Mcp, Servers};
 pub use migration::Phase;
 pub use monitoring::Monitoring;
 pub use redis::{Eviction, Redis};
+pub use snowflake::{Snowflake, SnowflakeHost, SnowflakeWay};
+pub use sync::Sync;
 pub use tiers::{
     External, KnowledgeGraph, LanggraphWorkflow, Mem0Persistent, SessionCache, SnowflakeCortex, Tiers,
 };
@@ -46,6 +54,14 @@ pub struct StackConfig {
     pub redis: Option<Redis>,
     /// The knowledge graph, where the stack has one.
     pub knowledge_graph: Option<GraphStore>,
+    /// The LangGraph server, where the stack has one.
+    pub langgraph: Option<Langgraph>,
+    /// The account of Snowflake, where the stack has one; it has one if it has the chat, or the synchronization.
+    pub snowflake: Option<Snowflake>,
+    /// The unified chat, where the stack has it.
+    pub chat: Option<Chat>,
+    /// What keeps Snowflake and Mem0 in step, where the stack has it.
+    pub sync: Option<Sync>,
     /// The Postgres server outside the cluster.
     pub postgres: Postgres,
     /// The five tiers of the memory.
@@ -89,6 +105,15 @@ impl StackConfig {
         if self.load_test.is_some() {
             workloads.push(LOAD_TEST);
         }
+        if self.langgraph.is_some() {
+            workloads.push(LANGGRAPH);
+        }
+        if self.chat.is_some() {
+            workloads.push(CHAT);
+        }
+        if self.sync.is_some() {
+            workloads.push(SYNC);
+        }
         workloads
     }
 
@@ -102,6 +127,18 @@ impl StackConfig {
         let mut needed = secret::needed(&self.workloads());
         if self.qdrant.alt_api_key {
             needed.push(&secret::QDRANT_ALT_API_KEY);
+        }
+        if self.langgraph.as_ref().is_some_and(|langgraph| langgraph.license) {
+            needed.push(&secret::LANGGRAPH_LICENSE_KEY);
+        }
+        let is_read = self.chat.is_some() || self.sync.is_some();
+        if is_read
+            && self
+                .snowflake
+                .as_ref()
+                .is_some_and(|account| account.encrypted_key)
+        {
+            needed.push(&secret::SNOWFLAKE_PASSPHRASE);
         }
         if let SecretsMode::ExternalSecrets(_) = self.secrets {
             // The program has no values to make checksums of.

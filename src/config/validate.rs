@@ -2,19 +2,22 @@
 //! in one run, and nothing behind this point can fail.
 
 mod audit_trail;
+mod chat;
 mod knowledge_graph;
+mod langgraph;
 mod load_test;
 mod mcp;
 
 use super::placeholder::{OrPlaceholder, Placeholder};
 use super::raw::{
-    RawAccelerator, RawAcceleratorLabels, RawAmounts, RawCluster, RawConfig, RawEnvironment, RawNamespace,
-    RawOpenMemory, RawPhase, RawPostgres, RawQdrant, RawQdrantMode, RawResources, RawStorageMode,
+    RawAccelerator, RawAcceleratorLabels, RawAmounts, RawAutoscaling, RawCluster, RawConfig, RawEnvironment,
+    RawNamespace, RawOpenMemory, RawPhase, RawPostgres, RawQdrant, RawQdrantMode, RawResources,
+    RawStorageMode,
 };
 use super::shape::shown_text;
 use super::stack::{
-    Accelerator, Amounts, Cluster, Environment, MemoryStorage, Mesh, Namespace, OpenMemory, Phase, Postgres,
-    Prometheus, Qdrant, Quota, Resources, Scale, StackConfig, Volume,
+    Accelerator, Amounts, Chat, Cluster, Environment, Langgraph, MemoryStorage, Mesh, Namespace, OpenMemory,
+    Phase, Postgres, Prometheus, Qdrant, Quota, Resources, Scale, StackConfig, Sync, Volume,
 };
 use super::{DnsName, HostName, Image, NAMESPACE, ObjectName, Problems, Quantity, RoleArn};
 
@@ -22,6 +25,8 @@ mod mesh;
 mod monitoring;
 mod redis;
 mod secrets;
+mod snowflake;
+mod sync;
 
 /// What Istio sets aside for each sidecar unless told otherwise: processor time in millicores and memory in bytes,
 /// first requested, then at most.
@@ -84,6 +89,22 @@ impl Check {
             Some(store) => self.knowledge_graph(store, &raw.tiers.knowledge_graph).map(Some),
             None => Some(None),
         };
+        let langgraph = match &raw.langgraph {
+            Some(langgraph) => self.langgraph(langgraph, raw).map(Some),
+            None => Some(None),
+        };
+        let snowflake = match &raw.snowflake {
+            Some(snowflake) => self.snowflake(snowflake, &raw.tiers).map(Some),
+            None => Some(None),
+        };
+        let chat = match &raw.chat {
+            Some(chat) => self.chat(chat, raw).map(Some),
+            None => Some(None),
+        };
+        let sync = match &raw.sync {
+            Some(sync) => self.sync(sync, raw).map(Some),
+            None => Some(None),
+        };
         let postgres = self.postgres(&raw.postgres);
         let mesh = self.routing(&raw.mesh);
         let trust = self.trust(&raw.trust);
@@ -139,6 +160,22 @@ impl Check {
                     claims: 0,
                 });
             }
+            if let Some(Some(langgraph)) = &langgraph {
+                demands.push(Demand {
+                    resources: &langgraph.resources,
+                    // One more while it rolls.
+                    pods: langgraph.scale.most() + 1,
+                    claims: 0,
+                });
+            }
+            if let Some(Some(sync)) = &sync {
+                demands.push(Demand {
+                    resources: &sync.resources,
+                    // A run begins only after the one before it.
+                    pods: 1,
+                    claims: 0,
+                });
+            }
             self.quota_leaves_room(&namespace.quota, &demands);
         }
         let migration = raw.migration.as_ref().map(|migration| match migration.phase {
@@ -150,6 +187,25 @@ impl Check {
         // Only now, so that what a later phase will switch on is good, and has room, before its day.
         let phase = migration.unwrap_or(Phase::Optimized);
         let mesh = mesh.map(|mesh| phase.routing(mesh));
+        let langgraph = langgraph.map(|langgraph| {
+            langgraph.map(|langgraph| Langgraph {
+                scale: phase.scale(langgraph.scale),
+                ..langgraph
+            })
+        });
+        let chat = chat.map(|chat| {
+            chat.map(|chat| Chat {
+                scale: phase.scale(chat.scale),
+                mem0: chat.mem0.min(phase.mem0()),
+                ..chat
+            })
+        });
+        let sync = sync.map(|sync| {
+            sync.map(|sync| Sync {
+                suspend: sync.suspend || phase < Phase::Enhanced,
+                ..sync
+            })
+        });
         let openmemory = openmemory.map(|openmemory| OpenMemory {
             scale: phase.scale(openmemory.scale),
             ..openmemory
@@ -166,6 +222,10 @@ impl Check {
             qdrant: qdrant?,
             redis: redis?,
             knowledge_graph: knowledge_graph?,
+            langgraph: langgraph?,
+            snowflake: snowflake?,
+            chat: chat?,
+            sync: sync?,
             postgres: postgres?,
             tiers: tiers?,
             mcp: mcp?,
@@ -291,7 +351,7 @@ impl Check {
 
     fn openmemory(&mut self, raw: &RawOpenMemory) -> Option<OpenMemory> {
         let image = self.image("openmemory.image", &raw.image, "openmemory");
-        let scale = self.scale(raw);
+        let scale = self.scale("openmemory", raw.replicas, raw.autoscaling.as_ref());
         let resources = self.resources("openmemory.resources", &raw.resources);
         let volume = self.volume(
             "openmemory.storage",
@@ -331,40 +391,39 @@ impl Check {
         })
     }
 
-    fn scale(&mut self, raw: &RawOpenMemory) -> Option<Scale> {
-        let mut legal = self.replicas("openmemory.replicas", raw.replicas);
-        if self.is_prod && raw.replicas == 1 {
+    fn scale(&mut self, system: &str, replicas: u32, autoscaling: Option<&RawAutoscaling>) -> Option<Scale> {
+        let path = format!("{system}.replicas");
+        let mut legal = self.replicas(&path, replicas);
+        if self.is_prod && replicas == 1 {
             self.problems.add_with_hint(
-                key("openmemory.replicas"),
+                key(&path),
                 "is 1, but production must outlive the loss of a node",
                 "use 2 or more",
             );
             legal = false;
         }
-        let Some(autoscaling) = &raw.autoscaling else {
-            return legal.then_some(Scale::Fixed(raw.replicas));
+        let Some(autoscaling) = autoscaling else {
+            return legal.then_some(Scale::Fixed(replicas));
         };
-        legal &= self.replicas("openmemory.autoscaling.maxReplicas", autoscaling.max_replicas);
-        if autoscaling.max_replicas < raw.replicas {
+        let path = format!("{system}.autoscaling.maxReplicas");
+        legal &= self.replicas(&path, autoscaling.max_replicas);
+        if autoscaling.max_replicas < replicas {
             let message = format!(
-                "is {}, which is less than the {} pods of openmemory.replicas",
-                autoscaling.max_replicas, raw.replicas
+                "is {}, which is less than the {replicas} pods of {system}.replicas",
+                autoscaling.max_replicas
             );
-            self.problems.add_with_hint(
-                key("openmemory.autoscaling.maxReplicas"),
-                message,
-                "raise it, or leave autoscaling out",
-            );
+            self.problems
+                .add_with_hint(key(&path), message, "raise it, or leave autoscaling out");
             legal = false;
         }
         if !(1..=100).contains(&autoscaling.cpu_percent) {
             let message = format!("is {}, but must be from 1 to 100", autoscaling.cpu_percent);
             self.problems
-                .add(key("openmemory.autoscaling.cpuPercent"), message);
+                .add(key(&format!("{system}.autoscaling.cpuPercent")), message);
             legal = false;
         }
         legal.then_some(Scale::Auto {
-            min: raw.replicas,
+            min: replicas,
             max: autoscaling.max_replicas,
             cpu_percent: autoscaling.cpu_percent,
         })

@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 
 use super::{Connection, METRICS, Neighbour, Peer, READ_AND_WRITE, Traffic, prometheus, row};
 use crate::config::{Gateway, Phase, StackConfig};
-use crate::names::{self, MCP_PORT, OPENMEMORY, OPENMEMORY_BELOW, OPENMEMORY_PATH};
+use crate::names::{self, CHAT, MCP_PORT, OPENMEMORY, OPENMEMORY_BELOW, OPENMEMORY_PATH, SYNC, SYNC_PATH};
+
+/// Everything below the path of the synchronization.
+const SYNC_BELOW: &str = "/memory/openmemory/sync/*";
 
 /// Who may reach it in every phase of the migration.
 pub fn rows(config: &StackConfig) -> Vec<Connection> {
@@ -22,6 +25,7 @@ pub fn rows(config: &StackConfig) -> Vec<Connection> {
             "sees whether the server is well",
         ));
     }
+    rows.extend(own_callers(config));
     rows.push(row(
         prometheus(config),
         OPENMEMORY,
@@ -32,11 +36,49 @@ pub fn rows(config: &StackConfig) -> Vec<Connection> {
     rows
 }
 
+/// Callers of the platform's own, in every phase.
+fn own_callers(config: &StackConfig) -> Vec<Connection> {
+    let mut rows = Vec::new();
+    if config.chat.is_some() {
+        rows.push(row(
+            Peer::Workload(CHAT),
+            OPENMEMORY,
+            MCP_PORT,
+            Traffic::Http {
+                methods: &["GET"],
+                paths: &["/health"],
+                token: false,
+            },
+            "sees whether the server is well, to do without it where it is not",
+        ));
+    }
+    if config.sync.is_some() {
+        rows.push(row(
+            Peer::Workload(SYNC),
+            OPENMEMORY,
+            MCP_PORT,
+            Traffic::Http {
+                methods: READ_AND_WRITE,
+                paths: &[SYNC_PATH, SYNC_BELOW],
+                // It speaks for nobody, and no server takes it for somebody: without a token there is no user.
+                token: false,
+            },
+            "memories of all people are kept in step with Snowflake",
+        ));
+    }
+    rows
+}
+
 /// Whom the phase of the migration adds. They come after all others, so that a step shows what is added and moves nothing.
 pub fn rows_of_phase(config: &StackConfig) -> Vec<Connection> {
     let mut rows = Vec::new();
     if config.has_reached(Phase::Enhanced) {
         rows.push(remembers(config, the_chat()));
+        if config.chat.is_some() {
+            // The document lets the chat's whole namespace in. With a row of its own, the chat keeps its way when the others of
+            // its namespace lose theirs.
+            rows.push(remembers(config, Peer::Workload(CHAT)));
+        }
     }
     // There is none before the phase that lets all people in.
     if let Some(gateway) = &config.mesh.gateway {

@@ -1,11 +1,22 @@
 //! What workloads reach outside the cluster.
 
-use super::{Connection, Outside, Peer, Traffic};
-use crate::config::StackConfig;
-use crate::names::OPENMEMORY;
+use super::{ANY_HTTP, Connection, Outside, Peer, Traffic};
+use crate::config::{External, Snowflake, SnowflakeWay, StackConfig};
+use crate::names::{CHAT, LANGGRAPH, OPENMEMORY, SYNC, Workload};
 
 pub fn rows(config: &StackConfig) -> Vec<Connection> {
-    vec![
+    let postgres = |from, why| Connection {
+        from: Peer::Workload(from),
+        to: Peer::Outside(Outside {
+            name: "postgres",
+            host: config.postgres.host.to_string(),
+            networks: config.postgres.networks.clone(),
+        }),
+        port: config.postgres.port,
+        traffic: Traffic::Tcp,
+        why,
+    };
+    let mut rows = vec![
         Connection {
             from: Peer::Workload(OPENMEMORY),
             to: Peer::Outside(Outside {
@@ -17,16 +28,87 @@ pub fn rows(config: &StackConfig) -> Vec<Connection> {
             traffic: Traffic::Tls,
             why: "memories are embedded and categorised by models of OpenAI",
         },
-        Connection {
-            from: Peer::Workload(OPENMEMORY),
+        postgres(OPENMEMORY, "records and their history are in Postgres"),
+    ];
+    if config.langgraph.is_some() {
+        rows.push(postgres(LANGGRAPH, "workflows and their steps are in Postgres"));
+    }
+    if config.chat.is_some() {
+        rows.extend(tiers(config));
+    }
+    if let Some(account) = &config.snowflake {
+        if config.chat.is_some() {
+            rows.extend(snowflake(
+                CHAT,
+                account,
+                "the primary intelligence is in Snowflake",
+            ));
+        }
+        if config.sync.is_some() {
+            rows.extend(snowflake(
+                SYNC,
+                account,
+                "memories are kept in step with Snowflake",
+            ));
+        }
+    }
+    rows
+}
+
+/// The tiers that somebody else runs. What they speak is theirs; to the mesh it is bytes.
+fn tiers(config: &StackConfig) -> Vec<Connection> {
+    let tiers = &config.tiers;
+    let ways: [(&'static str, Option<&External>, &'static str); 3] = [
+        (
+            "session-cache",
+            tiers.session_cache.external.as_ref(),
+            "what is remembered during a session is in the session cache",
+        ),
+        (
+            "knowledge-graph",
+            tiers.knowledge_graph.external.as_ref(),
+            "entities and how they relate are in the knowledge graph",
+        ),
+        (
+            "langgraph",
+            tiers.langgraph_workflow.external.as_ref(),
+            "how people work is in LangGraph",
+        ),
+    ];
+    let ways = ways.into_iter().filter_map(|(name, external, why)| {
+        external.map(|external| Connection {
+            from: Peer::Workload(CHAT),
             to: Peer::Outside(Outside {
-                name: "postgres",
-                host: config.postgres.host.to_string(),
-                networks: config.postgres.networks.clone(),
+                name,
+                host: external.host.to_string(),
+                networks: Vec::new(),
             }),
-            port: config.postgres.port,
+            port: external.port,
             traffic: Traffic::Tcp,
-            why: "records and their history are in Postgres",
+            why,
+        })
+    });
+    ways.collect()
+}
+
+/// Each host of the account's list.
+fn snowflake(from: Workload, account: &Snowflake, why: &'static str) -> Vec<Connection> {
+    let ways = account.hosts.iter().map(|entry| Connection {
+        from: Peer::Workload(from),
+        to: Peer::Outside(Outside {
+            name: Outside::SNOWFLAKE,
+            host: entry.host.to_string(),
+            networks: account.networks.clone(),
+        }),
+        port: entry.way.port(),
+        traffic: match entry.way {
+            SnowflakeWay::Tls => Traffic::Tls,
+            SnowflakeWay::Http => ANY_HTTP,
         },
-    ]
+        why: match entry.way {
+            SnowflakeWay::Tls => why,
+            SnowflakeWay::Http => "whether a certificate of Snowflake still counts is asked in the clear",
+        },
+    });
+    ways.collect()
 }

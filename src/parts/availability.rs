@@ -1,9 +1,15 @@
 //! What keeps a workload up while nodes come and go.
 
+use k8s_openapi::api::apps::v1::{DeploymentStrategy, RollingUpdateDeployment};
+use k8s_openapi::api::autoscaling::v2::{
+    CrossVersionObjectReference, HPAScalingRules, HorizontalPodAutoscaler, HorizontalPodAutoscalerBehavior,
+    HorizontalPodAutoscalerSpec, MetricSpec, MetricTarget, ResourceMetricSource,
+};
 use k8s_openapi::api::core::v1::TopologySpreadConstraint;
 use k8s_openapi::api::policy::v1::{PodDisruptionBudget, PodDisruptionBudgetSpec};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
+use crate::config::Scale;
 use crate::names::Workload;
 use crate::parts::metadata;
 
@@ -66,4 +72,64 @@ pub fn spread(workload: Workload, spread: Spread) -> Vec<TopologySpreadConstrain
             ..Default::default()
         })
         .to_vec()
+}
+
+/// A rollout brings one new pod up before an old one goes, so that there are never fewer than were asked for.
+pub fn one_more_at_a_time() -> DeploymentStrategy {
+    DeploymentStrategy {
+        type_: Some("RollingUpdate".to_owned()),
+        rolling_update: Some(RollingUpdateDeployment {
+            max_surge: Some(IntOrString::Int(1)),
+            max_unavailable: Some(IntOrString::Int(0)),
+        }),
+    }
+}
+
+/// Holds the number of pods; one that may not change is the least and the most at once.
+///
+/// Bounds that leave no choice are kept without any metric, so a cluster without a metrics server keeps them too.
+pub fn autoscaler(workload: Workload, scale: Scale) -> HorizontalPodAutoscaler {
+    let cpu_percent = match scale {
+        Scale::Auto { cpu_percent, .. } => cpu_percent,
+        // What the API server writes where nothing is said; it decides nothing here.
+        Scale::Fixed(_) => 80,
+    };
+    HorizontalPodAutoscaler {
+        metadata: metadata::of_workload(workload, workload.name),
+        spec: Some(HorizontalPodAutoscalerSpec {
+            scale_target_ref: CrossVersionObjectReference {
+                api_version: Some("apps/v1".to_owned()),
+                kind: "Deployment".to_owned(),
+                name: workload.name.to_owned(),
+            },
+            min_replicas: Some(count(scale.least())),
+            max_replicas: count(scale.most()),
+            metrics: Some(vec![MetricSpec {
+                type_: "Resource".to_owned(),
+                resource: Some(ResourceMetricSource {
+                    name: "cpu".to_owned(),
+                    target: MetricTarget {
+                        type_: "Utilization".to_owned(),
+                        average_utilization: Some(count(cpu_percent)),
+                        ..Default::default()
+                    },
+                }),
+                ..Default::default()
+            }]),
+            behavior: Some(HorizontalPodAutoscalerBehavior {
+                // Calls come in bursts; ten quiet minutes tell more than one.
+                scale_down: Some(HPAScalingRules {
+                    stabilization_window_seconds: Some(600),
+                    ..Default::default()
+                }),
+                ..Default::default()
+            }),
+        }),
+        ..Default::default()
+    }
+}
+
+/// Kubernetes counts in signed numbers; validation keeps ours far below their end.
+fn count(number: u32) -> i32 {
+    i32::try_from(number).expect("validation bounds every count")
 }

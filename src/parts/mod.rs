@@ -6,4 +6,5 @@ pub mod identity;
 pub mod metadata;
 pub mod rotation;
 pub mod service;
+pub mod snowflake;
 pub mod storage;

@@ -24,6 +24,11 @@ pub fn of_store(workload: Workload, ports: &[Port]) -> Service {
     }
 }
 
+/// The Service that clients of a server address; the Deployment is what is waited for.
+pub fn of_server(workload: Workload, ports: &[Port]) -> Service {
+    of_store(workload, ports)
+}
+
 /// The headless Service that gives each pod of a stateful set its name.
 pub fn headless(workload: Workload, name: &str, ports: &[Port]) -> Service {
     let mut metadata = metadata::of_workload(workload, name);

@@ -12,30 +12,24 @@ use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
 use serde::Serialize;
 
-use crate::config::{self, External, HostName, Mcp, Tiers};
+use crate::config::{self, External, HostName, Mcp, Snowflake, SnowflakeWay, Tiers};
 use crate::names::{
-    self, BOLT, HEALTH_PATH, KNOWLEDGE_GRAPH, MCP_PORT, METRICS_PATH, OPENMEMORY, OPENMEMORY_PATH, Port,
-    REDIS, REDIS_PORT, Workload,
+    self, BOLT, HEALTH_PATH, KNOWLEDGE_GRAPH, LANGGRAPH, LANGGRAPH_PORT, MCP_PORT, METRICS_PATH, OPENMEMORY,
+    OPENMEMORY_PATH, Port, REDIS, REDIS_PORT, Workload,
 };
 use crate::parts::metadata::{self, pairs};
 
 /// The system's name.
 const SYSTEM: &str = "mcp";
 
-/// The ConfigMap that clients mount.
-const CONFIG: &str = "phoenix-mem0-config";
-
-/// The file in it.
-const FILE: &str = "phoenix_mem0_mcp_config.json";
-
 /// The ConfigMap with the document.
-pub fn build(mcp: &Mcp, tiers: &Tiers, workloads: &[Workload]) -> Graph {
-    let document =
-        serde_json::to_string_pretty(&document(mcp, tiers, workloads)).expect("the document is always JSON");
+pub fn build(mcp: &Mcp, tiers: &Tiers, snowflake: Option<&Snowflake>, workloads: &[Workload]) -> Graph {
+    let document = serde_json::to_string_pretty(&document(mcp, tiers, snowflake, workloads))
+        .expect("the document is always JSON");
     let mut graph = Graph::of(SYSTEM);
     graph.insert(ConfigMap {
-        metadata: metadata::in_namespace(SYSTEM, names::AI, CONFIG),
-        data: Some(pairs([(FILE, format!("{document}\n").as_str())])),
+        metadata: metadata::in_namespace(SYSTEM, names::AI, names::MCP_CONFIG),
+        data: Some(pairs([(names::MCP_FILE, format!("{document}\n").as_str())])),
         ..Default::default()
     });
     graph
@@ -292,13 +286,13 @@ struct Routing {
     memory_endpoints: BTreeMap<&'static str, String>,
 }
 
-fn document(mcp: &Mcp, tiers: &Tiers, workloads: &[Workload]) -> Document {
+fn document(mcp: &Mcp, tiers: &Tiers, snowflake: Option<&Snowflake>, workloads: &[Workload]) -> Document {
     Document {
         version: "5.0",
         description: "Phoenix Platform + Mem0 Integration - Unified MCP Configuration",
         phoenix_architecture: "unified_with_mem0_enhancement",
         last_updated: "2025-01-03T00:00:00.000Z",
-        memory_tier_configuration: memory_tiers(tiers, workloads),
+        memory_tier_configuration: memory_tiers(tiers, snowflake, workloads),
         enhanced_mcp_servers: Servers {
             core_intelligence: core_intelligence(&mcp.servers),
         },
@@ -306,7 +300,7 @@ fn document(mcp: &Mcp, tiers: &Tiers, workloads: &[Workload]) -> Document {
     }
 }
 
-fn memory_tiers(tiers: &Tiers, workloads: &[Workload]) -> MemoryTiers {
+fn memory_tiers(tiers: &Tiers, account: Option<&Snowflake>, workloads: &[Workload]) -> MemoryTiers {
     let (cache, snowflake, mem0) = (
         &tiers.session_cache,
         &tiers.snowflake_cortex,
@@ -324,7 +318,12 @@ fn memory_tiers(tiers: &Tiers, workloads: &[Workload]) -> MemoryTiers {
         },
         snowflake_cortex: SnowflakeCortex {
             provider: Provider::Snowflake,
-            endpoint: endpoint(snowflake.external.as_ref()),
+            endpoint: account
+                .map(|account| Endpoint {
+                    host: account.account_host.to_string(),
+                    port: SnowflakeWay::Tls.port(),
+                })
+                .or_else(|| endpoint(snowflake.external.as_ref())),
             embedding_model: snowflake.embedding_model.clone(),
             vector_dimension: snowflake.vector_dimension,
             role: Role::PrimaryIntelligence,
@@ -348,7 +347,8 @@ fn memory_tiers(tiers: &Tiers, workloads: &[Workload]) -> MemoryTiers {
         },
         langgraph_workflow: LanggraphWorkflow {
             provider: Provider::Langgraph,
-            endpoint: endpoint(workflow.external.as_ref()),
+            endpoint: own(workloads, LANGGRAPH, LANGGRAPH_PORT)
+                .or_else(|| endpoint(workflow.external.as_ref())),
             max_workflow_history: workflow.max_workflow_history,
             latency_target_ms: workflow.latency_ms,
             mem0_pattern_learning: true,

@@ -21,7 +21,9 @@ use phoenix_graph::Graph;
 
 use crate::config::{self, Mesh, Routing};
 use crate::connections::{Connection, Peer};
-use crate::names::{self, KNOWLEDGE_GRAPH, MEMORY_HOST, OPENMEMORY, QDRANT, QDRANT_PEERS, REDIS, Workload};
+use crate::names::{
+    self, CHAT, KNOWLEDGE_GRAPH, LANGGRAPH, MEMORY_HOST, OPENMEMORY, QDRANT, QDRANT_PEERS, REDIS, Workload,
+};
 use crate::parts::metadata;
 
 /// The system's name.
@@ -50,6 +52,11 @@ pub fn build(rows: &[Connection], workloads: &[Workload], routing: &Routing, mes
     if workloads.contains(&KNOWLEDGE_GRAPH) {
         let callers = callers_of(KNOWLEDGE_GRAPH, rows);
         graph.insert(to_store(KNOWLEDGE_GRAPH, callers, "5s"));
+    }
+    for server in [LANGGRAPH, CHAT] {
+        if workloads.contains(&server) {
+            graph.insert(to_server(server, callers_of(server, rows)));
+        }
     }
     if mesh.dns_capture {
         graph.insert(egress::own_name(callers));
@@ -202,6 +209,37 @@ fn to_store(store: Workload, callers: Vec<String>, connect: &str) -> Destination
             ..Default::default()
         },
     )
+}
+
+/// A server whose pods are all alike. What it says of a request every pod would say; what its sidecar says of a pod that
+/// is away or overloaded counts against that pod.
+///
+/// The mesh looks for the rule of a Service in its own namespace.
+fn to_server(server: Workload, callers: Vec<String>) -> DestinationRule {
+    let mut rule = destination(
+        &format!("{}-destination", server.name),
+        server.host(),
+        callers,
+        DestinationRuleTrafficPolicy {
+            load_balancer: Some(least_request()),
+            connection_pool: Some(connections(100, 100)),
+            outlier_detection: Some(DestinationRuleTrafficPolicyOutlierDetection {
+                consecutive5xx_errors: Some(0),
+                consecutive_gateway_errors: Some(3),
+                interval: Some("10s".to_owned()),
+                base_ejection_time: Some("30s".to_owned()),
+                ..half_must_stay()
+            }),
+            tls: Some(mutual_tls()),
+            ..Default::default()
+        },
+    );
+    rule.metadata.namespace = Some(server.namespace.to_owned());
+    if let Some(callers) = &mut rule.spec.export_to {
+        // The rule's own namespace is `.` already.
+        callers.retain(|caller| caller != server.namespace);
+    }
+    rule
 }
 
 fn destination(

@@ -2,7 +2,9 @@
 //! its resources; none calls another.
 
 pub mod audit_trail;
+pub mod chat;
 pub mod knowledge_graph;
+pub mod langgraph;
 pub mod load_test;
 pub mod mcp;
 pub mod mesh;
@@ -12,4 +14,5 @@ pub mod openmemory;
 pub mod qdrant;
 pub mod redis;
 pub mod secrets;
+pub mod sync;
 pub mod trust;

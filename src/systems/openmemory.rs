@@ -3,11 +3,7 @@
 //! Upstream removed the server; the image is a team's own build. What it must do is written down in
 //! `docs/openmemory-image.md`, and this module relies on nothing else.
 
-use k8s_openapi::api::apps::v1::{Deployment, DeploymentSpec, DeploymentStrategy, RollingUpdateDeployment};
-use k8s_openapi::api::autoscaling::v2::{
-    CrossVersionObjectReference, HPAScalingRules, HorizontalPodAutoscaler, HorizontalPodAutoscalerBehavior,
-    HorizontalPodAutoscalerSpec, MetricSpec, MetricTarget, ResourceMetricSource,
-};
+use k8s_openapi::api::apps::v1::{Deployment, DeploymentSpec, DeploymentStrategy};
 use k8s_openapi::api::core::v1::{
     Container, PersistentVolumeClaim, PersistentVolumeClaimVolumeSource, PodSpec, PodTemplateSpec, Service,
     ServicePort, ServiceSpec, Toleration, Volume,
@@ -16,7 +12,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use phoenix_graph::Graph;
 
-use crate::config::{self, Accelerator, Scale, secret};
+use crate::config::{self, Accelerator, secret};
 use crate::names::{self, MCP_PORT, MEMORY_CLAIM, OPENMEMORY, QDRANT, QDRANT_HTTP, Shared};
 use crate::parts::availability::{self, Spread, Unready};
 use crate::parts::metadata::{self, annotate, label, pairs};
@@ -36,7 +32,7 @@ pub fn build(config: &config::OpenMemory, shared: Shared<'_>) -> Graph {
     if let Some(budget) = availability::disruption_budget(OPENMEMORY, config.scale.least(), Unready::MayGo) {
         graph.insert(budget);
     }
-    graph.insert(autoscaler(config.scale));
+    graph.insert(availability::autoscaler(OPENMEMORY, config.scale));
     graph
 }
 
@@ -114,13 +110,7 @@ fn deployment(config: &config::OpenMemory, shared: Shared<'_>) -> Deployment {
 
 fn strategy(config: &config::OpenMemory) -> DeploymentStrategy {
     if config.storage.shared {
-        DeploymentStrategy {
-            type_: Some("RollingUpdate".to_owned()),
-            rolling_update: Some(RollingUpdateDeployment {
-                max_surge: Some(IntOrString::Int(1)),
-                max_unavailable: Some(IntOrString::Int(0)),
-            }),
-        }
+        availability::one_more_at_a_time()
     } else {
         // The volume goes to one node at a time, so the old pod has to leave first.
         DeploymentStrategy {
@@ -231,53 +221,4 @@ fn server(config: &config::OpenMemory, shared: Shared<'_>) -> Container {
         security_context: Some(container::security()),
         ..Default::default()
     }
-}
-
-/// Holds the number of pods; one that may not change is the least and the most at once.
-///
-/// Bounds that leave no choice are kept without any metric, so a cluster without a metrics server keeps them too.
-fn autoscaler(scale: Scale) -> HorizontalPodAutoscaler {
-    let cpu_percent = match scale {
-        Scale::Auto { cpu_percent, .. } => cpu_percent,
-        // What the API server writes where nothing is said; it decides nothing here.
-        Scale::Fixed(_) => 80,
-    };
-    HorizontalPodAutoscaler {
-        metadata: metadata::of_workload(OPENMEMORY, OPENMEMORY.name),
-        spec: Some(HorizontalPodAutoscalerSpec {
-            scale_target_ref: CrossVersionObjectReference {
-                api_version: Some("apps/v1".to_owned()),
-                kind: "Deployment".to_owned(),
-                name: OPENMEMORY.name.to_owned(),
-            },
-            min_replicas: Some(count(scale.least())),
-            max_replicas: count(scale.most()),
-            metrics: Some(vec![MetricSpec {
-                type_: "Resource".to_owned(),
-                resource: Some(ResourceMetricSource {
-                    name: "cpu".to_owned(),
-                    target: MetricTarget {
-                        type_: "Utilization".to_owned(),
-                        average_utilization: Some(count(cpu_percent)),
-                        ..Default::default()
-                    },
-                }),
-                ..Default::default()
-            }]),
-            behavior: Some(HorizontalPodAutoscalerBehavior {
-                // Calls come in bursts; ten quiet minutes tell more than one.
-                scale_down: Some(HPAScalingRules {
-                    stabilization_window_seconds: Some(600),
-                    ..Default::default()
-                }),
-                ..Default::default()
-            }),
-        }),
-        ..Default::default()
-    }
-}
-
-/// Kubernetes counts in signed numbers; validation keeps ours far below their end.
-fn count(number: u32) -> i32 {
-    i32::try_from(number).expect("validation bounds every count")
 }

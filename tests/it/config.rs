@@ -158,9 +158,9 @@ fn a_wrong_value_is_told_with_its_key_and_the_way_out() {
         (
             "a store without a host name",
             told(
-                "dev",
-                "/tiers/snowflakeCortex/external/host",
-                Some(json!("snowflake")),
+                "prod",
+                "/tiers/snowflakeCortex/external",
+                Some(json!({"host": "snowflake"})),
             ),
         ),
         (
@@ -202,8 +202,8 @@ fn a_wrong_value_is_told_with_its_key_and_the_way_out() {
             "a session cache in two places",
             told(
                 "dev",
-                "/tiers/sessionCache",
-                Some(json!({"external": {"host": "redis.example.com"}})),
+                "/tiers",
+                Some(json!({"sessionCache": {"external": {"host": "redis.example.com"}}})),
             ),
         ),
         (
@@ -237,8 +237,8 @@ fn a_wrong_value_is_told_with_its_key_and_the_way_out() {
             "a knowledge graph in two places",
             told(
                 "dev",
-                "/tiers/knowledgeGraph",
-                Some(json!({"external": {"host": {"placeholder": "the host"}}})),
+                "/tiers",
+                Some(json!({"knowledgeGraph": {"external": {"host": {"placeholder": "the host"}}}})),
             ),
         ),
         (
@@ -407,6 +407,90 @@ fn a_wrong_value_is_told_with_its_key_and_the_way_out() {
                 Some(json!({"mode": "local", "auth": {"oidc": {}}, "refreshInterval": "1h"})),
             ),
         ),
+        ("LangGraph without a session cache", told("dev", "/redis", None)),
+        (
+            "a tier in two places",
+            told(
+                "dev",
+                "/tiers",
+                Some(json!({"langgraphWorkflow": {"external": {"host": "langgraph.example.com"}}})),
+            ),
+        ),
+        (
+            "one pod of LangGraph in production",
+            told("prod", "/langgraph/replicas", Some(json!(1))),
+        ),
+        (
+            "a chat without its primary source",
+            told("dev", "/snowflake", None),
+        ),
+        (
+            "a chat that promises what it is not promised",
+            told("dev", "/chat/latencyMs", Some(json!(599))),
+        ),
+        (
+            "a chat that uses Mem0 as nobody knows",
+            told("dev", "/chat/mem0", Some(json!("parallel"))),
+        ),
+        ("a chat that would have to go to a neighbour", {
+            let mut keys = keys("dev");
+            keys.remove("phoenix:knowledgeGraph");
+            let external = json!({"host": "graph.sophia-data.svc.cluster.local"});
+            keys.insert(
+                "phoenix:tiers".to_owned(),
+                json!({"knowledgeGraph": {"external": external}}),
+            );
+            check(&keys).unwrap_err().to_string()
+        }),
+        (
+            "hosts of another account",
+            told(
+                "dev",
+                "/snowflake",
+                Some(account(json!([{"host": "other-account.snowflakecomputing.com"}]))),
+            ),
+        ),
+        (
+            "no hosts at all",
+            told("dev", "/snowflake", Some(account(json!([])))),
+        ),
+        (
+            "hosts that nobody could reach",
+            told(
+                "dev",
+                "/snowflake",
+                Some(account(json!([
+                    {"host": "acme-sophia.snowflakecomputing.com"},
+                    {"host": "acme-sophia.snowflakecomputing.com", "port": 443},
+                    {"host": "*.snowflakecomputing.com"},
+                    {"host": "10.0.0.7"},
+                    {"host": "ocsp.snowflakecomputing.com", "port": 8080},
+                ]))),
+            ),
+        ),
+        (
+            "names that would be SQL",
+            told("dev", "/snowflake", {
+                let mut account = account(json!([{"host": "acme-sophia.snowflakecomputing.com"}]));
+                account["account"] = json!("acme");
+                account["user"] = json!("a; DROP TABLE b");
+                account["role"] = json!("");
+                account["table"] = json!("MEMORY_RECORDS_ENHANCED");
+                Some(account)
+            }),
+        ),
+        (
+            "an interval that no schedule can say",
+            told(
+                "dev",
+                "/tiers",
+                Some(json!({"mem0Persistent": {"syncIntervalMinutes": 25}})),
+            ),
+        ),
+        (
+            "a synchronization without room for a run",
+            told("dev", "/sync/resources/limits/memory", Some(json!("64Mi"))),
+        ),
         (
             "a secret in clear",
             told("dev", "/openaiApiKey", Some(json!("anything"))),
@@ -417,6 +501,18 @@ fn a_wrong_value_is_told_with_its_key_and_the_way_out() {
         .map(|(what, told)| format!("# {what}\n{told}\n"))
         .collect();
     insta::assert_snapshot!(text.join("\n"));
+}
+
+/// An account of Snowflake with these hosts.
+fn account(hosts: Value) -> Value {
+    json!({
+        "account": "acme-sophia",
+        "hosts": hosts,
+        "user": "PHOENIX",
+        "role": "PHOENIX",
+        "warehouse": "MEMORY",
+        "database": "SOPHIA",
+    })
 }
 
 #[test]
@@ -703,7 +799,10 @@ fn what_may_be_a_pasted_secret_is_not_repeated() {
         "/qdrant/storage/size",
         "/postgres/port",
         "/cluster/monitoring",
-        "/tiers/snowflakeCortex/external/host",
+        "/snowflake/account",
+        "/snowflake/hosts/0/host",
+        "/snowflake/table",
+        "/chat/mem0",
         "/mcp/servers/github/external/host",
     ] {
         let told = told("dev", pointer, Some(json!(pasted)));
@@ -747,7 +846,16 @@ fn the_environments_of_esc_give_every_secret_in_both_shapes_and_hold_none() {
             assert_eq!(*source, json!(format!("phoenix/{name}/{}", row.key)));
         }
         assert_eq!(count("/pulumiConfig"), needed.len());
-        assert_eq!(count("/kubernetes"), targets.len());
+        // Secrets of other namespaces are one level deeper.
+        let (own, others): (Vec<&secret::Target>, Vec<&secret::Target>) = targets
+            .keys()
+            .partition(|target| target.namespace == phoenix::names::MEMORY);
+        let namespaces: BTreeSet<_> = others.iter().map(|target| target.namespace).collect();
+        assert_eq!(count("/kubernetes"), own.len() + namespaces.len());
+        let inside = namespaces
+            .iter()
+            .map(|namespace| count(&format!("/kubernetes/{namespace}")));
+        assert_eq!(inside.sum::<usize>(), others.len());
         assert!(!values.to_string().contains("fn::secret"), "{name}");
     }
 }

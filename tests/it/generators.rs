@@ -21,7 +21,7 @@ pub fn good() -> impl Strategy<Value = BTreeMap<String, Value>> {
             mesh(),
             trust(),
             secrets(),
-            (redis(), knowledge_graph(), monitoring()),
+            (redis(), knowledge_graph(), applications(), monitoring()),
             audit_trail(),
             load_test(),
             migration(),
@@ -42,7 +42,7 @@ pub fn good() -> impl Strategy<Value = BTreeMap<String, Value>> {
                     mesh,
                     mut trust,
                     secrets,
-                    (redis, knowledge_graph, monitoring),
+                    (redis, knowledge_graph, applications, monitoring),
                     mut audit_trail,
                     mut load_test,
                     migration,
@@ -99,6 +99,7 @@ pub fn good() -> impl Strategy<Value = BTreeMap<String, Value>> {
                 if !audit_trail.is_null() {
                     qdrant["auditDays"] = json!(qdrant["auditDays"].as_u64().unwrap().max(1));
                 }
+                apply(applications, environment == "prod", &mut tiers, &mut stores);
                 if let Some(autoscaling) = openmemory.get_mut("autoscaling") {
                     autoscaling["maxReplicas"] = json!(40);
                 }
@@ -174,6 +175,113 @@ fn monitoring() -> impl Strategy<Value = Value> {
             monitoring["runbooks"] = runbooks;
             without_nulls(monitoring)
         })
+}
+
+/// What of LangGraph, Snowflake, the chat and the synchronization a stack has.
+fn applications() -> impl Strategy<Value = Value> {
+    let scale = || {
+        select(vec![
+            json!({"replicas": 2}),
+            json!({"replicas": 3, "autoscaling": {"maxReplicas": 9, "cpuPercent": 55}}),
+        ])
+    };
+    let account = select(vec![
+        json!({
+            "account": "acme-sophia",
+            "hosts": [{"host": "acme-sophia.snowflakecomputing.com"}],
+            "user": "PHOENIX", "role": "PHOENIX", "warehouse": "MEMORY", "database": "SOPHIA",
+        }),
+        json!({
+            "account": "acme-my_account",
+            "hosts": [
+                {"host": "stages.s3.eu-central-1.amazonaws.com", "port": 443},
+                {"host": "acme-my-account.privatelink.snowflakecomputing.com"},
+                {"host": "ocsp.snowflakecomputing.com", "port": 80},
+                {"host": "ocsp.snowflakecomputing.com", "port": 443},
+                {"host": "ocsp.digicert.com", "port": 80},
+            ],
+            "networks": ["10.9.0.0/16"],
+            "user": "a", "role": "b", "warehouse": "c", "database": "d$1", "table": "S.T", "encryptedKey": true,
+        }),
+        json!({
+            "account": {"placeholder": "the account"},
+            "hosts": [{"host": {"placeholder": "its host"}}, {"host": {"placeholder": "its answers"}, "port": 80}],
+            "user": {"placeholder": "u"}, "role": {"placeholder": "r"},
+            "warehouse": {"placeholder": "w"}, "database": {"placeholder": "d"},
+        }),
+    ]);
+    let mem0 = select(vec!["off", "enhanced", "active", "optimized"]);
+    let interval = select(vec![1, 15, 60, 240, 1440]);
+    (
+        prop::option::of((scale(), resources(), any::<bool>())),
+        prop::option::of(account),
+        prop::option::of((scale(), resources(), mem0)),
+        prop::option::of((resources(), interval, any::<bool>())),
+    )
+        .prop_map(|(langgraph, account, chat, sync)| {
+            without_nulls(json!({
+                "langgraph": langgraph.map(|(mut scale, resources, license)| {
+                    scale["resources"] = resources;
+                    scale["license"] = json!(license);
+                    scale
+                }),
+                "snowflake": account,
+                "chat": chat.map(|(mut scale, resources, mem0)| {
+                    scale["resources"] = resources;
+                    scale["mem0"] = json!(mem0);
+                    scale
+                }),
+                "sync": sync.map(|(resources, interval, suspend)| {
+                    json!({"resources": resources, "interval": interval, "suspend": suspend})
+                }),
+            }))
+        })
+}
+
+/// Puts applications into a stack, as far as it has what they need.
+fn apply(mut applications: Value, is_prod: bool, tiers: &mut Value, keys: &mut BTreeMap<String, Value>) {
+    let applications = applications.as_object_mut().unwrap();
+    let remove_external = |tiers: &mut Value, tier: &str| {
+        tiers[tier].as_object_mut().unwrap().remove("external");
+    };
+    if !keys.contains_key("phoenix:redis") {
+        applications.remove("langgraph");
+    }
+    if applications.contains_key("langgraph") {
+        remove_external(tiers, "langgraphWorkflow");
+    }
+    if applications.contains_key("snowflake") {
+        remove_external(tiers, "snowflakeCortex");
+    } else {
+        applications.remove("chat");
+        applications.remove("sync");
+    }
+    if let Some(chat) = applications.get_mut("chat") {
+        for tier in ["sessionCache", "knowledgeGraph", "langgraphWorkflow"] {
+            if tiers[tier]["external"]["host"] == "store.sophia-data.svc.cluster.local" {
+                remove_external(tiers, tier);
+            }
+        }
+        let latencies = tiers.as_object().unwrap().values();
+        let together: u64 = latencies.map(|tier| tier["latencyMs"].as_u64().unwrap()).sum();
+        chat["latencyMs"] = json!(together);
+    }
+    if let Some(interval) = applications
+        .get_mut("sync")
+        .and_then(|sync| sync.as_object_mut().unwrap().remove("interval"))
+    {
+        tiers["mem0Persistent"]["syncIntervalMinutes"] = interval;
+    }
+    for (system, mut application) in std::mem::take(applications) {
+        if system != "snowflake" {
+            application["image"] = if is_prod {
+                json!(pinned("team/application"))
+            } else {
+                json!("team/application:1.2.3")
+            };
+        }
+        keys.insert(format!("phoenix:{system}"), application);
+    }
 }
 
 /// Every way that secrets can come.

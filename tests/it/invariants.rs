@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use k8s_openapi::api::core::v1::{PodTemplateSpec, Service};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use phoenix::config::{check, secret};
+use phoenix::names::WORKLOADS;
 use phoenix::platform;
 use phoenix_graph::{Graph, Id, Object, references};
 use proptest::prelude::*;
@@ -301,7 +302,24 @@ fn neighbours_are_left_alone(graph: &Graph, found: &mut Vec<String>) {
     });
     for object in neighbours {
         let selector = match object.id.kind.as_str() {
-            "ConfigMap" => continue,
+            // What selects nothing reaches nobody, and an autoscaler names whom it is about.
+            "ConfigMap"
+            | "Secret"
+            | "ExternalSecret"
+            | "SecretStore"
+            | "ServiceAccount"
+            | "HorizontalPodAutoscaler" => continue,
+            "Service" => object.body().pointer("/spec/selector"),
+            "DestinationRule" => {
+                let host = object.body()["spec"]["host"].as_str().unwrap_or_default();
+                let ours = WORKLOADS
+                    .iter()
+                    .any(|workload| workload.service.is_some() && workload.host() == host);
+                if !ours {
+                    found.push(format!("{} is about a host of a neighbour", object.id));
+                }
+                continue;
+            }
             "NetworkPolicy" => object.body().pointer("/spec/podSelector/matchLabels"),
             "Sidecar" => object.body().pointer("/spec/workloadSelector/labels"),
             _ => object.body().pointer("/spec/selector/matchLabels"),

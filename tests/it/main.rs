@@ -1,6 +1,7 @@
 //! The fast tests over the whole repository, in one program, because linking several costs more than running them.
 //!
 //! - `stacks`: what each stack renders, as snapshots that a reviewer reads; they are also the base of `phoenix diff`.
+//! - `applications`: what LangGraph, the chat and the synchronization are told, and how far they reach.
 //! - `config`: what a wrong configuration is told, and that no configuration makes anything panic.
 //! - `invariants`: what holds for every graph, of the shipped stacks and of generated ones.
 //! - `load_test`: only a person starts it, and it judges by the stack's own targets.
@@ -18,6 +19,7 @@
 #![allow(clippy::disallowed_methods, reason = "tests read the files of the repository")]
 
 mod alerts;
+mod applications;
 mod architecture;
 mod audit_trail;
 mod config;

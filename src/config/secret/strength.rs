@@ -18,6 +18,8 @@ pub enum Form {
     },
     /// `postgresql://USER:PASSWORD@HOST…`.
     PostgresUrl,
+    /// A private key in PEM: PKCS #8, of RSA with 2048 bits or more, with or without a passphrase.
+    PrivateKey,
 }
 
 /// The fewest characters of a password that counts as strong.
@@ -79,6 +81,10 @@ impl Form {
         if value.trim().is_empty() {
             return Some("is empty".to_owned());
         }
+        if self == Self::PrivateKey {
+            // Its lines are a part of it, and the last one may end.
+            return private_key(value);
+        }
         if value.trim() != value {
             return Some(
                 "begins or ends with a space or a line break, which whoever reads it would take for a part of it"
@@ -92,6 +98,7 @@ impl Form {
             Self::Key { least } => guessable(value, least, ""),
             Self::Password { least } => address_part(value).or_else(|| guessable(value, least, "")),
             Self::PostgresUrl => postgres_url(value),
+            Self::PrivateKey => private_key(value),
         }
     }
 }
@@ -121,6 +128,40 @@ fn postgres_url(value: &str) -> Option<String> {
         }
         _ => Some(FORM.to_owned()),
     }
+}
+
+/// The fewest letters of a key's lines: those of an RSA key with 2048 bits, without its labels.
+const LEAST_KEY: usize = 1_500;
+
+fn private_key(value: &str) -> Option<String> {
+    let told = |told: &str| Some(told.to_owned());
+    let inside = ["PRIVATE KEY", "ENCRYPTED PRIVATE KEY"]
+        .into_iter()
+        .find_map(|label| {
+            value
+                .trim_end()
+                .strip_prefix(&format!("-----BEGIN {label}-----"))?
+                .strip_suffix(&format!("-----END {label}-----"))
+        });
+    let Some(inside) = inside else {
+        return told(
+            "is not a private key in PEM of the kind PKCS #8, which begins with -----BEGIN PRIVATE KEY----- or -----BEGIN ENCRYPTED PRIVATE KEY-----",
+        );
+    };
+    let is_base64 = |letter: char| letter.is_ascii_alphanumeric() || "+/=".contains(letter);
+    if !inside.starts_with(['\n', '\r'])
+        || !inside
+            .chars()
+            .all(|letter| is_base64(letter) || "\r\n".contains(letter))
+    {
+        return told(
+            "is in PEM, but between its labels there are not lines of base64 alone; its line breaks may be lost",
+        );
+    }
+    if inside.chars().filter(|letter| is_base64(*letter)).count() < LEAST_KEY {
+        return told("is shorter than an RSA key with 2048 bits, which is the least that Snowflake takes");
+    }
+    guessable(inside, LEAST_KEY, "")
 }
 
 fn guessable(value: &str, least: usize, subject: &str) -> Option<String> {
@@ -205,10 +246,48 @@ mod tests {
         }
     }
 
+    /// A key of PEM with so many letters of base64.
+    fn pem(label: &str, letters: usize) -> String {
+        let line = "MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIBAQC7VJTUt9Us8cKj";
+        let inside: String = line.chars().cycle().take(letters).collect();
+        format!("-----BEGIN {label}-----\n{inside}\n-----END {label}-----\n")
+    }
+
+    #[test]
+    fn a_private_key_keeps_its_lines() {
+        for label in ["PRIVATE KEY", "ENCRYPTED PRIVATE KEY"] {
+            assert_eq!(Form::PrivateKey.weakness(&pem(label, 1_624)), None);
+        }
+        for (value, told) in [
+            (String::new(), "is empty"),
+            (pem("RSA PRIVATE KEY", 1_624), "is not a private key in PEM"),
+            (pem("PUBLIC KEY", 1_624), "is not a private key in PEM"),
+            (
+                pem("PRIVATE KEY", 1_624).replace('\n', " "),
+                "line breaks may be lost",
+            ),
+            (
+                pem("PRIVATE KEY", 1_624).replace('\n', "\\n"),
+                "line breaks may be lost",
+            ),
+            (pem("PRIVATE KEY", 800), "shorter than an RSA key"),
+            (
+                format!(
+                    "-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----",
+                    "A".repeat(1_624)
+                ),
+                "different characters",
+            ),
+        ] {
+            let weakness = Form::PrivateKey.weakness(&value).unwrap_or_default();
+            assert!(weakness.contains(told), "{told}: {weakness}");
+        }
+    }
+
     #[test]
     fn a_weakness_never_holds_a_piece_of_the_value() {
         let piece = "q7vLx03";
-        for form in [KEY, PASSWORD, Form::PostgresUrl] {
+        for form in [KEY, PASSWORD, Form::PostgresUrl, Form::PrivateKey] {
             for value in [format!("{piece}\n"), piece.to_owned(), format!("x://{piece}@db")] {
                 let weakness = form.weakness(&value).expect("all of these are weak");
                 assert!(!weakness.contains(piece), "{weakness}");

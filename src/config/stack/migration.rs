@@ -1,6 +1,6 @@
 //! The migration to the platform.
 
-use super::{Routing, Scale};
+use super::{Mem0Use, Routing, Scale};
 
 /// A phase of the migration. Each adds to the one before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -43,6 +43,16 @@ impl Phase {
     pub fn routing(self, routing: Routing) -> Routing {
         Routing {
             gateway: routing.gateway.filter(|_| self >= Self::Active),
+        }
+    }
+
+    /// How much the chat makes use of Mem0 in this phase at most.
+    pub fn mem0(self) -> Mem0Use {
+        match self {
+            Self::Parallel => Mem0Use::Off,
+            Self::Enhanced => Mem0Use::Enhanced,
+            Self::Active => Mem0Use::Active,
+            Self::Optimized => Mem0Use::Optimized,
         }
     }
 

@@ -68,6 +68,8 @@ fn entry(outside: &Outside, ways: &[&Connection], position: usize, mesh: &Mesh) 
         let (name, protocol) = match row.traffic {
             // The sidecar passes the caller's own TLS on, and tells it by its server name.
             Traffic::Tls => ("tls", "TLS"),
+            // Requests carry the host's name too.
+            Traffic::Http { .. } => ("http", "HTTP"),
             _ => ("tcp", "TCP"),
         };
         if ports.iter().any(|port| port.number == i64::from(row.port)) {
@@ -100,7 +102,7 @@ fn entry(outside: &Outside, ways: &[&Connection], position: usize, mesh: &Mesh) 
         }]
     });
     ServiceEntry {
-        metadata: metadata::in_memory(SYSTEM, outside.name),
+        metadata: metadata::in_memory(SYSTEM, &outside.entry()),
         spec: ServiceEntrySpec {
             hosts: vec![registered_host(outside)],
             addresses,
@@ -117,7 +119,7 @@ fn entry(outside: &Outside, ways: &[&Connection], position: usize, mesh: &Mesh) 
 
 /// How a sidecar finds a host, and by which addresses it knows that a caller means it.
 ///
-/// TLS carries the host's name. Plain TCP carries none, so that only its address tells where it wants to go.
+/// TLS and HTTP carry the host's name. Plain TCP carries none, so that only its address tells where it wants to go.
 fn way_to(
     outside: &Outside,
     traffic: &Traffic,
@@ -127,7 +129,7 @@ fn way_to(
     if let Some(address) = address(outside) {
         return (ServiceEntryResolution::Static, Some(vec![address.to_string()]));
     }
-    if *traffic == Traffic::Tls {
+    if *traffic != Traffic::Tcp {
         // The sidecar looks the host up itself, so that a caller cannot put another address under its name.
         return (ServiceEntryResolution::Dns, None);
     }

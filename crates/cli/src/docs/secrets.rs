@@ -3,15 +3,15 @@
 use std::fmt::Write as _;
 
 use phoenix::config::secret::{Form, INVENTORY, Reader, SecretRow};
-use phoenix::names::MEMORY;
+use phoenix::names::{AI, MEMORY};
 
 /// The page as it is committed.
 pub fn markdown() -> String {
     let mut text = format!(
         "# The secrets of the platform\n\n\
          <!-- Generated from the inventory by a test; change src/config/secret.rs, not this file. -->\n\n\
-         No file of this repository, and nothing that the command prints, has a value. All of them are in the namespace \
-         `{MEMORY}`, and no pod reads another one.\n\n\
+         No file of this repository, and nothing that the command prints, has a value. Each is in the namespace \
+         of the pods that read it, `{AI}` for the chat and `{MEMORY}` for all others, and no pod reads another one.\n\n\
          | key | Secret and key in the cluster | what it is | whose it is | a good value |\n|---|---|---|---|---|\n"
     );
     for row in INVENTORY {
@@ -116,6 +116,9 @@ fn good(form: Form) -> String {
         Form::Key { least } => format!("at least {least} characters that nobody can guess"),
         Form::Password { least } => {
             format!("at least {least} letters, digits, `-`, `.`, `_` and `~` that nobody can guess")
+        }
+        Form::PrivateKey => {
+            "a private key of RSA with 2048 bits or more, in PEM of the kind PKCS #8".to_owned()
         }
         Form::PostgresUrl => "`postgresql://USER:PASSWORD@HOST/DATABASE`".to_owned(),
     }

@@ -35,6 +35,12 @@ pub fn invent(key: &str) -> Result<Invented> {
             let password = hex(&random::<24>()?);
             format!("postgresql://sandbox:{password}@postgres.sandbox.invalid:5432/phoenix?sslmode=require")
         }
+        "snowflakePrivateKey" => {
+            // As long as a key of RSA with 2048 bits, and made of chance.
+            let lines = base64(&random::<1_218>()?);
+            let label = "PRIVATE KEY";
+            format!("-----BEGIN {label}-----\n{lines}\n-----END {label}-----\n")
+        }
         _ => hex(&random::<24>()?),
     }))
 }
@@ -80,6 +86,9 @@ mod tests {
     fn values_have_the_shape_that_their_key_asks_for() {
         let url = invent("postgresConnectionString").expect("made");
         assert!(url.expose().starts_with("postgresql://sandbox:"));
+        let form = phoenix::config::secret::SNOWFLAKE_PRIVATE_KEY.form;
+        let key = invent("snowflakePrivateKey").expect("made");
+        assert_eq!(form.weakness(key.expose()), None);
         let key = invent("mem0EncryptionKey").expect("made");
         let bytes: ByteString =
             serde_json::from_value(serde_json::Value::from(key.expose())).expect("base64");

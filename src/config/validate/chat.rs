@@ -1,0 +1,84 @@
+//! Checks of the chat.
+
+use super::{Check, key};
+use crate::config::placeholder::OrPlaceholder;
+use crate::config::raw::{RawChat, RawConfig, RawMem0Use, RawTiers};
+use crate::config::{Chat, Mem0Use};
+
+impl Check {
+    pub(super) fn chat(&mut self, raw: &RawChat, stack: &RawConfig) -> Option<Chat> {
+        let image = self.image("chat.image", &raw.image, "chat");
+        let scale = self.scale("chat", raw.replicas, raw.autoscaling.as_ref());
+        let resources = self.resources("chat.resources", &raw.resources);
+        self.chat_has_its_tiers(stack);
+        self.chat_keeps_its_promise(raw, &stack.tiers);
+        Some(Chat {
+            image: image?,
+            scale: scale?,
+            resources: resources?,
+            mem0: match raw.mem0 {
+                RawMem0Use::Off => Mem0Use::Off,
+                RawMem0Use::Enhanced => Mem0Use::Enhanced,
+                RawMem0Use::Active => Mem0Use::Active,
+                RawMem0Use::Optimized => Mem0Use::Optimized,
+            },
+            snowflake_limit: raw.search_limits.snowflake,
+            mem0_limit: raw.search_limits.mem0,
+            latency_ms: raw.latency_ms,
+        })
+    }
+
+    fn chat_has_its_tiers(&mut self, stack: &RawConfig) {
+        if stack.snowflake.is_none() {
+            self.problems.add_with_hint(
+                key("chat"),
+                "needs an account of Snowflake, which is its primary source",
+                "add phoenix:snowflake, or remove phoenix:chat",
+            );
+        }
+        let tiers = &stack.tiers;
+        for (tier, external) in [
+            ("sessionCache", &tiers.session_cache.external),
+            ("knowledgeGraph", &tiers.knowledge_graph.external),
+            ("langgraphWorkflow", &tiers.langgraph_workflow.external),
+        ] {
+            let Some(external) = external else { continue };
+            let OrPlaceholder::Value(host) = &external.host else {
+                continue;
+            };
+            // A row of the table to somebody else's pods needs their labels, and a name tells none.
+            let labels: Vec<_> = host.split('.').collect();
+            if labels.last() == Some(&"local") || labels.get(2) == Some(&"svc") {
+                self.problems.add_with_hint(
+                    key(&format!("tiers.{tier}.external.host")),
+                    "is a name inside the cluster, and the chat is let out to hosts outside it only",
+                    "name a host outside the cluster, let this stack have the tier, or remove phoenix:chat",
+                );
+            }
+        }
+    }
+
+    /// The chat asks one tier after the other, so what it promises cannot be less than what they promise it.
+    fn chat_keeps_its_promise(&mut self, raw: &RawChat, tiers: &RawTiers) {
+        let together = [
+            tiers.session_cache.latency_ms,
+            tiers.snowflake_cortex.latency_ms,
+            tiers.mem0_persistent.latency_ms,
+            tiers.knowledge_graph.latency_ms,
+            tiers.langgraph_workflow.latency_ms,
+        ]
+        .into_iter()
+        .map(u64::from)
+        .sum::<u64>();
+        if u64::from(raw.latency_ms) < together {
+            self.problems.add_with_hint(
+                key("chat.latencyMs"),
+                format!(
+                    "is {}, but the five tiers may take {together} together: the chat would promise what it is not promised",
+                    raw.latency_ms
+                ),
+                format!("use at least {together}, or lower a latencyMs in phoenix:tiers"),
+            );
+        }
+    }
+}

@@ -1,0 +1,49 @@
+//! Checks of what keeps Snowflake and Mem0 in step.
+
+use super::{Check, key};
+use crate::config::Sync;
+use crate::config::raw::{RawConfig, RawSync};
+
+impl Check {
+    pub(super) fn sync(&mut self, raw: &RawSync, stack: &RawConfig) -> Option<Sync> {
+        let image = self.image("sync.image", &raw.image, "sync");
+        let resources = self.resources("sync.resources", &raw.resources);
+        if stack.snowflake.is_none() {
+            self.problems.add_with_hint(
+                key("sync"),
+                "needs an account of Snowflake to keep in step with",
+                "add phoenix:snowflake, or remove phoenix:sync",
+            );
+        }
+        let interval = stack.tiers.mem0_persistent.sync_interval_minutes;
+        let regular = is_regular(interval);
+        if !regular {
+            let message = format!(
+                "is {interval}, but a schedule begins anew each hour and each day: the last interval would be shorter than the others"
+            );
+            let hint = match (1..interval).rev().find(|minutes| is_regular(*minutes)) {
+                Some(nearest) => format!(
+                    "use {nearest}, or another number that divides an hour, or hours that divide a day"
+                ),
+                None => "use a number that divides an hour".to_owned(),
+            };
+            self.problems
+                .add_with_hint(key("tiers.mem0Persistent.syncIntervalMinutes"), message, hint);
+        }
+        regular.then_some(())?;
+        Some(Sync {
+            image: image?,
+            resources: resources?,
+            suspend: raw.suspend,
+            interval_minutes: interval,
+        })
+    }
+}
+
+/// Whether runs that begin so many minutes apart begin at the same times each day.
+fn is_regular(minutes: u32) -> bool {
+    const HOUR: u32 = 60;
+    const DAY: u32 = 24 * HOUR;
+    minutes > 0
+        && (HOUR.is_multiple_of(minutes) || (minutes.is_multiple_of(HOUR) && DAY.is_multiple_of(minutes)))
+}

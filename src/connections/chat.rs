@@ -1,0 +1,38 @@
+//! Who may reach the chat.
+
+use super::{Connection, METRICS, Neighbour, Peer, READ_AND_WRITE, Traffic, prometheus, row};
+use crate::config::StackConfig;
+use crate::names::{AI, CHAT, CHAT_CLIENT, CHAT_PORT};
+use crate::parts::metadata::pairs;
+
+pub fn rows(config: &StackConfig) -> Vec<Connection> {
+    if config.chat.is_none() {
+        return Vec::new();
+    }
+    let applications = Peer::Neighbour(Neighbour {
+        name: "the applications",
+        namespace: AI.to_owned(),
+        labels: pairs([(CHAT_CLIENT, "true")]),
+        service_account: None,
+    });
+    vec![
+        row(
+            applications,
+            CHAT,
+            CHAT_PORT,
+            Traffic::Http {
+                methods: READ_AND_WRITE,
+                paths: &["/chat", "/chat/*", "/health"],
+                token: false,
+            },
+            "people talk to the chat through the applications beside it",
+        ),
+        row(
+            prometheus(config),
+            CHAT,
+            CHAT_PORT,
+            METRICS,
+            "scrapes the metrics of the chat",
+        ),
+    ]
+}

@@ -1,0 +1,219 @@
+//! The unified chat, which asks all five tiers: Snowflake first, and Mem0 to enhance what it says.
+//!
+//! It runs in a namespace of somebody else. Nothing here speaks of pods that are not its own, or counts on anything that
+//! is set there. What its image must do is written down in `docs/chat-image.md`.
+
+use k8s_openapi::api::apps::v1::{Deployment, DeploymentSpec};
+use k8s_openapi::api::core::v1::{
+    ConfigMapVolumeSource, Container, EnvVar, PodSpec, PodTemplateSpec, Volume,
+};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use phoenix_graph::Graph;
+
+use crate::config::{self, External, Mem0Use, Mesh, Snowflake, Tiers, secret};
+use crate::names::{
+    BOLT, CHAT, CHAT_PORT, KNOWLEDGE_GRAPH, LANGGRAPH, LANGGRAPH_PORT, MCP_CONFIG, MCP_FILE, MCP_PORT,
+    OPENMEMORY, Port, REDIS, REDIS_PORT, REDIS_USER, Shared, Workload,
+};
+use crate::parts::availability::{self, Spread, Unready};
+use crate::parts::container::{secret_variable, variable};
+use crate::parts::{container, identity, metadata, service, snowflake};
+
+/// Where the container finds the MCP configuration.
+const CONFIG_FOLDER: &str = "/etc/phoenix";
+
+/// How much the source document trusts what its primary source says, and what enhances it.
+const SNOWFLAKE_CONFIDENCE: &str = "0.95";
+const MEM0_CONFIDENCE: &str = "0.85";
+
+/// What the chat asks.
+#[derive(Clone, Copy, Debug)]
+pub struct Around<'a> {
+    /// The five tiers.
+    pub tiers: &'a Tiers,
+    /// Its primary source.
+    pub snowflake: &'a Snowflake,
+    /// What of the tiers is in the stack.
+    pub workloads: &'a [Workload],
+    /// The mesh that it is to be in, whatever is said of its namespace.
+    pub mesh: &'a Mesh,
+}
+
+/// The chat, its Service, and what keeps it up.
+pub fn build(config: &config::Chat, around: Around<'_>, shared: Shared<'_>) -> Graph {
+    let mut graph = Graph::of(CHAT.system);
+    graph.insert(identity::service_account(CHAT));
+    graph.insert(service::of_server(CHAT, &[CHAT_PORT]));
+    graph.insert(deployment(config, around, shared));
+    if let Some(budget) = availability::disruption_budget(CHAT, config.scale.least(), Unready::MayGo) {
+        graph.insert(budget);
+    }
+    graph.insert(availability::autoscaler(CHAT, config.scale));
+    graph
+}
+
+fn deployment(config: &config::Chat, around: Around<'_>, shared: Shared<'_>) -> Deployment {
+    Deployment {
+        metadata: metadata::of_workload(CHAT, CHAT.name),
+        spec: Some(DeploymentSpec {
+            // The number is the autoscaler's business, always: `docs/decisions/0007-the-autoscaler-is-always-there.md`.
+            replicas: None,
+            selector: metadata::selector(CHAT),
+            strategy: Some(availability::one_more_at_a_time()),
+            template: PodTemplateSpec {
+                metadata: Some(pod_metadata(around.mesh)),
+                spec: Some(pod(config, around, shared)),
+            },
+            min_ready_seconds: Some(availability::SETTLED_SECONDS),
+            revision_history_limit: Some(5),
+            ..Default::default()
+        }),
+        ..Default::default()
+    }
+}
+
+/// Without a sidecar nothing of ours would let the chat in, and its namespace may not ask for one.
+fn pod_metadata(mesh: &Mesh) -> ObjectMeta {
+    let mut labels = metadata::pod_labels(CHAT);
+    labels.insert("sidecar.istio.io/inject".to_owned(), "true".to_owned());
+    if let Some(revision) = &mesh.revision {
+        labels.insert("istio.io/rev".to_owned(), revision.to_string());
+    }
+    ObjectMeta {
+        labels: Some(labels),
+        ..Default::default()
+    }
+}
+
+fn pod(config: &config::Chat, around: Around<'_>, shared: Shared<'_>) -> PodSpec {
+    PodSpec {
+        service_account_name: Some(CHAT.service_account.to_owned()),
+        automount_service_account_token: Some(false),
+        // The namespace has Services of others.
+        enable_service_links: Some(false),
+        security_context: Some(container::pod_security(1000, 1000)),
+        containers: vec![server(config, around, shared)],
+        volumes: Some(vec![
+            Volume {
+                name: "mcp-config".to_owned(),
+                config_map: Some(ConfigMapVolumeSource {
+                    name: MCP_CONFIG.to_owned(),
+                    ..Default::default()
+                }),
+                ..Default::default()
+            },
+            container::scratch("tmp", "256Mi"),
+        ]),
+        topology_spread_constraints: Some(availability::spread(CHAT, Spread::Preferred)),
+        // Five seconds of waiting, then the longest answer that is still being written.
+        termination_grace_period_seconds: Some(60),
+        ..Default::default()
+    }
+}
+
+fn server(config: &config::Chat, around: Around<'_>, shared: Shared<'_>) -> Container {
+    Container {
+        name: "chat".to_owned(),
+        image: Some(config.image.to_string()),
+        image_pull_policy: Some("IfNotPresent".to_owned()),
+        ports: Some(vec![container::port(CHAT_PORT)]),
+        env: Some(variables(config, around, shared)),
+        resources: Some(container::resources(&config.resources, 0)),
+        volume_mounts: Some(vec![
+            container::read_only_mount("mcp-config", CONFIG_FOLDER),
+            container::mount("tmp", "/tmp"),
+        ]),
+        // Two minutes to come up; only then do the others begin to count.
+        startup_probe: Some(container::http_probe("/health", CHAT_PORT, 5, 24)),
+        readiness_probe: Some(container::http_probe("/health", CHAT_PORT, 5, 3)),
+        liveness_probe: Some(container::http_probe("/health", CHAT_PORT, 10, 6)),
+        lifecycle: Some(container::stop_after(5)),
+        security_context: Some(container::security()),
+        ..Default::default()
+    }
+}
+
+/// The tiers in the order in which they are asked, each with its bounds; then the chat itself.
+fn variables(config: &config::Chat, around: Around<'_>, shared: Shared<'_>) -> Vec<EnvVar> {
+    let tiers = around.tiers;
+    let mut variables = Vec::new();
+    let cache = &tiers.session_cache;
+    // The password is the one of whichever server has the tier.
+    variables.push(secret_variable("REDIS_PASSWORD", &secret::REDIS_PASSWORD));
+    if let Some(address) = around.address(REDIS, REDIS_PORT, cache.external.as_ref()) {
+        variables.push(variable(
+            "REDIS_URL",
+            format!("redis://{REDIS_USER}:$(REDIS_PASSWORD)@{address}/0"),
+        ));
+    }
+    variables.push(number("SESSION_CACHE_TTL_SECONDS", cache.ttl_seconds));
+    variables.push(number("SESSION_CACHE_LATENCY_BUDGET_MS", cache.latency_ms));
+
+    variables.extend(snowflake::variables(around.snowflake, &tiers.snowflake_cortex));
+    variables.push(number("SNOWFLAKE_SEARCH_LIMIT", config.snowflake_limit));
+    variables.push(variable("SNOWFLAKE_CONFIDENCE", SNOWFLAKE_CONFIDENCE));
+    variables.push(number(
+        "SNOWFLAKE_LATENCY_BUDGET_MS",
+        tiers.snowflake_cortex.latency_ms,
+    ));
+    variables.push(variable("PRIMARY_SOURCE", "snowflake_cortex"));
+
+    variables.push(variable("MEM0_MODE", config.mem0.as_str()));
+    if config.mem0 != Mem0Use::Off {
+        variables.push(variable(
+            "MEM0_URL",
+            format!("http://{}:{}", OPENMEMORY.host(), MCP_PORT.number),
+        ));
+        variables.push(number("MEM0_SEARCH_LIMIT", config.mem0_limit));
+        variables.push(variable("MEM0_CONFIDENCE", MEM0_CONFIDENCE));
+        variables.push(number("MEM0_LATENCY_BUDGET_MS", tiers.mem0_persistent.latency_ms));
+        // Without what Mem0 remembers an answer is poorer; without an answer people have nothing.
+        variables.push(variable("MEM0_ON_FAILURE", "continue"));
+    }
+
+    let knowledge = &tiers.knowledge_graph;
+    variables.push(variable("NEO4J_USERNAME", "neo4j"));
+    variables.push(secret_variable("NEO4J_PASSWORD", &secret::NEO4J_PASSWORD));
+    if let Some(address) = around.address(KNOWLEDGE_GRAPH, BOLT, knowledge.external.as_ref()) {
+        variables.push(variable("NEO4J_URI", format!("bolt://{address}")));
+    }
+    variables.push(number(
+        "KNOWLEDGE_GRAPH_MAX_RELATIONSHIPS",
+        knowledge.max_relationships,
+    ));
+    variables.push(number("KNOWLEDGE_GRAPH_LATENCY_BUDGET_MS", knowledge.latency_ms));
+
+    let workflow = &tiers.langgraph_workflow;
+    if let Some(address) = around.address(LANGGRAPH, LANGGRAPH_PORT, workflow.external.as_ref()) {
+        variables.push(variable("LANGGRAPH_URL", format!("http://{address}")));
+    }
+    variables.push(number(
+        "LANGGRAPH_MAX_WORKFLOW_HISTORY",
+        workflow.max_workflow_history,
+    ));
+    variables.push(number("LANGGRAPH_LATENCY_BUDGET_MS", workflow.latency_ms));
+
+    variables.push(variable("SYNTHESIS_STRATEGY", "snowflake_primary_mem0_enhanced"));
+    variables.push(number("LATENCY_BUDGET_MS", config.latency_ms));
+    variables.push(variable("MCP_CONFIG_FILE", format!("{CONFIG_FOLDER}/{MCP_FILE}")));
+    variables.push(variable("PORT", CHAT_PORT.number.to_string()));
+    variables.push(variable("ENVIRONMENT", shared.environment));
+    // What the library of Mem0 has on by default, and it phones home.
+    variables.push(variable("MEM0_TELEMETRY", "false"));
+    variables.push(variable("HOME", "/tmp"));
+    variables
+}
+
+impl Around<'_> {
+    /// Where a tier is: in the stack, or where somebody else runs it.
+    fn address(self, workload: Workload, port: Port, external: Option<&External>) -> Option<String> {
+        if self.workloads.contains(&workload) {
+            return Some(format!("{}:{}", workload.host(), port.number));
+        }
+        external.map(|external| format!("{}:{}", external.host, external.port))
+    }
+}
+
+fn number(name: &str, number: u32) -> EnvVar {
+    variable(name, number.to_string())
+}

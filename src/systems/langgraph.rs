@@ -1,0 +1,111 @@
+//! The LangGraph server, tier L5: workflows, and how people work.
+//!
+//! The image holds a team's own workflows. What it must do is written down in `docs/langgraph-image.md`, and this module
+//! relies on nothing else.
+
+use k8s_openapi::api::apps::v1::{Deployment, DeploymentSpec};
+use k8s_openapi::api::core::v1::{Container, PodSpec, PodTemplateSpec};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use phoenix_graph::Graph;
+
+use crate::config::{self, LanggraphWorkflow, secret};
+use crate::names::{LANGGRAPH, LANGGRAPH_PORT, REDIS, REDIS_PORT, REDIS_USER, Shared};
+use crate::parts::availability::{self, Spread, Unready};
+use crate::parts::{container, identity, metadata, service};
+
+/// The server, its Service, and what keeps it up.
+pub fn build(config: &config::Langgraph, tier: &LanggraphWorkflow, shared: Shared<'_>) -> Graph {
+    let mut graph = Graph::of(LANGGRAPH.system);
+    graph.insert(identity::service_account(LANGGRAPH));
+    graph.insert(service::of_server(LANGGRAPH, &[LANGGRAPH_PORT]));
+    graph.insert(deployment(config, tier, shared));
+    if let Some(budget) = availability::disruption_budget(LANGGRAPH, config.scale.least(), Unready::MayGo) {
+        graph.insert(budget);
+    }
+    graph.insert(availability::autoscaler(LANGGRAPH, config.scale));
+    graph
+}
+
+fn deployment(config: &config::Langgraph, tier: &LanggraphWorkflow, shared: Shared<'_>) -> Deployment {
+    Deployment {
+        metadata: metadata::of_workload(LANGGRAPH, LANGGRAPH.name),
+        spec: Some(DeploymentSpec {
+            // The number is the autoscaler's business, always: `docs/decisions/0007-the-autoscaler-is-always-there.md`.
+            replicas: None,
+            selector: metadata::selector(LANGGRAPH),
+            strategy: Some(availability::one_more_at_a_time()),
+            template: PodTemplateSpec {
+                metadata: Some(ObjectMeta {
+                    labels: Some(metadata::pod_labels(LANGGRAPH)),
+                    ..Default::default()
+                }),
+                spec: Some(pod(config, tier, shared)),
+            },
+            min_ready_seconds: Some(availability::SETTLED_SECONDS),
+            revision_history_limit: Some(5),
+            ..Default::default()
+        }),
+        ..Default::default()
+    }
+}
+
+fn pod(config: &config::Langgraph, tier: &LanggraphWorkflow, shared: Shared<'_>) -> PodSpec {
+    PodSpec {
+        service_account_name: Some(LANGGRAPH.service_account.to_owned()),
+        automount_service_account_token: Some(false),
+        enable_service_links: Some(false),
+        security_context: Some(container::pod_security(1000, 1000)),
+        containers: vec![server(config, tier, shared)],
+        volumes: Some(vec![container::scratch("tmp", "256Mi")]),
+        topology_spread_constraints: Some(availability::spread(LANGGRAPH, Spread::Preferred)),
+        // A run that is cut off begins anew elsewhere, from its last step; most of them end within a minute.
+        termination_grace_period_seconds: Some(90),
+        ..Default::default()
+    }
+}
+
+fn server(config: &config::Langgraph, tier: &LanggraphWorkflow, shared: Shared<'_>) -> Container {
+    let mut env = vec![
+        container::secret_variable("POSTGRES_URI", &secret::POSTGRES_CONNECTION_STRING),
+        container::secret_variable("REDIS_PASSWORD", &secret::REDIS_PASSWORD),
+        // Kubernetes puts the password in when the container starts; its form lets it stand in an address as it is.
+        container::variable(
+            "REDIS_URI",
+            format!(
+                "redis://{REDIS_USER}:$(REDIS_PASSWORD)@{}:{}/0",
+                REDIS.service(),
+                REDIS_PORT.number
+            ),
+        ),
+        container::variable("PORT", LANGGRAPH_PORT.number.to_string()),
+        container::variable("MAX_WORKFLOW_HISTORY", tier.max_workflow_history.to_string()),
+        container::variable("LATENCY_BUDGET_MS", tier.latency_ms.to_string()),
+        container::variable("ENVIRONMENT", shared.environment),
+        // What people say in a workflow is not for the makers of the tool.
+        container::variable("LANGSMITH_TRACING", "false"),
+        container::variable("LANGGRAPH_CLI_NO_ANALYTICS", "1"),
+        container::variable("HOME", "/tmp"),
+    ];
+    if config.license {
+        env.push(container::secret_variable(
+            "LANGGRAPH_CLOUD_LICENSE_KEY",
+            &secret::LANGGRAPH_LICENSE_KEY,
+        ));
+    }
+    Container {
+        name: "langgraph".to_owned(),
+        image: Some(config.image.to_string()),
+        image_pull_policy: Some("IfNotPresent".to_owned()),
+        ports: Some(vec![container::port(LANGGRAPH_PORT)]),
+        env: Some(env),
+        resources: Some(container::resources(&config.resources, 0)),
+        volume_mounts: Some(vec![container::mount("tmp", "/tmp")]),
+        // Three minutes: the first pod of a new version brings the tables up to date.
+        startup_probe: Some(container::http_probe("/ok", LANGGRAPH_PORT, 5, 36)),
+        readiness_probe: Some(container::http_probe("/ok", LANGGRAPH_PORT, 5, 3)),
+        liveness_probe: Some(container::http_probe("/ok", LANGGRAPH_PORT, 10, 6)),
+        lifecycle: Some(container::stop_after(5)),
+        security_context: Some(container::security()),
+        ..Default::default()
+    }
+}

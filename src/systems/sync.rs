@@ -1,0 +1,143 @@
+//! What keeps Snowflake and Mem0 in step: a Job at regular times, which carries what is new both ways and ends.
+//!
+//! What its image must do is written down in `docs/sync-image.md`.
+
+use k8s_openapi::api::batch::v1::{CronJob, CronJobSpec, JobSpec, JobTemplateSpec};
+use k8s_openapi::api::core::v1::{Container, EnvVar, PodSpec, PodTemplateSpec};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use phoenix_graph::Graph;
+
+use crate::config::{self, Snowflake, SnowflakeCortex};
+use crate::names::{MCP_PORT, OPENMEMORY, SYNC, SYNC_PATH, Shared};
+use crate::parts::container::variable;
+use crate::parts::{container, identity, metadata, snowflake};
+
+/// The `CronJob`, and who its Jobs are.
+pub fn build(
+    config: &config::Sync,
+    account: &Snowflake,
+    tier: &SnowflakeCortex,
+    shared: Shared<'_>,
+) -> Graph {
+    let mut graph = Graph::of(SYNC.system);
+    graph.insert(identity::service_account(SYNC));
+    graph.insert(cron_job(config, variables(config, account, tier, shared)));
+    graph
+}
+
+fn cron_job(config: &config::Sync, env: Vec<EnvVar>) -> CronJob {
+    let seconds = i64::from(config.interval_minutes) * 60;
+    let labels = || {
+        Some(ObjectMeta {
+            labels: Some(metadata::pod_labels(SYNC)),
+            ..Default::default()
+        })
+    };
+    CronJob {
+        metadata: metadata::of_workload(SYNC, SYNC.name),
+        spec: Some(CronJobSpec {
+            schedule: schedule(config.interval_minutes),
+            // Days begin for everybody at the same time.
+            time_zone: Some("Etc/UTC".to_owned()),
+            // Two runs at a time would carry the same memory twice.
+            concurrency_policy: Some("Forbid".to_owned()),
+            // One that could not begin within half an interval leaves it to the next. Without a deadline, a controller that
+            // finds a hundred runs missed starts none ever again.
+            starting_deadline_seconds: Some(seconds / 2),
+            successful_jobs_history_limit: Some(3),
+            failed_jobs_history_limit: Some(3),
+            suspend: Some(config.suspend),
+            job_template: JobTemplateSpec {
+                metadata: labels(),
+                spec: Some(JobSpec {
+                    // A run that hangs ends before the next is due, which would otherwise never begin.
+                    active_deadline_seconds: Some(seconds * 9 / 10),
+                    // Once more for a network that failed for a moment; the next run comes soon enough.
+                    backoff_limit: Some(1),
+                    template: PodTemplateSpec {
+                        metadata: labels(),
+                        spec: Some(pod(config, env)),
+                    },
+                    ..Default::default()
+                }),
+            },
+        }),
+        ..Default::default()
+    }
+}
+
+/// The cron expression of an interval that divides an hour, or is of whole hours that divide a day.
+fn schedule(interval_minutes: u32) -> String {
+    match (interval_minutes / 60, interval_minutes % 60) {
+        (0, 1) => "* * * * *".to_owned(),
+        (0, minutes) => format!("*/{minutes} * * * *"),
+        (1, _) => "0 * * * *".to_owned(),
+        (24, _) => "0 0 * * *".to_owned(),
+        (hours, _) => format!("0 */{hours} * * *"),
+    }
+}
+
+fn pod(config: &config::Sync, env: Vec<EnvVar>) -> PodSpec {
+    PodSpec {
+        service_account_name: Some(SYNC.service_account.to_owned()),
+        automount_service_account_token: Some(false),
+        enable_service_links: Some(false),
+        restart_policy: Some("Never".to_owned()),
+        security_context: Some(container::pod_security(1000, 1000)),
+        containers: vec![Container {
+            name: "sync".to_owned(),
+            image: Some(config.image.to_string()),
+            image_pull_policy: Some("IfNotPresent".to_owned()),
+            env: Some(env),
+            resources: Some(container::resources(&config.resources, 0)),
+            volume_mounts: Some(vec![container::mount("tmp", "/tmp")]),
+            security_context: Some(container::security()),
+            ..Default::default()
+        }],
+        volumes: Some(vec![container::scratch("tmp", "256Mi")]),
+        // What is being carried is finished, or put back.
+        termination_grace_period_seconds: Some(30),
+        ..Default::default()
+    }
+}
+
+fn variables(
+    config: &config::Sync,
+    account: &Snowflake,
+    tier: &SnowflakeCortex,
+    shared: Shared<'_>,
+) -> Vec<EnvVar> {
+    let mut variables = snowflake::variables(account, tier);
+    variables.extend([
+        variable(
+            "MEM0_SYNC_URL",
+            format!("http://{}:{}{SYNC_PATH}", OPENMEMORY.service(), MCP_PORT.number),
+        ),
+        variable("SYNC_DIRECTIONS", "snowflake_to_mem0,mem0_to_snowflake"),
+        variable("SYNC_INTERVAL_MINUTES", config.interval_minutes.to_string()),
+        variable("ENVIRONMENT", shared.environment),
+        variable("MEM0_TELEMETRY", "false"),
+        variable("HOME", "/tmp"),
+    ]);
+    variables
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_interval_is_the_expression_that_says_it() {
+        for (minutes, expression) in [
+            (1, "* * * * *"),
+            (15, "*/15 * * * *"),
+            (30, "*/30 * * * *"),
+            (60, "0 * * * *"),
+            (120, "0 */2 * * *"),
+            (720, "0 */12 * * *"),
+            (1_440, "0 0 * * *"),
+        ] {
+            assert_eq!(schedule(minutes), expression);
+        }
+    }
+}
