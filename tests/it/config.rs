@@ -447,19 +447,21 @@ fn a_wrong_value_is_told_with_its_key_and_the_way_out() {
             told(
                 "dev",
                 "/snowflake",
-                Some(account(json!([{"host": "other-account.snowflakecomputing.com"}]))),
+                Some(account(
+                    &json!([{"host": "other-account.snowflakecomputing.com"}]),
+                )),
             ),
         ),
         (
             "no hosts at all",
-            told("dev", "/snowflake", Some(account(json!([])))),
+            told("dev", "/snowflake", Some(account(&json!([])))),
         ),
         (
             "hosts that nobody could reach",
             told(
                 "dev",
                 "/snowflake",
-                Some(account(json!([
+                Some(account(&json!([
                     {"host": "acme-sophia.snowflakecomputing.com"},
                     {"host": "acme-sophia.snowflakecomputing.com", "port": 443},
                     {"host": "*.snowflakecomputing.com"},
@@ -471,7 +473,7 @@ fn a_wrong_value_is_told_with_its_key_and_the_way_out() {
         (
             "names that would be SQL",
             told("dev", "/snowflake", {
-                let mut account = account(json!([{"host": "acme-sophia.snowflakecomputing.com"}]));
+                let mut account = account(&json!([{"host": "acme-sophia.snowflakecomputing.com"}]));
                 account["account"] = json!("acme");
                 account["user"] = json!("a; DROP TABLE b");
                 account["role"] = json!("");
@@ -504,7 +506,7 @@ fn a_wrong_value_is_told_with_its_key_and_the_way_out() {
 }
 
 /// An account of Snowflake with these hosts.
-fn account(hosts: Value) -> Value {
+fn account(hosts: &Value) -> Value {
     json!({
         "account": "acme-sophia",
         "hosts": hosts,
@@ -568,7 +570,8 @@ fn whatever_is_of_another_type_is_told_alone() {
     // No value of a shipped stack is wrong by itself, so nothing else may be told of.
     for stack in STACKS {
         let good = keys(stack);
-        for (key, value) in &good {
+        // What the policies are told is not read here, but by them.
+        for (key, value) in good.iter().filter(|(key, _)| *key != "phoenix:policies") {
             for pointer in leaves(value) {
                 let mut keys = good.clone();
                 *keys.get_mut(key).unwrap().pointer_mut(&pointer).unwrap() = json!([[]]);
