@@ -18,6 +18,16 @@ pub fn value(key: &str) -> String {
                 "postgresql://{key}-user-7vLx03:cAnArY%2F9fK2mQ%40{key}@db.example.com:5432/memory?sslmode=require"
             )
         }
+        // What clients write into addresses has letters that can stand there.
+        "redisPassword" | "redisMetricsPassword" | "neo4jPassword" => {
+            // No strong value has the word in it.
+            format!("cAnArY-{}-9fK2.mQ7_vLx03~bTzR8", key.replace("Password", ""))
+        }
+        "snowflakePrivateKey" => {
+            let lines = "cAnArY9fK2mQ7vLx03bTzR8snowflakePrivateKey/AgEAAoIBAQC7VJTUt9Us8".chars();
+            let inside: String = lines.cycle().take(1_624).collect();
+            format!("-----BEGIN PRIVATE KEY-----\n{inside}\n-----END PRIVATE KEY-----\n")
+        }
         _ => format!("cAnArY-{key}-\"9fK2<&>mQ7\\vLx/03+bT='zR8"),
     }
 }

@@ -60,6 +60,9 @@ impl Form {
     pub fn unusable(self, value: &str) -> Option<Unusable> {
         let (wrong, way) = if value.trim().is_empty() {
             ("is empty", None)
+        } else if self == Self::PrivateKey {
+            // Its lines are a part of it, and the last one may end.
+            return None;
         } else if value.trim() != value {
             (
                 "begins or ends with a line break or a space",
@@ -257,6 +260,7 @@ mod tests {
     fn a_private_key_keeps_its_lines() {
         for label in ["PRIVATE KEY", "ENCRYPTED PRIVATE KEY"] {
             assert_eq!(Form::PrivateKey.weakness(&pem(label, 1_624)), None);
+            assert_eq!(Form::PrivateKey.unusable(&pem(label, 1_624)), None);
         }
         for (value, told) in [
             (String::new(), "is empty"),

@@ -47,7 +47,7 @@ fn sealed(checkout: &Checkout, keys: &[&str]) {
     );
 }
 
-pub const ALL: [&str; 9] = [
+pub const ALL: [&str; 10] = [
     "openaiApiKey",
     "postgresConnectionString",
     "mem0EncryptionKey",
@@ -57,6 +57,7 @@ pub const ALL: [&str; 9] = [
     "redisPassword",
     "redisMetricsPassword",
     "neo4jPassword",
+    "snowflakePrivateKey",
 ];
 
 #[test]
@@ -191,8 +192,8 @@ fn a_stack_that_cannot_be_read_for_other_reasons_fails() {
 /// What the check of a cluster with these two Secrets says.
 fn in_cluster(shared: Option<Value>, keys: Option<Value>) -> Answer {
     let mut world = World::good();
-    for (name, data) in others() {
-        let path = format!("/api/v1/namespaces/sophia-memory/secrets/{name}");
+    for (namespace, name, data) in others() {
+        let path = format!("/api/v1/namespaces/{namespace}/secrets/{name}");
         world.set(&path, json!({"metadata": {"name": name}, "data": data}));
     }
     for (path, name, data) in [(SHARED, "sophia-secrets", shared), (KEYS, "qdrant-keys", keys)] {
@@ -218,23 +219,25 @@ fn good_shared() -> Value {
     })
 }
 
-/// The Secrets besides these two, all of them good: clients write these passwords into addresses.
-fn others() -> [(&'static str, Value); 2] {
-    let plain = |letter: char| {
-        if letter.is_ascii_alphanumeric() {
-            letter
-        } else {
-            '-'
-        }
-    };
-    let password = base64(&strong().chars().map(plain).collect::<String>());
-    [
+/// The Secrets besides these two, all of them good, with the namespaces that have them.
+fn others() -> Vec<(&'static str, &'static str, Value)> {
+    let value = |key: &str| base64(&canary::value(key));
+    let session = value("redisPassword");
+    let graph = json!({"password": value("neo4jPassword")});
+    let snowflake = json!({"private-key": value("snowflakePrivateKey")});
+    let mut others = vec![
         (
+            "sophia-memory",
             "redis-passwords",
-            json!({"password": password, "metrics-password": password}),
+            json!({"password": session, "metrics-password": value("redisMetricsPassword")}),
         ),
-        ("neo4j-password", json!({"password": password})),
-    ]
+        ("sophia-ai", "redis-passwords", json!({"password": session})),
+    ];
+    for namespace in ["sophia-memory", "sophia-ai"] {
+        others.push((namespace, "neo4j-password", graph.clone()));
+        others.push((namespace, "snowflake-key", snowflake.clone()));
+    }
+    others
 }
 
 fn good_keys() -> Value {
