@@ -47,7 +47,7 @@ fn sealed(checkout: &Checkout, keys: &[&str]) {
     );
 }
 
-pub const ALL: [&str; 9] = [
+pub const ALL: [&str; 10] = [
     "openaiApiKey",
     "postgresConnectionString",
     "mem0EncryptionKey",
@@ -57,6 +57,7 @@ pub const ALL: [&str; 9] = [
     "redisPassword",
     "redisMetricsPassword",
     "neo4jPassword",
+    "snowflakePrivateKey",
 ];
 
 #[test]
@@ -191,8 +192,8 @@ fn a_stack_that_cannot_be_read_for_other_reasons_fails() {
 /// What the check of a cluster with these two Secrets says.
 fn in_cluster(shared: Option<Value>, keys: Option<Value>) -> Answer {
     let mut world = World::good();
-    for (name, data) in others() {
-        let path = format!("/api/v1/namespaces/sophia-memory/secrets/{name}");
+    for (namespace, name, data) in others() {
+        let path = format!("/api/v1/namespaces/{namespace}/secrets/{name}");
         world.set(&path, json!({"metadata": {"name": name}, "data": data}));
     }
     for (path, name, data) in [(SHARED, "sophia-secrets", shared), (KEYS, "qdrant-keys", keys)] {
@@ -218,22 +219,21 @@ fn good_shared() -> Value {
     })
 }
 
-/// The Secrets besides these two, all of them good: clients write these passwords into addresses.
-fn others() -> [(&'static str, Value); 2] {
-    let plain = |letter: char| {
-        if letter.is_ascii_alphanumeric() {
-            letter
-        } else {
-            '-'
-        }
-    };
-    let password = base64(&strong().chars().map(plain).collect::<String>());
-    [
-        (
-            "redis-passwords",
-            json!({"password": password, "metrics-password": password}),
-        ),
-        ("neo4j-password", json!({"password": password})),
+/// The Secrets besides these two, all of them good, each with its namespace.
+fn others() -> Vec<(&'static str, &'static str, Value)> {
+    let value = |key: &str| base64(&canary::value(key));
+    let (redis, neo4j) = (value("redisPassword"), value("neo4jPassword"));
+    let key = value("snowflakePrivateKey");
+    let redis_of_chat = json!({"password": redis});
+    let redis = json!({"password": redis, "metrics-password": value("redisMetricsPassword")});
+    let (neo4j, key) = (json!({"password": neo4j}), json!({"private-key": key}));
+    vec![
+        ("sophia-memory", "redis-passwords", redis),
+        ("sophia-memory", "neo4j-password", neo4j.clone()),
+        ("sophia-memory", "snowflake-key", key.clone()),
+        ("sophia-ai", "redis-passwords", redis_of_chat),
+        ("sophia-ai", "neo4j-password", neo4j),
+        ("sophia-ai", "snowflake-key", key),
     ]
 }
 
