@@ -637,7 +637,7 @@ fn a_stack_without_a_store_has_nothing_of_it() {
             let mut readers = row.readers.iter();
             !row.readers.is_empty() && readers.all(|reader| reader.workload == *workload)
         };
-        assert!(!needed.iter().any(|row| is_only_its(row)), "{system}");
+        assert!(!needed.iter().any(is_only_its), "{system}");
     }
 }
 

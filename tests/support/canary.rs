@@ -18,15 +18,16 @@ pub fn value(key: &str) -> String {
                 "postgresql://{key}-user-7vLx03:cAnArY%2F9fK2mQ%40{key}@db.example.com:5432/memory?sslmode=require"
             )
         }
-        // What clients write into addresses has letters that can stand there.
+        // Clients write these into addresses as they are.
         "redisPassword" | "redisMetricsPassword" | "neo4jPassword" => {
-            // No strong value has the word in it.
-            format!("cAnArY-{}-9fK2.mQ7_vLx03~bTzR8", key.replace("Password", ""))
+            // The word itself would stand for a value.
+            let key = key.replace("Password", "");
+            format!("cAnArY-{key}-9fK2~mQ7_vLx.03-bTzR8")
         }
         "snowflakePrivateKey" => {
-            let lines = "cAnArY9fK2mQ7vLx03bTzR8snowflakePrivateKey/AgEAAoIBAQC7VJTUt9Us8".chars();
-            let inside: String = lines.cycle().take(1_624).collect();
-            format!("-----BEGIN PRIVATE KEY-----\n{inside}\n-----END PRIVATE KEY-----\n")
+            let line: String = "cAnArY/9fK2mQ7+vLx03bTzR8".chars().cycle().take(1_624).collect();
+            let label = "PRIVATE KEY";
+            format!("-----BEGIN {label}-----\n{line}\n-----END {label}-----")
         }
         _ => format!("cAnArY-{key}-\"9fK2<&>mQ7\\vLx/03+bT='zR8"),
     }
@@ -111,7 +112,7 @@ fn forms(value: &str) -> Vec<String> {
     forms
 }
 
-/// A value, and of a URL the user and the password, as they stand there and as they are meant.
+/// A value, its lines, and of a URL the user and the password, as they stand there and as they are meant.
 fn parts(value: &str) -> BTreeSet<String> {
     let mut parts = BTreeSet::from([value.to_owned()]);
     let login = value
@@ -123,6 +124,9 @@ fn parts(value: &str) -> BTreeSet<String> {
             parts.extend([part.to_owned(), decoded(part)]);
         }
     }
+    // A line of a key is as good as the key.
+    let lines = value.lines().filter(|line| !line.starts_with("-----"));
+    parts.extend(lines.map(str::to_owned));
     parts.retain(|part| part.len() >= LEAST);
     parts
 }

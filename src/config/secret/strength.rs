@@ -58,17 +58,24 @@ impl Form {
     /// What makes a value one that nobody can use, whatever its strength. A deployment refuses it: a client would send the
     /// line break along, and be refused far from here.
     pub fn unusable(self, value: &str) -> Option<Unusable> {
+        // The lines of a key are a part of it, and the last one may end.
+        let breaks: &[char] = if self == Self::PrivateKey {
+            &['\r', '\n']
+        } else {
+            &[]
+        };
+        let inside = value.trim_end_matches(breaks);
         let (wrong, way) = if value.trim().is_empty() {
             ("is empty", None)
-        } else if self == Self::PrivateKey {
-            // Its lines are a part of it, and the last one may end.
-            return None;
-        } else if value.trim() != value {
+        } else if inside.trim() != inside {
             (
                 "begins or ends with a line break or a space",
                 Some("write it in quotation marks, or in a block that begins with |- instead of |"),
             )
-        } else if value.chars().any(char::is_control) {
+        } else if inside
+            .chars()
+            .any(|letter| letter.is_control() && !breaks.contains(&letter))
+        {
             (
                 "holds a line break or another control character",
                 Some("write it on one line"),
@@ -259,8 +266,17 @@ mod tests {
     #[test]
     fn a_private_key_keeps_its_lines() {
         for label in ["PRIVATE KEY", "ENCRYPTED PRIVATE KEY"] {
-            assert_eq!(Form::PrivateKey.weakness(&pem(label, 1_624)), None);
-            assert_eq!(Form::PrivateKey.unusable(&pem(label, 1_624)), None);
+            let key = pem(label, 1_624);
+            assert_eq!(Form::PrivateKey.weakness(&key), None);
+            assert_eq!(
+                Form::PrivateKey.unusable(&key),
+                None,
+                "a deployment takes it with its lines"
+            );
+            assert!(KEY.unusable(&key).is_some(), "and no other secret has lines");
+        }
+        for value in ["", "\n", " -----BEGIN", "-----BEGIN \u{0}"] {
+            assert!(Form::PrivateKey.unusable(value).is_some(), "{value:?}");
         }
         for (value, told) in [
             (String::new(), "is empty"),
@@ -271,7 +287,7 @@ mod tests {
                 "line breaks may be lost",
             ),
             (
-                pem("PRIVATE KEY", 1_624).replace('\n', "\\n"),
+                pem("PRIVATE KEY", 1_624).trim_end().replace('\n', "\\n"),
                 "line breaks may be lost",
             ),
             (pem("PRIVATE KEY", 800), "shorter than an RSA key"),

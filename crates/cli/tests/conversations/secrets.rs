@@ -219,25 +219,22 @@ fn good_shared() -> Value {
     })
 }
 
-/// The Secrets besides these two, all of them good, with the namespaces that have them.
+/// The Secrets besides these two, all of them good, each with its namespace.
 fn others() -> Vec<(&'static str, &'static str, Value)> {
     let value = |key: &str| base64(&canary::value(key));
-    let session = value("redisPassword");
-    let graph = json!({"password": value("neo4jPassword")});
-    let snowflake = json!({"private-key": value("snowflakePrivateKey")});
-    let mut others = vec![
-        (
-            "sophia-memory",
-            "redis-passwords",
-            json!({"password": session, "metrics-password": value("redisMetricsPassword")}),
-        ),
-        ("sophia-ai", "redis-passwords", json!({"password": session})),
-    ];
-    for namespace in ["sophia-memory", "sophia-ai"] {
-        others.push((namespace, "neo4j-password", graph.clone()));
-        others.push((namespace, "snowflake-key", snowflake.clone()));
-    }
-    others
+    let (redis, neo4j) = (value("redisPassword"), value("neo4jPassword"));
+    let key = value("snowflakePrivateKey");
+    let redis_of_chat = json!({"password": redis});
+    let redis = json!({"password": redis, "metrics-password": value("redisMetricsPassword")});
+    let (neo4j, key) = (json!({"password": neo4j}), json!({"private-key": key}));
+    vec![
+        ("sophia-memory", "redis-passwords", redis),
+        ("sophia-memory", "neo4j-password", neo4j.clone()),
+        ("sophia-memory", "snowflake-key", key.clone()),
+        ("sophia-ai", "redis-passwords", redis_of_chat),
+        ("sophia-ai", "neo4j-password", neo4j),
+        ("sophia-ai", "snowflake-key", key),
+    ]
 }
 
 fn good_keys() -> Value {
