@@ -4,7 +4,7 @@
 //! sends one of five marks in its place. A file can hold anything at all where a number is expected. So a field that a rule
 //! reads is [`Known`](Read::Known), [`Absent`](Read::Absent) or [`Unknown`](Read::Unknown), and what is unknown can
 //! never be taken for absent or for a value. That is why rules read fields by their paths instead of whole typed objects:
-//! a type has no place for a value that is not known (`docs/decisions/0010-rules-read-fields.md`).
+//! a type has no place for a value that is not known (`docs/decisions/0011-rules-read-fields.md`).
 
 use serde_json::{Map, Value};
 
