@@ -918,18 +918,22 @@ pub const EXAMPLES: &[Example] = &[
         fact: "neither a store nor a server of others is ready",
         series: &[
             (
-                "kube_statefulset_status_replicas_ready{namespace=\"sophia-memory\",statefulset=\"a-store\"}",
+                "kube_statefulset_status_replicas_ready{namespace=\"sophia-memory\",statefulset=\"redis\"}",
                 "1x5 0x10",
             ),
             (
-                "kube_deployment_status_replicas_available{namespace=\"sophia-ai\",deployment=\"a-server\"}",
+                "kube_deployment_status_replicas_available{namespace=\"sophia-ai\",deployment=\"sophia-unified-chat\"}",
                 "1x5 0x10",
             ),
         ],
         at: "12m",
         fires: &[
-            &[CRITICAL, MEMORY, ("workload", "a-store")],
-            &[CRITICAL, ("namespace", "sophia-ai"), ("workload", "a-server")],
+            &[CRITICAL, MEMORY, ("workload", "redis")],
+            &[
+                CRITICAL,
+                ("namespace", "sophia-ai"),
+                ("workload", "sophia-unified-chat"),
+            ],
         ],
     },
     Example {
@@ -937,7 +941,7 @@ pub const EXAMPLES: &[Example] = &[
         fact: "a store restarts, and somebody else's server is down",
         series: &[
             (
-                "kube_statefulset_status_replicas_ready{namespace=\"sophia-memory\",statefulset=\"a-store\"}",
+                "kube_statefulset_status_replicas_ready{namespace=\"sophia-memory\",statefulset=\"redis\"}",
                 "1x5 0x3 1x10",
             ),
             (
@@ -1072,8 +1076,8 @@ pub fn with_everything(config: &StackConfig) -> Graph {
     monitoring_with(
         config,
         &[
-            other("a-store", "sophia-memory"),
-            other("a-server", "sophia-ai"),
+            other("redis", "sophia-memory"),
+            other("sophia-unified-chat", "sophia-ai"),
             job("backup-qdrant"),
             job("backup-openmemory"),
             job("restore-drill"),
