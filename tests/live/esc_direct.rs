@@ -159,7 +159,7 @@ fn secrets_come_from_an_environment_of_esc_and_are_nowhere_to_be_seen() {
         (
             "broken",
             TOKEN,
-            "phoenix/broken:5:33: unknown property \"nowhere\"",
+            "phoenix/broken:4:33: unknown property \"nowhere\"",
         ),
         ("dev", "", "set PHOENIX_ESC_TOKEN to an access token"),
     ] {
