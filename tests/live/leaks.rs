@@ -141,17 +141,13 @@ fn set(live: &Live, key: &str, value: &str) {
     assert!(child.wait().unwrap().success());
 }
 
-/// Somebody else owns a field of a Secret, so that a change of it is refused.
-fn take_over(live: &Live) {
+/// Somebody makes a Secret immutable, so that a change of it is refused.
+fn make_immutable(live: &Live) {
     live.ask(|client| async move {
         let secrets: Api<Secret> = Api::namespaced(client, "sophia-memory");
-        let body = json!({
-            "apiVersion": "v1", "kind": "Secret", "metadata": {"name": "qdrant-keys"},
-            "stringData": {"api-key": canary::value("qdrantReadOnlyApiKey")},
-        });
-        let force = PatchParams::apply("somebody-else").force();
+        let body = Patch::Merge(json!({"immutable": true}));
         secrets
-            .patch("qdrant-keys", &force, &Patch::Apply(body))
+            .patch("qdrant-keys", &PatchParams::default(), &body)
             .await
             .unwrap();
     });
@@ -163,7 +159,8 @@ fn refused(live: &Live) -> Output {
         .args(["up", "--yes", "--diff"])
         .output()
         .unwrap();
-    assert!(!output.status.success(), "somebody else owns a field");
+    assert!(!output.status.success(), "the Secret is immutable");
+    assert!(said(&output).contains("qdrant-keys"), "{}", said(&output));
     output
 }
 
@@ -200,7 +197,7 @@ fn no_secret_is_in_anything_that_is_said_or_written_or_shown() {
     examine("local");
 
     // What is refused in the middle is told without values, too.
-    take_over(&live);
+    make_immutable(&live);
     set(&live, "phoenix:qdrantApiKey", &canary::value("openaiApiKey"));
     canaries.are_not_in(&said(&refused(&live)), "what a refused update says");
 
