@@ -185,6 +185,11 @@ impl Workload {
         self.service.expect("only who is called has a Service")
     }
 
+    /// Whether it runs once and ends. Whoever does not is called by somebody.
+    pub fn is_job(self) -> bool {
+        self.service.is_none()
+    }
+
     /// The Service behind which a port is reached: Qdrant's peers address each other one by one.
     pub fn service_on(self, port: u16) -> &'static str {
         if self == QDRANT && port == QDRANT_PEERS.number {

@@ -199,8 +199,13 @@ pub fn sidecar(workload: Workload, rows: &[Connection]) -> Sidecar {
         // Nothing at all.
         hosts.push("~/*".to_owned());
     }
+    let mut metadata = metadata::in_namespace(SYSTEM, workload.namespace, workload.name);
+    if workload.is_job() {
+        // Most of the time it has no pod, which `istioctl analyze` takes for a selector that is wrong.
+        metadata::annotate(&mut metadata, "galley.istio.io/analyze-suppress", "IST0101");
+    }
     Sidecar {
-        metadata: metadata::in_namespace(SYSTEM, workload.namespace, workload.name),
+        metadata,
         spec: SidecarSpec {
             workload_selector: Some(SidecarWorkloadSelector {
                 labels: Some(pairs([("app", workload.app)])),
