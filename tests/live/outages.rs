@@ -82,7 +82,16 @@ fn everything_rolls_at_once_within_its_bounds(live: &Live) {
             .collect()
     };
     let (deployments, sets) = (names("Deployment"), names("StatefulSet"));
-    let least = live.ask(|client| async move { ready_pods(&client).await });
+    let least = live.ask(|client| async move {
+        // A pod counts some seconds after it is ready; before that, a set replaces it as one that is down.
+        for _ in 0..120 {
+            if has_rolled(&client).await {
+                return ready_pods(&client).await;
+            }
+            tokio::time::sleep(Duration::from_millis(500)).await;
+        }
+        panic!("not all pods count as available");
+    });
     live.ask(|client| async move {
         let restart =
             json!({"spec": {"template": {"metadata": {"annotations": {"tests/restarted": "once"}}}}});
