@@ -4,11 +4,13 @@ use std::time::Duration;
 
 use reqwest::header::{HeaderMap, RETRY_AFTER};
 use reqwest::{Response, StatusCode};
+use secrecy::SecretString;
 use secrecy::zeroize::Zeroizing;
-use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 
 use crate::error::{Diagnostic, Error, Said};
+use crate::masking;
 
 /// The most that is read of an answer: far more than an environment holds, far less than would hurt.
 pub(crate) const MOST: usize = 8 << 20;
@@ -52,20 +54,34 @@ impl Answer {
             || [StatusCode::TOO_MANY_REQUESTS, StatusCode::REQUEST_TIMEOUT].contains(&self.status)
     }
 
+    /// What to do where the answer stays like this.
+    pub(crate) fn way_out(&self) -> &'static str {
+        if self.status == StatusCode::TOO_MANY_REQUESTS {
+            "too much is asked of it by this token or from this address; wait, and run this again"
+        } else {
+            "the service is in trouble of its own; look at its status page, and run this again"
+        }
+    }
+
     /// The status as a number and in words.
     pub(crate) fn status(&self) -> String {
         status(self.status)
     }
 
+    /// What the service says besides the status, if anything.
+    pub(crate) fn said(&self, token: &SecretString) -> Said {
+        self.refusal().said(token)
+    }
+
+    fn refusal(&self) -> Refusal {
+        object(&self.body).unwrap_or_default()
+    }
+
     /// What an answer other than success means.
     pub(crate) fn into_error(self, environment: &str, token: &SecretString) -> Error {
-        let refusal: Refusal = serde_json::from_slice(&self.body).unwrap_or_default();
+        let refusal = self.refusal();
         let environment = environment.to_owned();
-        let said = Said(
-            refusal
-                .message
-                .map_or_else(String::new, |message| readable(&message, token)),
-        );
+        let said = refusal.said(token);
         let diagnostics = told(refusal.diagnostics, &environment, token);
         match self.status {
             StatusCode::UNAUTHORIZED => Error::Unauthorized { environment, said },
@@ -87,6 +103,24 @@ impl Answer {
             },
         }
     }
+}
+
+/// Reads a JSON object. Serde would take a list for one, field by field.
+pub(crate) fn object<T: DeserializeOwned>(body: &[u8]) -> Result<T, String> {
+    if !body.trim_ascii_start().starts_with(b"{") {
+        return Err("no JSON object".to_owned());
+    }
+    serde_json::from_slice(body).map_err(|error| place(&error))
+}
+
+/// Where an answer stops being what it should be.
+fn place(error: &serde_json::Error) -> String {
+    let what = if error.is_data() {
+        "another shape than expected"
+    } else {
+        "no JSON"
+    };
+    format!("{what} at line {} column {}", error.line(), error.column())
 }
 
 /// Appends without leaving an open copy where the buffer was before it grew.
@@ -119,6 +153,13 @@ struct Refusal {
     message: Option<String>,
     #[serde(default)]
     diagnostics: Vec<RawDiagnostic>,
+}
+
+impl Refusal {
+    fn said(&self, token: &SecretString) -> Said {
+        let message = self.message.as_deref().unwrap_or_default();
+        Said(readable(message, token))
+    }
 }
 
 /// A diagnostic as the service writes it.
@@ -190,9 +231,10 @@ pub(crate) fn told(
         .collect()
 }
 
-/// A text of the service as it may be shown: on one line, not too long, and without the token, should it repeat that.
+/// A text of the service as it may be shown: on one line, not too long, and without the token, should it
+/// repeat that in any form.
 fn readable(text: &str, token: &SecretString) -> String {
-    let text = text.replace(token.expose_secret(), "[token]");
+    let text = masking::without(text, token);
     let mut shown: String = text
         .chars()
         .map(|character| if character.is_control() { ' ' } else { character })

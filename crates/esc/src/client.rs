@@ -16,16 +16,20 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::answer::{Answer, Broken, MOST, RawDiagnostic, told};
+use crate::answer::{Answer, Broken, MOST, RawDiagnostic, object, told};
 use crate::environment::{Environment, is_segment};
 use crate::error::{Error, seconds};
-use crate::value::{Values, place};
+use crate::value::Values;
 
 /// Pulumi's own service.
 pub const SERVICE: &str = "https://api.pulumi.com";
 
 /// The version of the interface that this crate speaks.
 const INTERFACE: &str = "application/vnd.pulumi+8";
+
+/// What to do where nothing came.
+const NO_ANSWER: &str =
+    "look whether the service is up and reached from here (HTTPS_PROXY, NO_PROXY), and run this again";
 
 /// How long and how often the service is asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -118,8 +122,7 @@ impl Client {
         let mut opening = self.url(&segments, &["open"]);
         opening.set_query(Some(&format!("duration={}s", lifetime.as_secs())));
         let answer = self.ask(Method::POST, opening, &name, deadline).await?;
-        let session: Session =
-            serde_json::from_slice(&answer.body).map_err(|error| self.malformed(&name, place(&error)))?;
+        let session: Session = object(&answer.body).map_err(|what| self.malformed(&name, what))?;
         let (errors, warnings): (Vec<_>, Vec<_>) =
             session.diagnostics.into_iter().partition(RawDiagnostic::is_error);
         let diagnostics = told(errors, &name, &self.token);
@@ -163,10 +166,16 @@ impl Client {
     ) -> Result<Answer, Error> {
         let mut attempts = 1;
         loop {
+            let mut hint = NO_ANSWER;
             let (why, wanted) = match self.attempt(method.clone(), url.clone(), deadline).await {
                 Ok(answer) if answer.status.is_success() => return Ok(answer),
                 Ok(answer) if answer.is_passing() => {
-                    (format!("it answers {}", answer.status()), answer.retry_after)
+                    let said = answer.said(&self.token);
+                    hint = answer.way_out();
+                    (
+                        format!("it answers {}{said}", answer.status()),
+                        answer.retry_after,
+                    )
                 }
                 Ok(answer) => return Err(answer.into_error(environment, &self.token)),
                 Err(Failure::TooLarge) => {
@@ -182,11 +191,13 @@ impl Client {
                 environment: environment.to_owned(),
                 why,
                 attempts,
+                hint,
             };
             if attempts >= self.patience.attempts {
                 return Err(given_up(why));
             }
-            let pause = wanted.unwrap_or_else(|| self.pause(attempts));
+            // Never sooner than the service asks for, and not all clients in the same moment.
+            let pause = wanted.unwrap_or_default() + self.pause(attempts);
             if Instant::now() + pause >= deadline {
                 let total = seconds(self.patience.total);
                 return Err(given_up(match wanted {

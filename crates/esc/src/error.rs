@@ -99,8 +99,7 @@ pub enum Error {
     },
     /// Nothing useful came in as many attempts as we make.
     #[error(
-        "ESC at {address} could not be asked for {environment}: {why} (attempt {attempts})\n  hint: look whether the service is up and \
-         reached from here (HTTPS_PROXY, NO_PROXY), and run this again"
+        "ESC at {address} could not be asked for {environment}: {why} (attempt {attempts})\n  hint: {hint}"
     )]
     Unavailable {
         /// The address of the service.
@@ -111,6 +110,8 @@ pub enum Error {
         why: String,
         /// How often it was asked.
         attempts: u32,
+        /// The way out.
+        hint: &'static str,
     },
     /// The answer is larger than any environment.
     #[error("ESC answers with more than {limit} bytes for {environment}, which no environment should hold")]

@@ -14,6 +14,7 @@ mod environment;
 mod error;
 #[cfg(feature = "fake")]
 pub mod fake;
+mod masking;
 mod value;
 
 pub use client::{Client, Patience, SERVICE};

@@ -8,6 +8,8 @@ use secrecy::zeroize::Zeroizing;
 use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
 
+use crate::answer::object;
+
 /// The values of an opened environment. `Debug` shows no secret; secrets are wiped when it is dropped.
 #[derive(Clone, Debug)]
 pub struct Values {
@@ -146,7 +148,7 @@ impl Values {
     /// From the answer of the service. The error says where it is wrong, and nothing of what is there: serde quotes what it
     /// did not expect, and that may be a secret.
     pub(crate) fn read(answer: &[u8], warnings: Vec<String>) -> Result<Self, String> {
-        let opened: Opened = serde_json::from_slice(answer).map_err(|error| place(&error))?;
+        let opened: Opened = object(answer)?;
         let properties = opened
             .properties
             .into_iter()
@@ -154,16 +156,6 @@ impl Values {
             .collect();
         Ok(Self { properties, warnings })
     }
-}
-
-/// Where an answer stops being what it should be.
-pub(crate) fn place(error: &serde_json::Error) -> String {
-    let what = if error.is_data() {
-        "another shape than expected"
-    } else {
-        "no JSON"
-    };
-    format!("{what} at line {} column {}", error.line(), error.column())
 }
 
 /// The answer to a reading, without the definitions that the values come from.
@@ -369,8 +361,9 @@ mod tests {
                 "another shape",
             ),
             (r#"{"properties": {"a": {"value": "canary""#, "no JSON at line 1"),
-            (r#""canary""#, "another shape"),
-            ("<html>canary</html>", "no JSON at line 1 column 1"),
+            (r#""canary""#, "no JSON object"),
+            (r#"[{"a": {"value": "canary"}}]"#, "no JSON object"),
+            ("<html>canary</html>", "no JSON object"),
         ] {
             let error = Values::read(answer.as_bytes(), Vec::new()).unwrap_err();
             assert!(error.starts_with(told) && !error.contains("canary"), "{error}");

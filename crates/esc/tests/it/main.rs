@@ -133,6 +133,10 @@ async fn each_refusal_is_told_with_the_way_out() {
             Trouble::refusal(401, &format!("Unauthorized: {TOKEN} is not valid")),
         ),
         (
+            "a wrong token, repeated in base64",
+            Trouble::refusal(401, "Unauthorized: cHVsLWNhbmFyeS0wZjNh is not valid"),
+        ),
+        (
             "a missing permission",
             Trouble::refusal(403, "Forbidden: needs environment:open"),
         ),
@@ -154,6 +158,7 @@ async fn each_refusal_is_told_with_the_way_out() {
             ),
         ),
         ("no JSON", Trouble::answer(200, "<html>canary</html>")),
+        ("a list", Trouble::answer(200, r#"["canary", []]"#)),
         ("no session", Trouble::answer(200, "{}")),
         (
             "a session that leads elsewhere",
@@ -227,8 +232,14 @@ async fn patience_has_an_end() {
     assert_eq!(requests, 3);
     assert_eq!(
         said,
-        "ESC at ADDRESS could not be asked for acme/shop/prod: it answers 503 Service Unavailable (attempt 3)\n  hint: look \
-         whether the service is up and reached from here (HTTPS_PROXY, NO_PROXY), and run this again"
+        "ESC at ADDRESS could not be asked for acme/shop/prod: it answers 503 Service Unavailable (attempt 3)\n  hint: the \
+         service is in trouble of its own; look at its status page, and run this again"
+    );
+    let limited = Trouble::refusal(429, &format!("too many requests of {TOKEN}"));
+    let (said, _) = told(three(limited)).await;
+    assert!(
+        said.contains("429 Too Many Requests (it says: too many requests of [token]) (attempt 3)\n  hint: too much is asked"),
+        "{said}"
     );
     let (said, requests) = told(three(Trouble::Cut)).await;
     assert_eq!(requests, 3);
