@@ -6,10 +6,11 @@
 //! the External Secrets Operator; the same environment serves all of them.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::env::VarError;
 use std::time::Duration;
 
 use phoenix_esc::{
-    Client, Environment, ExposeSecret as _, SERVICE, SecretString, Unfit, Value as Found, Values,
+    Client, Environment, Error, ExposeSecret as _, SERVICE, SecretString, Unfit, Value as Found, Values,
 };
 
 use crate::config::secret::SecretRow;
@@ -17,6 +18,9 @@ use crate::config::{EscEnvironment, NAMESPACE, Problems};
 
 /// The variable with the access token. Pulumi's own, `PULUMI_ACCESS_TOKEN`, opens the state as well, so it is not used.
 pub const TOKEN: &str = "PHOENIX_ESC_TOKEN";
+
+/// The key of the stack file with the address of the service.
+pub const ADDRESS_KEY: &str = "phoenix:secrets.url";
 
 /// The map of the environment that becomes a stack's configuration.
 pub const PULUMI_CONFIG: &str = "pulumiConfig";
@@ -55,13 +59,21 @@ pub enum FaultKind {
     Weak,
 }
 
-/// Opens an environment at the service, Pulumi's own where no address is given. The error names the environment and the way
-/// out.
+/// Where the service is, and what says so.
+#[derive(Clone, Copy, Debug)]
+pub struct Service<'a> {
+    /// Its address; `None` is Pulumi's own.
+    pub url: Option<&'a str>,
+    /// What a person changes to change the address.
+    pub named_by: &'a str,
+}
+
+/// Opens an environment at the service. The error names the environment and the way out.
 #[expect(
     clippy::disallowed_methods,
     reason = "the token is part of the world that the program is started in"
 )]
-pub async fn open(environment: &EscEnvironment, url: Option<&str>) -> Result<Opened, String> {
+pub async fn open(environment: &EscEnvironment, service: Service<'_>) -> Result<Opened, String> {
     let environment = Environment {
         organization: environment.organization.clone(),
         project: environment.project.clone(),
@@ -70,7 +82,12 @@ pub async fn open(environment: &EscEnvironment, url: Option<&str>) -> Result<Ope
     };
     let token = match std::env::var(TOKEN) {
         Ok(token) if !token.is_empty() => SecretString::from(token),
-        // Its text, which may be a token in a wrong encoding, is not repeated.
+        // What it is instead is not repeated: it may be a token in a wrong encoding.
+        Err(VarError::NotUnicode(_)) => {
+            return Err(format!(
+                "{TOKEN} is not a text\n  hint: it holds bytes that no token has; copy the token once more"
+            ));
+        }
         _ => {
             return Err(format!(
                 "{environment} of Pulumi ESC holds them, and there is no access token for it\n  hint: set {TOKEN} to \
@@ -78,8 +95,11 @@ pub async fn open(environment: &EscEnvironment, url: Option<&str>) -> Result<Ope
             ));
         }
     };
-    let client = Client::new(url.unwrap_or(SERVICE), token)
-        .map_err(|error| format!("{error}\n  hint: look at {TOKEN} and {NAMESPACE}:secrets.url"))?;
+    let client = Client::new(service.url.unwrap_or(SERVICE), token).map_err(|error| match error {
+        Error::Address(_) => format!("{error}\n  hint: look at {}", service.named_by),
+        Error::Token(_) => format!("{error}\n  hint: look at {TOKEN}"),
+        other => other.to_string(),
+    })?;
     let values = client
         .open(&environment, LIFETIME)
         .await

@@ -82,7 +82,14 @@ async fn open(
             config::NAMESPACE
         ));
     };
-    let opened = esc::open(environment, source.url.as_deref()).await?;
+    let opened = esc::open(
+        environment,
+        esc::Service {
+            url: source.url.as_deref(),
+            named_by: esc::ADDRESS_KEY,
+        },
+    )
+    .await?;
     Ok((
         opened.secrets(&config.secrets_needed())?,
         opened.warnings().to_vec(),

@@ -331,14 +331,22 @@ impl SecretRow {
             .any(|reader| workloads.contains(&reader.workload))
     }
 
+    /// The names of the workloads that read it, each once.
+    pub fn read_by(&self) -> Vec<&'static str> {
+        self.names(|_| true)
+    }
+
     /// The names of the workloads that restart when it changes, each once.
     pub fn restarts(&self) -> Vec<&'static str> {
-        let mut names: Vec<_> = self
-            .readers
-            .iter()
-            // What runs once reads its secrets anew each time.
-            .filter(|reader| reader.workload != SYNC)
-            .map(|reader| reader.workload.name)
+        // What runs once reads its secrets anew each time.
+        self.names(|workload| !workload.is_job())
+    }
+
+    fn names(&self, is_meant: impl Fn(Workload) -> bool) -> Vec<&'static str> {
+        let workloads = self.readers.iter().map(|reader| reader.workload);
+        let mut names: Vec<_> = workloads
+            .filter(|workload| is_meant(*workload))
+            .map(|workload| workload.name)
             .collect();
         names.dedup();
         names

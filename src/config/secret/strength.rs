@@ -88,29 +88,29 @@ impl Form {
 
     /// What is wrong with a value, as the rest of a sentence that begins with its key; `None` if nothing is.
     pub fn weakness(self, value: &str) -> Option<String> {
-        if value.trim().is_empty() {
-            return Some("is empty".to_owned());
-        }
-        if self == Self::PrivateKey {
-            // Its lines are a part of it, and the last one may end.
+        // Of a key in PEM more can be told, such as line breaks that were lost.
+        if self == Self::PrivateKey && !value.trim().is_empty() {
             return private_key(value);
         }
-        if value.trim() != value {
-            return Some(
-                "begins or ends with a space or a line break, which whoever reads it would take for a part of it"
-                    .to_owned(),
-            );
-        }
-        if value.chars().any(char::is_control) {
-            return Some("holds a line break or another control character".to_owned());
+        if let Some(unusable) = self.unusable(value) {
+            return Some(unusable.wrong.to_owned());
         }
         match self {
-            Self::Key { least } => guessable(value, least, ""),
+            Self::Key { least } => guessable(value, least, "").or_else(|| not_sendable(value)),
             Self::Password { least } => address_part(value).or_else(|| guessable(value, least, "")),
             Self::PostgresUrl => postgres_url(value),
             Self::PrivateKey => private_key(value),
         }
     }
+}
+
+/// Clients send a key in a header, which carries nothing else.
+fn not_sendable(value: &str) -> Option<String> {
+    let is_sendable = value.bytes().all(|byte| byte.is_ascii_graphic());
+    (!is_sendable).then(|| {
+        "holds a space, or a character outside ASCII that may be invisible, which no client can send"
+            .to_owned()
+    })
 }
 
 /// Clients write a password into an address, such as `redis://user:password@host`, as it is.
@@ -217,7 +217,7 @@ mod tests {
             (
                 KEY,
                 "sk-proj-9fK2mQ7vLx03bTzR\n",
-                "ends with a space or a line break",
+                "ends with a line break or a space",
             ),
             (KEY, "sk-proj-9fK2m\nQ7vLx03bTzR", "control character"),
             (KEY, "sk-proj-9fK2", "is shorter than 20 characters"),
@@ -233,6 +233,7 @@ mod tests {
                 "9fK2mQ7vLx0/3bTzR9fK2",
                 "would change its meaning in an address",
             ),
+            (KEY, "9fK2mQ7\u{200b}vLx03bTzR8sQ5wYd", "outside ASCII"),
             (PASSWORD, "9fK2mQ7vLx03bTzR", "is shorter than 20 characters"),
             (Form::PostgresUrl, "db.example.com", "is not postgresql://USER"),
             (

@@ -9,7 +9,7 @@ use serde_json::json;
 use crate::checkout::Checkout;
 use crate::exit::Exit;
 use crate::output::{self, Format, Paint, count, data};
-use crate::secrets::{self, Entry, Subject};
+use crate::secrets::{self, Entry, State, Subject};
 
 /// Show which secrets a stack needs, and how they stand. Never a value.
 #[derive(Debug, clap::Subcommand)]
@@ -75,10 +75,12 @@ pub fn run(command: &Command, checkout: &Checkout, paint: Paint) -> Result<Exit>
 fn list(arguments: &List, checkout: &Checkout) -> Result<Exit> {
     let subject = Subject::load(checkout, &arguments.stack)?;
     let rows = secrets::rows(&subject);
+    let source = secrets::source(&subject.config.secrets)
+        .unwrap_or_else(|| format!("{}, where they are sealed", subject.file.path));
     match arguments.format {
         Format::Text => {
             let mut table = vec![
-                ["key", "state", "Secret", "key in it", "read by"]
+                ["key", "state", "Secret", "key in it", "read by", "restarts"]
                     .map(str::to_owned)
                     .to_vec(),
             ];
@@ -86,22 +88,36 @@ fn list(arguments: &List, checkout: &Checkout) -> Result<Exit> {
                 vec![
                     row.full_key(),
                     state.as_str().to_owned(),
-                    or_none(row.secret),
+                    or_none(&targets(&subject, row).join(", ")),
                     or_none(row.data_key),
+                    or_none(&row.read_by().join(", ")),
                     or_none(&row.restarts().join(", ")),
                 ]
             }));
-            data(&output::table(&table))?;
+            let about = "Whose each is and how it is rotated: docs/secrets.md, or --format json.";
+            data(&format!(
+                "{}\nThey come from {source}.\n{about}\n",
+                output::table(&table)
+            ))?;
         }
         Format::Json => {
             let rows: Vec<_> = rows
                 .iter()
-                .map(|(row, state)| listed(row, state.as_str()))
+                .map(|(row, state)| listed(&subject, row, state.as_str()))
                 .collect();
-            output::json(&json!({"stack": subject.name, "secrets": rows}))?;
+            output::json(&json!({"stack": subject.name, "source": source, "secrets": rows}))?;
         }
     }
     Ok(Exit::Clean)
+}
+
+/// The Secrets of the stack that hold it, with their namespaces.
+fn targets(subject: &Subject, row: &SecretRow) -> Vec<String> {
+    let targets = subject.config.secret_targets().into_iter();
+    targets
+        .filter(|(_, rows)| rows.contains(&row))
+        .map(|(target, _)| target.to_string())
+        .collect()
 }
 
 /// What only the program reads is in no Secret and read by no pod.
@@ -109,16 +125,16 @@ fn or_none(text: &str) -> String {
     if text.is_empty() { "—" } else { text }.to_owned()
 }
 
-fn listed(row: &SecretRow, state: &str) -> serde_json::Value {
+fn listed(subject: &Subject, row: &SecretRow, state: &str) -> serde_json::Value {
     let some = |text: &'static str| (!text.is_empty()).then_some(text);
     let readers: Vec<_> = row
         .readers
         .iter()
-        .map(|reader| json!({"workload": reader.workload.name, "container": reader.container, "variable": reader.variable}))
+        .map(|reader| json!({"workload": reader.workload.name, "namespace": reader.workload.namespace, "container": reader.container, "variable": reader.variable}))
         .collect();
     json!({
-        "key": row.full_key(), "state": state, "secret": some(row.secret), "dataKey": some(row.data_key), "owner": row.owner,
-        "purpose": row.purpose, "rotation": row.rotation, "readers": readers,
+        "key": row.full_key(), "state": state, "secret": some(row.secret), "targets": targets(subject, row), "dataKey": some(row.data_key), "owner": row.owner,
+        "purpose": row.purpose, "rotation": row.rotation, "readers": readers, "restarts": row.restarts(),
     })
 }
 
@@ -148,7 +164,10 @@ fn check(arguments: &Check, checkout: &Checkout, paint: Paint) -> Result<Exit> {
         Format::Json => {
             let told: Vec<_> = entries
                 .iter()
-                .map(|entry| json!({"key": entry.key, "state": entry.state.as_str(), "found": entry.found, "hint": entry.hint}))
+                .map(|entry| json!({
+                    "key": entry.key, "state": entry.state.as_str(), "looked": entry.state != State::Elsewhere,
+                    "found": entry.found, "hint": entry.hint,
+                }))
                 .collect();
             output::json(&json!({"good": is_good, "stack": subject.name, "secrets": told}))?;
         }
@@ -176,14 +195,33 @@ fn text(entries: &[Entry], paint: Paint) -> String {
             let _infallible = writeln!(text, "{indent}{}", paint.dim(&format!("hint: {hint}")));
         }
     }
-    let wrong = entries.iter().filter(|entry| !entry.state.is_good()).count();
-    let summary = match wrong {
-        0 => format!("all {} are as they should be", count(entries.len(), "secret")),
-        wrong => format!(
-            "{wrong} of {} are not as they should be",
-            count(entries.len(), "secret")
-        ),
-    };
-    let _infallible = writeln!(text, "\n{}", paint.bold(&summary));
+    let _infallible = writeln!(text, "\n{}", paint.bold(&summary(entries)));
+    if entries.iter().any(|entry| entry.state == State::Elsewhere) {
+        text.push_str(
+            "hint: --esc looks at those that are elsewhere before a deployment, --cluster after it\n",
+        );
+    }
     text
+}
+
+/// What was not looked at is not vouched for.
+fn summary(entries: &[Entry]) -> String {
+    let number =
+        |is_meant: &dyn Fn(State) -> bool| entries.iter().filter(|entry| is_meant(entry.state)).count();
+    let elsewhere = number(&|state| state == State::Elsewhere);
+    let wrong = number(&|state| !state.is_good());
+    let looked_at = entries.len() - elsewhere;
+    let mut parts = Vec::new();
+    match (wrong, looked_at) {
+        (0, 0) => {}
+        (0, all) => parts.push(format!("all {} are as they should be", count(all, "secret"))),
+        (wrong, all) => parts.push(format!(
+            "{wrong} of {} are not as they should be",
+            count(all, "secret")
+        )),
+    }
+    if elsewhere > 0 {
+        parts.push(format!("{} elsewhere, not looked at", count(elsewhere, "secret")));
+    }
+    parts.join("; ")
 }

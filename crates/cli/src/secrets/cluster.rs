@@ -18,6 +18,9 @@ use crate::mistake::mistake;
 /// How long all answers together may take.
 const ANSWERS: Duration = Duration::from_secs(30);
 
+/// Repairs what was changed in the cluster: `pulumi up` alone compares with the state, which knows nothing of it.
+const DEPLOY: &str = "`pulumi refresh --run-program` and `pulumi up` make the Secret what the stack says";
+
 /// How the secrets stand in the cluster that the stack's context leads to.
 pub async fn examine(subject: &Subject) -> Result<Vec<Entry>> {
     let Some(context) = subject.config.cluster.context.as_deref() else {
@@ -127,7 +130,7 @@ fn target(rows: &[&SecretRow], place: Target, found: Option<&Secret>, mode: &Sec
                 SecretsMode::ExternalSecrets(_) => {
                     format!("remove it from {} of the environment", place.property())
                 }
-                _ => "deploy the stack, or remove the key, if somebody put it there by hand".to_owned(),
+                _ => format!("somebody put it there by hand; {DEPLOY}"),
             }),
         );
     }
@@ -144,9 +147,9 @@ fn entry(row: &SecretRow, target: Target, secret: Option<&Secret>, mode: &Secret
             target.property(),
             row.data_key
         ),
-        SecretsMode::Local => format!("set {} and deploy the stack", row.full_key()),
+        SecretsMode::Local => format!("see that {} is set; {DEPLOY}", row.full_key()),
         SecretsMode::PulumiEsc | SecretsMode::EscDirect(_) => format!(
-            "write {} below pulumiConfig of the environment, and deploy the stack",
+            "see that {} stands below pulumiConfig of the environment; {DEPLOY}",
             row.full_key()
         ),
     };
@@ -161,12 +164,13 @@ fn entry(row: &SecretRow, target: Target, secret: Option<&Secret>, mode: &Secret
     let Some(bytes) = bytes(secret, row.data_key) else {
         return Entry::new(place, State::Missing, "is not there: the Secret has no such key").hint(way);
     };
-    let weakness = match std::str::from_utf8(&bytes.0) {
-        Ok(value) => row.form.weakness(value),
-        Err(_) => Some("is not a text".to_owned()),
+    let (weakness, hint) = match std::str::from_utf8(&bytes.0) {
+        Ok(value) if row.form.unusable(value).is_some() => (row.form.weakness(value), way),
+        Ok(value) => (row.form.weakness(value), row.rotation.to_owned()),
+        Err(_) => (Some("is not a text".to_owned()), way),
     };
     match weakness {
-        Some(weakness) => Entry::new(place, State::Weak, weakness).hint(row.rotation),
+        Some(weakness) => Entry::new(place, State::Weak, weakness).hint(hint),
         None => Entry::new(
             place,
             State::Present,

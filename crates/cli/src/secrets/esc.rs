@@ -26,7 +26,7 @@ pub async fn examine(subject: &Subject, organization: Option<&str>) -> Result<Ex
     let source = Source::of(subject, organization)?;
     let mut opened = Vec::new();
     for environment in &source.environments {
-        let values = esc::open(environment, source.url.as_deref()).await;
+        let values = esc::open(environment, source.service()).await;
         opened.push(values.map_err(|why| {
             // Hints stand in lines of their own, and the last lines of an answer are theirs.
             anyhow!(why.replace("\n  hint: ", "\nhint: ")).context(format!(
@@ -48,9 +48,18 @@ struct Source {
     environments: Vec<EscEnvironment>,
     /// The address of the service; `None` is Pulumi's own.
     url: Option<String>,
+    /// What says the address.
+    named_by: &'static str,
 }
 
 impl Source {
+    fn service(&self) -> esc::Service<'_> {
+        esc::Service {
+            url: self.url.as_deref(),
+            named_by: self.named_by,
+        }
+    }
+
     fn of(subject: &Subject, organization: Option<&str>) -> Result<Self> {
         let (environment, url) = match &subject.config.secrets {
             SecretsMode::Local => {
@@ -75,6 +84,7 @@ impl Source {
         Ok(Self {
             environments: vec![environment],
             url: url.clone(),
+            named_by: esc::ADDRESS_KEY,
         })
     }
 
@@ -115,6 +125,7 @@ impl Source {
         Ok(Self {
             environments,
             url: backend().filter(is_address),
+            named_by: "the address of the backend, in PULUMI_BACKEND_URL or where `pulumi login` went",
         })
     }
 }

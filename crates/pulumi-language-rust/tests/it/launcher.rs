@@ -310,17 +310,19 @@ fn another_target_folder_is_respected_even_a_relative_one() {
 }
 
 #[test]
-fn neither_cargo_nor_the_host_sees_the_passphrase() {
+fn cargo_sees_no_secret() {
     let repository = Repository::new();
     repository.write(
         "crates/pulumi-language-rust/build.rs",
         "fn main() {\n    assert!(std::env::var_os(\"PULUMI_CONFIG_PASSPHRASE\").is_none());\n    \
-         assert!(std::env::var_os(\"PULUMI_ACCESS_TOKEN\").is_none());\n}\n",
+         assert!(std::env::var_os(\"PULUMI_ACCESS_TOKEN\").is_none());\n    \
+         assert!(std::env::var_os(\"PHOENIX_ESC_TOKEN\").is_none());\n}\n",
     );
     let mut command = repository.launcher("/bin/sh", &repository.at("bin/pulumi-language-rust"));
     command
         .env("PULUMI_CONFIG_PASSPHRASE", "hunter2")
-        .env("PULUMI_ACCESS_TOKEN", "hunter2");
+        .env("PULUMI_ACCESS_TOKEN", "hunter2")
+        .env("PHOENIX_ESC_TOKEN", "hunter2");
     assert_well(&command.output().unwrap());
 }
 
