@@ -396,6 +396,23 @@ impl SecretRow {
             .any(|reader| workloads.contains(&reader.workload))
     }
 
+    /// Who reads it, each once: workloads by their names, and Jobs by their system, which may have many.
+    pub fn read_by(&self) -> Vec<&'static str> {
+        let mut names: Vec<_> = self
+            .readers
+            .iter()
+            .map(|reader| {
+                if reader.workload.is_job() {
+                    reader.workload.system
+                } else {
+                    reader.workload.name
+                }
+            })
+            .collect();
+        names.dedup();
+        names
+    }
+
     /// The names of the workloads that restart when it changes, each once.
     pub fn restarts(&self) -> Vec<&'static str> {
         let mut names: Vec<_> = self

@@ -88,7 +88,7 @@ fn list(arguments: &List, checkout: &Checkout) -> Result<Exit> {
                     state.as_str().to_owned(),
                     or_none(row.secret),
                     or_none(row.data_key),
-                    or_none(&row.restarts().join(", ")),
+                    or_none(&row.read_by().join(", ")),
                 ]
             }));
             data(&output::table(&table))?;
