@@ -3,6 +3,7 @@
 //! From a row come the NetworkPolicy on both ends and the AuthorizationPolicy at the target
 //! (`systems/trust.rs`). What is not a row is refused. Nobody writes a policy by hand.
 
+mod backup;
 mod chat;
 mod infrastructure;
 mod knowledge_graph;
@@ -91,7 +92,7 @@ pub enum Traffic {
     Http {
         /// The methods.
         methods: &'static [&'static str],
-        /// The paths as the pod sees them, after any rewrite; `*` at the end means everything below.
+        /// The paths as the pod sees them, after any rewrite; `*` at the end means everything below, and `{*}` one part.
         paths: &'static [&'static str],
         /// Whether each request must carry a valid token (JWT) of a person besides.
         token: bool,
@@ -111,6 +112,7 @@ pub enum Traffic {
 pub fn connections(config: &StackConfig) -> Vec<Connection> {
     let mut rows = openmemory::rows(config);
     rows.extend(load_test::rows(config));
+    rows.extend(backup::rows(config));
     rows.extend(openmemory::rows_of_phase(config));
     rows.extend(qdrant::rows(config));
     rows.extend(redis::rows(config));
@@ -118,6 +120,7 @@ pub fn connections(config: &StackConfig) -> Vec<Connection> {
     rows.extend(langgraph::rows(config));
     rows.extend(chat::rows(config));
     rows.extend(outside::rows(config));
+    rows.extend(backup::rows_outside(config));
     rows.extend(infrastructure::rows(config));
     rows
 }

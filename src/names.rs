@@ -30,6 +30,8 @@ pub const LOAD_TEST_TOKEN: &str = "memory-load-test-token";
 pub const LANGGRAPH_SECRET: &str = "langgraph-license";
 /// The Secret with the private key for Snowflake.
 pub const SNOWFLAKE_SECRET: &str = "snowflake-key";
+/// The Secret with the key of the object store that backups are kept in.
+pub const BACKUP_SECRET: &str = "backup-store";
 
 /// The label, with the value `true`, that pods of `sophia-ai` wear to be let in to the chat.
 pub const CHAT_CLIENT: &str = "phoenix.ai/chat-client";
@@ -53,6 +55,10 @@ pub const USER_HEADER_LOOKALIKES: [&str; 3] = ["x_phoenix_user", "x_phoenix-user
 pub const OPENMEMORY_BELOW: &str = "/memory/openmemory/*";
 /// The path at which OpenMemory gives and takes memories of all people at once. Only the synchronization gets there.
 pub const SYNC_PATH: &str = "/memory/openmemory/sync";
+/// The path at which OpenMemory gives all memories to a backup. Only the backup gets there.
+pub const EXPORT_PATH: &str = "/memory/openmemory/export";
+/// The path at which OpenMemory takes all memories back. Only a restore gets there.
+pub const IMPORT_PATH: &str = "/memory/openmemory/import";
 /// The path at which the mesh answers with OpenMemory's health.
 pub const HEALTH_PATH: &str = "/memory/health";
 /// The path at which the mesh answers with OpenMemory's metrics.
@@ -60,6 +66,9 @@ pub const METRICS_PATH: &str = "/memory/metrics";
 
 /// Which data an object holds, for those who must treat it accordingly.
 pub const DATA_CLASSIFICATION: &str = "phoenix.ai/data-classification";
+
+/// The annotation by which a `CronJob` says which claims of its namespace it backs up; the policy pack reads it.
+pub const BACKS_UP: &str = "phoenix.ai/backs-up";
 
 /// The annotation of the platform's namespace that says how far the migration is there.
 pub const MIGRATION_PHASE: &str = "phoenix.ai/migration-phase";
@@ -161,11 +170,47 @@ pub const SYNC: Workload = Workload {
     service: None,
 };
 
+/// What copies the vectors to the object store.
+pub const BACKUP_QDRANT: Workload = backup_job("backup-qdrant");
+
+/// What copies the knowledge graph to the object store.
+pub const BACKUP_NEO4J: Workload = backup_job("backup-neo4j");
+
+/// What copies what OpenMemory knows of its memories to the object store.
+pub const BACKUP_OPENMEMORY: Workload = backup_job("backup-openmemory");
+
+/// What deletes backups that are kept no longer.
+pub const BACKUP_PRUNE: Workload = backup_job("backup-prune");
+
+/// What restores a backup beside the data, looks at it and takes it away again.
+pub const RESTORE_DRILL: Workload = backup_job("restore-drill");
+
+/// What puts the vectors back; only a person starts it.
+pub const RESTORE_QDRANT: Workload = backup_job("restore-qdrant");
+
+/// What puts the knowledge graph back; only a person starts it.
+pub const RESTORE_NEO4J: Workload = backup_job("restore-neo4j");
+
+/// What gives OpenMemory its memories back; only a person starts it.
+pub const RESTORE_OPENMEMORY: Workload = backup_job("restore-openmemory");
+
+/// A Job of the backup. Each is a workload of its own, so that each reaches only what it needs.
+const fn backup_job(name: &'static str) -> Workload {
+    Workload {
+        system: "backup",
+        namespace: MEMORY,
+        app: name,
+        service_account: name,
+        name,
+        service: None,
+    }
+}
+
 /// The workloads that every stack has.
 pub const CORE: [Workload; 2] = [OPENMEMORY, QDRANT];
 
 /// Every workload that a stack can have; `StackConfig::workloads` knows which one has.
-pub const WORKLOADS: [Workload; 8] = [
+pub const WORKLOADS: [Workload; 16] = [
     OPENMEMORY,
     QDRANT,
     REDIS,
@@ -174,7 +219,18 @@ pub const WORKLOADS: [Workload; 8] = [
     CHAT,
     SYNC,
     LOAD_TEST,
+    BACKUP_QDRANT,
+    BACKUP_NEO4J,
+    BACKUP_OPENMEMORY,
+    BACKUP_PRUNE,
+    RESTORE_DRILL,
+    RESTORE_QDRANT,
+    RESTORE_NEO4J,
+    RESTORE_OPENMEMORY,
 ];
+
+/// Who addresses Qdrant's peers one by one, because a snapshot holds what its peer holds and no more.
+const PEER_BY_PEER: [Workload; 3] = [BACKUP_QDRANT, RESTORE_QDRANT, RESTORE_DRILL];
 
 impl Workload {
     /// The Service that clients address.
@@ -190,23 +246,20 @@ impl Workload {
         self.service.is_none()
     }
 
-    /// The Service behind which a port is reached: Qdrant's peers address each other one by one.
-    pub fn service_on(self, port: u16) -> &'static str {
-        if self == QDRANT && port == QDRANT_PEERS.number {
-            QDRANT_HEADLESS
-        } else {
-            self.service()
-        }
-    }
-
     /// The name under which the whole mesh knows the Service that clients address.
     pub fn host(self) -> String {
         service_host(self.namespace, self.service())
     }
 
-    /// The name under which the whole mesh knows the Service behind which a port is reached.
-    pub fn host_on(self, port: u16) -> String {
-        service_host(self.namespace, self.service_on(port))
+    /// The name under which the whole mesh knows the Service behind which `caller` reaches it: Qdrant's peers address each
+    /// other one by one, and so do those who copy them.
+    pub fn host_for(self, caller: Self) -> String {
+        let one_by_one = caller == QDRANT || PEER_BY_PEER.contains(&caller);
+        if self == QDRANT && one_by_one {
+            service_host(self.namespace, QDRANT_HEADLESS)
+        } else {
+            self.host()
+        }
     }
 }
 

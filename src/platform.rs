@@ -7,8 +7,8 @@ use crate::connections::connections;
 use crate::names::Shared;
 use crate::parts::rotation;
 use crate::systems::{
-    audit_trail, chat, knowledge_graph, langgraph, load_test, mcp, mesh, monitoring, namespace, openmemory,
-    qdrant, redis, secrets, sync, trust,
+    audit_trail, backup, chat, knowledge_graph, langgraph, load_test, mcp, mesh, monitoring, namespace,
+    openmemory, qdrant, redis, secrets, sync, trust,
 };
 
 /// The JSON schema of the MCP configuration, for its readers.
@@ -20,7 +20,7 @@ pub use crate::systems::monitoring::{
 };
 
 /// The systems, by the one name that each has everywhere.
-pub const SYSTEMS: [&str; 15] = [
+pub const SYSTEMS: [&str; 16] = [
     "namespace",
     "secrets",
     "trust",
@@ -32,6 +32,7 @@ pub const SYSTEMS: [&str; 15] = [
     "langgraph",
     "chat",
     "sync",
+    "backup",
     "mcp",
     "monitoring",
     "audit_trail",
@@ -92,6 +93,13 @@ pub fn build(config: &StackConfig) -> Graph {
             &config.tiers.snowflake_cortex,
             shared,
         ));
+    }
+    if let Some(backup) = &config.backup {
+        let stores = backup::Stores {
+            qdrant_peers: config.qdrant.replicas,
+            knowledge_graph: config.knowledge_graph.is_some(),
+        };
+        graph.merge(backup::build(backup, stores));
     }
     graph.merge(mcp::build(
         &config.mcp,

@@ -120,9 +120,15 @@ pub mod assume {
         meaning: "claims, as `namespace/name`, whose backup is made by something that was not given",
         default: Default::Texts(&[]),
     };
+    /// Claims that hold nothing which a backup must have.
+    pub static WITHOUT_DATA: Setting = Setting {
+        name: "claimsWithoutData",
+        meaning: "claims, as `namespace/name`, that hold nothing which would have to be brought back, such as a server's own logs",
+        default: Default::Texts(&[]),
+    };
 
     /// All of them.
-    pub static ALL: [&Setting; 8] = [
+    pub static ALL: [&Setting; 9] = [
         &COMPLETE,
         &MESH,
         &MESH_ROOT,
@@ -131,6 +137,7 @@ pub mod assume {
         &ENCRYPTED_CLASSES,
         &FOREIGN_NAMESPACES,
         &BACKED_UP_ELSEWHERE,
+        &WITHOUT_DATA,
     ];
 }
 

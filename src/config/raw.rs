@@ -4,6 +4,7 @@
 //! from them, and editors show them. Nothing is checked here beyond the shape.
 
 mod audit_trail;
+mod backup;
 mod chat;
 mod knowledge_graph;
 mod langgraph;
@@ -26,6 +27,9 @@ use super::shape::Filling;
 use super::{NAMESPACE, OrPlaceholder, Problems, secret, shape};
 
 pub use audit_trail::RawAuditTrail;
+pub use backup::{
+    RawBackup, RawBackupRoles, RawBackupSchedule, RawDay, RawDrill, RawObjectStore, RawRetention,
+};
 pub use chat::{RawChat, RawMem0Use, RawSearchLimits};
 pub use knowledge_graph::RawGraphStore;
 pub use langgraph::RawLanggraph;
@@ -98,6 +102,9 @@ pub struct RawConfig {
     /// A load test that only a person starts.
     #[serde(default)]
     pub load_test: Option<RawLoadTest>,
+    /// Copies of the stores in an object store, and how they are put back. Production has them.
+    #[serde(default)]
+    pub backup: Option<RawBackup>,
     /// How far the migration to the platform is. Without it, the migration is over: everything is as this file says.
     #[serde(default)]
     pub migration: Option<RawMigration>,

@@ -9,8 +9,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use crate::names::{
-    CHAT, KNOWLEDGE_GRAPH, LANGGRAPH, LANGGRAPH_SECRET, MEMORY, NEO4J_SECRET, OPENMEMORY, QDRANT,
-    QDRANT_SECRET, REDIS, REDIS_SECRET, SHARED_SECRET, SNOWFLAKE_SECRET, SYNC, Workload,
+    BACKUP_NEO4J, BACKUP_OPENMEMORY, BACKUP_PRUNE, BACKUP_QDRANT, BACKUP_SECRET, CHAT, KNOWLEDGE_GRAPH,
+    LANGGRAPH, LANGGRAPH_SECRET, MEMORY, NEO4J_SECRET, OPENMEMORY, QDRANT, QDRANT_SECRET, REDIS,
+    REDIS_SECRET, RESTORE_DRILL, RESTORE_NEO4J, RESTORE_OPENMEMORY, RESTORE_QDRANT, SHARED_SECRET,
+    SNOWFLAKE_SECRET, SYNC, Workload,
 };
 
 pub use strength::{Form, Unusable};
@@ -96,6 +98,28 @@ const fn sync(variable: &'static str) -> Reader {
     }
 }
 
+const fn backup(workload: Workload, variable: &'static str) -> Reader {
+    Reader {
+        workload,
+        container: "backup",
+        variable,
+    }
+}
+
+/// Every Job that opens the object store.
+const fn at_the_object_store(variable: &'static str) -> [Reader; 8] {
+    [
+        backup(BACKUP_QDRANT, variable),
+        backup(BACKUP_NEO4J, variable),
+        backup(BACKUP_OPENMEMORY, variable),
+        backup(BACKUP_PRUNE, variable),
+        backup(RESTORE_DRILL, variable),
+        backup(RESTORE_QDRANT, variable),
+        backup(RESTORE_NEO4J, variable),
+        backup(RESTORE_OPENMEMORY, variable),
+    ]
+}
+
 /// A Kubernetes Secret that the inventory asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Target {
@@ -148,7 +172,13 @@ pub const QDRANT_API_KEY: SecretRow = SecretRow {
     data_key: "api-key",
     purpose: "The key that may read and write in Qdrant.",
     owner: "the platform's team",
-    readers: &[qdrant("QDRANT__SERVICE__API_KEY"), openmemory("QDRANT_API_KEY")],
+    readers: &[
+        qdrant("QDRANT__SERVICE__API_KEY"),
+        openmemory("QDRANT_API_KEY"),
+        backup(BACKUP_QDRANT, "QDRANT_API_KEY"),
+        backup(RESTORE_DRILL, "QDRANT_API_KEY"),
+        backup(RESTORE_QDRANT, "QDRANT_API_KEY"),
+    ],
     form: Form::Key { least: 32 },
     rotation: "In three steps, without an interruption: make the new one `phoenix:qdrantAltApiKey`, exchange the two, take the old one away.",
 };
@@ -235,6 +265,8 @@ pub const NEO4J_PASSWORD: SecretRow = SecretRow {
             variable: "GRAPH_PASSWORD",
         },
         chat("NEO4J_PASSWORD"),
+        backup(BACKUP_NEO4J, "NEO4J_PASSWORD"),
+        backup(RESTORE_NEO4J, "NEO4J_PASSWORD"),
     ],
     form: Form::Password { least: 32 },
     rotation: "Change it in the server first, with `ALTER CURRENT USER SET PASSWORD FROM … TO …`, because the server reads it at its very first start only. Then set the new value; callers with the old one are refused until they have restarted.",
@@ -279,6 +311,30 @@ pub const SNOWFLAKE_PASSPHRASE: SecretRow = SecretRow {
     rotation: "Set it together with a new `phoenix:snowflakePrivateKey`.",
 };
 
+/// Who the Jobs of the backup are to the object store.
+pub const BACKUP_ACCESS_KEY_ID: SecretRow = SecretRow {
+    key: "backupAccessKeyId",
+    secret: BACKUP_SECRET,
+    data_key: "access-key-id",
+    purpose: "The name of the key that opens the bucket with the backups, where `phoenix:backup.objectStore.cloudRoles` is not given.",
+    owner: "whoever runs the object store",
+    readers: &at_the_object_store("AWS_ACCESS_KEY_ID"),
+    form: Form::Key { least: 16 },
+    rotation: "Set it together with `phoenix:backupSecretAccessKey`, from a second key of the same user.",
+};
+
+/// What proves it.
+pub const BACKUP_SECRET_ACCESS_KEY: SecretRow = SecretRow {
+    key: "backupSecretAccessKey",
+    secret: BACKUP_SECRET,
+    data_key: "secret-access-key",
+    purpose: "The key that opens the bucket with the backups, where `phoenix:backup.objectStore.cloudRoles` is not given.",
+    owner: "whoever runs the object store",
+    readers: &at_the_object_store("AWS_SECRET_ACCESS_KEY"),
+    form: Form::Key { least: 32 },
+    rotation: "Make a second key for the same user, set both parts, wait for a backup to succeed, and delete the first. Nothing restarts: each Job reads it anew.",
+};
+
 /// Every secret of the platform.
 pub const INVENTORY: &[SecretRow] = &[
     OPENAI_API_KEY,
@@ -294,6 +350,8 @@ pub const INVENTORY: &[SecretRow] = &[
     LANGGRAPH_LICENSE_KEY,
     SNOWFLAKE_PRIVATE_KEY,
     SNOWFLAKE_PASSPHRASE,
+    BACKUP_ACCESS_KEY_ID,
+    BACKUP_SECRET_ACCESS_KEY,
 ];
 
 impl SecretRow {
@@ -321,7 +379,14 @@ impl SecretRow {
 
     /// Whether only some stacks need it that have its readers: the stack file says so in a key of its own.
     pub fn is_optional(&self) -> bool {
-        [QDRANT_ALT_API_KEY, LANGGRAPH_LICENSE_KEY, SNOWFLAKE_PASSPHRASE].contains(self)
+        [
+            QDRANT_ALT_API_KEY,
+            LANGGRAPH_LICENSE_KEY,
+            SNOWFLAKE_PASSPHRASE,
+            BACKUP_ACCESS_KEY_ID,
+            BACKUP_SECRET_ACCESS_KEY,
+        ]
+        .contains(self)
     }
 
     /// Whether one of these workloads reads it.
@@ -331,22 +396,31 @@ impl SecretRow {
             .any(|reader| workloads.contains(&reader.workload))
     }
 
-    /// The names of the workloads that read it, each once.
+    /// Who reads it, each once: workloads by their names, and Jobs by their system, which may have many.
     pub fn read_by(&self) -> Vec<&'static str> {
-        self.names(|_| true)
+        let mut names: Vec<_> = self
+            .readers
+            .iter()
+            .map(|reader| {
+                if reader.workload.is_job() {
+                    reader.workload.system
+                } else {
+                    reader.workload.name
+                }
+            })
+            .collect();
+        names.dedup();
+        names
     }
 
     /// The names of the workloads that restart when it changes, each once.
     pub fn restarts(&self) -> Vec<&'static str> {
-        // What runs once reads its secrets anew each time.
-        self.names(|workload| !workload.is_job())
-    }
-
-    fn names(&self, is_meant: impl Fn(Workload) -> bool) -> Vec<&'static str> {
-        let workloads = self.readers.iter().map(|reader| reader.workload);
-        let mut names: Vec<_> = workloads
-            .filter(|workload| is_meant(*workload))
-            .map(|workload| workload.name)
+        let mut names: Vec<_> = self
+            .readers
+            .iter()
+            // What runs once reads its secrets anew each time.
+            .filter(|reader| !reader.workload.is_job())
+            .map(|reader| reader.workload.name)
             .collect();
         names.dedup();
         names

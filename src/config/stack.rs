@@ -3,6 +3,7 @@
 //! Every value here has been checked. Nothing is optional that a builder would have to refuse.
 
 mod audit_trail;
+mod backup;
 mod chat;
 mod knowledge_graph;
 mod langgraph;
@@ -17,12 +18,18 @@ mod tiers;
 
 use std::collections::BTreeMap;
 
-use crate::names::{CHAT, CORE, KNOWLEDGE_GRAPH, LANGGRAPH, LOAD_TEST, REDIS, SYNC, Workload};
+use crate::names::{
+    BACKUP_NEO4J, BACKUP_OPENMEMORY, BACKUP_PRUNE, BACKUP_QDRANT, CHAT, CORE, KNOWLEDGE_GRAPH, LANGGRAPH,
+    LOAD_TEST, REDIS, RESTORE_DRILL, RESTORE_NEO4J, RESTORE_OPENMEMORY, RESTORE_QDRANT, SYNC, Workload,
+};
 
 use super::secret::{self, SecretRow, Target};
 use super::{DnsName, EscEnvironment, HostName, Image, ObjectName, Quantity, RoleArn};
 
 pub use audit_trail::AuditTrail;
+pub use backup::{
+    Backup, BackupRoles, BackupSchedule, Day, ObjectStore, Retention, StoreCredentials, TimeOfDay,
+};
 pub use chat::{Chat, Mem0Use};
 pub use knowledge_graph::GraphStore;
 pub use langgraph::Langgraph;
@@ -80,6 +87,8 @@ pub struct StackConfig {
     pub audit_trail: Option<AuditTrail>,
     /// A load test that only a person starts; `None` has none.
     pub load_test: Option<LoadTest>,
+    /// Copies of the stores, and how they are put back; `None` makes none.
+    pub backup: Option<Backup>,
     /// How far the migration is; `None` once it is over. What the phase switches is in the other fields as it is then.
     pub migration: Option<Phase>,
     /// Whether the engine refuses to delete what holds data.
@@ -114,6 +123,14 @@ impl StackConfig {
         if self.sync.is_some() {
             workloads.push(SYNC);
         }
+        if self.backup.is_some() {
+            let graph = self.knowledge_graph.is_some();
+            workloads.push(BACKUP_QDRANT);
+            workloads.extend(graph.then_some(BACKUP_NEO4J));
+            workloads.extend([BACKUP_OPENMEMORY, BACKUP_PRUNE, RESTORE_DRILL, RESTORE_QDRANT]);
+            workloads.extend(graph.then_some(RESTORE_NEO4J));
+            workloads.push(RESTORE_OPENMEMORY);
+        }
         workloads
     }
 
@@ -139,6 +156,13 @@ impl StackConfig {
                 .is_some_and(|account| account.encrypted_key)
         {
             needed.push(&secret::SNOWFLAKE_PASSPHRASE);
+        }
+        if self
+            .backup
+            .as_ref()
+            .is_some_and(|backup| backup.store.credentials == StoreCredentials::Key)
+        {
+            needed.extend([&secret::BACKUP_ACCESS_KEY_ID, &secret::BACKUP_SECRET_ACCESS_KEY]);
         }
         if let SecretsMode::ExternalSecrets(_) = self.secrets {
             // The program has no values to make checksums of.

@@ -2,6 +2,7 @@
 //! in one run, and nothing behind this point can fail.
 
 mod audit_trail;
+mod backup;
 mod chat;
 mod knowledge_graph;
 mod langgraph;
@@ -114,6 +115,8 @@ impl Check {
         let audit_trail = raw.audit_trail.as_ref().map(|raw| self.audit_trail(raw));
         self.trail_is_whole(raw);
         let load_test = raw.load_test.as_ref().map(|raw| self.load_test(raw));
+        let backup = raw.backup.as_ref().map(|backup| self.backup(backup, raw));
+        self.is_backed_up(raw);
         let monitoring = self.monitoring(&raw.monitoring);
         let adopt = self.adopt(&raw.adopt);
         let secrets = self.secrets(&raw.secrets);
@@ -173,6 +176,14 @@ impl Check {
                     resources: &sync.resources,
                     // A run begins only after the one before it.
                     pods: 1,
+                    claims: 0,
+                });
+            }
+            if let Some(Some(backup)) = &backup {
+                demands.push(Demand {
+                    resources: &backup.resources,
+                    // What is scheduled, should one run late into the next, and a restore.
+                    pods: 5 + u32::from(raw.knowledge_graph.is_some()),
                     claims: 0,
                 });
             }
@@ -239,6 +250,10 @@ impl Check {
             },
             load_test: match load_test {
                 Some(load_test) => Some(load_test?),
+                None => None,
+            },
+            backup: match backup {
+                Some(backup) => Some(backup?),
                 None => None,
             },
             migration,

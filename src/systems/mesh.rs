@@ -22,7 +22,7 @@ use phoenix_graph::Graph;
 use crate::config::{self, Mesh, Routing};
 use crate::connections::{Connection, Peer};
 use crate::names::{
-    self, CHAT, KNOWLEDGE_GRAPH, LANGGRAPH, MEMORY_HOST, OPENMEMORY, QDRANT, QDRANT_PEERS, REDIS, Workload,
+    self, CHAT, KNOWLEDGE_GRAPH, LANGGRAPH, MEMORY_HOST, OPENMEMORY, QDRANT, REDIS, Workload,
 };
 use crate::parts::metadata;
 
@@ -176,11 +176,11 @@ fn to_qdrant() -> DestinationRule {
     )
 }
 
-/// The peers choose whom they talk to, so there is no balancing and nobody to leave out.
+/// The peers, and those who copy them, choose whom they talk to, so there is no balancing and nobody to leave out.
 fn to_qdrant_peers() -> DestinationRule {
     destination(
         "qdrant-peers-destination",
-        QDRANT.host_on(QDRANT_PEERS.number),
+        QDRANT.host_for(QDRANT),
         vec![".".to_owned()],
         DestinationRuleTrafficPolicy {
             tls: Some(mutual_tls()),

@@ -2,6 +2,7 @@
 //! its resources; none calls another.
 
 pub mod audit_trail;
+pub mod backup;
 pub mod chat;
 pub mod knowledge_graph;
 pub mod langgraph;

@@ -10,7 +10,9 @@ use kcr_monitoring_coreos_com::v1::prometheusrules::{
     PrometheusRule, PrometheusRuleGroupsRules, PrometheusRuleSpec,
 };
 use phoenix::config::StackConfig;
-use phoenix::names::{OPENMEMORY, Workload};
+use phoenix::names::{
+    BACKUP_OPENMEMORY, BACKUP_PRUNE, BACKUP_QDRANT, OPENMEMORY, RESTORE_DRILL, SYNC, Workload,
+};
 use phoenix::platform::{RULE_FILE, RULES, monitoring_with};
 use phoenix_graph::Graph;
 use serde_json::{Value, json};
@@ -977,8 +979,12 @@ pub const EXAMPLES: &[Example] = &[
     },
     Example {
         alert: "MemoryBackupOverdue",
-        fact: "one backup succeeded three hours ago, and another was declared three hours ago",
+        fact: "one backup succeeded three hours ago, another was declared three hours ago, and pruning never succeeded",
         series: &[
+            (
+                "kube_cronjob_created{namespace=\"sophia-memory\",cronjob=\"backup-prune\"}",
+                "-97200x40",
+            ),
             (
                 "kube_cronjob_created{namespace=\"sophia-memory\",cronjob=\"backup-qdrant\"}",
                 "-97200x40",
@@ -1068,20 +1074,16 @@ pub fn with_everything(config: &StackConfig) -> Graph {
         name,
         ..OPENMEMORY
     };
-    let job = |name: &'static str| Workload {
-        service: None,
-        name,
-        ..OPENMEMORY
-    };
     monitoring_with(
         config,
         &[
             other("redis", "sophia-memory"),
             other("sophia-unified-chat", "sophia-ai"),
-            job("backup-qdrant"),
-            job("backup-openmemory"),
-            job("restore-drill"),
-            job("memory-sync"),
+            BACKUP_QDRANT,
+            BACKUP_OPENMEMORY,
+            BACKUP_PRUNE,
+            RESTORE_DRILL,
+            SYNC,
         ],
     )
 }

@@ -8,7 +8,7 @@ use k8s_openapi::api::core::v1::{EnvVar, PodSpec};
 use kcr_networking_istio_io::v1::serviceentries::ServiceEntry;
 use phoenix::config::check;
 use phoenix::connections::{Peer, Traffic, connections};
-use phoenix::names::{CHAT, LANGGRAPH, OPENMEMORY, SYNC};
+use phoenix::names::{BACKUP_OPENMEMORY, CHAT, LANGGRAPH, OPENMEMORY, RESTORE_OPENMEMORY, SYNC};
 use phoenix::platform;
 use phoenix_graph::{Graph, Object};
 use serde_json::{Value, json};
@@ -257,7 +257,7 @@ fn each_host_of_the_account_is_an_entry_by_its_name_and_in_its_own_words() {
 }
 
 #[test]
-fn only_the_synchronization_gets_to_everybodys_memories_without_a_token() {
+fn only_the_synchronization_and_the_backup_get_to_everybodys_memories_without_a_token() {
     let config = stack("prod").config;
     let open: Vec<_> = connections(&config)
         .into_iter()
@@ -271,10 +271,20 @@ fn only_the_synchronization_gets_to_everybodys_memories_without_a_token() {
         .collect();
     assert_eq!(
         open,
-        [(
-            Peer::Workload(SYNC),
-            &["/memory/openmemory/sync", "/memory/openmemory/sync/*"][..]
-        )]
+        [
+            (
+                Peer::Workload(SYNC),
+                &["/memory/openmemory/sync", "/memory/openmemory/sync/*"][..]
+            ),
+            (
+                Peer::Workload(BACKUP_OPENMEMORY),
+                &["/memory/openmemory/export"][..]
+            ),
+            (
+                Peer::Workload(RESTORE_OPENMEMORY),
+                &["/memory/openmemory/import"][..]
+            ),
+        ]
     );
 }
 

@@ -23,7 +23,7 @@ pub fn good() -> impl Strategy<Value = BTreeMap<String, Value>> {
             secrets(),
             (redis(), knowledge_graph(), applications(), monitoring()),
             audit_trail(),
-            load_test(),
+            (load_test(), backup()),
             migration(),
         ),
         any::<bool>(),
@@ -44,7 +44,7 @@ pub fn good() -> impl Strategy<Value = BTreeMap<String, Value>> {
                     secrets,
                     (redis, knowledge_graph, applications, monitoring),
                     mut audit_trail,
-                    mut load_test,
+                    (mut load_test, mut backup),
                     migration,
                 ),
                 protect,
@@ -56,6 +56,9 @@ pub fn good() -> impl Strategy<Value = BTreeMap<String, Value>> {
                     }
                     if audit_trail.is_null() {
                         audit_trail = json!({"archive": "the bucket of the log shipper"});
+                    }
+                    if backup.is_null() {
+                        backup = json!({"resources": amounts(), "objectStore": bucket()});
                     }
                     if !load_test.is_null() {
                         load_test["image"] = json!(pinned("grafana/k6"));
@@ -96,6 +99,13 @@ pub fn good() -> impl Strategy<Value = BTreeMap<String, Value>> {
                     }
                     stores.insert(key.to_owned(), store);
                 }
+                if !backup.is_null() {
+                    backup["image"] = if environment == "prod" {
+                        json!(pinned("team/phoenix-backup"))
+                    } else {
+                        json!({"placeholder": "the image"})
+                    };
+                }
                 if !audit_trail.is_null() {
                     qdrant["auditDays"] = json!(qdrant["auditDays"].as_u64().unwrap().max(1));
                 }
@@ -124,6 +134,7 @@ pub fn good() -> impl Strategy<Value = BTreeMap<String, Value>> {
                     [
                         ("phoenix:auditTrail", audit_trail),
                         ("phoenix:loadTest", load_test),
+                        ("phoenix:backup", backup),
                         ("phoenix:migration", migration),
                     ]
                     .into_iter()
@@ -151,6 +162,50 @@ fn load_test() -> impl Strategy<Value = Value> {
             Value::Null
         }
     })
+}
+
+fn amounts() -> Value {
+    json!({"requests": {"cpu": "100m", "memory": "128Mi"}, "limits": {"cpu": "1", "memory": "512Mi"}})
+}
+
+fn bucket() -> Value {
+    json!({"host": "s3.eu-central-1.amazonaws.com", "region": "eu-central-1", "bucket": "acme-backups"})
+}
+
+/// Backups by a key, by roles, and at a place that nobody knows yet.
+fn backup() -> impl Strategy<Value = Value> {
+    let role = |name: &str| format!("arn:aws:iam::123456789012:role/{name}");
+    let mut with_roles = bucket();
+    with_roles["cloudRoles"] = json!({
+        "backup": role("backup"), "restore": role("restore"), "prune": {"placeholder": "the role"},
+    });
+    let stores = vec![
+        Value::Null,
+        bucket(),
+        with_roles,
+        json!({
+            "host": "10.9.8.7", "port": 9000, "networks": ["10.9.8.0/24"], "region": "local",
+            "bucket": "backups", "prefix": "phoenix/a",
+        }),
+        json!({
+            "host": {"placeholder": "h"}, "region": {"placeholder": "r"}, "bucket": {"placeholder": "b"},
+            "cloudRoles": {"backup": {"placeholder": "b"}, "restore": {"placeholder": "r"}, "prune": role("prune")},
+        }),
+    ];
+    (select(stores), resources(), 10..120_u32, 0..60_u32, 0..24_u32).prop_map(
+        |(store, resources, deadline, minute, hour)| {
+            if store.is_null() {
+                return Value::Null;
+            }
+            json!({
+                "resources": resources,
+                "deadlineMinutes": deadline,
+                "schedule": {"qdrant": format!("{hour:02}:{minute:02}"), "drill": {"day": "friday"}},
+                "retention": {"last": 1 + minute, "monthly": hour},
+                "objectStore": store,
+            })
+        },
+    )
 }
 
 fn migration() -> impl Strategy<Value = Value> {

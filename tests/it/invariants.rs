@@ -252,6 +252,21 @@ fn selectors_match(graph: &Graph, object: &Object, found: &mut Vec<String>) {
     }
 }
 
+/// Whether a stateful set of the platform's namespace has this pod behind this Service.
+fn is_pod_behind(graph: &Graph, pod: &str, service: &str) -> bool {
+    let Some((set, number)) = pod.rsplit_once('-') else {
+        return false;
+    };
+    let id = Id::namespaced("apps", "StatefulSet", "sophia-memory", set);
+    graph.object(&id).is_some_and(|set| {
+        let spec = &set.body()["spec"];
+        spec["serviceName"] == service
+            && number
+                .parse::<u64>()
+                .is_ok_and(|number| Some(number) < spec["replicas"].as_u64())
+    })
+}
+
 /// Whoever is told a host of the platform's namespace, in a setting or in a file, finds a Service there, and the port.
 fn hosts_of_ours_are_there(graph: &Graph, found: &mut Vec<String>) {
     const OURS: &str = ".sophia-memory.svc.cluster.local";
@@ -266,7 +281,12 @@ fn hosts_of_ours_are_there(graph: &Graph, found: &mut Vec<String>) {
                         .parse::<u16>()
                         .unwrap_or_default()
                 });
-                let id = Id::namespaced("", "Service", "sophia-memory", name);
+                // A pod of a stateful set has a name of its own behind the Service.
+                let service = match name.split_once('.') {
+                    Some((pod, service)) if is_pod_behind(graph, pod, service) => service,
+                    _ => name,
+                };
+                let id = Id::namespaced("", "Service", "sophia-memory", service);
                 let ports: Vec<_> = graph
                     .object(&id)
                     .into_iter()
@@ -665,6 +685,13 @@ fn each_kind_of_breakage_is_found() {
             "/metadata/labels/app.kubernetes.io~1name".to_owned(),
             Value::Null,
             "has no label",
+        ),
+        (
+            "StatefulSet",
+            "qdrant",
+            "/spec/replicas".to_owned(),
+            json!(0),
+            "names the host qdrant-0.qdrant-headless, which is not there",
         ),
         (
             "Service",

@@ -2,6 +2,7 @@
 //!
 //! - `stacks`: what each stack renders, as snapshots that a reviewer reads; they are also the base of `phoenix diff`.
 //! - `applications`: what LangGraph, the chat and the synchronization are told, and how far they reach.
+//! - `backup`: every store that keeps data is copied, can be put back, and somebody is told when it is not copied.
 //! - `config`: what a wrong configuration is told, and that no configuration makes anything panic.
 //! - `invariants`: what holds for every graph, of the shipped stacks and of generated ones.
 //! - `load_test`: only a person starts it, and it judges by the stack's own targets.
@@ -22,6 +23,7 @@ mod alerts;
 mod applications;
 mod architecture;
 mod audit_trail;
+mod backup;
 mod config;
 mod evaluated;
 mod evaluator;

@@ -427,9 +427,9 @@ static BACKUP_ANNOTATION: Setting = Setting {
 pub static BACKUP_COVERS_DATA: Rule = Rule {
     id: "backup-covers-data",
     title: "Everything that is kept is backed up",
-    meaning: "Judges claims and the claim templates of StatefulSets. A claim passes where a CronJob of its namespace that is not suspended names it in the annotation that the settings name (a template by its own name), where a Schedule of Velero that is not paused covers its namespace, or where the settings say that it is backed up by something that was not given.",
+    meaning: "Judges claims and the claim templates of StatefulSets. A claim passes where a CronJob of its namespace that is not suspended names it in the annotation that the settings name (a template by its own name), where a Schedule of Velero that is not paused covers its namespace, or where the settings say that it is backed up by something that was not given, or holds nothing that would have to be brought back.",
     why: "HIPAA requires exact copies that can be brought back; a replica is none, since it repeats a mistake at once.",
-    remedy: "Add a backup, or name the claim in `assume.claimsBackedUpElsewhere` with what makes its backup.",
+    remedy: "Add a backup, or name the claim in `assume.claimsBackedUpElsewhere`, or in `assume.claimsWithoutData`.",
     kinds: &[CLAIM, STATEFUL_SET],
     level: Level::Stack,
     severity: Severity::Critical,
@@ -475,8 +475,16 @@ fn backup(subject: &Subject<'_>, judging: &mut Judging<'_>) {
             continue;
         };
         let path = format!("{}/{name}", subject.namespace());
-        let elsewhere = judging.world.settings.assumed_texts(&assume::BACKED_UP_ELSEWHERE);
-        if elsewhere.contains(&path.as_str()) {
+        let is_assumed = [&assume::BACKED_UP_ELSEWHERE, &assume::WITHOUT_DATA]
+            .into_iter()
+            .any(|setting| {
+                judging
+                    .world
+                    .settings
+                    .assumed_texts(setting)
+                    .contains(&path.as_str())
+            });
+        if is_assumed {
             continue;
         }
         match Answer::any([

@@ -181,7 +181,7 @@ pub fn sidecar(workload: Workload, rows: &[Connection]) -> Sidecar {
                 } else {
                     target.namespace
                 };
-                format!("{namespace}/{}", target.host_on(row.port))
+                format!("{namespace}/{}", target.host_for(workload))
             }
             // The entries are in the platform's own namespace.
             Peer::Outside(outside) if workload.namespace == names::MEMORY => {

@@ -353,6 +353,11 @@ fn paths(manifest: &Manifest, rows: &[Connection]) -> Vec<Path> {
     let usual = ["/", "/collections/memories/points", "/telemetry"];
     let mut paths: BTreeSet<String> = usual.into_iter().map(str::to_owned).collect();
     for pattern in patterns {
+        // A part that may be anything, and one that is missing.
+        if pattern.contains("{*}") {
+            paths.extend(near(&pattern.replace("{*}", "memories")));
+            paths.insert(pattern.replacen("{*}", "memories/x", 1));
+        }
         paths.extend(near(&pattern));
     }
     paths

@@ -181,6 +181,13 @@ pub fn expected(rows: &[&Connection], request: Option<Request<'_>>, proof: Proof
 }
 
 fn is_path(pattern: &str, path: &str) -> bool {
+    if pattern.contains("{*}") {
+        // One part of the path, whatever it is, but there.
+        let (parts, patterns): (Vec<_>, Vec<_>) = (path.split('/').collect(), pattern.split('/').collect());
+        let mut pairs = parts.iter().zip(&patterns);
+        return parts.len() == patterns.len()
+            && pairs.all(|(part, pattern)| part == pattern || (*pattern == "{*}" && !part.is_empty()));
+    }
     match pattern.strip_suffix('*') {
         Some(beginning) => path.starts_with(beginning),
         None => path == pattern,

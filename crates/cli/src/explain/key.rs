@@ -226,11 +226,14 @@ fn becomes(row: &secret::SecretRow) -> String {
     if targets.is_empty() {
         return "It never leaves the program.".to_owned();
     }
+    let restarts = match &row.restarts()[..] {
+        [] => "nothing restarts: each Job reads it anew".to_owned(),
+        names => format!("these restart: {}", names.join(", ")),
+    };
     format!(
-        "It becomes {} of the Secret {}. When it changes, these restart: {}.",
+        "It becomes {} of the Secret {}. When it changes, {restarts}.",
         row.data_key,
         Vec::from_iter(targets).join(" and "),
-        row.restarts().join(", ")
     )
 }
 

@@ -47,7 +47,7 @@ fn sealed(checkout: &Checkout, keys: &[&str]) {
     );
 }
 
-pub const ALL: [&str; 10] = [
+pub const ALL: [&str; 12] = [
     "openaiApiKey",
     "postgresConnectionString",
     "mem0EncryptionKey",
@@ -58,6 +58,8 @@ pub const ALL: [&str; 10] = [
     "redisMetricsPassword",
     "neo4jPassword",
     "snowflakePrivateKey",
+    "backupAccessKeyId",
+    "backupSecretAccessKey",
 ];
 
 #[test]

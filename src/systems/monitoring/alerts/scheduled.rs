@@ -4,7 +4,7 @@
 
 use super::super::Platform;
 use super::{Alert, Severity};
-use crate::names::Workload;
+use crate::names::{BACKUP_PRUNE, RESTORE_DRILL, Workload};
 
 /// Backups are daily; two hours more for the run itself.
 const BACKUP: u32 = 26 * 3600;
@@ -17,7 +17,9 @@ const SYNCS: u32 = 3;
 
 pub(super) fn alerts(platform: &Platform<'_>) -> Vec<Alert> {
     let mut alerts = Vec::new();
-    if let Some(overdue) = overdue(platform.workloads, |name| name.starts_with("backup-"), BACKUP) {
+    // Pruning copies nothing: with it overdue there are more backups than wanted, not fewer.
+    let is_backup = |name: &str| name.starts_with("backup-") && name != BACKUP_PRUNE.name;
+    if let Some(overdue) = overdue(platform.workloads, is_backup, BACKUP) {
         alerts.push(Alert {
             name: "MemoryBackupOverdue",
             severity: Severity::Critical,
@@ -28,7 +30,7 @@ pub(super) fn alerts(platform: &Platform<'_>) -> Vec<Alert> {
             description: "What was stored since the last good backup would be lost with the store.",
         });
     }
-    if let Some(overdue) = overdue(platform.workloads, |name| name == "restore-drill", DRILL) {
+    if let Some(overdue) = overdue(platform.workloads, |name| name == RESTORE_DRILL.name, DRILL) {
         alerts.push(Alert {
             name: "MemoryRestoreDrillOverdue",
             severity: Severity::Warning,

@@ -1,0 +1,190 @@
+//! Whom the Jobs of the backup may reach. Nobody may reach them.
+
+use super::{Connection, Outside, Peer, Traffic, row};
+use crate::config::{ObjectStore, StackConfig, StoreCredentials};
+use crate::names::{
+    BACKUP_NEO4J, BACKUP_OPENMEMORY, BACKUP_QDRANT, EXPORT_PATH, GRAPH_HTTP, IMPORT_PATH, KNOWLEDGE_GRAPH,
+    MCP_PORT, OPENMEMORY, QDRANT, QDRANT_HTTP, RESTORE_DRILL, RESTORE_NEO4J, RESTORE_OPENMEMORY,
+    RESTORE_QDRANT, Workload,
+};
+
+/// The interface for queries of Neo4j, and what belongs to a transaction that goes over several requests.
+const QUERIES: &[&str] = &["/db/neo4j/query/v2", "/db/neo4j/query/v2/*"];
+
+/// What they ask of the stores.
+pub fn rows(config: &StackConfig) -> Vec<Connection> {
+    if config.backup.is_none() {
+        return Vec::new();
+    }
+    let mut rows = qdrant();
+    if config.knowledge_graph.is_some() {
+        rows.extend(knowledge_graph());
+    }
+    rows.extend(openmemory());
+    rows
+}
+
+/// What they reach outside the cluster.
+pub fn rows_outside(config: &StackConfig) -> Vec<Connection> {
+    let Some(backup) = &config.backup else {
+        return Vec::new();
+    };
+    let jobs = config.workloads();
+    jobs.into_iter()
+        .filter(|job| job.system == BACKUP_QDRANT.system)
+        .flat_map(|job| object_store(job, &backup.store))
+        .collect()
+}
+
+/// What is asked of each peer. A snapshot is made, fetched and taken away; no way leads to a point, and none of the backup's
+/// to a collection that could be deleted.
+fn qdrant() -> Vec<Connection> {
+    let way = |from, methods, paths, why| ask(from, QDRANT, QDRANT_HTTP, methods, paths, why);
+    vec![
+        way(
+            BACKUP_QDRANT,
+            &["GET"],
+            &[
+                "/",
+                "/cluster",
+                "/aliases",
+                "/collections",
+                "/collections/{*}/snapshots",
+                "/collections/{*}/snapshots/{*}",
+            ],
+            "sees what there is, and fetches the snapshot of each collection from each peer",
+        ),
+        way(
+            BACKUP_QDRANT,
+            &["POST"],
+            &["/collections/{*}/snapshots", "/collections/{*}/points/count"],
+            "makes the snapshots, and counts what is in them",
+        ),
+        way(
+            BACKUP_QDRANT,
+            &["DELETE"],
+            &["/collections/{*}/snapshots/{*}"],
+            "takes the snapshots away from the peers again",
+        ),
+        way(
+            RESTORE_DRILL,
+            &["GET"],
+            &["/", "/cluster", "/collections"],
+            "sees whether the backup fits the peers",
+        ),
+        way(
+            RESTORE_DRILL,
+            &["GET", "POST", "DELETE"],
+            // It can touch no other collection than those that it makes.
+            &["/collections/phoenix-drill-*"],
+            "restores a backup under another name, counts it and takes it away again",
+        ),
+        way(
+            RESTORE_QDRANT,
+            &["GET"],
+            &["/", "/cluster", "/aliases", "/collections"],
+            "sees whether the backup fits the peers",
+        ),
+        way(
+            RESTORE_QDRANT,
+            &["POST"],
+            &[
+                "/collections/{*}/snapshots/upload",
+                "/collections/{*}/points/count",
+                "/collections/aliases",
+            ],
+            "puts the collections back on each peer, started by a person",
+        ),
+    ]
+}
+
+fn knowledge_graph() -> [Connection; 2] {
+    let way = |from, why| {
+        ask(
+            from,
+            KNOWLEDGE_GRAPH,
+            GRAPH_HTTP,
+            // A transaction that is given up is deleted.
+            &["POST", "DELETE"],
+            QUERIES,
+            why,
+        )
+    };
+    [
+        way(BACKUP_NEO4J, "reads all entities and how they relate"),
+        way(
+            RESTORE_NEO4J,
+            "puts entities and how they relate back, started by a person",
+        ),
+    ]
+}
+
+fn openmemory() -> [Connection; 2] {
+    [
+        ask(
+            BACKUP_OPENMEMORY,
+            OPENMEMORY,
+            MCP_PORT,
+            &["GET"],
+            &[EXPORT_PATH],
+            "reads the memories of all people",
+        ),
+        ask(
+            RESTORE_OPENMEMORY,
+            OPENMEMORY,
+            MCP_PORT,
+            &["POST"],
+            &[IMPORT_PATH],
+            "puts the memories of all people back, started by a person",
+        ),
+    ]
+}
+
+fn ask(
+    from: Workload,
+    to: Workload,
+    port: crate::names::Port,
+    methods: &'static [&'static str],
+    paths: &'static [&'static str],
+    why: &'static str,
+) -> Connection {
+    let traffic = Traffic::Http {
+        methods,
+        paths,
+        // It speaks for nobody.
+        token: false,
+    };
+    row(Peer::Workload(from), to, port, traffic, why)
+}
+
+/// The bucket, and who exchanges the identity of a service account for its role.
+fn object_store(job: Workload, store: &ObjectStore) -> Vec<Connection> {
+    let way = |name, host: String, networks, port, why| Connection {
+        from: Peer::Workload(job),
+        to: Peer::Outside(Outside { name, host, networks }),
+        port,
+        traffic: Traffic::Tls,
+        why,
+    };
+    let mut rows = vec![way(
+        "object-store",
+        store.host.to_string(),
+        store.networks.clone(),
+        store.port,
+        "backups are in the object store",
+    )];
+    if let StoreCredentials::Roles(_) = store.credentials {
+        let host = match &store.region {
+            Some(region) => format!("sts.{region}.amazonaws.com"),
+            None => "sts.placeholder.invalid".to_owned(),
+        };
+        rows.push(way(
+            "sts",
+            host,
+            Vec::new(),
+            443,
+            "the identity of the service account is exchanged for its role",
+        ));
+    }
+    rows
+}

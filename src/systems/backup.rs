@@ -1,0 +1,361 @@
+//! Backups and how they are put back, as declared objects: for each store a `CronJob` that copies it to the object store,
+//! and one that is suspended for ever as the mould of restores (`kubectl create job --from`).
+//!
+//! What the program in the Jobs does is in `docs/backup-image.md`; what a person does with it at three in the morning, in
+//! `docs/runbooks/restore-from-backup.md`.
+
+use k8s_openapi::api::batch::v1::{
+    CronJob, CronJobSpec, JobSpec, JobTemplateSpec, PodFailurePolicy, PodFailurePolicyOnExitCodesRequirement,
+    PodFailurePolicyOnPodConditionsPattern, PodFailurePolicyRule,
+};
+use k8s_openapi::api::core::v1::{Container, EnvVar, PodSpec, PodTemplateSpec, ServiceAccount};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use phoenix_graph::Graph;
+
+use crate::config::secret::{BACKUP_ACCESS_KEY_ID, BACKUP_SECRET_ACCESS_KEY, NEO4J_PASSWORD, QDRANT_API_KEY};
+use crate::config::{self, Day, Retention, RoleArn, StoreCredentials, TimeOfDay};
+use crate::names::{
+    self, BACKUP_NEO4J, BACKUP_OPENMEMORY, BACKUP_PRUNE, BACKUP_QDRANT, GRAPH_HTTP, KNOWLEDGE_GRAPH,
+    MCP_PORT, MEMORY_CLAIM, OPENMEMORY, QDRANT_HTTP, RESTORE_DRILL, RESTORE_NEO4J, RESTORE_OPENMEMORY,
+    RESTORE_QDRANT, Workload,
+};
+use crate::parts::container::{secret_variable, variable};
+use crate::parts::metadata::{self, annotate};
+use crate::parts::{container, identity};
+
+/// The user and group of the image.
+const USER: i64 = 65_532;
+
+/// How long a restore may take: a person watches it, and can end it.
+const RESTORE_SECONDS: i64 = 12 * 3600;
+
+/// The stores besides OpenMemory, which every stack has.
+#[derive(Clone, Copy, Debug)]
+pub struct Stores {
+    /// How many peers Qdrant has.
+    pub qdrant_peers: u32,
+    /// Whether there is a knowledge graph.
+    pub knowledge_graph: bool,
+}
+
+/// The Jobs, and who each of them is.
+pub fn build(config: &config::Backup, stores: Stores) -> Graph {
+    let mut graph = Graph::of(BACKUP_QDRANT.system);
+    for job in jobs(config, stores) {
+        graph.insert(service_account(&job, &config.store.credentials));
+        graph.insert(cron_job(config, job));
+    }
+    graph
+}
+
+/// One of the Jobs, with what tells it from the others.
+struct Job {
+    workload: Workload,
+    duty: Duty,
+    /// What the program is told to do.
+    verb: &'static [&'static str],
+    /// What it needs to know besides where the object store is.
+    env: Vec<EnvVar>,
+}
+
+/// What a Job is to the object store, and what starts it.
+enum Duty {
+    /// Writes, every day. The claims are those whose data it copies.
+    Backup(TimeOfDay, Vec<&'static str>),
+    /// Reads, every week.
+    Drill(Day, TimeOfDay),
+    /// Deletes, every day.
+    Prune(TimeOfDay),
+    /// Reads, by a person's word.
+    Restore,
+}
+
+fn jobs(config: &config::Backup, stores: Stores) -> Vec<Job> {
+    let schedule = config.schedule;
+    let peers = || qdrant(stores.qdrant_peers);
+    let mut jobs = vec![
+        Job {
+            workload: BACKUP_QDRANT,
+            // The second volume holds snapshots of the first, and nothing else.
+            duty: Duty::Backup(schedule.qdrant, vec!["qdrant-storage", "qdrant-snapshots"]),
+            verb: &["qdrant", "backup"],
+            env: peers(),
+        },
+        Job {
+            workload: RESTORE_QDRANT,
+            duty: Duty::Restore,
+            verb: &["qdrant", "restore"],
+            env: peers(),
+        },
+        Job {
+            workload: RESTORE_DRILL,
+            duty: Duty::Drill(schedule.drill.0, schedule.drill.1),
+            verb: &["drill"],
+            env: peers(),
+        },
+        Job {
+            workload: BACKUP_OPENMEMORY,
+            duty: Duty::Backup(schedule.openmemory, vec![MEMORY_CLAIM]),
+            verb: &["openmemory", "backup"],
+            env: openmemory(),
+        },
+        Job {
+            workload: RESTORE_OPENMEMORY,
+            duty: Duty::Restore,
+            verb: &["openmemory", "restore"],
+            env: openmemory(),
+        },
+        Job {
+            workload: BACKUP_PRUNE,
+            duty: Duty::Prune(schedule.prune),
+            verb: &["prune"],
+            env: kept(config.retention),
+        },
+    ];
+    if stores.knowledge_graph {
+        jobs.push(Job {
+            workload: BACKUP_NEO4J,
+            duty: Duty::Backup(schedule.neo4j, vec!["data"]),
+            verb: &["neo4j", "backup"],
+            env: neo4j(),
+        });
+        jobs.push(Job {
+            workload: RESTORE_NEO4J,
+            duty: Duty::Restore,
+            verb: &["neo4j", "restore"],
+            env: neo4j(),
+        });
+    }
+    jobs
+}
+
+/// Each peer by its own name: a snapshot holds what its peer holds and no more.
+fn qdrant(peers: u32) -> Vec<EnvVar> {
+    let service = names::service_host(names::MEMORY, names::QDRANT_HEADLESS);
+    let peers: Vec<_> = (0..peers)
+        .map(|peer| format!("http://qdrant-{peer}.{service}:{}", QDRANT_HTTP.number))
+        .collect();
+    vec![
+        variable("QDRANT_PEERS", peers.join(",")),
+        secret_variable("QDRANT_API_KEY", &QDRANT_API_KEY),
+    ]
+}
+
+fn neo4j() -> Vec<EnvVar> {
+    vec![
+        variable(
+            "NEO4J_URL",
+            format!("http://{}:{}", KNOWLEDGE_GRAPH.host(), GRAPH_HTTP.number),
+        ),
+        variable("NEO4J_USER", "neo4j"),
+        secret_variable("NEO4J_PASSWORD", &NEO4J_PASSWORD),
+    ]
+}
+
+fn openmemory() -> Vec<EnvVar> {
+    vec![variable(
+        "OPENMEMORY_URL",
+        format!("http://{}:{}", OPENMEMORY.host(), MCP_PORT.number),
+    )]
+}
+
+fn kept(retention: Retention) -> Vec<EnvVar> {
+    [
+        ("BACKUP_KEEP_LAST", retention.last),
+        ("BACKUP_KEEP_DAILY", retention.daily),
+        ("BACKUP_KEEP_WEEKLY", retention.weekly),
+        ("BACKUP_KEEP_MONTHLY", retention.monthly),
+    ]
+    .map(|(name, number)| variable(name, number.to_string()))
+    .to_vec()
+}
+
+fn object_store(store: &config::ObjectStore) -> Vec<EnvVar> {
+    let mut variables = vec![
+        variable("BACKUP_STORE", format!("s3://{}/{}", store.bucket, store.prefix)),
+        variable(
+            "BACKUP_STORE_ENDPOINT",
+            match store.port {
+                443 => format!("https://{}", store.host),
+                port => format!("https://{}:{port}", store.host),
+            },
+        ),
+        variable(
+            "BACKUP_STORE_REGION",
+            store.region.as_deref().unwrap_or("placeholder"),
+        ),
+    ];
+    if store.credentials == StoreCredentials::Key {
+        variables.extend([
+            secret_variable("AWS_ACCESS_KEY_ID", &BACKUP_ACCESS_KEY_ID),
+            secret_variable("AWS_SECRET_ACCESS_KEY", &BACKUP_SECRET_ACCESS_KEY),
+        ]);
+    }
+    variables
+}
+
+impl Job {
+    /// The role of the Job, where the cloud gives roles and this one is known.
+    fn role<'a>(&self, credentials: &'a StoreCredentials) -> Option<&'a RoleArn> {
+        let StoreCredentials::Roles(roles) = credentials else {
+            return None;
+        };
+        match self.duty {
+            Duty::Backup(..) => roles.backup.as_ref(),
+            Duty::Drill(..) | Duty::Restore => roles.restore.as_ref(),
+            Duty::Prune(_) => roles.prune.as_ref(),
+        }
+    }
+}
+
+fn service_account(job: &Job, credentials: &StoreCredentials) -> ServiceAccount {
+    let mut account = identity::service_account(job.workload);
+    if let Some(role) = job.role(credentials) {
+        annotate(&mut account.metadata, "eks.amazonaws.com/role-arn", role.as_str());
+    }
+    account
+}
+
+fn cron_job(config: &config::Backup, job: Job) -> CronJob {
+    let mut metadata = metadata::of_workload(job.workload, job.workload.name);
+    let schedule = match &job.duty {
+        Duty::Backup(at, claims) => {
+            annotate(&mut metadata, names::BACKS_UP, &claims.join(","));
+            every_day(*at)
+        }
+        Duty::Prune(at) => every_day(*at),
+        Duty::Drill(day, at) => format!("{} {} * * {}", at.minute, at.hour, day.0),
+        Duty::Restore => {
+            annotate(
+                &mut metadata,
+                "phoenix.ai/run",
+                &format!(
+                    "kubectl create job --from=cronjob/{}, by a person: docs/runbooks/restore-from-backup.md",
+                    job.workload.name
+                ),
+            );
+            // The schedule, which must be there, is a day that does not exist.
+            "0 0 31 2 *".to_owned()
+        }
+    };
+    let by_hand = matches!(job.duty, Duty::Restore);
+    CronJob {
+        metadata,
+        spec: Some(CronJobSpec {
+            schedule,
+            // Days begin for everybody at the same time.
+            time_zone: Some("Etc/UTC".to_owned()),
+            suspend: Some(by_hand),
+            // Two at a time would make twice the snapshots on the same volumes.
+            concurrency_policy: Some("Forbid".to_owned()),
+            // A controller that was away for an hour still starts it. Without a deadline, one that finds a hundred runs
+            // missed starts none ever again.
+            starting_deadline_seconds: (!by_hand).then_some(3600),
+            successful_jobs_history_limit: Some(3),
+            failed_jobs_history_limit: Some(3),
+            job_template: JobTemplateSpec {
+                metadata: labels(job.workload),
+                spec: Some(job_of(config, job, by_hand)),
+            },
+        }),
+        ..Default::default()
+    }
+}
+
+fn every_day(at: TimeOfDay) -> String {
+    format!("{} {} * * *", at.minute, at.hour)
+}
+
+fn labels(workload: Workload) -> Option<ObjectMeta> {
+    Some(ObjectMeta {
+        labels: Some(metadata::pod_labels(workload)),
+        ..Default::default()
+    })
+}
+
+fn job_of(config: &config::Backup, job: Job, by_hand: bool) -> JobSpec {
+    let workload = job.workload;
+    JobSpec {
+        active_deadline_seconds: Some(if by_hand {
+            RESTORE_SECONDS
+        } else {
+            i64::from(config.deadline_minutes) * 60
+        }),
+        // A network that fails for a moment is tried again. Whether a restore is, its person decides.
+        backoff_limit: Some(if by_hand { 0 } else { 2 }),
+        pod_failure_policy: Some(hopeless()),
+        // A week to read what it said. A failed drill is looked at on the next working day.
+        ttl_seconds_after_finished: Some(7 * 24 * 3600),
+        template: PodTemplateSpec {
+            metadata: labels(workload),
+            spec: Some(pod(config, job, by_hand)),
+        },
+        ..Default::default()
+    }
+}
+
+/// When trying again helps nobody, and when a failure is none: the exit codes are a part of the image's contract.
+fn hopeless() -> PodFailurePolicy {
+    PodFailurePolicy {
+        rules: vec![
+            PodFailurePolicyRule {
+                action: "FailJob".to_owned(),
+                on_exit_codes: Some(PodFailurePolicyOnExitCodesRequirement {
+                    container_name: Some(CONTAINER.to_owned()),
+                    operator: "In".to_owned(),
+                    // It was started wrongly, or what it found is not good.
+                    values: vec![2, 3],
+                }),
+                on_pod_conditions: None,
+            },
+            PodFailurePolicyRule {
+                action: "Ignore".to_owned(),
+                on_exit_codes: None,
+                // Its node was emptied; that is no failure of its own.
+                on_pod_conditions: Some(vec![PodFailurePolicyOnPodConditionsPattern {
+                    type_: "DisruptionTarget".to_owned(),
+                    status: Some("True".to_owned()),
+                }]),
+            },
+        ],
+    }
+}
+
+/// The container's name, for the failure policy too.
+const CONTAINER: &str = "backup";
+
+fn pod(config: &config::Backup, job: Job, by_hand: bool) -> PodSpec {
+    let mut env = job.env;
+    env.extend(object_store(&config.store));
+    if by_hand {
+        // What a person changes for one Job: `kubectl set env`, as the runbook has it.
+        env.extend([
+            variable("RESTORE_FROM", "latest"),
+            variable("RESTORE_OVERWRITE", "false"),
+        ]);
+    }
+    env.push(variable("TMPDIR", "/tmp"));
+    PodSpec {
+        service_account_name: Some(job.workload.service_account.to_owned()),
+        automount_service_account_token: Some(false),
+        enable_service_links: Some(false),
+        restart_policy: Some("Never".to_owned()),
+        security_context: Some(container::pod_security(USER, USER)),
+        containers: vec![Container {
+            name: CONTAINER.to_owned(),
+            image: Some(config.image.to_string()),
+            image_pull_policy: Some("IfNotPresent".to_owned()),
+            args: Some(job.verb.iter().map(|&word| word.to_owned()).collect()),
+            env: Some(env),
+            resources: Some(container::resources(&config.resources, 0)),
+            volume_mounts: Some(vec![container::mount("tmp", "/tmp")]),
+            security_context: Some(container::security()),
+            ..Default::default()
+        }],
+        // It streams; what is here is small.
+        volumes: Some(vec![container::scratch("tmp", "256Mi")]),
+        // Time to take a snapshot away from its peer before it goes.
+        termination_grace_period_seconds: Some(60),
+        ..Default::default()
+    }
+}
