@@ -69,11 +69,14 @@ pub fn text(judged: &Judged, paint: Paint) -> String {
             rule.rule.title
         );
         for (subject, what) in &rule.unknown {
+            // Several parts of a rule can miss the same value.
+            let once: std::collections::BTreeSet<_> = what.iter().map(String::as_str).collect();
+            let once: Vec<_> = once.into_iter().collect();
             let _ = writeln!(
                 text,
                 "  {}: not known: {}",
                 report.subjects[*subject],
-                what.join("; ")
+                once.join("; ")
             );
         }
         text.push('\n');

@@ -151,8 +151,8 @@ fn what_a_stack_fails_stands_where_its_file_configures_the_system() {
     let checkout = Checkout::bare();
     checkout.edit(
         "stacks/Pulumi.dev.yaml",
-        "\nconfig:\n",
-        "\nconfig:\n  phoenix:policies:\n    rules:\n      no-mutable-image-tag: advisory\n      required-labels: {enforcement: mandatory, labels: [nobody/has-it]}\n",
+        "  phoenix:policies:\n    rules:\n",
+        "  phoenix:policies:\n    rules:\n      required-labels: {enforcement: mandatory, labels: [nobody/has-it]}\n",
     );
     let answer = checkout.phoenix(&["check", "dev", "--format", "sarif"]);
     assert_eq!(answer.code, 3, "{answer}");
@@ -187,16 +187,16 @@ fn a_preview_tells_what_the_policies_find_and_ends_as_check_does() {
         clean.out.contains("\npolicies: nothing is found in dev"),
         "{clean}"
     );
-    let with = |policies: &str| {
+    let with = |rule: &str| {
         let checkout = Checkout::new();
         checkout.edit(
             "stacks/Pulumi.dev.yaml",
-            "\nconfig:\n",
-            &format!("\nconfig:\n  phoenix:policies: {policies}\n"),
+            "  phoenix:policies:\n    rules:\n",
+            &format!("  phoenix:policies:\n    rules:\n      {rule}\n"),
         );
         checkout
     };
-    let failing = with("{rules: {required-labels: {enforcement: mandatory, labels: [nobody/has-it]}}}");
+    let failing = with("required-labels: {enforcement: mandatory, labels: [nobody/has-it]}");
     let answer = failing.phoenix(&["preview", "dev"]);
     assert_eq!(answer.code, 3, "{answer}");
     assert!(
@@ -218,7 +218,7 @@ fn a_preview_tells_what_the_policies_find_and_ends_as_check_does() {
             &Value::from("stacks/Pulumi.dev.yaml")
         )
     );
-    let answer = with("{rules: {required-label: advisory}}").phoenix(&["preview", "dev"]);
+    let answer = with("required-label: advisory").phoenix(&["preview", "dev"]);
     assert_eq!(answer.code, 1, "{answer}");
     assert!(answer.err.contains("did you mean required-labels?"), "{answer}");
 }
