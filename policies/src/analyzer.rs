@@ -8,12 +8,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use phoenix_graph::{Graph, Id};
 use phoenix_policies::control::Framework as Whose;
+use phoenix_policies::repair::{self, Edit, REPAIRS, Repair};
 use phoenix_policies::rule::Level as Reach;
+use phoenix_policies::schema::of_setting;
 use phoenix_policies::{Date, Enforcement, Finding, RULES, Report, Rule, Settings, Severity, Waiver, judge};
 use pulumi_wire::Value;
 use pulumi_wire::analyzer::{
-    self as wire, About, Context, Framework, Level, Pack, Policy, PolicySettings, Remediations, Resource,
-    Stack, Verdicts, Violation,
+    self as wire, About, Change, Context, Framework, Level, Pack, Policy, PolicySettings, Remediations,
+    Resource, Stack, Verdicts, Violation,
 };
 use serde_json::{Map, Value as Json, json};
 
@@ -102,9 +104,76 @@ impl Pack for Controls {
         Answer::of(Reach::Stack, &settings, context.stack).about(&judge(&graph, &settings), &known)
     }
 
-    fn remediate(&self, _: &Resource, _: Context<'_, Told>) -> Remediations {
-        Remediations::default()
+    fn remediate(&self, resource: &Resource, context: Context<'_, Told>) -> Remediations {
+        let settings = self.settings(context.settings);
+        let mut resource = resource.clone();
+        let mut changes = Vec::new();
+        for repair in &REPAIRS {
+            if settings.enforcement(repair.rule) != Enforcement::Remediate {
+                continue;
+            }
+            let Some(properties) = repaired(&resource, repair, &settings) else {
+                continue;
+            };
+            resource.properties.clone_from(&properties);
+            changes.push(Change {
+                policy: repair.rule.id.to_owned(),
+                description: repair.rule.title.to_owned(),
+                properties,
+            });
+        }
+        Remediations {
+            changes,
+            not_applicable: Vec::new(),
+        }
     }
+}
+
+/// The properties of a resource as a repair leaves them; `None` where nothing fails that nobody waived, or where nothing
+/// can be put right.
+fn repaired(resource: &Resource, repair: &Repair, settings: &Settings) -> Option<BTreeMap<String, Value>> {
+    let object = object(resource).ok()?;
+    let edits = repair.edits(&object);
+    if edits.is_empty() {
+        return None;
+    }
+    let mut graph = Graph::default();
+    graph.add(object);
+    let report = judge(&graph, settings);
+    let fails = report.of(repair.rule)?.failed.first()?;
+    if fails.waived.is_some() {
+        return None;
+    }
+    let mut properties = Value::Object(resource.properties.clone());
+    for edit in &edits {
+        set(&mut properties, edit)?;
+    }
+    match properties {
+        Value::Object(properties) => Some(properties),
+        _ => None,
+    }
+}
+
+/// Sets a field. What is secret or not known on the way is left alone, and nothing is changed then.
+fn set(properties: &mut Value, edit: &Edit) -> Option<()> {
+    let mut value = properties;
+    for step in edit.path.split('.') {
+        let (field, index) = match step.strip_suffix(']').and_then(|step| step.split_once('[')) {
+            Some((field, index)) => (field, Some(index.parse::<usize>().ok()?)),
+            None => (step, None),
+        };
+        if let Value::Null = value {
+            *value = Value::Object(BTreeMap::new());
+        }
+        let Value::Object(fields) = value else { return None };
+        value = fields.entry(field.to_owned()).or_default();
+        if let Some(index) = index {
+            let Value::Array(items) = value else { return None };
+            value = items.get_mut(index)?;
+        }
+    }
+    *value = Value::from_json(&edit.value).ok()?;
+    Some(())
 }
 
 /// What the stack's own configuration tells the pack.
@@ -122,11 +191,20 @@ fn own(stack: Option<&Stack>) -> Result<Map<String, Json>, String> {
 /// that nobody spoke of; those words are nobody's.
 fn together(mut own: Map<String, Json>, policies: &BTreeMap<String, PolicySettings>) -> Json {
     for (name, settings) in policies {
-        let word = enforcement(settings.level).word();
         if name == "all" {
+            let word = enforcement(settings.level).word();
             own.insert("all".to_owned(), json!(word));
             continue;
         }
+        let word = match enforcement(settings.level) {
+            // The engine spreads a word about all policies over each of them, so that what cannot be put right is
+            // stopped instead of being refused here.
+            Enforcement::Remediate if Rule::named(name).is_some_and(|rule| repair::of(rule).is_none()) => {
+                Enforcement::Mandatory
+            }
+            enforcement => enforcement,
+        }
+        .word();
         let spoken = Rule::named(name).is_none_or(|rule| level(rule.enforcement) != settings.level);
         if !spoken && settings.properties.is_empty() {
             continue;
@@ -185,7 +263,7 @@ fn policy(rule: &'static Rule) -> Policy {
         schema: rule
             .options
             .iter()
-            .map(|option| (option.name.to_owned(), schema(option)))
+            .map(|option| (option.name.to_owned(), of_setting(option)))
             .collect(),
         framework,
         tags: rule
@@ -198,18 +276,6 @@ fn policy(rule: &'static Rule) -> Policy {
             .collect(),
         remediation: rule.remedy.to_owned(),
     }
-}
-
-fn schema(option: &phoenix_policies::settings::Setting) -> Json {
-    use phoenix_policies::settings::Default;
-    let mut schema = match option.default {
-        Default::Flag(_) => json!({"type": "boolean"}),
-        Default::Number(_) => json!({"type": "integer", "minimum": 0}),
-        Default::Text(_) => json!({"type": "string"}),
-        Default::Texts(_) => json!({"type": "array", "items": {"type": "string"}}),
-    };
-    schema["description"] = json!(option.meaning);
-    schema
 }
 
 /// What a call is answered with.
@@ -351,15 +417,16 @@ fn level(enforcement: Enforcement) -> Level {
         Enforcement::Disabled => Level::Disabled,
         Enforcement::Advisory => Level::Advisory,
         Enforcement::Mandatory => Level::Mandatory,
+        Enforcement::Remediate => Level::Remediate,
     }
 }
 
-/// A rule that cannot repair what it finds stops it instead.
 fn enforcement(level: Level) -> Enforcement {
     match level {
         Level::Disabled => Enforcement::Disabled,
         Level::Advisory => Enforcement::Advisory,
-        Level::Mandatory | Level::Remediate => Enforcement::Mandatory,
+        Level::Mandatory => Enforcement::Mandatory,
+        Level::Remediate => Enforcement::Remediate,
     }
 }
 

@@ -128,14 +128,12 @@ pub struct Waiver {
 const LONGEST_DAYS: i64 = 366;
 
 /// A waiver may not name more objects than this: what is true of so many is no exception.
-const MOST_OBJECTS: usize = 10;
-
-/// From this many days before its end on, a waiver is told to be ending.
-const ENDING_DAYS: i64 = 30;
+pub(crate) const MOST_OBJECTS: usize = 10;
 
 /// Lays the waivers over a report, and judges them.
 pub(crate) fn apply(mut report: Report, settings: &Settings) -> Report {
     let judged = settings.enforcement(&waivers::WAIVERS_ARE_VALID) != Enforcement::Disabled;
+    let told_before = settings.number(waivers::WAIVERS_ARE_VALID.id, &waivers::TOLD_BEFORE);
     for (number, waiver) in settings.waivers.iter().enumerate() {
         let mut findings = wrong_with(waiver, settings.today);
         let holds = waiver.approved <= settings.today && settings.today <= waiver.last_day;
@@ -164,7 +162,7 @@ pub(crate) fn apply(mut report: Report, settings: &Settings) -> Report {
         };
         report.add(id, &waivers::WAIVERS_ARE_VALID, verdict);
         let left = settings.today.days_until(waiver.last_day);
-        if holds && left <= ENDING_DAYS {
+        if holds && left <= told_before {
             report.ending.push(format!(
                 "the waiver {} of {} ends on {}: {} repairs it until then, or asks {} for another",
                 waiver.ticket, waiver.rule, waiver.last_day, waiver.owner, waiver.approver

@@ -128,6 +128,32 @@ impl Report {
         }
     }
 
+    /// Notes that no object of a kind could be looked at: every rule that judges the kind says "unknown" of it.
+    pub fn unseen(&mut self, group: &str, kind: &str, namespace: Option<&str>, why: &str) {
+        let id = match namespace {
+            Some(namespace) => Id::namespaced(group, kind, namespace, "*"),
+            None => Id::cluster(group, kind, "*"),
+        };
+        self.subjects.push(id);
+        let subject = self.subjects.len() - 1;
+        for report in &mut self.rules {
+            if report.enforcement != Enforcement::Disabled && report.rule.judges(group, kind) {
+                report.take(subject, Verdict::Unknown(vec![why.to_owned()]));
+            }
+        }
+    }
+
+    /// Keeps the verdicts on these subjects; the others were looked at for what they mean to them.
+    pub fn retain(&mut self, keep: impl Fn(&Id) -> bool) {
+        let kept: Vec<bool> = self.subjects.iter().map(keep).collect();
+        for report in &mut self.rules {
+            report.passed.retain(|subject| kept[*subject]);
+            report.failed.retain(|failure| kept[failure.subject]);
+            report.not_applicable.retain(|(subject, _)| kept[*subject]);
+            report.unknown.retain(|(subject, _)| kept[*subject]);
+        }
+    }
+
     /// Marks a failure as waived; false where there is none.
     pub(crate) fn waive(&mut self, rule: &str, object: &str, waiver: usize) -> bool {
         let subjects = &self.subjects;
@@ -162,7 +188,6 @@ impl Report {
 
     /// Whether a mandatory rule failed and nobody waived it.
     pub fn blocks(&self) -> bool {
-        self.failures()
-            .any(|(rule, _)| rule.enforcement == Enforcement::Mandatory)
+        self.failures().any(|(rule, _)| rule.enforcement.stops())
     }
 }

@@ -70,6 +70,11 @@ impl Kind {
         Self::new(&[""], name)
     }
 
+    /// The API groups that it is or was in.
+    pub fn groups(&self) -> &'static [&'static str] {
+        self.groups
+    }
+
     /// Whether it is this one.
     pub fn is(&self, group: &str, kind: &str) -> bool {
         self.name == kind && self.groups.contains(&group)
@@ -119,11 +124,18 @@ pub enum Enforcement {
     Advisory,
     /// It stops the deployment.
     Mandatory,
+    /// It is put right where that cannot change what an object means ([`crate::repair`]), and else stops the deployment.
+    Remediate,
 }
 
 impl Enforcement {
     /// All of them, the weakest first.
-    pub const ALL: [Self; 3] = [Self::Disabled, Self::Advisory, Self::Mandatory];
+    pub const ALL: [Self; 4] = [Self::Disabled, Self::Advisory, Self::Mandatory, Self::Remediate];
+
+    /// Whether a failure stops the deployment.
+    pub fn stops(self) -> bool {
+        self >= Self::Mandatory
+    }
 
     /// The word for it in settings.
     pub fn word(self) -> &'static str {
@@ -131,6 +143,7 @@ impl Enforcement {
             Self::Disabled => "disabled",
             Self::Advisory => "advisory",
             Self::Mandatory => "mandatory",
+            Self::Remediate => "remediate",
         }
     }
 }

@@ -24,7 +24,8 @@ pub mod waivers;
 
 use crate::judging::{Judging, Subject};
 use crate::pod::{Container, Pod};
-use crate::rule::Rule;
+use crate::rule::{Enforcement, Kind, Rule};
+use crate::settings::Settings;
 
 /// Every rule, in the order of the catalogue.
 pub const RULES: &[&Rule] = &[
@@ -120,6 +121,27 @@ pub const RULES: &[&Rule] = &[
     // Exceptions.
     &waivers::WAIVERS_ARE_VALID,
 ];
+
+/// Kinds that no rule judges, and that some look at.
+const CONTEXT: [Kind; 3] = [
+    Kind::core("ResourceQuota"),
+    Kind::core("LimitRange"),
+    Kind::new(&["velero.io"], "Schedule"),
+];
+
+/// Every kind that the rules look at as they are enforced.
+pub fn looked_at(settings: &Settings) -> Vec<Kind> {
+    let enforced = RULES
+        .iter()
+        .filter(|rule| settings.enforcement(rule) != Enforcement::Disabled);
+    let mut kinds: Vec<Kind> = Vec::new();
+    for kind in enforced.flat_map(|rule| rule.kinds).chain(&CONTEXT) {
+        if !kinds.contains(kind) {
+            kinds.push(*kind);
+        }
+    }
+    kinds
+}
 
 /// The pod of the subject; what of it cannot be read is noted.
 fn pod<'a>(subject: &Subject<'a>, judging: &mut Judging<'_>) -> Option<&'a Pod<'a>> {

@@ -9,6 +9,7 @@ use std::fmt;
 use serde_json::Value;
 
 use crate::exemption::{Date, Waiver};
+use crate::repair::{self, REPAIRS};
 use crate::rule::{Enforcement, Rule};
 
 /// Something that can be set, with its default.
@@ -220,7 +221,11 @@ impl Settings {
         let own = self.enforcement.get(rule.id).copied();
         // A rule that is off by default is not switched on by a word about all rules.
         let all = self.all.filter(|_| rule.enforcement != Enforcement::Disabled);
-        own.or(all).unwrap_or(rule.enforcement)
+        match own.or(all).unwrap_or(rule.enforcement) {
+            // A word about all rules reaches those that nothing can put right, too.
+            Enforcement::Remediate if repair::of(rule).is_none() => Enforcement::Mandatory,
+            enforcement => enforcement,
+        }
     }
 
     /// Enforces a rule like this.
@@ -342,9 +347,28 @@ impl Reader {
             .into_iter()
             .find(|enforcement| enforcement.word() == word);
         if known.is_none() {
-            self.problem(key, "must be disabled, advisory or mandatory", None);
+            self.problem(key, "must be disabled, advisory, mandatory or remediate", None);
         }
         known
+    }
+
+    fn enforce(&mut self, rule: &'static Rule, key: &str, value: &Value) {
+        let Some(enforcement) = self.enforcement(key, value) else {
+            return;
+        };
+        if enforcement == Enforcement::Remediate && repair::of(rule).is_none() {
+            let can: Vec<_> = REPAIRS.iter().map(|repair| repair.rule.id).collect();
+            self.problem(
+                key,
+                "cannot be remediate: nothing can put that right without changing what an object means",
+                Some(format!(
+                    "use mandatory; what can be put right is found by {}",
+                    can.join(", ")
+                )),
+            );
+            return;
+        }
+        self.settings.enforce(rule, enforcement);
     }
 
     fn rules(&mut self, value: &Value) {
@@ -355,17 +379,13 @@ impl Reader {
                 continue;
             };
             if value.is_string() {
-                if let Some(enforcement) = self.enforcement(&key, value) {
-                    self.settings.enforce(rule, enforcement);
-                }
+                self.enforce(rule, &key, value);
                 continue;
             }
             for (name, value) in self.mapping(value, &key) {
                 let key = format!("{key}.{name}");
                 if name == "enforcement" || name == "enforcementLevel" {
-                    if let Some(enforcement) = self.enforcement(&key, value) {
-                        self.settings.enforce(rule, enforcement);
-                    }
+                    self.enforce(rule, &key, value);
                     continue;
                 }
                 if let Some(option) = rule.options.iter().find(|option| option.name == name) {

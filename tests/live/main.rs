@@ -8,6 +8,7 @@
 //! - `dev`: a stack from its first `up` to a `destroy` that leaves nothing.
 //! - `esc_definitions`: the environments in `stacks/esc`, evaluated as Pulumi ESC evaluates them.
 //! - `esc_direct`: secrets from an environment that the program opens itself, evaluated as Pulumi ESC evaluates it.
+//! - `policies`: the policy pack in the engine: over a good stack and a bad one, repairing, and on a state.
 //! - `rotation`: a changed secret restarts exactly its readers, and Qdrant changes its key in three steps.
 //! - `external_secrets`: what the External Secrets Operator is asked for, accepted by a server that knows its resources.
 //! - `leaks`: canaries in every secret, looked for in everything that is said and written.
@@ -40,6 +41,7 @@ mod leaks;
 mod live;
 mod mesh;
 mod outages;
+mod policies;
 mod prod;
 mod rotation;
 mod side_by_side;

@@ -1,14 +1,21 @@
 //! The policy pack at the terminal: what is to be judged, and how a report is told.
 //!
-//! [`reading`] makes a graph of any YAML, [`told`] and [`sarif`] tell a report. What is right or wrong is for
+//! [`cluster`] makes a graph of a live cluster, [`reading`] of any YAML; [`told`] and [`sarif`] tell a report. What is right or wrong is for
 //! [`phoenix_policies`] to say.
 
+pub mod cluster;
 pub mod reading;
 pub mod sarif;
 pub mod told;
 
+use anyhow::{Result, anyhow};
+use phoenix::config::NAMESPACE;
 use phoenix_graph::Id;
-use phoenix_policies::{Report, Settings};
+use phoenix_policies::{Date, Report, Settings, judge};
+use serde_json::Value;
+
+use crate::output::count;
+use crate::stack::Stack;
 
 /// A report, what it is about, and where its subjects stand.
 pub struct Judged {
@@ -22,6 +29,84 @@ pub struct Judged {
     pub settings: Settings,
     /// The place of a finding: subject and path → file and line.
     pub places: Places,
+}
+
+impl Judged {
+    /// A stack, judged as its file asks, on this day.
+    pub fn of_stack(stack: &Stack, today: Date) -> Result<Self> {
+        let settings = settings_of(stack, today)?;
+        let report = judge(&stack.graph, &settings);
+        let (file, origins) = (stack.file.path.clone(), stack.file.origins.clone());
+        let keys: std::collections::BTreeMap<Id, String> = stack
+            .graph
+            .objects()
+            .map(|object| (object.id.clone(), key_of(&object.component)))
+            .collect();
+        Ok(Self {
+            name: stack.name.clone(),
+            objects: stack.graph.len(),
+            report,
+            settings,
+            // No line of a stack file is an object's. What is nearest is the key of the system that declares it; a waiver
+            // stands in the file itself.
+            places: Box::new(move |id, path| {
+                let key = match keys.get(id) {
+                    Some(key) => key.clone(),
+                    None => format!("{NAMESPACE}:policies.{path}"),
+                };
+                let line = origins.of(&key).or_else(|| origins.of(NAMESPACE));
+                Some(Place {
+                    file: file.clone(),
+                    line: line.map_or(1, |origin| origin.line),
+                })
+            }),
+        })
+    }
+}
+
+/// The key of the stack file that a system is configured by: `phoenix:knowledgeGraph` for `knowledge_graph`.
+fn key_of(system: &str) -> String {
+    let mut key = format!("{NAMESPACE}:");
+    for (index, word) in system.split('_').enumerate() {
+        match word.chars().next() {
+            Some(first) if index > 0 => {
+                key.push(first.to_ascii_uppercase());
+                key.push_str(&word[first.len_utf8()..]);
+            }
+            _ => key.push_str(word),
+        }
+    }
+    key
+}
+
+/// How a stack wants to be judged: `phoenix:policies` of its file.
+pub fn settings_of(stack: &Stack, today: Date) -> Result<Settings> {
+    let key = format!("{NAMESPACE}:policies");
+    let value = stack.file.keys.get(&key).unwrap_or(&Value::Null);
+    read_settings(value, today, &format!("{key} of {}", stack.file.path))
+}
+
+/// Reads settings, which stand in `whose`.
+pub fn read_settings(value: &Value, today: Date, whose: &str) -> Result<Settings> {
+    Settings::read(value, today).map_err(|problems| {
+        let told: Vec<_> = problems
+            .iter()
+            .map(|problem| format!("  {}", problem.to_string().replace('\n', "\n    ")))
+            .collect();
+        anyhow!(
+            "the settings of the policies are not valid: {} in {whose}\n{}",
+            count(problems.len(), "problem"),
+            told.join("\n")
+        )
+    })
+}
+
+/// The day, which waivers are held against.
+pub fn today() -> Date {
+    let seconds = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .map_or(0, |since| since.as_secs());
+    Date::from_days_since_1970(u32::try_from(seconds / 86_400).unwrap_or(u32::MAX))
 }
 
 /// Tells the place of a path within a subject.

@@ -4,6 +4,14 @@ use crate::control::Control::{
     ActionsRecorded, AddressableDocumented, ChangeControl, DeficienciesCommunicated,
 };
 use crate::rule::{Enforcement, Level, Rule, Severity};
+use crate::settings::{Default, Setting};
+
+/// When the end of a waiver is told.
+pub static TOLD_BEFORE: Setting = Setting {
+    name: "daysTold",
+    meaning: "from how many days before its end on a waiver is told to be ending",
+    default: Default::Number(30),
+};
 
 /// Waivers.
 pub static WAIVERS_ARE_VALID: Rule = Rule {
@@ -16,7 +24,7 @@ pub static WAIVERS_ARE_VALID: Rule = Rule {
     level: Level::Stack,
     severity: Severity::High,
     enforcement: Enforcement::Mandatory,
-    options: &[],
+    options: &[&TOLD_BEFORE],
     evidence: &[
         DeficienciesCommunicated,
         ChangeControl,

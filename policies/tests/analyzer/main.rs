@@ -357,3 +357,230 @@ async fn rules_about_the_whole_stack_see_all_of_it_even_twice() {
     );
     pack.end().await;
 }
+
+/// A level, without a word about anything else.
+fn at(level: EnforcementLevel) -> PolicyConfig {
+    PolicyConfig {
+        enforcement_level: level.into(),
+        properties: None,
+    }
+}
+
+#[tokio::test]
+async fn an_option_reaches_its_rule_and_each_is_announced_with_its_type() {
+    let mut pack = Pack::start().await;
+    let info = pack.info().await;
+    let policy = info
+        .policies
+        .iter()
+        .find(|policy| policy.name == "image-registry-allowed")
+        .unwrap();
+    let schema = policy.config_schema.clone().unwrap().properties.unwrap();
+    let schema = pulumi_wire::from_wire(schema).unwrap();
+    let Value::Object(registries) = &schema["registries"] else {
+        panic!("the schema of an option is a mapping: {schema:?}")
+    };
+    assert_eq!(registries["type"], Value::from("array"));
+    let found = |answer: &AnalyzeResponse| said(answer, "image-registry-allowed").is_some();
+    let given = |registries: serde_json::Value| PolicyConfig {
+        enforcement_level: EnforcementLevel::Mandatory.into(),
+        properties: Some(wire(&value(&serde_json::json!({"registries": registries})))),
+    };
+    let properties = value(&serde_json::json!({
+        "apiVersion": "v1", "kind": "Pod", "metadata": {"name": "a"},
+        "spec": {"containers": [{"name": "c", "image": "registry.example/c:1"}]},
+    }));
+    for (registries, fails) in [
+        (serde_json::json!(["registry.example"]), false),
+        (serde_json::json!(["other.example"]), true),
+    ] {
+        pack.configure(true, None, &[("image-registry-allowed", given(registries))])
+            .await
+            .unwrap();
+        assert_eq!(
+            found(&pack.analyze("kubernetes:core/v1:Pod", &properties).await),
+            fails
+        );
+    }
+    // A value of another type, which an engine that validates does not let through.
+    let refused = pack
+        .configure(
+            true,
+            None,
+            &[(
+                "image-registry-allowed",
+                given(serde_json::json!("registry.example")),
+            )],
+        )
+        .await
+        .unwrap_err();
+    assert!(
+        refused.contains("rules.image-registry-allowed.registries must be a list of texts"),
+        "{refused}"
+    );
+    pack.end().await;
+}
+
+#[tokio::test]
+async fn a_policy_that_nobody_has_is_refused_from_the_command_line_too() {
+    let mut pack = Pack::start().await;
+    let refused = pack
+        .configure(
+            true,
+            None,
+            &[("no-priviledged-containers", at(EnforcementLevel::Advisory))],
+        )
+        .await
+        .unwrap_err();
+    assert!(
+        refused.contains("did you mean no-privileged-containers?"),
+        "{refused}"
+    );
+    pack.end().await;
+}
+
+#[tokio::test]
+async fn what_the_engine_says_of_the_stack_may_be_more_than_the_pack_needs() {
+    let mut pack = Pack::start().await;
+    let stack = AnalyzerStackConfigureRequest {
+        stack: "dev".to_owned(),
+        project: "phoenix".to_owned(),
+        organization: "organization".to_owned(),
+        tags: BTreeMap::from([("owner".to_owned(), "us".to_owned())]),
+        config: BTreeMap::from([("phoenix:policies".to_owned(), r#"{"all": "advisory"}"#.to_owned())]),
+        // A mapping with a secret in it is a secret as a whole, and none of ours: it is as if it were not there.
+        config_secret_keys: vec!["phoenix:policies".to_owned()],
+        ..Default::default()
+    };
+    pack.client
+        .configure_stack(stack)
+        .await
+        .expect("the stack is told");
+    let answer = pack.analyze(DEPLOYMENT, &value(&deployment(&true.into()))).await;
+    let (level, _) = said(&answer, "no-privileged-containers").unwrap();
+    assert_eq!(level, EnforcementLevel::Mandatory);
+    pack.end().await;
+}
+
+#[tokio::test]
+async fn a_finding_is_about_the_resource_that_was_asked_about() {
+    let mut pack = Pack::start().await;
+    pack.configure(true, None, &[]).await.unwrap();
+    // The provider has not named it yet, so it goes by its name in the program.
+    let mut properties = deployment(&true.into());
+    properties["metadata"].as_object_mut().unwrap().remove("name");
+    let answer = pack.analyze(DEPLOYMENT, &value(&properties)).await;
+    let found = answer
+        .diagnostics
+        .iter()
+        .find(|found| found.policy_name == "no-privileged-containers")
+        .unwrap();
+    assert_eq!(found.urn, format!("urn:pulumi:dev::phoenix::{DEPLOYMENT}::it"));
+    assert!(found.message.contains("Deployment b/it"), "{}", found.message);
+    assert_eq!(found.policy_pack_name, "phoenix-controls");
+    pack.end().await;
+}
+
+/// What the pack makes of a pod whose user is named, with a secret in it.
+async fn remediated(pack: &mut Pack) -> Vec<(String, Value)> {
+    let mut properties = value(&serde_json::json!({
+        "apiVersion": "v1", "kind": "Pod", "metadata": {"name": "a", "namespace": "b"},
+        "spec": {
+            "securityContext": {"runAsUser": 1000},
+            "containers": [{"name": "c", "image": "d", "securityContext": {"allowPrivilegeEscalation": false}}],
+        },
+    }));
+    if let Value::Object(fields) = &mut properties {
+        let hidden = Value::secret(Value::from(CANARY));
+        fields.insert("hidden".to_owned(), hidden);
+    }
+    let request = AnalyzeRequest {
+        r#type: "kubernetes:core/v1:Pod".to_owned(),
+        urn: "urn:pod".to_owned(),
+        name: "a".to_owned(),
+        properties: Some(wire(&properties)),
+        ..Default::default()
+    };
+    let answer = pack
+        .client
+        .remediate(request)
+        .await
+        .expect("the pack answers")
+        .into_inner();
+    answer
+        .remediations
+        .into_iter()
+        .map(|change| {
+            let properties = pulumi_wire::from_wire(change.properties.unwrap()).unwrap();
+            assert_eq!(
+                properties["hidden"],
+                Value::secret(Value::from(CANARY)),
+                "what is secret stays so"
+            );
+            (change.policy_name, properties["spec"].clone())
+        })
+        .collect()
+}
+
+#[tokio::test]
+async fn nothing_is_put_right_unless_it_is_asked_for() {
+    let mut pack = Pack::start().await;
+    assert_eq!(remediated(&mut pack).await, vec![]);
+    pack.configure(true, None, &[]).await.unwrap();
+    assert_eq!(remediated(&mut pack).await, vec![]);
+    pack.end().await;
+}
+
+#[tokio::test]
+async fn what_is_put_right_builds_on_what_was_and_passes_then() {
+    let mut pack = Pack::start().await;
+    let all = at(EnforcementLevel::Remediate);
+    let policies: Vec<_> = RULES.iter().map(|rule| (rule.id, all.clone())).collect();
+    // As the engine spreads a word about all policies.
+    pack.configure(true, None, &policies).await.unwrap();
+    let changes = remediated(&mut pack).await;
+    let names: Vec<_> = changes.iter().map(|(policy, _)| policy.as_str()).collect();
+    assert_eq!(names, ["run-as-non-root", "drop-all-capabilities"]);
+    let spec = |container: serde_json::Value| {
+        value(&serde_json::json!({
+            "securityContext": {"runAsUser": 1000},
+            "containers": [{"name": "c", "image": "d", "securityContext": container}],
+        }))
+    };
+    assert_eq!(
+        changes[0].1,
+        spec(serde_json::json!({"allowPrivilegeEscalation": false, "runAsNonRoot": true}))
+    );
+    let last = spec(serde_json::json!({
+        "allowPrivilegeEscalation": false, "runAsNonRoot": true, "capabilities": {"drop": ["ALL"]},
+    }));
+    assert_eq!(changes[1].1, last);
+    let mut repaired = value(&serde_json::json!({
+        "apiVersion": "v1", "kind": "Pod", "metadata": {"name": "a", "namespace": "b"},
+    }));
+    if let Value::Object(fields) = &mut repaired {
+        fields.insert("spec".to_owned(), last);
+    }
+    let answer = pack.analyze("kubernetes:core/v1:Pod", &repaired).await;
+    for policy in names {
+        assert_eq!(said(&answer, policy), None);
+    }
+    pack.end().await;
+}
+
+#[tokio::test]
+async fn what_somebody_waived_is_left_as_it_is() {
+    let mut pack = Pack::start().await;
+    let own = serde_json::json!({
+        "rules": {"run-as-non-root": "remediate", "drop-all-capabilities": "remediate"},
+        "waivers": [{
+            "rule": "run-as-non-root", "objects": ["Pod b/a"], "reason": "r", "compensatingMeasure": "m", "owner": "o",
+            "approver": "a", "approved": "2020-01-01", "lastDay": "9999-12-31", "ticket": "t",
+        }],
+    });
+    pack.configure(true, Some(&own.to_string()), &[]).await.unwrap();
+    let changes = remediated(&mut pack).await;
+    let names: Vec<_> = changes.iter().map(|(policy, _)| policy.as_str()).collect();
+    assert_eq!(names, ["drop-all-capabilities"]);
+    pack.end().await;
+}

@@ -180,6 +180,93 @@ fn a_waiver_that_ends_soon_is_told() {
 }
 
 #[test]
+fn from_when_on_the_end_of_a_waiver_is_told_can_be_set() {
+    let ending = |days: u32| {
+        let settings = read(&json!({
+            "waivers": [waiver(&json!({"lastDay": "2026-12-22"}))],
+            "rules": {"waivers-are-valid": {"daysTold": days}},
+        }));
+        judge(&graph(&documents(BAD)), &settings).ending.len()
+    };
+    assert_eq!((ending(29), ending(30), ending(60)), (0, 1, 1));
+}
+
+#[test]
+fn only_what_can_be_put_right_is_remediated() {
+    let settings = read(&json!({"rules": {"run-as-non-root": "remediate"}}));
+    assert_eq!(
+        settings.enforcement(rule("run-as-non-root")),
+        Enforcement::Remediate
+    );
+    assert!(settings.enforcement(rule("run-as-non-root")).stops());
+    let said = problems(&json!({"rules": {"no-host-ports": "remediate"}}));
+    assert_eq!(said.len(), 1);
+    assert!(
+        said[0].contains(
+            "use mandatory; what can be put right is found by no-privilege-escalation, run-as-non-root"
+        ),
+        "{said:?}"
+    );
+    // A word about all rules is none about a single one.
+    let settings = read(&json!({"all": "remediate"}));
+    assert_eq!(
+        settings.enforcement(rule("no-host-ports")),
+        Enforcement::Mandatory
+    );
+    assert_eq!(
+        settings.enforcement(rule("drop-all-capabilities")),
+        Enforcement::Remediate
+    );
+}
+
+#[test]
+fn the_schema_says_what_is_read() {
+    let schema = phoenix_policies::schema::schema();
+    let fields = |schema: &Value| -> Vec<String> {
+        schema["properties"]
+            .as_object()
+            .unwrap()
+            .keys()
+            .cloned()
+            .collect()
+    };
+    // Every field of the schema is taken, with a value of the schema's type.
+    let example = |field: &Value| match field["type"].as_str() {
+        Some("boolean") => json!(true),
+        Some("integer") => json!(1),
+        Some("array") => json!(["a"]),
+        Some("string") => json!("a"),
+        _ => field["enum"][0].clone(),
+    };
+    for id in fields(&schema["properties"]["rules"]) {
+        let of_rule = &schema["properties"]["rules"]["properties"][&id]["anyOf"];
+        for word in of_rule[0]["enum"].as_array().unwrap() {
+            read(&json!({"rules": {&id: word}}));
+        }
+        for field in fields(&of_rule[1]) {
+            let value = example(&of_rule[1]["properties"][&field]);
+            read(&json!({"rules": {&id: {&field: value}}}));
+        }
+    }
+    for field in fields(&schema["properties"]["assume"]) {
+        read(&json!({"assume": {&field: example(&schema["properties"]["assume"]["properties"][&field])}}));
+    }
+    // A waiver has these fields and no others, and cannot be without those that are required.
+    let of_waiver = &schema["properties"]["waivers"]["items"];
+    let whole = waiver(&json!({}));
+    let mut written: Vec<_> = whole.as_object().unwrap().keys().cloned().collect();
+    written.sort();
+    assert_eq!(fields(of_waiver), written);
+    for field in fields(of_waiver) {
+        let mut without = whole.clone();
+        without.as_object_mut().unwrap().remove(&field);
+        let refused = Settings::read(&json!({"waivers": [without]}), today()).is_err();
+        let required = of_waiver["required"].as_array().unwrap().contains(&json!(field));
+        assert_eq!(refused, required, "{field}");
+    }
+}
+
+#[test]
 fn a_day_that_is_not_in_the_calendar_is_refused() {
     let said = problems(&json!({"waivers": [waiver(&json!({"lastDay": "2026-02-30"}))]}));
     assert_eq!(said.len(), 1);

@@ -1,35 +1,40 @@
 //! `phoenix check`: does this keep the rules that SOC 2 and HIPAA ask evidence for?
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 use clap::ValueEnum;
-use phoenix::config::NAMESPACE;
+use phoenix_policies::rules::credentials;
 use phoenix_policies::settings::assume;
-use phoenix_policies::{Date, Settings, judge};
+use phoenix_policies::{Settings, judge};
 use serde_json::{Value, json};
 
 use crate::checkout::Checkout;
 use crate::exit::Exit;
 use crate::mistake::mistake;
 use crate::output::{self, Paint, count, data, say};
+use crate::policies::cluster::{self, Seen, Unseen};
 use crate::policies::reading::Manifests;
-use crate::policies::{Judged, Place, sarif, told};
+pub use crate::policies::settings_of;
+use crate::policies::{Judged, read_settings, sarif, today, told};
+use crate::secrets::cluster::right_cluster;
 use crate::stack::Stack;
 use crate::yaml;
 
 /// Judge stacks or manifests by the policies.
 ///
 /// Without anything to judge it takes all stacks, each under its own settings (`phoenix:policies`). With `--file` it takes any
-/// manifests of Kubernetes and Istio: of several documents, lists, folders, or from stdin. Each failure is told with its
-/// place, the controls that it is evidence for and the way to repair it. It asks no cluster. It ends with 3 if a mandatory
-/// rule fails that nobody waived; what cannot be said because a value is not known is told, and fails nothing.
+/// manifests of Kubernetes and Istio: of several documents, lists, folders, or from stdin. With `--cluster` it takes what a
+/// live cluster has. Each failure is told with its place, the controls that it is evidence for and the way to repair it. It
+/// changes nothing. It ends with 3 if a mandatory rule fails that nobody waived; what cannot be said because a value is not
+/// known or may not be seen is told, and fails nothing.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  cargo phoenix check prod\n  cargo phoenix check --file deploy/ --format sarif\n  helm template . | cargo \
-                  phoenix check --file -"
+                  phoenix check --file -\n  cargo phoenix check prod --cluster\n  cargo phoenix check --cluster --context staging --namespace payments"
 )]
 pub struct Arguments {
     /// The stacks, such as prod; by default all.
@@ -38,8 +43,18 @@ pub struct Arguments {
     /// A file or folder of manifests, or `-` for stdin; may be given several times.
     #[arg(long, short, value_name = "FILE")]
     file: Vec<PathBuf>,
-    /// Settings for manifests: a YAML file with the keys of `phoenix:policies`.
-    #[arg(long, value_name = "FILE", requires = "file")]
+    /// A live cluster: everything that the rules look at and that you may list. With a stack it is the stack's cluster, its
+    /// namespaces and its settings. No value of a Secret is read.
+    #[arg(long, conflicts_with = "file")]
+    cluster: bool,
+    /// The context of the kubeconfig; by default the stack's, or the current one.
+    #[arg(long, value_name = "NAME", requires = "cluster")]
+    context: Option<String>,
+    /// Tell only of this namespace of the cluster; may be given several times.
+    #[arg(long, value_name = "NAMESPACE", requires = "cluster")]
+    namespace: Vec<String>,
+    /// Settings for manifests or for a cluster without a stack: a YAML file with the keys of `phoenix:policies`.
+    #[arg(long, value_name = "FILE", conflicts_with = "stacks")]
     settings: Option<PathBuf>,
     /// The manifests are a part of a deployment: what is missing is unknown, not wrong.
     #[arg(long, requires = "file")]
@@ -67,7 +82,25 @@ pub enum Format {
 /// Runs the verb.
 pub fn run(arguments: &Arguments, checkout: impl FnOnce() -> Result<Checkout>, paint: Paint) -> Result<Exit> {
     let mut exit = Exit::Clean;
-    let judged = if arguments.file.is_empty() {
+    if arguments.settings.is_some() && arguments.file.is_empty() && !arguments.cluster {
+        return Err(mistake(
+            "--settings is for manifests and clusters, and a stack has its settings in its file",
+            "write them below phoenix:policies in the stack file, or name manifests with --file",
+        ));
+    }
+    let judged = if arguments.cluster {
+        let stack = match arguments.stacks.as_slice() {
+            [] => None,
+            [one] => Some(Stack::load(&checkout()?, one)?),
+            _ => {
+                return Err(mistake(
+                    "--cluster is given for several stacks at once",
+                    "name one stack, or none and a --context",
+                ));
+            }
+        };
+        vec![live(arguments, stack.as_ref())?]
+    } else if arguments.file.is_empty() {
         stacks(&arguments.stacks, &checkout()?)?
     } else {
         let (judged, is_whole) = files(arguments)?;
@@ -100,68 +133,121 @@ pub fn run(arguments: &Arguments, checkout: impl FnOnce() -> Result<Checkout>, p
 fn stacks(names: &[String], checkout: &Checkout) -> Result<Vec<Judged>> {
     let all = checkout.stacks()?;
     let names = if names.is_empty() { &all } else { names };
-    let mut judged = Vec::new();
-    for stack in Stack::load_all(checkout, names)? {
-        let settings = settings_of(&stack, today())?;
-        let path = stack.file.path.clone();
-        judged.push(Judged {
-            objects: stack.graph.len(),
-            report: judge(&stack.graph, &settings),
-            settings,
-            places: Box::new(move |_, _| {
-                Some(Place {
-                    file: path.clone(),
-                    line: 1,
-                })
-            }),
-            name: stack.name,
-        });
-    }
-    Ok(judged)
+    let stacks = Stack::load_all(checkout, names)?;
+    stacks
+        .iter()
+        .map(|stack| Judged::of_stack(stack, today()))
+        .collect()
 }
 
-/// How a stack wants to be judged: `phoenix:policies` of its file.
-pub fn settings_of(stack: &Stack, today: Date) -> Result<Settings> {
-    let key = format!("{NAMESPACE}:policies");
-    let value = stack.file.keys.get(&key).unwrap_or(&Value::Null);
-    read_settings(value, today, &format!("{key} of {}", stack.file.path))
-}
-
-fn read_settings(value: &Value, today: Date, whose: &str) -> Result<Settings> {
-    Settings::read(value, today).map_err(|problems| {
-        let told: Vec<_> = problems
-            .iter()
-            .map(|problem| format!("  {}", problem.to_string().replace('\n', "\n    ")))
+/// A live cluster, judged; as a stack wants it where one is named.
+fn live(arguments: &Arguments, stack: Option<&Stack>) -> Result<Judged> {
+    let mut settings = match stack {
+        Some(stack) => settings_of(stack, today())?,
+        None => settings_of_file(arguments)?,
+    };
+    cluster::prepare(&mut settings);
+    let mut namespaces: BTreeSet<String> = arguments.namespace.iter().cloned().collect();
+    if let (true, Some(stack)) = (namespaces.is_empty(), stack) {
+        namespaces = stack
+            .graph
+            .objects()
+            .filter_map(|object| object.id.namespace.clone())
             .collect();
-        anyhow::anyhow!(
-            "the settings of the policies are not valid: {} in {whose}\n{}",
-            count(problems.len(), "problem"),
-            told.join("\n")
-        )
+    }
+    let context = match (&arguments.context, stack) {
+        (Some(context), _) => Some(context.as_str()),
+        (None, Some(stack)) => Some(stack.config.cluster.context.as_deref().ok_or_else(|| {
+            mistake(
+                "phoenix:cluster.context is a placeholder, so the stack names no cluster yet",
+                format!("write the context into {}, or give --context", stack.file.path),
+            )
+        })?),
+        (None, None) => None,
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("cannot start a runtime")?;
+    let (seen, context) = runtime.block_on(async {
+        let (client, context) = cluster::connect(context).await?;
+        let uid = stack.and_then(|stack| stack.config.cluster.uid.as_deref());
+        let looking = async {
+            right_cluster(&client, uid).await?;
+            cluster::look(&client, &settings, &namespaces).await
+        };
+        let seen = looking
+            .await
+            .with_context(|| format!("cannot look at the cluster {context}"))?;
+        Ok::<_, anyhow::Error>((seen, context))
+    })?;
+    tell(&seen, &namespaces);
+    if !seen.unseen.is_empty() {
+        settings.assume(&assume::COMPLETE, json!(false));
+    }
+    let mut report = judge(&seen.graph, &settings);
+    let is_asked = |namespace: Option<&str>, kind: &str, name: &str| {
+        namespaces.is_empty()
+            || namespace.is_some_and(|namespace| namespaces.contains(namespace))
+            || (kind == "Namespace" && namespaces.contains(name))
+            || kind == "Waiver"
+    };
+    report.retain(|id| is_asked(id.namespace.as_deref(), &id.kind, &id.name));
+    for unseen in &seen.unseen {
+        report.unseen(
+            &unseen.group,
+            &unseen.kind,
+            unseen.namespace.as_deref(),
+            "you may not list them",
+        );
+    }
+    let objects = seen
+        .graph
+        .objects()
+        .filter(|object| is_asked(object.id.namespace.as_deref(), &object.id.kind, &object.id.name));
+    Ok(Judged {
+        name: format!("the cluster {context}"),
+        objects: objects.count(),
+        report,
+        settings,
+        places: Box::new(|_, _| None),
     })
+}
+
+/// Tells what was left out of a cluster, and why.
+fn tell(seen: &Seen, namespaces: &BTreeSet<String>) {
+    for rule in cluster::NOT_ASKED {
+        let why = if rule.id == credentials::SECRET_VALUES_ARE_REFERENCES.id {
+            "no value of a Secret is read"
+        } else {
+            "the API server shows no object in the version that it was written in"
+        };
+        say(&format!("{} is not asked of a cluster: {why}", rule.id));
+    }
+    if seen.made_of_others > 0 {
+        say(&format!(
+            "left out {} that controllers made of others, which are judged themselves",
+            count(seen.made_of_others, "object")
+        ));
+    }
+    if !seen.unseen.is_empty() {
+        let kinds: BTreeSet<_> = seen.unseen.iter().map(Unseen::words).collect();
+        let kinds: Vec<_> = kinds.into_iter().collect();
+        let hint = if namespaces.is_empty() {
+            "ask again as somebody who may, or name the namespaces that you may look into with --namespace"
+        } else {
+            "ask again as somebody who may"
+        };
+        say(&format!(
+            "warning: you may not list {}; what rules say of them is unknown\nhint: {hint}",
+            kinds.join(", ")
+        ));
+    }
 }
 
 /// The manifests, judged; and whether all of them could be read.
 fn files(arguments: &Arguments) -> Result<(Judged, bool)> {
-    let value = match &arguments.settings {
-        None => Value::Null,
-        Some(path) => {
-            let text = fs::read_to_string(path)
-                .with_context(|| format!("cannot read the settings {}", path.display()))?;
-            let mut documents =
-                yaml::read(&text).with_context(|| format!("cannot read the settings {}", path.display()))?;
-            if documents.is_empty() {
-                Value::Null
-            } else {
-                documents.remove(0).value
-            }
-        }
-    };
-    let whose = arguments
-        .settings
-        .as_ref()
-        .map_or_else(String::new, |path| path.display().to_string());
-    let mut settings = read_settings(&value, today(), &whose)?;
+    let mut settings = settings_of_file(arguments)?;
     if arguments.partial {
         settings.assume(&assume::COMPLETE, json!(false));
     }
@@ -203,6 +289,29 @@ fn files(arguments: &Arguments) -> Result<(Judged, bool)> {
     Ok((judged, manifests.broken.is_empty()))
 }
 
+/// The settings that `--settings` names; the defaults without it.
+fn settings_of_file(arguments: &Arguments) -> Result<Settings> {
+    let value = match &arguments.settings {
+        None => Value::Null,
+        Some(path) => {
+            let text = fs::read_to_string(path)
+                .with_context(|| format!("cannot read the settings {}", path.display()))?;
+            let mut documents =
+                yaml::read(&text).with_context(|| format!("cannot read the settings {}", path.display()))?;
+            if documents.is_empty() {
+                Value::Null
+            } else {
+                documents.remove(0).value
+            }
+        }
+    };
+    let whose = arguments
+        .settings
+        .as_ref()
+        .map_or_else(String::new, |path| path.display().to_string());
+    read_settings(&value, today(), &whose)
+}
+
 fn read_path(path: &Path, manifests: &mut Manifests) -> Result<()> {
     let reading = || format!("cannot read the manifests of {}", path.display());
     if path.is_dir() {
@@ -230,12 +339,4 @@ fn read_path(path: &Path, manifests: &mut Manifests) -> Result<()> {
         .with_context(reading)?;
     manifests.read(&path.display().to_string(), text);
     Ok(())
-}
-
-/// The day, which waivers are held against.
-fn today() -> Date {
-    let seconds = std::time::SystemTime::now()
-        .duration_since(std::time::UNIX_EPOCH)
-        .map_or(0, |since| since.as_secs());
-    Date::from_days_since_1970(u32::try_from(seconds / 86_400).unwrap_or(u32::MAX))
 }

@@ -14,14 +14,16 @@ use crate::comparison::{Comparison, Consent, Counts, verdict};
 use crate::exit::Exit;
 use crate::mistake::mistake;
 use crate::output::{self, Format, Paint, count, data, say, table};
+use crate::policies::told::{self, Counts as Verdicts, Failures};
+use crate::policies::{Judged, today};
 use crate::show::{self, Detail};
 use crate::stack::Stack;
 
 /// Show what the stacks declare and what would change.
 ///
 /// The first line is the verdict. Below it are a row for each stack, everything that would be deleted or replaced with
-/// the data at risk, the values that nobody knows yet, and the objects that differ. It needs the repository only:
-/// no cluster, no Pulumi and no network.
+/// the data at risk, what the policies find, the values that nobody knows yet, and the objects that differ. It needs the
+/// repository only: no cluster, no Pulumi and no network. It ends with 3 if a mandatory policy fails that nobody waived.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  cargo phoenix preview dev\n  cargo phoenix preview --base origin/main --exit-code\n  \
@@ -68,6 +70,11 @@ pub fn run(arguments: &Arguments, checkout: &Checkout, paint: Paint) -> Result<E
         .iter()
         .map(|stack| Comparison::of(checkout, stack, &base, &say))
         .collect::<Result<Vec<_>>>()?;
+    let day = today();
+    let judged = stacks
+        .iter()
+        .map(|stack| Judged::of_stack(stack, day))
+        .collect::<Result<Vec<_>>>()?;
     let consents = &arguments.allow_destructive;
     if !consents.is_empty() && comparisons.len() > 1 {
         return Err(mistake(
@@ -79,8 +86,8 @@ pub fn run(arguments: &Arguments, checkout: &Checkout, paint: Paint) -> Result<E
         ));
     }
     match arguments.format {
-        Format::Json => output::json(&as_json(&comparisons, &base, consents))?,
-        Format::Text => data(&text(&comparisons, &base, consents, paint))?,
+        Format::Json => output::json(&as_json(&comparisons, &judged, &base, consents))?,
+        Format::Text => data(&text(&comparisons, &judged, &base, consents, paint))?,
     }
     let losses = comparisons
         .iter()
@@ -104,6 +111,9 @@ pub fn run(arguments: &Arguments, checkout: &Checkout, paint: Paint) -> Result<E
     }
     if losses.iter().any(|(_, consented)| !consented) {
         exit = exit.or(Exit::Destructive);
+    }
+    if judged.iter().any(|judged| judged.report.blocks()) {
+        exit = exit.or(Exit::Policy);
     }
     Ok(exit)
 }
@@ -129,11 +139,18 @@ fn names(arguments: &Arguments, checkout: &Checkout) -> Result<Vec<String>> {
     Ok(names)
 }
 
-fn text(comparisons: &[Comparison], base: &Base, consents: &[Consent], paint: Paint) -> String {
+fn text(
+    comparisons: &[Comparison],
+    judged: &[Judged],
+    base: &Base,
+    consents: &[Consent],
+    paint: Paint,
+) -> String {
     let mut text = format!("{}\n\n", paint.bold(&verdict(comparisons, base)));
     text.push_str(&rows(comparisons));
     declared(&mut text, comparisons);
     destructive(&mut text, comparisons, consents, paint);
+    policies(&mut text, judged, paint);
     for comparison in comparisons {
         if let Some(told) = render::placeholders(&comparison.placeholders) {
             let _ = write!(text, "\n{}: {told}\n", paint.bold(&comparison.stack));
@@ -241,12 +258,46 @@ fn destructive(text: &mut String, comparisons: &[Comparison], consents: &[Consen
     }
 }
 
-fn as_json(comparisons: &[Comparison], base: &Base, consents: &[Consent]) -> Value {
+/// What the policies find: a line for what is clean, and everything that nobody waived for what is not.
+fn policies(text: &mut String, judged: &[Judged], paint: Paint) {
+    let (clean, failing): (Vec<_>, Vec<_>) = judged
+        .iter()
+        .partition(|judged| judged.report.failures().next().is_none());
+    if !failing.is_empty() {
+        let _ = write!(text, "\n{}\n", paint.bold(&paint.red("Policies")));
+        for judged in failing {
+            text.push_str(&told::failures(judged, Failures::Open, paint));
+            let _ = writeln!(text, "{}: {}", judged.name, told::summary(judged));
+        }
+    }
+    if !clean.is_empty() {
+        let names: Vec<_> = clean.iter().map(|judged| judged.name.as_str()).collect();
+        let (mut waived, mut unknown) = (0, 0);
+        for counts in clean.iter().map(|judged| Verdicts::of(judged)) {
+            waived += counts.waived;
+            unknown += counts.unknown;
+        }
+        let mut line = format!("policies: nothing is found in {}", names.join(", "));
+        for (number, word) in [(waived, "waived"), (unknown, "not known yet")] {
+            if number > 0 {
+                let _ = write!(line, ", {number} {word}");
+            }
+        }
+        let _ = write!(text, "\n{line}\n");
+    }
+    for ending in judged.iter().flat_map(|judged| &judged.report.ending) {
+        let _ = writeln!(text, "{} {ending}", paint.yellow("note"));
+    }
+}
+
+fn as_json(comparisons: &[Comparison], judged: &[Judged], base: &Base, consents: &[Consent]) -> Value {
     let total: Counts = comparisons.iter().map(Comparison::counts).sum();
     let stacks: Value = comparisons
         .iter()
-        .map(|comparison| {
+        .zip(judged)
+        .map(|(comparison, judged)| {
             let mut stack = stack_as_json(comparison);
+            stack["policies"] = told::brief(judged);
             stack["declares"] = comparison.systems.iter().map(|(system, objects)| ((*system).to_owned(), Value::from(*objects))).collect();
             stack["placeholders"] = comparison.placeholders.iter().map(|(key, missing)| json!({"key": key, "missing": missing})).collect();
             stack["destructive"] = comparison

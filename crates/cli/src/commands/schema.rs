@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::Result;
-use phoenix::config::raw;
+use phoenix::config::{NAMESPACE, raw};
 
 use crate::exit::Exit;
 use crate::files;
@@ -30,9 +30,13 @@ pub fn run(arguments: &Arguments) -> Result<Exit> {
     Ok(Exit::Clean)
 }
 
-/// The schema as it is committed in `stacks/schema.json`.
+/// The schema as it is committed in `stacks/schema.json`: the platform's keys, and within them those of the policies.
 pub fn text() -> String {
-    format!("{:#}\n", raw::stack_file_schema())
+    let mut schema = raw::stack_file_schema();
+    // The platform passes this key through unread; what may stand in it, the policies know.
+    schema["properties"]["config"]["properties"][format!("{NAMESPACE}:policies")] =
+        phoenix_policies::schema::schema();
+    format!("{schema:#}\n")
 }
 
 #[cfg(test)]
@@ -45,6 +49,12 @@ mod tests {
         assert!(
             schema["properties"]["config"]["properties"]
                 .get("phoenix:qdrant")
+                .is_some()
+        );
+        let policies = &schema["properties"]["config"]["properties"]["phoenix:policies"];
+        assert!(
+            policies["properties"]["rules"]["properties"]
+                .get("no-host-ports")
                 .is_some()
         );
     }

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use phoenix_policies::control::{Framework, OUTSIDE};
+use phoenix_policies::repair::REPAIRS;
 use phoenix_policies::rule::Kind;
 use phoenix_policies::settings::{Setting, assume};
 use phoenix_policies::{Control, Level, RULES, Rule};
@@ -21,6 +22,7 @@ pub fn markdown() -> String {
         Control::ALL.len()
     );
     settings(&mut text);
+    engine(&mut text);
     text.push_str("## The rules\n\n| rule | true of a good stack | severity | by default | SOC 2 | HIPAA (164.) |\n|---|---|---|---|---|---|\n");
     for rule in RULES {
         let _ = writeln!(
@@ -50,11 +52,28 @@ fn settings(text: &mut String) {
          true\n  waivers:\n    - rule: no-host-ports\n      objects: [DaemonSet edge/proxy]   # each exactly\n      reason: it answers for the node itself\n      \
          compensatingMeasure: the nodes are in a network of their own\n      owner: edge-team\n      approver: security\n      approved: 2026-06-01\n      lastDay: \
          2026-12-31\n      ticket: SEC-1\n```\n\nDays are written as texts where YAML would make dates of them: `\"2026-12-31\"`. What is waived stays in every report. A waiver is \
-         judged by the rule [`waivers-are-valid`](#waivers-are-valid), and is told from thirty days before its end on.\n\nWhat is assumed of the world that nobody gave, and \
+         judged by the rule [`waivers-are-valid`](#waivers-are-valid), and is told from thirty days before its end on, or from `daysTold` of that rule.\n\nWhat is assumed of the world that nobody gave, and \
          printed with `--assumptions`:\n\n| assumption | default | meaning |\n|---|---|---|\n",
     );
     for setting in assume::ALL {
         let _ = writeln!(text, "{}", row(setting));
+    }
+    text.push('\n');
+}
+
+/// What the engine does with the rules.
+fn engine(text: &mut String) {
+    text.push_str(
+        "## In Pulumi's engine\n\n`pulumi preview --policy-pack policies` and `pulumi up --policy-pack policies` start the pack as a native program, which the language host of this repository builds. \
+         `--policy-pack target/release/phoenix-policies` starts one that is built already. It takes `phoenix:policies` of the stack, and over it what `--policy-pack-config FILE` says: a JSON mapping of \
+         rules. Rules about one object stop that object; rules about the stack are told when everything else went well. `pulumi policy analyze --policy-pack policies --stack STACK` judges what was \
+         deployed, from its state; it knows no settings of the stack, so give it those of its file as `--policy-pack-config`, where it asks for other than the defaults.\n\n`phoenix check --cluster` judges what a cluster really has.\n\n\
+         ### What it puts right\n\nWith the level `remediate` the pack changes an object on its way to the cluster, where that cannot change what the object means; what is left stops it, as `mandatory` does. No \
+         rule has this level by itself, because what is deployed then differs from what `phoenix render` shows: it is meant for programs that somebody else wrote. `phoenix check` repairs nothing and \
+         counts such a failure as any other. What a waiver excuses is left as it is. `remediate` is refused for any other rule; for `all` it means `mandatory` there.\n\n| rule | what it does |\n|---|---|\n",
+    );
+    for repair in &REPAIRS {
+        let _ = writeln!(text, "| [`{0}`](#{0}) | {1} |", repair.rule.id, repair.when);
     }
     text.push('\n');
 }

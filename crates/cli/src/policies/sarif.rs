@@ -54,7 +54,7 @@ fn descriptor(rule: &Rule) -> Value {
 
 fn level(enforcement: Enforcement) -> &'static str {
     match enforcement {
-        Enforcement::Mandatory => "error",
+        Enforcement::Mandatory | Enforcement::Remediate => "error",
         Enforcement::Advisory => "warning",
         Enforcement::Disabled => "none",
     }

@@ -37,7 +37,7 @@ impl Counts {
             for failure in &rule.failed {
                 match (failure.waived, rule.enforcement) {
                     (Some(_), _) => counts.waived += 1,
-                    (None, Enforcement::Mandatory) => counts.mandatory += 1,
+                    (None, enforcement) if enforcement.stops() => counts.mandatory += 1,
                     (None, _) => counts.advisory += 1,
                 }
             }
@@ -46,20 +46,66 @@ impl Counts {
     }
 }
 
+/// Which failures are told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Failures {
+    /// Those that somebody waived, too.
+    All,
+    /// Those that nobody waived.
+    Open,
+}
+
 /// The report as a text: each rule that fails with what fails it and how to repair it, then what is not known, then the
 /// sums and what was assumed.
 pub fn text(judged: &Judged, paint: Paint) -> String {
+    let report = &judged.report;
+    let mut text = failures(judged, Failures::All, paint);
+    for rule in report.rules.iter().filter(|rule| !rule.unknown.is_empty()) {
+        let _ = writeln!(
+            text,
+            "{} {}: {}",
+            paint.yellow("unknown"),
+            paint.bold(rule.rule.id),
+            rule.rule.title
+        );
+        for (subject, what) in &rule.unknown {
+            // Several parts of a rule can miss the same value.
+            let once: std::collections::BTreeSet<_> = what.iter().map(String::as_str).collect();
+            let once: Vec<_> = once.into_iter().collect();
+            let _ = writeln!(
+                text,
+                "  {}: not known: {}",
+                report.subjects[*subject],
+                once.join("; ")
+            );
+        }
+        text.push('\n');
+    }
+    for sentence in &report.ending {
+        let _ = writeln!(text, "{} {sentence}", paint.yellow("note"));
+    }
+    let _ = writeln!(text, "{}: {}", judged.name, summary(judged));
+    text
+}
+
+/// Each rule that fails, with what fails it and how to repair it.
+pub fn failures(judged: &Judged, which: Failures, paint: Paint) -> String {
     let mut text = String::new();
     let report = &judged.report;
     for rule in &report.rules {
         let (waived, failed): (Vec<_>, Vec<_>) =
             rule.failed.iter().partition(|failure| failure.waived.is_some());
-        if rule.failed.is_empty() {
+        if failed.is_empty() && (waived.is_empty() || which == Failures::Open) {
             continue;
         }
+        let waived = if which == Failures::Open {
+            Vec::new()
+        } else {
+            waived
+        };
         let word = match (failed.is_empty(), rule.enforcement) {
             (true, _) => paint.dim("waived"),
-            (false, Enforcement::Mandatory) => paint.red("FAIL"),
+            (false, enforcement) if enforcement.stops() => paint.red("FAIL"),
             (false, _) => paint.yellow("advice"),
         };
         let _ = writeln!(
@@ -96,28 +142,6 @@ pub fn text(judged: &Judged, paint: Paint) -> String {
         let _ = writeln!(text, "  repair: {}", rule.rule.remedy);
         let _ = writeln!(text, "  evidence for: {}\n", evidence(rule.rule));
     }
-    for rule in report.rules.iter().filter(|rule| !rule.unknown.is_empty()) {
-        let _ = writeln!(
-            text,
-            "{} {}: {}",
-            paint.yellow("unknown"),
-            paint.bold(rule.rule.id),
-            rule.rule.title
-        );
-        for (subject, what) in &rule.unknown {
-            let _ = writeln!(
-                text,
-                "  {}: not known: {}",
-                report.subjects[*subject],
-                what.join("; ")
-            );
-        }
-        text.push('\n');
-    }
-    for sentence in &report.ending {
-        let _ = writeln!(text, "{} {sentence}", paint.yellow("note"));
-    }
-    let _ = writeln!(text, "{}: {}", judged.name, summary(judged));
     text
 }
 
@@ -219,6 +243,42 @@ pub fn json(judged: &Judged) -> Value {
         "blocks": report.blocks(),
         "rules": rules.collect::<Vec<_>>(),
         "assumed": assumptions,
+        "endingWaivers": report.ending,
+    })
+}
+
+/// What was found, without the passes: for those who read a change and not an audit.
+pub fn brief(judged: &Judged) -> Value {
+    let (report, counts) = (&judged.report, Counts::of(judged));
+    let findings = report.failures().flat_map(|(rule, failure)| {
+        let subject = &report.subjects[failure.subject];
+        failure.findings.iter().map(move |finding| {
+            let place = (judged.places)(subject, &finding.path);
+            json!({
+                "rule": rule.rule.id,
+                "severity": rule.rule.severity.word(),
+                "enforcement": rule.enforcement.word(),
+                "object": subject.to_string(),
+                "path": finding.path,
+                "message": finding.message,
+                "repair": rule.rule.remedy,
+                "evidence": rule.rule.evidence.iter().map(|control| control.citation()).collect::<Vec<_>>(),
+                "file": place.as_ref().map(|place| place.file.clone()),
+                "line": place.map(|place| place.line),
+            })
+        })
+    });
+    json!({
+        "blocks": report.blocks(),
+        "counts": {
+            "mandatory": counts.mandatory,
+            "advisory": counts.advisory,
+            "waived": counts.waived,
+            "unknown": counts.unknown,
+            "passed": counts.passed,
+            "notApplicable": counts.not_applicable,
+        },
+        "findings": findings.collect::<Vec<_>>(),
         "endingWaivers": report.ending,
     })
 }

@@ -45,7 +45,7 @@ pub async fn examine(subject: &Subject) -> Result<Vec<Entry>> {
 }
 
 async fn ask(client: &Client, subject: &Subject) -> Result<Vec<Entry>> {
-    right_cluster(client, subject).await?;
+    right_cluster(client, subject.config.cluster.uid.as_deref()).await?;
     let mut entries = Vec::new();
     let targets = subject.config.secret_targets();
     let namespaces: BTreeSet<_> = targets.keys().map(|target| target.namespace).collect();
@@ -75,8 +75,8 @@ async fn ask(client: &Client, subject: &Subject) -> Result<Vec<Entry>> {
 }
 
 /// That this is the stack's own cluster, where its UID is known.
-async fn right_cluster(client: &Client, subject: &Subject) -> Result<()> {
-    let Some(known) = subject.config.cluster.uid.as_deref() else {
+pub(crate) async fn right_cluster(client: &Client, uid: Option<&str>) -> Result<()> {
+    let Some(known) = uid else {
         return Ok(());
     };
     let namespace = Api::<Namespace>::all(client.clone()).get("kube-system").await;

@@ -145,3 +145,80 @@ fn a_rule_and_a_control_can_be_explained() {
     let wrong = checkout.phoenix(&["explain", "mesh-mtls-strickt"]);
     assert!(wrong.err.contains("did you mean mesh-mtls-strict?"), "{wrong}");
 }
+
+#[test]
+fn what_a_stack_fails_stands_where_its_file_configures_the_system() {
+    let checkout = Checkout::bare();
+    checkout.edit(
+        "stacks/Pulumi.dev.yaml",
+        "  phoenix:policies:\n    rules:\n",
+        "  phoenix:policies:\n    rules:\n      required-labels: {enforcement: mandatory, labels: [nobody/has-it]}\n",
+    );
+    let answer = checkout.phoenix(&["check", "dev", "--format", "sarif"]);
+    assert_eq!(answer.code, 3, "{answer}");
+    let sarif: Value = serde_json::from_str(&answer.out).unwrap();
+    let results = sarif["runs"][0]["results"].as_array().unwrap();
+    let result = results
+        .iter()
+        .find(|result| {
+            result["ruleId"] == "required-labels"
+                && result["message"]["text"]
+                    .as_str()
+                    .unwrap()
+                    .contains("StatefulSet sophia-memory/qdrant")
+        })
+        .unwrap();
+    let file = std::fs::read_to_string(checkout.path("stacks/Pulumi.dev.yaml")).unwrap();
+    let line = 1 + file
+        .lines()
+        .position(|line| line.contains("phoenix:qdrant:"))
+        .unwrap();
+    let place = &result["locations"][0]["physicalLocation"];
+    assert_eq!(place["artifactLocation"]["uri"], "stacks/Pulumi.dev.yaml");
+    assert_eq!(place["region"]["startLine"], line);
+}
+
+#[test]
+fn a_preview_tells_what_the_policies_find_and_ends_as_check_does() {
+    let checkout = Checkout::new();
+    let clean = checkout.phoenix(&["preview", "dev"]);
+    assert_eq!(clean.code, 0, "{clean}");
+    assert!(
+        clean.out.contains("\npolicies: nothing is found in dev"),
+        "{clean}"
+    );
+    let with = |rule: &str| {
+        let checkout = Checkout::new();
+        checkout.edit(
+            "stacks/Pulumi.dev.yaml",
+            "  phoenix:policies:\n    rules:\n",
+            &format!("  phoenix:policies:\n    rules:\n      {rule}\n"),
+        );
+        checkout
+    };
+    let failing = with("required-labels: {enforcement: mandatory, labels: [nobody/has-it]}");
+    let answer = failing.phoenix(&["preview", "dev"]);
+    assert_eq!(answer.code, 3, "{answer}");
+    assert!(
+        answer
+            .out
+            .contains("\nPolicies\nFAIL required-labels (low): Everything says what it is"),
+        "{answer}"
+    );
+    let answer = failing.phoenix(&["preview", "dev", "--format", "json"]);
+    assert_eq!(answer.code, 3, "{answer}");
+    let json: Value = serde_json::from_str(&answer.out).unwrap();
+    let policies = &json["stacks"][0]["policies"];
+    assert_eq!(policies["blocks"], true);
+    let finding = &policies["findings"][0];
+    assert_eq!(
+        (&finding["rule"], &finding["file"]),
+        (
+            &Value::from("required-labels"),
+            &Value::from("stacks/Pulumi.dev.yaml")
+        )
+    );
+    let answer = with("required-label: advisory").phoenix(&["preview", "dev"]);
+    assert_eq!(answer.code, 1, "{answer}");
+    assert!(answer.err.contains("did you mean required-labels?"), "{answer}");
+}

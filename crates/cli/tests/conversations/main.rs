@@ -14,6 +14,7 @@
 #[path = "../../../../tests/support/canary.rs"]
 mod canary;
 mod checking;
+mod checking_clusters;
 mod comparing;
 mod examining;
 mod explaining;

@@ -104,6 +104,19 @@ impl World {
             .insert(path.to_owned(), (403, status(403, "Forbidden")));
     }
 
+    /// Serves these kinds: their name in paths, and whether they are in namespaces.
+    pub fn serve_kinds(&mut self, api_version: &str, kinds: &[(&str, &str, bool)]) {
+        let root = if api_version.contains('/') { "apis" } else { "api" };
+        let resources: Vec<_> = kinds
+            .iter()
+            .map(|(kind, plural, namespaced)| {
+                json!({"name": plural, "singularName": "", "namespaced": namespaced, "kind": kind, "verbs": ["get", "list"]})
+            })
+            .collect();
+        let list = json!({"kind": "APIResourceList", "groupVersion": api_version, "resources": resources});
+        self.set(&format!("/{root}/{api_version}"), list);
+    }
+
     /// The minor version of the API server.
     pub fn version(&mut self, minor: &str) {
         let version = json!({
@@ -133,7 +146,7 @@ impl World {
         let mut reader = BufReader::new(stream.try_clone().unwrap());
         let mut request = String::new();
         reader.read_line(&mut request).unwrap();
-        let mut length = 0;
+        let (mut length, mut wants_metadata) = (0, false);
         loop {
             let mut header = String::new();
             // Whoever asked may have given up.
@@ -141,6 +154,8 @@ impl World {
                 break;
             }
             let header = header.to_lowercase();
+            wants_metadata |=
+                header.starts_with("accept:") && header.contains("as=partialobjectmetadatalist");
             if let Some(bytes) = header.strip_prefix("content-length:") {
                 length = bytes.trim().parse().unwrap();
             }
@@ -148,7 +163,17 @@ impl World {
         let mut body = vec![0; length];
         reader.read_exact(&mut body).unwrap();
         let path = request.split(' ').nth(1).unwrap_or_default();
-        let path = path.split('?').next().unwrap_or_default().trim_end_matches('/');
+        let (path, query) = path.split_once('?').unwrap_or((path, ""));
+        let path = path.trim_end_matches('/');
+        // A list of Secrets would have their values in it, and nobody may ask for that.
+        assert!(wants_metadata || !path.ends_with("/secrets"), "{request}");
+        let page = query
+            .split('&')
+            .find(|part| part.starts_with("continue=") || part.starts_with("fieldSelector="));
+        let page = page
+            .map(|page| format!("{path}?{page}"))
+            .filter(|page| self.answers.contains_key(page));
+        let path = page.as_deref().unwrap_or(path);
         let (code, answer) = if path.ends_with("/selfsubjectaccessreviews") {
             (201, self.review(&serde_json::from_slice(&body).unwrap()))
         } else {
