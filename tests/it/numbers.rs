@@ -134,11 +134,7 @@ const BOUND: &[(&str, &str)] = &[
     ),
     (
         "qdrant.writeConsistencyFactor",
-        "one less than keep a shard is the only number in a cluster of that size",
-    ),
-    (
-        "redis.resources.requests.memory",
-        "it is what the limit is, so that the cache is the last to be evicted",
+        "`dev` keeps a shard once, so that one peer confirms it",
     ),
     (
         "snowflake.hosts.1.port",
@@ -199,10 +195,14 @@ fn beside(value: &Value) -> Vec<Value> {
             let (digits, unit) = split(text);
             let number: u64 = digits.parse().expect("quantities begin with digits");
             let beside = [number + 1, number.saturating_sub(1), number * 2];
-            beside
-                .into_iter()
+            let mut beside: Vec<_> = beside
+                .iter()
                 .map(|number| json!(format!("{number}{unit}")))
-                .collect()
+                .collect();
+            if unit == "Gi" {
+                beside.push(json!(format!("{}Mi", number * 1024 - 1)));
+            }
+            beside
         }
         _ => Vec::new(),
     }
