@@ -150,7 +150,7 @@ pub struct RawCluster {
     /// carrier-grade addresses always count as inside.
     #[serde(default = "private_networks")]
     pub private_networks: Vec<String>,
-    /// Whose pods go first where nodes are short: names of PriorityClasses that the cluster has.
+    /// Whose pods go first where nodes are short: each a `PriorityClass` that the cluster has.
     #[serde(default)]
     pub priority_classes: RawPriorityClasses,
     /// Secrets with credentials for the registries that the images come from, of the type `kubernetes.io/dockerconfigjson`.
@@ -160,7 +160,7 @@ pub struct RawCluster {
     pub image_pull_secrets: Vec<String>,
 }
 
-/// Names of PriorityClasses that the cluster has. Without one, pods get the cluster's default, which is 0 mostly.
+/// Each names a `PriorityClass` that the cluster has. Without one, pods get the cluster's default, which is 0 mostly.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct RawPriorityClasses {

@@ -46,7 +46,7 @@ const JOB: Footprint = Footprint {
     limits_memory: 1 << 30,
 };
 
-/// Names of PriorityClasses that Kubernetes keeps for itself begin like this.
+/// Each `PriorityClass` that Kubernetes keeps for itself has a name that begins like this.
 const SYSTEM_CLASSES: &str = "system-";
 
 /// Contexts of sandboxes begin like this.
