@@ -5,7 +5,7 @@ use phoenix_graph::{Graph, Object};
 use crate::config::{ObjectName, StackConfig};
 use crate::connections::connections;
 use crate::names::Shared;
-use crate::parts::rotation;
+use crate::parts::{cluster, rotation};
 use crate::systems::{
     audit_trail, backup, chat, knowledge_graph, langgraph, load_test, mcp, mesh, monitoring, namespace,
     openmemory, qdrant, redis, secrets, sync, trust,
@@ -120,6 +120,7 @@ pub fn build(config: &StackConfig) -> Graph {
     let needed = config.secrets_needed();
     for object in graph.objects_mut() {
         rotation::follow(object, &needed, &config.secrets);
+        cluster::suit(object, &config.cluster);
         show_options(object);
         if config.cluster.mesh.dns_capture {
             object.annotate_pods(PROXY_CONFIG, CAPTURES_NAMES);

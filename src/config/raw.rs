@@ -157,6 +157,30 @@ pub struct RawCluster {
     /// carrier-grade addresses always count as inside.
     #[serde(default = "private_networks")]
     pub private_networks: Vec<String>,
+    /// Whose pods go first where nodes are short: each a `PriorityClass` that the cluster has.
+    #[serde(default)]
+    pub priority_classes: RawPriorityClasses,
+    /// Secrets with credentials for the registries that the images come from, of the type `kubernetes.io/dockerconfigjson`.
+    /// Whoever runs the cluster makes them in `sophia-memory`, and in `sophia-ai` where the chat is in the stack. Without
+    /// any, the nodes have the credentials, or the images are public.
+    #[serde(default)]
+    pub image_pull_secrets: Vec<String>,
+}
+
+/// Each names a `PriorityClass` that the cluster has. Without one, pods get the cluster's default, which is 0 mostly.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct RawPriorityClasses {
+    /// Of the stores, Qdrant, the session cache and the knowledge graph: the highest, because servers can do nothing
+    /// without them.
+    #[serde(default)]
+    pub stores: Option<String>,
+    /// Of the servers, OpenMemory, LangGraph and the chat.
+    #[serde(default)]
+    pub servers: Option<String>,
+    /// Of Jobs, such as the synchronization and the load test: the lowest, because they can wait.
+    #[serde(default)]
+    pub jobs: Option<String>,
 }
 
 /// The service mesh of the cluster.

@@ -214,6 +214,21 @@ pub struct Cluster {
     pub monitoring: Prometheus,
     /// Networks that count as inside.
     pub private_networks: Vec<String>,
+    /// Whose pods go first where nodes are short.
+    pub priority_classes: PriorityClasses,
+    /// Secrets with credentials for registries, which somebody else makes.
+    pub image_pull_secrets: Vec<DnsName>,
+}
+
+/// Whose pods go first where nodes are short; `None` is the cluster's default.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PriorityClasses {
+    /// Of the stores.
+    pub stores: Option<DnsName>,
+    /// Of the servers.
+    pub servers: Option<DnsName>,
+    /// Of the Jobs.
+    pub jobs: Option<DnsName>,
 }
 
 /// The service mesh.

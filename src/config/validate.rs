@@ -12,13 +12,14 @@ mod mcp;
 use super::placeholder::{OrPlaceholder, Placeholder};
 use super::raw::{
     RawAccelerator, RawAcceleratorLabels, RawAmounts, RawAutoscaling, RawCluster, RawConfig, RawEnvironment,
-    RawNamespace, RawOpenMemory, RawPhase, RawPostgres, RawQdrant, RawQdrantMode, RawResources,
-    RawStorageMode,
+    RawNamespace, RawOpenMemory, RawPhase, RawPostgres, RawPriorityClasses, RawQdrant, RawQdrantMode,
+    RawResources, RawStorageMode,
 };
+use super::secret::INVENTORY;
 use super::shape::shown_text;
 use super::stack::{
     Accelerator, Amounts, Chat, Cluster, Environment, Langgraph, MemoryStorage, Mesh, Namespace, OpenMemory,
-    Phase, Postgres, Prometheus, Qdrant, Quota, Resources, Scale, StackConfig, Sync, Volume,
+    Phase, Postgres, PriorityClasses, Prometheus, Qdrant, Quota, Resources, Scale, StackConfig, Sync, Volume,
 };
 use super::{DnsName, HostName, Image, NAMESPACE, ObjectName, Problems, Quantity, RoleArn};
 
@@ -45,6 +46,9 @@ const JOB: Footprint = Footprint {
     limits_cpu: 1_000,
     limits_memory: 1 << 30,
 };
+
+/// Each `PriorityClass` that Kubernetes keeps for itself has a name that begins like this.
+const SYSTEM_CLASSES: &str = "system-";
 
 /// Contexts of sandboxes begin like this.
 const SANDBOX: &str = "phoenix-sandbox-";
@@ -286,6 +290,8 @@ impl Check {
             &raw.monitoring.service_account,
         );
         self.networks("cluster.privateNetworks", &raw.private_networks);
+        let priority_classes = self.priority_classes(&raw.priority_classes);
+        let image_pull_secrets = self.image_pull_secrets(&raw.image_pull_secrets);
         Some(Cluster {
             context,
             uid,
@@ -309,7 +315,65 @@ impl Check {
                 .map(|network| (*network).to_owned())
                 .chain(raw.private_networks.iter().cloned())
                 .collect(),
+            priority_classes: priority_classes?,
+            image_pull_secrets: image_pull_secrets?,
         })
+    }
+
+    fn priority_classes(&mut self, raw: &RawPriorityClasses) -> Option<PriorityClasses> {
+        let mut class = |name: &str, class: Option<&String>| {
+            let Some(class) = class else { return Some(None) };
+            let path = format!("cluster.priorityClasses.{name}");
+            if class.starts_with(SYSTEM_CLASSES) {
+                self.problems.add_with_hint(
+                    key(&path),
+                    format!("is {}, a class of what the cluster itself cannot do without: such pods push out its own", shown_text(class)),
+                    "have a PriorityClass made for the platform, with a value of your own",
+                );
+                return None;
+            }
+            self.dns_name(&path, class).map(Some)
+        };
+        // Each is checked before any is missed.
+        let stores = class("stores", raw.stores.as_ref());
+        let servers = class("servers", raw.servers.as_ref());
+        let jobs = class("jobs", raw.jobs.as_ref());
+        Some(PriorityClasses {
+            stores: stores?,
+            servers: servers?,
+            jobs: jobs?,
+        })
+    }
+
+    fn image_pull_secrets(&mut self, names: &[String]) -> Option<Vec<DnsName>> {
+        let mut legal = true;
+        for (position, name) in names.iter().enumerate() {
+            let path = format!("cluster.imagePullSecrets[{position}]");
+            if names[..position].contains(name) {
+                self.problems.add(
+                    key(&path),
+                    format!("is {}, which is there already", shown_text(name)),
+                );
+                legal = false;
+            }
+            if INVENTORY.iter().any(|row| row.secret == name) {
+                self.problems.add_with_hint(
+                    key(&path),
+                    format!(
+                        "is {}, a Secret of the platform's own, which is for no registry",
+                        shown_text(name)
+                    ),
+                    "name a Secret of the type kubernetes.io/dockerconfigjson that somebody else makes",
+                );
+                legal = false;
+            }
+        }
+        let names: Vec<_> = names
+            .iter()
+            .enumerate()
+            .map(|(position, name)| self.dns_name(&format!("cluster.imagePullSecrets[{position}]"), name))
+            .collect();
+        names.into_iter().collect::<Option<_>>().filter(|_| legal)
     }
 
     fn adopt(&mut self, names: &[String]) -> Option<Vec<ObjectName>> {

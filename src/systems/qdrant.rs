@@ -31,7 +31,7 @@ pub fn build(config: &config::Qdrant, shared: Shared<'_>) -> Graph {
         yaml::to_string(&serde_json::to_value(settings(config)).expect("settings are always JSON"));
     let mut graph = Graph::of(QDRANT.system);
     graph.insert(identity::service_account(QDRANT));
-    graph.insert(config_map(&settings));
+    graph.insert(config_map(config, &settings));
     graph.insert(service::headless(
         QDRANT,
         QDRANT_HEADLESS,
@@ -143,24 +143,32 @@ fn settings(config: &config::Qdrant) -> Settings {
     }
 }
 
-fn config_map(settings: &str) -> ConfigMap {
+fn config_map(config: &config::Qdrant, settings: &str) -> ConfigMap {
     ConfigMap {
         metadata: metadata::in_memory(QDRANT.system, CONFIG),
         data: Some(pairs([
             ("production.yaml", settings),
-            ("start.sh", start().as_str()),
+            ("start.sh", start(config).as_str()),
         ])),
         ..Default::default()
     }
 }
 
+/// Each segment of each collection is several open files, and the usual bound of 1024 is soon reached; what the node allows
+/// at most is not.
+const OPEN_FILES: &str = r#"#!/bin/sh
+set -eu
+ulimit -n "$(ulimit -Hn)" || true
+"#;
+
 /// Peer 0 founds the cluster; the others find it under its name. Each says under which name it is found.
-fn start() -> String {
+fn start(config: &config::Qdrant) -> String {
+    if !config.is_cluster() {
+        return format!("{OPEN_FILES}exec ./entrypoint.sh\n");
+    }
     let (name, service, port) = (QDRANT.name, QDRANT_HEADLESS, QDRANT_PEERS.number);
     format!(
-        r#"#!/bin/sh
-set -eu
-self="http://${{POD_NAME}}.{service}:{port}"
+        r#"{OPEN_FILES}self="http://${{POD_NAME}}.{service}:{port}"
 if [ "${{POD_NAME##*-}}" = 0 ]; then
   exec ./entrypoint.sh --uri "$self"
 fi
@@ -190,7 +198,7 @@ fn stateful_set(config: &config::Qdrant, settings: &str, shared: Shared<'_>) -> 
             }),
             persistent_volume_claim_retention_policy: Some(storage::retention(shared)),
             template: PodTemplateSpec {
-                metadata: Some(pod_metadata(settings)),
+                metadata: Some(pod_metadata(config, settings)),
                 spec: Some(pod(config)),
             },
             volume_claim_templates: Some(vec![
@@ -204,8 +212,8 @@ fn stateful_set(config: &config::Qdrant, settings: &str, shared: Shared<'_>) -> 
 }
 
 /// Pods carry the checksum of their settings, so that new settings mean new pods.
-fn pod_metadata(settings: &str) -> ObjectMeta {
-    let checksum = metadata::checksum(&[settings, &start()]);
+fn pod_metadata(config: &config::Qdrant, settings: &str) -> ObjectMeta {
+    let checksum = metadata::checksum(&[settings, &start(config)]);
     ObjectMeta {
         labels: Some(metadata::pod_labels(QDRANT)),
         annotations: Some(pairs([("phoenix.ai/settings-checksum", checksum.as_str())])),
@@ -247,9 +255,7 @@ fn server(config: &config::Qdrant) -> Container {
         name: "qdrant".to_owned(),
         image: Some(config.image.to_string()),
         image_pull_policy: Some("IfNotPresent".to_owned()),
-        command: config
-            .is_cluster()
-            .then(|| vec!["/bin/sh".to_owned(), "/qdrant/config/start.sh".to_owned()]),
+        command: Some(vec!["/bin/sh".to_owned(), "/qdrant/config/start.sh".to_owned()]),
         ports: Some(
             [QDRANT_HTTP, QDRANT_GRPC, QDRANT_PEERS]
                 .map(container::port)

@@ -350,6 +350,148 @@ pub const EXAMPLES: &[Example] = &[
         fires: &[],
     },
     Example {
+        alert: "MemoryServerFailing",
+        fact: "one request in ten to LangGraph fails, and the chat is well",
+        series: &[
+            (
+                "istio_requests_total{reporter=\"destination\",destination_workload=\"langgraph\",destination_workload_namespace=\"sophia-memory\",response_code=\"200\"}",
+                "0+54x30",
+            ),
+            (
+                "istio_requests_total{reporter=\"destination\",destination_workload=\"langgraph\",destination_workload_namespace=\"sophia-memory\",response_code=\"500\"}",
+                "0+6x30",
+            ),
+            (
+                "istio_requests_total{reporter=\"destination\",destination_workload=\"sophia-unified-chat\",destination_workload_namespace=\"sophia-ai\",response_code=\"200\"}",
+                "0+60x30",
+            ),
+        ],
+        at: "25m",
+        fires: &[&[WARNING, MEMORY, ("destination_workload", "langgraph")]],
+    },
+    Example {
+        alert: "MemoryServerFailing",
+        fact: "the chat fails all of its requests",
+        series: &[
+            (
+                "istio_requests_total{reporter=\"destination\",destination_workload=\"sophia-unified-chat\",destination_workload_namespace=\"sophia-ai\",response_code=\"503\"}",
+                "0+30x30",
+            ),
+            (
+                "istio_requests_total{reporter=\"destination\",destination_workload=\"sophia-unified-chat\",destination_workload_namespace=\"sophia-ai\",response_code=\"502\"}",
+                "0+30x30",
+            ),
+        ],
+        at: "25m",
+        fires: &[&[
+            WARNING,
+            ("namespace", "sophia-ai"),
+            ("destination_workload", "sophia-unified-chat"),
+        ]],
+    },
+    Example {
+        alert: "MemoryServerFailing",
+        fact: "one request in a hundred fails",
+        series: &[
+            (
+                "istio_requests_total{reporter=\"destination\",destination_workload=\"langgraph\",destination_workload_namespace=\"sophia-memory\",response_code=\"200\"}",
+                "0+99x30",
+            ),
+            (
+                "istio_requests_total{reporter=\"destination\",destination_workload=\"langgraph\",destination_workload_namespace=\"sophia-memory\",response_code=\"500\"}",
+                "0+1x30",
+            ),
+        ],
+        at: "25m",
+        fires: &[],
+    },
+    Example {
+        alert: "MemoryServerFailing",
+        fact: "there are two requests a minute, and both fail",
+        series: &[(
+            "istio_requests_total{reporter=\"destination\",destination_workload=\"langgraph\",destination_workload_namespace=\"sophia-memory\",response_code=\"500\"}",
+            "0x10 0+2x20",
+        )],
+        at: "25m",
+        fires: &[],
+    },
+    Example {
+        alert: "MemoryServerFailing",
+        fact: "callers make mistakes, and the server makes none",
+        series: &[
+            (
+                "istio_requests_total{reporter=\"destination\",destination_workload=\"langgraph\",destination_workload_namespace=\"sophia-memory\",response_code=\"200\"}",
+                "0+30x30",
+            ),
+            (
+                "istio_requests_total{reporter=\"destination\",destination_workload=\"langgraph\",destination_workload_namespace=\"sophia-memory\",response_code=\"404\"}",
+                "0+30x30",
+            ),
+        ],
+        at: "25m",
+        fires: &[],
+    },
+    Example {
+        alert: "RedisUnreachable",
+        fact: "the server has not answered the exporter for ten minutes",
+        series: &[(
+            "redis_up{job=\"redis\",namespace=\"sophia-memory\",pod=\"redis-0\"}",
+            "1x10 0x12",
+        )],
+        at: "20m",
+        fires: &[&[CRITICAL, MEMORY, ("pod", "redis-0")]],
+    },
+    Example {
+        alert: "RedisUnreachable",
+        fact: "the server restarts and is back in two minutes",
+        series: &[(
+            "redis_up{job=\"redis\",namespace=\"sophia-memory\",pod=\"redis-0\"}",
+            "1x10 0x2 1x10",
+        )],
+        at: "13m",
+        fires: &[],
+    },
+    Example {
+        alert: "RedisEvictingEntries",
+        fact: "an entry a second has had to go for 40 minutes",
+        series: &[(
+            "redis_evicted_keys_total{job=\"redis\",namespace=\"sophia-memory\",pod=\"redis-0\"}",
+            "0+60x50",
+        )],
+        at: "40m",
+        fires: &[&[WARNING, MEMORY, ("pod", "redis-0")]],
+    },
+    Example {
+        alert: "RedisEvictingEntries",
+        fact: "a burst made room for itself, ten minutes long",
+        series: &[(
+            "redis_evicted_keys_total{job=\"redis\",namespace=\"sophia-memory\",pod=\"redis-0\"}",
+            "0x10 0+60x10 600x30",
+        )],
+        at: "22m",
+        fires: &[],
+    },
+    Example {
+        alert: "RedisRefusingConnections",
+        fact: "clients are turned away all the time",
+        series: &[(
+            "redis_rejected_connections_total{job=\"redis\",namespace=\"sophia-memory\",pod=\"redis-0\"}",
+            "0+3x30",
+        )],
+        at: "25m",
+        fires: &[&[WARNING, MEMORY, ("pod", "redis-0")]],
+    },
+    Example {
+        alert: "RedisRefusingConnections",
+        fact: "some were turned away an hour ago, and none since",
+        series: &[(
+            "redis_rejected_connections_total{job=\"redis\",namespace=\"sophia-memory\",pod=\"redis-0\"}",
+            "0+3x5 15x70",
+        )],
+        at: "70m",
+        fires: &[],
+    },
+    Example {
         alert: "QdrantWithoutQuorum",
         fact: "one peer of three is ready",
         series: &[
@@ -836,6 +978,7 @@ pub const EXAMPLES: &[Example] = &[
             &[WARNING, MEMORY, ("source", "istiod")],
             &[WARNING, MEMORY, ("source", "openmemory")],
             &[WARNING, MEMORY, ("source", "qdrant")],
+            &[WARNING, MEMORY, ("source", "redis")],
         ],
     },
     Example {
@@ -860,6 +1003,7 @@ pub const EXAMPLES: &[Example] = &[
         fires: &[
             &[WARNING, MEMORY, ("source", "openmemory")],
             &[WARNING, MEMORY, ("source", "qdrant")],
+            &[WARNING, MEMORY, ("source", "redis")],
         ],
     },
     Example {
@@ -882,6 +1026,7 @@ pub const EXAMPLES: &[Example] = &[
             ("sophia_mem0_health_status", "1x20"),
             ("sophia_memory_tier_response_time{tier=\"L1\"}", "9x20"),
             ("app_status_recovery_mode{job=\"qdrant\"}", "0x20"),
+            ("redis_up{job=\"redis\"}", "1x20"),
         ],
         at: "20m",
         fires: &[],
@@ -901,6 +1046,27 @@ pub const EXAMPLES: &[Example] = &[
         ],
         at: "20m",
         fires: &[&[WARNING, MEMORY, ("job", "qdrant"), ("pod", "qdrant-0")]],
+    },
+    Example {
+        alert: "MemoryTargetDown",
+        fact: "the chat, which is in another namespace, cannot be scraped",
+        series: &[
+            (
+                "up{namespace=\"sophia-ai\",job=\"sophia-unified-chat\",pod=\"sophia-unified-chat-1\"}",
+                "0x20",
+            ),
+            (
+                "up{namespace=\"sophia-ai\",job=\"other\",pod=\"other-1\"}",
+                "0x20",
+            ),
+        ],
+        at: "20m",
+        fires: &[&[
+            WARNING,
+            ("namespace", "sophia-ai"),
+            ("job", "sophia-unified-chat"),
+            ("pod", "sophia-unified-chat-1"),
+        ]],
     },
     Example {
         alert: "MemoryTargetDown",

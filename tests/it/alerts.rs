@@ -6,6 +6,7 @@ use k8s_openapi::api::core::v1::{ConfigMap, Service};
 use kcr_monitoring_coreos_com::v1::podmonitors::PodMonitor;
 use kcr_monitoring_coreos_com::v1::servicemonitors::ServiceMonitor;
 use phoenix::config::{check, secret};
+use phoenix::connections::{Peer, connections};
 use phoenix::platform::metrics::{METRICS, Source};
 use phoenix::platform::{self, RULES, runbook_page};
 use phoenix_graph::Graph;
@@ -278,7 +279,7 @@ fn each_tier_has_a_card_and_the_center_is_the_largest() {
 #[test]
 fn monitors_find_what_they_look_for() {
     for name in ["staging", "prod"] {
-        let graph = stack(name).graph;
+        let phoenix_cli::stack::Stack { config, graph, .. } = stack(name);
         let mut monitors = 0;
         for monitor in graph
             .objects()
@@ -288,11 +289,23 @@ fn monitors_find_what_they_look_for() {
             let wanted = monitor.spec.selector.match_labels.unwrap();
             let endpoint = &monitor.spec.endpoints[0];
             let service = endpoint.relabelings.as_ref().unwrap()[0].regex.clone().unwrap();
-            let service: Service = graph.get(Some("sophia-memory"), &service).unwrap();
+            let namespaces = monitor.spec.namespace_selector.unwrap().match_names.unwrap();
+            let service: Service = graph.get(Some(&namespaces[0]), &service).unwrap();
             let labels = service.metadata.labels.unwrap();
             assert!(wanted.iter().all(|(key, value)| labels.get(key) == Some(value)));
             let ports = service.spec.unwrap().ports.unwrap();
             assert!(ports.iter().any(|port| port.name == endpoint.port), "{name}");
+            let port = ports.iter().find(|port| port.name == endpoint.port).unwrap().port;
+            let target = wanted["app"].clone();
+            // Whoever scrapes is let in there.
+            assert!(
+                connections(&config).iter().any(|row| {
+                    let to = matches!(row.to, Peer::Workload(workload) if workload.app == target);
+                    let prometheus = matches!(&row.from, Peer::Neighbour(from) if from.name == "Prometheus");
+                    to && prometheus && i32::from(row.port) == port
+                }),
+                "{name}: no row lets Prometheus in to {target}"
+            );
             if let Some(credentials) = endpoint
                 .authorization
                 .as_ref()
@@ -305,7 +318,8 @@ fn monitors_find_what_they_look_for() {
                 );
             }
         }
-        assert_eq!(monitors, 2, "{name}");
+        // OpenMemory, Qdrant, the session cache, LangGraph and the chat; the knowledge graph has no metrics.
+        assert_eq!(monitors, 5, "{name}");
         let sidecars: PodMonitor = graph
             .get(Some("sophia-memory"), "phoenix-memory-sidecars")
             .unwrap();

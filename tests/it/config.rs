@@ -112,6 +112,22 @@ fn a_wrong_value_is_told_with_its_key_and_the_way_out() {
             ),
         ),
         (
+            "a priority that only the cluster's own parts have, and one that is no name",
+            told(
+                "prod",
+                "/cluster/priorityClasses",
+                Some(json!({"stores": "system-cluster-critical", "jobs": "Low"})),
+            ),
+        ),
+        (
+            "a credential for images that is no name, one that is named twice, and one of the platform's own",
+            told(
+                "prod",
+                "/cluster/imagePullSecrets",
+                Some(json!(["registry", "a/b", "registry", "sophia-secrets"])),
+            ),
+        ),
+        (
             "a UID that is none",
             told("dev", "/cluster/uid", Some(json!("phoenix-dev"))),
         ),

@@ -571,8 +571,14 @@ fn cluster() -> impl Strategy<Value = Value> {
         select(vec![Value::Null, json!("1-31")]),
         select(vec!["monitoring", "observability"]),
         any::<bool>(),
+        select(vec![
+            json!({}),
+            json!({"stores": "memory-first"}),
+            json!({"stores": "memory-first", "servers": "memory", "jobs": "whenever"}),
+        ]),
+        select(vec![json!([]), json!(["registry", "registry.example.com"])]),
     )
-        .prop_map(|(revision, monitoring, dns_capture)| {
+        .prop_map(|(revision, monitoring, dns_capture, classes, pull_secrets)| {
             without_nulls(json!({
                 "context": "somewhere",
                 "uid": "7f4a2c1e-5b0d-4e8a-9c36-1d2e3f405162",
@@ -580,6 +586,8 @@ fn cluster() -> impl Strategy<Value = Value> {
                 "mesh": {"revision": revision, "dnsCapture": dns_capture},
                 "monitoring": {"namespace": monitoring},
                 "privateNetworks": [],
+                "priorityClasses": classes,
+                "imagePullSecrets": pull_secrets,
             }))
         })
 }

@@ -7,6 +7,7 @@
 //! - `invariants`: what holds for every graph, of the shipped stacks and of generated ones.
 //! - `load_test`: only a person starts it, and it judges by the stack's own targets.
 //! - `migration`: each phase is a difference that a reader sees, and can be taken back.
+//! - `numbers`: one number of a stack file changes one system, or the table says why it is more.
 //! - `promises`: what the platform promises, each as a test of its own.
 //! - `policies`: what the policy pack says of the stacks, of what is broken in them, and of manifests with known verdicts.
 //! - `alerts`: rules and dashboards ask for what somebody exposes; every alert has a runbook and examples.
@@ -36,6 +37,7 @@ mod invariants;
 mod load_test;
 mod migration;
 mod mutations;
+mod numbers;
 mod policies;
 mod promises;
 mod registration;

@@ -20,7 +20,7 @@ use phoenix::config::{StackConfig, check};
 use phoenix::connections::{Peer, Traffic, connections};
 use phoenix::names::WORKLOADS;
 use phoenix::platform;
-use phoenix_graph::{Graph, Object, references};
+use phoenix_graph::{Graph, Object, compare, references};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
@@ -993,4 +993,51 @@ fn an_object_is_taken_over_from_others_only_where_the_stack_says_so() {
         insists(&keys),
         ["Namespace sophia-memory", "Service sophia-memory/qdrant-service"]
     );
+}
+
+#[test]
+fn pods_are_ranked_and_pull_their_images_as_the_cluster_has_it() {
+    let mut keys = keys("prod");
+    let cluster = keys.get_mut("phoenix:cluster").unwrap();
+    cluster["priorityClasses"] = json!({"stores": "memory-first", "servers": "memory"});
+    cluster["imagePullSecrets"] = json!(["registry"]);
+    let graph = platform::build(&check(&keys).unwrap());
+    let mut seen = BTreeMap::new();
+    for object in graph.objects() {
+        let kind = object.id.kind.as_str();
+        let Some(pod) = references::pod_spec(object) else {
+            assert!(
+                !["StatefulSet", "Deployment", "CronJob"].contains(&kind),
+                "{}",
+                object.id
+            );
+            continue;
+        };
+        assert_eq!(
+            pod["imagePullSecrets"],
+            json!([{"name": "registry"}]),
+            "{}",
+            object.id
+        );
+        let class = pod.get("priorityClassName").and_then(Value::as_str);
+        seen.entry(kind.to_owned())
+            .or_insert_with(BTreeSet::new)
+            .insert(class.map(str::to_owned));
+    }
+    let only = |class: Option<&str>| BTreeSet::from([class.map(str::to_owned)]);
+    assert_eq!(
+        seen,
+        BTreeMap::from([
+            ("StatefulSet".to_owned(), only(Some("memory-first"))),
+            ("Deployment".to_owned(), only(Some("memory"))),
+            // What the stack file does not rank has the cluster's default.
+            ("CronJob".to_owned(), only(None)),
+        ])
+    );
+    // Nothing else is touched by it.
+    let plain = stack("prod").graph;
+    let changed = compare(&plain, &graph);
+    assert!(changed.changes.iter().all(|change| {
+        ["StatefulSet", "Deployment", "CronJob"].contains(&change.object().id.kind.as_str())
+    }));
 }

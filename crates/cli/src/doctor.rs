@@ -19,6 +19,7 @@ use crate::stack_file::StackFile;
 
 pub(crate) mod cluster;
 mod definitions;
+mod elsewhere;
 pub(crate) mod environment;
 mod existing;
 mod identity;

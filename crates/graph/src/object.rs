@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use k8s_openapi::api::core::v1::PodSpec;
 use kube_core::Resource;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -214,6 +215,24 @@ impl Object {
             .expect("metadata is an object")
             .entry("annotations")
             .or_insert_with(empty)[key] = Value::from(value);
+        self.body = canonical::object(self.body.take());
+        self
+    }
+
+    /// Changes the pods that the object makes; an object that makes none stays as it is.
+    ///
+    /// # Panics
+    /// Where what makes pods does not say what they are like.
+    pub fn edit_pods(&mut self, edit: impl FnOnce(&mut PodSpec)) -> &mut Self {
+        let Some(template) = pod_template(&self.id.kind) else {
+            return self;
+        };
+        let body = self.body.pointer_mut(&format!("{template}/spec"));
+        let body = body.expect("whatever makes pods says what they are like");
+        let mut pod: PodSpec =
+            serde_json::from_value(body.take()).expect("it was made from such a type, or read as one");
+        edit(&mut pod);
+        *body = serde_json::to_value(pod).expect("a pod is always JSON");
         self.body = canonical::object(self.body.take());
         self
     }

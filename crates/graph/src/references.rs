@@ -95,7 +95,8 @@ impl Found<'_> {
     fn pod(&mut self, pod: &Value) {
         self.named("", "ServiceAccount", pod.get("serviceAccountName"), "spec", false);
         for secret in items(pod, "/imagePullSecrets") {
-            self.named("", "Secret", secret.get("name"), "spec", false);
+            // The kubelet passes over one that is not there, and asks the registry without it.
+            self.named("", "Secret", secret.get("name"), "spec", true);
         }
         for volume in items(pod, "/volumes") {
             self.volume(volume);

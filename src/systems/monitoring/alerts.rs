@@ -5,6 +5,7 @@
 
 mod pods;
 mod qdrant;
+mod redis;
 mod scheduled;
 mod servers;
 mod sources;
@@ -62,6 +63,7 @@ pub fn groups(platform: &Platform<'_>, runbooks: &str) -> Vec<PrometheusRuleGrou
         ("phoenix-memory-burn-rates", objectives::alerts()),
         ("phoenix-memory-servers", servers::alerts(platform)),
         ("phoenix-memory-qdrant", qdrant::alerts(platform)),
+        ("phoenix-memory-redis", redis::alerts(platform)),
         ("phoenix-memory-volumes", volumes::alerts(platform)),
         ("phoenix-memory-pods", pods::alerts(platform)),
         ("phoenix-memory-scheduled", scheduled::alerts(platform)),

@@ -16,7 +16,7 @@ use super::dashboard::{
 use super::objectives::{self, PERIOD, PERSISTENCE};
 use super::{Platform, SYSTEM};
 use crate::config::Tiers;
-use crate::names::{OPENMEMORY, QDRANT, Tier};
+use crate::names::{LANGGRAPH, OPENMEMORY, QDRANT, REDIS, Tier, Workload};
 use crate::parts::metadata::{self, label};
 
 /// The ConfigMap with the source document's dashboard, its name in addresses, and the name of its file.
@@ -435,8 +435,15 @@ fn of_tier(tier: Tier, platform: &Platform<'_>) -> Dashboard {
     {
         panels.extend(budget(level));
     }
-    if tier == Tier::Mem0Persistent {
-        panels.extend(servers(platform));
+    match tier {
+        Tier::Mem0Persistent => panels.extend(servers(platform)),
+        Tier::SessionCache if platform.scrapes_servers && platform.workloads.contains(&REDIS) => {
+            panels.extend(session_cache());
+        }
+        Tier::LanggraphWorkflow if platform.workloads.contains(&LANGGRAPH) => {
+            panels.extend(traffic(LANGGRAPH, "LangGraph"));
+        }
+        _ => {}
     }
     dashboard(
         &format!("phoenix-memory-tier-{}", level.to_lowercase()),
@@ -502,15 +509,63 @@ fn budget(level: &str) -> [Panel; 2] {
     ]
 }
 
-/// What is behind tier L3: OpenMemory as the mesh sees it, and Qdrant.
-fn servers(platform: &Platform<'_>) -> Vec<Panel> {
+/// Whether the session cache has room, and what it does where it has none.
+fn session_cache() -> [Panel; 2] {
+    let job = format!("job=\"{}\"", REDIS.app);
+    [
+        Panel {
+            description: "What entries, clients and the server itself take, and the most that they may take."
+                .to_owned(),
+            field_config: FieldConfig {
+                defaults: FieldDefaults {
+                    min: Some(0.0),
+                    custom: Some(lines("off")),
+                    ..field("bytes")
+                },
+                overrides: Vec::new(),
+            },
+            targets: [("used", "used", "A"), ("max", "at most", "B")]
+                .into_iter()
+                .map(|(which, legend_format, ref_id)| Target {
+                    ref_id,
+                    datasource: PROMETHEUS,
+                    expr: format!("sum(redis_memory_{which}_bytes{{{job}}})"),
+                    legend_format,
+                })
+                .collect(),
+            ..time_series(4, "Memory of the session cache", "", "", (12, 8))
+        },
+        Panel {
+            description: "Entries that had to make room for others before their time. None is good."
+                .to_owned(),
+            field_config: FieldConfig {
+                defaults: FieldDefaults {
+                    min: Some(0.0),
+                    custom: Some(lines("off")),
+                    ..field("cps")
+                },
+                overrides: Vec::new(),
+            },
+            ..time_series(
+                5,
+                "Forgotten before their time",
+                &format!("sum(rate(redis_evicted_keys_total{{{job}}}[5m]))"),
+                "entries/sec",
+                (0, 16),
+            )
+        },
+    ]
+}
+
+/// A server as the mesh sees it: what its callers get, and how soon.
+fn traffic(server: Workload, called: &str) -> [Panel; 2] {
     let requests = format!(
         "reporter=\"destination\",destination_workload=\"{}\",destination_workload_namespace=\"{}\"",
-        OPENMEMORY.name, OPENMEMORY.namespace
+        server.name, server.namespace
     );
-    let mut panels = vec![
+    [
         Panel {
-            description: "What callers of OpenMemory get, as its sidecar sees it.".to_owned(),
+            description: format!("What callers of {called} get, as its sidecar sees it."),
             field_config: FieldConfig {
                 defaults: FieldDefaults {
                     min: Some(0.0),
@@ -550,31 +605,36 @@ fn servers(platform: &Platform<'_>) -> Vec<Panel> {
                 .collect(),
             ..time_series(5, "Duration of requests", "", "", (0, 16))
         },
-        Panel {
-            description: "Servers of OpenMemory and peers of Qdrant that are ready.".to_owned(),
-            targets: vec![
-                Target {
-                    ref_id: "A",
-                    datasource: PROMETHEUS,
-                    expr: format!(
-                        "max(kube_deployment_status_replicas_available{{namespace=\"{}\",deployment=\"{}\"}})",
-                        OPENMEMORY.namespace, OPENMEMORY.name
-                    ),
-                    legend_format: "OpenMemory",
-                },
-                Target {
-                    ref_id: "B",
-                    datasource: PROMETHEUS,
-                    expr: format!(
-                        "max(kube_statefulset_status_replicas_ready{{namespace=\"{}\",statefulset=\"{}\"}})",
-                        QDRANT.namespace, QDRANT.name
-                    ),
-                    legend_format: "Qdrant",
-                },
-            ],
-            ..stat(6, "Ready pods", "", "", (12, 16))
-        },
-    ];
+    ]
+}
+
+/// What is behind tier L3: OpenMemory as the mesh sees it, and Qdrant.
+fn servers(platform: &Platform<'_>) -> Vec<Panel> {
+    let mut panels = Vec::from(traffic(OPENMEMORY, "OpenMemory"));
+    panels.push(Panel {
+        description: "Servers of OpenMemory and peers of Qdrant that are ready.".to_owned(),
+        targets: vec![
+            Target {
+                ref_id: "A",
+                datasource: PROMETHEUS,
+                expr: format!(
+                    "max(kube_deployment_status_replicas_available{{namespace=\"{}\",deployment=\"{}\"}})",
+                    OPENMEMORY.namespace, OPENMEMORY.name
+                ),
+                legend_format: "OpenMemory",
+            },
+            Target {
+                ref_id: "B",
+                datasource: PROMETHEUS,
+                expr: format!(
+                    "max(kube_statefulset_status_replicas_ready{{namespace=\"{}\",statefulset=\"{}\"}})",
+                    QDRANT.namespace, QDRANT.name
+                ),
+                legend_format: "Qdrant",
+            },
+        ],
+        ..stat(6, "Ready pods", "", "", (12, 16))
+    });
     if platform.scrapes_servers {
         panels.push(Panel {
             description: "Points of each collection on each peer; peers with replicas of the same shards have the same.".to_owned(),

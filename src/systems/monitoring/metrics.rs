@@ -3,7 +3,7 @@
 //! A question that names something else than a row of it is a question nobody answers; a test holds all of them against
 //! this table. `docs/metrics.md` is made from it.
 
-use crate::names::{OPENMEMORY, QDRANT, Workload};
+use crate::names::{OPENMEMORY, QDRANT, REDIS, Workload};
 
 /// A metric, as its exposer names it; each series of a histogram is a row of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,6 +46,8 @@ pub enum Source {
     OpenMemory,
     /// Each peer of Qdrant.
     Qdrant,
+    /// The exporter beside the session cache.
+    Redis,
     /// The sidecar of each pod of ours.
     Sidecars,
     /// The mesh's control plane, which is not ours.
@@ -62,9 +64,10 @@ pub enum Source {
 
 impl Source {
     /// All of them, in the order in which they are told.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::OpenMemory,
         Self::Qdrant,
+        Self::Redis,
         Self::Sidecars,
         Self::Istiod,
         Self::KubeStateMetrics,
@@ -78,6 +81,7 @@ impl Source {
         match self {
             Self::OpenMemory => "OpenMemory",
             Self::Qdrant => "Qdrant",
+            Self::Redis => "the session cache",
             Self::Sidecars => "the sidecars",
             Self::Istiod => "istiod",
             Self::KubeStateMetrics => "kube-state-metrics",
@@ -92,6 +96,7 @@ impl Source {
         match self {
             Self::OpenMemory => Some(OPENMEMORY),
             Self::Qdrant => Some(QDRANT),
+            Self::Redis => Some(REDIS),
             _ => None,
         }
     }
@@ -196,6 +201,36 @@ pub const METRICS: &[Metric] = &[
         "collection_points",
         &["pod", "id"],
         "points of each collection on a peer, about",
+    ),
+    gauge(
+        Source::Redis,
+        "redis_up",
+        &["pod"],
+        "whether the exporter reaches the server beside it: 1 is yes, 0 is no",
+    ),
+    gauge(
+        Source::Redis,
+        "redis_memory_used_bytes",
+        &["pod"],
+        "what entries, clients and the server itself take of memory, in bytes",
+    ),
+    gauge(
+        Source::Redis,
+        "redis_memory_max_bytes",
+        &["pod"],
+        "the most that they may take, in bytes",
+    ),
+    counter(
+        Source::Redis,
+        "redis_evicted_keys_total",
+        &["pod"],
+        "entries that had to make room for others before their time",
+    ),
+    counter(
+        Source::Redis,
+        "redis_rejected_connections_total",
+        &["pod"],
+        "connections that were refused because there were too many",
     ),
     counter(
         Source::Sidecars,

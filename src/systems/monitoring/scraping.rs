@@ -1,7 +1,7 @@
 //! What the operator's Prometheus scrapes of us.
 //!
-//! The sidecars answer in plain text on a port of their own. OpenMemory and Qdrant answer to mutual TLS alone, by the
-//! address of each pod, so Prometheus has to show its certificate of the mesh by itself: its sidecar gives mutual TLS to
+//! The sidecars answer in plain text on a port of their own. The servers answer to mutual TLS alone, by the address of
+//! each pod, so Prometheus has to show its certificate of the mesh by itself: its sidecar gives mutual TLS to
 //! names of Services only (<https://istio.io/latest/docs/ops/integrations/prometheus/>).
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -22,7 +22,10 @@ use phoenix_graph::Graph;
 
 use super::{Platform, SYSTEM};
 use crate::config::secret::{QDRANT_READ_ONLY_API_KEY, SecretRow};
-use crate::names::{MCP_PORT, OPENMEMORY, Port, QDRANT, QDRANT_HEADLESS, QDRANT_HTTP, Workload};
+use crate::names::{
+    CHAT, CHAT_PORT, LANGGRAPH, LANGGRAPH_PORT, MCP_PORT, OPENMEMORY, Port, QDRANT, QDRANT_HEADLESS,
+    QDRANT_HTTP, REDIS, REDIS_METRICS, Workload,
+};
 use crate::parts::metadata::{self, label, pairs};
 
 /// The monitor of the sidecars.
@@ -63,6 +66,23 @@ pub fn monitors(
         labels,
         certificates,
     ));
+    // The knowledge graph is not among them: its edition has no metrics.
+    for (workload, port) in [
+        (REDIS, REDIS_METRICS),
+        (LANGGRAPH, LANGGRAPH_PORT),
+        (CHAT, CHAT_PORT),
+    ] {
+        if platform.workloads.contains(&workload) {
+            graph.insert(server(
+                workload,
+                workload.service(),
+                port,
+                None,
+                labels,
+                certificates,
+            ));
+        }
+    }
 }
 
 fn sidecars(workloads: &[Workload], labels: &BTreeMap<String, String>) -> PodMonitor {

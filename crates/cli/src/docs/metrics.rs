@@ -41,6 +41,9 @@ fn whose(source: Source) -> &'static str {
         Source::Qdrant => {
             "Each peer tells of itself, at `/metrics` of port 6333, to whom shows the read-only key."
         }
+        Source::Redis => {
+            "The exporter in the pod of the session cache answers at `/metrics` of port 9121; it sees how the server is, and no entry."
+        }
         Source::Sidecars => {
             "Each pod of ours has one; its agent answers at `/stats/prometheus` of port 15020, in plain text."
         }

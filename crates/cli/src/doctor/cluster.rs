@@ -10,7 +10,7 @@ use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
 
 use super::served::Resources;
-use super::{Check, existing, identity, mesh, migration, nodes, reloader, rights, served};
+use super::{Check, elsewhere, existing, identity, mesh, migration, nodes, reloader, rights, served};
 use crate::stack::Stack;
 
 /// How long an API server may take to let us in.
@@ -120,15 +120,17 @@ async fn ask(client: &Client, context: &str, stack: &Stack) -> (Vec<Check>, Opti
     }
     let (kinds, resources) = served::kinds(client, &stack.graph).await;
     checks.push(kinds);
-    let (mesh, nodes, reloader, migration, rights) = tokio::join!(
+    let (mesh, nodes, elsewhere, reloader, migration, rights) = tokio::join!(
         mesh::examine(client, stack),
         nodes::examine(client, &stack.graph),
+        elsewhere::examine(client, stack),
         reloader::examine(client, stack),
         migration::examine(client, stack),
         rights::examine(client, &stack.graph, &resources)
     );
     checks.extend(mesh);
     checks.extend(nodes);
+    checks.extend(elsewhere);
     checks.extend(reloader);
     checks.extend(migration);
     checks.push(rights);

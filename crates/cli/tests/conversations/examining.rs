@@ -506,6 +506,56 @@ fn a_storage_class_that_is_not_there_fails_with_those_that_are() {
     );
 }
 
+/// What doctor says of prod with priorities and a credential for images, in a cluster with these classes.
+fn examined_with_priorities(classes: &[(&str, i32)], change: impl FnOnce(&mut World)) -> Answer {
+    let mut world = World::good();
+    let classes: Vec<_> = classes
+        .iter()
+        .map(|(name, value)| json!({"metadata": {"name": name}, "value": value}))
+        .collect();
+    world.list("/apis/scheduling.k8s.io/v1/priorityclasses", &classes);
+    change(&mut world);
+    let checkout = checkout_with_cluster("prod", world.serve());
+    checkout.edit(
+        "stacks/Pulumi.prod.yaml",
+        "    identifier: phoenix-prod\n",
+        "    identifier: phoenix-prod\n    priorityClasses: {stores: memory-first, servers: memory}\n    imagePullSecrets: [registry]\n",
+    );
+    doctor(&checkout, &["prod"])
+}
+
+#[test]
+fn what_the_stack_names_and_others_make_is_looked_for() {
+    let secret = |world: &mut World| {
+        for namespace in ["sophia-memory", "sophia-ai"] {
+            world.set(
+                &format!("/api/v1/namespaces/{namespace}/secrets/registry"),
+                json!({"apiVersion": "meta.k8s.io/v1", "kind": "PartialObjectMetadata", "metadata": {"name": "registry"}}),
+            );
+        }
+    };
+    let answer = examined_with_priorities(&[("memory-first", 1000), ("memory", 500)], secret);
+    let told = line(&answer, "priorities");
+    assert!(
+        told.starts_with("ok") && told.contains("stores have 1000, servers 500, Jobs 0"),
+        "{answer}"
+    );
+    assert!(line(&answer, "registry").starts_with("ok"), "{answer}");
+    let answer = examined_with_priorities(&[("memory", 500)], |_| {});
+    let told = line(&answer, "priorities");
+    assert!(
+        told.starts_with("FAIL") && told.contains("no PriorityClass memory-first"),
+        "{answer}"
+    );
+    let told = line(&answer, "registry");
+    assert!(
+        told.starts_with("warn") && told.contains("no Secret sophia-ai/registry, sophia-memory/registry"),
+        "{answer}"
+    );
+    let upside_down = [("memory-first", 100), ("memory", 500)];
+    assert!(line(&examined_with_priorities(&upside_down, secret), "priorities").starts_with("warn"));
+}
+
 #[test]
 fn too_few_zones_for_a_quorum_fail() {
     let answer = examined(|world| world.list(NODES, &[node("a", "z1"), node("b", "z2"), node("c", "z2")]));

@@ -69,7 +69,7 @@ pub(super) fn alerts(platform: &Platform<'_>) -> Vec<Alert> {
 
 /// A question about all pods of ours: every pod of the platform's own namespace, and of a neighbour's only those that
 /// belong to a workload of ours.
-fn of_ours(workloads: &[Workload], question: impl Fn(&str) -> String) -> String {
+pub(super) fn of_ours(workloads: &[Workload], question: impl Fn(&str) -> String) -> String {
     let own = question(&format!("namespace=\"{MEMORY}\""));
     let others = workloads
         .iter()

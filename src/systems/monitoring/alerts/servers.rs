@@ -1,9 +1,9 @@
-//! OpenMemory, and how it is kept in step with Snowflake.
+//! OpenMemory, how it is kept in step with Snowflake, and the other servers as the mesh sees them.
 
 use super::super::Platform;
 use super::super::objectives::PERSISTENCE;
 use super::{Alert, Severity};
-use crate::names::{OPENMEMORY, QDRANT};
+use crate::names::{CHAT, LANGGRAPH, OPENMEMORY, QDRANT, Workload};
 
 pub(super) fn alerts(platform: &Platform<'_>) -> Vec<Alert> {
     let (namespace, name) = (OPENMEMORY.namespace, OPENMEMORY.name);
@@ -73,6 +73,7 @@ pub(super) fn alerts(platform: &Platform<'_>) -> Vec<Alert> {
             description: "Its tier, or the chat itself, does not answer; the others carry on.",
         });
     }
+    alerts.extend(failing(platform.workloads));
     if platform.scrapes_servers {
         alerts.push(Alert {
             name: "OpenMemoryUnhealthy",
@@ -95,4 +96,43 @@ pub(super) fn alerts(platform: &Platform<'_>) -> Vec<Alert> {
         });
     }
     alerts
+}
+
+/// What callers of the servers over HTTP get, as the servers' own sidecars see it: what these servers say of themselves is
+/// their builders' business, and no contract. OpenMemory has an objective instead.
+fn failing(workloads: &[Workload]) -> Option<Alert> {
+    let servers: Vec<_> = [LANGGRAPH, CHAT]
+        .into_iter()
+        .filter(|server| workloads.contains(server))
+        .collect();
+    if servers.is_empty() {
+        return None;
+    }
+    let of = |name: fn(&Workload) -> &'static str| servers.iter().map(name).collect::<Vec<_>>().join("|");
+    let requests = format!(
+        "reporter=\"destination\",destination_workload=~\"{}\",destination_workload_namespace=~\"{}\"",
+        of(|server| server.name),
+        of(|server| server.namespace)
+    );
+    // Under the label that every alert has, and that routes are chosen by.
+    let share = |more: &str| {
+        format!(
+            "sum by (destination_workload, namespace) (label_replace(rate(istio_requests_total{{{requests}{more}}}[5m]), \"namespace\", \"$1\", \"destination_workload_namespace\", \"(.+)\"))"
+        )
+    };
+    Some(Alert {
+        name: "MemoryServerFailing",
+        severity: Severity::Warning,
+        // A single request that fails among a handful says nothing; one in six seconds does.
+        expression: format!(
+            "{} / {} > 0.05\nand {} > 0.15",
+            share(",response_code=~\"5..\""),
+            share(""),
+            share("")
+        ),
+        lasting: Some("10m"),
+        labels: &[],
+        summary: "{{ $labels.destination_workload }} answers with server errors",
+        description: "More than one request in twenty has failed for ten minutes.",
+    })
 }

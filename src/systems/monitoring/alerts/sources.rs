@@ -1,8 +1,8 @@
 //! Metrics that do not arrive. An alert whose metric is missing is silent, and looks like health.
 
 use super::super::Platform;
-use super::{Alert, Severity};
-use crate::names::{MEMORY, OPENMEMORY, QDRANT};
+use super::{Alert, Severity, pods};
+use crate::names::{MEMORY, OPENMEMORY, QDRANT, REDIS};
 
 pub(super) fn alerts(platform: &Platform<'_>) -> Vec<Alert> {
     let mut alerts = vec![
@@ -43,11 +43,19 @@ pub(super) fn alerts(platform: &Platform<'_>) -> Vec<Alert> {
             format!("absent(max(app_status_recovery_mode{{job=\"{}\"}}))", QDRANT.app),
         ));
     }
+    if platform.scrapes_servers && platform.workloads.contains(&REDIS) {
+        alerts.push(missing(
+            &[("source", "redis"), ("namespace", MEMORY)],
+            "Metrics of the session cache do not arrive",
+            format!("absent(max(redis_up{{job=\"{}\"}}))", REDIS.app),
+        ));
+    }
     if platform.has_monitors {
+        let up = pods::of_ours(platform.workloads, |selector| format!("up{{{selector}}}"));
         alerts.push(Alert {
             name: "MemoryTargetDown",
             severity: Severity::Warning,
-            expression: format!("max by (namespace, job, pod) (up{{namespace=\"{MEMORY}\"}}) == 0"),
+            expression: format!("max by (namespace, job, pod) ({up}) == 0"),
             lasting: Some("15m"),
             labels: &[],
             summary: "Prometheus cannot scrape {{ $labels.pod }} for {{ $labels.job }}",

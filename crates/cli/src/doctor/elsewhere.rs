@@ -1,0 +1,126 @@
+//! What the stack names and others make: classes of priority, and credentials for registries.
+//!
+//! Of a Secret only its metadata is asked for: what is in it is nobody's business here.
+
+use std::collections::BTreeSet;
+
+use k8s_openapi::api::core::v1::Secret;
+use k8s_openapi::api::scheduling::v1::PriorityClass;
+use kube::api::ListParams;
+use kube::{Api, Client};
+
+use super::{Check, cluster};
+use crate::stack::Stack;
+
+/// All of it; nothing where the stack names nothing.
+pub async fn examine(client: &Client, stack: &Stack) -> Vec<Check> {
+    let (classes, secrets) = tokio::join!(classes(client, stack), pull_secrets(client, stack));
+    classes.into_iter().chain(secrets).collect()
+}
+
+async fn classes(client: &Client, stack: &Stack) -> Option<Check> {
+    let subject = "priorities";
+    let named = &stack.config.cluster.priority_classes;
+    let wanted: BTreeSet<&str> = [&named.stores, &named.servers, &named.jobs]
+        .into_iter()
+        .flatten()
+        .map(phoenix::config::DnsName::as_str)
+        .collect();
+    if wanted.is_empty() {
+        return None;
+    }
+    let known = match Api::<PriorityClass>::all(client.clone())
+        .list(&ListParams::default())
+        .await
+    {
+        Ok(known) => known.items,
+        Err(error) => return Some(cluster::unseen(subject, "the PriorityClasses", &error)),
+    };
+    let value = |name: &str| {
+        known
+            .iter()
+            .find(|class| class.metadata.name.as_deref() == Some(name))
+            .map(|class| class.value)
+    };
+    let missing: Vec<_> = wanted
+        .iter()
+        .copied()
+        .filter(|name| value(name).is_none())
+        .collect();
+    if !missing.is_empty() {
+        return Some(Check::fail(
+            subject,
+            format!(
+                "the cluster has no PriorityClass {}: its pods would be refused",
+                missing.join(", ")
+            ),
+            "have it made, or correct phoenix:cluster.priorityClasses; `kubectl get priorityclasses` shows what there is",
+        ));
+    }
+    // One that is not named has the cluster's default.
+    let default = known
+        .iter()
+        .find(|class| class.global_default == Some(true))
+        .map_or(0, |class| class.value);
+    let rank = |class: &Option<phoenix::config::DnsName>| {
+        class
+            .as_ref()
+            .and_then(|name| value(name.as_str()))
+            .unwrap_or(default)
+    };
+    let ranks = [&named.stores, &named.servers, &named.jobs].map(rank);
+    let shown = format!(
+        "stores have {}, servers {}, Jobs {}",
+        ranks[0], ranks[1], ranks[2]
+    );
+    Some(if ranks.is_sorted_by(|higher, lower| higher >= lower) {
+        Check::good(subject, shown)
+    } else {
+        Check::warn(
+            subject,
+            format!("{shown}: where nodes are short, what others need goes first"),
+            "give stores the highest PriorityClass and Jobs the lowest, in phoenix:cluster.priorityClasses",
+        )
+    })
+}
+
+async fn pull_secrets(client: &Client, stack: &Stack) -> Option<Check> {
+    let subject = "registry";
+    let names = &stack.config.cluster.image_pull_secrets;
+    if names.is_empty() {
+        return None;
+    }
+    let namespaces: BTreeSet<_> = stack
+        .config
+        .workloads()
+        .iter()
+        .map(|workload| workload.namespace)
+        .collect();
+    let mut missing = Vec::new();
+    for namespace in namespaces {
+        for name in names {
+            let api = Api::<Secret>::namespaced(client.clone(), namespace);
+            match api.get_metadata_opt(name.as_str()).await {
+                Ok(Some(_)) => {}
+                Ok(None) => missing.push(format!("{namespace}/{name}")),
+                Err(error) => return Some(cluster::unseen(subject, "the credentials for images", &error)),
+            }
+        }
+    }
+    Some(if missing.is_empty() {
+        let names: Vec<_> = names.iter().map(ToString::to_string).collect();
+        Check::good(
+            subject,
+            format!("the credentials are there: {}", names.join(", ")),
+        )
+    } else {
+        Check::warn(
+            subject,
+            format!(
+                "there is no Secret {}: images are asked for without it",
+                missing.join(", ")
+            ),
+            "have it made in each namespace (`kubectl create secret docker-registry`), or correct phoenix:cluster.imagePullSecrets; before the first deployment the namespace itself may be missing",
+        )
+    })
+}

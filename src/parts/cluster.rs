@@ -1,0 +1,32 @@
+//! What every pod is given because of the cluster that it runs in, so that no system has to think of it, and none can
+//! forget it.
+
+use k8s_openapi::api::core::v1::LocalObjectReference;
+use phoenix_graph::Object;
+
+use crate::config::Cluster;
+
+/// Ranks the pods of an object by what it is, and lets them pull their images.
+pub fn suit(object: &mut Object, cluster: &Cluster) {
+    let classes = &cluster.priority_classes;
+    let class = match object.id.kind.as_str() {
+        "StatefulSet" => &classes.stores,
+        "Deployment" => &classes.servers,
+        "CronJob" => &classes.jobs,
+        // Nothing else of ours makes pods.
+        _ => return,
+    };
+    if class.is_none() && cluster.image_pull_secrets.is_empty() {
+        return;
+    }
+    object.edit_pods(|pod| {
+        pod.priority_class_name = class.as_ref().map(ToString::to_string);
+        let secrets = cluster
+            .image_pull_secrets
+            .iter()
+            .map(|name| LocalObjectReference {
+                name: name.to_string(),
+            });
+        pod.image_pull_secrets = (!cluster.image_pull_secrets.is_empty()).then(|| secrets.collect());
+    });
+}

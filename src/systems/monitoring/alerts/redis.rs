@@ -1,0 +1,45 @@
+//! The session cache, as the exporter beside it sees it.
+
+use super::super::Platform;
+use super::{Alert, Severity};
+use crate::names::REDIS;
+
+pub(super) fn alerts(platform: &Platform<'_>) -> Vec<Alert> {
+    if !(platform.scrapes_servers && platform.workloads.contains(&REDIS)) {
+        return Vec::new();
+    }
+    // The monitor takes the job's name from the label `app`; the names of the metrics alone could be anybody's.
+    let job = format!("job=\"{}\"", REDIS.app);
+    vec![
+        Alert {
+            name: "RedisUnreachable",
+            severity: Severity::Critical,
+            expression: format!("max by (namespace, pod) (redis_up{{{job}}}) == 0"),
+            lasting: Some("5m"),
+            labels: &[],
+            summary: "The session cache does not answer the exporter beside it",
+            description: "Either it hangs, or it no longer knows the exporter's password: whoever asks for a session waits or is refused.",
+        },
+        Alert {
+            name: "RedisEvictingEntries",
+            severity: Severity::Warning,
+            expression: format!("sum by (namespace, pod) (rate(redis_evicted_keys_total{{{job}}}[5m])) > 0"),
+            // A burst that is over in a few minutes is what eviction is for.
+            lasting: Some("30m"),
+            labels: &[],
+            summary: "The session cache forgets sessions before their time",
+            description: "It has been full for half an hour, so each new entry costs an old one: people have to say again what they said an hour ago.",
+        },
+        Alert {
+            name: "RedisRefusingConnections",
+            severity: Severity::Warning,
+            expression: format!(
+                "sum by (namespace, pod) (increase(redis_rejected_connections_total{{{job}}}[10m])) > 0"
+            ),
+            lasting: Some("5m"),
+            labels: &[],
+            summary: "The session cache refuses connections",
+            description: "It has as many clients as it may have; others are turned away, and do without the session.",
+        },
+    ]
+}
