@@ -202,6 +202,10 @@ fn beside(value: &Value) -> Vec<Value> {
             if unit == "Gi" {
                 beside.push(json!(format!("{}Mi", number * 1024 - 1)));
             }
+            // A quota may have no room for a whole core more, and a request none for one less.
+            if unit.is_empty() {
+                beside.push(json!(format!("{}m", number * 1000 - 1)));
+            }
             beside
         }
         _ => Vec::new(),
