@@ -254,7 +254,7 @@ fn cron_job(config: &config::Backup, job: Job) -> CronJob {
             successful_jobs_history_limit: Some(3),
             failed_jobs_history_limit: Some(3),
             job_template: JobTemplateSpec {
-                metadata: labels(job.workload),
+                metadata: Some(labels(job.workload)),
                 spec: Some(job_of(config, job, by_hand)),
             },
         }),
@@ -266,11 +266,11 @@ fn every_day(at: TimeOfDay) -> String {
     format!("{} {} * * *", at.minute, at.hour)
 }
 
-fn labels(workload: Workload) -> Option<ObjectMeta> {
-    Some(ObjectMeta {
+fn labels(workload: Workload) -> ObjectMeta {
+    ObjectMeta {
         labels: Some(metadata::pod_labels(workload)),
         ..Default::default()
-    })
+    }
 }
 
 fn job_of(config: &config::Backup, job: Job, by_hand: bool) -> JobSpec {
@@ -287,7 +287,7 @@ fn job_of(config: &config::Backup, job: Job, by_hand: bool) -> JobSpec {
         // A week to read what it said. A failed drill is looked at on the next working day.
         ttl_seconds_after_finished: Some(7 * 24 * 3600),
         template: PodTemplateSpec {
-            metadata: labels(workload),
+            metadata: Some(labels(workload)),
             spec: Some(pod(config, job, by_hand)),
         },
         ..Default::default()
