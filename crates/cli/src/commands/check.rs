@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 use clap::ValueEnum;
+use phoenix_graph::Id;
 use phoenix_policies::rules::credentials;
 use phoenix_policies::settings::assume;
 use phoenix_policies::{Settings, judge};
@@ -43,8 +44,8 @@ pub struct Arguments {
     /// A file or folder of manifests, or `-` for stdin; may be given several times.
     #[arg(long, short, value_name = "FILE")]
     file: Vec<PathBuf>,
-    /// A live cluster: everything that the rules look at and that you may list. With a stack it is the stack's cluster, its
-    /// namespaces and its settings. No value of a Secret is read.
+    /// A live cluster: everything that the rules look at and that you may list, the cluster's own namespaces excepted. With a
+    /// stack it is the stack's cluster and settings, what it declares and what else is in its namespaces. No value of a Secret is read.
     #[arg(long, conflicts_with = "file")]
     cluster: bool,
     /// The context of the kubeconfig; by default the stack's, or the current one.
@@ -147,14 +148,7 @@ fn live(arguments: &Arguments, stack: Option<&Stack>) -> Result<Judged> {
         None => settings_of_file(arguments)?,
     };
     cluster::prepare(&mut settings);
-    let mut namespaces: BTreeSet<String> = arguments.namespace.iter().cloned().collect();
-    if let (true, Some(stack)) = (namespaces.is_empty(), stack) {
-        namespaces = stack
-            .graph
-            .objects()
-            .filter_map(|object| object.id.namespace.clone())
-            .collect();
-    }
+    let scope = Scope::of(arguments, stack);
     let context = match (&arguments.context, stack) {
         (Some(context), _) => Some(context.as_str()),
         (None, Some(stack)) => Some(stack.config.cluster.context.as_deref().ok_or_else(|| {
@@ -174,25 +168,19 @@ fn live(arguments: &Arguments, stack: Option<&Stack>) -> Result<Judged> {
         let uid = stack.and_then(|stack| stack.config.cluster.uid.as_deref());
         let looking = async {
             right_cluster(&client, uid).await?;
-            cluster::look(&client, &settings, &namespaces).await
+            cluster::look(&client, &settings, &scope.places()).await
         };
         let seen = looking
             .await
             .with_context(|| format!("cannot look at the cluster {context}"))?;
         Ok::<_, anyhow::Error>((seen, context))
     })?;
-    tell(&seen, &namespaces);
+    tell(&seen, &scope);
     if !seen.unseen.is_empty() {
         settings.assume(&assume::COMPLETE, json!(false));
     }
     let mut report = judge(&seen.graph, &settings);
-    let is_asked = |namespace: Option<&str>, kind: &str, name: &str| {
-        namespaces.is_empty()
-            || namespace.is_some_and(|namespace| namespaces.contains(namespace))
-            || (kind == "Namespace" && namespaces.contains(name))
-            || kind == "Waiver"
-    };
-    report.retain(|id| is_asked(id.namespace.as_deref(), &id.kind, &id.name));
+    report.retain(|id| id.kind == "Waiver" || scope.is_asked(id));
     for unseen in &seen.unseen {
         report.unseen(
             &unseen.group,
@@ -201,10 +189,7 @@ fn live(arguments: &Arguments, stack: Option<&Stack>) -> Result<Judged> {
             "you may not list them",
         );
     }
-    let objects = seen
-        .graph
-        .objects()
-        .filter(|object| is_asked(object.id.namespace.as_deref(), &object.id.kind, &object.id.name));
+    let objects = seen.graph.objects().filter(|object| scope.is_asked(&object.id));
     Ok(Judged {
         name: format!("the cluster {context}"),
         objects: objects.count(),
@@ -214,8 +199,66 @@ fn live(arguments: &Arguments, stack: Option<&Stack>) -> Result<Judged> {
     })
 }
 
+/// What of a cluster is told of. More is looked at, for what it means to the rest.
+enum Scope<'a> {
+    /// All but the cluster's own namespaces.
+    Everything,
+    /// These namespaces.
+    Namespaces(BTreeSet<String>),
+    /// What a stack declares, and whatever else is in the namespaces that it makes.
+    Stack(&'a Stack),
+}
+
+impl<'a> Scope<'a> {
+    fn of(arguments: &Arguments, stack: Option<&'a Stack>) -> Self {
+        match stack {
+            _ if !arguments.namespace.is_empty() => {
+                Self::Namespaces(arguments.namespace.iter().cloned().collect())
+            }
+            Some(stack) => Self::Stack(stack),
+            None => Self::Everything,
+        }
+    }
+
+    /// The namespaces to look into; none means everywhere.
+    fn places(&self) -> BTreeSet<String> {
+        match self {
+            Self::Everything => BTreeSet::new(),
+            Self::Namespaces(namespaces) => namespaces.clone(),
+            Self::Stack(stack) => stack
+                .graph
+                .objects()
+                .filter_map(|object| object.id.namespace.clone())
+                .collect(),
+        }
+    }
+
+    fn is_asked(&self, id: &Id) -> bool {
+        let namespace = match &id.namespace {
+            Some(namespace) => Some(namespace),
+            None if id.kind == "Namespace" => Some(&id.name),
+            None => None,
+        };
+        match (self, namespace) {
+            (Self::Everything, namespace) => {
+                namespace.is_none_or(|namespace| !namespace.starts_with("kube-"))
+            }
+            (Self::Namespaces(asked), namespace) => {
+                namespace.is_some_and(|namespace| asked.contains(namespace))
+            }
+            (Self::Stack(stack), namespace) => {
+                let makes = |namespace: &String| {
+                    let id = Id::cluster("", "Namespace", namespace);
+                    stack.graph.object(&id).is_some()
+                };
+                stack.graph.object(id).is_some() || namespace.is_some_and(makes)
+            }
+        }
+    }
+}
+
 /// Tells what was left out of a cluster, and why.
-fn tell(seen: &Seen, namespaces: &BTreeSet<String>) {
+fn tell(seen: &Seen, scope: &Scope<'_>) {
     for rule in cluster::NOT_ASKED {
         let why = if rule.id == credentials::SECRET_VALUES_ARE_REFERENCES.id {
             "no value of a Secret is read"
@@ -230,10 +273,15 @@ fn tell(seen: &Seen, namespaces: &BTreeSet<String>) {
             count(seen.made_of_others, "object")
         ));
     }
+    if matches!(scope, Scope::Everything) {
+        say(
+            "left out the cluster's own namespaces, which begin with kube-; name one with --namespace to have it judged",
+        );
+    }
     if !seen.unseen.is_empty() {
         let kinds: BTreeSet<_> = seen.unseen.iter().map(Unseen::words).collect();
         let kinds: Vec<_> = kinds.into_iter().collect();
-        let hint = if namespaces.is_empty() {
+        let hint = if matches!(scope, Scope::Everything) {
             "ask again as somebody who may, or name the namespaces that you may look into with --namespace"
         } else {
             "ask again as somebody who may"

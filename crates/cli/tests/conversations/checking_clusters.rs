@@ -120,9 +120,11 @@ fn what_a_cluster_has_is_judged_page_by_page_and_no_value_of_a_secret_is_asked_f
     for line in [
         "secret-values-are-references is not asked of a cluster: no value of a Secret is read",
         "left out 1 object that controllers made of others",
+        "left out the cluster's own namespaces",
     ] {
         assert!(answer.err.contains(line), "{answer}");
     }
+    assert!(!answer.out.contains("kube-system"), "{answer}");
 }
 
 #[test]
