@@ -338,6 +338,13 @@ impl Reader {
         for event in Parser::new_from_str(text) {
             let taken = match event {
                 Ok((event, span)) => self.take(event, span),
+                // The parser has a limit of its own, above ours, and comes to it first where brackets stand in one row.
+                Err(error) if error.info().contains("recursion limit") => Err(Broken {
+                    message: format!("this is nested more than {DEEPEST} levels deep"),
+                    hint: None,
+                    line: error.marker().line(),
+                    column: error.marker().col() + 1,
+                }),
                 Err(error) => Err(Broken {
                     message: format!("this is no YAML: {}", error.info()),
                     hint: Some("look at the indentation and the quotes of this line and the one before"),
