@@ -28,7 +28,7 @@ static ELSEWHERE: Setting = Setting {
 pub static REFERENCES_RESOLVE: Rule = Rule {
     id: "references-resolve",
     title: "Whatever a workload names is there",
-    meaning: "Judges workloads and DestinationRules. Fails where a ConfigMap, a claim or a service account that a pod names was not given in its namespace (unless it is optional, or made by the cluster), where a mount names no volume of the pod, where the Service of a StatefulSet was not given, or where the host of a DestinationRule is the full name of a Service that was not given. A Secret that was not given is unknown, since people and operators make Secrets. Where the settings say that not everything was given, all that is missing is unknown.",
+    meaning: "Judges workloads and DestinationRules. Fails where a ConfigMap, a claim or a service account that a pod names was not given in its namespace (unless it is optional, or made by the cluster), where a mount names no volume of the pod, where the Service of a StatefulSet was not given, or where the host of a DestinationRule is the short or the full name of a Service that was not given. A Secret that was not given is unknown, since people and operators make Secrets. Where the settings say that not everything was given, all that is missing is unknown.",
     why: "Such a pod never starts, and a rule for a Service that is not there guards nothing; both are seen in an outage only.",
     remedy: "Compare the names and the namespaces.",
     kinds: &[
@@ -55,8 +55,8 @@ pub static REFERENCES_RESOLVE: Rule = Rule {
             of_pod(subject, judging);
             of_containers(subject, judging);
         } else if let Some(host) = judging.text(subject.body, "spec.host")
-            // A short name may be of another registry; the full one is a Service, or nothing.
-            && host.ends_with(".svc.cluster.local")
+            // A name without dots is one of the own namespace; what else is not the full name of a Service is a host outside.
+            && (!host.contains('.') || host.ends_with(".svc.cluster.local"))
             && let Some((name, namespace)) = service_of(host, subject.namespace())
             && !judging.world.has(SERVICE, namespace, name)
         {
