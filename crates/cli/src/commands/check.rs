@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 
 use crate::checkout::Checkout;
 use crate::exit::Exit;
+use crate::mistake::mistake;
 use crate::output::{self, Paint, count, data, say};
 use crate::policies::cluster::{self, Seen, Unseen};
 use crate::policies::reading::{MOST_BYTES, Manifests};
@@ -261,7 +262,7 @@ fn files(arguments: &Arguments) -> Result<(Judged, bool)> {
     }
     for (file, broken) in &manifests.broken {
         say(&format!(
-            "error: cannot read {file}, {broken}\nthe document it is in is not judged"
+            "error: cannot read {file}, {broken}\nwhat this is a part of is not judged"
         ));
     }
     let passed_over: usize = manifests.passed_over.values().sum();
