@@ -75,7 +75,7 @@ fn logged(subject: &Subject<'_>, judging: &mut Judging<'_>) {
     match closest {
         None if judging.option_flag(&LOGS_BY_DEFAULT) => {}
         None if !world.is_complete() => {
-            judging.unknown("whether a Telemetry that was not given logs who asks it")
+            judging.unknown("whether a Telemetry that was not given logs who asks it");
         }
         None => judging.fail("", "no Telemetry has its proxy write down who asks it for what"),
         Some((_, telemetry, None)) => judging.unknown(format!("spec.accessLogging of {}", telemetry.id)),
