@@ -23,6 +23,8 @@ pub struct Corpus {
     pub size: usize,
     /// The objects as a JSON list.
     pub objects: PathBuf,
+    /// The objects as Helm wrote them, YAML of many documents.
+    pub yaml: PathBuf,
     /// How Helm renders them.
     pub helm: Run,
 }
@@ -47,8 +49,10 @@ pub fn make(programs: &Programs, root: &Path, folder: &Path, tenants: usize) -> 
         ]
         .into(),
         tree: false,
+        ends_with: &[0],
     };
-    let bodies = parse(&helm.output()?).context("reading what Helm rendered")?;
+    let rendered = helm.output()?;
+    let bodies = parse(&rendered).context("reading what Helm rendered")?;
     let size = tenants * PER_TENANT;
     ensure!(
         bodies.len() == size,
@@ -58,7 +62,14 @@ pub fn make(programs: &Programs, root: &Path, folder: &Path, tenants: usize) -> 
     let objects = folder.join(format!("objects-{size}.json"));
     fs::write(&objects, serde_json::to_vec(&bodies)?)
         .with_context(|| format!("writing {}", objects.display()))?;
-    Ok(Corpus { size, objects, helm })
+    let yaml = folder.join(format!("objects-{size}.yaml"));
+    fs::write(&yaml, rendered).with_context(|| format!("writing {}", yaml.display()))?;
+    Ok(Corpus {
+        size,
+        objects,
+        yaml,
+        helm,
+    })
 }
 
 /// The objects of a YAML stream.

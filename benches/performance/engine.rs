@@ -207,6 +207,7 @@ impl World {
             directory: self.directory.clone(),
             environment: self.environment.clone(),
             tree: true,
+            ends_with: &[0],
         }
     }
 }

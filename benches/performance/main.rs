@@ -7,7 +7,7 @@
 //!
 //! - [`programs`]: what is measured, built in release mode, and its versions
 //! - [`corpus`]: the objects that both sides work on
-//! - [`render`], [`start`], [`engine`]: the three rooms, each with the rows of its table
+//! - [`render`], [`judge`], [`start`], [`engine`]: the four rooms, each with the rows of its table
 //! - [`measure`], [`pairs`]: one run of one command, and many, in turns
 //! - [`machine`], [`report`]: where it was measured, and the Markdown
 #![expect(
@@ -17,6 +17,7 @@
 
 mod corpus;
 mod engine;
+mod judge;
 mod machine;
 mod measure;
 mod pairs;
@@ -36,7 +37,7 @@ use machine::Machine;
 use programs::Programs;
 use report::Report;
 
-/// Measure Phoenix beside Helm and beside the ideal Pulumi program.
+/// Measure Phoenix beside Helm, kube-score and the ideal Pulumi program.
 #[derive(Debug, Parser)]
 #[command(
     bin_name = "cargo bench -p phoenix-cli --bench performance --",
@@ -66,6 +67,8 @@ struct Arguments {
 enum Room {
     /// Rendering, beside Helm. Needs no control plane.
     Render,
+    /// Judging, beside kube-score. Needs no control plane.
+    Judge,
     /// The language host and the program under the engine, beside the ideal program.
     Engine,
 }
@@ -96,8 +99,19 @@ fn run(arguments: &Arguments) -> Result<()> {
     let mut report = Report::default();
     let small = corpus::make(&programs, &root, folder.path(), 1)?;
     let large = corpus::make(&programs, &root, folder.path(), 10)?;
+    let huge;
     if wanted(Room::Render) {
         render::measure(&programs, [&small, &large], &root, arguments.smoke, &mut report)?;
+        machine.look_again()?;
+    }
+    if wanted(Room::Judge) {
+        let sizes = if arguments.smoke {
+            vec![&small]
+        } else {
+            huge = corpus::make(&programs, &root, folder.path(), 100)?;
+            vec![&small, &large, &huge]
+        };
+        judge::measure(&programs, &sizes, &root, arguments.smoke, &mut report)?;
         machine.look_again()?;
     }
     if let Some(registrar) = &programs.registrar {

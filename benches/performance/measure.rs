@@ -52,6 +52,8 @@ pub struct Run {
     pub environment: BTreeMap<&'static str, OsString>,
     /// Whether the processes it starts count.
     pub tree: bool,
+    /// The codes with which it ends when all went well: what judges may find something.
+    pub ends_with: &'static [i32],
 }
 
 impl Run {
@@ -63,7 +65,11 @@ impl Run {
             .stdin(File::open(&self.stdin).with_context(|| format!("reading {}", self.stdin.display()))?)
             .output()
             .with_context(|| format!("running {}", self.shown()))?;
-        if !output.status.success() {
+        if !output
+            .status
+            .code()
+            .is_some_and(|code| self.ends_with.contains(&code))
+        {
             let said = [output.stdout, output.stderr].concat();
             bail!(
                 "{} failed: {}",
@@ -81,6 +87,13 @@ impl Run {
         command
             .arg(INSIDE)
             .arg(if self.tree { "tree" } else { "alone" })
+            .arg(
+                self.ends_with
+                    .iter()
+                    .map(ToString::to_string)
+                    .collect::<Vec<_>>()
+                    .join(","),
+            )
             .args([&self.stdin, &self.program])
             .args(&self.arguments);
         let output = command
@@ -114,7 +127,8 @@ impl Run {
     }
 }
 
-/// The other half of [`Run::measure`]: `tree` or `alone`, the file for stdin, the program, its arguments.
+/// The other half of [`Run::measure`]: `tree` or `alone`, the codes that it may end with, the file for stdin, the
+/// program, its arguments.
 pub fn inside(words: impl Iterator<Item = OsString>) -> ExitCode {
     match measure_one(words) {
         Ok(figures) => {
@@ -129,8 +143,10 @@ pub fn inside(words: impl Iterator<Item = OsString>) -> ExitCode {
 }
 
 fn measure_one(mut words: impl Iterator<Item = OsString>) -> Result<Figures> {
-    let (Some(tree), Some(stdin), Some(program)) = (words.next(), words.next(), words.next()) else {
-        bail!("{INSIDE} needs `tree` or `alone`, a file and a program; it is not meant to be typed");
+    let (Some(tree), Some(codes), Some(stdin), Some(program)) =
+        (words.next(), words.next(), words.next(), words.next())
+    else {
+        bail!("{INSIDE} needs `tree` or `alone`, codes, a file and a program; it is not meant to be typed");
     };
     let stdin = File::open(stdin).context("opening its stdin")?;
     let mut command = Command::new(program);
@@ -140,7 +156,9 @@ fn measure_one(mut words: impl Iterator<Item = OsString>) -> Result<Figures> {
     let watched = (tree == "tree").then(|| child.id());
     let (used, seen) = watch(watched, || wait(child))?;
     let wall = start.elapsed().as_secs_f64();
-    if !used.status.success() {
+    let code = used.status.code().map(|code| code.to_string());
+    let codes = codes.to_string_lossy();
+    if !code.is_some_and(|code| codes.split(',').any(|known| known == code)) {
         bail!("it ended with {}", used.status);
     }
     let waited_for = used.rusage.utime + used.rusage.stime;

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, bail};
 use phoenix_cli::mistake::mistake;
-use phoenix_cli::sandbox::tools::{HELM, PROVIDER, PULUMI, Tool, Workshop};
+use phoenix_cli::sandbox::tools::{HELM, KUBE_SCORE, PROVIDER, PULUMI, Tool, Workshop};
 
 use crate::say;
 
@@ -15,6 +15,8 @@ use crate::say;
 pub struct Programs {
     /// Helm.
     pub helm: PathBuf,
+    /// kube-score, which judges manifests.
+    pub kube_score: PathBuf,
     /// The engine.
     pub pulumi: PathBuf,
     /// The Kubernetes provider.
@@ -44,7 +46,7 @@ impl Programs {
         cargo(root, &["--package", "phoenix-cli", "--bin", "phoenix"])?;
         cargo(root, &["--package", "phoenix-graph", "--example", "render"])?;
         cargo(root, &["--package", "pulumi-wire", "--example", "objects"])?;
-        let mut wanted = vec![HELM];
+        let mut wanted = vec![HELM, KUBE_SCORE];
         if registrar.is_some() {
             wanted.extend([PULUMI, PROVIDER]);
         }
@@ -58,6 +60,7 @@ impl Programs {
         let release = target(root).join("release");
         Ok(Self {
             helm: tool(HELM.name),
+            kube_score: tool(KUBE_SCORE.name),
             pulumi: tool(PULUMI.name),
             provider: tool(PROVIDER.name),
             registrar,

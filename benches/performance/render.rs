@@ -96,6 +96,7 @@ fn nothing(root: &Path) -> Run {
         directory: root.to_owned(),
         environment: [].into(),
         tree: false,
+        ends_with: &[0],
     }
 }
 

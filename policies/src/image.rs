@@ -15,12 +15,15 @@ impl<'a> Image<'a> {
     /// Takes a name apart. A colon in the registry's part is that of a port.
     pub fn of(name: &'a str) -> Self {
         let (rest, digest) = match name.split_once('@') {
-            Some((rest, digest)) => (rest, Some(digest)),
+            Some((rest, digest)) => (rest, Some(digest).filter(|digest| !digest.is_empty())),
             None => (name, None),
         };
         let last = rest.rfind('/').map_or(0, |slash| slash + 1);
         let (repository, tag) = match rest[last..].find(':') {
-            Some(colon) => (&rest[..last + colon], Some(&rest[last + colon + 1..])),
+            Some(colon) => (
+                &rest[..last + colon],
+                Some(&rest[last + colon + 1..]).filter(|tag| !tag.is_empty()),
+            ),
             None => (rest, None),
         };
         Self {
@@ -73,6 +76,8 @@ mod tests {
             ("localhost:5000/a/b", Some("v1"), Some("sha256:00"))
         );
         assert!(!image.is_pinned(), "half a digest pins nothing");
+        let image = Image::of("a/b:@");
+        assert_eq!((image.repository, image.tag, image.digest), ("a/b", None, None));
     }
 
     #[test]

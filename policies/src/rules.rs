@@ -14,8 +14,10 @@ pub mod mesh_identity;
 pub mod mesh_traffic;
 pub mod namespaces;
 pub mod network;
+pub mod observability;
 pub mod privileges;
 pub mod rbac;
+pub mod references;
 pub mod resources;
 pub mod services;
 pub mod storage;
@@ -83,6 +85,7 @@ pub const RULES: &[&Rule] = &[
     &services::EXTERNAL_HOST_EXPLICIT,
     &services::SERVICE_PORT_PROTOCOL_DECLARED,
     &services::SELECTORS_MATCH,
+    &references::REFERENCES_RESOLVE,
     // The mesh.
     &mesh_identity::MESH_MTLS_STRICT,
     &mesh_identity::PEER_AUTHENTICATION_NO_DOWNGRADE,
@@ -108,6 +111,11 @@ pub const RULES: &[&Rule] = &[
     &storage::DATA_DELETION_GUARDED,
     &storage::BACKUP_COVERS_DATA,
     &namespaces::DATA_CLASSIFICATION_LABELLED,
+    // Whether anybody would see.
+    &observability::MESH_ACCESS_LOGGING_ON,
+    &observability::AUDIT_TRAIL_RETAINED,
+    &observability::WORKLOADS_MONITORED,
+    &observability::ALERTS_LEAD_TO_ACTION,
     // What is left when something is gone.
     &availability::REPLICAS_MINIMUM,
     &availability::DISRUPTION_BUDGET_SET,

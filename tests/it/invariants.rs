@@ -18,7 +18,7 @@ use crate::support::{STACKS, stack};
 const NEIGHBOURS: [&str; 2] = ["sophia-ai", "sophia-mcp"];
 
 /// Everything that is wrong with a graph, as sentences. Empty for every graph that we build.
-fn findings(graph: &Graph) -> Vec<String> {
+pub fn findings(graph: &Graph) -> Vec<String> {
     let mut found = Vec::new();
     for object in graph.objects() {
         names_are_legal(object, &mut found);

@@ -91,7 +91,7 @@ pub static DISRUPTION_BUDGET_SET: Rule = Rule {
     enforcement: Enforcement::Mandatory,
     options: &[],
     evidence: &[Redundancy, EmergencyMode],
-    limits: &["percentages are not compared with the number of replicas"],
+    limits: &["percentages of a budget that selects several workloads are compared with each by itself"],
     good: "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: a, namespace: a}\nspec: {replicas: 2, template: {metadata: {labels: {app: a}}, spec: {containers: [{name: app}]}}}\n---\napiVersion: policy/v1\nkind: PodDisruptionBudget\nmetadata: {name: a, namespace: a}\nspec: {maxUnavailable: 1, selector: {matchLabels: {app: a}}}\n",
     bad: "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: a, namespace: a}\nspec: {replicas: 2, template: {metadata: {labels: {app: a}}, spec: {containers: [{name: app}]}}}\n---\napiVersion: policy/v1\nkind: PodDisruptionBudget\nmetadata: {name: a, namespace: a}\nspec: {maxUnavailable: 1, selector: {matchLabels: {app: b}}}\n",
     check: budget,
@@ -138,17 +138,23 @@ fn budget(subject: &Subject<'_>, judging: &mut Judging<'_>) {
     for budget in judging.world.within(BUDGET, subject.namespace()) {
         let body = Node::new(budget.body(), "");
         let selected = match body.field("spec.selector") {
+            // Before policy/v1 a selector that asks for nothing found nothing.
+            Read::Known(selector)
+                if budget.api_version == "policy/v1beta1"
+                    && selector.as_object().is_some_and(serde_json::Map::is_empty) =>
+            {
+                Answer::No
+            }
             Read::Known(selector) => selects(Node::new(selector, ""), labels),
             Read::Absent => Answer::No,
             Read::Unknown => Answer::Unknown,
         };
         guarded = Answer::any([guarded, selected]);
-        let stay = body
-            .field("spec.minAvailable")
-            .known()
-            .and_then(serde_json::Value::as_i64);
-        if let (Answer::Yes, Some(stay), Read::Known(replicas)) =
-            (selected, stay, fewest_replicas(subject, judging))
+        if let (Answer::Yes, Read::Known(stay), Read::Known(replicas)) = (
+            selected,
+            body.field("spec.minAvailable"),
+            fewest_replicas(subject, judging),
+        ) && let Some(stay) = kept(stay, replicas)
             && stay >= replicas
         {
             judging.fail(
@@ -167,6 +173,15 @@ fn budget(subject: &Subject<'_>, judging: &mut Judging<'_>) {
         }
         Answer::No | Answer::Unknown => judging.unknown("whether a PodDisruptionBudget selects its pods"),
     }
+}
+
+/// How many of so many pods have to stay; a percentage is rounded up, as the cluster does. Nothing where it cannot be read.
+fn kept(stay: &serde_json::Value, replicas: i64) -> Option<i64> {
+    let Some(text) = stay.as_str() else {
+        return stay.as_i64();
+    };
+    let percent: i64 = text.trim().strip_suffix('%')?.parse().ok()?;
+    Some(percent.checked_mul(replicas)?.checked_add(99)? / 100)
 }
 
 /// Spread.

@@ -228,6 +228,9 @@ pub(super) fn credential(name: &str, value: &str) -> Option<&'static str> {
     if let Some(form) = known_form(value) {
         return Some(form);
     }
+    if has_password_within(value) {
+        return Some("an address with a password in it");
+    }
     (is_named_like_one(name) && could_be_one(value))
         .then_some("a value in clear, and its name says that it is a credential")
 }
@@ -261,6 +264,17 @@ fn line_credential(line: &str) -> Option<&'static str> {
         .trim_matches(['"', '\'']);
     (is_word && is_named_like_one(name) && could_be_one(value))
         .then_some("a value in clear, and its name says that it is a credential")
+}
+
+/// Whether a connection string (`Server=db;User=a;Password=b`, `host=db password=b`, `jdbc:…?password=b`) has a password.
+fn has_password_within(value: &str) -> bool {
+    let parts = || value.split([';', ' ', '&', '?', ','].as_slice());
+    // One setting is no connection string.
+    let is_one = parts().filter(|part| part.contains('=')).count() > 1;
+    is_one
+        && parts()
+            .filter_map(|part| part.split_once('='))
+            .any(|(name, value)| is_named_like_one(name.trim()) && could_be_one(value))
 }
 
 /// Forms that are credentials under any name.
@@ -339,12 +353,24 @@ fn is_named_like_one(name: &str) -> bool {
         "pass",
         "secret",
         "token",
-        "apikey",
-        "passphrase",
+        "bearer",
+        "creds",
         "credential",
         "credentials",
         "privatekey",
+        "encryptionkey",
+    ];
+    // Words that stand at the end of longer ones: `PGPASSWORD`, `clientsecret`.
+    const ENDS: [&str; 9] = [
+        "password",
+        "passwd",
+        "passphrase",
+        "secret",
+        "token",
+        "apikey",
+        "accesskey",
         "secretkey",
+        "credentials",
     ];
     // What such a key opens.
     const KEYS: [&str; 14] = [
@@ -406,7 +432,9 @@ fn is_named_like_one(name: &str) -> bool {
         return false;
     }
     let pair = |first: &str, second: &str| words.windows(2).any(|pair| pair[0] == first && pair[1] == second);
-    words.iter().any(|word| CERTAIN.contains(&word.as_str())) || KEYS.iter().any(|of| pair(of, "key"))
+    let is_one =
+        |word: &String| CERTAIN.contains(&word.as_str()) || ENDS.iter().any(|end| word.ends_with(end));
+    words.iter().any(is_one) || KEYS.iter().any(|of| pair(of, "key"))
 }
 
 /// The words of `DB_PASSWORD`, `dbPassword` and `db-password`, in small letters.
@@ -438,9 +466,12 @@ fn could_be_one(value: &str) -> bool {
         value.contains("$(") || value.contains("${") || value.contains("{{") || value.starts_with('$');
     let place =
         value.starts_with(['/', '.', '<', '[', '{', '|', '>', '&', '*', '%']) || value.contains("://");
-    let plain = ["true", "false", "null", "none", "nil", "yes", "no", "on", "off"]
-        .iter()
-        .any(|word| value.eq_ignore_ascii_case(word));
+    // Words of configuration, and types that stand where a schema is described.
+    let plain = [
+        "true", "false", "null", "none", "nil", "yes", "no", "on", "off", "string", "str",
+    ]
+    .iter()
+    .any(|word| value.eq_ignore_ascii_case(word));
     let masked = value.bytes().all(|byte| b"*.-".contains(&byte));
     let sentence = value.split_whitespace().count() > 2;
     let call = value.ends_with(')') || value.ends_with('{') || value.ends_with('(');
@@ -479,6 +510,13 @@ mod tests {
             ("ANY", "sk-abcdefghijklmnopqrstuvwxyz", true),
             ("QDRANT_URL", "http://qdrant-service:6333", false),
             ("MEM0_TELEMETRY", "false", false),
+            ("PGPASSWORD", "correct-horse", true),
+            ("clientsecret", "correct-horse", true),
+            ("DB", "Server=db;User Id=app;Password=correct-horse", true),
+            ("DB", "host=db user=app password=correct-horse", true),
+            ("DB", "jdbc:mysql://db/app?user=app&password=correct-horse", true),
+            ("DB", "host=db user=app password=$(PASSWORD)", false),
+            ("JAVA_OPTS", "-Xmx1g -Dtoken.path=/run/token", false),
         ] {
             assert_eq!(credential(name, value).is_some(), expected, "{name}={value}");
         }

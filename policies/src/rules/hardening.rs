@@ -14,7 +14,7 @@ use crate::rules::{containers, pod};
 pub static RUN_AS_NON_ROOT: Rule = Rule {
     id: "run-as-non-root",
     title: "No container runs as root",
-    meaning: "As the Pod Security Standard `restricted` says it: passes where every container, ephemeral ones included, has `runAsNonRoot: true` of its own or of its pod, and neither a container nor the pod names user 0. A user other than 0 without `runAsNonRoot` fails.",
+    meaning: "As the Pod Security Standard `restricted` says it: passes where every container, ephemeral ones included, has `runAsNonRoot: true` of its own or of its pod, neither a container nor the pod names user 0, and the pod does not say `runAsNonRoot: false`, whatever its containers say. A user other than 0 without `runAsNonRoot` fails. Pods in a user namespace of their own (`hostUsers: false`), whose root is nobody on the node, are not judged.",
     why: "Root in a container is root on the node as soon as anything between them gives way.",
     remedy: "Set `runAsNonRoot: true` and a `runAsUser` of 1 or more in the pod's `securityContext`.",
     kinds: WORKLOADS,
@@ -33,6 +33,10 @@ pub static RUN_AS_NON_ROOT: Rule = Rule {
     bad: "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec:\n  securityContext: {runAsNonRoot: true, runAsUser: 0}\n  containers: [{name: app}]\n",
     check: |subject, judging| {
         let Some(pod) = pod(subject, judging) else { return };
+        if judging.flag(pod.spec(), "hostUsers") == Some(false) {
+            judging.not_applicable("the pod has users of its own: its root is nobody on the node");
+            return;
+        }
         if judging.number(pod.spec(), "securityContext.runAsUser") == Some(0) {
             judging.fail(
                 pod.spec().at("securityContext.runAsUser"),
@@ -46,9 +50,16 @@ pub static RUN_AS_NON_ROOT: Rule = Rule {
                     format!("{} runs as user 0, which is root", container.words()),
                 );
             }
-            let field = "securityContext.runAsNonRoot";
+        }
+        let field = "securityContext.runAsNonRoot";
+        if pod.spec().flag(field) == Read::Known(false) {
+            judging.fail(pod.spec().at(field), "the pod may run as root");
+        }
+        for container in containers(subject, judging) {
             let message = match container.or_pod(|node, field| node.flag(field), field, pod) {
                 Read::Known(true) => continue,
+                // That the pod says so was told already.
+                Read::Known(false) if container.node().flag(field).is_absent() => continue,
                 Read::Known(false) => format!("{} may run as root", container.words()),
                 Read::Absent => format!(
                     "neither {} nor its pod says that it must not run as root",
@@ -302,7 +313,7 @@ pub static SAFE_SYSCTLS: Rule = Rule {
     bad: "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec:\n  securityContext: {sysctls: [{name: kernel.msgmax, value: \"1\"}]}\n  containers: [{name: app}]\n",
     check: |subject, judging| {
         // https://kubernetes.io/docs/tasks/administer-cluster/sysctl-cluster/#safe-and-unsafe-sysctls
-        const SAFE: [&str; 12] = [
+        const SAFE: [&str; 14] = [
             "kernel.shm_rmid_forced",
             "net.ipv4.ip_local_port_range",
             "net.ipv4.ip_local_reserved_ports",
@@ -312,6 +323,9 @@ pub static SAFE_SYSCTLS: Rule = Rule {
             "net.ipv4.tcp_keepalive_intvl",
             "net.ipv4.tcp_keepalive_probes",
             "net.ipv4.tcp_keepalive_time",
+            // Safe since 1.37, as the one after it.
+            "net.ipv4.tcp_notsent_lowat",
+            "net.ipv4.tcp_slow_start_after_idle",
             "net.ipv4.tcp_rmem",
             "net.ipv4.tcp_syncookies",
             "net.ipv4.tcp_wmem",
@@ -412,10 +426,24 @@ pub(super) fn resource(container: Node<'_>, pod: Node<'_>, what: &str, name: &st
         Read::Known(map) => match map.get(name) {
             None | Some(serde_json::Value::Null) => Read::Absent,
             Some(value) if crate::read::is_unknown(value) => Read::Unknown,
-            Some(_) => Read::Known(()),
+            // Nothing is asked for, or nothing is bounded, by a quantity of zero.
+            Some(value) if is_zero(value) => Read::Absent,
+            Some(serde_json::Value::String(_) | serde_json::Value::Number(_)) => Read::Known(()),
+            Some(_) => Read::Unknown,
         },
         Read::Absent => Read::Absent,
         Read::Unknown => Read::Unknown,
     };
     of(container).or(|| of(pod))
+}
+
+fn is_zero(quantity: &serde_json::Value) -> bool {
+    match quantity {
+        serde_json::Value::Number(number) => number.as_f64() == Some(0.0),
+        serde_json::Value::String(text) => {
+            let digits = text.trim_end_matches(|unit: char| unit.is_ascii_alphabetic());
+            digits.parse::<f64>().is_ok_and(|number| number == 0.0)
+        }
+        _ => false,
+    }
 }

@@ -2,6 +2,8 @@
 
 use std::net::IpAddr;
 
+use serde_json::Value;
+
 use crate::control::Control::{
     AccessArchitecture, AccessAuthorisation, AccessControl, AnomaliesWatched, Boundary, DataInMotion,
     TransmissionSecurity,
@@ -57,7 +59,7 @@ impl Direction {
 pub static NAMESPACE_DEFAULT_DENY: Rule = Rule {
     id: "namespace-default-deny",
     title: "In every namespace, what nobody allowed is refused, both ways",
-    meaning: "Judges Namespaces. Passes where for each direction a NetworkPolicy selects all pods of the namespace and lets through less than everything. The namespaces of the cluster itself (`kube-…`) and those that the settings call somebody else's are not judged.",
+    meaning: "Judges Namespaces. Passes where for each direction a NetworkPolicy selects all pods of the namespace and lets through less than everything: no rule without peers, and none to or from every pod or every address, unless it names ports. The namespaces of the cluster itself (`kube-…`) and those that the settings call somebody else's are not judged.",
     why: "Without a default, a pod that is new or whose labels changed may be reached by everybody and may reach everything.",
     remedy: "Add a NetworkPolicy with an empty `podSelector`, both `policyTypes` and no rules, and allow what is needed beside it.",
     kinds: &[Kind::core("Namespace")],
@@ -192,7 +194,7 @@ pub static WORKLOAD_HAS_NETWORK_POLICY: Rule = Rule {
 pub static NETWORK_POLICY_NOT_ALLOW_ALL: Rule = Rule {
     id: "network-policy-not-allow-all",
     title: "Network policies say who, and never \"everybody\"",
-    meaning: "Judges NetworkPolicies. Fails where a rule names no peers at all (`from` or `to` absent or empty), where a peer is every pod of every namespace, or where ingress is let in from every address (`0.0.0.0/0`, `::/0`), whatever its ports and exceptions. Egress to every address is another rule's.",
+    meaning: "Judges NetworkPolicies. Fails where a rule names no peers at all (`from` or `to` absent or empty), where a peer is every pod of every namespace, or where ingress is let in from every address (`0.0.0.0/0`, `::/0`, or blocks that are as much together), whatever its ports and exceptions. Egress to every address is another rule's.",
     why: "Such a rule undoes all others: what it lets through no other policy can refuse.",
     remedy: "Name the peers by their namespace and labels. What the world may reach belongs behind the gateway.",
     kinds: &[NETWORK_POLICY],
@@ -231,8 +233,19 @@ pub static NETWORK_POLICY_NOT_ALLOW_ALL: Rule = Rule {
                 if none {
                     judging.fail(place, format!("the rule names no peers, so {everybody}"));
                 }
+                let blocks = rule.node().list(direction.peers()).known().unwrap_or_default();
+                if direction == Direction::Ingress {
+                    match is_every_address(blocks, false) {
+                        Answer::Yes => judging.fail(
+                            rule.node().at(direction.peers()),
+                            format!("the blocks hold every address, so {everybody}"),
+                        ),
+                        Answer::Unknown => judging.unknown(rule.node().at(direction.peers())),
+                        Answer::No => {}
+                    }
+                }
                 for peer in peers {
-                    match is_everybody(peer.node(), direction) {
+                    match is_everybody(peer.node()) {
                         Answer::Yes => judging.fail(
                             peer.path.clone(),
                             format!("the peer is anybody at all, so {everybody}"),
@@ -250,7 +263,7 @@ pub static NETWORK_POLICY_NOT_ALLOW_ALL: Rule = Rule {
 pub static EGRESS_DESTINATIONS_RESTRICTED: Rule = Rule {
     id: "egress-destinations-restricted",
     title: "What may leave the cluster goes to named ports, and never to the cloud's metadata",
-    meaning: "Judges NetworkPolicies. An egress rule to a block of addresses fails where it names no ports, and where the block holds an address of cloud metadata (169.254.169.254, fd00:ec2::254) that is not excepted.",
+    meaning: "Judges NetworkPolicies. An egress rule to a block of addresses fails where it names no ports, or all of a protocol (no number, or the range 1–65535), and where the block holds an address of cloud metadata (169.254.169.254, fd00:ec2::254) that is not excepted.",
     why: "The metadata service hands the node's credentials to whoever asks, and any port is a way out for data.",
     remedy: "Name the ports, and except 169.254.0.0/16 (`except`). Better, let one egress gateway alone leave the cluster.",
     kinds: &[NETWORK_POLICY],
@@ -303,10 +316,10 @@ pub static EGRESS_DESTINATIONS_RESTRICTED: Rule = Rule {
                 }
             }
             if leaves {
-                match rule.node().list("ports") {
-                    Read::Known(ports) if !ports.is_empty() => {}
-                    Read::Unknown => judging.unknown(rule.node().at("ports")),
-                    _ => judging.fail(
+                match every_port(rule.node()) {
+                    Answer::No => {}
+                    Answer::Unknown => judging.unknown(rule.node().at("ports")),
+                    Answer::Yes => judging.fail(
                         rule.node().at("ports"),
                         "the pods may use every port of these addresses",
                     ),
@@ -362,73 +375,162 @@ fn lets_all_through(policy: Node<'_>, direction: Direction) -> Answer {
                 return Answer::Unknown;
             }
             let rule = Node::new(rule, "");
-            match rule.list(direction.peers()) {
+            let to_all = match rule.list(direction.peers()) {
                 Read::Absent | Read::Known([]) => Answer::Yes,
                 Read::Unknown => Answer::Unknown,
                 Read::Known(peers) => Answer::any(
                     peers
                         .iter()
-                        .map(|peer| is_everybody(Node::new(peer, ""), direction)),
+                        .map(|peer| is_everybody(Node::new(peer, "")))
+                        .chain([is_every_address(peers, true)]),
                 ),
-            }
+            };
+            to_all.and(every_port(rule))
         })),
         Read::Absent => Answer::No,
         Read::Unknown => Answer::Unknown,
     }
 }
 
-/// Whether a peer is every pod of every namespace, or for ingress every address.
-fn is_everybody(peer: Node<'_>, direction: Direction) -> Answer {
+/// Whether a rule names no ports, or all of a protocol: without a number, or as a range from the first to the last.
+fn every_port(rule: Node<'_>) -> Answer {
+    match rule.list("ports") {
+        Read::Absent | Read::Known([]) => Answer::Yes,
+        Read::Unknown => Answer::Unknown,
+        Read::Known(ports) => Answer::any(ports.iter().map(|port| {
+            if crate::read::is_unknown(port) {
+                return Answer::Unknown;
+            }
+            let port = Node::new(port, "");
+            match (port.field("port"), port.number("endPort")) {
+                (Read::Absent, _) => Answer::Yes,
+                (Read::Known(first), Read::Known(last)) => {
+                    Answer::from_bool(first.as_i64().is_some_and(|first| first <= 1) && last >= 65_535)
+                }
+                (Read::Known(_), Read::Absent) => Answer::No,
+                _ => Answer::Unknown,
+            }
+        })),
+    }
+}
+
+/// Whether a peer is every pod of every namespace.
+fn is_everybody(peer: Node<'_>) -> Answer {
     if crate::read::is_unknown(peer.value) {
         return Answer::Unknown;
     }
-    if direction == Direction::Ingress {
-        match peer.text("ipBlock.cidr") {
-            Read::Known(cidr) => {
-                return Answer::from_bool(Block::read(cidr).is_some_and(|block| block.length == 0));
-            }
-            Read::Unknown => return Answer::Unknown,
-            Read::Absent => {}
-        }
-    }
-    let empty = |field: &str| match peer.field(field) {
-        Read::Known(value) => Answer::from_bool(value.as_object().is_some_and(|map| {
-            map.values().all(|value| {
-                value.as_object().is_some_and(serde_json::Map::is_empty)
-                    || value.as_array().is_some_and(Vec::is_empty)
-            })
-        })),
-        Read::Absent => Answer::Yes,
-        Read::Unknown => Answer::Unknown,
-    };
     // Without a namespace selector the peer is of the policy's own namespace.
     match peer.field("namespaceSelector") {
         Read::Absent => Answer::No,
         Read::Unknown => Answer::Unknown,
-        Read::Known(selector) if unknown_within(selector) => Answer::Unknown,
-        Read::Known(_) => empty("namespaceSelector").and(empty("podSelector")),
+        Read::Known(namespaces) => {
+            let namespaces = finds_all(Node::new(namespaces, ""), |label| {
+                label == "kubernetes.io/metadata.name"
+            });
+            namespaces.and(match peer.field("podSelector") {
+                Read::Absent => Answer::Yes,
+                Read::Unknown => Answer::Unknown,
+                Read::Known(pods) => finds_all(Node::new(pods, ""), |_| false),
+            })
+        }
     }
 }
 
-fn unknown_within(selector: &serde_json::Value) -> bool {
-    selector
-        .as_object()
-        .is_some_and(|map| map.values().any(crate::read::is_unknown))
+/// Whether a selector finds everything: it asks for nothing, or only that there is a label that all have.
+fn finds_all(selector: Node<'_>, all_have: impl Fn(&str) -> bool) -> Answer {
+    let exact = match selector.map("matchLabels") {
+        Read::Known(labels) => Answer::from_bool(labels.is_empty()),
+        Read::Absent => Answer::Yes,
+        Read::Unknown => Answer::Unknown,
+    };
+    let expressions = match selector.list("matchExpressions") {
+        Read::Known(expressions) => expressions.iter().fold(Answer::Yes, |so_far, expression| {
+            let expression = Node::new(expression, "");
+            so_far.and(match (expression.text("operator"), expression.text("key")) {
+                (Read::Known("Exists"), Read::Known(key)) => Answer::from_bool(all_have(key)),
+                (Read::Known(_), Read::Known(_)) => Answer::No,
+                _ => Answer::Unknown,
+            })
+        }),
+        Read::Absent => Answer::Yes,
+        Read::Unknown => Answer::Unknown,
+    };
+    exact.and(expressions)
+}
+
+/// Whether the blocks among these peers hold every address of a family together: `0.0.0.0/0`, or its two halves. What is
+/// excepted counts where it is asked for.
+fn is_every_address(peers: &[Value], with_exceptions: bool) -> Answer {
+    let mut blocks = Vec::new();
+    let mut in_doubt = false;
+    for peer in peers {
+        let peer = Node::new(peer, "");
+        match peer.text("ipBlock.cidr") {
+            Read::Known(cidr) => match Block::read(cidr) {
+                Some(block) => {
+                    let excepted = peer.list("ipBlock.except");
+                    in_doubt |= with_exceptions && excepted.is_unknown();
+                    if !(with_exceptions && excepted.known().is_some_and(|blocks| !blocks.is_empty())) {
+                        blocks.push(block);
+                    }
+                }
+                None => in_doubt = true,
+            },
+            Read::Unknown => in_doubt = true,
+            Read::Absent => {}
+        }
+    }
+    if Block::are_everything(&blocks) {
+        Answer::Yes
+    } else if in_doubt {
+        Answer::Unknown
+    } else {
+        Answer::No
+    }
 }
 
 /// A block of addresses.
-struct Block {
+pub(super) struct Block {
     address: IpAddr,
     length: u8,
 }
 
 impl Block {
-    fn read(text: &str) -> Option<Self> {
+    pub(super) fn read(text: &str) -> Option<Self> {
         let (address, length) = text.split_once('/')?;
         let address: IpAddr = address.parse().ok()?;
         let length: u8 = length.parse().ok()?;
         let most = if address.is_ipv4() { 32 } else { 128 };
         (length <= most).then_some(Self { address, length })
+    }
+
+    /// Whether these hold every address of version 4 together, or every one of version 6.
+    pub(super) fn are_everything(blocks: &[Self]) -> bool {
+        /// Addresses as numbers of 128 bits, the shorter ones moved to the front.
+        fn ends(block: &Block) -> (u128, u128) {
+            let first = match block.address {
+                IpAddr::V4(address) => u128::from(u32::from(address)) << 96,
+                IpAddr::V6(address) => u128::from(address),
+            };
+            let below = u128::MAX.checked_shr(u32::from(block.length)).unwrap_or(0);
+            (first & !below, first | below)
+        }
+        [true, false].into_iter().any(|is_v4| {
+            let mut family: Vec<_> = blocks
+                .iter()
+                .filter(|block| block.address.is_ipv4() == is_v4)
+                .map(ends)
+                .collect();
+            family.sort_unstable();
+            let mut reached = Some(0);
+            for (first, last) in family {
+                match reached {
+                    Some(next) if first <= next => reached = last.checked_add(1).map(|after| after.max(next)),
+                    _ => break,
+                }
+            }
+            reached.is_none()
+        })
     }
 
     fn holds(&self, address: IpAddr) -> bool {
@@ -468,6 +570,13 @@ mod tests {
         assert!(!holds("169.254.169.255/32", "169.254.169.254"));
         assert!(!holds("10.0.0.0/8", "169.254.169.254"));
         assert!(holds("::/0", "fd00:ec2::254") && !holds("::/0", "10.0.0.1"));
+        let all = |blocks: &[&str]| {
+            let blocks: Vec<_> = blocks.iter().filter_map(|block| Block::read(block)).collect();
+            Block::are_everything(&blocks)
+        };
+        assert!(all(&["0.0.0.0/0"]) && all(&["10.0.0.0/0"]) && all(&["::/0", "10.0.0.0/8"]));
+        assert!(all(&["128.0.0.0/1", "0.0.0.0/1"]) && all(&["0.0.0.0/2", "64.0.0.0/2", "128.0.0.0/1"]));
+        assert!(!all(&["0.0.0.0/1", "192.0.0.0/2"]) && !all(&[]) && !all(&["0.0.0.0/1", "8000::/1"]));
         assert!(Block::read("10.0.0.0/33").is_none() && Block::read("10.0.0.0").is_none());
     }
 }

@@ -1,10 +1,14 @@
 //! What roles allow, and to whom bindings give it.
 //!
 //! A role is judged by its rules. A binding is judged by what it really gives: the rules of the role that it names where
-//! that was given, what is known of Kubernetes' own roles otherwise. What the cluster makes for itself (`system:` roles,
-//! bootstrap labels) is not judged.
+//! that was given, what is known of Kubernetes' own roles otherwise. A role that is collected from others (`aggregationRule`)
+//! has the rules of those that its selectors find. What the cluster makes for itself is not judged.
+
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
 use phoenix_graph::Object;
+use serde_json::{Map, Value, json};
 
 use crate::control::Control::{
     AccessArchitecture, AccessAuthorisation, AccessControl, AccessManagement, AnomaliesWatched,
@@ -14,7 +18,7 @@ use crate::control::Control::{
 use crate::judging::{Judging, Subject};
 use crate::read::{Node, Read};
 use crate::rule::{Enforcement, Kind, Level, Rule, Severity};
-use crate::selector::Answer;
+use crate::selector::{Answer, Labels, selects};
 
 const GROUP: &[&str] = &["rbac.authorization.k8s.io"];
 const ROLE: Kind = Kind::new(GROUP, "Role");
@@ -69,7 +73,7 @@ const ESCALATION: &[Power] = &[
     },
     Power {
         groups: &["", "authentication.k8s.io"],
-        resources: &["users", "groups", "serviceaccounts", "userextras"],
+        resources: &["users", "groups", "serviceaccounts", "userextras", "uids"],
         verbs: &["impersonate"],
         any_object: true,
         words: "act as somebody else (impersonate)",
@@ -214,12 +218,13 @@ pub static RBAC_NO_CLUSTER_ADMIN: Rule = Rule {
         AccessManagement,
         AccessControl,
     ],
-    limits: &["rights from elsewhere than RBAC, such as a cloud's own, are not seen"],
+    limits: &[
+        RESERVED,
+        "rights from elsewhere than RBAC, such as a cloud's own, are not seen",
+    ],
     good: "apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRoleBinding\nmetadata: {name: a}\nroleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: view}\nsubjects: [{kind: ServiceAccount, name: app, namespace: a}]\n",
     bad: "apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRoleBinding\nmetadata: {name: a}\nroleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: cluster-admin}\nsubjects: [{kind: ServiceAccount, name: app, namespace: a}]\n",
-    check: |subject, judging| {
-        judge(subject, judging, EVERYTHING, &["cluster-admin"]);
-    },
+    check: |subject, judging| judge(subject, judging, EVERYTHING),
 };
 
 /// `*`.
@@ -235,7 +240,7 @@ pub static RBAC_NO_WILDCARDS: Rule = Rule {
     enforcement: Enforcement::Mandatory,
     options: &[],
     evidence: &[LeastPrivilege, AccessAuthorisation, AccessControl],
-    limits: &[],
+    limits: &[RESERVED],
     good: "apiVersion: rbac.authorization.k8s.io/v1\nkind: Role\nmetadata: {name: a}\nrules: [{apiGroups: [\"\"], resources: [pods], verbs: [get]}]\n",
     bad: "apiVersion: rbac.authorization.k8s.io/v1\nkind: Role\nmetadata: {name: a}\nrules: [{apiGroups: [\"\"], resources: [pods], verbs: [\"*\"]}]\n",
     check: |subject, judging| {
@@ -250,7 +255,8 @@ pub static RBAC_NO_WILDCARDS: Rule = Rule {
                 ("apiGroups", "every API group"),
                 ("nonResourceURLs", "every path"),
             ] {
-                if judging.texts(rule.node(), field).contains(&"*") {
+                let is_all = |text: &&str| *text == "*" || (field == "nonResourceURLs" && *text == "/*");
+                if judging.texts(rule.node(), field).iter().any(is_all) {
                     judging.fail(rule.node().at(field), format!("the role allows {words}"));
                 }
             }
@@ -277,10 +283,13 @@ pub static RBAC_NO_SECRET_READ: Rule = Rule {
         AccessControl,
         AccessAuthorisation,
     ],
-    limits: &["who may create pods can read the namespace's Secrets too; that is another rule's"],
+    limits: &[
+        RESERVED,
+        "who may create pods can read the namespace's Secrets too; that is another rule's",
+    ],
     good: "apiVersion: rbac.authorization.k8s.io/v1\nkind: Role\nmetadata: {name: a}\nrules: [{apiGroups: [\"\"], resources: [secrets], resourceNames: [app], verbs: [get]}]\n",
     bad: "apiVersion: rbac.authorization.k8s.io/v1\nkind: Role\nmetadata: {name: a}\nrules: [{apiGroups: [\"\"], resources: [secrets], verbs: [get]}]\n",
-    check: |subject, judging| judge(subject, judging, SECRETS, &["cluster-admin", "admin", "edit"]),
+    check: |subject, judging| judge(subject, judging, SECRETS),
 };
 
 /// Ways to more rights.
@@ -296,10 +305,10 @@ pub static RBAC_NO_ESCALATION_VERBS: Rule = Rule {
     enforcement: Enforcement::Mandatory,
     options: &[],
     evidence: &[LeastPrivilege, WorkforceSecurity, AccessControl],
-    limits: &[],
+    limits: &[RESERVED],
     good: "apiVersion: rbac.authorization.k8s.io/v1\nkind: Role\nmetadata: {name: a}\nrules: [{apiGroups: [rbac.authorization.k8s.io], resources: [roles], verbs: [get]}]\n",
     bad: "apiVersion: rbac.authorization.k8s.io/v1\nkind: Role\nmetadata: {name: a}\nrules: [{apiGroups: [rbac.authorization.k8s.io], resources: [roles], verbs: [escalate]}]\n",
-    check: |subject, judging| judge(subject, judging, ESCALATION, &["cluster-admin", "admin"]),
+    check: |subject, judging| judge(subject, judging, ESCALATION),
 };
 
 /// Ways into pods.
@@ -315,10 +324,10 @@ pub static RBAC_NO_POD_EXEC: Rule = Rule {
     enforcement: Enforcement::Mandatory,
     options: &[],
     evidence: &[LeastPrivilege, AccessAuthorisation, AccessControl],
-    limits: &[],
+    limits: &[RESERVED],
     good: "apiVersion: rbac.authorization.k8s.io/v1\nkind: Role\nmetadata: {name: a}\nrules: [{apiGroups: [\"\"], resources: [pods], verbs: [get]}]\n",
     bad: "apiVersion: rbac.authorization.k8s.io/v1\nkind: Role\nmetadata: {name: a}\nrules: [{apiGroups: [\"\"], resources: [pods/exec], verbs: [create]}]\n",
-    check: |subject, judging| judge(subject, judging, PODS, &["cluster-admin", "admin", "edit"]),
+    check: |subject, judging| judge(subject, judging, PODS),
 };
 
 /// Ways to pods of one's own.
@@ -334,10 +343,10 @@ pub static RBAC_NO_POD_CREATE: Rule = Rule {
     enforcement: Enforcement::Mandatory,
     options: &[],
     evidence: &[LeastPrivilege, AccessAuthorisation, AccessControl],
-    limits: &["custom resources that make pods are not known"],
+    limits: &[RESERVED, "custom resources that make pods are not known"],
     good: "apiVersion: rbac.authorization.k8s.io/v1\nkind: Role\nmetadata: {name: a}\nrules: [{apiGroups: [apps], resources: [deployments], verbs: [get]}]\n",
     bad: "apiVersion: rbac.authorization.k8s.io/v1\nkind: Role\nmetadata: {name: a}\nrules: [{apiGroups: [apps], resources: [deployments], verbs: [create]}]\n",
-    check: |subject, judging| judge(subject, judging, NEW_PODS, &["cluster-admin", "admin", "edit"]),
+    check: |subject, judging| judge(subject, judging, NEW_PODS),
 };
 
 /// Ways around the guards.
@@ -358,17 +367,10 @@ pub static RBAC_NO_CONTROL_PLANE_VERBS: Rule = Rule {
         AccessAuthorisation,
         AuditControls,
     ],
-    limits: &[],
+    limits: &[RESERVED],
     good: "apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole\nmetadata: {name: a}\nrules: [{apiGroups: [\"\"], resources: [nodes], verbs: [get]}]\n",
     bad: "apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole\nmetadata: {name: a}\nrules: [{apiGroups: [\"\"], resources: [nodes/proxy], verbs: [get]}]\n",
-    check: |subject, judging| {
-        judge(
-            subject,
-            judging,
-            CONTROL_PLANE,
-            &["cluster-admin", "admin", "edit"],
-        );
-    },
+    check: |subject, judging| judge(subject, judging, CONTROL_PLANE),
 };
 
 /// Everybody.
@@ -389,7 +391,7 @@ pub static RBAC_NO_BROAD_SUBJECTS: Rule = Rule {
         Authentication,
         UniqueIdentity,
     ],
-    limits: &[],
+    limits: &[RESERVED],
     good: "apiVersion: rbac.authorization.k8s.io/v1\nkind: RoleBinding\nmetadata: {name: a}\nroleRef: {kind: Role, name: a}\nsubjects: [{kind: Group, name: operators}]\n",
     bad: "apiVersion: rbac.authorization.k8s.io/v1\nkind: RoleBinding\nmetadata: {name: a}\nroleRef: {kind: Role, name: a}\nsubjects: [{kind: Group, name: \"system:authenticated\"}]\n",
     check: |subject, judging| {
@@ -413,22 +415,58 @@ pub static RBAC_NO_BROAD_SUBJECTS: Rule = Rule {
     },
 };
 
-/// Roles that the API server makes, and sets right whenever somebody changes them.
-const BUILT_IN: [&str; 4] = ["cluster-admin", "admin", "edit", "view"];
+/// Roles that the API server makes, and sets right whenever somebody changes them, with what they allow of what these rules
+/// ask for.
+///
+/// <https://kubernetes.io/docs/reference/access-authn-authz/rbac/#user-facing-roles>
+static BUILT_IN: LazyLock<BTreeMap<&str, Value>> = LazyLock::new(|| {
+    let write = ["create", "update", "patch", "delete", "deletecollection"];
+    let edit = json!([
+        {"apiGroups": [""], "verbs": ["get", "list", "watch"],
+         "resources": ["pods/attach", "pods/exec", "pods/portforward", "pods/proxy", "secrets", "services/proxy"]},
+        {"apiGroups": [""], "verbs": ["impersonate"], "resources": ["serviceaccounts"]},
+        {"apiGroups": [""], "verbs": ["create"], "resources": ["serviceaccounts/token"]},
+        {"apiGroups": [""], "verbs": write,
+         "resources": ["pods", "pods/attach", "pods/exec", "pods/portforward", "pods/proxy", "replicationcontrollers",
+                       "serviceaccounts", "services", "persistentvolumeclaims", "configmaps", "secrets", "events"]},
+        {"apiGroups": ["apps", "extensions", "batch"], "verbs": write,
+         "resources": ["daemonsets", "deployments", "replicasets", "statefulsets", "jobs", "cronjobs"]},
+        {"apiGroups": ["networking.k8s.io", "extensions"], "verbs": write, "resources": ["ingresses", "networkpolicies"]},
+    ]);
+    let mut admin = edit.clone();
+    if let Value::Array(rules) = &mut admin {
+        rules.push(json!({"apiGroups": ["rbac.authorization.k8s.io"], "verbs": write, "resources": ["roles", "rolebindings"]}));
+    }
+    let all = json!([{"apiGroups": ["*"], "resources": ["*"], "verbs": ["*"]}]);
+    BTreeMap::from([
+        ("cluster-admin", json!({"rules": all})),
+        ("admin", json!({"rules": admin})),
+        ("edit", json!({"rules": edit})),
+        ("view", json!({"rules": []})),
+    ])
+});
+
+/// The labels by which roles become parts of Kubernetes' own, and of whatever else collects the same ones.
+static COLLECTED: LazyLock<[(&str, Map<String, Value>); 3]> = LazyLock::new(|| {
+    ["admin", "edit", "view"].map(|role| {
+        let label = format!("rbac.authorization.k8s.io/aggregate-to-{role}");
+        (role, Map::from_iter([(label, Value::from("true"))]))
+    })
+});
+
+/// What the RBAC rules take on trust.
+const RESERVED: &str = "names that begin with `system:` are Kubernetes' own by its convention, and what the API server labels as its default is too: neither is judged";
 
 /// Whether the cluster makes this object for itself.
 fn is_own(object: &Object) -> bool {
-    if object.id.kind == CLUSTER_ROLE.name && BUILT_IN.contains(&object.id.name.as_str()) {
+    if object.id.kind == CLUSTER_ROLE.name && BUILT_IN.contains_key(object.id.name.as_str()) {
         return true;
     }
     let labelled = Node::new(object.body(), "").entry("metadata.labels", "kubernetes.io/bootstrapping");
     object.id.name.starts_with("system:") || labelled == Read::Known("rbac-defaults")
 }
 
-/// Kubernetes' own roles that allow nothing that these rules look for.
-const HARMLESS: [&str; 1] = ["view"];
-
-fn judge(subject: &Subject<'_>, judging: &mut Judging<'_>, powers: &[Power], built_in: &[&str]) {
+fn judge(subject: &Subject<'_>, judging: &mut Judging<'_>, powers: &[Power]) {
     if is_own(subject.object) {
         judging.not_applicable("the cluster makes this object for itself");
         return;
@@ -439,7 +477,7 @@ fn judge(subject: &Subject<'_>, judging: &mut Judging<'_>, powers: &[Power], bui
         }
         return;
     }
-    if subject.body.list("subjects").is_absent() {
+    if matches!(subject.body.list("subjects"), Read::Absent | Read::Known([])) {
         judging.not_applicable("the binding gives its role to nobody");
         return;
     }
@@ -450,61 +488,97 @@ fn judge(subject: &Subject<'_>, judging: &mut Judging<'_>, powers: &[Power], bui
         judging.unknown("roleRef");
         return;
     };
-    let role = if kind == "Role" {
-        judging.world.get(ROLE, subject.namespace(), name)
-    } else {
-        judging.world.of_cluster(CLUSTER_ROLE, name)
+    let own = BUILT_IN.get(name).filter(|_| kind == "ClusterRole");
+    let role = match (own, kind) {
+        // The cluster's own copy of a role does not have to be read to know what is in it.
+        (Some(role), _) => Some(role),
+        (None, "Role") => judging
+            .world
+            .get(ROLE, subject.namespace(), name)
+            .map(Object::body),
+        (None, _) => judging.world.of_cluster(CLUSTER_ROLE, name).map(Object::body),
     };
     let whom = if subject.kind() == "RoleBinding" {
         "in its namespace"
     } else {
         "in the whole cluster"
     };
+    let whose = if own.is_some() { "Kubernetes' own" } else { "the" };
     match role {
-        // The cluster's own copy of a role does not have to be read to know what is in it.
-        Some(role) if !(built_in.contains(&name) && kind == "ClusterRole") => {
-            let body = Node::new(role.body(), "");
-            for (_, words) in granted(body, judging, powers) {
-                judging.fail(
-                    "roleRef",
-                    format!("the binding lets its subjects {words}, {whom}: the {kind} {name} allows it"),
+        Some(role) => {
+            let granted = granted(Node::new(role, ""), judging, powers);
+            let words: Vec<_> = granted.into_iter().map(|(_, words)| words).collect();
+            if !words.is_empty() {
+                let message = format!(
+                    "by {whose} {kind} {name} the binding lets its subjects, {whom}: {}",
+                    words.join("; ")
                 );
+                judging.fail("roleRef", message);
             }
         }
-        _ if kind == "ClusterRole" && built_in.contains(&name) => {
-            let what = powers
-                .iter()
-                .map(|power| power.words)
-                .collect::<Vec<_>>()
-                .join("; ");
-            judging.fail("roleRef", format!("the binding gives its subjects Kubernetes' own role {name}, {whom}, with which they may: {what}"));
-        }
-        _ if kind == "ClusterRole"
-            && (HARMLESS.contains(&name)
-                || ["admin", "edit"].contains(&name)
-                || name.starts_with("system:")) => {}
-        _ => judging.unknown(format!("what the {kind} {name} allows, which was not given")),
+        None if kind == "ClusterRole" && name.starts_with("system:") => {}
+        None => judging.unknown(format!("what the {kind} {name} allows, which was not given")),
     }
 }
 
 /// What of these powers a role gives: where it says so, and what it is. What is not known is noted.
 fn granted(role: Node<'_>, judging: &mut Judging<'_>, powers: &[Power]) -> Vec<(String, String)> {
     let mut found: Vec<(String, String)> = Vec::new();
+    by_rules(role, None, powers, judging, &mut found);
+    let place = "aggregationRule.clusterRoleSelectors";
+    if role.field("aggregationRule").is_absent() {
+        return found;
+    }
+    // The cluster fills the rules in from other roles, those of its own among them.
+    let world = judging.world;
+    let selectors = judging.items(role, place);
+    let collects =
+        |labels: Labels<'_>| Answer::any(selectors.iter().map(|selector| selects(selector.node(), labels)));
+    let mut collected = 0;
+    let given = world
+        .all(CLUSTER_ROLE)
+        .filter(|role| !BUILT_IN.contains_key(role.id.name.as_str()))
+        .map(|role| Node::new(role.body(), ""))
+        .map(|role| (role, role.map("metadata.labels")));
+    let own = COLLECTED
+        .iter()
+        .filter_map(|(name, labels)| Some((Node::new(BUILT_IN.get(name)?, ""), Read::Known(labels))));
+    for (other, labels) in given.chain(own) {
+        match collects(labels) {
+            Answer::Yes => {
+                collected += 1;
+                by_rules(other, Some(place), powers, judging, &mut found);
+            }
+            Answer::Unknown => judging.unknown(place),
+            Answer::No => {}
+        }
+    }
+    if found.is_empty() && (collected == 0 || !world.is_complete()) {
+        judging.unknown("aggregationRule: the cluster fills the rules in from other roles");
+    }
+    found
+}
+
+/// Adds what the rules of a role give, at `place` where they are not the role's own.
+fn by_rules(
+    role: Node<'_>,
+    place: Option<&str>,
+    powers: &[Power],
+    judging: &mut Judging<'_>,
+    found: &mut Vec<(String, String)>,
+) {
     for rule in judging.items(role, "rules") {
+        let place = place.unwrap_or(&rule.path);
         for power in powers {
             match gives(rule.node(), power) {
                 Answer::Yes if !found.iter().any(|(_, words)| words == power.words) => {
-                    found.push((rule.path.clone(), power.words.to_owned()));
+                    found.push((place.to_owned(), power.words.to_owned()));
                 }
-                Answer::Unknown => judging.unknown(rule.path.clone()),
+                Answer::Unknown => judging.unknown(place),
                 Answer::Yes | Answer::No => {}
             }
         }
     }
-    if found.is_empty() && !role.field("aggregationRule").is_absent() {
-        judging.unknown("aggregationRule: the cluster fills the rules in from other roles");
-    }
-    found
 }
 
 fn gives(rule: Node<'_>, power: &Power) -> Answer {

@@ -24,7 +24,7 @@ static REQUESTED: Setting = Setting {
 pub static RESOURCE_LIMITS_SET: Rule = Rule {
     id: "resource-limits-set",
     title: "No container can take all of its node's memory",
-    meaning: "Fails where a container or init container has no limit for memory (or for what the settings name), neither its own nor its pod's (`spec.resources`). Ephemeral containers, which cannot have one, are not judged. A limit for the processor is not asked for by default, since it slows a container down although its node is idle.",
+    meaning: "Fails where a container or init container has no limit for memory (or for what the settings name), neither its own nor its pod's (`spec.resources`); a limit of 0 is none. Ephemeral containers, which cannot have one, are not judged. A limit for the processor is not asked for by default, since it slows a container down although its node is idle.",
     why: "A container without a limit takes what its neighbours need, and the kernel then kills whom it likes.",
     remedy: "Set `resources.limits.memory` to somewhat more than the most that the container was seen to use.",
     kinds: WORKLOADS,

@@ -7,7 +7,7 @@ use crate::control::Control::{
 use crate::judging::{Judging, Subject};
 use crate::read::{Node, Read};
 use crate::rule::{Enforcement, Kind, Level, Rule, Severity};
-use crate::rules::network::{NETWORK_POLICY, finds_a_workload};
+use crate::rules::network::{Block, NETWORK_POLICY, finds_a_workload};
 use crate::selector::{Answer, has_all, selects};
 
 pub(super) const SERVICE: Kind = Kind::core("Service");
@@ -54,7 +54,7 @@ pub static SERVICE_EXPOSURE_RESTRICTED: Rule = Rule {
 pub static LOAD_BALANCER_RESTRICTED: Rule = Rule {
     id: "load-balancer-restricted",
     title: "A load balancer is internal, or open to named addresses",
-    meaning: "Judges Services of the type LoadBalancer. Passes where an annotation of the cloud makes it internal, or `loadBalancerSourceRanges` names addresses that are not all.",
+    meaning: "Judges Services of the type LoadBalancer. Passes where an annotation of the cloud makes it internal, or `loadBalancerSourceRanges` (or the older annotation for them) names addresses that are not all together.",
     why: "A load balancer is an address on the internet, past the gateway and its certificate.",
     remedy: "Reach the Service through the gateway. Where it must have an address of its own, make it internal or name who may connect.",
     kinds: &[SERVICE],
@@ -114,7 +114,9 @@ pub static LOAD_BALANCER_RESTRICTED: Rule = Rule {
         }
         let annotation = |key| subject.body.entry("metadata.annotations", key);
         let internal = INTERNAL.iter().map(|(key, values)| match annotation(key) {
-            Read::Known(value) => Answer::from_bool(values.contains(&value)),
+            Read::Known(value) => {
+                Answer::from_bool(values.iter().any(|internal| internal.eq_ignore_ascii_case(value)))
+            }
             Read::Absent => Answer::No,
             Read::Unknown => Answer::Unknown,
         });
@@ -123,11 +125,28 @@ pub static LOAD_BALANCER_RESTRICTED: Rule = Rule {
             Answer::Unknown => judging.unknown("metadata.annotations"),
             Answer::No => {}
         }
-        let ranges = judging.texts(subject.body, "spec.loadBalancerSourceRanges");
-        if let Some(range) = ranges.iter().find(|range| range.trim().ends_with("/0")) {
+        let mut ranges = judging.texts(subject.body, "spec.loadBalancerSourceRanges");
+        if ranges.is_empty() {
+            // The older way to say the same, of which Kubernetes still takes notice.
+            let key = "service.beta.kubernetes.io/load-balancer-source-ranges";
+            match annotation(key) {
+                Read::Known(listed) => ranges = listed.split(',').map(str::trim).collect(),
+                Read::Unknown => judging.unknown(format!("metadata.annotations[{key}]")),
+                Read::Absent => {}
+            }
+            ranges.retain(|range| !range.is_empty());
+        }
+        let blocks: Vec<_> = ranges
+            .iter()
+            .filter_map(|range| Block::read(range.trim()))
+            .collect();
+        if Block::are_everything(&blocks) {
             judging.fail(
                 "spec.loadBalancerSourceRanges",
-                format!("the load balancer is open to every address: {range}"),
+                format!(
+                    "the load balancer is open to every address: {}",
+                    ranges.join(", ")
+                ),
             );
         } else if ranges.is_empty() && !subject.body.list("spec.loadBalancerSourceRanges").is_unknown() {
             judging.fail(
@@ -262,11 +281,11 @@ pub static EXTERNAL_HOST_EXPLICIT: Rule = Rule {
                         Read::Unknown => judging.unknown(place),
                     }
                 }
-                if !subject.body.field("spec.defaultBackend").is_absent() {
-                    judging.fail(
-                        "spec.defaultBackend",
-                        "what no rule names is served too, under every name",
-                    );
+                // `backend` was its name before networking.k8s.io/v1.
+                for field in ["spec.defaultBackend", "spec.backend"] {
+                    if !subject.body.field(field).is_absent() {
+                        judging.fail(field, "what no rule names is served too, under every name");
+                    }
                 }
             }
             "Gateway" => {

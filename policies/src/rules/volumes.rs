@@ -1,7 +1,11 @@
 //! What a pod mounts of its node.
 
+use serde_json::Value;
+
 use crate::control::Control::{AccessArchitecture, AccessControl, UnauthorisedSoftware};
+use crate::judging::Judging;
 use crate::pod::WORKLOADS;
+use crate::read::Read;
 use crate::rule::{Enforcement, Kind, Level, Rule, Severity};
 use crate::rules::pod;
 use crate::settings::{Default, Setting};
@@ -41,37 +45,42 @@ pub static NO_HOST_PATH_VOLUMES: Rule = Rule {
     bad: "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec:\n  containers: [{name: app}]\n  volumes: [{name: data, hostPath: {path: /var/lib/kubelet}}]\n",
     check: |subject, judging| {
         if subject.kind() == "PersistentVolume" {
-            let path = subject.body.text("spec.hostPath.path");
-            if subject.body.field("spec.hostPath").is_unknown() || path.is_unknown() {
-                judging.unknown("spec.hostPath");
-            } else if let Some(path) = path.known()
-                && !judging.option_texts(&ALLOWED).contains(&path)
-            {
-                judging.fail(
-                    "spec.hostPath",
-                    format!("the volume is the directory {path} of a node"),
-                );
+            let place = "spec.hostPath.path";
+            match host_path(
+                subject.body.field("spec.hostPath"),
+                subject.body.text(place),
+                judging,
+            ) {
+                Read::Known(path) => judging.fail("spec.hostPath", format!("the volume is {path} of a node")),
+                Read::Absent => {}
+                Read::Unknown => judging.unknown(place),
             }
             return;
         }
         let Some(pod) = pod(subject, judging) else { return };
         for volume in judging.items(pod.spec(), "volumes") {
-            if volume.node().field("hostPath").is_absent() {
-                continue;
-            }
             let name = volume.node().text("name").known().unwrap_or("?");
-            if let Some(path) = judging.text(volume.node(), "hostPath.path")
-                && !judging.option_texts(&ALLOWED).contains(&path)
-            {
-                let place = volume.node().at("hostPath.path");
-                judging.fail(
-                    place,
-                    format!("the volume {name} is the directory {path} of the node"),
-                );
+            let place = volume.node().at("hostPath.path");
+            let node = volume.node();
+            match host_path(node.field("hostPath"), node.text("hostPath.path"), judging) {
+                Read::Known(path) => judging.fail(place, format!("the volume {name} is {path} of the node")),
+                Read::Absent => {}
+                Read::Unknown => judging.unknown(place),
             }
         }
     },
 };
+
+/// The directory of the node that a volume is, in words, unless it is none or an allowed one.
+fn host_path(volume: Read<&Value>, path: Read<&str>, judging: &Judging<'_>) -> Read<String> {
+    match (volume, path) {
+        (Read::Absent, _) => Read::Absent,
+        (Read::Unknown, _) | (_, Read::Unknown) => Read::Unknown,
+        (_, Read::Known(path)) if judging.option_texts(&ALLOWED).contains(&path) => Read::Absent,
+        (_, Read::Known(path)) => Read::Known(format!("the directory {path}")),
+        (_, Read::Absent) => Read::Known("a directory".to_owned()),
+    }
+}
 
 /// Sockets of container runtimes.
 pub static NO_RUNTIME_SOCKET_MOUNT: Rule = Rule {
@@ -128,7 +137,7 @@ pub static NO_RUNTIME_SOCKET_MOUNT: Rule = Rule {
 pub static RESTRICTED_VOLUME_TYPES: Rule = Rule {
     id: "restricted-volume-types",
     title: "Pods mount only volumes that Kubernetes keeps apart from the node and from other tenants",
-    meaning: "As the Pod Security Standard `restricted` says it: fails where a volume is of any type but configMap, csi, downwardAPI, emptyDir, ephemeral, persistentVolumeClaim, projected and secret. A volume that names no type is an emptyDir.",
+    meaning: "As the Pod Security Standard `restricted` says it: fails where a volume is of any type but configMap, csi, downwardAPI, emptyDir, ephemeral, image, persistentVolumeClaim, projected and secret. A volume that names no type is an emptyDir.",
     why: "The other types reach a node's disk or a storage network with the node's own rights.",
     remedy: "Put the storage behind a PersistentVolumeClaim.",
     kinds: WORKLOADS,
@@ -141,13 +150,14 @@ pub static RESTRICTED_VOLUME_TYPES: Rule = Rule {
     good: "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec:\n  containers: [{name: app}]\n  volumes: [{name: data, persistentVolumeClaim: {claimName: data}}]\n",
     bad: "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec:\n  containers: [{name: app}]\n  volumes: [{name: data, nfs: {server: files, path: /}}]\n",
     check: |subject, judging| {
-        const TYPES: [&str; 9] = [
+        const TYPES: [&str; 10] = [
             "name",
             "configMap",
             "csi",
             "downwardAPI",
             "emptyDir",
             "ephemeral",
+            "image",
             "persistentVolumeClaim",
             "projected",
             "secret",
@@ -157,7 +167,10 @@ pub static RESTRICTED_VOLUME_TYPES: Rule = Rule {
             let Some(fields) = judging.note(volume.node().map(""), volume.node(), "") else {
                 continue;
             };
-            for kind in fields.keys().filter(|key| !TYPES.contains(&key.as_str())) {
+            let others = fields
+                .iter()
+                .filter(|(key, value)| !value.is_null() && !TYPES.contains(&key.as_str()));
+            for (kind, _) in others {
                 let name = volume.node().text("name").known().unwrap_or("?");
                 judging.fail(
                     volume.node().at(kind),

@@ -698,6 +698,48 @@ fn breakages() -> Vec<Breakage> {
     );
     add(
         &mut all,
+        "references-resolve",
+        "the store's configuration is not there",
+        vec![Delete("ConfigMap sophia-memory/qdrant-config")],
+    );
+    add(
+        &mut all,
+        "mesh-access-logging-on",
+        "nobody writes down who asks the memory for what",
+        vec![Set(
+            "Telemetry sophia-memory/memory-audit-trail",
+            "/spec/accessLogging/0/disabled",
+            json!(true),
+        )],
+    );
+    add(
+        &mut all,
+        "audit-trail-retained",
+        "the audit trail is kept for two weeks",
+        vec![Set(
+            "Telemetry sophia-memory/memory-audit-trail",
+            "/metadata/annotations/phoenix.ai~1audit-retention-days",
+            json!("14"),
+        )],
+    );
+    add(
+        &mut all,
+        "workloads-monitored",
+        "nothing collects the metrics of the sidecars, and so none of the stores without metrics of their own",
+        vec![Delete("PodMonitor sophia-memory/phoenix-memory-sidecars")],
+    );
+    add(
+        &mut all,
+        "alerts-lead-to-action",
+        "an alert has no runbook",
+        vec![Set(
+            "PrometheusRule sophia-memory/phoenix-memory-rules",
+            "/spec/groups",
+            json!([{"name": "a", "rules": [{"alert": "Down", "expr": "up == 0", "labels": {"severity": "critical"}, "annotations": {"summary": "it is down"}}]}]),
+        )],
+    );
+    add(
+        &mut all,
         "data-classification-labelled",
         "the store does not say how sensitive it is",
         vec![Remove(STORE, "/metadata/labels/phoenix.ai~1data-classification")],

@@ -18,7 +18,7 @@ use crate::exit::Exit;
 use crate::mistake::mistake;
 use crate::output::{self, Paint, count, data, say};
 use crate::policies::cluster::{self, Seen, Unseen};
-use crate::policies::reading::Manifests;
+use crate::policies::reading::{MOST_BYTES, Manifests};
 pub use crate::policies::settings_of;
 use crate::policies::{Judged, read_settings, sarif, today, told};
 use crate::secrets::cluster::right_cluster;
@@ -302,18 +302,15 @@ fn files(arguments: &Arguments) -> Result<(Judged, bool)> {
     let mut manifests = Manifests::new();
     for path in &arguments.file {
         if path.as_os_str() == "-" {
-            let mut text = String::new();
-            std::io::stdin()
-                .read_to_string(&mut text)
-                .context("cannot read the manifests from stdin")?;
-            manifests.read("stdin", text);
+            let bytes = read_some(std::io::stdin()).context("cannot read the manifests from stdin")?;
+            manifests.read_bytes("stdin", bytes);
         } else {
             read_path(path, &mut manifests)?;
         }
     }
     for (file, broken) in &manifests.broken {
         say(&format!(
-            "error: cannot read {file}, {broken}; what comes after it in the file is not judged"
+            "error: cannot read {file}, {broken}\nwhat this is a part of is not judged"
         ));
     }
     let passed_over: usize = manifests.passed_over.values().sum();
@@ -381,10 +378,16 @@ fn read_path(path: &Path, manifests: &mut Manifests) -> Result<()> {
         }
         return Ok(());
     }
-    let bytes = fs::read(path).with_context(reading)?;
-    let text = String::from_utf8(bytes)
-        .map_err(|_| mistake(format!("{} is no text", path.display()), "save it as UTF-8"))
-        .with_context(reading)?;
-    manifests.read(&path.display().to_string(), text);
+    let file = fs::File::open(path).with_context(reading)?;
+    let bytes = read_some(file).with_context(reading)?;
+    manifests.read_bytes(&path.display().to_string(), bytes);
     Ok(())
+}
+
+/// What there is to read, up to one byte more than is taken: a file that never ends is refused like a long one.
+fn read_some(from: impl std::io::Read) -> std::io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let most = u64::try_from(MOST_BYTES).unwrap_or(u64::MAX);
+    from.take(most + 1).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }

@@ -3,8 +3,9 @@
 //! The reader of [`crate::yaml`] is strict, because stack files are ours. This one takes what the API server would be
 //! sent: `yes` is true, `010` is eight, an alias is what its anchor says, the second of two equal keys is refused. Only
 //! `y` and `n`, which YAML 1.1 takes for yes and no, are texts, as those who write them mean them. It
-//! promises to end soon on any input: no more than [`DEEPEST`] levels, and no more values than [`MOST_ALIASED`] from
-//! aliases. Lines are only worked out for the files that something was found in.
+//! promises to end soon on any input: no more than [`MOST_BYTES`] of a text, [`DEEPEST`] levels, and no more from aliases
+//! than [`MOST_ALIASED`]. A document that cannot be read is told, and the next one is read all the same. Lines are only
+//! worked out for the files that something was found in.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -18,8 +19,15 @@ use serde_json::{Map, Number, Value};
 use super::Place;
 use crate::yaml::{Broken, DEEPEST};
 
-/// The most values that aliases may add to a text: a bomb has millions, a manifest some dozens.
+/// The most values that aliases may add to a text: a bomb has millions, a manifest some dozens. 64 bytes of a text count as
+/// one more.
 pub const MOST_ALIASED: usize = 100_000;
+
+/// The longest text that is read: tens of thousands of objects. What reads it takes some twenty times its length.
+pub const MOST_BYTES: usize = 48 << 20;
+
+/// How many faults of one text are told; after so many it is something else than manifests.
+const MOST_FAULTS: usize = 20;
 
 /// What was made of some texts.
 #[derive(Debug, Default)]
@@ -32,6 +40,8 @@ pub struct Manifests {
     pub broken: Vec<(String, Broken)>,
     files: Vec<(String, String)>,
     origins: BTreeMap<Id, Origin>,
+    /// How many objects had this identity before.
+    namesakes: BTreeMap<Id, usize>,
 }
 
 /// Where an object came from.
@@ -52,11 +62,46 @@ impl Manifests {
         }
     }
 
-    /// Reads a text, which is called `name`. What stands in it before a fault counts.
+    /// Reads bytes that should be a text, as they come from a file.
+    pub fn read_bytes(&mut self, name: &str, bytes: Vec<u8>) {
+        let fault = if bytes.len() > MOST_BYTES {
+            let most = MOST_BYTES >> 20;
+            (
+                (1, 1),
+                format!("this is longer than {most} MiB"),
+                "split it, and name each part with --file",
+            )
+        } else if let Some(at) = bytes.iter().position(|byte| *byte == 0) {
+            (
+                position(&bytes, at),
+                "this is no text: it has a zero byte here".to_owned(),
+                "save it as UTF-8",
+            )
+        } else {
+            match String::from_utf8(bytes) {
+                Ok(text) => return self.read(name, text),
+                Err(error) => {
+                    let at = error.utf8_error().valid_up_to();
+                    let place = position(error.as_bytes(), at);
+                    (place, "this is no text in UTF-8".to_owned(), "save it as UTF-8")
+                }
+            }
+        };
+        let ((line, column), message, hint) = fault;
+        let broken = Broken {
+            message,
+            hint: Some(hint),
+            line,
+            column,
+        };
+        self.broken.push((name.to_owned(), broken));
+    }
+
+    /// Reads a text, which is called `name`. Documents that cannot be read are noted, and the others count.
     pub fn read(&mut self, name: &str, text: String) {
         let file = self.files.len();
         let (documents, broken) = read(&text, None);
-        for (document, value) in documents.into_iter().enumerate() {
+        for (document, value) in documents {
             self.take(
                 value,
                 &Origin {
@@ -66,7 +111,7 @@ impl Manifests {
                 },
             );
         }
-        if let Some(broken) = broken {
+        for broken in broken {
             self.broken.push((name.to_owned(), broken));
         }
         self.files.push((name.to_owned(), text));
@@ -105,11 +150,13 @@ impl Manifests {
         name_it(&mut value);
         match Object::from_json("manifests", value) {
             Ok(mut object) => {
-                let name = object.id.name.clone();
-                let mut number = 2;
-                while self.graph.object(&object.id).is_some() {
-                    object.id.name = format!("{name} ({number})");
-                    number += 1;
+                if self.graph.object(&object.id).is_some() {
+                    let name = object.id.name.clone();
+                    let number = self.namesakes.entry(object.id.clone()).or_insert(1);
+                    while self.graph.object(&object.id).is_some() {
+                        *number += 1;
+                        object.id.name = format!("{name} ({number})");
+                    }
                 }
                 self.origins.insert(object.id.clone(), origin.clone());
                 self.graph.add(object);
@@ -196,38 +243,66 @@ fn nearest(lines: &Lines, within: &str, path: &str) -> usize {
     }
 }
 
-/// The documents of a text up to its end or its first fault, and that fault; with the lines, where they are wanted.
-fn read(text: &str, lines: Option<&mut Vec<Lines>>) -> (Vec<Value>, Option<Broken>) {
+/// The line and the column of a byte, as people count them.
+fn position(bytes: &[u8], at: usize) -> (usize, usize) {
+    let before = &bytes[..at];
+    let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
+    let begin = before
+        .iter()
+        .rposition(|byte| *byte == b'\n')
+        .map_or(0, |end| end + 1);
+    (line, at - begin + 1)
+}
+
+/// The documents of a text that can be read, each with its number, and the faults of the others; with the lines, where they
+/// are wanted.
+fn read(text: &str, lines: Option<&mut Vec<Lines>>) -> (Vec<(usize, Value)>, Vec<Broken>) {
     let mut reader = Reader {
         wants_lines: lines.is_some(),
         ..Reader::default()
     };
-    let mut broken = None;
-    for event in Parser::new_from_str(text) {
-        let taken = match event {
-            Ok((event, span)) => reader.take(event, span),
-            Err(error) => Err(Broken {
-                message: format!("this is no YAML: {}", error.info()),
-                hint: Some("look at the indentation and the quotes of this line and the one before"),
-                line: error.marker().line(),
-                column: error.marker().col() + 1,
-            }),
-        };
-        if let Err(fault) = taken {
-            broken = Some(fault);
+    let mut faults = Vec::new();
+    // A byte order mark is no part of the text.
+    let mut rest = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let mut lines_before = 0;
+    while let Some(mut fault) = reader.read(rest) {
+        let line_of_rest = fault.line;
+        fault.line += lines_before;
+        faults.push(fault);
+        reader.give_up_document();
+        let Some((skipped, next)) = next_document(rest, line_of_rest).filter(|_| faults.len() < MOST_FAULTS)
+        else {
             break;
-        }
+        };
+        lines_before += skipped;
+        reader.lines_before = lines_before;
+        rest = next;
     }
     if let Some(lines) = lines {
         *lines = reader.lines_of_documents;
     }
-    (reader.documents, broken)
+    (reader.documents, faults)
+}
+
+/// What begins with the mark of the next document at or after a line, and how many lines come before it.
+fn next_document(text: &str, after: usize) -> Option<(usize, &str)> {
+    let mut start = 0;
+    for (index, line) in text.split_inclusive('\n').enumerate() {
+        // Lines are counted from 1. The mark itself may be where the fault was told.
+        if index > 0 && index + 1 >= after && (line.trim_end() == "---" || line.starts_with("--- ")) {
+            return Some((index, &text[start..]));
+        }
+        start += line.len();
+    }
+    None
 }
 
 #[derive(Default)]
 struct Reader {
     wants_lines: bool,
-    documents: Vec<Value>,
+    /// How many lines of the text come before what is read now.
+    lines_before: usize,
+    documents: Vec<(usize, Value)>,
     lines_of_documents: Vec<Lines>,
     lines: Lines,
     path: String,
@@ -258,18 +333,56 @@ enum Collected {
 const MERGE: &str = "<<";
 
 impl Reader {
+    /// Reads to the end, or to the first fault.
+    fn read(&mut self, text: &str) -> Option<Broken> {
+        for event in Parser::new_from_str(text) {
+            let taken = match event {
+                Ok((event, span)) => self.take(event, span),
+                // The parser has a limit of its own, above ours, and comes to it first where brackets stand in one row.
+                Err(error) if error.info().contains("recursion limit") => Err(Broken {
+                    message: format!("this is nested more than {DEEPEST} levels deep"),
+                    hint: None,
+                    line: error.marker().line(),
+                    column: error.marker().col() + 1,
+                }),
+                Err(error) => Err(Broken {
+                    message: format!("this is no YAML: {}", error.info()),
+                    hint: Some("look at the indentation and the quotes of this line and the one before"),
+                    line: error.marker().line(),
+                    column: error.marker().col() + 1,
+                }),
+            };
+            if let Err(fault) = taken {
+                return Some(fault);
+            }
+        }
+        None
+    }
+
+    /// Leaves the document that has a fault. It keeps its number, so that those of the others stay.
+    fn give_up_document(&mut self) {
+        self.root = None;
+        self.open.clear();
+        self.path.clear();
+        self.anchors.clear();
+        self.aliased = 0;
+        self.lines_of_documents.push(std::mem::take(&mut self.lines));
+    }
+
     fn take(&mut self, event: Event<'_>, span: Span) -> Result<(), Broken> {
         match event {
             Event::DocumentStart(_) => {
                 self.root = None;
                 self.anchors.clear();
                 self.lines = Lines {
-                    first: span.start.line(),
+                    first: self.lines_before + span.start.line(),
                     lines: BTreeMap::new(),
                 };
             }
             Event::DocumentEnd => {
-                self.documents.push(self.root.take().unwrap_or_default());
+                let number = self.lines_of_documents.len();
+                self.documents
+                    .push((number, self.root.take().unwrap_or_default()));
                 self.lines_of_documents.push(std::mem::take(&mut self.lines));
             }
             Event::Scalar(text, style, anchor, tag) => {
@@ -278,9 +391,7 @@ impl Reader {
                 }
                 let outside = self.enter(span);
                 let value = resolve(&text, style, tag.as_deref());
-                if anchor != 0 {
-                    self.anchors.insert(anchor, value.clone());
-                }
+                self.keep(anchor, &value, span)?;
                 self.put(value);
                 self.path.truncate(outside);
             }
@@ -315,20 +426,26 @@ impl Reader {
             Event::SequenceEnd | Event::MappingEnd => {
                 if let Some(ended) = self.open.pop() {
                     let value = finished(ended.collected);
-                    if ended.anchor != 0 {
-                        // What is kept for aliases counts as well: an anchor on every level is a bomb of its own.
-                        self.aliased += size(&value, MOST_ALIASED);
-                        if self.aliased > MOST_ALIASED {
-                            return Err(broken(span, "this text has too much under its anchors"));
-                        }
-                        self.anchors.insert(ended.anchor, value.clone());
-                    }
+                    self.keep(ended.anchor, &value, span)?;
                     self.put(value);
                     self.path.truncate(ended.outside);
                 }
             }
             Event::Nothing | Event::StreamStart | Event::StreamEnd => {}
         }
+        Ok(())
+    }
+
+    /// Keeps what an anchor names for its aliases. It counts as well: an anchor on every level is a bomb of its own.
+    fn keep(&mut self, anchor: usize, value: &Value, span: Span) -> Result<(), Broken> {
+        if anchor == 0 {
+            return Ok(());
+        }
+        self.aliased += size(value, MOST_ALIASED);
+        if self.aliased > MOST_ALIASED {
+            return Err(broken(span, "this text has too much under its anchors"));
+        }
+        self.anchors.insert(anchor, value.clone());
         Ok(())
     }
 
@@ -407,7 +524,8 @@ impl Reader {
 
     fn note(&mut self, span: Span) {
         if self.wants_lines && self.path.len() <= 512 {
-            self.lines.lines.insert(self.path.clone(), span.start.line());
+            let line = self.lines_before + span.start.line();
+            self.lines.lines.insert(self.path.clone(), line);
         }
     }
 
@@ -449,7 +567,7 @@ fn finished(collected: Collected) -> Value {
     }
 }
 
-/// How many values there are in a value, up to a bound.
+/// How much there is in a value, up to a bound: each value counts one, and long texts more.
 fn size(value: &Value, most: usize) -> usize {
     let mut count = 0;
     let mut waiting = vec![value];
@@ -459,8 +577,12 @@ fn size(value: &Value, most: usize) -> usize {
             break;
         }
         match value {
+            Value::String(text) => count += text.len() / 64,
             Value::Array(items) => waiting.extend(items),
-            Value::Object(fields) => waiting.extend(fields.values()),
+            Value::Object(fields) => {
+                count += fields.keys().map(|key| key.len() / 64).sum::<usize>();
+                waiting.extend(fields.values());
+            }
             _ => {}
         }
     }
@@ -538,9 +660,9 @@ mod tests {
     use super::*;
 
     fn one(text: &str) -> Value {
-        let (mut documents, broken) = read(text, None);
-        assert_eq!(broken, None);
-        documents.remove(0)
+        let (mut documents, faults) = read(text, None);
+        assert_eq!(faults, []);
+        documents.remove(0).1
     }
 
     #[test]
@@ -586,11 +708,21 @@ mod tests {
                 "a{level}: &a{level} [*a{below}, *a{below}, *a{below}, *a{below}]"
             );
         }
-        let (_, broken) = read(&bomb, None);
+        let (_, faults) = read(&bomb, None);
         assert!(
-            broken.is_some_and(
-                |broken| broken.message.contains("aliases") || broken.message.contains("anchors")
-            )
+            faults[0].message.contains("aliases") || faults[0].message.contains("anchors"),
+            "{faults:?}"
+        );
+    }
+
+    #[test]
+    fn a_long_text_under_an_anchor_is_a_bomb_too() {
+        let long = "x".repeat(1 << 20);
+        let bomb = format!("a: &a {long}\nb: [{}]\n", vec!["*a"; 1000].join(", "));
+        let (documents, faults) = read(&bomb, None);
+        assert!(
+            documents.is_empty() && faults[0].message.contains("aliases"),
+            "{faults:?}"
         );
     }
 
@@ -619,6 +751,67 @@ mod tests {
         assert_eq!(line("spec.containers[0].securityContext.privileged"), "a.yaml:16");
         assert_eq!(line("metadata.annotations[a.b/c]"), "a.yaml:13");
         assert_eq!(line(""), "a.yaml:8");
+    }
+
+    #[test]
+    fn a_document_with_a_fault_hides_no_other() {
+        let named = |name: &str| format!("apiVersion: v1\nkind: Pod\nmetadata: {{name: {name}}}\n");
+        let text = format!(
+            "{}---\na: [\n---\n{}---\na: 1\na: 2\n---\n{}---\n{{{{ template }}}}\n",
+            named("a"),
+            named("b"),
+            named("c")
+        );
+        let mut manifests = Manifests::new();
+        manifests.read("a.yaml", text);
+        let names: Vec<_> = manifests
+            .graph
+            .objects()
+            .map(|object| object.id.name.as_str())
+            .collect();
+        assert_eq!(names, ["a", "b", "c"]);
+        let lines: Vec<_> = manifests.broken.iter().map(|(_, broken)| broken.line).collect();
+        assert_eq!(lines, [6, 12, 18], "{:?}", manifests.broken);
+        let places = manifests.places();
+        let line = |name: &str| {
+            places(&Id::cluster("", "Pod", name), "metadata.name")
+                .unwrap()
+                .line
+        };
+        assert_eq!(["a", "b", "c"].map(line), [3, 9, 16]);
+    }
+
+    #[test]
+    fn what_is_no_text_is_told_with_its_place() {
+        let faults = |bytes: &[u8]| {
+            let mut manifests = Manifests::new();
+            manifests.read_bytes("a.yaml", bytes.to_vec());
+            let told: Vec<_> = manifests
+                .broken
+                .iter()
+                .map(|(_, broken)| broken.to_string())
+                .collect();
+            told.join("; ")
+        };
+        assert_eq!(
+            faults(b"a: 1\nb: \0\n"),
+            "line 2, column 4: this is no text: it has a zero byte here\nhint: save it as UTF-8"
+        );
+        assert_eq!(
+            faults(b"a: \xff\n"),
+            "line 1, column 4: this is no text in UTF-8\nhint: save it as UTF-8"
+        );
+        assert!(faults(&vec![b'#'; MOST_BYTES + 1]).contains("longer than 48 MiB"));
+        assert_eq!(faults(&vec![b'#'; 1000]), "");
+        assert_eq!(faults("\u{feff}a: 1".as_bytes()), "");
+    }
+
+    #[test]
+    fn objects_of_one_name_are_all_judged() {
+        let mut manifests = Manifests::new();
+        let text = "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\n---\n".repeat(5_000);
+        manifests.read("a.yaml", text);
+        assert_eq!(manifests.graph.len(), 5_000);
     }
 
     #[test]

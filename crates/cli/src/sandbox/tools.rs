@@ -149,6 +149,17 @@ pub const HELM: Tool = Tool {
     cold: "1 to 2 minutes",
 };
 
+/// What the benchmarks compare judging with: of the tools that judge manifests, the fastest.
+pub const KUBE_SCORE: Tool = Tool {
+    name: "kube-score",
+    family: "kube-score",
+    package: "github.com/zegl/kube-score/cmd/kube-score",
+    variables: "",
+    version: "1.20.0",
+    on_path: None,
+    cold: "1 to 2 minutes",
+};
+
 /// What answers as Pulumi ESC does, for the tests of secrets: its real evaluator behind two calls.
 pub const ESC_SERVICE: Tool = Tool {
     name: "phoenix-esc-service",
@@ -633,7 +644,15 @@ mod tests {
         let root = repository(&root).expect("this is a checkout");
         let tools = [
             &CONTROL_PLANE[..],
-            &[PULUMI, PROVIDER, ISTIOCTL, HELM, ESC_SERVICE, PROMTOOL],
+            &[
+                PULUMI,
+                PROVIDER,
+                ISTIOCTL,
+                HELM,
+                KUBE_SCORE,
+                ESC_SERVICE,
+                PROMTOOL,
+            ],
         ]
         .concat();
         for tool in tools {
@@ -657,6 +676,7 @@ mod tests {
             ("kwok", "sigs.k8s.io/kwok", KWOK),
             ("pulumi", "github.com/pulumi/pulumi/pkg/v3", PULUMI),
             ("helm", "helm.sh/helm/v4", HELM),
+            ("kube-score", "github.com/zegl/kube-score", KUBE_SCORE),
             ("esc", "github.com/pulumi/pulumi/sdk/v3", ESC_SERVICE),
         ] {
             let text = fs::read_to_string(root.join("sandbox/tools").join(family).join("go.mod"));

@@ -84,7 +84,7 @@ fn every_verdict_is_in_the_json_and_every_failure_in_the_sarif() {
 }
 
 #[test]
-fn a_text_that_cannot_be_read_fails_and_what_stands_before_is_judged() {
+fn a_text_that_cannot_be_read_fails_and_the_rest_is_judged() {
     let checkout = Checkout::bare();
     checkout.write("bad.yaml", &format!("{BAD}---\na: 1\na: 2\n"));
     let answer = checkout.phoenix(&["check", "--file", "bad.yaml"]);

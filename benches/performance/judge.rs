@@ -1,0 +1,120 @@
+//! Judging: manifests against all rules, beside kube-score, the fastest of the others. Rows P1, P3, P4, P5 and G2.
+
+use std::path::Path;
+
+use anyhow::Result;
+
+use crate::corpus::Corpus;
+use crate::measure::Run;
+use crate::pairs::{Count, Pairs, Spread};
+use crate::programs::Programs;
+use crate::report::{Goal, Report, Row};
+use crate::say;
+
+/// Measures all sizes, each ten times the one before.
+pub fn measure(
+    programs: &Programs,
+    corpora: &[&Corpus],
+    root: &Path,
+    smoke: bool,
+    report: &mut Report,
+) -> Result<()> {
+    let mut walls = Vec::new();
+    for (place, corpus) in corpora.iter().enumerate() {
+        let (row, memory_row) = [
+            ("P3", "P3 memory"),
+            ("P3 x10", "P3 x10 memory"),
+            ("P3 x100", "P5"),
+        ][place.min(2)];
+        say(&format!("judging {} objects", corpus.size));
+        let ours = check(programs, root, &["--file".as_ref(), corpus.yaml.as_ref()]);
+        let theirs = score(programs, root, corpus);
+        let count = if place < 2 { 11 } else { 5 };
+        let pairs = Pairs::measure(&ours, &theirs, Count::of(count, smoke))?;
+        walls.push((
+            corpus.size,
+            Spread::of(pairs.ours.iter().map(|figures| figures.wall)),
+        ));
+        report.row(Row {
+            id: row,
+            what: format!(
+                "judge {} objects in a file: how many times faster than kube-score",
+                corpus.size
+            ),
+            figure: pairs.ratio(|figures| figures.wall).inverse().into(),
+            goal: Some(Goal::AtLeast(1.0)),
+        });
+        report.row(Row {
+            id: memory_row,
+            what: format!(
+                "judge {} objects in a file: peak memory, of kube-score's",
+                corpus.size
+            ),
+            figure: pairs.ratio(|figures| figures.largest).into(),
+            goal: (place == 2).then_some(Goal::AtMost(1.0)),
+        });
+        report.series(
+            &format!("judge {} objects, `phoenix check --file`", corpus.size),
+            &pairs.ours,
+        );
+        report.series(
+            &format!("judge {} objects, kube-score", corpus.size),
+            &pairs.others,
+        );
+    }
+    say("building and judging prod in one process");
+    let ours = check(programs, root, &["prod".as_ref()]);
+    let pairs = Pairs::measure(&ours, &score(programs, root, corpora[0]), Count::of(11, smoke))?;
+    report.row(Row {
+        id: "P1",
+        what: format!(
+            "`phoenix check prod`, from the stack file to the report: how many times faster than kube-score on {} objects",
+            corpora[0].size
+        ),
+        figure: pairs.ratio(|figures| figures.wall).inverse().into(),
+        goal: Some(Goal::AtLeast(2.5)),
+    });
+    report.series("`phoenix check prod`", &pairs.ours);
+    if let [.., (fewer, less), (more, longer)] = walls.as_slice() {
+        #[expect(clippy::cast_precision_loss, reason = "they are thousands")]
+        let objects = (more - fewer) as f64;
+        report.row(Row {
+            id: "P4",
+            what: format!("each further object, from {fewer} to {more}, in ms"),
+            figure: ((longer.median - less.median) * 1000.0 / objects).into(),
+            goal: Some(Goal::AtMost(0.05)),
+        });
+        report.row(Row {
+            id: "G2",
+            what: "judge ten times as many objects: times the wall time".to_owned(),
+            figure: (longer.median / less.median).into(),
+            goal: Some(Goal::AtMost(10.5)),
+        });
+    }
+    Ok(())
+}
+
+fn check(programs: &Programs, root: &Path, what: &[&std::ffi::OsStr]) -> Run {
+    Run {
+        program: programs.phoenix.clone(),
+        arguments: std::iter::once("check".into())
+            .chain(what.iter().map(Into::into))
+            .collect(),
+        stdin: "/dev/null".into(),
+        directory: root.to_owned(),
+        environment: [].into(),
+        tree: false,
+        // 3 is that a mandatory rule failed.
+        ends_with: &[0, 3],
+    }
+}
+
+fn score(programs: &Programs, root: &Path, corpus: &Corpus) -> Run {
+    Run {
+        program: programs.kube_score.clone(),
+        arguments: vec!["score".into(), corpus.yaml.clone().into()],
+        // 1 is that it found something critical.
+        ends_with: &[0, 1],
+        ..check(programs, root, &[])
+    }
+}

@@ -1,0 +1,170 @@
+//! Manifests that somebody wrote to hurt: nothing panics, nothing grows without bound, and what cannot be read is told.
+//!
+//! The corpus is every rule's own two examples and the files of `policies/fuzz/corpus`, each once something was wrong with.
+//! They are cut, doubled and mixed by chance, always the same. `PHOENIX_FUZZ_ROUNDS=1000000` looks longer.
+
+use std::fs;
+
+use phoenix_cli::output::Paint;
+use phoenix_cli::policies::reading::Manifests;
+use phoenix_cli::policies::{Judged, sarif, told};
+use phoenix_policies::{Settings, judge};
+use serde_json::json;
+
+use super::chance::Chance;
+use super::stacks::today;
+use crate::support::root;
+
+/// Pieces that are put in: what YAML, Kubernetes and the engine give a meaning to.
+const PIECES: [&str; 34] = [
+    "\n---\n",
+    "\n",
+    ": ",
+    "- ",
+    "[",
+    "]",
+    "{",
+    "}",
+    "&a ",
+    "*a",
+    "<<: *a\n",
+    "null",
+    "~",
+    "true",
+    "\"true\"",
+    "-1",
+    "1e999",
+    ".nan",
+    ".inf",
+    "0.0.0.0/0",
+    "*",
+    "!!str ",
+    "!!binary ",
+    "%",
+    "\"",
+    "'",
+    "|\n",
+    "\t",
+    "\u{0}",
+    "\u{feff}",
+    "é\u{301}",
+    "04da6b54-80e4-46f7-96ec-b56ff0331ba9",
+    "system:",
+    "kind: List\nitems:\n",
+];
+
+fn corpus() -> Vec<Vec<u8>> {
+    let examples = phoenix_policies::RULES
+        .iter()
+        .flat_map(|rule| [rule.good, rule.bad].map(|text| text.as_bytes().to_vec()));
+    let mut files: Vec<_> = fs::read_dir(root().join("policies/fuzz/corpus"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
+    files.sort();
+    assert!(files.len() > 4, "{files:?}");
+    examples
+        .chain(files.iter().map(|file| fs::read(file).unwrap()))
+        .collect()
+}
+
+/// Does all that `phoenix check` does with a file, and gives back how many objects were judged and what could not be read.
+fn check(bytes: Vec<u8>) -> (usize, Vec<String>) {
+    let mut manifests = Manifests::new();
+    manifests.read_bytes("a.yaml", bytes);
+    let settings = Settings::read(&json!({}), today()).unwrap();
+    let judged = Judged {
+        name: "hostile".to_owned(),
+        objects: manifests.graph.len(),
+        report: judge(&manifests.graph, &settings),
+        settings,
+        places: Box::new(manifests.places()),
+    };
+    assert!(!told::text(&judged, Paint::PLAIN).is_empty());
+    assert!(told::json(&judged).is_object());
+    assert!(sarif::document(std::slice::from_ref(&judged)).is_object());
+    let faults = manifests.broken.iter().map(|(_, fault)| fault.to_string());
+    (manifests.graph.len(), faults.collect())
+}
+
+/// A text of the corpus with some changes.
+fn changed(corpus: &[Vec<u8>], chance: &mut Chance) -> Vec<u8> {
+    let mut bytes = corpus[chance.below(corpus.len())].clone();
+    for _ in 0..=chance.below(4) {
+        let (one, other) = (chance.below(bytes.len() + 1), chance.below(bytes.len() + 1));
+        let (first, last) = (one.min(other), one.max(other).min(one.min(other) + 200));
+        match chance.below(6) {
+            0 => drop(bytes.drain(first..last)),
+            1 => {
+                let part = bytes[first..last].to_vec();
+                bytes.splice(first..first, part.repeat(1 + chance.below(3)));
+            }
+            2 => {
+                let piece = PIECES[chance.below(PIECES.len())];
+                bytes.splice(first..first, piece.bytes());
+            }
+            3 => {
+                let piece = PIECES[chance.below(PIECES.len())];
+                bytes.splice(first..last.min(first + 8), piece.bytes());
+            }
+            4 => {
+                let more = &corpus[chance.below(corpus.len())];
+                bytes.extend_from_slice(b"\n---\n");
+                bytes.extend_from_slice(more);
+            }
+            _ => {
+                if let Some(byte) = bytes.get_mut(first) {
+                    *byte = u8::try_from(chance.below(256)).unwrap();
+                }
+            }
+        }
+    }
+    bytes
+}
+
+#[test]
+fn no_text_makes_a_check_panic() {
+    let corpus = corpus();
+    let rounds = std::env::var("PHOENIX_FUZZ_ROUNDS").map_or(400, |rounds| rounds.parse().unwrap());
+    let mut chance = Chance(11);
+    let (mut judged, mut refused) = (0, 0);
+    for _ in 0..rounds {
+        let (objects, faults) = check(changed(&corpus, &mut chance));
+        judged += objects;
+        refused += usize::from(!faults.is_empty());
+    }
+    // Changes that leave nothing to judge, or never break anything, would show nothing.
+    assert!(
+        judged > rounds / 2 && refused > rounds / 20,
+        "{judged} judged, {refused} refused"
+    );
+}
+
+#[test]
+fn what_would_never_end_is_refused_with_a_sentence() {
+    let pod = "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec: ";
+    let bomb: String = (1..40).fold("a0: &a0 [x, x]\n".to_owned(), |text, level| {
+        let below = level - 1;
+        format!("{text}a{level}: &a{level} [*a{below}, *a{below}, *a{below}]\n")
+    });
+    for (text, sentence) in [
+        (format!("{pod}{}", "[".repeat(200_000)), "nested more than"),
+        (format!("{pod}{}", "{a: ".repeat(200_000)), "nested more than"),
+        (format!("{pod}\n{}", "- ".repeat(200_000)), "nested more than"),
+        (bomb, "stand for more than"),
+        (format!("{pod}&a {{b: *a}}\n"), "stands for nothing"),
+        (format!("{pod}{{}}\nspec: {{}}\n"), "a second time"),
+        ("x".repeat((48 << 20) + 1), "longer than 48 MiB"),
+        (format!("{pod}\u{0}\n"), "zero byte"),
+    ] {
+        let (_, faults) = check(text.into_bytes());
+        assert!(
+            faults.iter().any(|fault| fault.contains(sentence)),
+            "{sentence}: {faults:?}"
+        );
+    }
+    // What is long and can be read is judged.
+    let (objects, faults) =
+        check(format!("{pod}{{containers: [{{name: {}}}]}}\n", "x".repeat(4 << 20)).into_bytes());
+    assert_eq!((objects, faults), (1, Vec::new()));
+}
