@@ -149,11 +149,7 @@ fn a_rule_and_a_control_can_be_explained() {
 #[test]
 fn what_a_stack_fails_stands_where_its_file_configures_the_system() {
     let checkout = Checkout::bare();
-    checkout.edit(
-        "stacks/Pulumi.dev.yaml",
-        "  phoenix:policies:\n    rules:\n",
-        "  phoenix:policies:\n    rules:\n      required-labels: {enforcement: mandatory, labels: [nobody/has-it]}\n",
-    );
+    checkout.judge_dev_by("required-labels: {enforcement: mandatory, labels: [nobody/has-it]}");
     let answer = checkout.phoenix(&["check", "dev", "--format", "sarif"]);
     assert_eq!(answer.code, 3, "{answer}");
     let sarif: Value = serde_json::from_str(&answer.out).unwrap();
@@ -189,11 +185,7 @@ fn a_preview_tells_what_the_policies_find_and_ends_as_check_does() {
     );
     let with = |rule: &str| {
         let checkout = Checkout::new();
-        checkout.edit(
-            "stacks/Pulumi.dev.yaml",
-            "  phoenix:policies:\n    rules:\n",
-            &format!("  phoenix:policies:\n    rules:\n      {rule}\n"),
-        );
+        checkout.judge_dev_by(rule);
         checkout
     };
     let failing = with("required-labels: {enforcement: mandatory, labels: [nobody/has-it]}");

@@ -101,6 +101,18 @@ impl Checkout {
         self.write(path, &text.replace(from, to));
     }
 
+    /// Has the stack dev judged by this rule only, written as in a stack file.
+    pub fn judge_dev_by(&self, rule: &str) {
+        let file = "stacks/Pulumi.dev.yaml";
+        let text = fs::read_to_string(self.path(file)).expect("the file is there");
+        let (before, after) = text
+            .split_once("\n  phoenix:policies:\n")
+            .expect("the stack says how it is judged");
+        let rest = &after[after.find("\n  phoenix:").expect("it is not the last key")..];
+        let own = format!("  phoenix:policies:\n    all: disabled\n    rules:\n      {rule}");
+        self.write(file, &format!("{before}\n{own}{rest}"));
+    }
+
     /// Writes what the stack files declare now as their snapshots.
     pub fn snapshot(&self) {
         for stack in STACKS {
