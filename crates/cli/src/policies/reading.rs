@@ -246,7 +246,7 @@ fn nearest(lines: &Lines, within: &str, path: &str) -> usize {
 /// The line and the column of a byte, as people count them.
 fn position(bytes: &[u8], at: usize) -> (usize, usize) {
     let before = &bytes[..at];
-    let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
+    let line = before.split(|byte| *byte == b'\n').count();
     let begin = before
         .iter()
         .rposition(|byte| *byte == b'\n')
@@ -755,12 +755,12 @@ mod tests {
 
     #[test]
     fn a_document_with_a_fault_hides_no_other() {
-        let named = |name: &str| format!("apiVersion: v1\nkind: Pod\nmetadata: {{name: {name}}}\n");
+        let pod = |name: &str| format!("apiVersion: v1\nkind: Pod\nmetadata: {{name: {name}}}\n");
         let text = format!(
             "{}---\na: [\n---\n{}---\na: 1\na: 2\n---\n{}---\n{{{{ template }}}}\n",
-            named("a"),
-            named("b"),
-            named("c")
+            pod("a"),
+            pod("b"),
+            pod("c")
         );
         let mut manifests = Manifests::new();
         manifests.read("a.yaml", text);
