@@ -17,7 +17,7 @@ use crate::invariants::findings;
 use crate::support::stack;
 
 /// How many fields are changed; objects are all left out once.
-const CHANGES: usize = 200;
+const CHANGES: usize = 100;
 
 /// Broken promises that no rule is about: a part of the sentence, and why.
 const NOT_OF_THE_PACK: &[(&str, &str)] = &[
@@ -30,8 +30,8 @@ const NOT_OF_THE_PACK: &[(&str, &str)] = &[
         "an inventory is made of workloads, Services and namespaces, whose labels are judged; other objects may have any",
     ),
     (
-        "is about pods of a neighbour",
-        "whose pods are whose is this stack's own agreement with its neighbours",
+        "of a neighbour",
+        "whose pods and hosts are whose is this stack's own agreement with its neighbours",
     ),
     (
         "names Namespace",
@@ -160,7 +160,7 @@ fn what_breaks_a_promise_is_found_by_a_rule() {
         missed.push(format!("{title}: {}", broken.join("; ")));
     }
     assert!(
-        tried > 250 && broke > 80,
+        tried > 150 && broke > 60,
         "{broke} of {tried} changes broke a promise"
     );
     missed.retain(|title| !NOT_OF_THE_PACK.iter().any(|(part, _)| title.contains(part)));
