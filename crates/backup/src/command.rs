@@ -167,7 +167,9 @@ struct From {
     name: String,
 }
 
+// Clap calls a group after its struct, and there is a verb of that name.
 #[derive(Args)]
+#[group(id = "restore-settings")]
 struct Restore {
     #[command(flatten)]
     from: From,

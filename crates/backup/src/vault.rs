@@ -4,14 +4,15 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use chrono::{DateTime, Utc};
 use futures_util::{Stream, StreamExt as _, TryStreamExt as _, stream};
 use object_store::aws::{AmazonS3Builder, Checksum};
 use object_store::local::LocalFileSystem;
 use object_store::path::Path;
-use object_store::{ClientOptions, ObjectStore, PutPayload, RetryConfig, WriteMultipart};
+use object_store::{ClientOptions, MultipartUpload, ObjectStore, PutPayload, RetryConfig};
 use reqwest::Url;
+use tokio::task::JoinSet;
 
 use crate::digest::Running;
 use crate::error::Error;
@@ -150,9 +151,11 @@ impl Vault {
                 source,
             })?;
         let part = expected.map_or(PART, |bytes| PART.max(bytes / MOST_PARTS + 1));
-        let part = usize::try_from(part).expect("a part fits into memory");
         Ok(Upload {
-            writer: WriteMultipart::new_with_chunk_size(upload, part),
+            upload,
+            buffer: BytesMut::new(),
+            part: usize::try_from(part).expect("a part fits into memory"),
+            sending: JoinSet::new(),
             running: Running::default(),
             path: path.to_owned(),
             at,
@@ -418,8 +421,13 @@ impl Kept {
 }
 
 /// A file that is being written.
+///
+/// `object_store::WriteMultipart` would do, but its `finish` leaves the upload open where a part of it fails.
 pub struct Upload {
-    writer: WriteMultipart,
+    upload: Box<dyn MultipartUpload>,
+    buffer: BytesMut,
+    part: usize,
+    sending: JoinSet<object_store::Result<()>>,
     running: Running,
     path: String,
     at: Path,
@@ -429,24 +437,45 @@ impl Upload {
     /// Writes on. It waits where too much is under way already.
     pub async fn write(&mut self, chunk: Bytes) -> Result<(), Error> {
         self.running.update(&chunk);
-        self.writer
-            .wait_for_capacity(AT_ONCE)
-            .await
-            .map_err(|source| Error::ObjectStore {
-                doing: format!("write {}", self.at),
-                source,
-            })?;
-        self.writer.put(chunk);
+        self.buffer.extend_from_slice(&chunk);
+        while self.buffer.len() >= self.part {
+            let part = self.buffer.split_to(self.part).freeze();
+            self.send(part).await?;
+        }
         Ok(())
     }
 
-    /// Ends the file, so that it exists.
-    pub async fn finish(self) -> Result<File, Error> {
-        let (bytes, sha256) = self.running.finish();
-        self.writer.finish().await.map_err(|source| Error::ObjectStore {
+    async fn send(&mut self, part: Bytes) -> Result<(), Error> {
+        self.wait(AT_ONCE - 1).await?;
+        self.sending.spawn(self.upload.put_part(part.into()));
+        Ok(())
+    }
+
+    /// Waits until no more than so many parts are under way.
+    async fn wait(&mut self, most: usize) -> Result<(), Error> {
+        while self.sending.len() > most
+            && let Some(sent) = self.sending.join_next().await
+        {
+            sent.expect("sending a part does not panic")
+                .map_err(|source| self.failed(source))?;
+        }
+        Ok(())
+    }
+
+    fn failed(&self, source: object_store::Error) -> Error {
+        Error::ObjectStore {
             doing: format!("write {}", self.at),
             source,
-        })?;
+        }
+    }
+
+    /// Ends the file, so that it exists; where that fails, nothing of it does.
+    pub async fn finish(mut self) -> Result<File, Error> {
+        if let Err(error) = self.complete().await {
+            self.abort().await;
+            return Err(error);
+        }
+        let (bytes, sha256) = self.running.finish();
         Ok(File {
             path: self.path,
             bytes,
@@ -457,9 +486,22 @@ impl Upload {
         })
     }
 
+    async fn complete(&mut self) -> Result<(), Error> {
+        if !self.buffer.is_empty() {
+            let last = self.buffer.split().freeze();
+            self.send(last).await?;
+        }
+        self.wait(0).await?;
+        match self.upload.complete().await {
+            Ok(_) => Ok(()),
+            Err(source) => Err(self.failed(source)),
+        }
+    }
+
     /// Gives the file up. A part that stays behind is removed by the bucket's own rule.
-    pub async fn abort(self) {
-        let _ = self.writer.abort().await;
+    pub async fn abort(mut self) {
+        self.sending.shutdown().await;
+        let _ = self.upload.abort().await;
     }
 }
 
