@@ -322,7 +322,7 @@ async fn run_neo4j(verb: Neo4jVerb, vault: &Vault, patience: Patience) -> Result
 async fn run_openmemory(verb: OpenMemoryVerb, vault: &Vault, patience: Patience) -> Result<(), Error> {
     match verb {
         OpenMemoryVerb::Backup(settings) => {
-            report(&settings.open(patience)?.backup(vault, Utc::now()).await?)
+            report(&settings.open(patience)?.backup(vault, Utc::now()).await?);
         }
         OpenMemoryVerb::Restore { settings, restore } => {
             let openmemory = settings.open(patience)?;

@@ -8,10 +8,6 @@
 //! - **Nothing is overwritten by accident.** A restore refuses a store that holds something, unless it is told to.
 //!
 //! It knows nothing of Kubernetes: addresses come in as arguments, secrets as variables of the environment.
-#![expect(
-    clippy::disallowed_types,
-    reason = "no set or map with a random order is used; the lint is about the derive of clap"
-)]
 
 pub mod command;
 mod digest;

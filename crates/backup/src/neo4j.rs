@@ -444,11 +444,14 @@ impl Neo4j {
                 by_labels.entry(node.labels).or_default().push(row);
             }
             for (labels, rows) in by_labels {
-                let labels: String = labels.iter().map(|label| format!(":{}", quoted(label))).collect();
+                let labels: Vec<_> = std::iter::once(MARK.to_owned())
+                    .chain(labels.iter().map(|label| quoted(label)))
+                    .collect();
+                let labels = labels.join(":");
                 count += self
                     .insert(
                         &format!(
-                            "UNWIND $rows AS row CREATE (n:{MARK}{labels}) SET n = row.properties SET n.{OLD_ID} = row.id \
+                            "UNWIND $rows AS row CREATE (n:{labels}) SET n = row.properties SET n.{OLD_ID} = row.id \
                              RETURN count(n)"
                         ),
                         rows,

@@ -66,6 +66,9 @@ pub async fn prune(
     Ok(())
 }
 
+/// The period that a moment is in.
+type Period = fn(DateTime<Utc>) -> (i32, u32);
+
 /// The folders of the good ones that are kept.
 fn kept(backups: &[Kept], keep: Keep) -> BTreeSet<String> {
     let mut good: Vec<&Kept> = backups
@@ -79,7 +82,7 @@ fn kept(backups: &[Kept], keep: Keep) -> BTreeSet<String> {
             .take(keep.last.max(1))
             .map(|backup| backup.folder.clone()),
     );
-    let periods: [(usize, fn(DateTime<Utc>) -> (i32, u32)); 3] = [
+    let periods: [(usize, Period); 3] = [
         (keep.daily, |at| (at.year(), at.ordinal())),
         (keep.weekly, |at| (at.iso_week().year(), at.iso_week().week())),
         (keep.monthly, |at| (at.year(), at.month())),

@@ -99,7 +99,9 @@ enum Cluster {
 }
 
 #[derive(Deserialize)]
-struct Peer {}
+struct Peer {
+    uri: String,
+}
 
 #[derive(Serialize)]
 struct Exact {
@@ -195,15 +197,18 @@ impl Qdrant {
     /// A peer that we do not know of would be missing in the backup, and nobody would notice before the restore.
     async fn expect_all_peers(&self) -> Result<(), Error> {
         let cluster: Answer<Cluster> = self.get(0, &["cluster"], "ask Qdrant for its peers").await?;
-        let there = match cluster.result {
-            Cluster::Disabled => 1,
-            Cluster::Enabled { peers } => peers.len(),
+        let (there, addresses) = match cluster.result {
+            Cluster::Disabled => (1, String::new()),
+            Cluster::Enabled { peers } => {
+                let addresses: Vec<_> = peers.values().map(|peer| peer.uri.as_str()).collect();
+                (peers.len(), format!(" ({})", addresses.join(", ")))
+            }
         };
         if there == self.peers.len() {
             return Ok(());
         }
         Err(Error::Settings(format!(
-            "Qdrant has {there} peers, and {} are named here: a copy of these would not be a copy of all\n  hint: name each \
+            "Qdrant has {there} peers{addresses}, and {} are named here: a copy of these would not be a copy of all\n  hint: name each \
              peer in QDRANT_PEERS; where one is gone for good, remove it from the cluster first",
             self.peers.len()
         )))

@@ -27,7 +27,7 @@ const AT_ONCE: usize = 2;
 /// Where backups are kept.
 #[derive(Clone, Debug, PartialEq, Eq, clap::Args)]
 pub struct Target {
-    /// Where backups are kept: s3://BUCKET/PREFIX, or file:///FOLDER.
+    /// Where backups are kept: `s3://BUCKET/PREFIX`, or `file:///FOLDER`.
     #[arg(long = "store-url", env = "BACKUP_STORE", value_name = "URL")]
     pub url: Url,
     /// The address of the object store, where it is not Amazon's.
@@ -152,7 +152,7 @@ impl Vault {
             })?;
         let part = expected.map_or(PART, |bytes| PART.max(bytes / MOST_PARTS + 1));
         Ok(Upload {
-            upload,
+            object: upload,
             buffer: BytesMut::new(),
             part: usize::try_from(part).expect("a part fits into memory"),
             sending: JoinSet::new(),
@@ -424,7 +424,7 @@ impl Kept {
 ///
 /// `object_store::WriteMultipart` would do, but its `finish` leaves the upload open where a part of it fails.
 pub struct Upload {
-    upload: Box<dyn MultipartUpload>,
+    object: Box<dyn MultipartUpload>,
     buffer: BytesMut,
     part: usize,
     sending: JoinSet<object_store::Result<()>>,
@@ -447,7 +447,7 @@ impl Upload {
 
     async fn send(&mut self, part: Bytes) -> Result<(), Error> {
         self.wait(AT_ONCE - 1).await?;
-        self.sending.spawn(self.upload.put_part(part.into()));
+        self.sending.spawn(self.object.put_part(part.into()));
         Ok(())
     }
 
@@ -492,7 +492,7 @@ impl Upload {
             self.send(last).await?;
         }
         self.wait(0).await?;
-        match self.upload.complete().await {
+        match self.object.complete().await {
             Ok(_) => Ok(()),
             Err(source) => Err(self.failed(source)),
         }
@@ -501,7 +501,7 @@ impl Upload {
     /// Gives the file up. A part that stays behind is removed by the bucket's own rule.
     pub async fn abort(mut self) {
         self.sending.shutdown().await;
-        let _ = self.upload.abort().await;
+        let _ = self.object.abort().await;
     }
 }
 
