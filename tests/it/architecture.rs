@@ -8,7 +8,7 @@ use cargo_metadata::{DependencyKind, MetadataCommand};
 use crate::support::root;
 
 /// Package, which of ours it may depend on, and which crates it must not depend on, directly.
-const TABLE: [(&str, &[&str], &[&str]); 7] = [
+const TABLE: [(&str, &[&str], &[&str]); 8] = [
     (
         "phoenix-graph",
         &[],
@@ -18,6 +18,11 @@ const TABLE: [(&str, &[&str], &[&str]); 7] = [
         "phoenix-esc",
         &[],
         &["k8s-openapi", "kube", "tonic", "clap", "anyhow"],
+    ),
+    (
+        "phoenix-backup",
+        &[],
+        &["k8s-openapi", "kube", "tonic", "anyhow"],
     ),
     ("pulumi-wire", &[], &["k8s-openapi", "kube", "kube-core", "clap"]),
     (

@@ -1,0 +1,161 @@
+//! What OpenMemory itself knows of its memories, by the two calls that its image must answer (`docs/backup-image.md`).
+
+use chrono::{DateTime, Utc};
+use futures_util::TryStreamExt as _;
+use reqwest::Url;
+use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
+use secrecy::{ExposeSecret as _, SecretString};
+use serde::Deserialize;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::error::Error;
+use crate::lines::Counter;
+use crate::manifest::{self, FORMAT, File, Manifest, Store};
+use crate::server::{Patience, Server};
+use crate::vault::{Vault, write_all};
+
+const HINT: &str =
+    "OpenMemory must let this pod's identity in, or OPENMEMORY_TOKEN must be a token that it takes";
+const FILE: &str = "memories.jsonl";
+
+/// An OpenMemory.
+pub struct OpenMemory {
+    server: Server,
+}
+
+/// The last line of an export: without it, the export was cut off.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Last {
+    end: End,
+}
+
+#[derive(Deserialize)]
+struct End {
+    records: u64,
+}
+
+#[derive(Deserialize)]
+struct Imported {
+    imported: u64,
+}
+
+impl OpenMemory {
+    /// The one at this address.
+    pub fn new(url: &Url, token: Option<&SecretString>, patience: Patience) -> Result<Self, Error> {
+        let mut headers = HeaderMap::new();
+        if let Some(token) = token {
+            let mut value =
+                HeaderValue::from_str(&format!("Bearer {}", token.expose_secret())).map_err(|_| {
+                    Error::Settings(
+                        "OPENMEMORY_TOKEN cannot be sent: it has a line break or another control character"
+                            .to_owned(),
+                    )
+                })?;
+            value.set_sensitive(true);
+            headers.insert(AUTHORIZATION, value);
+        }
+        Ok(Self {
+            server: Server::new(url.clone(), headers, patience, HINT)?,
+        })
+    }
+
+    /// Copies all memories.
+    pub async fn backup(&self, vault: &Vault, begun: DateTime<Utc>) -> Result<Manifest, Error> {
+        let doing = format!("export the memories of {}", self.server.address());
+        let (_, pieces) = self
+            .server
+            .fetch(&["memory", "openmemory", "export"], &doing)
+            .await?;
+        let counter = Arc::new(Mutex::new(Counter::default()));
+        let counting = Arc::clone(&counter);
+        let pieces = pieces.inspect_ok(move |piece| {
+            counting
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .update(piece);
+        });
+        let upload = vault
+            .write(Store::Openmemory, &manifest::folder(begun), FILE, None)
+            .await?;
+        let file = write_all(upload, pieces).await?;
+        let counter = std::mem::take(&mut *counter.lock().unwrap_or_else(PoisonError::into_inner));
+        let records = complete(counter).map_err(|why| Error::Damaged(format!("cannot {doing}: {why}")))?;
+        let manifest = Manifest {
+            format: FORMAT,
+            store: Store::Openmemory,
+            begun,
+            finished: Utc::now(),
+            program: env!("CARGO_PKG_VERSION").to_owned(),
+            server: None,
+            peers: 1,
+            collections: Vec::new(),
+            aliases: Vec::new(),
+            files: vec![File {
+                records: Some(records),
+                ..file
+            }],
+        };
+        vault.complete(&manifest).await?;
+        Ok(manifest)
+    }
+
+    /// Puts all memories back; the server refuses where it has some, unless `overwrite` says otherwise.
+    pub async fn restore(&self, vault: &Vault, manifest: &Manifest, overwrite: bool) -> Result<u64, Error> {
+        let file = manifest
+            .files
+            .iter()
+            .find(|file| file.path == FILE)
+            .ok_or_else(|| {
+                Error::Damaged(format!(
+                    "the backup {} is damaged: its manifest does not name {FILE}",
+                    manifest.folder()
+                ))
+            })?;
+        vault.check(manifest, file).await?;
+        let doing = format!("import the memories into {}", self.server.address());
+        let done: Result<Imported, Error> = self
+            .server
+            .send_all(
+                &["memory", "openmemory", "import"],
+                &[("overwrite", if overwrite { "true" } else { "false" })],
+                "application/x-ndjson",
+                vault.read(manifest, file),
+                &doing,
+            )
+            .await;
+        let imported = match done {
+            Err(error) if error.is_conflict() => {
+                return Err(Error::NotEmpty(format!(
+                    "cannot {doing}: it holds memories already\n  hint: look at what is there first; RESTORE_OVERWRITE=true \
+                     replaces them"
+                )));
+            }
+            done => done?.imported,
+        };
+        if Some(imported) == file.records {
+            return Ok(imported);
+        }
+        Err(Error::Damaged(format!(
+            "OpenMemory imported {imported} records, and the backup {} has {}",
+            manifest.folder(),
+            file.records.unwrap_or_default()
+        )))
+    }
+}
+
+fn complete(counter: Counter) -> Result<u64, String> {
+    let (lines, last) = counter
+        .finish()
+        .ok_or("it is empty, or ends in the middle of a line")?;
+    let Last { end } = serde_json::from_slice(&last)
+        .map_err(|_| "it was cut off: its last line does not tell how many there were")?;
+    if end.records == lines - 1 {
+        return Ok(end.records);
+    }
+    Err(format!(
+        "its last line tells of {} records, and {} came",
+        end.records,
+        lines - 1
+    ))
+}

@@ -1,0 +1,661 @@
+//! The program as a Job runs it, against a small server that answers like Qdrant, OpenMemory and S3, and misbehaves on demand.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "a test is an edge: it looks at the files that were written"
+)]
+
+use std::collections::BTreeMap;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+use std::sync::{Arc, Mutex};
+
+use sha2::{Digest as _, Sha256};
+use tempfile::TempDir;
+
+const KEY: &str = "the-key-that-nobody-may-see";
+const SNAPSHOT: &[u8] = b"what a snapshot holds";
+
+/// How the server misbehaves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fault {
+    None,
+    WrongChecksum,
+    CutOff,
+    DiskFull,
+    OnceUnavailable,
+    Vanished,
+    NeverSnapshots,
+    FewerPoints,
+    ExportCutOff,
+    PartRefused,
+}
+
+struct State {
+    fault: Fault,
+    asked: Vec<String>,
+    points: BTreeMap<String, u64>,
+    uploaded: Vec<Vec<u8>>,
+    objects: BTreeMap<String, Vec<u8>>,
+    parts: Vec<Vec<u8>>,
+}
+
+/// A server on a port of its own; it ends with the test.
+struct Fake {
+    address: String,
+    state: Arc<Mutex<State>>,
+}
+
+impl Fake {
+    fn new(fault: Fault) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = format!("http://{}", listener.local_addr().unwrap());
+        let state = Arc::new(Mutex::new(State {
+            fault,
+            asked: Vec::new(),
+            points: [("memories".to_owned(), 3)].into(),
+            uploaded: Vec::new(),
+            objects: BTreeMap::new(),
+            parts: Vec::new(),
+        }));
+        let shared = Arc::clone(&state);
+        std::thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                let state = Arc::clone(&shared);
+                std::thread::spawn(move || serve(stream, &state));
+            }
+        });
+        Self { address, state }
+    }
+
+    fn asked(&self, what: &str) -> usize {
+        let state = self.state.lock().unwrap();
+        state.asked.iter().filter(|asked| asked.contains(what)).count()
+    }
+
+    fn command(&self, store: &str, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_phoenix-backup"));
+        command
+            .args(arguments)
+            .env_clear()
+            .env("BACKUP_STORE", store)
+            .env("BACKUP_ATTEMPTS", "2")
+            .env("QDRANT_PEERS", &self.address)
+            .env("QDRANT_API_KEY", KEY)
+            .env("OPENMEMORY_URL", &self.address)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        command
+    }
+
+    fn run(&self, folder: &TempDir, arguments: &[&str]) -> (i32, String) {
+        said(self.command(&url(folder), arguments).output().unwrap())
+    }
+}
+
+fn url(folder: &TempDir) -> String {
+    format!("file://{}", folder.path().display())
+}
+
+fn said(output: Output) -> (i32, String) {
+    let text = [output.stdout, output.stderr].concat();
+    let text = String::from_utf8(text).unwrap();
+    assert!(!text.contains(KEY), "the key is shown: {text}");
+    (output.status.code().unwrap_or(-1), text)
+}
+
+fn sha256(bytes: &[u8]) -> String {
+    let digits: Vec<_> = Sha256::digest(bytes)
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    digits.concat()
+}
+
+fn serve(stream: TcpStream, state: &Mutex<State>) {
+    let mut out = stream.try_clone().unwrap();
+    let mut reader = BufReader::new(stream);
+    while let Some((asked, key, body)) = request(&mut reader) {
+        let Some((status, extra, text, length)) = answer(state, &asked, key.as_deref(), &body) else {
+            return;
+        };
+        let head = format!("HTTP/1.1 {status} X\r\ncontent-length: {length}\r\n{extra}\r\n");
+        let sent = out.write_all(head.as_bytes()).and_then(|()| out.write_all(&text));
+        if sent.is_err() || length != text.len() {
+            let _ = out.shutdown(std::net::Shutdown::Both);
+            return;
+        }
+    }
+}
+
+fn request(reader: &mut BufReader<TcpStream>) -> Option<(String, Option<String>, Vec<u8>)> {
+    let mut line = String::new();
+    if reader.read_line(&mut line).ok()? == 0 {
+        return None;
+    }
+    let asked = line.trim().trim_end_matches(" HTTP/1.1").to_owned();
+    let (mut length, mut chunked, mut key) = (0, false, None);
+    loop {
+        line.clear();
+        reader.read_line(&mut line).ok()?;
+        let Some((name, value)) = line.trim().split_once(": ") else {
+            break;
+        };
+        match name.to_ascii_lowercase().as_str() {
+            "content-length" => length = value.parse().ok()?,
+            "transfer-encoding" => chunked = true,
+            "api-key" => key = Some(value.to_owned()),
+            _ => {}
+        }
+    }
+    let mut body = vec![0; length];
+    reader.read_exact(&mut body).ok()?;
+    while chunked {
+        line.clear();
+        reader.read_line(&mut line).ok()?;
+        let size = usize::from_str_radix(line.trim(), 16).ok()?;
+        let mut piece = vec![0; size + 2];
+        reader.read_exact(&mut piece).ok()?;
+        body.extend_from_slice(&piece[..size]);
+        chunked = size > 0;
+    }
+    Some((asked, key, body))
+}
+
+/// Status, more headers, the text, and the length that is announced; `None` where there is no answer at all.
+fn answer(
+    state: &Mutex<State>,
+    asked: &str,
+    key: Option<&str>,
+    body: &[u8],
+) -> Option<(u16, String, Vec<u8>, usize)> {
+    let mut state = state.lock().unwrap();
+    state.asked.push(asked.to_owned());
+    let (method, target) = asked.split_once(' ').unwrap();
+    let (path, query) = target.split_once('?').unwrap_or((target, ""));
+    let parts: Vec<&str> = path.trim_matches('/').split('/').collect();
+    let ok = |result: String| {
+        let text = format!("{{\"result\":{result},\"status\":\"ok\"}}").into_bytes();
+        let length = text.len();
+        Some((200, String::new(), text, length))
+    };
+    let fails = |status: u16, text: &str| Some((status, String::new(), text.as_bytes().to_vec(), text.len()));
+    if parts[0] == "bucket" {
+        return bucket(&mut state, method, path, query, body);
+    }
+    if parts[0] == "memory" {
+        if parts[2] == "import" {
+            state.uploaded.push(body.to_vec());
+            return if query == "overwrite=true" {
+                fails(200, "{\"imported\":2}")
+            } else {
+                fails(409, "there are memories")
+            };
+        }
+        let text = if state.fault == Fault::ExportCutOff {
+            "{\"id\":1}\n{\"id\":2}\n"
+        } else {
+            "{\"id\":1}\n{\"id\":2}\n{\"end\":{\"records\":2}}\n"
+        };
+        return fails(200, text);
+    }
+    if parts[0] == "db" {
+        let body = String::from_utf8(body.to_vec()).unwrap();
+        let text = graph(&body);
+        state.uploaded.push(body.into_bytes());
+        return fails(202, &text);
+    }
+    if key != Some(KEY) {
+        return fails(401, "Must provide an API key");
+    }
+    match (method, parts.as_slice()) {
+        ("GET", [""]) => fails(200, "{\"title\":\"qdrant\",\"version\":\"1.19.0\"}"),
+        ("GET", ["cluster"]) => ok("{\"status\":\"disabled\"}".to_owned()),
+        ("GET", ["aliases"]) => {
+            ok("{\"aliases\":[{\"alias_name\":\"now\",\"collection_name\":\"memories\"}]}".to_owned())
+        }
+        ("GET", ["collections"]) => {
+            let names: Vec<_> = state
+                .points
+                .keys()
+                .map(|name| format!("{{\"name\":\"{name}\"}}"))
+                .collect();
+            ok(format!("{{\"collections\":[{}]}}", names.join(",")))
+        }
+        ("POST", ["collections", name, "points", "count"]) => match state.points.get(*name) {
+            Some(points) => ok(format!("{{\"count\":{points}}}")),
+            None => fails(404, "Collection doesn't exist"),
+        },
+        ("POST", ["collections", name, "snapshots"]) => {
+            let tries = state.asked.iter().filter(|other| *other == asked).count();
+            let checksum = match state.fault {
+                Fault::DiskFull => return fails(507, "No space left on device"),
+                Fault::OnceUnavailable if tries == 1 => return fails(503, "starting"),
+                Fault::Vanished => {
+                    state.points.remove(*name);
+                    return fails(404, "Collection doesn't exist");
+                }
+                Fault::NeverSnapshots => {
+                    drop(state);
+                    std::thread::sleep(std::time::Duration::from_secs(2));
+                    sha256(SNAPSHOT)
+                }
+                Fault::WrongChecksum => sha256(b"something else"),
+                _ => sha256(SNAPSHOT),
+            };
+            ok(format!(
+                "{{\"name\":\"one.snapshot\",\"size\":{},\"checksum\":\"{checksum}\"}}",
+                SNAPSHOT.len()
+            ))
+        }
+        ("GET", ["collections", _, "snapshots", "one.snapshot"]) => {
+            let text = if state.fault == Fault::CutOff {
+                &SNAPSHOT[..5]
+            } else {
+                SNAPSHOT
+            };
+            Some((200, String::new(), text.to_vec(), SNAPSHOT.len()))
+        }
+        ("POST", ["collections", name, "snapshots", "upload"]) => {
+            let points = if state.fault == Fault::FewerPoints { 1 } else { 3 };
+            state.points.insert((*name).to_owned(), points);
+            state.uploaded.push(body.to_vec());
+            ok("true".to_owned())
+        }
+        ("DELETE", ["collections", name]) => {
+            state.points.remove(*name);
+            ok("true".to_owned())
+        }
+        ("POST", ["collections", "aliases"]) | ("DELETE", _) => ok("true".to_owned()),
+        _ => fails(400, "the fake does not know this"),
+    }
+}
+
+/// A graph of one node that lives at a day, and of one relationship to itself.
+fn graph(body: &str) -> String {
+    let text = |text: &str| format!(r#"{{"$type":"String","_value":"{text}"}}"#);
+    let number = |number: &str| format!(r#"{{"$type":"Integer","_value":"{number}"}}"#);
+    let properties = r#"{"$type":"Map","_value":{"since":{"$type":"Date","_value":"2026-11-23"}}}"#;
+    let labels = format!(r#"{{"$type":"List","_value":[{}]}}"#, text("Person"));
+    let row = if body.contains("dbms.components") {
+        text("5.26.0")
+    } else if body.contains("elementId(n), labels(n)") {
+        [text("4:x:1"), labels, properties.to_owned()].join(",")
+    } else if body.contains("elementId(r), type(r)") {
+        [
+            text("5:x:1"),
+            text("KNO`WS"),
+            text("4:x:1"),
+            text("4:x:1"),
+            properties.to_owned(),
+        ]
+        .join(",")
+    } else if body.contains("UNWIND") {
+        number("1")
+    } else if body.contains("count(") {
+        number("0")
+    } else {
+        return r#"{"data":{"fields":[],"values":[]}}"#.to_owned();
+    };
+    format!(r#"{{"data":{{"fields":[],"values":[[{row}]]}}}}"#)
+}
+
+/// As much of S3 as an upload in parts needs.
+fn bucket(
+    state: &mut State,
+    method: &str,
+    path: &str,
+    query: &str,
+    body: &[u8],
+) -> Option<(u16, String, Vec<u8>, usize)> {
+    let reply = |status: u16, text: &str| {
+        Some((
+            status,
+            "etag: \"e\"\r\n".to_owned(),
+            text.as_bytes().to_vec(),
+            text.len(),
+        ))
+    };
+    match method {
+        "POST" if query.contains("uploadId=") => {
+            let whole = std::mem::take(&mut state.parts).concat();
+            state.objects.insert(path.to_owned(), whole);
+            reply(
+                200,
+                "<CompleteMultipartUploadResult><ETag>\"e\"</ETag></CompleteMultipartUploadResult>",
+            )
+        }
+        "POST" => reply(
+            200,
+            "<InitiateMultipartUploadResult><UploadId>u</UploadId></InitiateMultipartUploadResult>",
+        ),
+        "PUT" if query.contains("partNumber=") => {
+            if state.fault == Fault::PartRefused {
+                return reply(403, "<Error><Code>AccessDenied</Code></Error>");
+            }
+            state.parts.push(body.to_vec());
+            reply(200, "")
+        }
+        "PUT" => {
+            state.objects.insert(path.to_owned(), body.to_vec());
+            reply(200, "")
+        }
+        "DELETE" => reply(204, ""),
+        _ => reply(404, "<Error><Code>NoSuchKey</Code></Error>"),
+    }
+}
+
+/// Every file below a folder, with its path.
+fn files(folder: &Path) -> Vec<String> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap().flatten() {
+        if entry.path().is_dir() {
+            found.extend(files(&entry.path()));
+        } else {
+            found.push(entry.path().display().to_string());
+        }
+    }
+    found.sort();
+    found
+}
+
+fn manifests(folder: &TempDir) -> usize {
+    files(folder.path())
+        .iter()
+        .filter(|file| file.ends_with("manifest.json"))
+        .count()
+}
+
+#[test]
+fn a_backup_is_complete_and_leaves_no_snapshot_behind() {
+    let (fake, folder) = (Fake::new(Fault::None), TempDir::new().unwrap());
+    let (code, said) = fake.run(&folder, &["qdrant", "backup"]);
+    assert_eq!(code, 0, "{said}");
+    assert_eq!(manifests(&folder), 1);
+    assert_eq!(
+        fake.asked("DELETE /collections/memories/snapshots/one.snapshot"),
+        1
+    );
+    let (code, said) = fake.run(&folder, &["qdrant", "verify"]);
+    assert!(
+        code == 0 && said.contains("good: memories/peer-0.snapshot"),
+        "{said}"
+    );
+}
+
+/// Each with the exit code, what is said, and whether a snapshot had to be removed.
+#[test]
+fn a_backup_that_fails_has_no_manifest_and_removes_its_snapshot() {
+    for (fault, code, words, removed) in [
+        (Fault::WrongChecksum, 3, "Qdrant says its checksum is", 1),
+        (Fault::CutOff, 1, "cut off", 1),
+        (Fault::DiskFull, 1, "No space left on device", 0),
+    ] {
+        let (fake, folder) = (Fake::new(fault), TempDir::new().unwrap());
+        let (was, said) = fake.run(&folder, &["qdrant", "backup"]);
+        assert_eq!(was, code, "{fault:?}: {said}");
+        assert!(
+            said.contains(words) && said.contains("memories"),
+            "{fault:?}: {said}"
+        );
+        assert_eq!(manifests(&folder), 0, "{fault:?}");
+        assert_eq!(
+            fake.asked("DELETE /collections/memories/snapshots"),
+            removed,
+            "{fault:?}"
+        );
+        let (code, said) = fake.run(&folder, &["qdrant", "restore"]);
+        assert!(
+            code == 3 && said.contains("there is no complete backup of qdrant"),
+            "{said}"
+        );
+    }
+}
+
+#[test]
+fn what_passes_is_asked_again_and_a_snapshot_that_may_exist_is_not() {
+    let (fake, folder) = (Fake::new(Fault::OnceUnavailable), TempDir::new().unwrap());
+    assert_eq!(fake.run(&folder, &["qdrant", "backup"]).0, 0);
+    assert_eq!(fake.asked("POST /collections/memories/snapshots"), 2);
+    let fake = Fake::new(Fault::DiskFull);
+    assert_eq!(fake.run(&folder, &["qdrant", "backup"]).0, 1);
+    assert_eq!(fake.asked("POST /collections/memories/snapshots"), 1);
+}
+
+#[test]
+fn a_collection_that_vanishes_meanwhile_is_left_out() {
+    let (fake, folder) = (Fake::new(Fault::Vanished), TempDir::new().unwrap());
+    let (code, said) = fake.run(&folder, &["qdrant", "backup"]);
+    assert!(
+        code == 0 && said.contains("memories was deleted meanwhile"),
+        "{said}"
+    );
+}
+
+#[test]
+fn a_wrong_key_is_told_without_showing_it() {
+    let (fake, folder) = (Fake::new(Fault::None), TempDir::new().unwrap());
+    let mut command = fake.command(&url(&folder), &["qdrant", "backup"]);
+    let (code, said) = said(command.env("QDRANT_API_KEY", "another-key").output().unwrap());
+    assert!(
+        code == 1 && said.contains("401") && said.contains("QDRANT_API_KEY"),
+        "{said}"
+    );
+    assert!(!said.contains("another-key"), "{said}");
+}
+
+#[test]
+fn wrong_settings_are_exit_code_2() {
+    let (fake, folder) = (Fake::new(Fault::None), TempDir::new().unwrap());
+    assert_eq!(
+        said(
+            fake.command("ftp://somewhere/x", &["qdrant", "backup"])
+                .output()
+                .unwrap()
+        )
+        .0,
+        2
+    );
+    let mut command = fake.command(&url(&folder), &["qdrant", "backup"]);
+    let two = format!("{0},{0}", fake.address);
+    let (code, said) = said(command.env("QDRANT_PEERS", two).output().unwrap());
+    assert!(
+        code == 2 && said.contains("Qdrant has 1 peers, and 2 are named"),
+        "{said}"
+    );
+}
+
+#[test]
+fn a_restore_refuses_what_is_not_empty_and_sends_what_was_copied() {
+    let (fake, folder) = (Fake::new(Fault::None), TempDir::new().unwrap());
+    assert_eq!(fake.run(&folder, &["qdrant", "backup"]).0, 0);
+    let (code, said_first) = fake.run(&folder, &["qdrant", "restore"]);
+    assert!(code == 3 && said_first.contains("holds 3 points"), "{said_first}");
+    assert_eq!(fake.asked("snapshots/upload"), 0);
+    let mut command = fake.command(&url(&folder), &["qdrant", "restore"]);
+    let (code, said) = said(command.env("RESTORE_OVERWRITE", "true").output().unwrap());
+    assert!(
+        code == 0 && said.contains("restored: memories with 3 points"),
+        "{said}"
+    );
+    let uploaded = fake.state.lock().unwrap().uploaded.concat();
+    assert!(uploaded.windows(SNAPSHOT.len()).any(|part| part == SNAPSHOT));
+    assert_eq!(
+        fake.asked(&format!(
+            "priority=snapshot&wait=true&checksum={}",
+            sha256(SNAPSHOT)
+        )),
+        1
+    );
+    assert_eq!(fake.asked("POST /collections/aliases"), 1);
+}
+
+#[test]
+fn a_changed_file_is_never_sent_to_a_peer() {
+    let (fake, folder) = (Fake::new(Fault::None), TempDir::new().unwrap());
+    assert_eq!(fake.run(&folder, &["qdrant", "backup"]).0, 0);
+    let file = files(folder.path())
+        .into_iter()
+        .find(|file| file.ends_with(".snapshot"))
+        .unwrap();
+    let mut changed = SNAPSHOT.to_vec();
+    changed[0] ^= 1;
+    std::fs::write(file, changed).unwrap();
+    let (code, said) = fake.run(&folder, &["qdrant", "restore", "--overwrite"]);
+    assert!(code == 3 && said.contains("has the checksum"), "{said}");
+    assert_eq!(fake.asked("snapshots/upload"), 0);
+}
+
+#[test]
+fn a_drill_counts_and_removes_its_scratch_collection_also_where_it_fails() {
+    let (fake, folder) = (Fake::new(Fault::None), TempDir::new().unwrap());
+    assert_eq!(fake.run(&folder, &["qdrant", "backup"]).0, 0);
+    let (code, said) = fake.run(&folder, &["drill"]);
+    assert!(
+        code == 0 && said.contains("can be restored: memories with 3 points"),
+        "{said}"
+    );
+    fake.state.lock().unwrap().fault = Fault::FewerPoints;
+    let (code, said) = fake.run(&folder, &["drill"]);
+    assert!(
+        code == 3 && said.contains("has 1 points after the restore"),
+        "{said}"
+    );
+    let points = fake.state.lock().unwrap().points.clone();
+    assert_eq!(points, [("memories".to_owned(), 3)].into());
+}
+
+#[test]
+fn sigterm_while_a_snapshot_is_made_removes_it() {
+    let (fake, folder) = (Fake::new(Fault::NeverSnapshots), TempDir::new().unwrap());
+    let child = fake
+        .command(&url(&folder), &["qdrant", "backup"])
+        .spawn()
+        .unwrap();
+    while fake.asked("POST /collections/memories/snapshots") == 0 {
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    let killed = Command::new("kill")
+        .args(["-TERM", &child.id().to_string()])
+        .status()
+        .unwrap();
+    assert!(killed.success());
+    let (code, said) = said(child.wait_with_output().unwrap());
+    assert!(code == 1 && said.contains("SIGTERM"), "{said}");
+    assert_eq!(
+        fake.asked("DELETE /collections/memories/snapshots/one.snapshot"),
+        1
+    );
+    assert_eq!(manifests(&folder), 0);
+}
+
+#[test]
+fn an_export_of_memories_without_its_end_is_no_backup() {
+    let (fake, folder) = (Fake::new(Fault::ExportCutOff), TempDir::new().unwrap());
+    let (code, words) = fake.run(&folder, &["openmemory", "backup"]);
+    assert!(code == 3 && words.contains("cut off"), "{words}");
+    assert_eq!(manifests(&folder), 0);
+    fake.state.lock().unwrap().fault = Fault::None;
+    // The first one took the name of this second; it is replaced.
+    let (code, words) = fake.run(&folder, &["openmemory", "backup"]);
+    assert!(code == 0 && words.contains("2 records"), "{words}");
+    assert_eq!(fake.run(&folder, &["openmemory", "restore"]).0, 3);
+    let (code, words) = fake.run(&folder, &["openmemory", "restore", "--overwrite"]);
+    assert!(code == 0 && words.contains("restored: 2 records"), "{words}");
+}
+
+#[test]
+fn a_graph_comes_back_with_the_types_of_its_values() {
+    let (fake, folder) = (Fake::new(Fault::None), TempDir::new().unwrap());
+    let run = |verb: &str| {
+        let mut command = fake.command(&url(&folder), &["neo4j", verb]);
+        command.env("NEO4J_URL", &fake.address).env("NEO4J_PASSWORD", KEY);
+        said(command.output().unwrap())
+    };
+    let (code, said) = run("backup");
+    assert!(code == 0 && said.contains("nodes.jsonl: 1 records"), "{said}");
+    fake.state.lock().unwrap().uploaded.clear();
+    let (code, said) = run("restore");
+    assert!(
+        code == 0 && said.contains("restored: 1 nodes, 1 relationships"),
+        "{said}"
+    );
+    let asked = String::from_utf8(fake.state.lock().unwrap().uploaded.join(&b'\n')).unwrap();
+    assert!(asked.contains("CREATE (n:PhoenixRestore:`Person`)"), "{asked}");
+    assert!(asked.contains("[r:`KNO``WS`]"), "{asked}");
+    assert!(
+        asked.contains(r#""since":{"$type":"Date","_value":"2026-11-23"}"#),
+        "{asked}"
+    );
+}
+
+#[test]
+fn pruning_keeps_the_last_good_one_and_what_somebody_may_be_writing() {
+    let (fake, folder) = (Fake::new(Fault::None), TempDir::new().unwrap());
+    assert_eq!(fake.run(&folder, &["qdrant", "backup"]).0, 0);
+    let qdrant = folder.path().join("qdrant");
+    for remains in ["20200101T000000Z", "29990101T000000Z", "not-ours"] {
+        std::fs::create_dir(qdrant.join(remains)).unwrap();
+        std::fs::write(qdrant.join(remains).join("half"), "x").unwrap();
+    }
+    let arguments = [
+        "prune",
+        "--keep-last",
+        "0",
+        "--keep-daily",
+        "0",
+        "--keep-weekly",
+        "0",
+        "--keep-monthly",
+        "0",
+    ];
+    let (code, said) = fake.run(&folder, &[&arguments[..], &["--dry-run"]].concat());
+    assert!(
+        code == 0 && said.contains("qdrant/20200101T000000Z would be removed"),
+        "{said}"
+    );
+    assert!(qdrant.join("20200101T000000Z/half").exists());
+    assert_eq!(fake.run(&folder, &arguments).0, 0);
+    assert!(!qdrant.join("20200101T000000Z/half").exists());
+    assert!(qdrant.join("29990101T000000Z/half").exists());
+    assert!(qdrant.join("not-ours/half").exists());
+    assert_eq!(manifests(&folder), 1);
+}
+
+fn to_bucket(fake: &Fake) -> (i32, String) {
+    let mut command = fake.command("s3://bucket/phoenix", &["qdrant", "backup"]);
+    command
+        .env("BACKUP_STORE_ENDPOINT", &fake.address)
+        .env("BACKUP_STORE_REGION", "eu-1")
+        .env("AWS_ACCESS_KEY_ID", "id")
+        .env("AWS_SECRET_ACCESS_KEY", KEY);
+    said(command.output().unwrap())
+}
+
+#[test]
+fn an_object_store_gets_the_manifest_last_and_an_aborted_upload_leaves_no_object() {
+    let fake = Fake::new(Fault::None);
+    let (code, said) = to_bucket(&fake);
+    assert_eq!(code, 0, "{said}");
+    let state = fake.state.lock().unwrap();
+    assert_eq!(state.objects.len(), 2, "{:?}", state.objects.keys());
+    assert!(state.objects.values().any(|object| object == SNAPSHOT));
+    let last = state
+        .asked
+        .iter()
+        .rfind(|asked| asked.contains("/bucket/"))
+        .unwrap();
+    assert!(last.contains("manifest.json"), "{last}");
+    drop(state);
+
+    let fake = Fake::new(Fault::PartRefused);
+    let (code, said) = to_bucket(&fake);
+    assert!(
+        code == 1 && said.contains("cannot write phoenix/qdrant/"),
+        "{said}"
+    );
+    assert_eq!(fake.state.lock().unwrap().objects.len(), 0);
+    assert_eq!(fake.asked("DELETE /bucket/"), 1, "the upload is aborted");
+    assert_eq!(fake.asked("DELETE /collections/memories/snapshots"), 1);
+}
