@@ -19,11 +19,7 @@ const TABLE: [(&str, &[&str], &[&str]); 8] = [
         &[],
         &["k8s-openapi", "kube", "tonic", "clap", "anyhow"],
     ),
-    (
-        "phoenix-backup",
-        &[],
-        &["k8s-openapi", "kube", "tonic", "anyhow"],
-    ),
+    ("phoenix-backup", &[], &["k8s-openapi", "kube", "tonic", "anyhow"]),
     ("pulumi-wire", &[], &["k8s-openapi", "kube", "kube-core", "clap"]),
     (
         "phoenix",

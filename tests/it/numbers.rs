@@ -20,6 +20,11 @@ const SHARED: &[(&str, &[&str], &str)] = &[
         "nothing before the phase `optimized` of the migration",
     ),
     (
+        "qdrant.replicas",
+        &["backup", "qdrant"],
+        "each peer is copied for itself",
+    ),
+    (
         "langgraph.autoscaling",
         &["langgraph"],
         "nothing before the phase `optimized` of the migration",
