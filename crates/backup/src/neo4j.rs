@@ -1,17 +1,21 @@
 //! The graph database, as lines of JSON by its HTTP query API: the Community edition has no backup of a running server.
 //!
 //! Values stay as they come, in the API's typed JSON, so that a date comes back as a date. Pages are read one after the
-//! other, each a transaction of its own: what changes meanwhile is in the copy or not, and a relationship whose node came
-//! too late is left out and counted.
+//! other, each a transaction of its own: what changes meanwhile is in the copy or not. Relationships are read before
+//! nodes, so that a relationship of the copy lacks a node only where both were deleted meanwhile; then it is left out.
+//!
+//! Nodes and relationships carry their old identity while they are put back. So the same page may be asked for twice,
+//! and a graph that is half put back can be told from a whole one.
 
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use reqwest::header::{ACCEPT, HeaderMap, HeaderValue};
-use reqwest::{Method, Url};
+use reqwest::{Method, StatusCode, Url};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
+use tokio::time::sleep;
 
 use crate::error::Error;
 use crate::lines::Reader;
@@ -29,22 +33,56 @@ const NODES: &str = "nodes.jsonl";
 const RELATIONSHIPS: &str = "relationships.jsonl";
 const SCHEMA: &str = "schema.jsonl";
 
-/// A label and a property that restored nodes carry until their relationships are there.
+/// The label and the property that nodes and relationships carry until all of them are put back.
 const MARK: &str = "PhoenixRestore";
 const OLD_ID: &str = "phoenixRestoreId";
+
+/// The types that properties may have here, besides lists and maps of them. The API has others, as vectors, that this
+/// form of it cannot take back.
+const CARRIED: [&str; 14] = [
+    "Null",
+    "Boolean",
+    "Integer",
+    "Float",
+    "String",
+    "Base64",
+    "Date",
+    "Time",
+    "LocalTime",
+    "OffsetDateTime",
+    "ZonedDateTime",
+    "LocalDateTime",
+    "Duration",
+    "Point",
+];
 
 /// A Neo4j server and its database `neo4j`.
 pub struct Neo4j {
     server: Server,
+    patience: Patience,
 }
 
-/// A value with its type; of no interest here but to be carried.
+/// A value with its type.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Typed {
     #[serde(rename = "$type")]
     kind: String,
-    #[serde(rename = "_value")]
-    value: serde_json::Value,
+    #[serde(rename = "_value", default)]
+    value: Content,
+}
+
+/// Numbers, dates and the like are texts here, because the numbers of JSON cannot hold the large ones.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(untagged)]
+enum Content {
+    #[default]
+    Nothing,
+    Flag(bool),
+    Text(String),
+    List(Vec<Typed>),
+    Map(BTreeMap<String, Typed>),
+    /// Of a type that cannot be carried; it is kept so that the error can name the type.
+    Other(serde_json::Value),
 }
 
 #[derive(Serialize)]
@@ -54,11 +92,12 @@ struct Statement<'a> {
     parameters: BTreeMap<&'a str, Typed>,
 }
 
+/// Success is not told by the status: an error that occurs after the first row comes in the body of a 202.
 #[derive(Deserialize)]
 struct Answer {
     data: Option<Data>,
     #[serde(default)]
-    errors: Vec<Said>,
+    errors: Vec<Problem>,
 }
 
 #[derive(Deserialize)]
@@ -67,11 +106,12 @@ struct Data {
 }
 
 #[derive(Deserialize)]
-struct Said {
+struct Problem {
     code: String,
     message: String,
 }
 
+/// A line of `nodes.jsonl`.
 #[derive(Serialize, Deserialize)]
 struct Node {
     id: String,
@@ -79,8 +119,10 @@ struct Node {
     properties: Typed,
 }
 
+/// A line of `relationships.jsonl`.
 #[derive(Serialize, Deserialize)]
 struct Relationship {
+    id: String,
     #[serde(rename = "type")]
     kind: String,
     start: String,
@@ -88,14 +130,14 @@ struct Relationship {
     properties: Typed,
 }
 
-/// A constraint or an index, as the statement that makes it.
+/// A line of `schema.jsonl`: a constraint or an index, as the statement that makes it.
 #[derive(Serialize, Deserialize)]
 struct Declaration {
     name: String,
     create: String,
 }
 
-/// How much there was, or was put back.
+/// How much was put back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Counts {
     /// Nodes.
@@ -104,129 +146,41 @@ pub struct Counts {
     pub relationships: u64,
 }
 
-impl Typed {
-    fn string(text: &str) -> Self {
-        Self {
-            kind: "String".to_owned(),
-            value: text.into(),
-        }
-    }
-
-    fn list(items: Vec<Self>) -> Self {
-        Self {
-            kind: "List".to_owned(),
-            value: serde_json::to_value(items).expect("values are plain data"),
-        }
-    }
-
-    fn map(entries: BTreeMap<&str, Self>) -> Self {
-        Self {
-            kind: "Map".to_owned(),
-            value: serde_json::to_value(entries).expect("values are plain data"),
-        }
-    }
-
-    fn into_string(self, doing: &str) -> Result<String, Error> {
-        match self.value {
-            serde_json::Value::String(text) => Ok(text),
-            _ => Err(unexpected(
-                doing,
-                &format!("a {} in the place of a text", self.kind),
-            )),
-        }
-    }
-
-    fn into_strings(self, doing: &str) -> Result<Vec<String>, Error> {
-        let items: Vec<Self> =
-            serde_json::from_value(self.value).map_err(|error| unexpected(doing, &error.to_string()))?;
-        items.into_iter().map(|item| item.into_string(doing)).collect()
-    }
-
-    /// Whole numbers are texts in typed JSON, because JSON's own cannot hold the large ones.
-    fn into_number(self, doing: &str) -> Result<u64, Error> {
-        let text = self.into_string(doing)?;
-        text.parse()
-            .map_err(|_| unexpected(doing, "something in the place of a number"))
-    }
-}
-
-fn unexpected(doing: &str, what: &str) -> Error {
-    Error::Unreachable {
-        doing: doing.to_owned(),
-        cause: format!("the answer is not what was expected: {what}"),
-    }
-}
-
 impl Neo4j {
     /// The server at this address.
     pub fn new(url: &Url, user: &str, password: &SecretString, patience: Patience) -> Result<Self, Error> {
         let mut headers = HeaderMap::new();
         headers.insert(ACCEPT, HeaderValue::from_static(TYPED));
-        let server = Server::new(url.clone(), headers, patience, HINT)?.speaking(TYPED);
-        Ok(Self {
-            server: server.with_password(user, password.expose_secret()),
-        })
+        let server = Server::new(url.clone(), headers, patience, HINT)?
+            .speaking(TYPED)
+            .with_password(user, password.expose_secret());
+        Ok(Self { server, patience })
     }
 
     /// Copies the graph, and how it is indexed and constrained.
     pub async fn backup(&self, vault: &Vault, begun: DateTime<Utc>) -> Result<Manifest, Error> {
-        let folder = manifest::folder(begun);
+        let doing = "ask Neo4j for its version";
         let version = self
             .one(
-                "CALL dbms.components() YIELD versions RETURN versions[0]",
-                "ask Neo4j for its version",
+                "CALL dbms.components() YIELD name, versions WITH name, versions WHERE name = 'Neo4j Kernel' \
+                 RETURN versions[0]",
+                doing,
             )
             .await?
-            .into_string("ask Neo4j for its version")?;
-        let mut files = Vec::new();
-
-        let mut schema = vault.write(Store::Neo4j, &folder, SCHEMA, None).await?;
-        let mut declarations = 0;
-        for declaration in self.schema().await? {
-            write_line(&mut schema, &declaration).await?;
-            declarations += 1;
+            .into_text(doing)?;
+        let marked = self.marked().await?;
+        if marked > 0 {
+            return Err(Error::Damaged(format!(
+                "the graph is half put back: {marked} nodes carry the mark of a restore, so a backup of it would not be one\n  \
+                 hint: wait for the restore to end, or run it again with RESTORE_OVERWRITE=true"
+            )));
         }
-        files.push((schema.finish().await?, declarations));
-
-        let doing = "export the nodes of Neo4j";
-        let (file, count) = self
-            .export(
-                vault.write(Store::Neo4j, &folder, NODES, None).await?,
-                "MATCH (n) WHERE elementId(n) > $after WITH n ORDER BY elementId(n) LIMIT 500 \
-                 RETURN elementId(n), labels(n), properties(n)",
-                doing,
-                |row| {
-                    let [id, labels, properties] = row;
-                    Ok(Node {
-                        id: id.into_string(doing)?,
-                        labels: labels.into_strings(doing)?,
-                        properties,
-                    })
-                },
-            )
-            .await?;
-        files.push((file, count));
-
-        let doing = "export the relationships of Neo4j";
-        let (file, count) = self
-            .export(
-                vault.write(Store::Neo4j, &folder, RELATIONSHIPS, None).await?,
-                "MATCH (a)-[r]->(b) WHERE elementId(r) > $after WITH a, r, b ORDER BY elementId(r) LIMIT 500 \
-                 RETURN elementId(r), type(r), elementId(a), elementId(b), properties(r)",
-                doing,
-                |row| {
-                    let [_, kind, start, end, properties] = row;
-                    Ok(Relationship {
-                        kind: kind.into_string(doing)?,
-                        start: start.into_string(doing)?,
-                        end: end.into_string(doing)?,
-                        properties,
-                    })
-                },
-            )
-            .await?;
-        files.push((file, count));
-
+        let folder = manifest::folder(begun);
+        let files = vec![
+            self.export_schema(vault, &folder).await?,
+            self.export_relationships(vault, &folder).await?,
+            self.export_nodes(vault, &folder).await?,
+        ];
         let manifest = Manifest {
             format: FORMAT,
             store: Store::Neo4j,
@@ -237,56 +191,115 @@ impl Neo4j {
             peers: 1,
             collections: Vec::new(),
             aliases: Vec::new(),
-            files: files
-                .into_iter()
-                .map(|(file, records)| File {
-                    records: Some(records),
-                    ..file
-                })
-                .collect(),
+            files,
         };
         vault.complete(&manifest).await?;
         Ok(manifest)
     }
 
-    /// Writes page after page, each from where the last ended. The first column is what pages are ordered by.
+    async fn export_schema(&self, vault: &Vault, folder: &str) -> Result<File, Error> {
+        let declarations = self.schema().await?;
+        let mut upload = vault.write(Store::Neo4j, folder, SCHEMA, None).await?;
+        match upload.write(lines_of(&declarations)).await {
+            Ok(()) => Ok(File {
+                records: Some(declarations.len() as u64),
+                ..upload.finish().await?
+            }),
+            Err(error) => {
+                upload.abort().await;
+                Err(error)
+            }
+        }
+    }
+
+    async fn export_nodes(&self, vault: &Vault, folder: &str) -> Result<File, Error> {
+        let doing = "export the nodes of Neo4j";
+        let statement = format!(
+            "MATCH (n) WHERE elementId(n) > $after WITH n ORDER BY elementId(n) LIMIT {PAGE} \
+             RETURN elementId(n), labels(n), properties(n)"
+        );
+        let upload = vault.write(Store::Neo4j, folder, NODES, None).await?;
+        self.export(upload, &statement, doing, |[id, labels, properties]| {
+            let node = Node {
+                id: id.into_text(doing)?,
+                labels: labels.into_texts(doing)?,
+                properties,
+            };
+            for label in &node.labels {
+                quoted(label)?;
+            }
+            node.properties.expect_carried(&format!("the node {}", node.id))?;
+            Ok((node.id.clone(), node))
+        })
+        .await
+    }
+
+    async fn export_relationships(&self, vault: &Vault, folder: &str) -> Result<File, Error> {
+        let doing = "export the relationships of Neo4j";
+        let statement = format!(
+            "MATCH (a)-[r]->(b) WHERE elementId(r) > $after WITH a, r, b ORDER BY elementId(r) LIMIT {PAGE} \
+             RETURN elementId(r), type(r), elementId(a), elementId(b), properties(r)"
+        );
+        let upload = vault.write(Store::Neo4j, folder, RELATIONSHIPS, None).await?;
+        self.export(upload, &statement, doing, |[id, kind, start, end, properties]| {
+            let relationship = Relationship {
+                id: id.into_text(doing)?,
+                kind: kind.into_text(doing)?,
+                start: start.into_text(doing)?,
+                end: end.into_text(doing)?,
+                properties,
+            };
+            quoted(&relationship.kind)?;
+            relationship
+                .properties
+                .expect_carried(&format!("the relationship {}", relationship.id))?;
+            Ok((relationship.id.clone(), relationship))
+        })
+        .await
+    }
+
+    /// Writes page after page, each from where the last ended. `read` gives what pages are ordered by, and the line.
     async fn export<const N: usize, T: Serialize>(
         &self,
         mut upload: Upload,
         statement: &str,
         doing: &str,
-        read: impl Fn([Typed; N]) -> Result<T, Error>,
-    ) -> Result<(File, u64), Error> {
+        read: impl Fn([Typed; N]) -> Result<(String, T), Error>,
+    ) -> Result<File, Error> {
         let mut after = String::new();
-        let mut count = 0;
+        let mut records = 0;
         loop {
-            let page: Result<_, Error> = async {
+            let written: Result<usize, Error> = async {
                 let rows = self
-                    .run(
-                        statement,
-                        [("after", Typed::string(&after))].into(),
-                        Again::Always,
-                        doing,
-                    )
+                    .ask(statement, [("after", Typed::text(&after))].into(), doing)
                     .await?;
-                let last = rows.len() < PAGE;
-                let mut lines = Vec::new();
+                let mut page = Vec::new();
                 for row in rows {
-                    let row: [Typed; N] = row
-                        .try_into()
-                        .map_err(|_| unexpected(doing, "a row of another length"))?;
-                    row[0].clone().into_string(doing)?.clone_into(&mut after);
-                    serde_json::to_writer(&mut lines, &read(row)?).expect("lines are plain data");
-                    lines.push(b'\n');
-                    count += 1;
+                    let (id, line) = read(columns(row, doing)?)?;
+                    // Otherwise a server that orders differently would let us read for ever.
+                    if id <= after {
+                        return Err(unexpected(
+                            doing,
+                            "its rows are not in the order that was asked for",
+                        ));
+                    }
+                    after = id;
+                    page.push(line);
                 }
-                upload.write(Bytes::from(lines)).await?;
-                Ok(last)
+                upload.write(lines_of(&page)).await?;
+                Ok(page.len())
             }
             .await;
-            match page {
-                Ok(false) => {}
-                Ok(true) => return Ok((upload.finish().await?, count)),
+            match written {
+                Ok(lines) => {
+                    records += lines as u64;
+                    if lines < PAGE {
+                        return Ok(File {
+                            records: Some(records),
+                            ..upload.finish().await?
+                        });
+                    }
+                }
                 Err(error) => {
                     upload.abort().await;
                     return Err(error);
@@ -304,163 +317,168 @@ impl Neo4j {
             "SHOW INDEXES YIELD name, type, owningConstraint, createStatement \
              WHERE owningConstraint IS NULL AND type <> 'LOOKUP' RETURN name, createStatement ORDER BY name",
         ] {
-            for row in self.run(statement, BTreeMap::new(), Again::Always, doing).await? {
-                let [name, create] = row
-                    .try_into()
-                    .map_err(|_| unexpected(doing, "a row of another length"))?;
+            for row in self.ask(statement, BTreeMap::new(), doing).await? {
+                let [name, create] = columns(row, doing)?;
                 declarations.push(Declaration {
-                    name: name.into_string(doing)?,
-                    create: create.into_string(doing)?,
+                    name: name.into_text(doing)?,
+                    create: create.into_text(doing)?,
                 });
             }
         }
         Ok(declarations)
     }
 
-    /// Puts a backup back into an empty database; `overwrite` empties it before.
+    /// Puts a backup back and gives the number of nodes and relationships. A graph that holds nodes is left alone unless
+    /// `overwrite` says otherwise.
     pub async fn restore(
         &self,
         vault: &Vault,
         manifest: &Manifest,
         overwrite: bool,
     ) -> Result<Counts, Error> {
-        let file = |name: &str| {
-            manifest
-                .files
-                .iter()
-                .find(|file| file.path == name)
-                .ok_or_else(|| {
-                    Error::Damaged(format!(
-                        "the backup {} is damaged: its manifest does not name {name}",
-                        manifest.folder()
-                    ))
-                })
-        };
-        let (schema, nodes, relationships) = (file(SCHEMA)?, file(NODES)?, file(RELATIONSHIPS)?);
+        let (schema, nodes, relationships) = (
+            file_of(manifest, SCHEMA)?,
+            file_of(manifest, NODES)?,
+            file_of(manifest, RELATIONSHIPS)?,
+        );
         // Everything that could refuse comes before the first change.
-        let there = self
-            .count("MATCH (n) RETURN count(n)", "count the nodes of Neo4j")
-            .await?;
-        if there > 0 && !overwrite {
-            return Err(Error::NotEmpty(format!(
-                "the graph holds {there} nodes, and a restore would replace them\n  hint: look at what is there first; \
-                 RESTORE_OVERWRITE=true replaces them"
-            )));
+        if !overwrite {
+            self.expect_empty().await?;
         }
         for file in [schema, nodes, relationships] {
             vault.check(manifest, file).await?;
         }
-        self.empty().await?;
+        let wanted = declarations(vault, manifest, schema).await?;
+        let there = self.schema().await?;
+        if !overwrite && let Some(other) = there.iter().find(|there| differs(there, &wanted)) {
+            return Err(Error::NotEmpty(format!(
+                "the constraint or index {} of the database is another than the one of the backup {}\n  hint: drop it, or \
+                 replace all that is there with RESTORE_OVERWRITE=true",
+                other.name,
+                manifest.folder()
+            )));
+        }
+        if overwrite {
+            self.empty(&there).await?;
+        }
         self.change(
-            &format!("CREATE INDEX {OLD_ID} IF NOT EXISTS FOR (n:{MARK}) ON (n.{OLD_ID})"),
-            "prepare the restore",
+            &format!("CREATE CONSTRAINT {OLD_ID} IF NOT EXISTS FOR (n:{MARK}) REQUIRE n.{OLD_ID} IS UNIQUE"),
+            "prepare the restore of Neo4j",
         )
         .await?;
-        self.change("CALL db.awaitIndexes(300)", "prepare the restore")
-            .await?;
-        let counts = Counts {
-            nodes: self.restore_nodes(vault, manifest, nodes).await?,
-            relationships: self.restore_relationships(vault, manifest, relationships).await?,
-        };
-        if counts.nodes != nodes.records.unwrap_or_default() {
+        self.restore_nodes(vault, manifest, nodes).await?;
+        let restored = self.marked().await?;
+        if Some(restored) != nodes.records {
             return Err(Error::Damaged(format!(
-                "{} nodes were restored, and the backup {} has {}",
-                counts.nodes,
+                "{restored} nodes are there after the restore, and the backup {} has {}\n  hint: see whether something else \
+                 writes to the database, and run the restore again with RESTORE_OVERWRITE=true",
                 manifest.folder(),
                 nodes.records.unwrap_or_default()
             )));
         }
-        self.until_none(
-            &format!("MATCH (n:{MARK}) WITH n LIMIT 5000 REMOVE n.{OLD_ID}, n:{MARK} RETURN count(n)"),
-            "take the marks of the restore away",
+        let related = self.restore_relationships(vault, manifest, relationships).await?;
+        for declaration in &wanted {
+            let exists = !overwrite && there.iter().any(|there| there.name == declaration.name);
+            if !exists {
+                let doing = format!("create the constraint or index {}", declaration.name);
+                self.change(&declaration.create, &doing).await?;
+            }
+        }
+        // Last, and nodes after relationships: as long as one node is marked, the restore is known not to be done.
+        for statement in [
+            format!(
+                "MATCH ()-[r]->() WHERE r.{OLD_ID} IS NOT NULL WITH r LIMIT 5000 REMOVE r.{OLD_ID} RETURN count(r)"
+            ),
+            format!("MATCH (n:{MARK}) WITH n LIMIT 5000 REMOVE n.{OLD_ID}, n:{MARK} RETURN count(n)"),
+        ] {
+            self.until_none(&statement, "take away the marks of the restore")
+                .await?;
+        }
+        self.change(
+            &format!("DROP CONSTRAINT {OLD_ID} IF EXISTS"),
+            "end the restore of Neo4j",
         )
         .await?;
-        self.change(&format!("DROP INDEX {OLD_ID} IF EXISTS"), "end the restore")
-            .await?;
-        // After the data: a constraint is checked faster at once than for each node.
-        let mut lines = Reader::new(Box::pin(vault.read(manifest, schema)), SCHEMA.to_owned());
-        while let Some(declaration) = lines.next::<Declaration>().await? {
-            let doing = format!("create the constraint or index {}", declaration.name);
-            self.change(&declaration.create, &doing).await?;
-        }
-        Ok(counts)
+        Ok(Counts {
+            nodes: restored,
+            relationships: related,
+        })
     }
 
-    async fn empty(&self) -> Result<(), Error> {
+    async fn expect_empty(&self) -> Result<(), Error> {
+        let there = self
+            .count("MATCH (n) RETURN count(n)", "count the nodes of Neo4j")
+            .await?;
+        if there == 0 {
+            return Ok(());
+        }
+        let half = if self.marked().await? > 0 {
+            "; some are of a restore that did not end"
+        } else {
+            ""
+        };
+        Err(Error::NotEmpty(format!(
+            "the graph holds {there} nodes, and a restore would replace them{half}\n  hint: look at what is there first; \
+             RESTORE_OVERWRITE=true replaces it"
+        )))
+    }
+
+    /// How many nodes carry the mark of a restore.
+    async fn marked(&self) -> Result<u64, Error> {
+        self.count(
+            &format!("MATCH (n:{MARK}) RETURN count(n)"),
+            "count the nodes of a restore of Neo4j",
+        )
+        .await
+    }
+
+    async fn empty(&self, schema: &[Declaration]) -> Result<(), Error> {
         self.until_none(
             "MATCH (n) WITH n LIMIT 1000 DETACH DELETE n RETURN count(*)",
             "empty the graph",
         )
         .await?;
-        for (kind, declarations) in [
-            ("CONSTRAINT", self.names("CONSTRAINTS").await?),
-            ("INDEX", self.names("INDEXES").await?),
-        ] {
-            for name in declarations {
-                // A constraint takes its index with it.
-                let doing = format!("drop what is called {name}");
-                self.change(&format!("DROP {kind} {} IF EXISTS", quoted(&name)), &doing)
-                    .await?;
-            }
+        for declaration in schema {
+            let name = quoted(&declaration.name)?;
+            let kind = if declaration.create.starts_with("CREATE CONSTRAINT") {
+                "CONSTRAINT"
+            } else {
+                "INDEX"
+            };
+            let doing = format!("drop the constraint or index {}", declaration.name);
+            self.change(&format!("DROP {kind} {name} IF EXISTS"), &doing)
+                .await?;
         }
         Ok(())
     }
 
-    async fn names(&self, kind: &str) -> Result<Vec<String>, Error> {
-        let doing = "list the constraints and indexes of Neo4j";
-        let filter = if kind == "INDEXES" {
-            "YIELD name, type, owningConstraint WHERE owningConstraint IS NULL AND type <> 'LOOKUP'"
-        } else {
-            "YIELD name"
-        };
-        let rows = self
-            .run(
-                &format!("SHOW {kind} {filter} RETURN name"),
-                BTreeMap::new(),
-                Again::Always,
-                doing,
-            )
-            .await?;
-        rows.into_iter()
-            .flatten()
-            .map(|name| name.into_string(doing))
-            .collect()
-    }
-
-    async fn restore_nodes(&self, vault: &Vault, manifest: &Manifest, file: &File) -> Result<u64, Error> {
-        let doing = "restore nodes of Neo4j";
+    async fn restore_nodes(&self, vault: &Vault, manifest: &Manifest, file: &File) -> Result<(), Error> {
         let mut lines = Reader::new(Box::pin(vault.read(manifest, file)), NODES.to_owned());
-        let mut count = 0;
         loop {
-            // A statement cannot take labels as parameters in every Neo4j 5, so nodes of the same labels go together.
+            // Not every Neo4j 5 takes labels as parameters, so nodes with the same labels go together.
             let mut by_labels: BTreeMap<Vec<String>, Vec<Typed>> = BTreeMap::new();
             let mut read = 0;
             while read < PAGE
                 && let Some(node) = lines.next::<Node>().await?
             {
                 read += 1;
-                let row =
-                    Typed::map([("id", Typed::string(&node.id)), ("properties", node.properties)].into());
+                let row = Typed::map([("id", Typed::text(&node.id)), ("properties", node.properties)]);
                 by_labels.entry(node.labels).or_default().push(row);
             }
             for (labels, rows) in by_labels {
-                let labels: Vec<_> = std::iter::once(MARK.to_owned())
-                    .chain(labels.iter().map(|label| quoted(label)))
-                    .collect();
-                let labels = labels.join(":");
-                count += self
-                    .insert(
-                        &format!(
-                            "UNWIND $rows AS row CREATE (n:{labels}) SET n = row.properties SET n.{OLD_ID} = row.id \
-                             RETURN count(n)"
-                        ),
-                        rows,
-                        doing,
-                    )
-                    .await?;
+                let mut set = String::new();
+                for label in &labels {
+                    set.push_str(", n:");
+                    set.push_str(&quoted(label)?);
+                }
+                let statement = format!(
+                    "UNWIND $rows AS row MERGE (n:{MARK} {{{OLD_ID}: row.id}}) SET n += row.properties{set} \
+                     RETURN count(n)"
+                );
+                self.insert(&statement, rows, "restore nodes of Neo4j").await?;
             }
             if read < PAGE {
-                return Ok(count);
+                return Ok(());
             }
         }
     }
@@ -471,9 +489,8 @@ impl Neo4j {
         manifest: &Manifest,
         file: &File,
     ) -> Result<u64, Error> {
-        let doing = "restore relationships of Neo4j";
         let mut lines = Reader::new(Box::pin(vault.read(manifest, file)), RELATIONSHIPS.to_owned());
-        let (mut count, mut wanted) = (0, 0);
+        let (mut restored, mut wanted) = (0, 0);
         loop {
             let mut by_kind: BTreeMap<String, Vec<Typed>> = BTreeMap::new();
             let mut read = 0;
@@ -481,52 +498,41 @@ impl Neo4j {
                 && let Some(relationship) = lines.next::<Relationship>().await?
             {
                 read += 1;
-                let row = Typed::map(
-                    [
-                        ("start", Typed::string(&relationship.start)),
-                        ("end", Typed::string(&relationship.end)),
-                        ("properties", relationship.properties),
-                    ]
-                    .into(),
-                );
+                let row = Typed::map([
+                    ("id", Typed::text(&relationship.id)),
+                    ("start", Typed::text(&relationship.start)),
+                    ("end", Typed::text(&relationship.end)),
+                    ("properties", relationship.properties),
+                ]);
                 by_kind.entry(relationship.kind).or_default().push(row);
             }
+            wanted += read as u64;
             for (kind, rows) in by_kind {
-                wanted += rows.len() as u64;
-                count += self
-                    .insert(
-                        &format!(
-                            "UNWIND $rows AS row MATCH (a:{MARK} {{{OLD_ID}: row.start}}) MATCH (b:{MARK} {{{OLD_ID}: \
-                             row.end}}) CREATE (a)-[r:{}]->(b) SET r = row.properties RETURN count(r)",
-                            quoted(&kind)
-                        ),
-                        rows,
-                        doing,
-                    )
+                let statement = format!(
+                    "UNWIND $rows AS row MATCH (a:{MARK} {{{OLD_ID}: row.start}}) MATCH (b:{MARK} {{{OLD_ID}: row.end}}) \
+                     MERGE (a)-[r:{} {{{OLD_ID}: row.id}}]->(b) SET r += row.properties RETURN count(r)",
+                    quoted(&kind)?
+                );
+                restored += self
+                    .insert(&statement, rows, "restore relationships of Neo4j")
                     .await?;
             }
             if read < PAGE {
                 break;
             }
         }
-        if count < wanted {
+        if restored < wanted {
             eprintln!(
-                "{} relationships were left out: a node of each was added or deleted while the backup was made",
-                wanted - count
+                "{} relationships are left out: their nodes were deleted while the backup was made",
+                wanted - restored
             );
         }
-        Ok(count)
+        Ok(restored)
     }
 
     async fn insert(&self, statement: &str, rows: Vec<Typed>, doing: &str) -> Result<u64, Error> {
         let rows = self
-            // Asked again, it could insert twice.
-            .run(
-                statement,
-                [("rows", Typed::list(rows))].into(),
-                Again::WhereRefused,
-                doing,
-            )
+            .ask(statement, [("rows", Typed::list(rows))].into(), doing)
             .await?;
         first(rows, doing)?.into_number(doing)
     }
@@ -541,60 +547,199 @@ impl Neo4j {
     }
 
     async fn one(&self, statement: &str, doing: &str) -> Result<Typed, Error> {
-        first(
-            self.run(statement, BTreeMap::new(), Again::Always, doing).await?,
-            doing,
-        )
+        first(self.ask(statement, BTreeMap::new(), doing).await?, doing)
     }
 
     async fn change(&self, statement: &str, doing: &str) -> Result<(), Error> {
-        self.run(statement, BTreeMap::new(), Again::WhereRefused, doing)
-            .await?;
-        Ok(())
+        self.ask(statement, BTreeMap::new(), doing).await.map(drop)
     }
 
-    async fn run(
+    /// Runs a statement, in a transaction of its own. All statements of this file may be asked twice, but for those that
+    /// create a constraint or an index: there, the second says that it exists, and the restore has to be begun anew.
+    async fn ask(
         &self,
         statement: &str,
         parameters: BTreeMap<&str, Typed>,
-        again: Again,
         doing: &str,
     ) -> Result<Vec<Vec<Typed>>, Error> {
-        let answer: Answer = self
-            .server
-            .ask(&Question {
-                method: Method::POST,
-                path: &["db", "neo4j", "query", "v2"],
-                query: &[],
-                body: Some(&Statement {
-                    statement,
-                    parameters,
-                }),
-                again,
-                doing,
-            })
-            .await?;
-        if let Some(error) = answer.errors.first() {
-            return Err(unexpected(doing, &format!("{}: {}", error.code, error.message)));
+        let question = Question {
+            method: Method::POST,
+            path: &["db", "neo4j", "query", "v2"],
+            query: &[],
+            body: Some(&Statement {
+                statement,
+                parameters,
+            }),
+            again: Again::Always,
+            doing,
+        };
+        let mut attempt = 1;
+        loop {
+            let answer: Answer = self.server.ask(&question).await?;
+            let Some(Problem { code, message }) = answer.errors.into_iter().next() else {
+                return answer
+                    .data
+                    .map(|data| data.values)
+                    .ok_or_else(|| unexpected(doing, "it has neither data nor errors"));
+            };
+            // A lock that two want, or a leader that moves: the transaction is undone, and another may pass.
+            if attempt < self.patience.attempts && code.starts_with("Neo.TransientError.") {
+                sleep(self.server.pause(attempt)).await;
+                attempt += 1;
+                continue;
+            }
+            return Err(Error::Refused {
+                doing: doing.to_owned(),
+                status: StatusCode::ACCEPTED,
+                said: format!(", and then {code}: {message}"),
+            });
         }
-        Ok(answer.data.map(|data| data.values).unwrap_or_default())
     }
+}
+
+impl Typed {
+    fn text(text: &str) -> Self {
+        Self {
+            kind: "String".to_owned(),
+            value: Content::Text(text.to_owned()),
+        }
+    }
+
+    fn list(items: Vec<Self>) -> Self {
+        Self {
+            kind: "List".to_owned(),
+            value: Content::List(items),
+        }
+    }
+
+    fn map<const N: usize>(entries: [(&str, Self); N]) -> Self {
+        Self {
+            kind: "Map".to_owned(),
+            value: Content::Map(
+                entries
+                    .into_iter()
+                    .map(|(key, value)| (key.to_owned(), value))
+                    .collect(),
+            ),
+        }
+    }
+
+    fn into_text(self, doing: &str) -> Result<String, Error> {
+        match self.value {
+            Content::Text(text) => Ok(text),
+            _ => Err(unexpected(
+                doing,
+                &format!("a {} is in the place of a text", self.kind),
+            )),
+        }
+    }
+
+    fn into_texts(self, doing: &str) -> Result<Vec<String>, Error> {
+        match self.value {
+            Content::List(items) => items.into_iter().map(|item| item.into_text(doing)).collect(),
+            _ => Err(unexpected(
+                doing,
+                &format!("a {} is in the place of a list", self.kind),
+            )),
+        }
+    }
+
+    fn into_number(self, doing: &str) -> Result<u64, Error> {
+        self.into_text(doing)?
+            .parse()
+            .map_err(|_| unexpected(doing, "a text is in the place of a number"))
+    }
+
+    /// A value that cannot be put back must stop the backup, and not the restore that is needed one night.
+    fn expect_carried(&self, of: &str) -> Result<(), Error> {
+        match &self.value {
+            Content::List(items) if self.kind == "List" => {
+                items.iter().try_for_each(|item| item.expect_carried(of))
+            }
+            Content::Map(entries) if self.kind == "Map" => {
+                entries.values().try_for_each(|entry| entry.expect_carried(of))
+            }
+            _ if CARRIED.contains(&self.kind.as_str()) => Ok(()),
+            _ => Err(Error::Damaged(format!(
+                "cannot back up {of}: it has a property of the type {}, which the query API does not take back\n  hint: keep \
+                 such values in another form, as a list of numbers, or back this database up with neo4j-admin",
+                self.kind
+            ))),
+        }
+    }
+}
+
+fn unexpected(doing: &str, what: &str) -> Error {
+    Error::Unreachable {
+        doing: doing.to_owned(),
+        cause: format!("the answer is not what was expected: {what}"),
+    }
+}
+
+fn columns<const N: usize>(row: Vec<Typed>, doing: &str) -> Result<[Typed; N], Error> {
+    row.try_into()
+        .map_err(|_| unexpected(doing, "a row has more or fewer columns"))
 }
 
 fn first(rows: Vec<Vec<Typed>>, doing: &str) -> Result<Typed, Error> {
     rows.into_iter()
         .flatten()
         .next()
-        .ok_or_else(|| unexpected(doing, "no row"))
+        .ok_or_else(|| unexpected(doing, "it has no row"))
 }
 
-async fn write_line(upload: &mut Upload, line: &impl Serialize) -> Result<(), Error> {
-    let mut text = serde_json::to_vec(line).expect("lines are plain data");
-    text.push(b'\n');
-    upload.write(Bytes::from(text)).await
+fn file_of<'a>(manifest: &'a Manifest, path: &str) -> Result<&'a File, Error> {
+    manifest
+        .files
+        .iter()
+        .find(|file| file.path == path)
+        .ok_or_else(|| {
+            Error::Damaged(format!(
+                "the backup {} of neo4j is damaged: its manifest does not name {path}",
+                manifest.folder()
+            ))
+        })
 }
 
-/// A name as Cypher takes it, whatever is in it.
-fn quoted(name: &str) -> String {
-    format!("`{}`", name.replace('`', "``"))
+async fn declarations(vault: &Vault, manifest: &Manifest, file: &File) -> Result<Vec<Declaration>, Error> {
+    let mut lines = Reader::new(Box::pin(vault.read(manifest, file)), SCHEMA.to_owned());
+    let mut declarations = Vec::new();
+    while let Some(declaration) = lines.next::<Declaration>().await? {
+        // They are the only statements that come from the bucket.
+        if !declaration.create.starts_with("CREATE ") {
+            return Err(Error::Damaged(format!(
+                "{SCHEMA} is damaged: what is called {} creates neither a constraint nor an index",
+                declaration.name
+            )));
+        }
+        declarations.push(declaration);
+    }
+    Ok(declarations)
+}
+
+/// Whether there is one of the same name that is another.
+fn differs(there: &Declaration, wanted: &[Declaration]) -> bool {
+    wanted
+        .iter()
+        .any(|wanted| wanted.name == there.name && wanted.create != there.create)
+}
+
+fn lines_of<T: Serialize>(records: &[T]) -> Bytes {
+    let mut lines = Vec::new();
+    for record in records {
+        serde_json::to_writer(&mut lines, record).expect("lines are plain data");
+        lines.push(b'\n');
+    }
+    Bytes::from(lines)
+}
+
+/// A name as Cypher takes it. Cypher reads `\u0060` as a backtick, also between backticks, so such a name cannot be said.
+fn quoted(name: &str) -> Result<String, Error> {
+    if name.contains("\\u") {
+        return Err(Error::Damaged(format!(
+            "the label, type or name {name} cannot be carried: Cypher would read what follows the backslash as a character\n  \
+             hint: rename it"
+        )));
+    }
+    Ok(format!("`{}`", name.replace('`', "``")))
 }

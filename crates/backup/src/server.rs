@@ -322,7 +322,7 @@ impl Server {
     }
 
     /// Between half of it and the whole, so that peers that fail together are not asked together again.
-    fn pause(&self, attempt: u32) -> Duration {
+    pub fn pause(&self, attempt: u32) -> Duration {
         let whole = self.patience.pause * 2_u32.saturating_pow(attempt - 1);
         let random = u32::try_from(RandomState::new().hash_one(attempt) % 1000).expect("below a thousand");
         whole / 2 + whole / 2 * random / 1000

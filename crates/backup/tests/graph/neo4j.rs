@@ -1,0 +1,320 @@
+//! The graph, copied and put back, with a server that does it well and one that does it badly.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use serde_json::{Value, json};
+use tempfile::{TempDir, tempdir};
+
+use crate::fake_neo4j::{Fault, Graph, Neo4j, error_in_the_body, text};
+use crate::wire::{Ended, answer, cut_off, file, run};
+
+const PASSWORD: &str = "a-secret-password";
+
+fn go(store: &TempDir, neo4j: &Neo4j, verb: &str, overwrite: &str) -> Ended {
+    run(
+        store.path(),
+        &["neo4j", verb],
+        &[
+            ("NEO4J_URL", &neo4j.url),
+            ("NEO4J_USER", "neo4j"),
+            ("NEO4J_PASSWORD", PASSWORD),
+            ("RESTORE_OVERWRITE", overwrite),
+        ],
+    )
+}
+
+fn backup(store: &TempDir, neo4j: &Neo4j) -> Ended {
+    go(store, neo4j, "backup", "false")
+}
+
+fn restore(store: &TempDir, neo4j: &Neo4j) -> Ended {
+    go(store, neo4j, "restore", "false")
+}
+
+fn typed(kind: &str, value: &str) -> Value {
+    json!({"$type": kind, "_value": value})
+}
+
+/// Two people who know each other, with everything that is hard to carry.
+fn people() -> Graph {
+    let mut graph = Graph::default();
+    let ada = graph.node(
+        &["Person", "odd `label`, n:X"],
+        &[
+            ("name", text("Ada \"`\n ü")),
+            ("born", typed("Date", "1815-12-10")),
+            ("large", typed("Integer", "9223372036854775807")),
+            ("half", typed("Float", "0.5")),
+            ("alive", json!({"$type": "Boolean", "_value": false})),
+            ("home", typed("Point", "SRID=4326;POINT (-0.118092 51.509865)")),
+            (
+                "days",
+                json!({"$type": "List", "_value": [typed("Duration", "P1D")]}),
+            ),
+        ],
+    );
+    let bob = graph.node(&[], &[("name", text("Bob"))]);
+    graph.relate(&ada, "KNOWS `well`", &bob);
+    graph.relate(&bob, "KNOWS `well`", &ada);
+    graph.relate(&bob, "IS", &bob);
+    graph.constraints.insert(
+        "person".to_owned(),
+        "CREATE CONSTRAINT `person` FOR (n:`Person`) REQUIRE (n.`name`) IS UNIQUE".to_owned(),
+    );
+    graph.indexes.insert(
+        "born".to_owned(),
+        "CREATE RANGE INDEX `born` FOR (n:`Person`) ON (n.`born`)".to_owned(),
+    );
+    graph
+}
+
+/// A store with a backup of `people`.
+fn kept() -> TempDir {
+    let store = tempdir().expect("a folder");
+    backup(&store, &Neo4j::serve(people())).expect(0, "");
+    store
+}
+
+/// A fault that occurs once, at the first statement with this text.
+fn once(
+    at: &'static str,
+    fault: impl Fn() -> Fault + Send + Sync + 'static,
+) -> impl Fn(&str) -> Option<Fault> + Send + Sync {
+    let done = AtomicBool::new(false);
+    move |statement| (statement.contains(at) && !done.swap(true, Ordering::SeqCst)).then(&fault)
+}
+
+/// A fault at each statement with this text.
+fn each(
+    at: &'static str,
+    fault: impl Fn() -> Fault + Send + Sync + 'static,
+) -> impl Fn(&str) -> Option<Fault> + Send + Sync {
+    move |statement| statement.contains(at).then(&fault)
+}
+
+fn expect_no_backup(store: &TempDir) {
+    assert_eq!(file(store.path(), "neo4j", "manifest.json"), None);
+}
+
+#[test]
+fn a_graph_comes_back_with_all_its_types_and_names() {
+    let store = kept();
+    let target = Neo4j::serve(Graph::default());
+    restore(&store, &target).expect(0, "");
+    assert_eq!(target.graph().content(), people().content());
+}
+
+#[test]
+fn a_graph_of_several_pages_comes_back_whole() {
+    let mut graph = Graph::default();
+    // Two full pages, so that the last one is empty.
+    let nodes: Vec<_> = (0..1000)
+        .map(|number| graph.node(&["N"], &[("number", typed("Integer", &number.to_string()))]))
+        .collect();
+    for pair in nodes.windows(2).take(501) {
+        graph.relate(&pair[0], "NEXT", &pair[1]);
+    }
+    let content = graph.content();
+    let store = tempdir().expect("a folder");
+    backup(&store, &Neo4j::serve(graph)).expect(0, "");
+    let manifest = file(store.path(), "neo4j", "manifest.json").expect("it is complete");
+    let manifest: Value =
+        serde_json::from_slice(&std::fs::read(manifest).expect("it can be read")).expect("it is JSON");
+    let counted: Vec<_> = manifest["files"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|file| (file["path"].as_str(), file["records"].as_u64()))
+        .collect();
+    assert_eq!(
+        counted,
+        [
+            (Some("schema.jsonl"), Some(0)),
+            (Some("relationships.jsonl"), Some(501)),
+            (Some("nodes.jsonl"), Some(1000))
+        ]
+    );
+    assert_eq!(manifest["server"], "5.26.21");
+    let target = Neo4j::serve(Graph::default());
+    restore(&store, &target).expect(0, "");
+    assert_eq!(target.graph().content(), content);
+}
+
+#[test]
+fn a_graph_that_holds_nodes_is_replaced_only_if_told_to() {
+    let store = kept();
+    let mut other = Graph::default();
+    other.node(&["Other"], &[]);
+    let index = "CREATE RANGE INDEX `other` FOR (n:`Other`) ON (n.`x`)";
+    other.indexes.insert("other".to_owned(), index.to_owned());
+    let before = other.content();
+    let target = Neo4j::serve(other);
+    restore(&store, &target).expect(3, "the graph holds 1 nodes");
+    assert_eq!(target.graph().content(), before);
+    go(&store, &target, "restore", "true").expect(0, "");
+    assert_eq!(target.graph().content(), people().content());
+}
+
+#[test]
+fn constraints_that_are_there_already_stay() {
+    let store = kept();
+    let mut same = Graph::default();
+    same.constraints = people().constraints;
+    let target = Neo4j::serve(same.clone());
+    restore(&store, &target).expect(0, "");
+    assert_eq!(target.graph().content(), people().content());
+
+    let mut other = same;
+    other.constraints.insert(
+        "person".to_owned(),
+        "CREATE CONSTRAINT `person` FOR (n:`Person`) REQUIRE (n.`id`) IS UNIQUE".to_owned(),
+    );
+    let before = other.content();
+    let target = Neo4j::serve(other);
+    restore(&store, &target).expect(3, "the constraint or index person");
+    assert_eq!(target.graph().content(), before);
+}
+
+#[test]
+fn an_error_behind_a_status_of_success_is_an_error() {
+    for at in [
+        "CALL dbms",
+        "SHOW CONSTRAINTS",
+        "elementId(r) > $after",
+        "elementId(n) > $after",
+    ] {
+        let code = "Neo.ClientError.Statement.SyntaxError";
+        let fault = each(at, move || Fault::Instead(error_in_the_body(code)));
+        let store = tempdir().expect("a folder");
+        backup(&store, &Neo4j::with_faults(people(), fault)).expect(1, code);
+        expect_no_backup(&store);
+    }
+}
+
+#[test]
+fn what_passes_by_itself_is_tried_again() {
+    let busy = "Neo.TransientError.Transaction.DeadlockDetected";
+    for fault in [
+        error_in_the_body(busy),
+        answer("503 Service Unavailable", b"{}"),
+        cut_off("202 Accepted", b"{\"data\":{\"fie", 100),
+    ] {
+        let fault = once("elementId(n) > $after", move || Fault::Instead(fault.clone()));
+        let store = tempdir().expect("a folder");
+        backup(&store, &Neo4j::with_faults(people(), fault)).expect(0, "");
+        let target = Neo4j::serve(Graph::default());
+        restore(&store, &target).expect(0, "");
+        assert_eq!(target.graph().content(), people().content());
+    }
+}
+
+#[test]
+fn what_does_not_pass_ends() {
+    let busy = "Neo.TransientError.Transaction.DeadlockDetected";
+    for (fault, said) in [
+        (error_in_the_body(busy), busy),
+        (answer("500 Internal Server Error", b"broken"), "500"),
+        (cut_off("202 Accepted", b"{\"data\":{\"fie", 100), "cut off"),
+        (
+            answer("202 Accepted", b"{\"data\":{\"fie"),
+            "not what was expected",
+        ),
+        (answer("202 Accepted", b"{}"), "neither data nor errors"),
+    ] {
+        let fault = each("elementId(n) > $after", move || Fault::Instead(fault.clone()));
+        let store = tempdir().expect("a folder");
+        backup(&store, &Neo4j::with_faults(people(), fault)).expect(1, said);
+        expect_no_backup(&store);
+    }
+}
+
+#[test]
+fn a_page_whose_answer_is_lost_is_not_put_back_twice() {
+    let store = kept();
+    for at in ["MERGE (n:PhoenixRestore", "MERGE (a)-[r:"] {
+        let lost = once(at, || Fault::After(cut_off("202 Accepted", b"{", 100)));
+        let target = Neo4j::with_faults(Graph::default(), lost);
+        restore(&store, &target).expect(0, "");
+        assert_eq!(target.graph().content(), people().content(), "{at}");
+    }
+}
+
+#[test]
+fn a_password_that_is_not_taken_is_named_and_not_printed() {
+    let store = tempdir().expect("a folder");
+    let neo4j = Neo4j::serve(people());
+    let ended = run(
+        store.path(),
+        &["neo4j", "backup"],
+        &[("NEO4J_URL", &neo4j.url), ("NEO4J_PASSWORD", "a-wrong-password")],
+    );
+    ended.expect(1, "NEO4J_PASSWORD");
+    assert!(!format!("{ended:?}").contains("a-wrong-password"), "{ended:?}");
+    expect_no_backup(&store);
+}
+
+#[test]
+fn a_type_that_cannot_be_put_back_stops_the_backup() {
+    let vector = json!({"$type": "Vector", "_value": {"coordinatesType": "FLOAT", "coordinates": ["1.0"]}});
+    let inside = json!({"$type": "List", "_value": [vector]});
+    for value in [vector, inside] {
+        let mut graph = people();
+        graph.node(&["Embedded"], &[("embedding", value)]);
+        let store = tempdir().expect("a folder");
+        backup(&store, &Neo4j::serve(graph)).expect(3, "a property of the type Vector");
+        expect_no_backup(&store);
+    }
+}
+
+#[test]
+fn a_name_that_cypher_reads_otherwise_stops_the_backup() {
+    let mut graph = people();
+    graph.node(&["X\\u0060) DETACH DELETE n //"], &[]);
+    let store = tempdir().expect("a folder");
+    backup(&store, &Neo4j::serve(graph)).expect(3, "cannot be carried");
+    expect_no_backup(&store);
+}
+
+#[test]
+fn a_restore_that_stops_in_the_middle_is_not_taken_for_a_graph() {
+    let store = kept();
+    let stop = once("MERGE (a)-[r:", || {
+        Fault::Instead(error_in_the_body("Neo.ClientError.General.Forbidden"))
+    });
+    let target = Neo4j::with_faults(Graph::default(), stop);
+    restore(&store, &target).expect(1, "restore relationships");
+    backup(&tempdir().expect("a folder"), &target).expect(3, "half put back");
+    restore(&store, &target).expect(3, "a restore that did not end");
+    go(&store, &target, "restore", "true").expect(0, "");
+    assert_eq!(target.graph().content(), people().content());
+}
+
+#[test]
+fn a_damaged_file_changes_nothing() {
+    for name in ["schema.jsonl", "nodes.jsonl", "relationships.jsonl"] {
+        let store = kept();
+        let path = file(store.path(), "neo4j", name).expect("it is complete");
+        let mut bytes = std::fs::read(&path).expect("it can be read");
+        let last = bytes.len() - 4;
+        bytes[last] ^= 1;
+        std::fs::write(&path, bytes).expect("it can be written");
+        let mut before = Graph::default();
+        before.node(&["Other"], &[]);
+        let content = before.content();
+        let target = Neo4j::serve(before);
+        go(&store, &target, "restore", "true").expect(3, name);
+        assert_eq!(target.graph().content(), content);
+    }
+}
+
+#[test]
+fn a_relationship_of_a_deleted_node_is_left_out_and_counted() {
+    let mut graph = people();
+    let bob = graph.node(&[], &[]);
+    graph.relate("4:graph:gone", "IS", &bob);
+    let store = tempdir().expect("a folder");
+    backup(&store, &Neo4j::serve(graph)).expect(0, "");
+    let target = Neo4j::serve(Graph::default());
+    restore(&store, &target).expect(0, "1 relationships are left out");
+    assert_eq!(target.graph().relationships.len(), 3);
+}
