@@ -200,12 +200,6 @@ fn answer(
         };
         return fails(200, text);
     }
-    if parts[0] == "db" {
-        let body = String::from_utf8(body.to_vec()).unwrap();
-        let text = graph(&body);
-        state.uploaded.push(body.into_bytes());
-        return fails(202, &text);
-    }
     if key != Some(KEY) {
         return fails(401, "Must provide an API key");
     }
@@ -270,35 +264,6 @@ fn answer(
         ("POST", ["collections", "aliases"]) | ("DELETE", _) => ok("true".to_owned()),
         _ => fails(400, "the fake does not know this"),
     }
-}
-
-/// A graph of one node that lives at a day, and of one relationship to itself.
-fn graph(body: &str) -> String {
-    let text = |text: &str| format!(r#"{{"$type":"String","_value":"{text}"}}"#);
-    let number = |number: &str| format!(r#"{{"$type":"Integer","_value":"{number}"}}"#);
-    let properties = r#"{"$type":"Map","_value":{"since":{"$type":"Date","_value":"2026-11-23"}}}"#;
-    let labels = format!(r#"{{"$type":"List","_value":[{}]}}"#, text("Person"));
-    let row = if body.contains("dbms.components") {
-        text("5.26.0")
-    } else if body.contains("elementId(n), labels(n)") {
-        [text("4:x:1"), labels, properties.to_owned()].join(",")
-    } else if body.contains("elementId(r), type(r)") {
-        [
-            text("5:x:1"),
-            text("KNO`WS"),
-            text("4:x:1"),
-            text("4:x:1"),
-            properties.to_owned(),
-        ]
-        .join(",")
-    } else if body.contains("UNWIND") {
-        number("1")
-    } else if body.contains("count(") {
-        number("0")
-    } else {
-        return r#"{"data":{"fields":[],"values":[]}}"#.to_owned();
-    };
-    format!(r#"{{"data":{{"fields":[],"values":[[{row}]]}}}}"#)
 }
 
 /// As much of S3 as an upload in parts needs.
@@ -563,31 +528,6 @@ fn an_export_of_memories_without_its_end_is_no_backup() {
     assert_eq!(fake.run(&folder, &["openmemory", "restore"]).0, 3);
     let (code, words) = fake.run(&folder, &["openmemory", "restore", "--overwrite"]);
     assert!(code == 0 && words.contains("restored: 2 records"), "{words}");
-}
-
-#[test]
-fn a_graph_comes_back_with_the_types_of_its_values() {
-    let (fake, folder) = (Fake::new(Fault::None), TempDir::new().unwrap());
-    let run = |verb: &str| {
-        let mut command = fake.command(&url(&folder), &["neo4j", verb]);
-        command.env("NEO4J_URL", &fake.address).env("NEO4J_PASSWORD", KEY);
-        said(command.output().unwrap())
-    };
-    let (code, said) = run("backup");
-    assert!(code == 0 && said.contains("nodes.jsonl: 1 records"), "{said}");
-    fake.state.lock().unwrap().uploaded.clear();
-    let (code, said) = run("restore");
-    assert!(
-        code == 0 && said.contains("restored: 1 nodes, 1 relationships"),
-        "{said}"
-    );
-    let asked = String::from_utf8(fake.state.lock().unwrap().uploaded.join(&b'\n')).unwrap();
-    assert!(asked.contains("CREATE (n:PhoenixRestore:`Person`)"), "{asked}");
-    assert!(asked.contains("[r:`KNO``WS`]"), "{asked}");
-    assert!(
-        asked.contains(r#""since":{"$type":"Date","_value":"2026-11-23"}"#),
-        "{asked}"
-    );
 }
 
 #[test]
