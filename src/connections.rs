@@ -17,7 +17,7 @@ mod redis;
 use std::collections::BTreeMap;
 
 use crate::config::StackConfig;
-use crate::names::{Port, Workload};
+use crate::names::{self, OPENMEMORY, Port, Workload};
 
 /// One row: `from` may open connections to `to`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,6 +32,25 @@ pub struct Connection {
     pub traffic: Traffic,
     /// Why it is needed.
     pub why: &'static str,
+}
+
+impl Connection {
+    /// The paths that a pattern of this row covers and that it does not mean, because they are kept for rows that name them.
+    pub fn except(&self) -> Vec<&'static str> {
+        let Traffic::Http { paths, .. } = &self.traffic else {
+            return Vec::new();
+        };
+        if self.to != Peer::Workload(OPENMEMORY) {
+            return Vec::new();
+        }
+        let covers = |pattern: &str, path: &str| {
+            let beginning = pattern.strip_suffix('*');
+            beginning.is_some_and(|beginning| path.starts_with(beginning))
+        };
+        let kept = names::OF_ALL_PEOPLE.into_iter();
+        kept.filter(|path| !paths.contains(path) && paths.iter().any(|pattern| covers(pattern, path)))
+            .collect()
+    }
 }
 
 /// One end of a connection.

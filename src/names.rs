@@ -59,6 +59,18 @@ pub const SYNC_PATH: &str = "/memory/openmemory/sync";
 pub const EXPORT_PATH: &str = "/memory/openmemory/export";
 /// The path at which OpenMemory takes all memories back. Only a restore gets there.
 pub const IMPORT_PATH: &str = "/memory/openmemory/import";
+/// Everything below the path of the synchronization.
+pub const SYNC_BELOW: &str = "/memory/openmemory/sync/*";
+/// Where OpenMemory gives and takes memories of all people at once. Nobody gets there because he may ask below
+/// `/memory/`: only who is let in by name.
+pub const OF_ALL_PEOPLE: [&str; 6] = [
+    SYNC_PATH,
+    SYNC_BELOW,
+    EXPORT_PATH,
+    "/memory/openmemory/export/*",
+    IMPORT_PATH,
+    "/memory/openmemory/import/*",
+];
 /// The path at which the mesh answers with OpenMemory's health.
 pub const HEALTH_PATH: &str = "/memory/health";
 /// The path at which the mesh answers with OpenMemory's metrics.

@@ -4,10 +4,9 @@ use std::collections::BTreeMap;
 
 use super::{Connection, METRICS, Neighbour, Peer, READ_AND_WRITE, Traffic, prometheus, row};
 use crate::config::{Gateway, Phase, StackConfig};
-use crate::names::{self, CHAT, MCP_PORT, OPENMEMORY, OPENMEMORY_BELOW, OPENMEMORY_PATH, SYNC, SYNC_PATH};
-
-/// Everything below the path of the synchronization.
-const SYNC_BELOW: &str = "/memory/openmemory/sync/*";
+use crate::names::{
+    self, CHAT, MCP_PORT, OPENMEMORY, OPENMEMORY_BELOW, OPENMEMORY_PATH, SYNC, SYNC_BELOW, SYNC_PATH,
+};
 
 /// Who may reach it in every phase of the migration.
 pub fn rows(config: &StackConfig) -> Vec<Connection> {

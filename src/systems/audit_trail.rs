@@ -18,9 +18,9 @@ use crate::parts::metadata::{self, annotate, label, pairs};
 /// The system's name.
 const SYSTEM: &str = "audit_trail";
 
-/// Everything but good answers about health and metrics, which would drown the rest. What has no path, such as a
+/// Everything but good answers to questions about health and metrics, which would drown the rest. What has no path, such as a
 /// connection to a database, is written down always: asking a path that is not there would leave the line out.
-const ALL_BUT_MONITORING: &str = "!has(request.url_path) || !(request.url_path in ['/health', '/metrics', '/readyz']) || response.code >= 400";
+const ALL_BUT_MONITORING: &str = "!has(request.url_path) || request.method != 'GET' || !(request.url_path in ['/health', '/metrics', '/readyz']) || response.code >= 400";
 
 /// What the sidecars of these workloads write down.
 pub fn build(config: Option<&AuditTrail>, workloads: &[Workload]) -> Graph {

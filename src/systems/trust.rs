@@ -43,6 +43,7 @@ pub fn build(rows: &[Connection], workloads: &[Workload], trust: &Trust, cluster
         graph.insert(user::tokens(OPENMEMORY, jwt));
     }
     graph.insert(user::refused(OPENMEMORY, MCP_PORT, trust.jwt.is_some()));
+    graph.insert(view.kept_from_others());
     for workload in workloads {
         if workload.namespace != names::MEMORY {
             // What holds for a whole namespace is only ours to say in our own.
@@ -150,6 +151,55 @@ impl View<'_> {
                 rules: Some(rules.collect()),
                 selector: Some(AuthorizationPolicySelector {
                     match_labels: Some(pairs([("app", workload.app)])),
+                }),
+                ..Default::default()
+            },
+            status: None,
+        }
+    }
+
+    /// What OpenMemory gives and takes of all people at once is refused to whoever has no row that names it. Rows that allow
+    /// all that is below `/memory/` do not mean that, and an ALLOW cannot say so without naming what it is not.
+    fn kept_from_others(self) -> AuthorizationPolicy {
+        let names_it = |row: &&Connection| {
+            let kept = |path: &&str| names::OF_ALL_PEOPLE.contains(path);
+            row.to == Peer::Workload(OPENMEMORY)
+                && matches!(&row.traffic, Traffic::Http { paths, .. } if paths.iter().any(kept))
+        };
+        let sources = self
+            .rows
+            .iter()
+            .filter(names_it)
+            .filter_map(|row| self.source(&row.from));
+        let callers: Vec<_> = sources.filter_map(|source| source.principals).flatten().collect();
+        // Where nobody has such a row, the refusal is for everybody.
+        let from = (!callers.is_empty()).then(|| {
+            vec![AuthorizationPolicyRulesFrom {
+                source: Some(AuthorizationPolicyRulesFromSource {
+                    not_principals: Some(callers),
+                    ..Default::default()
+                }),
+            }]
+        });
+        let rule = AuthorizationPolicyRules {
+            from,
+            // On a port that speaks TCP the paths would count as met, and refuse everything.
+            to: Some(vec![AuthorizationPolicyRulesTo {
+                operation: Some(AuthorizationPolicyRulesToOperation {
+                    ports: Some(vec![MCP_PORT.number.to_string()]),
+                    paths: Some(names::OF_ALL_PEOPLE.map(str::to_owned).to_vec()),
+                    ..Default::default()
+                }),
+            }]),
+            ..Default::default()
+        };
+        AuthorizationPolicy {
+            metadata: metadata::in_memory(SYSTEM, "sophia-memory-of-all-people"),
+            spec: AuthorizationPolicySpec {
+                action: Some(AuthorizationPolicyAction::Deny),
+                rules: Some(vec![rule]),
+                selector: Some(AuthorizationPolicySelector {
+                    match_labels: Some(pairs([("app", OPENMEMORY.app)])),
                 }),
                 ..Default::default()
             },

@@ -164,8 +164,9 @@ pub fn expected(rows: &[&Connection], request: Option<Request<'_>>, proof: Proof
                 Some(request),
             ) => {
                 let method = methods.is_empty() || methods.contains(&request.method);
+                let is_kept = row.except().iter().any(|pattern| is_path(pattern, request.path));
                 let path = paths.is_empty() || paths.iter().any(|pattern| is_path(pattern, request.path));
-                match (method && path, token, proof) {
+                match (method && path && !is_kept, token, proof) {
                     (false, ..) | (true, true, Proof::Nothing | Proof::Worthless) => {}
                     (true, true, Proof::Valid) | (true, false, Proof::Nothing) => {
                         return Expected::Allowed(row.why);

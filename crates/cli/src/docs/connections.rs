@@ -79,11 +79,12 @@ fn table(text: &mut String, rows: &[Connection]) {
 
 fn line(row: &Connection) -> String {
     format!(
-        "| {} | {} | {} | {} | {} |",
+        "| {} | {} | {} | {}{} | {} |",
         called(&row.from),
         called(&row.to),
         row.port,
         said(&row.traffic),
+        but_not(row),
         row.why
     )
 }
@@ -126,6 +127,17 @@ fn called(peer: &Peer) -> String {
             format!("{}, at a host yet to be named", outside.name)
         }
         Peer::Outside(outside) => format!("`{}`", outside.host),
+    }
+}
+
+/// The paths that a pattern covers and does not mean.
+fn but_not(row: &Connection) -> String {
+    match row.except().as_slice() {
+        [] => String::new(),
+        paths => {
+            let paths: Vec<_> = paths.iter().map(|path| format!("`{path}`")).collect();
+            format!("; not {}", paths.join(", "))
+        }
     }
 }
 

@@ -304,9 +304,15 @@ fn told(row: &Connection) -> Row {
                         words.join(", ")
                     }
                 };
+                let except = row.except();
+                let except = if except.is_empty() {
+                    String::new()
+                } else {
+                    format!("; not {}", except.join(", "))
+                };
                 let token = if *token { ", with a valid token" } else { "" };
                 format!(
-                    "HTTP: {} {}{token}",
+                    "HTTP: {} {}{token}{except}",
                     words(methods, "any method"),
                     words(paths, "any path")
                 )
