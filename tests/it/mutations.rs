@@ -12,6 +12,9 @@ pub struct Mutation {
     pub kind: String,
     /// The object and the place in it, and what was done there.
     pub title: String,
+    /// The labels of the pods that a policy selects, before the change as after it; none where it selects all, or others
+    /// than before.
+    pub selected: BTreeMap<String, String>,
     /// Which document was changed.
     place: usize,
     /// What it became; `None` where it was left out.
@@ -49,6 +52,7 @@ pub fn mutations(documents: &[Value], kinds: &BTreeMap<&str, &[&str]>) -> Vec<Mu
             found.push(Mutation {
                 kind: kind.to_owned(),
                 title: format!("{title}: the object left out"),
+                selected: selected(document),
                 place,
                 changed: None,
             });
@@ -70,6 +74,11 @@ pub fn mutations(documents: &[Value], kinds: &BTreeMap<&str, &[&str]>) -> Vec<Mu
                 found.push(Mutation {
                     kind: kind.to_owned(),
                     title: format!("{title} {pointer}: {what}"),
+                    selected: if reach(document) == reach(&all) {
+                        selected(document)
+                    } else {
+                        BTreeMap::new()
+                    },
                     place,
                     changed: Some(all),
                 });
@@ -77,6 +86,38 @@ pub fn mutations(documents: &[Value], kinds: &BTreeMap<&str, &[&str]>) -> Vec<Mu
         }
     }
     found
+}
+
+/// Where the kinds that select pods say which.
+const SELECTORS: [&str; 4] = [
+    "/spec/podSelector",
+    "/spec/selector",
+    "/spec/workloadSelector",
+    "/metadata/namespace",
+];
+
+/// Everything that decides which pods an object is about.
+fn reach(document: &Value) -> [Option<&Value>; 4] {
+    SELECTORS.map(|pointer| document.pointer(pointer))
+}
+
+/// The labels that a policy asks of the pods that it is about; a workload is met by the pods of others too.
+fn selected(document: &Value) -> BTreeMap<String, String> {
+    if document.pointer("/spec/template").is_some() {
+        return BTreeMap::new();
+    }
+    let labels = [
+        "/spec/podSelector/matchLabels",
+        "/spec/selector/matchLabels",
+        "/spec/workloadSelector/labels",
+    ];
+    let labels = labels
+        .iter()
+        .find_map(|pointer| document.pointer(pointer)?.as_object());
+    let pairs = labels.into_iter().flatten();
+    pairs
+        .filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned())))
+        .collect()
 }
 
 type Change = (String, String, Value);
@@ -232,7 +273,7 @@ fn each_part_of_an_object_is_changed_in_each_way() {
     let policy = json!({
         "kind": "AuthorizationPolicy",
         "metadata": {"name": "a"},
-        "spec": {"rules": [{"from": [{"source": {"namespaces": ["b"]}}], "to": [{"operation": {"ports": ["80"]}}]}]},
+        "spec": {"selector": {"matchLabels": {"app": "c"}}, "rules": [{"from": [{"source": {"namespaces": ["b"]}}], "to": [{"operation": {"ports": ["80"]}}]}]},
     });
     let kinds: BTreeMap<&str, &[&str]> = BTreeMap::from([("AuthorizationPolicy", ["/spec"].as_slice())]);
     let mutations = mutations(&[policy], &kinds);
@@ -248,5 +289,9 @@ fn each_part_of_an_object_is_changed_in_each_way() {
         "AuthorizationPolicy a /spec/rules/0/to/0/operation/ports/0: \"80\" made \"80x\"",
     ] {
         assert!(titles.contains(&expected), "{expected} in {titles:#?}");
+    }
+    for mutation in mutations {
+        let is_of_selector = mutation.title.contains("elector");
+        assert_eq!(mutation.selected.is_empty(), is_of_selector, "{}", mutation.title);
     }
 }

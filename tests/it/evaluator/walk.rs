@@ -29,6 +29,7 @@ pub struct Walk<'a> {
     table: Table<'a>,
     declared: Vec<Pod>,
     probes: Probes,
+    selected: Labels,
 }
 
 impl<'a> Walk<'a> {
@@ -48,7 +49,14 @@ impl<'a> Walk<'a> {
             table,
             declared,
             probes,
+            selected: Labels::new(),
         })
+    }
+
+    /// Narrows the walk to the pods that have these labels: to an object that selects them, all others are far ends.
+    pub fn of(mut self, selected: Labels) -> Self {
+        self.selected = selected;
+        self
     }
 
     /// What differs in these layers, up to a limit.
@@ -91,7 +99,12 @@ impl<'a> Walk<'a> {
         let mut judged = self.declared.clone();
         judged.push(Pod::stranger(MEMORY, &labels, &Labels::new(), "default", sidecar));
         judged.push(Pod::stranger(MEMORY, &labels, &other, "default", sidecar));
+        judged.retain(|pod| self.is_selected(pod));
         judged
+    }
+
+    fn is_selected(&self, pod: &Pod) -> bool {
+        world::contains(&pod.labels, &self.selected)
     }
 
     fn packets(&self, direction: Direction, findings: &mut Findings) -> ControlFlow<()> {
@@ -146,7 +159,11 @@ impl<'a> Walk<'a> {
 
     fn routing(&self, findings: &mut Findings) -> ControlFlow<()> {
         let known = self.known_hosts();
-        for pod in self.declared.iter().filter(|pod| pod.sidecar) {
+        let callers = self
+            .declared
+            .iter()
+            .filter(|pod| pod.sidecar && self.is_selected(pod));
+        for pod in callers {
             for host in &known {
                 let reached = self.declared.iter().filter(|target| self.serves(host, target));
                 let reached: Vec<&Pod> = reached.collect();
@@ -368,7 +385,7 @@ impl<'a> Walk<'a> {
         for pod in self
             .declared
             .iter()
-            .filter(|pod| self.table.is_end(&own, End::Pod(pod)))
+            .filter(|pod| self.is_selected(pod) && self.table.is_end(&own, End::Pod(pod)))
         {
             let rules: Vec<_> = tokens::rules(&self.manifest.request_authentications, root, pod).collect();
             for rule in &rules {
