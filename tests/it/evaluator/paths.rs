@@ -71,7 +71,7 @@ pub fn matches(pattern: &str, text: &str) -> bool {
 
 /// As [`matches`], for paths, which also know templates: `{*}` is one segment, `{**}` any number of them.
 pub fn path_matches(pattern: &str, path: &str) -> bool {
-    if pattern.contains("{*}") || pattern.contains("{**}") {
+    if pattern.contains('{') {
         let pattern: Vec<&str> = pattern.split('/').collect();
         let path: Vec<&str> = path.split('/').collect();
         return template(&pattern, &path);

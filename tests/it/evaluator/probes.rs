@@ -387,6 +387,7 @@ fn near(pattern: &str) -> Vec<String> {
         format!("{stem}//x"),
         format!("/{base}"),
         format!("/x{base}"),
+        format!("{stem}{base}"),
         format!("{stem}/../x"),
         format!("/x/..{base}"),
         format!("{stem}/%2e%2e/x"),

@@ -240,58 +240,69 @@ impl<'a> Attribute<'a> {
     }
 }
 
-/// Whether a workload takes a call, and which policy says so. `root` is the namespace whose policies hold everywhere.
-pub fn judge<'a>(
-    policies: &'a [Named<AuthorizationPolicy>],
-    root: &'a str,
-    pod: &'a Pod,
-    call: Call<'_>,
-) -> Verdict<'a> {
-    for policy in applying(policies, root, pod, Action::Deny) {
-        if policy
-            .spec
-            .rules
-            .iter()
-            .any(|rule| denies(rule, &policy.namespace, call))
-        {
-            return Verdict::refused(&policy.title);
-        }
-    }
-    let mut limited = false;
-    for policy in applying(policies, root, pod, Action::Allow) {
-        if policy
-            .spec
-            .rules
-            .iter()
-            .any(|rule| allows(rule, &policy.namespace, call))
-        {
-            return Verdict::allowed(&policy.title);
-        }
-        limited = true;
-    }
-    if limited {
-        Verdict::refused("the want of an AuthorizationPolicy that allows it")
-    } else {
-        Verdict::allowed("the absence of any AuthorizationPolicy for it")
-    }
+/// The rules that decide about the calls to a workload.
+#[derive(Clone, Debug)]
+pub struct Guard<'a> {
+    denials: Vec<Clause<'a>>,
+    allowances: Vec<Clause<'a>>,
+    /// Whether any policy allows something, so that the rest is refused.
+    limited: bool,
 }
 
-/// Whether some request over these bytes could be allowed: whether anything is about the caller and the port at all.
-pub fn could_allow(policies: &[Named<AuthorizationPolicy>], root: &str, pod: &Pod, bytes: Call<'_>) -> bool {
-    let mut allowances = applying(policies, root, pod, Action::Allow).peekable();
-    let mut rules = match allowances.peek() {
-        Some(_) => {
-            allowances.flat_map(|policy| policy.spec.rules.iter().map(|rule| (rule, &policy.namespace)))
+/// A rule with the policy in which it stands.
+type Clause<'a> = (&'a Named<AuthorizationPolicy>, &'a Rule);
+
+impl<'a> Guard<'a> {
+    /// What guards a pod. `root` is the namespace whose policies hold everywhere.
+    pub fn of(policies: &'a [Named<AuthorizationPolicy>], root: &str, pod: &Pod) -> Self {
+        let clauses = |action: Action| -> Vec<Clause<'a>> {
+            applying(policies, root, pod, action)
+                .flat_map(|policy| policy.spec.rules.iter().map(move |rule| (policy, rule)))
+                .collect()
+        };
+        Self {
+            denials: clauses(Action::Deny),
+            allowances: clauses(Action::Allow),
+            limited: applying(policies, root, pod, Action::Allow).next().is_some(),
         }
-        None => return true,
-    };
-    rules.any(|(rule, namespace)| holds(rule, namespace, bytes))
+    }
+
+    /// The same for what travels over these bytes only: the rules about other callers and other ports are left out.
+    pub fn over(mut self, bytes: Call<'_>) -> Self {
+        debug_assert!(
+            bytes.request.is_none(),
+            "a rule that holds without the request is kept"
+        );
+        let is_about = |(policy, rule): &Clause<'a>| holds(rule, &policy.namespace, bytes);
+        self.denials.retain(is_about);
+        self.allowances.retain(is_about);
+        self
+    }
+
+    /// Whether the workload takes a call, and which policy says so.
+    pub fn judge(&self, call: Call<'_>) -> Verdict<'a> {
+        let mut denials = self.denials.iter();
+        if let Some((policy, _)) = denials.find(|(policy, rule)| denies(rule, &policy.namespace, call)) {
+            return Verdict::refused(&policy.title);
+        }
+        let mut allowances = self.allowances.iter();
+        match allowances.find(|(policy, rule)| allows(rule, &policy.namespace, call)) {
+            Some((policy, _)) => Verdict::allowed(&policy.title),
+            None if self.limited => Verdict::refused("the want of an AuthorizationPolicy that allows it"),
+            None => Verdict::allowed("the absence of any AuthorizationPolicy for it"),
+        }
+    }
+
+    /// Whether some request could be allowed: whether anything allows at all, or nothing has to.
+    pub fn could_allow(&self) -> bool {
+        !self.limited || !self.allowances.is_empty()
+    }
 }
 
 fn applying<'a>(
     policies: &'a [Named<AuthorizationPolicy>],
-    root: &'a str,
-    pod: &'a Pod,
+    root: &str,
+    pod: &Pod,
     action: Action,
 ) -> impl Iterator<Item = &'a Named<AuthorizationPolicy>> {
     policies.iter().filter(move |policy| {
@@ -495,7 +506,7 @@ mod tests {
                 header: Some(("x-user", "somebody")),
             }),
         };
-        judge(&policies(specs), "root", &pod, call).allowed
+        Guard::of(&policies(specs), "root", &pod).judge(call).allowed
     }
 
     fn home(spec: &str) -> bool {
@@ -680,11 +691,11 @@ mod tests {
             request: None,
         };
         let pod = Pod::stranger("home", &Labels::new(), &Labels::new(), "default", true);
-        assert!(!judge(&rehearsed, "root", &pod, call).allowed);
+        assert!(!Guard::of(&rehearsed, "root", &pod).judge(call).allowed);
         rehearsed[0]
             .annotations
             .insert("istio.io/dry-run".to_owned(), "true".to_owned());
-        assert!(judge(&rehearsed, "root", &pod, call).allowed);
+        assert!(Guard::of(&rehearsed, "root", &pod).judge(call).allowed);
     }
 
     #[test]

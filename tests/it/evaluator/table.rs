@@ -182,7 +182,7 @@ pub fn expected(rows: &[&Connection], request: Option<Request<'_>>, proof: Proof
 }
 
 fn is_path(pattern: &str, path: &str) -> bool {
-    if pattern.contains("{*}") {
+    if pattern.contains('{') {
         // One part of the path, whatever it is, but there.
         let (parts, patterns): (Vec<_>, Vec<_>) = (path.split('/').collect(), pattern.split('/').collect());
         let mut pairs = parts.iter().zip(&patterns);

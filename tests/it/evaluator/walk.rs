@@ -14,7 +14,7 @@ use super::network::{self, Verdict};
 use super::objects::{Direction, Labels, Manifest, Mode, Protocol};
 use super::peers;
 use super::probes::Probes;
-use super::requests::{self, Call, Identity, Place, Request, Token};
+use super::requests::{self, Call, Guard, Identity, Place, Request, Token};
 use super::sidecars::{self, Host};
 use super::table::{Expected, Proof, Table, expected};
 use super::tokens::{self, Taken};
@@ -328,8 +328,9 @@ impl<'a> Walk<'a> {
                 for identity in nobody.chain(self.probes.identities.iter().map(Some)) {
                     let rows = self.table.rows_of(identity, pod, *port);
                     let bytes = call(identity, *port, None);
+                    let door = door.clone().over(bytes);
                     // Where neither a rule nor a row is about the caller and the port, no request makes a difference.
-                    if rows.is_empty() && !self.could_allow(pod, bytes) {
+                    if rows.is_empty() && !door.could_open() {
                         continue;
                     }
                     let title =
@@ -429,7 +430,8 @@ impl<'a> Walk<'a> {
         for port in &self.probes.request_ports {
             let door = self.door(pod, *port);
             for identity in &self.probes.identities {
-                if !self.could_allow(pod, call(Some(identity), *port, None)) {
+                let door = door.clone().over(call(Some(identity), *port, None));
+                if !door.could_open() {
                     continue;
                 }
                 for path in &self.probes.paths {
@@ -460,12 +462,6 @@ impl<'a> Walk<'a> {
         ControlFlow::Continue(())
     }
 
-    fn could_allow(&self, pod: &Pod, bytes: Call<'_>) -> bool {
-        let root = &self.table.setting.root;
-        requests::could_allow(&self.manifest.authorization_policies, root, pod, bytes)
-            || !pod.guarded(bytes.port)
-    }
-
     fn door<'d>(&'d self, pod: &'d Pod, port: u16) -> Door<'d> {
         let root = &self.table.setting.root;
         let (mode, by) = peers::mode(&self.manifest.peer_authentications, root, pod, port);
@@ -474,6 +470,7 @@ impl<'a> Walk<'a> {
             guarded: pod.guarded(port),
             mode,
             by,
+            guard: Guard::of(&self.manifest.authorization_policies, root, pod),
         }
     }
 
@@ -483,11 +480,9 @@ impl<'a> Walk<'a> {
             return Verdict::allowed("the absence of a sidecar before it");
         }
         let (pod, root) = (door.pod, &self.table.setting.root);
-        match door.mode {
-            Mode::Strict if call.identity.is_none() => return Verdict::refused(door.by),
-            // Nobody shows a certificate where none is asked for.
-            Mode::Disable => call.identity = None,
-            _ => {}
+        call.identity = door.shown(call.identity);
+        if door.mode == Mode::Strict && call.identity.is_none() {
+            return Verdict::refused(door.by);
         }
         match pod.spoken(call.port) {
             Spoken::Http if call.request.is_none() => {
@@ -505,11 +500,11 @@ impl<'a> Walk<'a> {
                         token: Some(token),
                         ..call
                     };
-                    return requests::judge(&self.manifest.authorization_policies, root, pod, call);
+                    return door.guard.judge(call);
                 }
             }
         }
-        requests::judge(&self.manifest.authorization_policies, root, pod, call)
+        door.guard.judge(call)
     }
 
     /// No token, one of a person, worthless ones, and whatever else the rendering would take for one of a person.
@@ -564,8 +559,9 @@ impl<'a> Walk<'a> {
     fn conversing(&self, findings: &mut Findings) -> ControlFlow<()> {
         let callers = self.callers();
         for target in &self.judged() {
-            for caller in &callers {
-                for port in self.probes.request_ports.iter().chain(&BESIDE_THE_MESH) {
+            for port in self.probes.request_ports.iter().chain(&BESIDE_THE_MESH) {
+                let door = self.door(target, *port);
+                for caller in &callers {
                     let table = self.table;
                     let beside = BESIDE_THE_MESH.contains(port);
                     let identity = Identity::new(
@@ -594,7 +590,6 @@ impl<'a> Walk<'a> {
                         rows.into_iter().filter(|row| own.contains(row)).collect()
                     };
                     let way = self.way(caller, target, *port);
-                    let door = self.door(target, *port);
                     for (method, path) in [
                         ("GET", "/metrics"),
                         ("GET", "/memory/x"),
@@ -678,12 +673,33 @@ impl<'a> Walk<'a> {
 }
 
 /// What all calls to one port of a pod meet alike.
+#[derive(Clone)]
 struct Door<'a> {
     pod: &'a Pod,
     guarded: bool,
     mode: Mode,
     /// Who says the mode.
     by: &'a str,
+    guard: Guard<'a>,
+}
+
+impl Door<'_> {
+    /// The same for what one caller sends there.
+    fn over(mut self, bytes: Call<'_>) -> Self {
+        let identity = self.shown(bytes.identity);
+        self.guard = self.guard.over(Call { identity, ..bytes });
+        self
+    }
+
+    /// Nobody shows a certificate where none is asked for.
+    fn shown<'i>(&self, identity: Option<&'i Identity>) -> Option<&'i Identity> {
+        identity.filter(|_| self.mode != Mode::Disable)
+    }
+
+    /// Whether some request could come through.
+    fn could_open(&self) -> bool {
+        !self.guarded || self.guard.could_allow()
+    }
 }
 
 /// Whether a verdict is not the expected one, and why it should be.
