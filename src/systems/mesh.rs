@@ -64,6 +64,9 @@ pub fn build(rows: &[Connection], workloads: &[Workload], routing: &Routing, mes
     for entry in egress::outside(rows, mesh) {
         graph.insert(entry);
     }
+    for route in egress::by_server_name(rows) {
+        graph.insert(route);
+    }
     for workload in workloads {
         graph.insert(egress::sidecar(*workload, rows));
     }

@@ -1,5 +1,6 @@
 //! What the mesh's registry knows besides Services, and what of it each workload may reach.
 
+use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 
 use kcr_networking_istio_io::v1::serviceentries::{
@@ -9,6 +10,10 @@ use kcr_networking_istio_io::v1::serviceentries::{
 use kcr_networking_istio_io::v1::sidecars::{
     Sidecar, SidecarEgress, SidecarOutboundTrafficPolicy, SidecarOutboundTrafficPolicyMode, SidecarSpec,
     SidecarWorkloadSelector,
+};
+use kcr_networking_istio_io::v1::virtualservices::{
+    VirtualService, VirtualServiceSpec, VirtualServiceTls, VirtualServiceTlsMatch, VirtualServiceTlsRoute,
+    VirtualServiceTlsRouteDestination, VirtualServiceTlsRouteDestinationPort,
 };
 
 use super::SYSTEM;
@@ -45,6 +50,63 @@ pub fn own_name(callers: Vec<String>) -> ServiceEntry {
 
 /// An entry for each host outside the cluster that the table names.
 pub fn outside(rows: &[Connection], mesh: &Mesh) -> Vec<ServiceEntry> {
+    let entries = hosts(rows).into_iter().enumerate();
+    entries
+        .map(|(position, (outside, ways))| entry(outside, &ways, position, mesh))
+        .collect()
+}
+
+/// For each host that callers reach by TLS: only its own server name leads there.
+///
+/// Where the sidecar answers the host's name with an address of its own, whatever is sent to that address would go to
+/// the host, with the server name of another tenant of the same machines too.
+pub fn by_server_name(rows: &[Connection]) -> Vec<VirtualService> {
+    let hosts = hosts(rows).into_iter();
+    hosts
+        .filter(|(outside, _)| address(outside).is_none())
+        .filter_map(|(outside, ways)| {
+            let ports: BTreeSet<u16> = ways
+                .iter()
+                .filter(|row| row.traffic == Traffic::Tls)
+                .map(|row| row.port)
+                .collect();
+            (!ports.is_empty()).then(|| server_name(outside, &ways, ports))
+        })
+        .collect()
+}
+
+fn server_name(outside: &Outside, ways: &[&Connection], ports: BTreeSet<u16>) -> VirtualService {
+    let routes = ports.into_iter().map(|port| VirtualServiceTls {
+        r#match: vec![VirtualServiceTlsMatch {
+            port: Some(i64::from(port)),
+            sni_hosts: vec![outside.host.clone()],
+            ..Default::default()
+        }],
+        route: Some(vec![VirtualServiceTlsRoute {
+            destination: VirtualServiceTlsRouteDestination {
+                host: outside.host.clone(),
+                port: Some(VirtualServiceTlsRouteDestinationPort {
+                    number: Some(i64::from(port)),
+                }),
+                ..Default::default()
+            },
+            ..Default::default()
+        }]),
+    });
+    VirtualService {
+        metadata: metadata::in_memory(SYSTEM, &outside.entry()),
+        spec: VirtualServiceSpec {
+            hosts: Some(vec![outside.host.clone()]),
+            tls: Some(routes.collect()),
+            export_to: Some(callers(ways)),
+            ..Default::default()
+        },
+        status: None,
+    }
+}
+
+/// The hosts that rows lead out to, each with its rows.
+fn hosts(rows: &[Connection]) -> Vec<(&Outside, Vec<&Connection>)> {
     let mut hosts: Vec<(&Outside, Vec<&Connection>)> = Vec::new();
     for row in rows {
         if let Peer::Outside(outside) = &row.to {
@@ -54,10 +116,21 @@ pub fn outside(rows: &[Connection], mesh: &Mesh) -> Vec<ServiceEntry> {
             }
         }
     }
-    let entries = hosts.into_iter().enumerate();
-    entries
-        .map(|(position, (outside, ways))| entry(outside, &ways, position, mesh))
-        .collect()
+    hosts
+}
+
+/// The namespaces of all who open a host.
+fn callers(ways: &[&Connection]) -> Vec<String> {
+    let mut namespaces = Vec::new();
+    for row in ways {
+        if let Peer::Workload(caller) = row.from {
+            let namespace = seen_from_memory(caller.namespace);
+            if !namespaces.contains(&namespace) {
+                namespaces.push(namespace);
+            }
+        }
+    }
+    namespaces
 }
 
 /// One host, with the ports of all rows that lead to it, for the namespaces of all who open them.
@@ -86,15 +159,6 @@ fn entry(outside: &Outside, ways: &[&Connection], position: usize, mesh: &Mesh) 
             ..Default::default()
         });
     }
-    let mut namespaces = Vec::new();
-    for row in ways {
-        if let Peer::Workload(caller) = row.from {
-            let namespace = seen_from_memory(caller.namespace);
-            if !namespaces.contains(&namespace) {
-                namespaces.push(namespace);
-            }
-        }
-    }
     let endpoints = address(outside).map(|address| {
         vec![ServiceEntryEndpoints {
             address: Some(address.to_string()),
@@ -110,7 +174,7 @@ fn entry(outside: &Outside, ways: &[&Connection], position: usize, mesh: &Mesh) 
             location: Some(ServiceEntryLocation::MeshExternal),
             resolution: Some(resolution),
             endpoints,
-            export_to: Some(namespaces),
+            export_to: Some(callers(ways)),
             ..Default::default()
         },
         status: None,

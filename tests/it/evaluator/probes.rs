@@ -352,14 +352,21 @@ fn paths(manifest: &Manifest, rows: &[Connection]) -> Vec<Path> {
     }
     let usual = ["/", "/collections/memories/points", "/telemetry"];
     let mut paths: BTreeSet<String> = usual.into_iter().map(str::to_owned).collect();
-    for pattern in patterns {
+    for pattern in &patterns {
         // A part that may be anything, and one that is missing.
         if pattern.contains("{*}") {
             paths.extend(near(&pattern.replace("{*}", "memories")));
             paths.insert(pattern.replacen("{*}", "memories/x", 1));
         }
-        paths.extend(near(&pattern));
+        paths.extend(near(pattern));
     }
+    // What ends as one of them says and begins as another does.
+    for beginning in patterns.iter().filter_map(|pattern| pattern.strip_suffix('*')) {
+        for end in patterns.iter().filter_map(|pattern| pattern.strip_prefix('*')) {
+            paths.insert(format!("{beginning}x/{}", end.trim_start_matches('/')));
+        }
+    }
+    paths.retain(|path| path.starts_with('/'));
     paths
         .into_iter()
         .map(|sent| Path {
@@ -387,7 +394,6 @@ fn near(pattern: &str) -> Vec<String> {
         format!("{stem}//x"),
         format!("/{base}"),
         format!("/x{base}"),
-        format!("{stem}{base}"),
         format!("{stem}/../x"),
         format!("/x/..{base}"),
         format!("{stem}/%2e%2e/x"),

@@ -491,8 +491,11 @@ fn print_environment(sandbox: &Sandbox, format: Format) -> Result<()> {
             shell_quoted(&value.to_string_lossy())
         ))?;
     }
+    let engine = Workshop::of(&sandbox.identity.repository)?.look(&tools::PULUMI)?;
+    let engine = engine.map_or_else(|| PathBuf::from(tools::PULUMI.name), |found| found.path);
     say(&format!(
-        "the engine works in {}: run pulumi with -C and this folder",
+        "the engine works in its copy of the project: run {} -C {}",
+        engine.display(),
         sandbox.project().display()
     ));
     Ok(())
