@@ -11,6 +11,7 @@ use k8s_openapi::api::networking::v1::NetworkPolicy;
 use kcr_networking_istio_io::v1::gateways::{
     Gateway, GatewayServersTlsMinProtocolVersion, GatewayServersTlsMode,
 };
+use kcr_networking_istio_io::v1::serviceentries::ServiceEntry;
 use kcr_networking_istio_io::v1::sidecars::{Sidecar, SidecarOutboundTrafficPolicyMode};
 use kcr_networking_istio_io::v1::virtualservices::VirtualService;
 use kcr_security_istio_io::v1::authorizationpolicies::{AuthorizationPolicy, AuthorizationPolicyAction};
@@ -347,7 +348,7 @@ fn a_server_learns_its_user_from_a_token_or_not_at_all() {
         let refused: Vec<_> = refusals
             .iter()
             .flat_map(|(_, policy)| policy.spec.rules.as_ref().unwrap())
-            .map(|rule| rule.when.as_ref().unwrap()[0].key.as_str())
+            .filter_map(|rule| Some(rule.when.as_ref()?[0].key.as_str()))
             .collect();
         // What a server that writes `_` for `-` would take for the same header is refused always.
         let lookalikes = ["x_phoenix_user", "x_phoenix-user", "x-phoenix_user"];
@@ -398,9 +399,39 @@ fn sidecars_answer_the_names_that_the_stack_relies_on_whatever_the_mesh_says_of_
 }
 
 #[test]
+fn a_host_that_is_reached_by_tls_is_reached_under_its_own_server_name_only() {
+    for name in STACKS {
+        let graph = stack(name).graph;
+        let routes = graph.all::<VirtualService>();
+        let mut looked_at = 0;
+        for (object, entry) in graph.all::<ServiceEntry>() {
+            let ports = entry.spec.ports.as_ref().unwrap();
+            for port in ports
+                .iter()
+                .filter(|port| port.protocol.as_deref() == Some("TLS"))
+            {
+                looked_at += 1;
+                let host = &entry.spec.hosts[0];
+                let routes = routes
+                    .iter()
+                    .filter(|(_, route)| route.spec.hosts.as_ref() == Some(&entry.spec.hosts));
+                let matches: Vec<_> = routes
+                    .flat_map(|(_, route)| route.spec.tls.iter().flatten())
+                    .flat_map(|tls| &tls.r#match)
+                    .filter(|condition| condition.port == Some(port.number))
+                    .map(|condition| condition.sni_hosts.as_slice())
+                    .collect();
+                assert_eq!(matches, [std::slice::from_ref(host)], "{name}: {}", object.id);
+            }
+        }
+        assert!(looked_at > 1, "{name}: {looked_at} hosts");
+    }
+}
+
+#[test]
 fn no_stream_is_cut_and_nothing_is_done_twice() {
     for (object, routes) in stack("prod").graph.all::<VirtualService>() {
-        for route in routes.spec.http.unwrap() {
+        for route in routes.spec.http.into_iter().flatten() {
             let Some(retries) = route.retries else {
                 assert!(route.direct_response.is_some(), "{}", object.id);
                 continue;
