@@ -1,4 +1,4 @@
-//! The graph, against a server that answers well and badly.
+//! The graph and the memories, against a server that answers well and badly.
 #![expect(
     clippy::disallowed_methods,
     reason = "tests look at the files that the program wrote, and damage them"
@@ -6,4 +6,5 @@
 
 mod fake_neo4j;
 mod neo4j;
+mod openmemory;
 mod wire;
