@@ -1,5 +1,5 @@
-//! Under the engine: the first preview of the corpus with our host and program, beside the ideal program. Rows E1, E2, E5
-//! and E6.
+//! Under the engine: the first preview of the corpus with our host and program, beside the ideal program, and with the
+//! policy pack beside without. Rows E1 to E3, E5 and E6.
 //!
 //! The ideal program is a Go language host that is the program as well, so what it takes is the engine's own time. Both
 //! sides have a home and a state of their own, and else the same of everything: objects, provider, cluster, settings, and
@@ -85,6 +85,25 @@ pub fn measure(
         });
         note(report, corpus.size, &pairs);
     }
+    let [small, ..] = corpora else {
+        return cluster.end();
+    };
+    say(&format!("previewing {} objects with the policy pack", small.size));
+    let judged = ours.judged(&small.objects, programs)?;
+    let pairs = Pairs::measure(&judged, &ours.preview(&small.objects), Count::of(9, smoke))?;
+    report.row(Row {
+        id: "E3",
+        what: format!(
+            "first preview of {} objects with the policy pack: wall time, of the same without",
+            small.size
+        ),
+        figure: pairs.ratio(|figures| figures.wall).into(),
+        goal: Some(Goal::AtMost(1.25)),
+    });
+    report.series(
+        &format!("preview of {} objects, Phoenix with the policy pack", small.size),
+        &pairs.ours,
+    );
     cluster.end()
 }
 
@@ -196,6 +215,25 @@ impl World {
         run.environment.insert("OBJECTS", objects.into());
         run.environment.insert("BENCH_OBJECTS", objects.into());
         run
+    }
+
+    /// The same with all rules of the policy pack, none of which stops it: the corpus breaks some.
+    fn judged(&self, objects: &Path, programs: &Programs) -> Result<Run> {
+        let settings = self.directory.join("policies.json");
+        write(&settings, "{\"all\": \"advisory\"}")?;
+        let mut run = self.preview(objects);
+        run.arguments.extend([
+            "--policy-pack".into(),
+            programs.policies.clone().into(),
+            "--policy-pack-config".into(),
+            settings.into(),
+        ]);
+        let said = String::from_utf8_lossy(&run.output()?).into_owned();
+        ensure!(
+            said.contains("[advisory]"),
+            "the engine does not tell what the policy pack found: {said}"
+        );
+        Ok(run)
     }
 
     fn run(&self, arguments: &[&str]) -> Run {

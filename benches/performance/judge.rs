@@ -1,4 +1,5 @@
-//! Judging: manifests against all rules, beside kube-score, the fastest of the others. Rows P1, P3, P4, P5 and G2.
+//! Judging: manifests against all rules, beside kube-score, the fastest of the others, and beside what else is installed.
+//! Rows P1 to P5 and G2.
 
 use std::path::Path;
 
@@ -7,8 +8,9 @@ use anyhow::Result;
 use crate::corpus::Corpus;
 use crate::measure::Run;
 use crate::pairs::{Count, Pairs, Spread};
+use crate::peers::PEERS;
 use crate::programs::Programs;
-use crate::report::{Goal, Report, Row};
+use crate::report::{Figure, Goal, Report, Row};
 use crate::say;
 
 /// Measures all sizes, each ten times the one before.
@@ -75,6 +77,40 @@ pub fn measure(
         goal: Some(Goal::AtLeast(2.5)),
     });
     report.series("`phoenix check prod`", &pairs.ours);
+    for peer in &PEERS {
+        let what = format!(
+            "the same: how many times faster than {} on {} objects",
+            peer.name, corpora[0].size
+        );
+        let Some(program) = peer.find() else {
+            say(&format!("without {}: it is not on PATH", peer.name));
+            report.row(Row {
+                id: "P2",
+                what,
+                figure: Figure::Missing,
+                goal: Some(Goal::AtLeast(peer.goal)),
+            });
+            continue;
+        };
+        say(&format!("the same beside {}", peer.name));
+        let theirs = peer.run(&program, root, corpora[0]);
+        let pairs = Pairs::measure(&ours, &theirs, Count::of(peer.count, smoke))?;
+        report.row(Row {
+            id: "P2",
+            what,
+            figure: pairs.ratio(|figures| figures.wall).inverse().into(),
+            goal: Some(Goal::AtLeast(peer.goal)),
+        });
+        report.series(
+            &format!(
+                "judge {} objects, {} {}",
+                corpora[0].size,
+                peer.name,
+                peer.version(&program)
+            ),
+            &pairs.others,
+        );
+    }
     if let [.., (fewer, less), (more, longer)] = walls.as_slice() {
         #[expect(clippy::cast_precision_loss, reason = "they are thousands")]
         let objects = (more - fewer) as f64;

@@ -25,6 +25,8 @@ pub struct Programs {
     pub registrar: Option<PathBuf>,
     /// The `phoenix` command.
     pub phoenix: PathBuf,
+    /// The policy pack.
+    pub policies: PathBuf,
     /// Our language host.
     pub host: PathBuf,
     /// `crates/graph` as a program that renders what it reads.
@@ -44,6 +46,10 @@ impl Programs {
         // The launcher's own words, so that it finds its host as it would have built it.
         cargo(root, &["--package", "pulumi-language-rust"])?;
         cargo(root, &["--package", "phoenix-cli", "--bin", "phoenix"])?;
+        cargo(
+            root,
+            &["--package", "phoenix-policies", "--bin", "phoenix-policies"],
+        )?;
         cargo(root, &["--package", "phoenix-graph", "--example", "render"])?;
         cargo(root, &["--package", "pulumi-wire", "--example", "objects"])?;
         let mut wanted = vec![HELM, KUBE_SCORE];
@@ -65,6 +71,7 @@ impl Programs {
             provider: tool(PROVIDER.name),
             registrar,
             phoenix: release.join("phoenix"),
+            policies: release.join("phoenix-policies"),
             host: release.join("pulumi-language-rust"),
             render: release.join("examples/render"),
             objects: release.join("examples/objects"),

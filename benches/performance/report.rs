@@ -43,6 +43,8 @@ pub enum Figure {
     One(f64),
     /// One for each pair or run.
     Many(Spread),
+    /// What it needs is not installed.
+    Missing,
 }
 
 /// What a figure should be.
@@ -128,14 +130,23 @@ impl Report {
 impl Goal {
     fn judge(self, figure: Figure) -> (String, &'static str) {
         let figure = match figure {
-            Figure::One(number) => number,
-            Figure::Many(spread) => spread.median,
+            Figure::One(number) => Some(number),
+            Figure::Many(spread) => Some(spread.median),
+            Figure::Missing => None,
         };
         let (goal, met) = match self {
-            Self::AtLeast(least) => (format!("≥ {}", number(least)), figure >= least),
-            Self::AtMost(most) => (format!("≤ {}", number(most)), figure <= most),
+            Self::AtLeast(least) => (
+                format!("≥ {}", number(least)),
+                figure.map(|figure| figure >= least),
+            ),
+            Self::AtMost(most) => (format!("≤ {}", number(most)), figure.map(|figure| figure <= most)),
         };
-        (goal, if met { "yes" } else { "no" })
+        let met = match met {
+            Some(true) => "yes",
+            Some(false) => "no",
+            None => "–",
+        };
+        (goal, met)
     }
 }
 
@@ -149,6 +160,7 @@ impl Figure {
                 number(spread.least),
                 number(spread.most)
             ),
+            Self::Missing => "not installed".to_owned(),
         }
     }
 }
