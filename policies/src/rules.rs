@@ -139,6 +139,7 @@ pub const RULES: &[&Rule] = &[
     &namespaces::NAMESPACE_POD_SECURITY_RESTRICTED,
     &namespaces::NO_DEFAULT_NAMESPACE,
     &namespaces::REQUIRED_LABELS,
+    &namespaces::CHANGE_TRACEABLE,
     &namespaces::NAMESPACE_QUOTA_SET,
     // Exceptions.
     &waivers::WAIVERS_ARE_VALID,

@@ -193,7 +193,7 @@ pub static CLOUD_IDENTITY_WELL_FORMED: Rule = Rule {
             identities += 1;
             let accounts = judging.option_texts(&CLOUD_ACCOUNTS);
             match of(identity) {
-                Err(what) => judging.fail(place, format!("{identity:?} is {what}")),
+                Err(what) => judging.fail(place, format!("it is {what}")),
                 Ok(Some(account)) if !accounts.is_empty() && !accounts.contains(&account) => {
                     judging.fail(place, format!("{account} is no account that the settings name"));
                 }

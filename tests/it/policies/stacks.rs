@@ -98,6 +98,10 @@ const JUDGE_NOTHING: &[(&str, &str)] = &[
     ),
     ("storage-class-encrypted", "storage classes belong to the cluster"),
     ("no-naked-pods", "every pod has a controller"),
+    (
+        "change-traceable",
+        "the annotations are the pipeline's to name, and the program writes none",
+    ),
     ("waivers-are-valid", "nothing is waived"),
 ];
 
