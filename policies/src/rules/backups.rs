@@ -1,12 +1,10 @@
 //! What becomes of a backup: where it lies, for how long, and whether anybody has tried to bring it back.
 
-use phoenix_graph::Object;
-
 use crate::control::Control::{
     ConfidentialKept, DataBackup, DataInMotion, Disposal, Disposed, EncryptionAtRest, PlansTested, Recovery,
     RecoveryTested, Redundancy,
 };
-use crate::judging::{Judging, Subject, namespace};
+use crate::judging::{Judging, Subject};
 use crate::pod::{CRON_JOB, Pod};
 use crate::read::{Node, Read};
 use crate::rule::{Enforcement, Kind, Level, Rule, Severity};
@@ -404,26 +402,26 @@ fn retention(subject: &Subject<'_>, judging: &mut Judging<'_>) {
         return;
     }
     let (stores, keeps) = (texts(judging, &STORES), texts(judging, &KEEPS));
-    let own = store_of(subject.object, &stores);
-    let removed = Answer::any(
-        judging
-            .world
-            .within(CRON_JOB, namespace(subject.object))
-            .map(|job| {
-                let is_same = if job.id == subject.object.id {
-                    Answer::Yes
-                } else {
-                    match (&own, store_of(job, &stores)) {
-                        (Read::Absent, _) | (_, Read::Absent) => Answer::No,
-                        (Read::Known(own), Read::Known(other)) => Answer::from_bool(*own == other),
-                        _ => Answer::Unknown,
-                    }
-                };
-                is_same
-                    .and(says_how_many(job, &keeps))
-                    .and(runs(Node::new(job.body(), "")))
-            }),
-    );
+    let own = subject.pod.map_or(Read::Absent, |pod| first(pod, &stores));
+    let jobs = judging.world.workloads_in(subject.namespace());
+    let jobs = jobs.filter(|job| CRON_JOB.is(&job.object.id.group, &job.object.id.kind));
+    let removed = Answer::any(jobs.map(|job| {
+        let is_same = || {
+            if job.object.id == subject.object.id {
+                return Answer::Yes;
+            }
+            match (&own, first(job.pod, &stores)) {
+                (Read::Absent, _) | (_, Read::Absent) => Answer::No,
+                (Read::Known((own, _)), Read::Known((other, _))) => Answer::from_bool(*own == other),
+                _ => Answer::Unknown,
+            }
+        };
+        match says_how_many(job.pod, &keeps) {
+            // Most Jobs say nothing of the kind.
+            Answer::No => Answer::No,
+            says => says.and(is_same()).and(runs(Node::new(job.object.body(), ""))),
+        }
+    }));
     match removed {
         Answer::Yes => {}
         Answer::No if judging.world.is_complete() => judging.fail(
@@ -436,17 +434,7 @@ fn retention(subject: &Subject<'_>, judging: &mut Judging<'_>) {
     }
 }
 
-/// The store that a `CronJob` says it works on.
-fn store_of(job: &Object, stores: &[String]) -> Read<String> {
-    Pod::of(job).map_or(Read::Absent, |pod| {
-        first(&pod, stores).map(|(store, _)| store.to_owned())
-    })
-}
-
-fn says_how_many(job: &Object, keeps: &[String]) -> Answer {
-    let Some(pod) = Pod::of(job) else {
-        return Answer::No;
-    };
+fn says_how_many(pod: &Pod<'_>, keeps: &[String]) -> Answer {
     Answer::any(pod.containers.iter().flat_map(|container| {
         keeps.iter().map(move |name| match variable(container, name) {
             Read::Known(value) => Answer::from_bool(value.bytes().any(|byte| (b'1'..=b'9').contains(&byte))),

@@ -3,7 +3,7 @@
 use crate::control::Control::{AccessControl, ConfidentialKept, DataInMotion, RiskManagement};
 use crate::judging::Judging;
 use crate::pod::{Container, WORKLOADS};
-use crate::read::Read;
+use crate::read::{Node, Read};
 use crate::rule::{Enforcement, Level, Rule, Severity};
 use crate::rules::{containers, place_of_variable, variable};
 use crate::selector::Answer;
@@ -92,6 +92,10 @@ pub static TRACE_CONTENT_REDACTED: Rule = Rule {
     check: |subject, judging| {
         let mut traced = false;
         for container in containers(subject, judging) {
+            // Few containers trace anything, and this is asked of all.
+            if !has_any(container) {
+                continue;
+            }
             for tracer in TRACERS {
                 traced |= told(tracer, container, judging);
             }
@@ -101,6 +105,33 @@ pub static TRACE_CONTENT_REDACTED: Rule = Rule {
         }
     },
 };
+
+/// What the names of the variables of these libraries begin with.
+const BEGINNINGS: [&str; 6] = [
+    "LANGSMITH_",
+    "LANGCHAIN_",
+    "OTEL_INSTRUMENTATION_GENAI_",
+    "TRACELOOP_",
+    "PHOENIX_COLLECTOR_",
+    "OPENINFERENCE_",
+];
+
+/// Whether a container may have a variable of any of these libraries.
+fn has_any(container: &Container<'_>) -> bool {
+    match container.env() {
+        Read::Known(variables) => {
+            variables
+                .iter()
+                .any(|variable| match Node::new(variable, "").text("name") {
+                    Read::Known(name) => BEGINNINGS.iter().any(|beginning| name.starts_with(beginning)),
+                    Read::Absent => false,
+                    Read::Unknown => true,
+                })
+        }
+        Read::Absent => false,
+        Read::Unknown => true,
+    }
+}
 
 /// Judges one library in one container; whether there was anything to judge.
 fn told(tracer: &Tracer, container: &Container<'_>, judging: &mut Judging<'_>) -> bool {
@@ -151,4 +182,24 @@ fn told(tracer: &Tracer, container: &Container<'_>, judging: &mut Judging<'_>) -
         }
     }
     true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_variable_that_is_read_begins_as_is_looked_for() {
+        for tracer in TRACERS {
+            let variables = tracer
+                .on
+                .iter()
+                .chain(tracer.named)
+                .chain(tracer.hides.iter().copied().flatten());
+            for variable in variables {
+                let known = BEGINNINGS.iter().any(|beginning| variable.starts_with(beginning));
+                assert!(known, "{variable} of {}", tracer.name);
+            }
+        }
+    }
 }
