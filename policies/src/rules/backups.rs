@@ -279,7 +279,9 @@ fn is_inside(host: &str, judging: &Judging<'_>) -> Answer {
         };
     }
     let labels: Vec<_> = host.split('.').collect();
-    let by_form = labels.len() == 1 || host.ends_with(".svc") || host.ends_with(".cluster.local");
+    // No registry gives out names that end so; those of a cluster's Services do.
+    let is_local = matches!(labels.as_slice(), [.., "svc"] | [.., "cluster", "local"]);
+    let by_form = labels.len() == 1 || is_local;
     let by_name = match labels.as_slice() {
         [service, space] | [service, space, "svc", ..] => judging.world.has(SERVICE, space, service),
         _ => false,
@@ -429,7 +431,7 @@ fn retention(subject: &Subject<'_>, judging: &mut Judging<'_>) {
             "no CronJob that writes to its store says how many of its copies are kept",
         ),
         Answer::No | Answer::Unknown => {
-            judging.unknown("whether anything removes its copies after their time")
+            judging.unknown("whether anything removes its copies after their time");
         }
     }
 }

@@ -470,9 +470,8 @@ fn asked_for(rules: Node<'_>, expressions: &mut Vec<String>) -> bool {
         for rule in rules {
             let rule = Node::new(rule, "");
             match (rule.field("alert"), rule.text("expr")) {
-                (Read::Absent, _) => {}
+                (Read::Absent, _) | (_, Read::Absent) => {}
                 (_, Read::Known(expression)) => expressions.push(expression.to_ascii_lowercase()),
-                (_, Read::Absent) => {}
                 (_, Read::Unknown) => is_all_known = false,
             }
         }
