@@ -82,6 +82,9 @@ pub const DATA_CLASSIFICATION: &str = "phoenix.ai/data-classification";
 /// The annotation by which a `CronJob` says which claims of its namespace it backs up; the policy pack reads it.
 pub const BACKS_UP: &str = "phoenix.ai/backs-up";
 
+/// The annotation by which a `CronJob` says which claims' backups it tries to restore; the policy pack reads it.
+pub const TRIES_RESTORE_OF: &str = "phoenix.ai/tries-restore-of";
+
 /// The annotation of the platform's namespace that says how far the migration is there.
 pub const MIGRATION_PHASE: &str = "phoenix.ai/migration-phase";
 

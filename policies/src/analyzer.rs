@@ -360,10 +360,10 @@ impl<'a> Answer<'a> {
         if self.reach == Reach::Stack {
             verdicts
                 .violations
-                .extend(report.ending.iter().map(|sentence| Violation {
+                .extend(report.ending.iter().map(|ending| Violation {
                     policy: "waivers-are-valid".to_owned(),
                     description: "A waiver ends soon".to_owned(),
-                    message: sentence.clone(),
+                    message: ending.message.clone(),
                     urn: String::new(),
                     level: Level::Advisory,
                     severity: wire::Severity::Low,

@@ -10,7 +10,7 @@ use phoenix_graph::Id;
 use serde::{Deserialize, Deserializer};
 
 use crate::control::Need;
-use crate::report::{Finding, Report, Verdict};
+use crate::report::{Ending, Finding, Report, Verdict};
 use crate::rule::{Enforcement, Rule};
 use crate::rules::waivers;
 use crate::settings::Settings;
@@ -160,13 +160,17 @@ pub(crate) fn apply(mut report: Report, settings: &Settings) -> Report {
             });
             Verdict::Fail(findings.collect())
         };
-        report.add(id, &waivers::WAIVERS_ARE_VALID, verdict);
+        report.add(id.clone(), &waivers::WAIVERS_ARE_VALID, verdict);
         let left = settings.today.days_until(waiver.last_day);
         if holds && left <= told_before {
-            report.ending.push(format!(
-                "the waiver {} of {} ends on {}: {} repairs it until then, or asks {} for another",
-                waiver.ticket, waiver.rule, waiver.last_day, waiver.owner, waiver.approver
-            ));
+            report.ending.push(Ending {
+                waiver: id,
+                path: format!("waivers[{number}].lastDay"),
+                message: format!(
+                    "the waiver {} of {} ends on {}: {} repairs it until then, or asks {} for another",
+                    waiver.ticket, waiver.rule, waiver.last_day, waiver.owner, waiver.approver
+                ),
+            });
         }
     }
     report

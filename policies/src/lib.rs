@@ -32,7 +32,7 @@ use phoenix_graph::{Graph, Object};
 pub use control::Control;
 pub use exemption::{Date, Waiver};
 pub use judging::{Judging, Subject};
-pub use report::{Finding, Report, Verdict};
+pub use report::{Ending, Finding, Report, Verdict};
 pub use rule::{Enforcement, Level, Rule, Severity};
 pub use rules::RULES;
 pub use settings::Settings;

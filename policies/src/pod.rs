@@ -171,6 +171,11 @@ impl<'a> Container<'a> {
         Node::new(self.value, &self.path)
     }
 
+    /// Its variables, as they stand.
+    pub fn env(&self) -> Read<&'a [Value]> {
+        Node::new(self.value, "").list("env")
+    }
+
     /// What the container itself says in a field, or else what its pod says in a field of its own.
     pub fn or_pod<T>(&self, read: impl Fn(Node<'a>, &str) -> Read<T>, field: &str, pod: &Pod<'a>) -> Read<T> {
         read(Node::new(self.value, ""), field).or(|| read(pod.spec(), field))

@@ -33,8 +33,25 @@ pub struct Report {
     pub subjects: Vec<Id>,
     /// Each rule, in the order of the table.
     pub rules: Vec<RuleReport>,
-    /// Waivers that end soon, as sentences.
-    pub ending: Vec<String>,
+    /// Waivers that end soon.
+    pub ending: Vec<Ending>,
+}
+
+/// A waiver that ends soon. That is no failure yet, and is told all the same.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ending {
+    /// The waiver, which is among the subjects too.
+    pub waiver: Id,
+    /// Where its end stands in the settings, such as `waivers[0].lastDay`.
+    pub path: String,
+    /// When it ends, and who does what until then.
+    pub message: String,
+}
+
+impl std::fmt::Display for Ending {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(&self.message)
+    }
 }
 
 /// What one rule found.

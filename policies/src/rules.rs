@@ -6,6 +6,7 @@
 
 pub mod accounts;
 pub mod availability;
+pub mod backups;
 pub mod credentials;
 pub mod hardening;
 pub mod images;
@@ -16,16 +17,21 @@ pub mod namespaces;
 pub mod network;
 pub mod observability;
 pub mod privileges;
+pub mod provenance;
 pub mod rbac;
 pub mod references;
 pub mod resources;
 pub mod services;
 pub mod storage;
+pub mod tracing;
 pub mod volumes;
 pub mod waivers;
 
+use serde_json::Value;
+
 use crate::judging::{Judging, Subject};
 use crate::pod::{Container, Pod};
+use crate::read::{Node, Read};
 use crate::rule::{Enforcement, Kind, Rule};
 use crate::settings::Settings;
 
@@ -56,15 +62,18 @@ pub const RULES: &[&Rule] = &[
     &images::NO_MUTABLE_IMAGE_TAG,
     &images::IMAGE_DIGEST_PINNED,
     &images::IMAGE_REGISTRY_ALLOWED,
+    &provenance::IMAGE_PROVENANCE_ENFORCED,
     &namespaces::NO_REMOVED_API,
     // Credentials and identities.
     &credentials::NO_CREDENTIALS_IN_ENV,
     &credentials::NO_CREDENTIALS_IN_CONFIGMAP,
     &credentials::SECRETS_MOUNTED_AS_FILES,
     &credentials::SECRET_VALUES_ARE_REFERENCES,
+    &credentials::EXTERNAL_SECRET_STORE_USED,
     &credentials::NO_STATIC_SERVICE_ACCOUNT_TOKEN,
     &accounts::DEDICATED_SERVICE_ACCOUNT,
     &accounts::NO_TOKEN_AUTOMOUNT,
+    &accounts::CLOUD_IDENTITY_WELL_FORMED,
     // Roles.
     &rbac::RBAC_NO_CLUSTER_ADMIN,
     &rbac::RBAC_NO_WILDCARDS,
@@ -110,12 +119,17 @@ pub const RULES: &[&Rule] = &[
     &storage::NO_SHARED_SINGLE_WRITER_VOLUME,
     &storage::DATA_DELETION_GUARDED,
     &storage::BACKUP_COVERS_DATA,
+    &backups::BACKUP_ENCRYPTED_AND_REMOTE,
+    &backups::RESTORE_TEST_SCHEDULED,
+    &backups::RETENTION_DECLARED,
     &namespaces::DATA_CLASSIFICATION_LABELLED,
+    &tracing::TRACE_CONTENT_REDACTED,
     // Whether anybody would see.
     &observability::MESH_ACCESS_LOGGING_ON,
     &observability::AUDIT_TRAIL_RETAINED,
     &observability::WORKLOADS_MONITORED,
     &observability::ALERTS_LEAD_TO_ACTION,
+    &observability::SECURITY_ALERTS_DEFINED,
     // What is left when something is gone.
     &availability::REPLICAS_MINIMUM,
     &availability::DISRUPTION_BUDGET_SET,
@@ -125,16 +139,23 @@ pub const RULES: &[&Rule] = &[
     &namespaces::NAMESPACE_POD_SECURITY_RESTRICTED,
     &namespaces::NO_DEFAULT_NAMESPACE,
     &namespaces::REQUIRED_LABELS,
+    &namespaces::CHANGE_TRACEABLE,
     &namespaces::NAMESPACE_QUOTA_SET,
     // Exceptions.
     &waivers::WAIVERS_ARE_VALID,
 ];
 
 /// Kinds that no rule judges, and that some look at.
-const CONTEXT: [Kind; 3] = [
+const CONTEXT: [Kind; 9] = [
     Kind::core("ResourceQuota"),
     Kind::core("LimitRange"),
-    Kind::new(&["velero.io"], "Schedule"),
+    backups::SCHEDULE,
+    observability::SERVICE_MONITOR,
+    observability::POD_MONITOR,
+    provenance::IMAGE_POLICIES[0],
+    provenance::IMAGE_POLICIES[1],
+    provenance::IMAGE_POLICIES[2],
+    provenance::IMAGE_POLICIES[3],
 ];
 
 /// Every kind that the rules look at as they are enforced.
@@ -163,4 +184,36 @@ fn pod<'a>(subject: &Subject<'a>, judging: &mut Judging<'_>) -> Option<&'a Pod<'
 /// The containers of the subject's pod; what of them cannot be read is noted.
 fn containers<'a>(subject: &Subject<'a>, judging: &mut Judging<'_>) -> &'a [Container<'a>] {
     pod(subject, judging).map_or(&[], |pod| pod.containers.as_slice())
+}
+
+/// Where a container's variable stands; its list of them, where it has none of this name.
+fn place_of_variable(container: &Container<'_>, name: &str) -> String {
+    let variables = container.env().known().unwrap_or_default();
+    let is_it = |variable: &Value| Node::new(variable, "").text("name") == Read::Known(name);
+    match variables.iter().rposition(is_it) {
+        Some(index) => container.node().at(&format!("env[{index}].value")),
+        None => container.node().at("env"),
+    }
+}
+
+/// The literal value of a container's variable. The last of two with one name counts, as it does in the container.
+fn variable<'a>(container: &Container<'a>, name: &str) -> Read<&'a str> {
+    container.env().and_then(|variables| {
+        let mut found = Read::Absent;
+        for variable in variables {
+            let variable = Node::new(variable, "");
+            match variable.text("name") {
+                Read::Known(known) if known == name => {
+                    found = match (variable.text("value"), variable.field("valueFrom")) {
+                        (Read::Absent, Read::Absent) => Read::Known(""),
+                        (value, Read::Absent) => value,
+                        _ => Read::Unknown,
+                    };
+                }
+                Read::Known(_) | Read::Absent => {}
+                Read::Unknown => found = Read::Unknown,
+            }
+        }
+        found
+    })
 }

@@ -128,8 +128,21 @@ pub mod assume {
         default: Default::Texts(&[]),
     };
 
+    /// Whether the object stores of backups encrypt.
+    pub static BACKUP_STORES_ENCRYPTED: Setting = Setting {
+        name: "backupStoresEncrypted",
+        meaning: "the object stores that backups are written to encrypt what they hold",
+        default: Default::Flag(false),
+    };
+    /// Claims whose restore is tried by hand.
+    pub static TRIED_BY_PEOPLE: Setting = Setting {
+        name: "restoresTriedByPeople",
+        meaning: "claims, as `namespace/name`, whose restore people try now and then, and write down that they did",
+        default: Default::Texts(&[]),
+    };
+
     /// All of them.
-    pub static ALL: [&Setting; 9] = [
+    pub static ALL: [&Setting; 11] = [
         &COMPLETE,
         &MESH,
         &MESH_ROOT,
@@ -139,6 +152,8 @@ pub mod assume {
         &FOREIGN_NAMESPACES,
         &BACKED_UP_ELSEWHERE,
         &WITHOUT_DATA,
+        &BACKUP_STORES_ENCRYPTED,
+        &TRIED_BY_PEOPLE,
     ];
 }
 

@@ -26,6 +26,9 @@ use crate::parts::{container, identity};
 /// The user and group of the image.
 const USER: i64 = 65_532;
 
+/// Qdrant's claims. The second holds snapshots of the first, and nothing else.
+const QDRANT_CLAIMS: [&str; 2] = ["qdrant-storage", "qdrant-snapshots"];
+
 /// How long a restore may take: a person watches it, and can end it.
 const RESTORE_SECONDS: i64 = 12 * 3600;
 
@@ -76,8 +79,7 @@ fn jobs(config: &config::Backup, stores: Stores) -> Vec<Job> {
     let mut jobs = vec![
         Job {
             workload: BACKUP_QDRANT,
-            // The second volume holds snapshots of the first, and nothing else.
-            duty: Duty::Backup(schedule.qdrant, vec!["qdrant-storage", "qdrant-snapshots"]),
+            duty: Duty::Backup(schedule.qdrant, QDRANT_CLAIMS.to_vec()),
             verb: &["qdrant", "backup"],
             env: peers(),
         },
@@ -224,7 +226,10 @@ fn cron_job(config: &config::Backup, job: Job) -> CronJob {
             every_day(*at)
         }
         Duty::Prune(at) => every_day(*at),
-        Duty::Drill(day, at) => format!("{} {} * * {}", at.minute, at.hour, day.0),
+        Duty::Drill(day, at) => {
+            annotate(&mut metadata, names::TRIES_RESTORE_OF, &QDRANT_CLAIMS.join(","));
+            format!("{} {} * * {}", at.minute, at.hour, day.0)
+        }
         Duty::Restore => {
             annotate(
                 &mut metadata,

@@ -11,6 +11,8 @@ use crate::pod::WORKLOADS;
 use crate::read::{Node, Read};
 use crate::rule::{Enforcement, Kind, Level, Rule, Severity};
 use crate::rules::containers;
+use crate::selector::Answer;
+use crate::settings::{Default, Setting};
 
 /// Literal credentials in variables.
 pub static NO_CREDENTIALS_IN_ENV: Rule = Rule {
@@ -489,6 +491,176 @@ pub(super) fn entry_is<'n>(
     judging.note(node.entry(path, key), node, &format!("{path}[{key}]"))
 }
 
+static SOURCE: Setting = Setting {
+    name: "annotation",
+    meaning: "the annotation by which a Secret says where its values come from; the first is looked at",
+    default: Default::Texts(&["phoenix.ai/secret-source"]),
+};
+
+static SECRET_STORES: Setting = Setting {
+    name: "stores",
+    meaning: "what the annotation may say: stores that keep the values, and write down who reads them",
+    default: Default::Texts(&["pulumi-esc", "external-secrets"]),
+};
+
+static REFRESHED: Setting = Setting {
+    name: "hours",
+    meaning: "the most hours until a changed value of a store reaches the Secret",
+    default: Default::Number(24),
+};
+
+/// Kinds whose controllers write Secrets from a store or from what was sealed for them.
+const WRITERS: [&str; 6] = [
+    "ExternalSecret",
+    "ClusterExternalSecret",
+    "SealedSecret",
+    "VaultStaticSecret",
+    "VaultDynamicSecret",
+    "OnePasswordItem",
+];
+
+/// Types of Secrets that the cluster or a tool makes for itself.
+const MADE: [&str; 3] = [
+    "kubernetes.io/service-account-token",
+    "bootstrap.kubernetes.io/token",
+    "helm.sh/release.v1",
+];
+
+/// Stores of secrets.
+pub static EXTERNAL_SECRET_STORE_USED: Rule = Rule {
+    id: "external-secret-store-used",
+    title: "Values of Secrets come from a store of secrets, and follow it",
+    meaning: "Judges Secrets that declare values, and ExternalSecrets. A Secret passes where it says by annotation that its values come from one of the stores of the settings, or where the controller of a store owns it. An ExternalSecret fails where it reads its store once only (`refreshPolicy: CreatedOnce`, a `refreshInterval` of 0), or less often than the settings ask for; without an interval it reads every hour. Secrets without values, and those that the cluster makes for itself, are not judged.",
+    why: "A store knows who read a value, and changes it in one place; what is declared beside it stays as it is, for years, after the key was rotated.",
+    remedy: "Keep the value in a store (Pulumi ESC, or one that the External Secrets Operator reads), and say so; `refreshInterval: 1h` follows it.",
+    kinds: &[
+        Kind::core("Secret"),
+        Kind::new(&["external-secrets.io"], "ExternalSecret"),
+    ],
+    level: Level::Resource,
+    severity: Severity::High,
+    enforcement: Enforcement::Advisory,
+    options: &[&SOURCE, &SECRET_STORES, &REFRESHED],
+    evidence: &[AccessArchitecture, PasswordManagement, EncryptionAtRest],
+    limits: &["an annotation is the word of whoever wrote it; the store itself is not asked"],
+    good: "apiVersion: external-secrets.io/v1\nkind: ExternalSecret\nmetadata: {name: a}\nspec: {refreshInterval: 1h0m0s, secretStoreRef: {name: store}}\n",
+    bad: "apiVersion: external-secrets.io/v1\nkind: ExternalSecret\nmetadata: {name: a}\nspec: {refreshInterval: 48h, secretStoreRef: {name: store}}\n",
+    check: |subject, judging| {
+        if subject.kind() == "Secret" {
+            from_store(subject.body, judging);
+        } else {
+            follows(subject.body, judging);
+        }
+    },
+};
+
+fn from_store(body: Node<'_>, judging: &mut Judging<'_>) {
+    let fields = ["data", "stringData"].map(|field| body.map(field));
+    let has_values = Answer::any(fields.map(|field| match field {
+        Read::Known(values) => Answer::from_bool(!values.is_empty()),
+        Read::Absent => Answer::No,
+        Read::Unknown => Answer::Unknown,
+    }));
+    if has_values == Answer::No {
+        judging.not_applicable("the Secret declares no values");
+        return;
+    }
+    if judging
+        .text(body, "type")
+        .is_some_and(|kind| MADE.contains(&kind))
+    {
+        judging.not_applicable("the cluster or a tool makes it for itself");
+        return;
+    }
+    let owners = judging.items(body, "metadata.ownerReferences");
+    let mut owned = false;
+    for owner in &owners {
+        let kind = judging.text(owner.node(), "kind");
+        owned |= kind.is_some_and(|kind| WRITERS.contains(&kind));
+    }
+    if owned {
+        return;
+    }
+    let annotation = judging
+        .option_texts(&SOURCE)
+        .first()
+        .copied()
+        .unwrap_or_default()
+        .to_owned();
+    let place = format!("metadata.annotations[{annotation}]");
+    match body.entry("metadata.annotations", &annotation) {
+        Read::Known(store) if judging.option_texts(&SECRET_STORES).contains(&store) => {}
+        Read::Known(_) => judging.fail(
+            place,
+            "its values come from something that the settings do not call a store of secrets",
+        ),
+        Read::Absent => judging.fail(
+            place,
+            "it does not say from which store of secrets its values come",
+        ),
+        Read::Unknown => judging.unknown(place),
+    }
+}
+
+fn follows(body: Node<'_>, judging: &mut Judging<'_>) {
+    if judging.text(body, "spec.refreshPolicy") == Some("CreatedOnce") {
+        judging.fail("spec.refreshPolicy", "it reads its store once, and never again");
+        return;
+    }
+    let place = "spec.refreshInterval";
+    let most = judging.option_number(&REFRESHED);
+    match body.field(place) {
+        Read::Absent => {}
+        Read::Known(interval) => match interval
+            .as_str()
+            .map_or(interval.as_i64().filter(|zero| *zero == 0), seconds)
+        {
+            Some(0) => judging.fail(place, "it reads its store once, and never again"),
+            Some(seconds) if seconds > most.saturating_mul(3600) => judging.fail(
+                place,
+                format!("a changed value needs longer than {most} hours to get here"),
+            ),
+            Some(_) => {}
+            None => judging.unknown(place),
+        },
+        Read::Unknown => judging.unknown(place),
+    }
+}
+
+/// The seconds of a duration such as `1h30m`; what is shorter than one of them is rounded up.
+fn seconds(duration: &str) -> Option<i64> {
+    if duration == "0" {
+        return Some(0);
+    }
+    let mut rest = duration.trim();
+    let mut nanoseconds: f64 = 0.0;
+    if rest.is_empty() {
+        return None;
+    }
+    while !rest.is_empty() {
+        let number = rest.find(|letter: char| !(letter.is_ascii_digit() || letter == '.'))?;
+        let unit = rest[number..]
+            .find(|letter: char| letter.is_ascii_digit() || letter == '.')
+            .map_or(rest.len(), |length| number + length);
+        let of_one = match &rest[number..unit] {
+            "h" => 3600e9,
+            "m" => 60e9,
+            "s" => 1e9,
+            "ms" => 1e6,
+            "us" | "µs" | "μs" => 1e3,
+            "ns" => 1.0,
+            _ => return None,
+        };
+        nanoseconds += rest[..number].parse::<f64>().ok()? * of_one;
+        rest = &rest[unit..];
+    }
+    #[allow(
+        clippy::cast_possible_truncation,
+        reason = "a float that is too large becomes the largest number"
+    )]
+    Some((nanoseconds / 1e9).ceil() as i64)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -535,6 +707,25 @@ mod tests {
             ("  \"capabilities\": [", false),
         ] {
             assert_eq!(line_credential(line).is_some(), expected, "{line}");
+        }
+    }
+
+    #[test]
+    fn durations_are_read_as_the_operator_reads_them() {
+        for (text, expected) in [
+            ("1h", Some(3600)),
+            ("1h0m0s", Some(3600)),
+            ("1.5h", Some(5400)),
+            ("90m", Some(5400)),
+            ("0", Some(0)),
+            ("0s", Some(0)),
+            ("10ms", Some(1)),
+            ("", None),
+            ("1", None),
+            ("1d", None),
+            ("h", None),
+        ] {
+            assert_eq!(seconds(text), expected, "{text:?}");
         }
     }
 }

@@ -1,8 +1,9 @@
 //! Namespaces and labels: what holds for everything in them, and whose it is.
 
 use crate::control::Control::{
-    AccessArchitecture, AccessControl, Capacity, ChangeControl, ConfidentialKept, ConfigurationStandards,
-    ContingencyPlan, Criticality, MeasuresKeptCurrent, RiskAnalysis, RiskManagement, UnauthorisedSoftware,
+    AccessArchitecture, AccessControl, ActionsRecorded, Capacity, ChangeControl, ConfidentialKept,
+    ConfigurationStandards, ContingencyPlan, Criticality, MeasuresKeptCurrent, RiskAnalysis, RiskManagement,
+    UnauthorisedSoftware,
 };
 use crate::pod::{
     CRON_JOB, DAEMON_SET, DEPLOYMENT, JOB, POD, REPLICA_SET, REPLICATION_CONTROLLER, STATEFUL_SET,
@@ -170,6 +171,56 @@ pub static REQUIRED_LABELS: Rule = Rule {
             match subject.body.entry("metadata.labels", &label) {
                 Read::Known(value) if !value.is_empty() => {}
                 Read::Known(_) | Read::Absent => judging.fail(place, format!("the label {label} is missing")),
+                Read::Unknown => judging.unknown(place),
+            }
+        }
+    },
+};
+
+static TRACES: Setting = Setting {
+    name: "annotations",
+    meaning: "annotations by which whoever deploys says which change it is: a commit, a ticket, an approver",
+    default: Default::Texts(&[]),
+};
+
+/// Which change an object came with.
+pub static CHANGE_TRACEABLE: Rule = Rule {
+    id: "change-traceable",
+    title: "Every workload says which change it came with",
+    meaning: "Judges Deployments, StatefulSets, DaemonSets, CronJobs and Namespaces. Fails where one of the annotations that the settings name is missing or empty. Not applicable where the settings name none.",
+    why: "Whoever finds a workload that does harm has to learn who let it in, and with what else.",
+    remedy: "Have the pipeline write the annotation, or the program that declares the object.",
+    kinds: &[DEPLOYMENT, STATEFUL_SET, DAEMON_SET, CRON_JOB, NAMESPACE],
+    level: Level::Resource,
+    severity: Severity::Medium,
+    enforcement: Enforcement::Mandatory,
+    options: &[&TRACES],
+    evidence: &[ChangeControl, ActionsRecorded],
+    limits: &[
+        "nothing is judged until the settings name annotations",
+        "whether there is such a commit, ticket or approver is not asked",
+    ],
+    good: "apiVersion: v1\nkind: Namespace\nmetadata: {name: a, annotations: {example.org/commit: 9f3c2d1}}\n",
+    bad: "apiVersion: v1\nkind: Namespace\nmetadata: {name: a, annotations: {example.org/commit: \"\"}}\n",
+    check: |subject, judging| {
+        let wanted: Vec<String> = judging
+            .option_texts(&TRACES)
+            .into_iter()
+            .map(str::to_owned)
+            .collect();
+        if wanted.is_empty() {
+            judging.not_applicable("the settings name no annotations");
+        }
+        for annotation in wanted {
+            let place = format!("metadata.annotations[{annotation}]");
+            match subject.body.entry("metadata.annotations", &annotation) {
+                Read::Known(change) if !change.trim().is_empty() => {}
+                Read::Known(_) | Read::Absent => {
+                    judging.fail(
+                        place,
+                        format!("the annotation {annotation} does not say which change it is"),
+                    );
+                }
                 Read::Unknown => judging.unknown(place),
             }
         }

@@ -4,22 +4,25 @@ use phoenix_graph::Object;
 use serde_json::Value;
 
 use crate::control::Control::{
-    ActionsRecorded, AnomaliesWatched, AuditControls, Capacity, ContingencyPlan, Recovery,
+    ActionsRecorded, AnomaliesWatched, AuditControls, Capacity, ContingencyPlan, LogInsWatched, Recovery,
 };
 use crate::judging::{Judging, Subject};
-use crate::pod::{DAEMON_SET, DEPLOYMENT, STATEFUL_SET};
+use crate::pod::{CRON_JOB, DAEMON_SET, DEPLOYMENT, STATEFUL_SET};
 use crate::read::{Node, Read};
 use crate::rule::{Enforcement, Kind, Level, Rule, Severity};
+use crate::rules::backups::SCHEDULE as VELERO_SCHEDULE;
 use crate::rules::mesh_identity::{Scope, applies, in_mesh, workload};
 use crate::rules::network::RUNNING;
 use crate::rules::services::SERVICE;
+use crate::rules::storage::{BACKUP_ANNOTATION, BACKUP_COVERS_DATA};
 use crate::selector::{Answer, has_all, selects};
 use crate::settings::{Default, Setting, assume};
+use crate::world::World;
 
 const TELEMETRY: Kind = Kind::new(&["telemetry.istio.io"], "Telemetry");
 const OPERATOR: &[&str] = &["monitoring.coreos.com"];
-const SERVICE_MONITOR: Kind = Kind::new(OPERATOR, "ServiceMonitor");
-const POD_MONITOR: Kind = Kind::new(OPERATOR, "PodMonitor");
+pub(super) const SERVICE_MONITOR: Kind = Kind::new(OPERATOR, "ServiceMonitor");
+pub(super) const POD_MONITOR: Kind = Kind::new(OPERATOR, "PodMonitor");
 const ALERTS: Kind = Kind::new(OPERATOR, "PrometheusRule");
 
 static LOGS_BY_DEFAULT: Setting = Setting {
@@ -307,3 +310,171 @@ pub static ALERTS_LEAD_TO_ACTION: Rule = Rule {
         }
     },
 };
+
+static SIGNALS: Setting = Setting {
+    name: "signals",
+    meaning: "what there has to be an alert for: `refusals`, `plaintext`, `certificates`, `backups`",
+    default: Default::Texts(&["refusals", "plaintext", "certificates", "backups"]),
+};
+
+/// Something that whoever guards a platform has to learn of.
+struct Signal {
+    name: &'static str,
+    what: &'static str,
+    /// Whether the stack has what the signal is about.
+    concerns: fn(&World<'_>) -> Answer,
+    /// An alert is about it if its expression has all words of one of these groups.
+    words: &'static [&'static [&'static str]],
+}
+
+const SECURITY_SIGNALS: [Signal; 4] = [
+    Signal {
+        name: "refusals",
+        what: "that requests are refused (401, 403)",
+        concerns: |world| Answer::from_bool(world.has_mesh()),
+        words: &[
+            &["istio_requests_total", "401"],
+            &["istio_requests_total", "403"],
+            &["rbac", "denied"],
+        ],
+    },
+    Signal {
+        name: "plaintext",
+        what: "that something is sent without mutual TLS",
+        concerns: |world| Answer::from_bool(world.has_mesh()),
+        words: &[&["connection_security_policy"]],
+    },
+    Signal {
+        name: "certificates",
+        what: "that a certificate of the mesh expires",
+        concerns: |world| Answer::from_bool(world.has_mesh()),
+        words: &[&["cert", "expir"]],
+    },
+    Signal {
+        name: "backups",
+        what: "that a backup fails or does not run",
+        concerns: makes_backups,
+        words: &[
+            &["kube_cronjob_status_last_successful_time", "backup"],
+            &["kube_job_status_failed", "backup"],
+            &["kube_job_failed", "backup"],
+            &["velero_backup"],
+        ],
+    },
+];
+
+/// Whether the stack makes backups.
+fn makes_backups(world: &World<'_>) -> Answer {
+    let rule = BACKUP_COVERS_DATA.id;
+    let annotations = world.settings.texts(rule, &BACKUP_ANNOTATION);
+    let by_job = world.all(CRON_JOB).map(|job| {
+        let Some(annotation) = annotations.first() else {
+            return Answer::No;
+        };
+        match Node::new(job.body(), "").entry("metadata.annotations", annotation) {
+            Read::Known(claims) => Answer::from_bool(!claims.trim().is_empty()),
+            Read::Absent => Answer::No,
+            Read::Unknown => Answer::Unknown,
+        }
+    });
+    let by_velero = world.all(VELERO_SCHEDULE).map(|_| Answer::Yes);
+    Answer::any(by_job.chain(by_velero))
+}
+
+/// Alerts on what concerns security.
+pub static SECURITY_ALERTS_DEFINED: Rule = Rule {
+    id: "security-alerts-defined",
+    title: "Somebody is told when requests are refused, encryption or certificates fail, or a backup does not run",
+    meaning: "Judges Namespaces in which something runs, where any object of Prometheus' operator was given. For each signal of the settings that concerns the stack, an alert of any PrometheusRule has to ask for it: in a mesh for refused requests (`istio_requests_total` with 401 or 403, or a metric of refusals by RBAC), for plain text (`connection_security_policy`) and for certificates that expire (a metric of certificates and their expiry); where there are backups, for those that fail or do not run (kube-state-metrics' times of CronJobs or failed Jobs, with `backup` in the expression, or Velero's metrics).",
+    why: "An attack and a lost backup have in common that nothing seems wrong to those who use the platform.",
+    remedy: "Add an alert on the signal to a PrometheusRule.",
+    kinds: &[Kind::core("Namespace")],
+    level: Level::Stack,
+    severity: Severity::High,
+    enforcement: Enforcement::Mandatory,
+    options: &[&SIGNALS],
+    evidence: &[AnomaliesWatched, LogInsWatched, AuditControls],
+    limits: &[
+        "whether the expression is right, its selectors fit and its threshold is sensible is not judged",
+        "alerts that are kept elsewhere than in PrometheusRules are not seen; a stack without any object of Prometheus' operator is not judged",
+        "gaps in an audit trail have no metric that all collectors share, so there is no signal for them",
+    ],
+    good: "apiVersion: v1\nkind: Namespace\nmetadata: {name: a}\n---\napiVersion: batch/v1\nkind: CronJob\nmetadata: {name: backup, namespace: a, annotations: {phoenix.ai/backs-up: data}}\n---\napiVersion: monitoring.coreos.com/v1\nkind: PrometheusRule\nmetadata: {name: a, namespace: a}\nspec:\n  groups:\n  - name: a\n    rules:\n    - {alert: Overdue, expr: 'time() - kube_cronjob_status_last_successful_time{cronjob=\"backup\"} > 90000'}\n",
+    bad: "apiVersion: v1\nkind: Namespace\nmetadata: {name: a}\n---\napiVersion: batch/v1\nkind: CronJob\nmetadata: {name: backup, namespace: a, annotations: {phoenix.ai/backs-up: data}}\n---\napiVersion: monitoring.coreos.com/v1\nkind: PrometheusRule\nmetadata: {name: a, namespace: a}\nspec:\n  groups:\n  - name: a\n    rules:\n    - {alert: Down, expr: up == 0}\n",
+    check: security_alerts,
+};
+
+fn security_alerts(subject: &Subject<'_>, judging: &mut Judging<'_>) {
+    let world = judging.world;
+    let watched = [ALERTS, SERVICE_MONITOR, POD_MONITOR];
+    if watched.iter().all(|kind| world.all(*kind).next().is_none()) {
+        judging.not_applicable("nothing of Prometheus' operator was given");
+        return;
+    }
+    if world.workloads_in(&subject.object.id.name).next().is_none() {
+        judging.not_applicable("nothing runs in it");
+        return;
+    }
+    let mut expressions = Vec::new();
+    let mut is_all_known = true;
+    for rules in world.all(ALERTS) {
+        is_all_known &= asked_for(Node::new(rules.body(), ""), &mut expressions);
+    }
+    let wanted: Vec<String> = judging
+        .option_texts(&SIGNALS)
+        .into_iter()
+        .map(str::to_owned)
+        .collect();
+    let mut judged = 0;
+    for signal in SECURITY_SIGNALS {
+        let concerns = (signal.concerns)(world);
+        if concerns == Answer::No || !wanted.iter().any(|name| name == signal.name) {
+            continue;
+        }
+        judged += 1;
+        let is_asked = expressions.iter().any(|expression| {
+            let has = |words: &&[&str]| words.iter().all(|word| expression.contains(word));
+            signal.words.iter().any(has)
+        });
+        if is_asked {
+            continue;
+        }
+        if concerns == Answer::Yes && is_all_known && world.is_complete() {
+            judging.fail("", format!("no alert tells {}", signal.what));
+        } else {
+            judging.unknown(format!("whether any alert tells {}", signal.what));
+        }
+    }
+    if judged == 0 {
+        judging.not_applicable("no signal concerns it");
+    }
+}
+
+/// Gathers what the alerts of a `PrometheusRule` ask for, in small letters; whether all of it could be read.
+fn asked_for(rules: Node<'_>, expressions: &mut Vec<String>) -> bool {
+    let groups = match rules.list("spec.groups") {
+        Read::Known(groups) => groups,
+        Read::Absent => return true,
+        Read::Unknown => return false,
+    };
+    let mut is_all_known = true;
+    for group in groups {
+        let rules = match Node::new(group, "").list("rules") {
+            Read::Known(rules) => rules,
+            Read::Absent => continue,
+            Read::Unknown => {
+                is_all_known = false;
+                continue;
+            }
+        };
+        for rule in rules {
+            let rule = Node::new(rule, "");
+            match (rule.field("alert"), rule.text("expr")) {
+                (Read::Absent, _) | (_, Read::Absent) => {}
+                (_, Read::Known(expression)) => expressions.push(expression.to_ascii_lowercase()),
+                (_, Read::Unknown) => is_all_known = false,
+            }
+        }
+    }
+    is_all_known
+}

@@ -417,7 +417,7 @@ pub static DATA_DELETION_GUARDED: Rule = Rule {
     },
 };
 
-static BACKUP_ANNOTATION: Setting = Setting {
+pub(super) static BACKUP_ANNOTATION: Setting = Setting {
     name: "annotation",
     meaning: "the annotation by which a CronJob says which claims of its namespace it backs up, separated by commas; the first is looked at",
     default: Default::Texts(&["phoenix.ai/backs-up"]),
@@ -522,7 +522,7 @@ fn by_job(claim: &str, namespace: &str, judging: &Judging<'_>) -> Answer {
 }
 
 fn by_velero(namespace: &str, judging: &Judging<'_>) -> Answer {
-    let schedules = judging.world.all(Kind::new(&["velero.io"], "Schedule"));
+    let schedules = judging.world.all(crate::rules::backups::SCHEDULE);
     Answer::any(schedules.map(|schedule| {
         let schedule = Node::new(schedule.body(), "");
         let listed = |field: &str, none: Answer| match schedule.list(field) {

@@ -168,7 +168,8 @@ fn a_waiver_is_judged() {
 fn a_waiver_that_ends_soon_is_told() {
     let ending = |last_day: &str| {
         let settings = read(&json!({"waivers": [waiver(&json!({"lastDay": last_day}))]}));
-        judge(&graph(&documents(BAD)), &settings).ending
+        let report = judge(&graph(&documents(BAD)), &settings);
+        report.ending.iter().map(ToString::to_string).collect::<Vec<_>>()
     };
     assert_eq!(ending("2026-12-23"), Vec::<String>::new());
     assert_eq!(

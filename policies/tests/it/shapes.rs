@@ -813,3 +813,372 @@ fn services_budgets_and_ingresses_are_what_the_cluster_makes_of_them() {
         .collect();
     all_are(&rows, str::to_owned);
 }
+
+#[test]
+fn a_backup_is_judged_by_where_it_goes_how_long_it_stays_and_who_tries_it() {
+    let job = |annotations: &str, spec: &str, env: &str| {
+        format!(
+            "apiVersion: batch/v1\nkind: CronJob\nmetadata: {{name: a{}, namespace: a, annotations: {{{annotations}}}}}\nspec: {{{spec}, jobTemplate: {{spec: {{template: {{spec: {{containers: [{{name: a, env: [{env}]}}]}}}}}}}}}}\n",
+            annotations.len()
+        )
+    };
+    let daily = "schedule: \"0 1 * * *\"";
+    let to = |store: &str, more: &str| {
+        let env = format!("{{name: BACKUP_STORE, value: \"{store}\"}}{more}");
+        job("phoenix.ai/backs-up: data", daily, &env)
+    };
+    let at = |endpoint: &str| {
+        to(
+            "s3://b/a",
+            &format!(", {{name: AWS_ENDPOINT_URL, value: \"{endpoint}\"}}"),
+        )
+    };
+    let location = |spec: &str| {
+        format!(
+            "apiVersion: velero.io/v1\nkind: BackupStorageLocation\nmetadata: {{name: a, namespace: velero}}\nspec: {spec}\n"
+        )
+    };
+    let remote = "backup-encrypted-and-remote";
+    let kept = "retention-declared";
+    let tried = "restore-test-scheduled";
+    let service = "apiVersion: v1\nkind: Service\nmetadata: {name: minio, namespace: store}\n";
+    let backup = to("s3://b/a", "");
+    let drill = |spec: &str| job("phoenix.ai/tries-restore-of: \"other, data\"", spec, "");
+    let prune = |spec: &str, store: &str, keep: &str| {
+        let env = format!(
+            "{{name: BACKUP_STORE, value: \"{store}\"}}, {{name: BACKUP_KEEP_LAST, value: \"{keep}\"}}"
+        );
+        job("x: \"\"", spec, &env)
+    };
+    let rows = [
+        (remote, backup.clone(), "pass"),
+        (remote, to("gs://b/a", ""), "pass"),
+        (remote, to("https://a.blob.core.windows.net/b", ""), "pass"),
+        (remote, to("file:///backups", ""), "fail"),
+        (remote, to("/backups", ""), "fail"),
+        (remote, at("https://s3.eu-central-1.amazonaws.com"), "pass"),
+        (remote, at("http://s3.eu-central-1.amazonaws.com"), "fail"),
+        (remote, at("https://objects.example"), "unknown"),
+        (remote, at("https://minio:9000"), "fail"),
+        (remote, at("https://minio.store.svc.cluster.local.:9000/"), "fail"),
+        (remote, at("https://amazonaws.com.store.svc"), "fail"),
+        (remote, at("https://127.0.0.1:9000"), "fail"),
+        (remote, at("https://[::1]:9000"), "fail"),
+        (remote, at("https://10.0.0.7"), "unknown"),
+        (
+            remote,
+            format!("{}---\n{service}", at("https://minio.store")),
+            "fail",
+        ),
+        (remote, at("https://minio.store"), "unknown"),
+        (remote, job("phoenix.ai/backs-up: data", daily, ""), "unknown"),
+        (remote, job("phoenix.ai/backs-up: \"\"", daily, ""), "aside"),
+        (remote, job("x: y", daily, ""), "aside"),
+        (remote, location("{provider: aws}"), "pass"),
+        (remote, location("{provider: velero.io/gcp}"), "pass"),
+        (
+            remote,
+            location("{provider: aws, config: {s3Url: \"https://objects.example\"}}"),
+            "unknown",
+        ),
+        (
+            remote,
+            location(
+                "{provider: aws, config: {s3Url: \"https://objects.example\", serverSideEncryption: AES256}}",
+            ),
+            "pass",
+        ),
+        (
+            remote,
+            location(
+                "{provider: aws, config: {s3Url: \"https://minio.velero.svc:9000\", serverSideEncryption: AES256}}",
+            ),
+            "fail",
+        ),
+        (
+            remote,
+            location("{provider: aws, config: {insecureSkipTLSVerify: \"true\"}}"),
+            "fail",
+        ),
+        (tried, backup.clone(), "fail"),
+        (
+            tried,
+            format!("{backup}---\n{}", drill("schedule: \"0 5 * * 0\"")),
+            "pass",
+        ),
+        (
+            tried,
+            format!("{backup}---\n{}", drill("schedule: \"0 0 31 2 *\"")),
+            "fail",
+        ),
+        (
+            tried,
+            format!("{backup}---\n{}", drill("suspend: true, schedule: \"0 5 * * 0\"")),
+            "fail",
+        ),
+        (
+            tried,
+            format!("{backup}---\n{}", drill(daily)).replace("\"other, data\"", "data2"),
+            "fail",
+        ),
+        (kept, backup.clone(), "fail"),
+        (
+            kept,
+            format!("{backup}---\n{}", prune(daily, "s3://b/a", "3")),
+            "pass",
+        ),
+        (
+            kept,
+            format!("{backup}---\n{}", prune(daily, "s3://b/a", "0")),
+            "fail",
+        ),
+        (
+            kept,
+            format!("{backup}---\n{}", prune(daily, "s3://b/other", "3")),
+            "fail",
+        ),
+        (
+            kept,
+            format!(
+                "{backup}---\n{}",
+                prune("suspend: true, schedule: \"0 5 * * 0\"", "s3://b/a", "3")
+            ),
+            "fail",
+        ),
+        (
+            kept,
+            to("s3://b/a", ", {name: BACKUP_KEEP_DAILY, value: \"7\"}"),
+            "pass",
+        ),
+    ];
+    let rows: Vec<_> = rows
+        .iter()
+        .map(|(rule, text, expected)| (*rule, text.as_str(), *expected))
+        .collect();
+    all_are(&rows, str::to_owned);
+}
+
+#[test]
+fn an_image_is_vouched_for_where_a_policy_would_refuse_it() {
+    let pod = "apiVersion: v1\nkind: Pod\nmetadata: {name: a, namespace: a}\nspec: {containers: [{name: a, image: \"registry.example/team/app:1\"}]}\n---\napiVersion: v1\nkind: Namespace\nmetadata: {name: a, labels: {policy.sigstore.dev/include: \"true\"}}\n---\n";
+    let sigstore = |spec: &str| {
+        format!(
+            "{pod}apiVersion: policy.sigstore.dev/v1beta1\nkind: ClusterImagePolicy\nmetadata: {{name: a}}\nspec: {spec}\n"
+        )
+    };
+    let keyless = "authorities: [{keyless: {}}]";
+    let kyverno = |spec: &str, rule: &str, images: &str| {
+        format!(
+            "{pod}apiVersion: kyverno.io/v1\nkind: ClusterPolicy\nmetadata: {{name: a}}\nspec: {{{spec} rules: [{{name: a, {rule}, verifyImages: [{images}]}}]}}\n"
+        )
+    };
+    let pods = "match: {any: [{resources: {kinds: [Pod]}}]}";
+    let enforce = "validationFailureAction: Enforce,";
+    let all = "{imageReferences: [\"registry.example/*\"]}";
+    let validating = |spec: &str| {
+        format!(
+            "{pod}apiVersion: policies.kyverno.io/v1\nkind: ImageValidatingPolicy\nmetadata: {{name: a}}\nspec: {spec}\n"
+        )
+    };
+    let rows = [
+        (pod.trim_end_matches("---\n").to_owned(), "aside"),
+        (
+            kyverno(enforce, pods, all).replace("verifyImages", "validate"),
+            "aside",
+        ),
+        (
+            sigstore(&format!(
+                "{{images: [{{glob: \"registry.example/**\"}}], {keyless}}}"
+            )),
+            "pass",
+        ),
+        (
+            sigstore(&format!(
+                "{{images: [{{glob: \"registry.example/*\"}}], {keyless}}}"
+            )),
+            "fail",
+        ),
+        (
+            sigstore(&format!("{{mode: warn, images: [{{glob: \"**\"}}], {keyless}}}")),
+            "fail",
+        ),
+        (
+            sigstore("{images: [{glob: \"**\"}], authorities: [{static: {action: pass}}]}"),
+            "fail",
+        ),
+        (
+            sigstore(&format!("{{images: [{{glob: \"**\"}}], {keyless}}}"))
+                .replace("include: \"true\"", "exclude: \"true\""),
+            "fail",
+        ),
+        (
+            sigstore(&format!(
+                "{{images: [{{glob: \"**\"}}], match: [{{resource: pods}}], {keyless}}}"
+            )),
+            "unknown",
+        ),
+        (kyverno(enforce, pods, all), "pass"),
+        (kyverno("", pods, all), "fail"),
+        (
+            kyverno("", pods, "{failureAction: Enforce, imageReferences: [\"*\"]}"),
+            "pass",
+        ),
+        (
+            kyverno(enforce, pods, "{required: false, imageReferences: [\"*\"]}"),
+            "fail",
+        ),
+        (
+            kyverno(
+                enforce,
+                pods,
+                "{imageReferences: [\"*\"], skipImageReferences: [\"*/team/*\"]}",
+            ),
+            "fail",
+        ),
+        (
+            kyverno(
+                enforce,
+                "match: {resources: {kinds: [Pod]}}",
+                "{image: \"registry.example/team/app:*\"}",
+            ),
+            "pass",
+        ),
+        (
+            kyverno(
+                enforce,
+                "match: {any: [{resources: {kinds: [Pod], namespaces: [b]}}]}",
+                all,
+            ),
+            "fail",
+        ),
+        (
+            kyverno(
+                enforce,
+                &format!("{pods}, exclude: {{any: [{{resources: {{names: [x]}}}}]}}"),
+                all,
+            ),
+            "unknown",
+        ),
+        (
+            validating("{validationActions: [Deny], matchImageReferences: [{glob: \"registry.example/*\"}]}"),
+            "pass",
+        ),
+        (
+            validating(
+                "{validationActions: [Audit], matchImageReferences: [{glob: \"registry.example/*\"}]}",
+            ),
+            "fail",
+        ),
+        (
+            validating("{validationActions: [Deny], matchImageReferences: [{expression: \"true\"}]}"),
+            "unknown",
+        ),
+    ];
+    let rows: Vec<_> = rows
+        .iter()
+        .map(|(text, expected)| ("image-provenance-enforced", text.as_str(), *expected))
+        .collect();
+    all_are(&rows, str::to_owned);
+}
+
+#[test]
+fn what_is_said_to_models_and_where_secrets_come_from_is_read_of_variables_and_annotations() {
+    let pod = |env: &str| {
+        format!(
+            "apiVersion: v1\nkind: Pod\nmetadata: {{name: a}}\nspec: {{containers: [{{name: a, env: [{env}]}}]}}\n"
+        )
+    };
+    let secret = |metadata: &str, rest: &str| {
+        format!("apiVersion: v1\nkind: Secret\nmetadata: {{name: a{metadata}}}\n{rest}\n")
+    };
+    let external = |spec: &str| {
+        format!(
+            "apiVersion: external-secrets.io/v1beta1\nkind: ExternalSecret\nmetadata: {{name: a}}\nspec: {spec}\n"
+        )
+    };
+    let traced = "trace-content-redacted";
+    let stored = "external-secret-store-used";
+    let rows = [
+        (traced, pod(""), "aside"),
+        (traced, pod("{name: LANGSMITH_TRACING, value: \"false\"}"), "pass"),
+        (
+            traced,
+            pod("{name: LANGCHAIN_TRACING_V2, value: \"true\"}"),
+            "fail",
+        ),
+        (
+            traced,
+            pod("{name: LANGSMITH_TRACING, value: \"true\"}, {name: LANGSMITH_TRACING, value: \"false\"}"),
+            "pass",
+        ),
+        (
+            traced,
+            pod("{name: LANGSMITH_TRACING, valueFrom: {configMapKeyRef: {name: a, key: a}}}"),
+            "unknown",
+        ),
+        (
+            traced,
+            pod("{name: OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT, value: \"true\"}"),
+            "fail",
+        ),
+        (
+            traced,
+            pod("{name: OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT, value: NO_CONTENT}"),
+            "pass",
+        ),
+        (
+            traced,
+            pod("{name: TRACELOOP_BASE_URL, value: \"https://a.example\"}"),
+            "fail",
+        ),
+        (
+            traced,
+            pod(
+                "{name: TRACELOOP_BASE_URL, value: \"https://a.example\"}, {name: TRACELOOP_TRACE_CONTENT, value: \"false\"}",
+            ),
+            "pass",
+        ),
+        (stored, secret("", "stringData: {a: b}"), "fail"),
+        (stored, secret("", ""), "aside"),
+        (
+            stored,
+            secret("", "type: helm.sh/release.v1\ndata: {release: YQ==}"),
+            "aside",
+        ),
+        (
+            stored,
+            secret(
+                ", annotations: {phoenix.ai/secret-source: pulumi-esc}",
+                "stringData: {a: b}",
+            ),
+            "pass",
+        ),
+        (
+            stored,
+            secret(
+                ", annotations: {phoenix.ai/secret-source: a-file}",
+                "stringData: {a: b}",
+            ),
+            "fail",
+        ),
+        (
+            stored,
+            secret(
+                ", ownerReferences: [{kind: SealedSecret, name: a}]",
+                "data: {a: YQ==}",
+            ),
+            "pass",
+        ),
+        (stored, external("{}"), "pass"),
+        (stored, external("{refreshInterval: 24h}"), "pass"),
+        (stored, external("{refreshInterval: 25h}"), "fail"),
+        (stored, external("{refreshInterval: \"0\"}"), "fail"),
+        (stored, external("{refreshPolicy: CreatedOnce}"), "fail"),
+        (stored, external("{refreshInterval: daily}"), "unknown"),
+    ];
+    let rows: Vec<_> = rows
+        .iter()
+        .map(|(rule, text, expected)| (*rule, text.as_str(), *expected))
+        .collect();
+    all_are(&rows, str::to_owned);
+}

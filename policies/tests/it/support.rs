@@ -12,7 +12,10 @@ pub fn today() -> Date {
 
 /// Settings under which every rule is asked and has what it needs to judge.
 pub fn settings() -> Settings {
-    let value = json!({"rules": {"image-registry-allowed": {"registries": ["registry.example"]}}});
+    let value = json!({"rules": {
+        "image-registry-allowed": {"registries": ["registry.example"]},
+        "change-traceable": {"annotations": ["example.org/commit"]},
+    }});
     let mut settings = Settings::read(&value, today()).unwrap();
     for rule in phoenix_policies::RULES {
         settings.enforce(rule, Enforcement::Mandatory);

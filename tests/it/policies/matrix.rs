@@ -239,6 +239,14 @@ fn breakages() -> Vec<Breakage> {
             ),
         )],
     );
+    all.push(Breakage {
+        rule: "image-provenance-enforced",
+        also: &[],
+        what: "a policy verifies the store's image, and no other",
+        how: vec![Add(
+            "apiVersion: kyverno.io/v1\nkind: ClusterPolicy\nmetadata: {name: a}\nspec:\n  validationFailureAction: Enforce\n  rules:\n  - name: a\n    match: {any: [{resources: {kinds: [Pod]}}]}\n    verifyImages: [{imageReferences: [\"placeholder.invalid/qdrant*\"]}]\n",
+        )],
+    });
     add(
         &mut all,
         "no-removed-api",
@@ -285,6 +293,26 @@ fn breakages() -> Vec<Breakage> {
             "Secret sophia-memory/qdrant-keys",
             "/stringData/more",
             json!("correct-horse"),
+        )],
+    );
+    add(
+        &mut all,
+        "external-secret-store-used",
+        "the keys of the store come from a file on somebody's machine",
+        vec![Set(
+            "Secret sophia-memory/qdrant-keys",
+            "/metadata/annotations/phoenix.ai~1secret-source",
+            json!("local"),
+        )],
+    );
+    add(
+        &mut all,
+        "cloud-identity-well-formed",
+        "the role of the store is not filled in",
+        vec![Set(
+            "ServiceAccount sophia-memory/qdrant",
+            "/metadata/annotations/eks.amazonaws.com~1role-arn",
+            json!("arn:aws:iam::ACCOUNT:role/qdrant"),
         )],
     );
     add(
@@ -698,6 +726,46 @@ fn breakages() -> Vec<Breakage> {
     );
     add(
         &mut all,
+        "backup-encrypted-and-remote",
+        "the backups of the store go to a server beside it",
+        vec![Set(
+            "CronJob sophia-memory/backup-qdrant",
+            "/spec/jobTemplate/spec/template/spec/containers/0/env/3/value",
+            json!("https://minio.storage.svc:9000"),
+        )],
+    );
+    add(
+        &mut all,
+        "restore-test-scheduled",
+        "the drill is suspended",
+        vec![Set(
+            "CronJob sophia-memory/restore-drill",
+            "/spec/suspend",
+            json!(true),
+        )],
+    );
+    add(
+        &mut all,
+        "retention-declared",
+        "nothing removes old backups",
+        vec![Set(
+            "CronJob sophia-memory/backup-prune",
+            "/spec/suspend",
+            json!(true),
+        )],
+    );
+    add(
+        &mut all,
+        "trace-content-redacted",
+        "workflows are told to a tracing service word by word",
+        vec![Set(
+            "Deployment sophia-memory/langgraph",
+            container("/env/99"),
+            json!({"name": "LANGSMITH_TRACING", "value": "true"}),
+        )],
+    );
+    add(
+        &mut all,
         "references-resolve",
         "the store's configuration is not there",
         vec![Delete("ConfigMap sophia-memory/qdrant-config")],
@@ -734,8 +802,18 @@ fn breakages() -> Vec<Breakage> {
         "an alert has no runbook",
         vec![Set(
             "PrometheusRule sophia-memory/phoenix-memory-rules",
+            "/spec/groups/99",
+            json!({"name": "a", "rules": [{"alert": "Down", "expr": "up == 0", "labels": {"severity": "critical"}, "annotations": {"summary": "it is down"}}]}),
+        )],
+    );
+    add(
+        &mut all,
+        "security-alerts-defined",
+        "nobody is told of refusals, plain text, certificates and backups",
+        vec![Set(
+            "PrometheusRule sophia-memory/phoenix-memory-rules",
             "/spec/groups",
-            json!([{"name": "a", "rules": [{"alert": "Down", "expr": "up == 0", "labels": {"severity": "critical"}, "annotations": {"summary": "it is down"}}]}]),
+            json!([{"name": "a", "rules": [{"alert": "Down", "expr": "up == 0", "labels": {"severity": "critical"}, "annotations": {"summary": "it is down", "runbook_url": "down.md"}}]}]),
         )],
     );
     add(
@@ -798,6 +876,15 @@ fn breakages() -> Vec<Breakage> {
         "required-labels",
         "the store does not say what it is",
         vec![Remove(STORE, "/metadata/labels/app.kubernetes.io~1part-of")],
+    );
+    add(
+        &mut all,
+        "change-traceable",
+        "the store does not say who looks after its fields",
+        vec![Remove(
+            STORE,
+            "/metadata/annotations/pulumi.com~1patchFieldManager",
+        )],
     );
     add(
         &mut all,
@@ -892,8 +979,15 @@ fn set(body: &mut Value, pointer: &str, value: Value) {
 
 fn strict_settings() -> Settings {
     let mut settings = settings_of(&stack("prod"), today()).unwrap();
-    let registries = json!({"rules": {"image-registry-allowed": {"registries": ["placeholder.invalid"]}}, "assume": {"defaultStorageClassEncrypted": true}});
-    settings.overlay(&Settings::read(&registries, today()).unwrap());
+    let named = json!({
+        "rules": {
+            "image-registry-allowed": {"registries": ["placeholder.invalid"]},
+            // No pipeline writes a commit here; what every object says is who looks after its fields.
+            "change-traceable": {"annotations": ["pulumi.com/patchFieldManager"]},
+        },
+        "assume": {"defaultStorageClassEncrypted": true},
+    });
+    settings.overlay(&Settings::read(&named, today()).unwrap());
     for rule in RULES {
         settings.enforce(rule, Enforcement::Mandatory);
     }

@@ -65,8 +65,16 @@ const JUDGE_NOTHING: &[(&str, &str)] = &[
         "the registries are the operator's to name; images are placeholders",
     ),
     (
+        "image-provenance-enforced",
+        "what verifies images belongs to the cluster",
+    ),
+    (
         "secrets-mounted-as-files",
         "off: OpenMemory and Qdrant read their keys from variables",
+    ),
+    (
+        "cloud-identity-well-formed",
+        "the roles are the operator's to name; where they are placeholders, no account has one",
     ),
     (
         "rbac-no-cluster-admin",
@@ -90,6 +98,10 @@ const JUDGE_NOTHING: &[(&str, &str)] = &[
     ),
     ("storage-class-encrypted", "storage classes belong to the cluster"),
     ("no-naked-pods", "every pod has a controller"),
+    (
+        "change-traceable",
+        "the annotations are the pipeline's to name, and the program writes none",
+    ),
     ("waivers-are-valid", "nothing is waived"),
 ];
 

@@ -52,7 +52,7 @@ fn settings(text: &mut String) {
          true\n  waivers:\n    - rule: no-host-ports\n      objects: [DaemonSet edge/proxy]   # each exactly\n      reason: it answers for the node itself\n      \
          compensatingMeasure: the nodes are in a network of their own\n      owner: edge-team\n      approver: security\n      approved: 2026-06-01\n      lastDay: \
          2026-12-31\n      ticket: SEC-1\n```\n\nDays are written as texts where YAML would make dates of them: `\"2026-12-31\"`. What is waived stays in every report. A waiver is \
-         judged by the rule [`waivers-are-valid`](#waivers-are-valid), and is told from thirty days before its end on, or from `daysTold` of that rule.\n\nWhat is assumed of the world that nobody gave, and \
+         judged by the rule [`waivers-are-valid`](#waivers-are-valid), and is told from thirty days before its end on, or from `daysTold` of that rule (in SARIF as a note).\n\nWhat is assumed of the world that nobody gave, and \
          printed with `--assumptions`:\n\n| assumption | default | meaning |\n|---|---|---|\n",
     );
     for setting in assume::ALL {

@@ -1,8 +1,10 @@
 //! Reports as SARIF 2.1.0, as code scanning services take it.
 //!
 //! Failures become results with file and line; what was waived is left out, because readers of SARIF show suppressed
-//! results as open; what is not known becomes an open question. A stack's findings stand in its stack file.
+//! results as open; what is not known becomes an open question, and a waiver that ends soon a note. A stack's findings stand in its stack file.
 
+use phoenix_graph::Id;
+use phoenix_policies::rules::waivers::WAIVERS_ARE_VALID;
 use phoenix_policies::{Enforcement, RULES, Rule, Severity};
 use serde_json::{Value, json};
 
@@ -63,8 +65,7 @@ fn level(enforcement: Enforcement) -> &'static str {
 fn results(judged: &Judged) -> Vec<Value> {
     let report = &judged.report;
     let mut results = Vec::new();
-    let result = |rule: &Rule, level: &str, kind: &str, subject: usize, path: &str, message: &str| {
-        let subject = &report.subjects[subject];
+    let result = |rule: &Rule, level: &str, kind: &str, subject: &Id, path: &str, message: &str| {
         let mut location = json!({"logicalLocations": [{"fullyQualifiedName": format!("{subject} {path}").trim_end(), "kind": "resource"}]});
         if let Some(place) = (judged.places)(subject, path) {
             location["physicalLocation"] = json!({
@@ -94,7 +95,7 @@ fn results(judged: &Judged) -> Vec<Value> {
                     rule.rule,
                     level(rule.enforcement),
                     "fail",
-                    failure.subject,
+                    &report.subjects[failure.subject],
                     &finding.path,
                     &finding.message,
                 ));
@@ -105,8 +106,84 @@ fn results(judged: &Judged) -> Vec<Value> {
                 "it cannot be said, because this is not known: {}",
                 what.join("; ")
             );
-            results.push(result(rule.rule, "none", "open", *subject, "", &message));
+            results.push(result(
+                rule.rule,
+                "none",
+                "open",
+                &report.subjects[*subject],
+                "",
+                &message,
+            ));
         }
     }
+    // A note is no failure: the waiver still holds.
+    results.extend(report.ending.iter().map(|ending| {
+        result(
+            &WAIVERS_ARE_VALID,
+            "note",
+            "fail",
+            &ending.waiver,
+            &ending.path,
+            &ending.message,
+        )
+    }));
     results
+}
+
+#[cfg(test)]
+mod tests {
+    use phoenix_graph::{Graph, Object};
+    use phoenix_policies::{Date, Settings, judge};
+
+    use super::*;
+    use crate::policies::Place;
+
+    #[test]
+    fn a_waiver_that_ends_soon_is_a_note_at_the_line_of_its_end() {
+        let pod = json!({
+            "apiVersion": "v1", "kind": "Pod", "metadata": {"name": "a"},
+            "spec": {"containers": [{"name": "a", "securityContext": {"privileged": true}}]},
+        });
+        let mut graph = Graph::of("a");
+        graph.add(Object::from_json("a", pod).unwrap());
+        let notes = |today: &str| -> Vec<Value> {
+            let settings = json!({"waivers": [{
+                "rule": "no-privileged-containers", "objects": ["Pod a"], "reason": "why", "owner": "team",
+                "approver": "security", "approved": "2026-11-01", "lastDay": "2026-12-22", "ticket": "SEC-1",
+                "compensatingMeasure": "a node of its own",
+            }]});
+            let settings = Settings::read(&settings, Date::read(today).unwrap()).unwrap();
+            let judged = Judged {
+                name: "stack".to_owned(),
+                objects: 1,
+                report: judge(&graph, &settings),
+                settings,
+                places: Box::new(|_, path| {
+                    (path == "waivers[0].lastDay").then(|| Place {
+                        file: "stack.yaml".to_owned(),
+                        line: 7,
+                    })
+                }),
+            };
+            let results = results(&judged).into_iter();
+            results.filter(|result| result["level"] == "note").collect()
+        };
+        assert_eq!(notes("2026-11-21"), Vec::<Value>::new());
+        let found = notes("2026-11-22");
+        let [note] = found.as_slice() else {
+            panic!("one note, and not {found:?}")
+        };
+        assert_eq!(note["ruleId"], "waivers-are-valid");
+        assert!(
+            note["message"]["text"]
+                .as_str()
+                .unwrap()
+                .contains("ends on 2026-12-22")
+        );
+        let place = &note["locations"][0]["physicalLocation"];
+        assert_eq!(
+            (&place["artifactLocation"]["uri"], &place["region"]["startLine"]),
+            (&json!("stack.yaml"), &json!(7))
+        );
+    }
 }

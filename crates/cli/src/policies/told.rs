@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use phoenix_policies::control::Framework;
-use phoenix_policies::{Control, Enforcement, Finding, Rule};
+use phoenix_policies::{Control, Enforcement, Finding, Report, Rule};
 use serde_json::{Value, json};
 
 use super::Judged;
@@ -81,8 +81,8 @@ pub fn text(judged: &Judged, paint: Paint) -> String {
         }
         text.push('\n');
     }
-    for sentence in &report.ending {
-        let _ = writeln!(text, "{} {sentence}", paint.yellow("note"));
+    for ending in &report.ending {
+        let _ = writeln!(text, "{} {ending}", paint.yellow("note"));
     }
     let _ = writeln!(text, "{}: {}", judged.name, summary(judged));
     text
@@ -243,7 +243,7 @@ pub fn json(judged: &Judged) -> Value {
         "blocks": report.blocks(),
         "rules": rules.collect::<Vec<_>>(),
         "assumed": assumptions,
-        "endingWaivers": report.ending,
+        "endingWaivers": ending(report),
     })
 }
 
@@ -279,8 +279,13 @@ pub fn brief(judged: &Judged) -> Value {
             "notApplicable": counts.not_applicable,
         },
         "findings": findings.collect::<Vec<_>>(),
-        "endingWaivers": report.ending,
+        "endingWaivers": ending(report),
     })
+}
+
+/// The waivers that end soon, as sentences.
+fn ending(report: &Report) -> Vec<String> {
+    report.ending.iter().map(ToString::to_string).collect()
 }
 
 /// A control as JSON.
