@@ -12,6 +12,7 @@ pub mod hardening;
 pub mod images;
 pub mod mesh_authorization;
 pub mod mesh_identity;
+pub mod mesh_requests;
 pub mod mesh_traffic;
 pub mod namespaces;
 pub mod network;
@@ -105,6 +106,7 @@ pub const RULES: &[&Rule] = &[
     &mesh_authorization::AUTHZ_NO_WILDCARD_SOURCE,
     &mesh_authorization::AUTHZ_SOURCE_AND_OPERATION_TOGETHER,
     &mesh_authorization::AUTHZ_SAFE_MATCH_PATTERN,
+    &mesh_requests::AUTHZ_REQUESTS_WHERE_REQUESTS_ARE,
     &mesh_authorization::EXTERNAL_API_AUTHENTICATED,
     &mesh_identity::MESH_INJECTION_ENFORCED,
     &mesh_identity::NO_MESH_BYPASS,

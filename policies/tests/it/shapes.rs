@@ -815,6 +815,90 @@ fn services_budgets_and_ingresses_are_what_the_cluster_makes_of_them() {
 }
 
 #[test]
+fn a_rule_about_requests_is_judged_by_what_the_ports_speak() {
+    const RULE: &str = "authz-requests-where-requests-are";
+    let of = |ports: &str, spec: &str| {
+        format!(
+            "apiVersion: security.istio.io/v1\nkind: AuthorizationPolicy\nmetadata: {{name: a, namespace: a}}\nspec: {spec}\n---\n\
+             apiVersion: v1\nkind: Pod\nmetadata: {{name: a, namespace: a, labels: {{app: a}}}}\nspec: {{containers: [{{name: a, ports: [{{name: peers, containerPort: 7000}}]}}]}}\n---\n\
+             apiVersion: v1\nkind: Service\nmetadata: {{name: a, namespace: a}}\nspec: {{selector: {{app: a}}, ports: [{ports}]}}\n"
+        )
+    };
+    let http = "{name: http, port: 80, targetPort: 8080}";
+    let bytes = "{name: tcp-peers, port: 7, targetPort: peers}";
+    let both = format!("{http}, {bytes}");
+    let get = |ports: &str| format!("to: [{{operation: {{methods: [GET]{ports}}}}}]");
+    let from = "from: [{source: {namespaces: [b]}}]";
+    let allow = |rule: &str| format!("{{rules: [{{{from}, {rule}}}]}}");
+    let deny = |rule: &str| format!("{{action: DENY, rules: [{{{rule}}}]}}");
+    let token = "from: [{source: {requestPrincipals: [\"*\"]}}]";
+    let header = "when: [{key: \"request.headers[x]\", values: [\"*\"]}]";
+    let rows = [
+        // Istio leaves the rule out where there are bytes, which is as meant while the workload has requests too.
+        (of(&both, &allow(&get(""))), "pass"),
+        (of(bytes, &allow(&get(""))), "fail"),
+        (of(&both, &allow(&get(", ports: [\"8080\"]"))), "pass"),
+        (of(&both, &allow(&get(", ports: [\"7000\"]"))), "fail"),
+        // The port of the Service is not that of the pod.
+        (of(&both, &allow(&get(", ports: [\"7\"]"))), "pass"),
+        (of(bytes, &format!("{{rules: [{{{token}}}]}}")), "fail"),
+        (of(bytes, &allow(header)), "fail"),
+        // Callers and ports can be told without a request.
+        (of(bytes, &format!("{{rules: [{{{from}}}]}}")), "aside"),
+        (
+            of(bytes, &allow("to: [{operation: {ports: [\"7000\"]}}]")),
+            "aside",
+        ),
+        // A denial without its part about requests is wider.
+        (of(&both, &deny(&get(""))), "fail"),
+        (of(&both, &deny(&get(", ports: [\"8080\"]"))), "pass"),
+        (of(http, &deny(&get(""))), "pass"),
+        (of(&both, &deny(header)), "fail"),
+        (
+            of(
+                &both,
+                &deny("to: [{operation: {paths: [/a], ports: [\"8080\"]}}, {operation: {paths: [/b]}}]"),
+            ),
+            "fail",
+        ),
+        (
+            of(bytes, &format!("{{action: AUDIT, rules: [{{{}}}]}}", get(""))),
+            "aside",
+        ),
+        // What is said of the protocol, and how.
+        (
+            of("{name: http, appProtocol: redis, port: 80}", &allow(&get(""))),
+            "fail",
+        ),
+        (
+            of(
+                "{name: redis, appProtocol: kubernetes.io/h2c, port: 80}",
+                &allow(&get("")),
+            ),
+            "pass",
+        ),
+        (of("{name: web, port: 80}", &allow(&get(""))), "pass"),
+        (of("{name: https, port: 443}", &allow(&get(""))), "fail"),
+        // It does not apply to the workload.
+        (
+            of(
+                bytes,
+                &format!(
+                    "{{selector: {{matchLabels: {{app: b}}}}, rules: [{{{}}}]}}",
+                    get("")
+                ),
+            ),
+            "pass",
+        ),
+    ];
+    let rows: Vec<_> = rows
+        .iter()
+        .map(|(text, expected)| (RULE, text.as_str(), *expected))
+        .collect();
+    all_are(&rows, str::to_owned);
+}
+
+#[test]
 fn a_backup_is_judged_by_where_it_goes_how_long_it_stays_and_who_tries_it() {
     let job = |annotations: &str, spec: &str, env: &str| {
         format!(

@@ -609,6 +609,16 @@ fn breakages() -> Vec<Breakage> {
     );
     add(
         &mut all,
+        "authz-requests-where-requests-are",
+        "a rule about methods is for a port of bytes",
+        vec![Set(
+            "AuthorizationPolicy sophia-memory/redis-authz",
+            "/spec/rules/0/to/0/operation/methods",
+            json!(["GET"]),
+        )],
+    );
+    add(
+        &mut all,
         "external-api-authenticated",
         "nobody checks tokens",
         vec![Delete("RequestAuthentication sophia-memory/sophia-memory-jwt")],

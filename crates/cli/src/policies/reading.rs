@@ -329,6 +329,15 @@ enum Collected {
     },
 }
 
+/// What helps where a line, or one before it, is no YAML.
+fn way_out(text: &str, line: usize) -> &'static str {
+    if text.lines().take(line).any(|line| line.contains("{{")) {
+        "this looks like a template: judge what is rendered from it, such as `helm template CHART | phoenix check --file -`"
+    } else {
+        "look at the indentation and the quotes of this line and the one before"
+    }
+}
+
 /// The key by which YAML 1.1 merges one mapping into another.
 const MERGE: &str = "<<";
 
@@ -347,7 +356,7 @@ impl Reader {
                 }),
                 Err(error) => Err(Broken {
                     message: format!("this is no YAML: {}", error.info()),
-                    hint: Some("look at the indentation and the quotes of this line and the one before"),
+                    hint: Some(way_out(text, error.marker().line())),
                     line: error.marker().line(),
                     column: error.marker().col() + 1,
                 }),
@@ -696,6 +705,13 @@ mod tests {
             one("base: &base {a: 1, b: 2}\nmore: {<<: *base, b: 3}\nagain: *base\n"),
             json!({"base": {"a": 1, "b": 2}, "more": {"a": 1, "b": 3}, "again": {"a": 1, "b": 2}})
         );
+    }
+
+    #[test]
+    fn a_template_is_told_from_a_slip_of_the_hand() {
+        let hint = |text: &str| read(text, None).1[0].hint.unwrap_or_default();
+        assert!(hint("{{- if .Values.on }}\nkind: Pod\n{{- end }}\n").contains("helm template"));
+        assert!(hint("kind: Pod\nspec:\n  a: b: c\n").contains("indentation"));
     }
 
     #[test]
