@@ -1,6 +1,6 @@
 //! Manifests that somebody wrote to hurt: nothing panics, nothing grows without bound, and what cannot be read is told.
 //!
-//! The corpus is every rule's own two examples and the files of `policies/fuzz/corpus`, each once something was wrong with.
+//! The corpus is every rule's own two examples and the files of `policies/fuzz/corpus/check`, each once something was wrong with.
 //! They are cut, doubled and mixed by chance, always the same. `PHOENIX_FUZZ_ROUNDS=1000000` looks longer.
 
 use std::fs;
@@ -57,7 +57,7 @@ fn corpus() -> Vec<Vec<u8>> {
     let examples = phoenix_policies::RULES
         .iter()
         .flat_map(|rule| [rule.good, rule.bad].map(|text| text.as_bytes().to_vec()));
-    let mut files: Vec<_> = fs::read_dir(root().join("policies/fuzz/corpus"))
+    let mut files: Vec<_> = fs::read_dir(root().join("policies/fuzz/corpus/check"))
         .unwrap()
         .map(|entry| entry.unwrap().path())
         .collect();

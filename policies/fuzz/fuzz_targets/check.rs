@@ -1,0 +1,26 @@
+//! All that `phoenix check --file` does with bytes: nothing panics, whatever they are.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use phoenix_cli::output::Paint;
+use phoenix_cli::policies::reading::Manifests;
+use phoenix_cli::policies::{Judged, sarif, told};
+use phoenix_policies::{Date, Settings, judge};
+use serde_json::json;
+
+fuzz_target!(|bytes: &[u8]| {
+    let mut manifests = Manifests::new();
+    manifests.read_bytes("a.yaml", bytes.to_vec());
+    let today = Date::read("2026-01-01").expect("it is a day");
+    let settings = Settings::read(&json!({}), today).expect("the defaults are good");
+    let judged = Judged {
+        name: "fuzzed".to_owned(),
+        objects: manifests.graph.len(),
+        report: judge(&manifests.graph, &settings),
+        settings,
+        places: Box::new(manifests.places()),
+    };
+    told::text(&judged, Paint::PLAIN);
+    told::json(&judged);
+    sarif::document(std::slice::from_ref(&judged));
+});
