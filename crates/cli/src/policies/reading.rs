@@ -38,10 +38,19 @@ pub struct Manifests {
     pub passed_over: BTreeMap<String, usize>,
     /// Texts that cannot be read, and where.
     pub broken: Vec<(String, Broken)>,
-    files: Vec<(String, String)>,
+    files: Vec<Rc<File>>,
     origins: BTreeMap<Id, Origin>,
     /// How many objects had this identity before.
     namesakes: BTreeMap<Id, usize>,
+}
+
+/// A text that was read.
+#[derive(Debug)]
+struct File {
+    name: String,
+    text: String,
+    /// Where each document begins: its first line, and the byte at which that line begins.
+    begins: Vec<(usize, usize)>,
 }
 
 /// Where an object came from.
@@ -100,7 +109,11 @@ impl Manifests {
     /// Reads a text, which is called `name`. Documents that cannot be read are noted, and the others count.
     pub fn read(&mut self, name: &str, text: String) {
         let file = self.files.len();
-        let (documents, broken) = read(&text, None);
+        let Reading {
+            documents,
+            faults,
+            lines,
+        } = read(&text, false);
         for (document, value) in documents {
             self.take(
                 value,
@@ -111,10 +124,10 @@ impl Manifests {
                 },
             );
         }
-        for broken in broken {
-            self.broken.push((name.to_owned(), broken));
+        for fault in faults {
+            self.broken.push((name.to_owned(), fault));
         }
-        self.files.push((name.to_owned(), text));
+        self.files.push(Rc::new(File::new(name, text, &lines)));
     }
 
     fn take(&mut self, mut value: Value, origin: &Origin) {
@@ -170,26 +183,57 @@ impl Manifests {
         }
     }
 
-    /// What tells the place of a path within an object. It keeps the texts, and reads one again where it is asked.
+    /// What tells the place of a path within an object. It keeps the texts, and reads a document again where it is asked.
     pub fn places(&self) -> impl Fn(&Id, &str) -> Option<Place> + 'static {
         let (files, origins) = (self.files.clone(), self.origins.clone());
-        let lines: RefCell<BTreeMap<usize, Rc<Vec<Lines>>>> = RefCell::default();
+        let known: RefCell<BTreeMap<(usize, usize), Lines>> = RefCell::default();
         move |id, path| {
             let origin = origins.get(id)?;
-            let (name, text) = files.get(origin.file)?;
-            let read_again = || {
-                let mut lines = Vec::new();
-                let _ = read(text, Some(&mut lines));
-                Rc::new(lines)
-            };
-            let of_file = Rc::clone(lines.borrow_mut().entry(origin.file).or_insert_with(read_again));
-            let of_document = of_file.get(origin.document)?;
-            let line = nearest(of_document, &origin.within, path);
+            let file = files.get(origin.file)?;
+            let mut known = known.borrow_mut();
+            let lines = known
+                .entry((origin.file, origin.document))
+                .or_insert_with(|| file.lines(origin.document));
             Some(Place {
-                file: name.clone(),
-                line,
+                file: file.name.clone(),
+                line: nearest(lines, &origin.within, path),
             })
         }
+    }
+}
+
+impl File {
+    fn new(name: &str, text: String, documents: &[Lines]) -> Self {
+        let mut begins = Vec::with_capacity(documents.len());
+        let breaks = text.match_indices('\n').map(|(at, _)| at + 1);
+        let mut line_starts = std::iter::once(0).chain(breaks).enumerate().peekable();
+        for document in documents {
+            // What has a fault may have no first line; nobody asks for its places.
+            let before = document.first.saturating_sub(1);
+            while line_starts.next_if(|(line, _)| *line < before).is_some() {}
+            let begin = line_starts.peek().map_or(text.len(), |(_, byte)| *byte);
+            begins.push((document.first, begin));
+        }
+        Self {
+            name: name.to_owned(),
+            text,
+            begins,
+        }
+    }
+
+    /// The lines of one document, read again from its first to the next one's.
+    fn lines(&self, document: usize) -> Lines {
+        let (first, begin) = self.begins.get(document).copied().unwrap_or_default();
+        let end = self.begins.iter().skip(document + 1).map(|(_, byte)| *byte);
+        let end = end
+            .into_iter()
+            .find(|end| *end > begin)
+            .unwrap_or(self.text.len());
+        let again = read(&self.text[begin..end], true).lines.into_iter().next();
+        let mut lines = again.unwrap_or_default();
+        let before = first.saturating_sub(1);
+        lines.lines.values_mut().for_each(|line| *line += before);
+        Lines { first, ..lines }
     }
 }
 
@@ -254,11 +298,20 @@ fn position(bytes: &[u8], at: usize) -> (usize, usize) {
     (line, at - begin + 1)
 }
 
-/// The documents of a text that can be read, each with its number, and the faults of the others; with the lines, where they
-/// are wanted.
-fn read(text: &str, lines: Option<&mut Vec<Lines>>) -> (Vec<(usize, Value)>, Vec<Broken>) {
+/// What was made of one text.
+struct Reading {
+    /// The documents that can be read, each with its number.
+    documents: Vec<(usize, Value)>,
+    /// What is wrong with the others.
+    faults: Vec<Broken>,
+    /// The lines of every document; of those that were not wanted, the first only.
+    lines: Vec<Lines>,
+}
+
+/// Reads a text, with the lines of all its keys and items where they are wanted.
+fn read(text: &str, wants_lines: bool) -> Reading {
     let mut reader = Reader {
-        wants_lines: lines.is_some(),
+        wants_lines,
         ..Reader::default()
     };
     let mut faults = Vec::new();
@@ -278,10 +331,11 @@ fn read(text: &str, lines: Option<&mut Vec<Lines>>) -> (Vec<(usize, Value)>, Vec
         reader.lines_before = lines_before;
         rest = next;
     }
-    if let Some(lines) = lines {
-        *lines = reader.lines_of_documents;
+    Reading {
+        documents: reader.documents,
+        faults,
+        lines: reader.lines_of_documents,
     }
-    (reader.documents, faults)
 }
 
 /// What begins with the mark of the next document at or after a line, and how many lines come before it.
@@ -669,7 +723,11 @@ mod tests {
     use super::*;
 
     fn one(text: &str) -> Value {
-        let (mut documents, faults) = read(text, None);
+        let Reading {
+            mut documents,
+            faults,
+            ..
+        } = read(text, false);
         assert_eq!(faults, []);
         documents.remove(0).1
     }
@@ -708,8 +766,35 @@ mod tests {
     }
 
     #[test]
+    fn each_document_is_read_again_by_itself() {
+        let mut manifests = Manifests::new();
+        let pod =
+            |name: &str, more: &str| format!("kind: Pod\napiVersion: v1\nmetadata:\n  name: {name}\n{more}");
+        let text = [
+            "\u{feff}# a comment\n",
+            &pod("a", ""),
+            "...\n--- # the next\n",
+            &pod("b", "spec: &s {hostPID: true}\n"),
+            "---\nkind: {\n---\n",
+            &pod("c", "spec: *s\n"),
+            "---\n",
+            &pod("d", "spec:\n  hostIPC: true\n"),
+        ]
+        .concat();
+        manifests.read("a.yaml", text);
+        let places = manifests.places();
+        let line = |name: &str, path: &str| places(&Id::cluster("", "Pod", name), path).unwrap().line;
+        assert_eq!(line("a", "metadata.name"), 5);
+        assert_eq!(line("b", "spec.hostPID"), 12);
+        // A document that cannot be read is between them, and one whose alias is of another document.
+        assert_eq!(manifests.broken.len(), 2, "{:?}", manifests.broken);
+        assert_eq!(line("d", "spec.hostIPC"), 27);
+        assert_eq!(line("d", "spec.hostPID"), 26);
+    }
+
+    #[test]
     fn a_template_is_told_from_a_slip_of_the_hand() {
-        let hint = |text: &str| read(text, None).1[0].hint.unwrap_or_default();
+        let hint = |text: &str| read(text, false).faults[0].hint.unwrap_or_default();
         assert!(hint("{{- if .Values.on }}\nkind: Pod\n{{- end }}\n").contains("helm template"));
         assert!(hint("kind: Pod\nspec:\n  a: b: c\n").contains("indentation"));
     }
@@ -724,7 +809,7 @@ mod tests {
                 "a{level}: &a{level} [*a{below}, *a{below}, *a{below}, *a{below}]"
             );
         }
-        let (_, faults) = read(&bomb, None);
+        let Reading { faults, .. } = read(&bomb, false);
         assert!(
             faults[0].message.contains("aliases") || faults[0].message.contains("anchors"),
             "{faults:?}"
@@ -735,7 +820,9 @@ mod tests {
     fn a_long_text_under_an_anchor_is_a_bomb_too() {
         let long = "x".repeat(1 << 20);
         let bomb = format!("a: &a {long}\nb: [{}]\n", vec!["*a"; 1000].join(", "));
-        let (documents, faults) = read(&bomb, None);
+        let Reading {
+            documents, faults, ..
+        } = read(&bomb, false);
         assert!(
             documents.is_empty() && faults[0].message.contains("aliases"),
             "{faults:?}"
