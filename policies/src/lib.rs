@@ -26,6 +26,7 @@ pub mod settings;
 mod world;
 
 use std::collections::BTreeMap;
+use std::num::NonZero;
 
 use phoenix_graph::{Graph, Object};
 
@@ -41,19 +42,54 @@ pub use world::World;
 use pod::Pod;
 use report::RuleReport;
 
+/// So many objects are worth a thread of their own.
+const SHARE: usize = 500;
+
 /// Judges every object of a graph by every rule that is not disabled.
 pub fn judge(graph: &Graph, settings: &Settings) -> Report {
     let objects: Vec<&Object> = graph.objects().collect();
     let pods: Vec<Option<Pod<'_>>> = objects.iter().map(|object| Pod::of(object)).collect();
     let world = World::of(&objects, &pods, settings);
+    let subjects: Vec<(usize, Subject<'_>)> = objects
+        .iter()
+        .zip(&pods)
+        .map(|(object, pod)| Subject::new(object, pod.as_ref()))
+        .enumerate()
+        .collect();
+    let processors = std::thread::available_parallelism().map_or(1, NonZero::get);
+    let threads = processors.min(subjects.len() / SHARE).max(1);
+    let mut shares = subjects.chunks(subjects.len().div_ceil(threads).max(1));
+    let first = shares.next().unwrap_or_default();
+    let world = &world;
+    let reports = std::thread::scope(|scope| {
+        let others: Vec<_> = shares
+            .map(|share| scope.spawn(move || judge_share(share, world)))
+            .collect();
+        let mut reports = judge_share(first, world);
+        for thread in others {
+            let more = thread
+                .join()
+                .unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            for (report, more) in reports.iter_mut().zip(more) {
+                report.append(more);
+            }
+        }
+        reports
+    });
+    let subjects = objects.iter().map(|object| object.id.clone()).collect();
+    exemption::apply(Report::new(subjects, reports), settings)
+}
+
+/// Judges some of the objects, each with its place among all of them.
+fn judge_share<'a>(subjects: &[(usize, Subject<'a>)], world: &'a World<'a>) -> Vec<RuleReport> {
     let mut reports: Vec<RuleReport> = RULES
         .iter()
-        .map(|rule| RuleReport::new(rule, settings.enforcement(rule)))
+        .map(|rule| RuleReport::new(rule, world.settings.enforcement(rule)))
         .collect();
     // Which rules judge a kind is worked out once for each kind, not once for each object.
     let mut by_kind: BTreeMap<(&str, &str), Vec<usize>> = BTreeMap::new();
-    for (index, (object, pod)) in objects.iter().zip(&pods).enumerate() {
-        let kind = (object.id.group.as_str(), object.id.kind.as_str());
+    for (index, subject) in subjects {
+        let kind = (subject.object.id.group.as_str(), subject.object.id.kind.as_str());
         let rules = by_kind.entry(kind).or_insert_with(|| {
             let judges = |rule: &RuleReport| {
                 rule.enforcement != Enforcement::Disabled && rule.rule.judges(kind.0, kind.1)
@@ -62,14 +98,12 @@ pub fn judge(graph: &Graph, settings: &Settings) -> Report {
                 .filter(|rule| judges(&reports[*rule]))
                 .collect()
         });
-        let subject = Subject::new(object, pod.as_ref());
         for rule in rules.iter() {
             let report = &mut reports[*rule];
-            let mut judging = Judging::new(&world, report.rule);
-            (report.rule.check)(&subject, &mut judging);
-            report.take(index, judging.verdict());
+            let mut judging = Judging::new(world, report.rule);
+            (report.rule.check)(subject, &mut judging);
+            report.take(*index, judging.verdict());
         }
     }
-    let subjects = objects.iter().map(|object| object.id.clone()).collect();
-    exemption::apply(Report::new(subjects, reports), settings)
+    reports
 }

@@ -107,6 +107,14 @@ impl RuleReport {
         }
     }
 
+    /// Adds what the same rule said of other subjects.
+    pub(crate) fn append(&mut self, mut more: Self) {
+        self.passed.append(&mut more.passed);
+        self.failed.append(&mut more.failed);
+        self.not_applicable.append(&mut more.not_applicable);
+        self.unknown.append(&mut more.unknown);
+    }
+
     /// How many subjects it judged: those that pass, fail or cannot be said.
     pub fn population(&self) -> usize {
         self.passed.len() + self.failed.len() + self.unknown.len()

@@ -1,6 +1,6 @@
 //! Everything that was given, in the order in which rules ask for it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use phoenix_graph::Object;
 
@@ -21,7 +21,8 @@ pub struct World<'a> {
     /// The workloads, with their pods.
     pub workloads: Vec<Workload<'a>>,
     workloads_of: BTreeMap<&'a str, Vec<usize>>,
-    names: BTreeSet<(&'a str, &'a str, &'a str)>,
+    /// By kind, name, namespace and group.
+    named: BTreeMap<(&'a str, &'a str, &'a str, &'a str), &'a Object>,
     has_mesh: bool,
 }
 
@@ -54,7 +55,7 @@ impl<'a> World<'a> {
             by_namespace: BTreeMap::new(),
             workloads: Vec::new(),
             workloads_of: BTreeMap::new(),
-            names: BTreeSet::new(),
+            named: BTreeMap::new(),
             has_mesh: false,
         };
         let mut is_seen = false;
@@ -68,9 +69,10 @@ impl<'a> World<'a> {
                 .entry(namespace(object))
                 .or_default()
                 .push(object);
+            let id = &object.id;
             world
-                .names
-                .insert((kind, namespace(object), object.id.name.as_str()));
+                .named
+                .insert((kind, &id.name, namespace(object), &id.group), object);
             is_seen |= object.id.group.ends_with(".istio.io");
             is_seen |= kind == "Namespace" && mesh_labels(Node::new(object.body(), "")) == Answer::Yes;
             if let Some(pod) = pod {
@@ -117,19 +119,32 @@ impl<'a> World<'a> {
 
     /// Whether there is an object of this kind and name in a namespace.
     pub fn has(&self, kind: Kind, namespace: &str, name: &str) -> bool {
-        self.names.contains(&(kind.name, namespace, name))
+        self.get(kind, namespace, name).is_some()
     }
 
     /// The object of this kind and name in a namespace.
     pub fn get(&self, kind: Kind, namespace: &str, name: &str) -> Option<&'a Object> {
-        self.has(kind, namespace, name)
-            .then(|| self.within(kind, namespace).find(|object| object.id.name == name))
-            .flatten()
+        let nearest = self.called(kind, name, namespace).next();
+        nearest.filter(|object| self::namespace(object) == namespace)
     }
 
     /// The object of the whole cluster of this kind and name.
     pub fn of_cluster(&self, kind: Kind, name: &str) -> Option<&'a Object> {
-        self.all(kind).find(|object| object.id.name == name)
+        self.called(kind, name, "").next()
+    }
+
+    /// The objects of this kind and name by their namespaces, from one on.
+    fn called<'n>(
+        &'n self,
+        kind: Kind,
+        name: &'n str,
+        namespace: &'n str,
+    ) -> impl Iterator<Item = &'a Object> + 'n {
+        self.named
+            .range((kind.name, name, namespace, "")..)
+            .map(|(_, object)| *object)
+            .take_while(move |object| object.id.kind == kind.name && object.id.name == name)
+            .filter(move |object| kind.is(&object.id.group, &object.id.kind))
     }
 
     /// The workloads of a namespace.

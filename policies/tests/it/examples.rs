@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use phoenix_policies::{Level, RULES, Verdict};
+use serde_json::json;
 
 use crate::support::{documents, findings, verdicts};
 
@@ -54,5 +55,24 @@ fn a_rule_about_one_object_says_the_same_of_it_whatever_else_there_is() {
             with_others.sort_by(|(left, _), (right, _)| left.cmp(right));
             assert_eq!(sorted, with_others, "{} on\n{example}", rule.id);
         }
+    }
+}
+
+#[test]
+fn of_thousands_of_objects_each_is_judged_as_it_is() {
+    let pod = |number: usize| {
+        json!({
+            "apiVersion": "v1",
+            "kind": "Pod",
+            "metadata": {"name": format!("pod-{number:04}")},
+            "spec": {"hostPID": number % 3 == 0, "containers": [{"name": "a", "image": "a"}]},
+        })
+    };
+    let rule = RULES.iter().find(|rule| rule.id == "no-host-namespaces").unwrap();
+    let verdicts = verdicts(rule, &(0..3000).map(pod).collect::<Vec<_>>());
+    assert_eq!(verdicts.len(), 3000);
+    for (number, (subject, verdict)) in verdicts.iter().enumerate() {
+        assert_eq!(*subject, format!("Pod pod-{number:04}"));
+        assert_eq!(*verdict != Verdict::Pass, number % 3 == 0, "{subject}");
     }
 }

@@ -10,6 +10,7 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::num::NonZero;
 use std::rc::Rc;
 
 use phoenix_graph::{Graph, Id, Object};
@@ -28,6 +29,9 @@ pub const MOST_BYTES: usize = 48 << 20;
 
 /// How many faults of one text are told; after so many it is something else than manifests.
 const MOST_FAULTS: usize = 20;
+
+/// A part of a text that is worth a thread of its own, in bytes.
+const PART: usize = 1 << 19;
 
 /// What was made of some texts.
 #[derive(Debug, Default)]
@@ -113,7 +117,7 @@ impl Manifests {
             documents,
             faults,
             lines,
-        } = read(&text, false);
+        } = read_in_parts(&parts(&text, processors().min(text.len() / PART)));
         for (document, value) in documents {
             self.take(
                 value,
@@ -299,6 +303,7 @@ fn position(bytes: &[u8], at: usize) -> (usize, usize) {
 }
 
 /// What was made of one text.
+#[derive(Default)]
 struct Reading {
     /// The documents that can be read, each with its number.
     documents: Vec<(usize, Value)>,
@@ -336,6 +341,74 @@ fn read(text: &str, wants_lines: bool) -> Reading {
         faults,
         lines: reader.lines_of_documents,
     }
+}
+
+/// How many threads can work at once.
+fn processors() -> usize {
+    std::thread::available_parallelism().map_or(1, NonZero::get)
+}
+
+/// A text as about so many parts, each of which begins with the mark of a document and so can be read by itself.
+fn parts(text: &str, wanted: usize) -> Vec<&str> {
+    let mut parts = Vec::new();
+    let mut rest = text;
+    for left in (2..=wanted).rev() {
+        let enough = rest.len() / left;
+        let begins = |at: &usize| {
+            let (before, from) = rest.split_at(*at);
+            let is_mark = from["---".len()..].starts_with(|after: char| after.is_ascii_whitespace());
+            // A directive belongs to the document after it.
+            let line_before = before.trim_end().rsplit('\n').next().unwrap_or_default();
+            is_mark && !line_before.starts_with('%')
+        };
+        let marks = rest.match_indices("\n---").map(|(at, _)| at + 1);
+        let Some(end) = marks.skip_while(|at| *at < enough).find(begins) else {
+            break;
+        };
+        let (part, more) = rest.split_at(end);
+        parts.push(part);
+        rest = more;
+    }
+    parts.push(rest);
+    parts
+}
+
+/// Reads the parts of one text side by side, without the lines of their keys.
+fn read_in_parts(parts: &[&str]) -> Reading {
+    if let [one] = parts {
+        return read(one, false);
+    }
+    let read_one = |part: &&str| (read(part, false), part.matches('\n').count());
+    let readings: Vec<_> = std::thread::scope(|scope| {
+        let threads: Vec<_> = parts
+            .iter()
+            .map(|part| scope.spawn(move || read_one(part)))
+            .collect();
+        let ended = threads.into_iter().map(std::thread::ScopedJoinHandle::join);
+        ended
+            .map(|reading| reading.unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+            .collect()
+    });
+    let mut whole = Reading::default();
+    let mut lines_before = 0;
+    for (mut part, its_lines) in readings {
+        let documents_before = whole.lines.len();
+        part.documents
+            .iter_mut()
+            .for_each(|(document, _)| *document += documents_before);
+        part.faults
+            .iter_mut()
+            .for_each(|fault| fault.line += lines_before);
+        part.lines
+            .iter_mut()
+            .for_each(|lines| lines.first += lines_before);
+        whole.documents.append(&mut part.documents);
+        whole.faults.append(&mut part.faults);
+        whole.lines.append(&mut part.lines);
+        lines_before += its_lines;
+    }
+    whole.faults.truncate(MOST_FAULTS);
+    whole
 }
 
 /// What begins with the mark of the next document at or after a line, and how many lines come before it.
@@ -450,7 +523,8 @@ impl Reader {
             }
             Event::Scalar(text, style, anchor, tag) => {
                 if self.wants_key() {
-                    return self.key(text.into_owned(), span);
+                    // The parser's own text has room for more, and there are many of them.
+                    return self.key(text.as_ref().to_owned(), span);
                 }
                 let outside = self.enter(span);
                 let value = resolve(&text, style, tag.as_deref());
@@ -793,6 +867,21 @@ mod tests {
     }
 
     #[test]
+    fn parts_begin_with_documents() {
+        let text = "a: 1\n---\nb: |\n  ---\n  text\n%YAML 1.2\n---\nc: 1\n--- # the last\nd: ---\n";
+        assert_eq!(parts(text, 1), [text]);
+        for wanted in 2..20 {
+            let parts = parts(text, wanted);
+            assert_eq!(parts.concat(), text);
+            assert!(parts.len() > 1, "{parts:?}");
+            for part in &parts[1..] {
+                let directive = part.starts_with("---\nc");
+                assert!(part.starts_with("---") && !directive, "{parts:?}");
+            }
+        }
+    }
+
+    #[test]
     fn a_template_is_told_from_a_slip_of_the_hand() {
         let hint = |text: &str| read(text, false).faults[0].hint.unwrap_or_default();
         assert!(hint("{{- if .Values.on }}\nkind: Pod\n{{- end }}\n").contains("helm template"));
@@ -930,6 +1019,23 @@ mod tests {
 
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(3000))]
+
+        #[test]
+        fn a_text_says_the_same_in_parts(pieces in prop::collection::vec(prop::sample::select(vec![
+            "a: 1\n", "b: [1, 2]\n", "c: |\n  text\n\n  ---\n", "- a\n", "---\n", "---\n", "--- # more\n", "...\n", "# no\n", "d: &d {e: 1}\n", "f: *d\n",
+            "g: \"a\n", "[\n", "---- no mark\n", "\r\n",
+        ]), 0..40), wanted in 2_usize..6) {
+            let text = pieces.concat();
+            let (whole, again) = (read(&text, false), read_in_parts(&parts(&text, wanted)));
+            if whole.faults.is_empty() {
+                prop_assert_eq!(&again.faults, &[]);
+                prop_assert_eq!(again.documents, whole.documents);
+                let firsts = |lines: &[Lines]| lines.iter().map(|lines| lines.first).collect::<Vec<_>>();
+                prop_assert_eq!(firsts(&again.lines), firsts(&whole.lines));
+            } else {
+                prop_assert!(!again.faults.is_empty());
+            }
+        }
 
         #[test]
         fn no_text_makes_the_reader_panic(pieces in prop::collection::vec(prop::sample::select(vec![
