@@ -1,5 +1,5 @@
 //! Under the engine: the first preview of the corpus with our host and program, beside the ideal program, and with the
-//! policy pack beside without. Rows E1 to E3, E5 and E6.
+//! policy pack beside without. Rows E1 to E6.
 //!
 //! The ideal program is a Go language host that is the program as well, so what it takes is the engine's own time. Both
 //! sides have a home and a state of their own, and else the same of everything: objects, provider, cluster, settings, and
@@ -17,10 +17,11 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::corpus::Corpus;
-use crate::measure::Run;
-use crate::pairs::{Count, Pairs};
+use crate::measure::{Figures, Run};
+use crate::node::NodePack;
+use crate::pairs::{Count, Pairs, Spread};
 use crate::programs::Programs;
-use crate::report::{Goal, Report, Row};
+use crate::report::{Figure, Goal, Report, Row};
 use crate::say;
 
 /// Registrations under way at once, on both sides. More than eight gain nothing.
@@ -88,23 +89,84 @@ pub fn measure(
     let [small, ..] = corpora else {
         return cluster.end();
     };
-    say(&format!("previewing {} objects with the policy pack", small.size));
-    let judged = ours.judged(&small.objects, programs)?;
-    let pairs = Pairs::measure(&judged, &ours.preview(&small.objects), Count::of(9, smoke))?;
+    packs(programs, &ours, small, place, root, smoke, report)?;
+    cluster.end()
+}
+
+/// The policy pack beside none, and what it adds beside what a pack of Node's SDK adds.
+fn packs(
+    programs: &Programs,
+    world: &World,
+    corpus: &Corpus,
+    place: &Path,
+    root: &Path,
+    smoke: bool,
+    report: &mut Report,
+) -> Result<()> {
+    let size = corpus.size;
+    let without = world.preview(&corpus.objects);
+    say(&format!("previewing {size} objects with the policy pack"));
+    // None of its rules stops the engine: the corpus breaks some.
+    let settings = place.join("policies.json");
+    write(&settings, "{\"all\": \"advisory\"}")?;
+    let mut ours = judged_by(&without, &programs.policies);
+    ours.arguments
+        .extend(["--policy-pack-config".into(), settings.into()]);
+    found_something(&ours)?;
+    let pairs = Pairs::measure(&ours, &without, Count::of(9, smoke))?;
     report.row(Row {
         id: "E3",
-        what: format!(
-            "first preview of {} objects with the policy pack: wall time, of the same without",
-            small.size
-        ),
+        what: format!("first preview of {size} objects with the policy pack: wall time, of the same without"),
         figure: pairs.ratio(|figures| figures.wall).into(),
         goal: Some(Goal::AtMost(1.25)),
     });
     report.series(
-        &format!("preview of {} objects, Phoenix with the policy pack", small.size),
+        &format!("preview of {size} objects, Phoenix with the policy pack"),
         &pairs.ours,
     );
-    cluster.end()
+    let mut row = Row {
+        id: "E4",
+        what: "what the policy pack adds, of what twenty rules with Node's SDK add".to_owned(),
+        figure: Figure::Missing,
+        goal: Some(Goal::AtMost(0.25)),
+    };
+    if let Some(node) = NodePack::install(root, &place.join("node"))? {
+        say(&format!("previewing {size} objects with a pack of Node's SDK"));
+        let mut theirs = judged_by(&without, &node.folder);
+        theirs.environment.insert("PATH", node.path);
+        found_something(&theirs)?;
+        let nodes = Pairs::measure(&theirs, &without, Count::of(5, smoke))?;
+        let added = |pairs: &Pairs| {
+            let median = |runs: &[Figures]| Spread::of(runs.iter().map(|run| run.wall)).median;
+            median(&pairs.ours) - median(&pairs.others)
+        };
+        row.figure = (added(&pairs) / added(&nodes)).into();
+        report.series(
+            &format!("preview of {size} objects, Phoenix with a pack of Node's SDK"),
+            &nodes.ours,
+        );
+    } else {
+        say("without a pack of Node's SDK: npm is not on PATH");
+    }
+    report.row(row);
+    Ok(())
+}
+
+/// The same preview, with a policy pack.
+fn judged_by(preview: &Run, pack: &Path) -> Run {
+    let mut run = preview.clone();
+    run.arguments.extend(["--policy-pack".into(), pack.into()]);
+    run
+}
+
+/// Makes sure that the engine asks the policy pack.
+fn found_something(run: &Run) -> Result<()> {
+    let said = String::from_utf8_lossy(&run.output()?).into_owned();
+    ensure!(
+        said.contains("[advisory]"),
+        "the engine does not tell what the policy pack found: {said}"
+    );
+    Ok(())
 }
 
 fn note(report: &mut Report, size: usize, pairs: &Pairs) {
@@ -215,25 +277,6 @@ impl World {
         run.environment.insert("OBJECTS", objects.into());
         run.environment.insert("BENCH_OBJECTS", objects.into());
         run
-    }
-
-    /// The same with all rules of the policy pack, none of which stops it: the corpus breaks some.
-    fn judged(&self, objects: &Path, programs: &Programs) -> Result<Run> {
-        let settings = self.directory.join("policies.json");
-        write(&settings, "{\"all\": \"advisory\"}")?;
-        let mut run = self.preview(objects);
-        run.arguments.extend([
-            "--policy-pack".into(),
-            programs.policies.clone().into(),
-            "--policy-pack-config".into(),
-            settings.into(),
-        ]);
-        let said = String::from_utf8_lossy(&run.output()?).into_owned();
-        ensure!(
-            said.contains("[advisory]"),
-            "the engine does not tell what the policy pack found: {said}"
-        );
-        Ok(run)
     }
 
     fn run(&self, arguments: &[&str]) -> Run {

@@ -9,7 +9,7 @@
 //! - [`corpus`]: the objects that both sides work on
 //! - [`render`], [`judge`], [`start`], [`engine`]: the four rooms, each with the rows of its table
 //! - [`measure`], [`pairs`]: one run of one command, and many, in turns
-//! - [`peers`]: what else judges manifests, where it is installed
+//! - [`peers`], [`node`]: what else judges manifests, where it is installed
 //! - [`machine`], [`report`]: where it was measured, and the Markdown
 #![expect(
     clippy::disallowed_methods,
@@ -21,6 +21,7 @@ mod engine;
 mod judge;
 mod machine;
 mod measure;
+mod node;
 mod pairs;
 mod peers;
 mod programs;

@@ -1,7 +1,7 @@
 //! Other programs that judge manifests: where they are installed, they are measured too. Row P2.
 //!
-//! conftest and Kyverno judge by rules that somebody has to write; those of `benches/peers` are fifteen about pods, so
-//! that they have less to do than the policy pack. Checkov and kube-score have rules of their own.
+//! conftest and Kyverno judge by rules that somebody has to write: of `benches/peers`, eighty for the one and fifteen for
+//! the other, so that they have less to do than the policy pack. Checkov and kube-score have rules of their own.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -32,7 +32,7 @@ pub const PEERS: [Peer; 3] = [
         count: 11,
         question: &["--version"],
         arguments: |root, manifests| {
-            let rules = root.join("benches/peers/pods.rego");
+            let rules = root.join("benches/peers/manifests.rego");
             [
                 "test".into(),
                 "--no-color".into(),
@@ -92,17 +92,35 @@ impl Peer {
             .find(|path| path.is_file())
     }
 
-    /// What it says of its version: the first word with digits and dots.
+    /// Its version: of a Go program, that of the module it was built from; else the first word of its answer that has
+    /// digits and dots.
     pub fn version(&self, program: &Path) -> String {
-        let answer = Command::new(program).args(self.question).output();
-        let words = answer.map(|answer| String::from_utf8_lossy(&answer.stdout).into_owned());
-        let words = words.unwrap_or_default();
-        let version = words.split_whitespace().find(|word| {
-            word.trim_start_matches('v')
-                .starts_with(|first: char| first.is_ascii_digit())
-                && word.contains('.')
+        let asked = |command: &mut Command| {
+            let answer = command.output();
+            answer.map_or_else(
+                |_| String::new(),
+                |answer| String::from_utf8_lossy(&answer.stdout).into_owned(),
+            )
+        };
+        let built_from = asked(Command::new("go").args(["version", "-m"]).arg(program));
+        let module = built_from.lines().find_map(|line| {
+            let mut words = line.split_whitespace();
+            (words.next() == Some("mod")).then(|| words.nth(1).unwrap_or_default().to_owned())
         });
-        version.unwrap_or("unknown").trim_start_matches('v').to_owned()
+        let version = module.or_else(|| {
+            let answer = asked(Command::new(program).args(self.question));
+            let mut words = answer.split_whitespace();
+            let is_version = |word: &&str| {
+                word.trim_start_matches('v')
+                    .starts_with(|first: char| first.is_ascii_digit())
+                    && word.contains('.')
+            };
+            words.find(is_version).map(str::to_owned)
+        });
+        version
+            .unwrap_or_else(|| "unknown".to_owned())
+            .trim_start_matches('v')
+            .to_owned()
     }
 
     /// It judges a corpus.
