@@ -243,7 +243,7 @@ fn line_credential(line: &str) -> Option<&'static str> {
         return None;
     }
     if let Some(form) = line
-        .split(|character: char| character.is_whitespace() || "\"'`,;()<>{}[]".contains(character))
+        .split(is_between_words)
         .flat_map(|word| [Some(word), word.split_once('=').map(|(_, value)| value)])
         .flatten()
         .find_map(known_form)
@@ -266,6 +266,12 @@ fn line_credential(line: &str) -> Option<&'static str> {
         .trim_matches(['"', '\'']);
     (is_word && is_named_like_one(name) && could_be_one(value))
         .then_some("a value in clear, and its name says that it is a credential")
+}
+
+fn is_between_words(character: char) -> bool {
+    let is_quote = matches!(character, '"' | '\'' | '`');
+    let is_bracket = matches!(character, '(' | ')' | '<' | '>' | '{' | '}' | '[' | ']');
+    is_quote || is_bracket || matches!(character, ',' | ';') || character.is_whitespace()
 }
 
 /// Whether a connection string (`Server=db;User=a;Password=b`, `host=db password=b`, `jdbc:…?password=b`) has a password.
@@ -303,6 +309,10 @@ fn known_form(value: &str) -> Option<&'static str> {
         text.bytes()
             .all(|byte| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte))
     };
+    // The shortest is an address such as `a://:b@`; most words of a text are shorter.
+    if value.len() < "a://:b@".len() {
+        return None;
+    }
     if value.contains("-BEGIN ") && value.contains("PRIVATE KEY-") {
         return Some("a private key");
     }
