@@ -31,21 +31,9 @@ pub struct Edit {
     pub value: Value,
 }
 
-/// Every repair there is, in the order of the rules.
-pub static REPAIRS: [Repair; 3] = [
-    Repair {
-        rule: &privileges::NO_PRIVILEGE_ESCALATION,
-        when: "sets `allowPrivilegeEscalation: false` where a container does not say it, says `runAsNonRoot: true` (or its pod does) and gives up ALL \
-               capabilities: what it may not be anyway, it can then not become either",
-        of_container: |container, pod| {
-            let field = "securityContext.allowPrivilegeEscalation";
-            let is_meant = container.node().flag(field).is_absent()
-                && is_said_to_be_non_root(container, pod)
-                && drops_all(container)
-                && is_plain(container);
-            is_meant.then_some((field, json!(false)))
-        },
-    },
+/// Every repair there is, in the order of the rules. There is none for `allowPrivilegeEscalation`: without it, a program with
+/// the setuid bit is another user, whatever its container gave up.
+pub static REPAIRS: [Repair; 2] = [
     Repair {
         rule: &hardening::RUN_AS_NON_ROOT,
         when: "sets `runAsNonRoot: true` where neither a container nor its pod says it, and the user that it runs as is named and is not 0",
@@ -206,28 +194,6 @@ mod tests {
             (
                 pod,
                 json!({"allowPrivilegeEscalation": false, "privileged": true}),
-            ),
-        ] {
-            assert_eq!(
-                sets(rule, &pod, &container),
-                Vec::<Value>::new(),
-                "{pod} {container}"
-            );
-        }
-    }
-
-    #[test]
-    fn what_may_be_nothing_anyway_can_gain_nothing_either() {
-        let rule = &privileges::NO_PRIVILEGE_ESCALATION;
-        let pod = json!({"runAsNonRoot": true});
-        let drop = json!({"capabilities": {"drop": ["ALL"]}});
-        assert_eq!(sets(rule, &pod, &drop), [json!(false)]);
-        for (pod, container) in [
-            (json!({}), drop),
-            (pod.clone(), json!({})),
-            (
-                pod,
-                json!({"capabilities": {"drop": ["ALL"]}, "allowPrivilegeEscalation": true}),
             ),
         ] {
             assert_eq!(

@@ -1,6 +1,6 @@
 //! What is left when a node or a zone is gone.
 
-use crate::control::Control::{ContingencyPlan, DisasterRecovery, EmergencyMode, Redundancy};
+use crate::control::Control::{ContingencyPlan, EmergencyMode, Redundancy};
 use crate::judging::{Judging, Subject};
 use crate::pod::{DEPLOYMENT, POD, STATEFUL_SET};
 use crate::read::{Node, Read};
@@ -196,7 +196,7 @@ pub static SPREAD_ACROSS_FAILURE_DOMAINS: Rule = Rule {
     severity: Severity::Low,
     enforcement: Enforcement::Advisory,
     options: &[],
-    evidence: &[Redundancy, DisasterRecovery],
+    evidence: &[Redundancy, EmergencyMode],
     limits: &[
         "the scheduler's own default spread is not seen",
         "whether the constraint's selector finds the pods is not looked at",
@@ -238,7 +238,7 @@ pub static NO_NAKED_PODS: Rule = Rule {
     title: "Every pod has something that replaces it",
     meaning: "Judges Pods. Fails where a Pod has no owner (`metadata.ownerReferences`). Static pods, which the kubelet marks with an annotation, are not judged.",
     why: "A bare pod that is evicted, or whose node goes away, is gone.",
-    remedy: "Make it a Deployment, a StatefulSet or a Job.",
+    remedy: "Make it a Deployment, a StatefulSet, a DaemonSet or a Job.",
     kinds: &[POD],
     level: Level::Resource,
     severity: Severity::Medium,

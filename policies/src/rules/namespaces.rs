@@ -140,7 +140,7 @@ static REQUIRED: Setting = Setting {
 pub static REQUIRED_LABELS: Rule = Rule {
     id: "required-labels",
     title: "Everything says what it is, what it belongs to and who looks after it",
-    meaning: "Judges workloads, Services and Namespaces. Fails where a label of the list (by default name, part-of and managed-by of `app.kubernetes.io`) is missing or empty.",
+    meaning: "Judges Deployments, StatefulSets, DaemonSets, Jobs, CronJobs, Services and Namespaces. Fails where a label of the list (by default name, part-of and managed-by of `app.kubernetes.io`) is missing or empty.",
     why: "An inventory of what handles data can be made of labels, or of nothing.",
     remedy: "Add the label.",
     kinds: &[

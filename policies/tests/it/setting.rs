@@ -204,7 +204,7 @@ fn only_what_can_be_put_right_is_remediated() {
     assert_eq!(said.len(), 1);
     assert!(
         said[0].contains(
-            "use mandatory; what can be put right is found by no-privilege-escalation, run-as-non-root"
+            "use mandatory; what can be put right is found by run-as-non-root, drop-all-capabilities"
         ),
         "{said:?}"
     );
