@@ -4,13 +4,12 @@
 //! sent: `yes` is true, `010` is eight, an alias is what its anchor says, the second of two equal keys is refused. Only
 //! `y` and `n`, which YAML 1.1 takes for yes and no, are texts, as those who write them mean them. It
 //! promises to end soon on any input: no more than [`MOST_BYTES`] of a text, [`DEEPEST`] levels, and no more from aliases
-//! than [`MOST_ALIASED`]. A document that cannot be read is told, and the next one is read all the same. Lines are only
-//! worked out for the files that something was found in.
+//! than [`MOST_ALIASED`]. A document that cannot be read is told, and the next one is read all the same. The parts of a
+//! long text are read side by side. Lines are only worked out for the documents that something was found in.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::num::NonZero;
 use std::rc::Rc;
 
 use phoenix_graph::{Graph, Id, Object};
@@ -20,11 +19,11 @@ use serde_json::{Map, Number, Value};
 use super::Place;
 use crate::yaml::{Broken, DEEPEST};
 
-/// The most values that aliases may add to a text: a bomb has millions, a manifest some dozens. 64 bytes of a text count as
-/// one more.
+/// The most values that aliases may add to a text, or to each part of a long one: a bomb has millions, a manifest some
+/// dozens. 64 bytes of a text count as one more.
 pub const MOST_ALIASED: usize = 100_000;
 
-/// The longest text that is read: tens of thousands of objects. What reads it takes some twenty times its length.
+/// The longest text that is read: tens of thousands of objects. What reads it takes some twelve times its length.
 pub const MOST_BYTES: usize = 48 << 20;
 
 /// How many faults of one text are told; after so many it is something else than manifests.
@@ -32,6 +31,10 @@ const MOST_FAULTS: usize = 20;
 
 /// A part of a text that is worth a thread of its own, in bytes.
 const PART: usize = 1 << 19;
+
+/// The most parts of one text. Not as many as there are processors: what is read must not depend on the machine, and each
+/// part may have [`MOST_ALIASED`].
+const MOST_PARTS: usize = 4;
 
 /// What was made of some texts.
 #[derive(Debug, Default)]
@@ -117,7 +120,7 @@ impl Manifests {
             documents,
             faults,
             lines,
-        } = read_in_parts(&parts(&text, processors().min(text.len() / PART)));
+        } = read_in_parts(&parts(&text, MOST_PARTS.min(text.len() / PART)));
         for (document, value) in documents {
             self.take(
                 value,
@@ -341,11 +344,6 @@ fn read(text: &str, wants_lines: bool) -> Reading {
         faults,
         lines: reader.lines_of_documents,
     }
-}
-
-/// How many threads can work at once.
-fn processors() -> usize {
-    std::thread::available_parallelism().map_or(1, NonZero::get)
 }
 
 /// A text as about so many parts, each of which begins with the mark of a document and so can be read by itself.
