@@ -8,7 +8,7 @@ use cargo_metadata::{DependencyKind, MetadataCommand};
 use crate::support::root;
 
 /// Package, which of ours it may depend on, and which crates it must not depend on, directly.
-const TABLE: [(&str, &[&str], &[&str]); 8] = [
+const TABLE: [(&str, &[&str], &[&str]); 9] = [
     (
         "phoenix-graph",
         &[],
@@ -41,6 +41,7 @@ const TABLE: [(&str, &[&str], &[&str]); 8] = [
         &["phoenix", "phoenix-graph", "phoenix-policies"],
         &["tonic"],
     ),
+    ("phoenix-policies-fuzz", &["phoenix-cli", "phoenix-policies"], &[]),
 ];
 
 /// Crates that only these files of a package may name.
