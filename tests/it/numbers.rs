@@ -12,6 +12,10 @@ use serde_json::{Value, json};
 use crate::generators::good;
 use crate::support::{STACKS, keys};
 
+/// Why monitoring knows of replicas.
+const FIRST_BUDGET: &str =
+    "a second pod may bring the first budget, and with it the alert on budgets that let nobody go";
+
 /// Numbers that others read too, or others only: the key and what begins with it, the systems, and why.
 const SHARED: &[(&str, &[&str], &str)] = &[
     (
@@ -19,10 +23,13 @@ const SHARED: &[(&str, &[&str], &str)] = &[
         &["openmemory"],
         "nothing before the phase `optimized` of the migration",
     ),
+    ("openmemory.replicas", &["monitoring", "openmemory"], FIRST_BUDGET),
+    ("langgraph.replicas", &["langgraph", "monitoring"], FIRST_BUDGET),
+    ("chat.replicas", &["chat", "monitoring"], FIRST_BUDGET),
     (
         "qdrant.replicas",
-        &["backup", "qdrant"],
-        "each peer is copied for itself",
+        &["backup", "monitoring", "qdrant"],
+        "each peer is copied for itself, and a second one may bring the first budget",
     ),
     (
         "langgraph.autoscaling",
@@ -43,6 +50,11 @@ const SHARED: &[(&str, &[&str], &str)] = &[
         "postgres.port",
         &["mesh", "trust"],
         "it is somebody else's: what is ours is the way there",
+    ),
+    (
+        "backup.objectStore.port",
+        &["backup", "mesh", "trust"],
+        "the Jobs are told where it is, and the way there is ours",
     ),
     (
         "snowflake.hosts",
