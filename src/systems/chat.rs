@@ -56,7 +56,7 @@ fn deployment(config: &config::Chat, around: Around<'_>, shared: Shared<'_>) -> 
     Deployment {
         metadata: metadata::of_workload(CHAT, CHAT.name),
         spec: Some(DeploymentSpec {
-            // The number is the autoscaler's business, always: `docs/decisions/0007-the-autoscaler-is-always-there.md`.
+            // The number is the autoscaler's business, always: `docs/decisions/0007-always-create-an-autoscaler.md`.
             replicas: None,
             selector: metadata::selector(CHAT),
             strategy: Some(availability::one_more_at_a_time()),

@@ -1,7 +1,7 @@
 //! The knowledge graph, tier L4: one Neo4j server of the Community Edition.
 //!
 //! That edition has no cluster, no metrics and no backup of a running server
-//! (`docs/decisions/0013-the-knowledge-graph-is-one-neo4j-server.md`). How many relationships a question follows is
+//! (`docs/decisions/0013-knowledge-graph-single-neo4j-server.md`). How many relationships a question follows is
 //! bounded by who asks.
 
 use std::time::Duration;

@@ -30,7 +30,7 @@ fn deployment(config: &config::Langgraph, tier: &LanggraphWorkflow, shared: Shar
     Deployment {
         metadata: metadata::of_workload(LANGGRAPH, LANGGRAPH.name),
         spec: Some(DeploymentSpec {
-            // The number is the autoscaler's business, always: `docs/decisions/0007-the-autoscaler-is-always-there.md`.
+            // The number is the autoscaler's business, always: `docs/decisions/0007-always-create-an-autoscaler.md`.
             replicas: None,
             selector: metadata::selector(LANGGRAPH),
             strategy: Some(availability::one_more_at_a_time()),

@@ -92,7 +92,7 @@ fn deployment(config: &config::OpenMemory, shared: Shared<'_>) -> Deployment {
     Deployment {
         metadata,
         spec: Some(DeploymentSpec {
-            // The number is the autoscaler's business, always: `docs/decisions/0007-the-autoscaler-is-always-there.md`.
+            // The number is the autoscaler's business, always: `docs/decisions/0007-always-create-an-autoscaler.md`.
             replicas: None,
             selector: metadata::selector(OPENMEMORY),
             strategy: Some(strategy(config)),

@@ -1,7 +1,7 @@
 //! The Qdrant vector database: one peer alone, or a cluster with a quorum.
 //!
 //! A StatefulSet, because two processes on one storage directory destroy it
-//! (`docs/decisions/0003-qdrant-is-a-stateful-set-of-three.md`).
+//! (`docs/decisions/0003-qdrant-three-peer-statefulset.md`).
 
 use std::time::Duration;
 

@@ -1,7 +1,7 @@
 //! The session cache, tier L1: one Valkey server, which speaks the protocol of Redis.
 //!
 //! One, and by default without a disk: what it holds is forgotten within the hour anyway
-//! (`docs/decisions/0012-the-session-cache-is-one-valkey-server.md`). How long an entry lives is what its writer says;
+//! (`docs/decisions/0012-session-cache-single-valkey-server.md`). How long an entry lives is what its writer says;
 //! the server bounds how much there is.
 
 use std::fmt::Write as _;

@@ -29,7 +29,7 @@ pub(super) fn alerts(platform: &Platform<'_>) -> Vec<Alert> {
         Alert {
             name: "OpenMemoryAtMaximumScale",
             severity: Severity::Warning,
-            // Bounds that leave no choice are no news: `docs/decisions/0007-the-autoscaler-is-always-there.md`.
+            // Bounds that leave no choice are no news: `docs/decisions/0007-always-create-an-autoscaler.md`.
             expression: format!(
                 "{}\n>= {most}\nand {most} > {}",
                 autoscaler("kube_horizontalpodautoscaler_status_current_replicas"),
