@@ -110,7 +110,7 @@ fn the_engine_judges_by_the_pack_and_has_put_right_what_can_be() {
     assert!(!output.contains("[advisory]"), "{output}");
 
     // What it has built is the program, which the engine can start by itself.
-    let pack = root().join("target/release/phoenix-policies");
+    let pack = root().join("target/debug/phoenix-policies");
     let bad = Neighbour::of(&live, &deployment(&json!({"privileged": true})));
     let output = bad.pulumi(&["preview", "--policy-pack", text(&pack)]);
     let told = said(&output);

@@ -29,7 +29,7 @@ pub async fn compiler(supervisor: &Supervisor, program: &Program) -> Result<Abou
         }
         Source::Package(manifest) => manifest,
     };
-    let compiler = if let Some(known) = Build::new(&manifest)?.compiler() {
+    let compiler = if let Some(known) = Build::new(&manifest, &program.options.profile)?.compiler() {
         known
     } else {
         // A question is no reason to download a toolchain.

@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tokio::sync::mpsc;
 
-/// Variables that change what cargo builds, besides those that begin with `CARGO_PROFILE_RELEASE_`.
+/// Variables that change what cargo builds, in addition to those that begin with `CARGO_PROFILE_`.
 const SETTINGS: &[&str] = &[
     "CARGO_BUILD_RUSTFLAGS",
     "CARGO_BUILD_TARGET",
@@ -47,17 +47,18 @@ pub enum Occasion {
 pub struct Build<'a> {
     manifest: &'a Manifest,
     binary: String,
+    profile: &'a str,
     environment: Environment,
     state: PathBuf,
 }
 
 impl<'a> Build<'a> {
-    /// Of the binary that is the program of this package.
-    pub fn new(manifest: &'a Manifest) -> Result<Self> {
-        Ok(Self::of(manifest, manifest.program()?))
+    /// A build of the package's program with this Cargo profile.
+    pub fn new(manifest: &'a Manifest, profile: &'a str) -> Result<Self> {
+        Ok(Self::of(manifest, manifest.program()?, profile))
     }
 
-    fn of(manifest: &'a Manifest, binary: String) -> Self {
+    fn of(manifest: &'a Manifest, binary: String, profile: &'a str) -> Self {
         let environment = environment::for_cargo(std::env::vars_os());
         let set = |name: &str| {
             environment
@@ -72,6 +73,7 @@ impl<'a> Build<'a> {
         Self {
             manifest,
             binary,
+            profile,
             environment,
             state: target.join("pulumi"),
         }
@@ -146,7 +148,8 @@ impl<'a> Build<'a> {
     async fn cargo(&self, supervisor: &Supervisor, occasion: Occasion, talk: &Output) -> Result<Artifacts> {
         let mut arguments = vec![
             "build",
-            "--release",
+            "--profile",
+            self.profile,
             "--message-format=json-render-diagnostics",
             "--bin",
             &self.binary,
@@ -265,9 +268,7 @@ impl<'a> Build<'a> {
     }
 
     async fn lock(&self, supervisor: &Supervisor, talk: &Output) -> Result<File> {
-        let path = self
-            .state
-            .join(format!("{}-{}.lock", self.manifest.name(), self.binary));
+        let path = self.state.join(format!("{}.lock", self.id()));
         let open = || -> std::io::Result<File> {
             fs::create_dir_all(&self.state)?;
             File::create(&path)
@@ -297,12 +298,16 @@ impl<'a> Build<'a> {
     }
 
     fn stamp(&self) -> PathBuf {
-        self.state
-            .join(format!("{}-{}.json", self.manifest.name(), self.binary))
+        self.state.join(format!("{}.json", self.id()))
+    }
+
+    /// The name of this build's own files.
+    fn id(&self) -> String {
+        format!("{}-{}-{}", self.manifest.name(), self.binary, self.profile)
     }
 
     fn settings(&self) -> BTreeMap<String, String> {
-        let steers = |name: &str| SETTINGS.contains(&name) || name.starts_with("CARGO_PROFILE_RELEASE_");
+        let steers = |name: &str| SETTINGS.contains(&name) || name.starts_with("CARGO_PROFILE_");
         self.environment
             .iter()
             .map(|(name, value)| {

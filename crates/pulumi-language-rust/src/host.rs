@@ -219,7 +219,7 @@ fn from_hex(digits: &str) -> Vec<u8> {
 async fn install(supervisor: &Supervisor, request: &InstallDependenciesRequest, talk: &Output) -> Result<()> {
     let program = Program::find(request.info.as_ref(), &request.directory)?;
     if let Source::Package(manifest) = program.source()? {
-        Build::new(&manifest)?
+        Build::new(&manifest, &program.options.profile)?
             .executable(supervisor, Occasion::Install, talk)
             .await?;
     }

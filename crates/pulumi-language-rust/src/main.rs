@@ -1,7 +1,7 @@
 //! A Pulumi language host for programs written in Rust.
 //!
 //! The engine starts it, reads a port from its stdout, and then asks: what does the program need, run it, stop it. The
-//! host builds the program once, in release mode, and afterwards gets out of the way. It knows nothing of what a
+//! host builds the program once, and afterwards gets out of the way. It knows nothing of what a
 //! program deploys.
 //!
 //! - [`host`]: what the engine asks, and who answers it

@@ -67,6 +67,8 @@ struct Package {
 #[derive(Debug, Deserialize)]
 struct Workspace {
     #[serde(default)]
+    members: Vec<String>,
+    #[serde(default)]
     exclude: Vec<PathBuf>,
 }
 
@@ -116,6 +118,41 @@ impl Manifest {
             package,
             bins: document.bin,
         })
+    }
+
+    /// Reads the manifest of the package with this name in the workspace that contains `directory`.
+    pub fn of_member(directory: &Path, name: &str) -> Result<Self> {
+        let Some((root, workspace)) = workspace_around(directory)? else {
+            let own = Self::read(directory)?;
+            return if own.name() == name {
+                Ok(own)
+            } else {
+                Err(unknown_package(
+                    name,
+                    &format!("{} is not in a workspace", directory.display()),
+                ))
+            };
+        };
+        for folder in workspace.member_folders(&root) {
+            let path = folder.join("Cargo.toml");
+            // Most manifests are not parsed: a preview of a large workspace must not pay for all of them.
+            let Ok(text) = fs::read_to_string(&path) else {
+                continue;
+            };
+            if !text.contains(name) {
+                continue;
+            }
+            if parse_document(&path, &text)?
+                .package
+                .is_some_and(|package| package.name == name)
+            {
+                return Self::read(&folder);
+            }
+        }
+        Err(unknown_package(
+            name,
+            &format!("the workspace {} has no package of that name", root.display()),
+        ))
     }
 
     /// The path of the manifest itself.
@@ -276,18 +313,86 @@ fn is_exact_version(version: &str) -> bool {
     numbers.len() == 3 && numbers.iter().all(plain) && rest.bytes().all(label) && rest.len() != 1
 }
 
+impl Workspace {
+    /// The folders of the root package and of the members, without those that are excluded.
+    fn member_folders(&self, root: &Path) -> Vec<PathBuf> {
+        let members = self.members.iter().flat_map(|pattern| expand(root, pattern));
+        std::iter::once(root.to_owned())
+            .chain(members.filter(|folder| !self.excludes(root, folder)))
+            .collect()
+    }
+
+    fn excludes(&self, root: &Path, folder: &Path) -> bool {
+        self.exclude
+            .iter()
+            .any(|excluded| folder.starts_with(root.join(excluded)))
+    }
+}
+
+/// The folders below `root` that match a pattern of `workspace.members`, in which `*` stands for any characters of one
+/// name.
+fn expand(root: &Path, pattern: &str) -> Vec<PathBuf> {
+    let names = pattern.split('/').filter(|name| !name.is_empty());
+    names.fold(vec![root.to_owned()], |folders, name| {
+        if !name.contains('*') {
+            return folders.into_iter().map(|folder| folder.join(name)).collect();
+        }
+        let entries = folders.iter().flat_map(fs::read_dir).flatten().flatten();
+        let mut matching: Vec<_> = entries
+            .filter(|entry| matches(name, &entry.file_name().to_string_lossy()))
+            .map(|entry| entry.path())
+            .collect();
+        matching.sort();
+        matching
+    })
+}
+
+/// Whether a name matches a pattern in which `*` stands for any characters.
+fn matches(pattern: &str, name: &str) -> bool {
+    match pattern.split_once('*') {
+        None => pattern == name,
+        Some((start, rest)) => name.strip_prefix(start).is_some_and(|tail| {
+            tail.char_indices()
+                .map(|(at, _)| at)
+                .chain([tail.len()])
+                .any(|at| matches(rest, &tail[at..]))
+        }),
+    }
+}
+
+fn unknown_package(name: &str, reason: &str) -> anyhow::Error {
+    mistake(
+        format!("runtime.options.package names {name}, but {reason}"),
+        "correct the name, or add the package to `workspace.members` in Cargo.toml",
+    )
+}
+
+/// The workspace that the folder is in: its own manifest's, or that of the nearest folder above.
+fn workspace_around(directory: &Path) -> Result<Option<(PathBuf, Workspace)>> {
+    let own = directory.join("Cargo.toml");
+    if own.exists()
+        && let Some(workspace) = read_document(&own)?.workspace
+    {
+        return Ok(Some((directory.to_owned(), workspace)));
+    }
+    nearest_workspace(directory)
+}
+
 fn find_workspace(member: &Path) -> Result<Option<PathBuf>> {
+    Ok(nearest_workspace(member)?
+        .filter(|(root, workspace)| !workspace.excludes(root, member))
+        .map(|(root, _)| root))
+}
+
+/// The workspace of the nearest folder above that has one.
+fn nearest_workspace(member: &Path) -> Result<Option<(PathBuf, Workspace)>> {
     for folder in member.ancestors().skip(1) {
         let path = folder.join("Cargo.toml");
         if !path.exists() {
             continue;
         }
         if let Some(workspace) = read_document(&path)?.workspace {
-            let excluded = workspace
-                .exclude
-                .iter()
-                .any(|excluded| member.starts_with(folder.join(excluded)));
-            return Ok((!excluded).then(|| folder.to_owned()));
+            return Ok(Some((folder.to_owned(), workspace)));
         }
     }
     Ok(None)
@@ -295,7 +400,11 @@ fn find_workspace(member: &Path) -> Result<Option<PathBuf>> {
 
 fn read_document(path: &Path) -> Result<Document> {
     let text = fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?;
-    toml::from_str(&text).with_context(|| format!("reading {}", path.display()))
+    parse_document(path, &text)
+}
+
+fn parse_document(path: &Path, text: &str) -> Result<Document> {
+    toml::from_str(text).with_context(|| format!("reading {}", path.display()))
 }
 
 #[cfg(test)]
@@ -418,6 +527,79 @@ mod tests {
         let workspace = |name: &str| Manifest::read(&folder.path().join(name)).unwrap().workspace;
         assert_eq!(workspace("a"), folder.path());
         assert_eq!(workspace("b"), folder.path().join("b"));
+    }
+
+    #[test]
+    fn a_package_is_found_by_its_name_in_the_workspace_around_the_folder() {
+        let folder = package(
+            "[package]\nname = \"root\"\n[workspace]\nmembers = [\"crates/*\", \"pack/analyzer\"]\nexclude = [\"crates/out\"]",
+            &["crates/no_package/notes.txt"],
+        );
+        for (path, name) in [
+            ("crates/one", "first"),
+            ("crates/out", "excluded"),
+            ("pack", "pack"),
+            ("pack/analyzer", "analyzer"),
+        ] {
+            let path = folder.path().join(path);
+            fs::create_dir_all(&path).unwrap();
+            fs::write(path.join("Cargo.toml"), format!("[package]\nname = \"{name}\"")).unwrap();
+        }
+        let find = |from: &str, name: &str| {
+            Manifest::of_member(&folder.path().join(from), name)
+                .map(|found| (found.directory, found.workspace))
+                .map_err(|error| tell(&error))
+        };
+        for from in ["", "pack", "stacks", "crates/one"] {
+            let from = if from.is_empty() { "." } else { from };
+            let found = find(from, "first").unwrap();
+            assert_eq!(
+                found.0.canonicalize().unwrap(),
+                folder.path().join("crates/one").canonicalize().unwrap()
+            );
+            assert_eq!(
+                found.1.canonicalize().unwrap(),
+                folder.path().canonicalize().unwrap()
+            );
+        }
+        assert_eq!(
+            find("pack", "analyzer").unwrap().0,
+            folder.path().join("pack/analyzer")
+        );
+        assert_eq!(find("pack", "root").unwrap().0, folder.path());
+        for absent in ["excluded", "firs"] {
+            assert_eq!(
+                find("pack", absent).unwrap_err(),
+                format!(
+                    "runtime.options.package names {absent}, but the workspace {} has no package of that name\n\
+                     hint: correct the name, or add the package to `workspace.members` in Cargo.toml",
+                    folder.path().display()
+                )
+            );
+        }
+    }
+
+    #[test]
+    fn outside_a_workspace_only_the_package_of_the_folder_can_be_named() {
+        let folder = package("[package]\nname = \"alone\"", &[]);
+        assert_eq!(
+            Manifest::of_member(folder.path(), "alone").unwrap().name(),
+            "alone"
+        );
+        let error = tell(&Manifest::of_member(folder.path(), "other").unwrap_err());
+        assert!(
+            error.contains("names other, but") && error.contains("is not in a workspace"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn an_asterisk_stands_for_any_characters() {
+        for name in ["phoenix-cli", "phoenix-"] {
+            assert!(matches("phoenix-*", name), "{name}");
+        }
+        assert!(matches("*", "anything") && matches("a*c*e", "abcde") && matches("a", "a"));
+        assert!(!matches("a*c", "abcd") && !matches("a", "b") && !matches("b*", "a"));
     }
 
     #[test]

@@ -1,6 +1,6 @@
-//! What a project says below `runtime.options` in Pulumi.yaml.
+//! The options below `runtime.options` in Pulumi.yaml, PulumiPolicy.yaml, or PulumiPlugin.yaml.
 //!
-//! Two options are known. Everything else is refused, so that a misspelled one is not silently without effect.
+//! An unknown option is an error, so that a misspelled one is not silently ignored.
 
 use crate::environment::may_be_forwarded;
 use crate::mistake::mistake;
@@ -10,12 +10,28 @@ use prost_types::{Struct, Value};
 use std::path::PathBuf;
 
 /// The options of one project.
-#[derive(Debug, Default, PartialEq)]
+#[derive(Debug, PartialEq)]
 pub struct Options {
     /// A program that is already built: absolute, or relative to the program's folder. Nothing is built then.
     pub binary: Option<PathBuf>,
-    /// Names of variables that the program shall see, besides the short list that every program sees.
+    /// Names of environment variables that are passed to the program, in addition to the default list.
     pub forward: Vec<String>,
+    /// The Cargo package to build and run: a member of the workspace that contains the program's folder. Without it, the
+    /// package in the program's folder.
+    pub package: Option<String>,
+    /// The Cargo profile to build with.
+    pub profile: String,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            binary: None,
+            forward: Vec::new(),
+            package: None,
+            profile: "dev".to_owned(),
+        }
+    }
 }
 
 impl Options {
@@ -26,10 +42,12 @@ impl Options {
             match key.as_str() {
                 "binary" => options.binary = Some(read_binary(value)?),
                 "forward" => options.forward = read_forward(value)?,
+                "package" => options.package = Some(read_name(key, value, "phoenix-program")?),
+                "profile" => options.profile = read_name(key, value, "release")?,
                 _ => {
                     return Err(mistake(
                         format!("runtime.options.{key} is not an option of runtime rust"),
-                        "the options are `binary` and `forward`",
+                        "the options are `binary`, `forward`, `package` and `profile`",
                     ));
                 }
             }
@@ -44,6 +62,22 @@ fn read_binary(value: &Value) -> Result<PathBuf> {
         _ => Err(mistake(
             "runtime.options.binary is not a path",
             "write the path of the built program, or leave the option out to have it built",
+        )),
+    }
+}
+
+/// The name of a package or a profile: the characters that Cargo allows in both.
+fn read_name(option: &str, value: &Value, example: &str) -> Result<String> {
+    let is_allowed = |character: char| character.is_alphanumeric() || "-_".contains(character);
+    match &value.kind {
+        Some(Kind::StringValue(name))
+            if !name.is_empty() && !name.starts_with('-') && name.chars().all(is_allowed) =>
+        {
+            Ok(name.clone())
+        }
+        _ => Err(mistake(
+            format!("runtime.options.{option} is not the name of a Cargo {option}"),
+            format!("write it as `{option}: {example}`, or remove it to use the default"),
         )),
     }
 }
@@ -109,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn both_options_are_read() {
+    fn each_option_is_read() {
         assert_eq!(
             read("binary", text("bin/program")).unwrap().binary,
             Some("bin/program".into())
@@ -118,13 +152,39 @@ mod tests {
             read("forward", list(&["KUBECONFIG", "A"])).unwrap().forward,
             ["KUBECONFIG", "A"]
         );
+        assert_eq!(
+            read("package", text("my-program")).unwrap().package,
+            Some("my-program".to_owned())
+        );
+        assert_eq!(read("profile", text("release")).unwrap().profile, "release");
+    }
+
+    #[test]
+    fn the_default_profile_is_dev() {
+        assert_eq!(Options::default().profile, "dev");
+    }
+
+    #[test]
+    fn a_package_or_profile_that_is_not_a_name_is_rejected() {
+        for value in ["", "a b", "--all", "crates/program"] {
+            for option in ["package", "profile"] {
+                let error = read(option, text(value)).unwrap_err();
+                assert!(
+                    error.starts_with(&format!(
+                        "runtime.options.{option} is not the name of a Cargo {option}\nhint: "
+                    )),
+                    "{error}"
+                );
+            }
+        }
+        assert!(read("profile", list(&["dev"])).is_err());
     }
 
     #[test]
     fn a_misspelled_option_is_refused() {
         assert_eq!(
             read("foward", list(&[])).unwrap_err(),
-            "runtime.options.foward is not an option of runtime rust\nhint: the options are `binary` and `forward`"
+            "runtime.options.foward is not an option of runtime rust\nhint: the options are `binary`, `forward`, `package` and `profile`"
         );
     }
 

@@ -45,11 +45,11 @@ impl Program {
         Ok(Self { directory, options })
     }
 
-    /// What is to be started: a given binary, or the package in the folder.
+    /// What to start: a given binary, the package that the options name, or the package in the folder.
     pub fn source(&self) -> Result<Source> {
         match &self.options.binary {
             Some(binary) => Ok(Source::Binary(self.directory.join(binary))),
-            None => Ok(Source::Package(Box::new(Manifest::read(&self.directory)?))),
+            None => Ok(Source::Package(Box::new(self.read_manifest()?))),
         }
     }
 
@@ -58,7 +58,14 @@ impl Program {
         if self.options.binary.is_some() && !self.directory.join("Cargo.toml").exists() {
             return Ok(None);
         }
-        Manifest::read(&self.directory).map(Some)
+        self.read_manifest().map(Some)
+    }
+
+    fn read_manifest(&self) -> Result<Manifest> {
+        match &self.options.package {
+            Some(package) => Manifest::of_member(&self.directory, package),
+            None => Manifest::read(&self.directory),
+        }
     }
 }
 

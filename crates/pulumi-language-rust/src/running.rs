@@ -57,7 +57,7 @@ pub async fn executable(supervisor: &Supervisor, program: &Program, talk: &Outpu
             Ok(binary)
         }
         Source::Package(manifest) => {
-            Build::new(&manifest)?
+            Build::new(&manifest, &program.options.profile)?
                 .executable(supervisor, Occasion::Run, talk)
                 .await
         }

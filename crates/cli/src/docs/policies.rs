@@ -65,7 +65,7 @@ fn settings(text: &mut String) {
 fn engine(text: &mut String) {
     text.push_str(
         "## In Pulumi's engine\n\n`pulumi preview --policy-pack policies` and `pulumi up --policy-pack policies` start the pack as a native program, which the language host of this repository builds. \
-         `--policy-pack target/release/phoenix-policies` starts one that is built already. It takes `phoenix:policies` of the stack, and over it what `--policy-pack-config FILE` says: a JSON mapping of \
+         `--policy-pack target/debug/phoenix-policies` starts one that is built already. It takes `phoenix:policies` of the stack, and over it what `--policy-pack-config FILE` says: a JSON mapping of \
          rules. Rules about one object stop that object; rules about the stack are told when everything else went well. `pulumi policy analyze --policy-pack policies --stack STACK` judges what was \
          deployed, from its state; it knows no settings of the stack, so give it those of its file as `--policy-pack-config`, where it asks for other than the defaults.\n\n`phoenix check --cluster` judges what a cluster really has.\n\n\
          ### What it puts right\n\nWith the level `remediate` the pack changes an object on its way to the cluster, where that cannot change what the object means; what is left stops it, as `mandatory` does. No \

@@ -1,6 +1,6 @@
 //! Cargo runs once, and again only when something has changed.
 
-use crate::support::{CountingCargo, Host, Project, eventually};
+use crate::support::{CountingCargo, Host, Project, eventually, text};
 use pulumi_wire::fake::FakeEngine;
 use pulumi_wire::proto::{AboutRequest, RunResponse};
 use std::fs::{self, File};
@@ -108,6 +108,77 @@ async fn a_local_crate_that_the_program_uses_counts_too() {
         built.touch(path);
         assert_eq!(built.asked_by_two_runs().await, 1, "{path}");
     }
+}
+
+#[tokio::test]
+async fn the_profile_is_dev_unless_the_project_names_another() {
+    let built = Built::new().await;
+    assert!(
+        built.cargo.asked()[0].contains("--profile dev "),
+        "{:?}",
+        built.cargo.asked()
+    );
+    assert!(built.project.at("target/debug/tiny").exists());
+    let Built { project, cargo } = built;
+    let built = Built {
+        project: project.option("profile", text("release")),
+        cargo,
+    };
+    assert_eq!(built.asked_by_two_runs().await, 1);
+    assert!(built.project.at("target/release/tiny").exists());
+}
+
+#[tokio::test]
+async fn a_package_of_the_workspace_is_built_and_run_in_the_folder_of_the_project() {
+    let cargo = CountingCargo::new();
+    let project = Project::empty().option("package", text("program"));
+    project.write(
+        "Cargo.toml",
+        "[workspace]\nmembers = [\"crates/*\"]\nresolver = \"3\"\n",
+    );
+    project.write(
+        "crates/program/Cargo.toml",
+        "[package]\nname = \"program\"\nedition = \"2024\"\n",
+    );
+    project.write(
+        "crates/program/src/main.rs",
+        "fn main() {\n    std::fs::write(\"seen\", \"\").unwrap();\n}\n",
+    );
+    project.write(
+        "crates/other/Cargo.toml",
+        "[package]\nname = \"other\"\nedition = \"2024\"\n",
+    );
+    project.write(
+        "crates/other/src/lib.rs",
+        "compile_error!(\"not part of the program\");\n",
+    );
+    for _ in 0..2 {
+        let mut host = Host::start(&[("PATH", &cargo.path())]).await;
+        assert_eq!(host.run(&project).await, RunResponse::default());
+    }
+    assert_eq!(cargo.asked().len(), 1, "{:?}", cargo.asked());
+    assert!(
+        project.at("seen").exists(),
+        "the program runs in the folder of Pulumi.yaml"
+    );
+    assert!(project.at("target/debug/program").exists());
+}
+
+#[tokio::test]
+async fn a_package_that_the_workspace_does_not_have_is_reported_before_anything_is_built() {
+    let cargo = CountingCargo::new();
+    let project = Project::package().option("package", text("absent"));
+    let error = Host::start(&[("PATH", &cargo.path())])
+        .await
+        .run(&project)
+        .await
+        .error;
+    assert!(
+        error.starts_with("runtime.options.package names absent, but the workspace ")
+            && error.contains("\nhint: "),
+        "{error}"
+    );
+    assert_eq!(cargo.asked().len(), 0);
 }
 
 #[tokio::test]

@@ -123,7 +123,7 @@ fn the_first_start_builds_the_host_and_later_ones_do_not() {
     assert!(stderr(&first).contains("building the language host"));
     assert_eq!(
         repository.cargo.asked(),
-        ["build --quiet --release --locked -p pulumi-language-rust"]
+        ["build --quiet --locked -p pulumi-language-rust"]
     );
     let second = repository.launch();
     assert_well(&second);
@@ -173,7 +173,7 @@ fn an_edit_during_the_build_is_seen_by_the_next_start() {
 fn a_missing_host_is_built_again() {
     let repository = Repository::new();
     repository.launch_well();
-    fs::remove_file(repository.at("target/release/pulumi-language-rust")).unwrap();
+    fs::remove_file(repository.at("target/debug/pulumi-language-rust")).unwrap();
     repository.launch_well();
     assert_eq!(repository.cargo.asked().len(), 2);
 }
@@ -303,7 +303,7 @@ fn another_target_folder_is_respected_even_a_relative_one() {
         repository
             .folder
             .path()
-            .join("elsewhere/release/pulumi-language-rust")
+            .join("elsewhere/debug/pulumi-language-rust")
             .exists()
     );
     assert!(!repository.at("target").exists());
@@ -344,10 +344,10 @@ fn a_missing_cargo_is_told_with_the_way_out() {
 fn a_host_that_was_brought_along_needs_no_cargo() {
     let repository = Repository::new();
     repository.write(
-        "target/release/pulumi-language-rust",
+        "target/debug/pulumi-language-rust",
         "#!/bin/sh\necho brought along\n",
     );
-    let host = repository.at("target/release/pulumi-language-rust");
+    let host = repository.at("target/debug/pulumi-language-rust");
     fs::set_permissions(host, fs::Permissions::from_mode(0o755)).unwrap();
     let mut command = repository.launcher("/bin/sh", &repository.at("bin/pulumi-language-rust"));
     let output = command.env("PATH", "/usr/bin:/bin").output().unwrap();
@@ -364,7 +364,7 @@ fn a_failed_build_is_told_and_tried_again() {
     assert_eq!((output.status.code(), output.stdout.len()), (Some(1), 0));
     let stderr = stderr(&output);
     assert!(
-        stderr.contains("cannot find value `wrong`") && stderr.contains("could not be built"),
+        stderr.contains("cannot find value `wrong`") && stderr.contains("cannot build the language host"),
         "{stderr}"
     );
     repository.write(source, &good);
