@@ -118,7 +118,7 @@ impl Pack for Controls {
             resource.properties.clone_from(&properties);
             changes.push(Change {
                 policy: repair.rule.id.to_owned(),
-                description: repair.rule.title.to_owned(),
+                description: repair.rule.text.title.to_owned(),
                 properties,
             });
         }
@@ -255,8 +255,8 @@ fn policy(rule: &'static Rule) -> Policy {
     });
     Policy {
         name: rule.id.to_owned(),
-        display_name: rule.title.to_owned(),
-        description: rule.title.to_owned(),
+        display_name: rule.text.title.to_owned(),
+        description: rule.text.title.to_owned(),
         level: level(rule.enforcement),
         severity: severity(rule.severity),
         of_stack: rule.level == Reach::Stack,
@@ -274,7 +274,7 @@ fn policy(rule: &'static Rule) -> Policy {
                 Whose::Hipaa => format!("hipaa:{}", control.id()),
             })
             .collect(),
-        remediation: rule.remedy.to_owned(),
+        remediation: rule.text.fix.to_owned(),
     }
 }
 
@@ -376,7 +376,7 @@ impl<'a> Answer<'a> {
 fn violation(rule: &Rule, message: String, urn: String, level: Level) -> Violation {
     Violation {
         policy: rule.id.to_owned(),
-        description: rule.title.to_owned(),
+        description: rule.text.title.to_owned(),
         message,
         urn,
         level,
@@ -386,13 +386,13 @@ fn violation(rule: &Rule, message: String, urn: String, level: Level) -> Violati
 
 /// What the engine shows of a failure. It shows neither frameworks nor remedies by itself.
 fn told(subject: &Id, rule: &Rule, findings: &[Finding], waiver: Option<&Waiver>) -> String {
-    let mut lines = vec![format!("{}. Not so in {subject}:", rule.title)];
+    let mut lines = vec![format!("{}. Not so in {subject}:", rule.text.title)];
     lines.extend(findings.iter().map(|finding| match finding.path.as_str() {
         "" => finding.message.clone(),
         path => format!("{path}: {}", finding.message),
     }));
     let evidence: Vec<_> = rule.evidence.iter().map(|control| control.citation()).collect();
-    lines.push(format!("Repair: {}", rule.remedy));
+    lines.push(format!("Repair: {}", rule.text.fix));
     lines.push(format!(
         "Evidence for: {}. More: phoenix explain {}",
         evidence.join(", "),

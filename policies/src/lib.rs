@@ -23,6 +23,7 @@ pub mod rules;
 pub mod schema;
 pub mod selector;
 pub mod settings;
+mod text;
 mod world;
 
 use std::collections::BTreeMap;
@@ -37,6 +38,7 @@ pub use report::{Ending, Finding, Report, Verdict};
 pub use rule::{Enforcement, Level, Rule, Severity};
 pub use rules::RULES;
 pub use settings::Settings;
+pub use text::RuleText;
 pub use world::World;
 
 use pod::Pod;

@@ -50,7 +50,7 @@ fn of_rule(rule: &Rule) -> Value {
     let mut fields = properties(rule.options);
     fields.insert("enforcement".to_owned(), json!({"enum": words(&allowed)}));
     json!({
-        "description": format!("{}. By default: {}.", rule.title, rule.enforcement.word()),
+        "description": format!("{}. By default: {}.", rule.text.title, rule.enforcement.word()),
         "anyOf": [
             {"enum": words(&allowed)},
             {"type": "object", "properties": fields, "additionalProperties": false},

@@ -11,16 +11,14 @@ use crate::read::{Node, Read};
 use crate::rule::{Enforcement, Kind, Level, Rule, Severity};
 use crate::rules::pod;
 use crate::settings::{Default, Setting};
+use crate::text::rule_text;
 
 const RBAC: &[&str] = &["rbac.authorization.k8s.io", "authorization.openshift.io"];
 
 /// Who a pod is.
 pub static DEDICATED_SERVICE_ACCOUNT: Rule = Rule {
     id: "dedicated-service-account",
-    title: "Every workload has an identity of its own",
-    meaning: "Fails where a pod names no service account or the namespace's `default` one, and where a role is bound to a `default` one.",
-    why: "The default account is everybody's: what is granted to it is granted to all pods of the namespace, and a mesh cannot tell them apart.",
-    remedy: "Make a ServiceAccount for the workload, and name it in `serviceAccountName`.",
+    text: rule_text!("dedicated-service-account"),
     kinds: &[
         POD,
         DEPLOYMENT,
@@ -39,9 +37,6 @@ pub static DEDICATED_SERVICE_ACCOUNT: Rule = Rule {
     enforcement: Enforcement::Mandatory,
     options: &[],
     evidence: &[AccessArchitecture, LeastPrivilege, UniqueIdentity, Authentication],
-    limits: &["two workloads that share an account are not told"],
-    good: "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec:\n  serviceAccountName: app\n  containers: [{name: app}]\n",
-    bad: "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec:\n  serviceAccountName: default\n  containers: [{name: app}]\n",
     check: |subject, judging| {
         if subject.pod.is_none() {
             for account in judging.items(subject.body, "subjects") {
@@ -84,19 +79,13 @@ static NEEDED_BY: Setting = Setting {
 /// Tokens in pods.
 pub static NO_TOKEN_AUTOMOUNT: Rule = Rule {
     id: "no-token-automount",
-    title: "No pod holds a token for the cluster that it does not need",
-    meaning: "Fails where a token is mounted into a pod: `automountServiceAccountToken` of the pod is true, or it is absent and that of its ServiceAccount is not false (the pod's word wins). An account whose pods need a token is named in the settings.",
-    why: "Who breaks into a pod with a token speaks to the API server as its account.",
-    remedy: "Set `automountServiceAccountToken: false` in the pod's spec, or in the ServiceAccount.",
+    text: rule_text!("no-token-automount"),
     kinds: WORKLOADS,
     level: Level::Stack,
     severity: Severity::High,
     enforcement: Enforcement::Mandatory,
     options: &[&NEEDED_BY],
     evidence: &[AccessArchitecture, LeastPrivilege, AccessControl],
-    limits: &["tokens of projected volumes, which a person wrote on purpose, are not judged"],
-    good: "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec:\n  automountServiceAccountToken: false\n  containers: [{name: app}]\n",
-    bad: "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec:\n  automountServiceAccountToken: true\n  containers: [{name: app}]\n",
     check: |subject, judging| {
         let Some(pod) = pod(subject, judging) else { return };
         let account = pod
@@ -154,22 +143,13 @@ const AZURE_TENANT: &str = "azure.workload.identity/tenant-id";
 /// Identities in clouds.
 pub static CLOUD_IDENTITY_WELL_FORMED: Rule = Rule {
     id: "cloud-identity-well-formed",
-    title: "An identity in a cloud is one that there can be, in an account of ours",
-    meaning: "Judges ServiceAccounts with an annotation that gives their pods an identity in a cloud. Fails where the role of AWS is not `arn:PARTITION:iam::ACCOUNT:role/NAME` with twelve digits, the service account of Google not `NAME@PROJECT.iam.gserviceaccount.com` (or one of Google's own accounts of a project), the client or the tenant of Azure not a UUID; where an account or UUID has the same digit throughout, as placeholders have; and where the settings name accounts and it is in another.",
-    why: "A cloud does not tell of a role that is not there until a program needs it, and a role of somebody else's account is somebody else's to change.",
-    remedy: "Write the identity as the cloud shows it, or take the annotation away.",
+    text: rule_text!("cloud-identity-well-formed"),
     kinds: &[Kind::core("ServiceAccount")],
     level: Level::Resource,
     severity: Severity::Medium,
     enforcement: Enforcement::Mandatory,
     options: &[&CLOUD_ACCOUNTS],
     evidence: &[AccessArchitecture, Authentication],
-    limits: &[
-        "whether the cloud has such an identity, and what it may do there, is not asked",
-        "the project of Google's own accounts, and the tenant of a cluster of Azure that the annotation does not name, are not seen",
-    ],
-    good: "apiVersion: v1\nkind: ServiceAccount\nmetadata: {name: a, annotations: {eks.amazonaws.com/role-arn: \"arn:aws:iam::210987654321:role/app\"}}\n",
-    bad: "apiVersion: v1\nkind: ServiceAccount\nmetadata: {name: a, annotations: {eks.amazonaws.com/role-arn: \"arn:aws:iam::ACCOUNT_ID:role/app\"}}\n",
     check: |subject, judging| {
         let mut identities = 0;
         for (key, of) in [

@@ -8,6 +8,7 @@ use crate::rule::{Enforcement, Kind, Level, Rule, Severity};
 use crate::rules::pod;
 use crate::selector::{Answer, selects};
 use crate::settings::{Default, Setting};
+use crate::text::rule_text;
 
 const BUDGET: Kind = Kind::new(&["policy", ""], "PodDisruptionBudget");
 const AUTOSCALER: Kind = Kind::new(&["autoscaling", ""], "HorizontalPodAutoscaler");
@@ -51,19 +52,13 @@ static MINIMUM: Setting = Setting {
 /// Replicas.
 pub static REPLICAS_MINIMUM: Rule = Rule {
     id: "replicas-minimum",
-    title: "Every server runs more than once",
-    meaning: "Judges Deployments and StatefulSets. Fails where there are fewer replicas than the minimum (2): by the `minReplicas` of the autoscaler that scales it, or else by `replicas`, which is 1 where it is absent. One that is scaled to 0 is not judged.",
-    why: "With one pod, every update and every lost node is an outage.",
-    remedy: "Set `replicas` to 2 or more, or `minReplicas` of the autoscaler.",
+    text: rule_text!("replicas-minimum"),
     kinds: &[DEPLOYMENT, STATEFUL_SET],
     level: Level::Stack,
     severity: Severity::Medium,
     enforcement: Enforcement::Advisory,
     options: &[&MINIMUM],
     evidence: &[Redundancy, ContingencyPlan],
-    limits: &["whether the program may run more than once is not seen"],
-    good: "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: a}\nspec: {replicas: 2}\n",
-    bad: "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: a}\nspec: {replicas: 1}\n",
     check: |subject, judging| {
         let minimum = judging.option_number(&MINIMUM);
         match fewest_replicas(subject, judging) {
@@ -81,19 +76,13 @@ pub static REPLICAS_MINIMUM: Rule = Rule {
 /// Budgets.
 pub static DISRUPTION_BUDGET_SET: Rule = Rule {
     id: "disruption-budget-set",
-    title: "Every replicated workload keeps pods while nodes are emptied, and lets them be emptied",
-    meaning: "Judges Deployments and StatefulSets with more than one replica, and PodDisruptionBudgets. A workload fails where no budget of its namespace selects its pods, or one keeps as many as there are. A budget fails where it lets no pod go at all (`maxUnavailable` 0 or 0%, `minAvailable` 100%) or names neither.",
-    why: "Without a budget an upgrade of the cluster may stop all pods at once; with one that lets none go it cannot go on.",
-    remedy: "Add a PodDisruptionBudget with `maxUnavailable: 1`.",
+    text: rule_text!("disruption-budget-set"),
     kinds: &[DEPLOYMENT, STATEFUL_SET, BUDGET],
     level: Level::Stack,
     severity: Severity::Medium,
     enforcement: Enforcement::Mandatory,
     options: &[],
     evidence: &[Redundancy, EmergencyMode],
-    limits: &["percentages of a budget that selects several workloads are compared with each by itself"],
-    good: "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: a, namespace: a}\nspec: {replicas: 2, template: {metadata: {labels: {app: a}}, spec: {containers: [{name: app}]}}}\n---\napiVersion: policy/v1\nkind: PodDisruptionBudget\nmetadata: {name: a, namespace: a}\nspec: {maxUnavailable: 1, selector: {matchLabels: {app: a}}}\n",
-    bad: "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: a, namespace: a}\nspec: {replicas: 2, template: {metadata: {labels: {app: a}}, spec: {containers: [{name: app}]}}}\n---\napiVersion: policy/v1\nkind: PodDisruptionBudget\nmetadata: {name: a, namespace: a}\nspec: {maxUnavailable: 1, selector: {matchLabels: {app: b}}}\n",
     check: budget,
 };
 
@@ -187,22 +176,13 @@ fn kept(stay: &serde_json::Value, replicas: i64) -> Option<i64> {
 /// Spread.
 pub static SPREAD_ACROSS_FAILURE_DOMAINS: Rule = Rule {
     id: "spread-across-failure-domains",
-    title: "The pods of a workload do not share their fate",
-    meaning: "Judges Deployments and StatefulSets with more than one replica. Fails where a pod has neither a topology spread constraint nor a rule of pod anti-affinity.",
-    why: "Three replicas on one node are one.",
-    remedy: "Add `topologySpreadConstraints` over `topology.kubernetes.io/zone` and `kubernetes.io/hostname`.",
+    text: rule_text!("spread-across-failure-domains"),
     kinds: &[DEPLOYMENT, STATEFUL_SET],
     level: Level::Stack,
     severity: Severity::Low,
     enforcement: Enforcement::Advisory,
     options: &[],
     evidence: &[Redundancy, EmergencyMode],
-    limits: &[
-        "the scheduler's own default spread is not seen",
-        "whether the constraint's selector finds the pods is not looked at",
-    ],
-    good: "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: a}\nspec:\n  replicas: 2\n  template:\n    spec:\n      containers: [{name: app}]\n      topologySpreadConstraints: [{maxSkew: 1, topologyKey: kubernetes.io/hostname}]\n",
-    bad: "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: a}\nspec:\n  replicas: 2\n  template:\n    spec:\n      containers: [{name: app}]\n      topologySpreadConstraints: []\n",
     check: |subject, judging| {
         match fewest_replicas(subject, judging) {
             Read::Known(replicas) if replicas < 2 => {
@@ -235,19 +215,13 @@ pub static SPREAD_ACROSS_FAILURE_DOMAINS: Rule = Rule {
 /// Bare pods.
 pub static NO_NAKED_PODS: Rule = Rule {
     id: "no-naked-pods",
-    title: "Every pod has something that replaces it",
-    meaning: "Judges Pods. Fails where a Pod has no owner (`metadata.ownerReferences`). Static pods, which the kubelet marks with an annotation, are not judged.",
-    why: "A bare pod that is evicted, or whose node goes away, is gone.",
-    remedy: "Make it a Deployment, a StatefulSet, a DaemonSet or a Job.",
+    text: rule_text!("no-naked-pods"),
     kinds: &[POD],
     level: Level::Resource,
     severity: Severity::Medium,
     enforcement: Enforcement::Mandatory,
     options: &[],
     evidence: &[Redundancy, ContingencyPlan],
-    limits: &["pods that an operator will adopt later are told too"],
-    good: "apiVersion: v1\nkind: Pod\nmetadata: {name: a, ownerReferences: [{kind: ReplicaSet, name: a}]}\n",
-    bad: "apiVersion: v1\nkind: Pod\nmetadata: {name: a, ownerReferences: []}\n",
     check: |subject, judging| {
         if !subject
             .body

@@ -13,6 +13,7 @@ use crate::rules::storage::BACKUP_ANNOTATION;
 use crate::rules::{place_of_variable, variable};
 use crate::selector::Answer;
 use crate::settings::{Default, Setting, assume};
+use crate::text::rule_text;
 
 const VELERO: &[&str] = &["velero.io"];
 const LOCATION: Kind = Kind::new(VELERO, "BackupStorageLocation");
@@ -131,10 +132,7 @@ fn texts(judging: &Judging<'_>, setting: &Setting) -> Vec<String> {
 /// Where copies go.
 pub static BACKUP_ENCRYPTED_AND_REMOTE: Rule = Rule {
     id: "backup-encrypted-and-remote",
-    title: "Backups leave the cluster by TLS, and lie encrypted",
-    meaning: "Judges CronJobs that say by annotation what they back up, and BackupStorageLocations of Velero. Where a CronJob writes to is read from its variables (an address with a scheme such as `s3://`, and the address of its server), where a location does from `provider` and `config`. Fails where the copies go to a folder, to a host of the same cluster, or without TLS (plain HTTP, or a certificate that nobody checks). The object stores of Amazon, Google and Azure encrypt whatever they hold; any other passes where the location asks it to encrypt, or the settings assume that it does, and of the rest it cannot be said.",
-    why: "What destroys or takes over a cluster has its backups too, if they lie there; a copy that can be read is a second place to steal from.",
-    remedy: "Write to an object store outside the cluster by https, and have it encrypt; `assume.backupStoresEncrypted` says that yours does.",
+    text: rule_text!("backup-encrypted-and-remote"),
     kinds: &[CRON_JOB, LOCATION],
     level: Level::Stack,
     severity: Severity::High,
@@ -147,12 +145,6 @@ pub static BACKUP_ENCRYPTED_AND_REMOTE: Rule = Rule {
         DataBackup,
         EncryptionAtRest,
     ],
-    limits: &[
-        "whether the object store is in another building or account, and whether it locks what it holds, is not seen",
-        "a host outside that leads back into the cluster is not known",
-    ],
-    good: "apiVersion: batch/v1\nkind: CronJob\nmetadata: {name: a, annotations: {phoenix.ai/backs-up: data}}\nspec:\n  jobTemplate:\n    spec:\n      template:\n        spec:\n          containers:\n          - name: app\n            env:\n            - {name: BACKUP_STORE, value: \"s3://copies/a\"}\n            - {name: BACKUP_STORE_ENDPOINT, value: \"https://s3.eu-central-1.amazonaws.com\"}\n",
-    bad: "apiVersion: batch/v1\nkind: CronJob\nmetadata: {name: a, annotations: {phoenix.ai/backs-up: data}}\nspec:\n  jobTemplate:\n    spec:\n      template:\n        spec:\n          containers:\n          - name: app\n            env:\n            - {name: BACKUP_STORE, value: \"s3://copies/a\"}\n            - {name: BACKUP_STORE_ENDPOINT, value: \"https://minio.store.svc:9000\"}\n",
     check: remote,
 };
 
@@ -298,22 +290,13 @@ static DRILL_ANNOTATION: Setting = Setting {
 /// Drills.
 pub static RESTORE_TEST_SCHEDULED: Rule = Rule {
     id: "restore-test-scheduled",
-    title: "What is backed up is brought back now and then, to see that it can be",
-    meaning: "Judges CronJobs that say by annotation what they back up. Passes where, for each of the claims, a CronJob of the same namespace says by the annotation `drill` that it tries to restore it, is not suspended and has a schedule that comes, or where the settings say that people try it.",
-    why: "A backup that nobody has ever restored is a hope.",
-    remedy: "Add a CronJob that restores the newest backup beside the data and compares, or name the claim in `assume.restoresTriedByPeople`, and let them write down when they did.",
+    text: rule_text!("restore-test-scheduled"),
     kinds: &[CRON_JOB],
     level: Level::Stack,
     severity: Severity::Medium,
     enforcement: Enforcement::Advisory,
     options: &[&BACKUP_ANNOTATION, &DRILL_ANNOTATION],
     evidence: &[Recovery, RecoveryTested, PlansTested],
-    limits: &[
-        "that a drill ran and succeeded is seen in a cluster only",
-        "what Velero backs up is not judged: it has no drills",
-    ],
-    good: "apiVersion: batch/v1\nkind: CronJob\nmetadata: {name: a, namespace: a, annotations: {phoenix.ai/backs-up: data}}\n---\napiVersion: batch/v1\nkind: CronJob\nmetadata: {name: b, namespace: a, annotations: {phoenix.ai/tries-restore-of: data}}\nspec: {schedule: \"0 5 * * 0\", suspend: false}\n",
-    bad: "apiVersion: batch/v1\nkind: CronJob\nmetadata: {name: a, namespace: a, annotations: {phoenix.ai/backs-up: data}}\n---\napiVersion: batch/v1\nkind: CronJob\nmetadata: {name: b, namespace: a, annotations: {phoenix.ai/tries-restore-of: data}}\nspec: {schedule: \"0 5 * * 0\", suspend: true}\n",
     check: |subject, judging| {
         let Some(claims) = copied(subject, judging) else {
             return;
@@ -366,23 +349,13 @@ static KEEPS: Setting = Setting {
 /// How long copies are kept.
 pub static RETENTION_DECLARED: Rule = Rule {
     id: "retention-declared",
-    title: "Every backup says how long it is kept, and something removes it then",
-    meaning: "Judges CronJobs that say by annotation what they back up, and Schedules of Velero. A CronJob passes where it, or another of its namespace that has the same store in the same variable, is not suspended, has a schedule that comes, and has one of the variables `keeps` with a number above 0. A Schedule passes where `spec.template.ttl` is a time above 0.",
-    why: "Copies that nobody removes are health data that nobody answers for; copies that are removed too early are none.",
-    remedy: "Say in the Job that removes old copies how many are to be kept; in a Schedule, set `spec.template.ttl`.",
+    text: rule_text!("retention-declared"),
     kinds: &[CRON_JOB, SCHEDULE],
     level: Level::Stack,
     severity: Severity::Medium,
     enforcement: Enforcement::Mandatory,
     options: &[&BACKUP_ANNOTATION, &STORES, &KEEPS],
     evidence: &[ConfidentialKept, Disposed, Disposal],
-    limits: &[
-        "whether the time is long enough, or short enough, is for people to judge",
-        "what the object store removes by rules of its own is not seen",
-        "how long live data is kept is decided in the stores",
-    ],
-    good: "apiVersion: velero.io/v1\nkind: Schedule\nmetadata: {name: a, namespace: velero}\nspec: {schedule: \"0 1 * * *\", template: {ttl: 720h0m0s}}\n",
-    bad: "apiVersion: velero.io/v1\nkind: Schedule\nmetadata: {name: a, namespace: velero}\nspec: {schedule: \"0 1 * * *\", template: {}}\n",
     check: retention,
 };
 

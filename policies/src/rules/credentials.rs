@@ -13,14 +13,12 @@ use crate::rule::{Enforcement, Kind, Level, Rule, Severity};
 use crate::rules::containers;
 use crate::selector::Answer;
 use crate::settings::{Default, Setting};
+use crate::text::rule_text;
 
 /// Literal credentials in variables.
 pub static NO_CREDENTIALS_IN_ENV: Rule = Rule {
     id: "no-credentials-in-env",
-    title: "No manifest holds a credential in a variable",
-    meaning: "Fails where a variable of any container has a literal `value` that has the form of a known credential (a private key, a token of a known maker, an address with a password in it), or whose name says that it is one (a password, token, secret, key) and whose value is not a path, an address, a reference, a flag or a number.",
-    why: "A value in a manifest is in version control, in the state, in every copy of them, and in the hands of all who may read pods.",
-    remedy: "Put the value into a Secret and refer to it with `valueFrom.secretKeyRef`; then change it, since it was seen.",
+    text: rule_text!("no-credentials-in-env"),
     kinds: WORKLOADS,
     level: Level::Resource,
     severity: Severity::Critical,
@@ -34,9 +32,6 @@ pub static NO_CREDENTIALS_IN_ENV: Rule = Rule {
         Authentication,
         PasswordManagement,
     ],
-    limits: &["a credential that looks like an ordinary word, under an ordinary name, is not seen"],
-    good: "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec:\n  containers:\n  - name: app\n    env:\n    - name: DB_PASSWORD\n      valueFrom: {secretKeyRef: {name: db, key: password}}\n",
-    bad: "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec:\n  containers:\n  - name: app\n    env:\n    - name: DB_PASSWORD\n      value: correct-horse\n",
     check: |subject, judging| {
         for container in containers(subject, judging) {
             for variable in judging.items(container.node(), "env") {
@@ -66,22 +61,13 @@ pub static NO_CREDENTIALS_IN_ENV: Rule = Rule {
 /// Credentials in `ConfigMap`s.
 pub static NO_CREDENTIALS_IN_CONFIGMAP: Rule = Rule {
     id: "no-credentials-in-configmap",
-    title: "No ConfigMap holds a credential",
-    meaning: "Fails where a value of `data` has, or a line of it holds, what has the form of a known credential, or where a key, or a line such as `password: …`, is named like a credential and given one. The same words as for variables are looked for.",
-    why: "ConfigMaps are read by everybody who may read anything, are not encrypted in etcd, and stand in every diff.",
-    remedy: "Move the value into a Secret, and let the program read it from there; then change it, since it was seen.",
+    text: rule_text!("no-credentials-in-configmap"),
     kinds: &[Kind::core("ConfigMap")],
     level: Level::Resource,
     severity: Severity::Critical,
     enforcement: Enforcement::Mandatory,
     options: &[],
     evidence: &[AccessArchitecture, DataInMotion, AccessControl, Authentication],
-    limits: &[
-        "`binaryData` is not read",
-        "a credential that looks like an ordinary word, under an ordinary name, is not seen",
-    ],
-    good: "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata:\n  log_level: debug\n",
-    bad: "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata:\n  db_password: correct-horse\n",
     check: |subject, judging| {
         let Some(data) = judging.note(subject.body.map("data"), subject.body, "data") else {
             return;
@@ -110,19 +96,13 @@ pub static NO_CREDENTIALS_IN_CONFIGMAP: Rule = Rule {
 /// `secretKeyRef`.
 pub static SECRETS_MOUNTED_AS_FILES: Rule = Rule {
     id: "secrets-mounted-as-files",
-    title: "Secrets reach a program as files",
-    meaning: "Fails where a variable of any container comes from a Secret, by `secretKeyRef` or by `envFrom`. Off by default, because much software takes its credentials from variables only.",
-    why: "Variables are inherited by every child process, are shown by crash reports, and stay old when the Secret changes.",
-    remedy: "Mount the Secret as a volume, where the program can read its credentials from a file.",
+    text: rule_text!("secrets-mounted-as-files"),
     kinds: WORKLOADS,
     level: Level::Resource,
     severity: Severity::Low,
     enforcement: Enforcement::Disabled,
     options: &[],
     evidence: &[AccessArchitecture, AccessControl],
-    limits: &[],
-    good: "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec:\n  containers:\n  - name: app\n    env:\n    - {name: DB_HOST, value: db}\n  volumes: [{name: db, secret: {secretName: db}}]\n",
-    bad: "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec:\n  containers:\n  - name: app\n    env:\n    - name: DB_PASSWORD\n      valueFrom: {secretKeyRef: {name: db, key: password}}\n",
     check: |subject, judging| {
         for container in containers(subject, judging) {
             for (list, field) in [("env", "valueFrom.secretKeyRef"), ("envFrom", "secretRef")] {
@@ -145,10 +125,7 @@ pub static SECRETS_MOUNTED_AS_FILES: Rule = Rule {
 /// Values of `Secret`s.
 pub static SECRET_VALUES_ARE_REFERENCES: Rule = Rule {
     id: "secret-values-are-references",
-    title: "No Secret's value stands in what declares it",
-    meaning: "Fails where a value of `data` or `stringData` of a Secret is in clear: in a manifest, or as an input of a program that did not mark it as a secret, so that it would lie unencrypted in the state. A value that is marked as a secret, or is empty, passes. Encoding with base64 is no encryption. A Secret without values is not judged.",
-    why: "What is in a manifest or in the state is known to all who can read those, for as long as copies of them exist.",
-    remedy: "Mark the value as a secret (`pulumi config set --secret`), or let it come from an ExternalSecret or a SealedSecret; then change it.",
+    text: rule_text!("secret-values-are-references"),
     kinds: &[Kind::core("Secret")],
     level: Level::Resource,
     severity: Severity::Critical,
@@ -160,11 +137,6 @@ pub static SECRET_VALUES_ARE_REFERENCES: Rule = Rule {
         EncryptionAtRest,
         AccessControl,
     ],
-    limits: &[
-        "credentials in inputs of other kinds are found by their form only, by the rules about variables and ConfigMaps",
-    ],
-    good: "apiVersion: v1\nkind: Secret\nmetadata: {name: a}\nstringData: {password: \"\"}\n",
-    bad: "apiVersion: v1\nkind: Secret\nmetadata: {name: a}\nstringData: {password: correct-horse}\n",
     check: |subject, judging| {
         let mut values = 0;
         let marked = subject.object.secrets();
@@ -201,19 +173,13 @@ pub static SECRET_VALUES_ARE_REFERENCES: Rule = Rule {
 /// Tokens that never end.
 pub static NO_STATIC_SERVICE_ACCOUNT_TOKEN: Rule = Rule {
     id: "no-static-service-account-token",
-    title: "No service account has a token that never ends",
-    meaning: "Fails where a Secret is of the type `kubernetes.io/service-account-token`.",
-    why: "Such a token holds until somebody deletes it, wherever it was copied to; those that pods get live for an hour.",
-    remedy: "Remove the Secret. Ask for a token with `kubectl create token`, or let the pod mount a projected one.",
+    text: rule_text!("no-static-service-account-token"),
     kinds: &[Kind::core("Secret")],
     level: Level::Resource,
     severity: Severity::High,
     enforcement: Enforcement::Mandatory,
     options: &[],
     evidence: &[AccessArchitecture, Authentication],
-    limits: &[],
-    good: "apiVersion: v1\nkind: Secret\nmetadata: {name: a}\ntype: Opaque\n",
-    bad: "apiVersion: v1\nkind: Secret\nmetadata: {name: a}\ntype: kubernetes.io/service-account-token\n",
     check: |subject, judging| {
         if judging.text(subject.body, "type") == Some("kubernetes.io/service-account-token") {
             judging.fail(
@@ -539,10 +505,7 @@ const MADE: [&str; 3] = [
 /// Stores of secrets.
 pub static EXTERNAL_SECRET_STORE_USED: Rule = Rule {
     id: "external-secret-store-used",
-    title: "Values of Secrets come from a store of secrets, and follow it",
-    meaning: "Judges Secrets that declare values, and ExternalSecrets. A Secret passes where it says by annotation that its values come from one of the stores of the settings, or where the controller of a store owns it. An ExternalSecret fails where it reads its store once only (`refreshPolicy: CreatedOnce`, a `refreshInterval` of 0), or less often than the settings ask for; without an interval it reads every hour. Secrets without values, and those that the cluster makes for itself, are not judged.",
-    why: "A store knows who read a value, and changes it in one place; what is declared beside it stays as it is, for years, after the key was rotated.",
-    remedy: "Keep the value in a store (Pulumi ESC, or one that the External Secrets Operator reads), and say so; `refreshInterval: 1h` follows it.",
+    text: rule_text!("external-secret-store-used"),
     kinds: &[
         Kind::core("Secret"),
         Kind::new(&["external-secrets.io"], "ExternalSecret"),
@@ -552,9 +515,6 @@ pub static EXTERNAL_SECRET_STORE_USED: Rule = Rule {
     enforcement: Enforcement::Advisory,
     options: &[&SOURCE, &SECRET_STORES, &REFRESHED],
     evidence: &[AccessArchitecture, PasswordManagement, EncryptionAtRest],
-    limits: &["an annotation is the word of whoever wrote it; the store itself is not asked"],
-    good: "apiVersion: external-secrets.io/v1\nkind: ExternalSecret\nmetadata: {name: a}\nspec: {refreshInterval: 1h0m0s, secretStoreRef: {name: store}}\n",
-    bad: "apiVersion: external-secrets.io/v1\nkind: ExternalSecret\nmetadata: {name: a}\nspec: {refreshInterval: 48h, secretStoreRef: {name: store}}\n",
     check: |subject, judging| {
         if subject.kind() == "Secret" {
             from_store(subject.body, judging);

@@ -9,14 +9,12 @@ use crate::read::{Node, Read};
 use crate::rule::{Enforcement, Level, Rule, Severity};
 use crate::rules::privileges::is_windows;
 use crate::rules::{containers, pod};
+use crate::text::rule_text;
 
 /// `runAsNonRoot`, `runAsUser`.
 pub static RUN_AS_NON_ROOT: Rule = Rule {
     id: "run-as-non-root",
-    title: "No container runs as root",
-    meaning: "As the Pod Security Standard `restricted` says it: passes where every container, ephemeral ones included, has `runAsNonRoot: true` of its own or of its pod, neither a container nor the pod names user 0, and the pod does not say `runAsNonRoot: false`, whatever its containers say. A user other than 0 without `runAsNonRoot` fails. Pods in a user namespace of their own (`hostUsers: false`), whose root is nobody on the node, are not judged.",
-    why: "Root in a container is root on the node as soon as anything between them gives way.",
-    remedy: "Set `runAsNonRoot: true` and a `runAsUser` of 1 or more in the pod's `securityContext`.",
+    text: rule_text!("run-as-non-root"),
     kinds: WORKLOADS,
     level: Level::Resource,
     severity: Severity::High,
@@ -28,9 +26,6 @@ pub static RUN_AS_NON_ROOT: Rule = Rule {
         AccessControl,
         RiskManagement,
     ],
-    limits: &["the user that the image itself names is not seen"],
-    good: "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec:\n  securityContext: {runAsNonRoot: true, runAsUser: 1000}\n  containers: [{name: app}]\n",
-    bad: "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec:\n  securityContext: {runAsNonRoot: true, runAsUser: 0}\n  containers: [{name: app}]\n",
     check: |subject, judging| {
         let Some(pod) = pod(subject, judging) else { return };
         if judging.flag(pod.spec(), "hostUsers") == Some(false) {
@@ -78,19 +73,13 @@ pub static RUN_AS_NON_ROOT: Rule = Rule {
 /// `runAsGroup`, `fsGroup`, `supplementalGroups`.
 pub static NO_ROOT_GROUP: Rule = Rule {
     id: "no-root-group",
-    title: "No container belongs to root's group",
-    meaning: "Fails where the group that a container runs as (`runAsGroup` of its own or of its pod) is 0 or not said, or where `fsGroup` or `supplementalGroups` of the pod hold 0. Pods that say `os.name: windows` are not judged.",
-    why: "Where no group is said it is the image's, mostly 0, and many files of a node are open to that group.",
-    remedy: "Set `runAsGroup` to 1 or more in the pod's `securityContext`.",
+    text: rule_text!("no-root-group"),
     kinds: WORKLOADS,
     level: Level::Resource,
     severity: Severity::Medium,
     enforcement: Enforcement::Advisory,
     options: &[],
     evidence: &[AccessArchitecture, AccessControl],
-    limits: &["the group that the image itself names is not seen"],
-    good: "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec:\n  securityContext: {runAsGroup: 1000}\n  containers: [{name: app}]\n",
-    bad: "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec:\n  securityContext: {runAsGroup: 0}\n  containers: [{name: app}]\n",
     check: |subject, judging| {
         if is_windows(subject, judging) {
             return;
@@ -129,10 +118,7 @@ pub static NO_ROOT_GROUP: Rule = Rule {
 /// `readOnlyRootFilesystem`.
 pub static READ_ONLY_ROOT_FILESYSTEM: Rule = Rule {
     id: "read-only-root-filesystem",
-    title: "No container can change its own programs",
-    meaning: "Fails where `securityContext.readOnlyRootFilesystem` is not true in any container. Pods that say `os.name: windows` are not judged.",
-    why: "Who breaks into a container that can be written leaves tools behind, or changes the program that runs in it.",
-    remedy: "Set `readOnlyRootFilesystem: true`, and mount an emptyDir where the program has to write, such as `/tmp`.",
+    text: rule_text!("read-only-root-filesystem"),
     kinds: WORKLOADS,
     level: Level::Resource,
     severity: Severity::Medium,
@@ -144,9 +130,6 @@ pub static READ_ONLY_ROOT_FILESYSTEM: Rule = Rule {
         MaliciousSoftware,
         Integrity,
     ],
-    limits: &[],
-    good: "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec:\n  containers:\n  - {name: app, securityContext: {readOnlyRootFilesystem: true}}\n",
-    bad: "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec:\n  containers:\n  - {name: app, securityContext: {readOnlyRootFilesystem: false}}\n",
     check: |subject, judging| {
         if is_windows(subject, judging) {
             return;
@@ -168,19 +151,13 @@ pub static READ_ONLY_ROOT_FILESYSTEM: Rule = Rule {
 /// `seccompProfile`.
 pub static SECCOMP_RUNTIME_DEFAULT: Rule = Rule {
     id: "seccomp-runtime-default",
-    title: "Every container's system calls are filtered",
-    meaning: "Fails where the seccomp profile of a container (`seccompProfile.type` of its own or of its pod) is not RuntimeDefault or Localhost, or where the pod's is Unconfined. Annotations, which Kubernetes reads no more since 1.27, count for nothing. Pods that say `os.name: windows` are not judged.",
-    why: "Most ways out of a container begin with a system call that no ordinary program makes.",
-    remedy: "Set `seccompProfile: {type: RuntimeDefault}` in the pod's `securityContext`.",
+    text: rule_text!("seccomp-runtime-default"),
     kinds: WORKLOADS,
     level: Level::Resource,
     severity: Severity::Medium,
     enforcement: Enforcement::Mandatory,
     options: &[],
     evidence: &[UnauthorisedSoftware, RiskManagement],
-    limits: &["a node's own default (`seccompDefault` of the kubelet) is not seen"],
-    good: "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec:\n  securityContext: {seccompProfile: {type: RuntimeDefault}}\n  containers: [{name: app}]\n",
-    bad: "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec:\n  securityContext: {seccompProfile: {type: Unconfined}}\n  containers: [{name: app}]\n",
     check: |subject, judging| {
         if is_windows(subject, judging) {
             return;
@@ -212,19 +189,13 @@ pub static SECCOMP_RUNTIME_DEFAULT: Rule = Rule {
 /// `appArmorProfile`, `seLinuxOptions`.
 pub static MAC_PROFILE_NOT_WEAKENED: Rule = Rule {
     id: "mac-profile-not-weakened",
-    title: "No container weakens AppArmor or SELinux",
-    meaning: "As the Pod Security Standard `baseline` says it: fails where an AppArmor profile, by field or by the older annotation, is neither the runtime's nor a local one, or where SELinux' type is none of the container types, or its user or role is set.",
-    why: "These profiles still hold when a container's process has become root.",
-    remedy: "Remove the field or the annotation: the runtime's own profile holds then.",
+    text: rule_text!("mac-profile-not-weakened"),
     kinds: WORKLOADS,
     level: Level::Resource,
     severity: Severity::Medium,
     enforcement: Enforcement::Advisory,
     options: &[],
     evidence: &[UnauthorisedSoftware, RiskManagement],
-    limits: &["whether the node has AppArmor or SELinux at all is not seen"],
-    good: "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec:\n  containers:\n  - {name: app, securityContext: {appArmorProfile: {type: RuntimeDefault}}}\n",
-    bad: "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec:\n  containers:\n  - {name: app, securityContext: {appArmorProfile: {type: Unconfined}}}\n",
     check: |subject, judging| {
         const TYPES: [&str; 5] = [
             "",
@@ -298,19 +269,13 @@ pub static MAC_PROFILE_NOT_WEAKENED: Rule = Rule {
 /// `sysctls`.
 pub static SAFE_SYSCTLS: Rule = Rule {
     id: "safe-sysctls",
-    title: "No pod changes a kernel parameter that others share",
-    meaning: "Fails where `securityContext.sysctls` of the pod names a parameter outside the list that Kubernetes holds for safe.",
-    why: "Other parameters are the node's own: a pod that sets them sets them for its neighbours.",
-    remedy: "Remove the parameter, or set it where the node is made.",
+    text: rule_text!("safe-sysctls"),
     kinds: WORKLOADS,
     level: Level::Resource,
     severity: Severity::Medium,
     enforcement: Enforcement::Mandatory,
     options: &[],
     evidence: &[UnauthorisedSoftware, RiskManagement],
-    limits: &[],
-    good: "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec:\n  securityContext: {sysctls: [{name: net.ipv4.tcp_syncookies, value: \"1\"}]}\n  containers: [{name: app}]\n",
-    bad: "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec:\n  securityContext: {sysctls: [{name: kernel.msgmax, value: \"1\"}]}\n  containers: [{name: app}]\n",
     check: |subject, judging| {
         // https://kubernetes.io/docs/tasks/administer-cluster/sysctl-cluster/#safe-and-unsafe-sysctls
         const SAFE: [&str; 14] = [
@@ -348,19 +313,13 @@ pub static SAFE_SYSCTLS: Rule = Rule {
 /// `procMount`.
 pub static DEFAULT_PROC_MOUNT: Rule = Rule {
     id: "default-proc-mount",
-    title: "Every container sees the kernel's files masked as usual",
-    meaning: "Fails where `securityContext.procMount` of any container is anything but Default.",
-    why: "An unmasked /proc shows and lets change what belongs to the node.",
-    remedy: "Remove `procMount`.",
+    text: rule_text!("default-proc-mount"),
     kinds: WORKLOADS,
     level: Level::Resource,
     severity: Severity::Medium,
     enforcement: Enforcement::Mandatory,
     options: &[],
     evidence: &[UnauthorisedSoftware, RiskManagement],
-    limits: &[],
-    good: "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec:\n  containers:\n  - {name: app, securityContext: {procMount: Default}}\n",
-    bad: "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec:\n  containers:\n  - {name: app, securityContext: {procMount: Unmasked}}\n",
     check: |subject, judging| {
         for container in containers(subject, judging) {
             let field = "securityContext.procMount";
@@ -380,19 +339,13 @@ pub static DEFAULT_PROC_MOUNT: Rule = Rule {
 /// `host` of probes and hooks.
 pub static NO_PROBE_HOST_OVERRIDE: Rule = Rule {
     id: "no-probe-host-override",
-    title: "Probes and hooks ask the pod itself, and nobody else",
-    meaning: "As the Pod Security Standard `baseline` says it since 1.34: fails where a probe or a lifecycle hook of any container names a `host`.",
-    why: "The kubelet makes the request, from the node: a host of one's choice lets a pod's author reach what only nodes reach.",
-    remedy: "Remove `host`. For a host header, use `httpHeaders`.",
+    text: rule_text!("no-probe-host-override"),
     kinds: WORKLOADS,
     level: Level::Resource,
     severity: Severity::Medium,
     enforcement: Enforcement::Mandatory,
     options: &[],
     evidence: &[Boundary, AccessControl],
-    limits: &[],
-    good: "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec:\n  containers:\n  - {name: app, livenessProbe: {httpGet: {path: /, port: 80}}}\n",
-    bad: "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec:\n  containers:\n  - {name: app, livenessProbe: {httpGet: {path: /, port: 80, host: 169.254.169.254}}}\n",
     check: |subject, judging| {
         const PLACES: [&str; 5] = [
             "livenessProbe",

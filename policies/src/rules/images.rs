@@ -8,6 +8,7 @@ use crate::read::Read;
 use crate::rule::{Enforcement, Level, Rule, Severity};
 use crate::rules::containers;
 use crate::settings::{Default, Setting};
+use crate::text::rule_text;
 
 static MUTABLE: Setting = Setting {
     name: "mutable",
@@ -18,19 +19,13 @@ static MUTABLE: Setting = Setting {
 /// `latest`, or no tag.
 pub static NO_MUTABLE_IMAGE_TAG: Rule = Rule {
     id: "no-mutable-image-tag",
-    title: "Every image has a version",
-    meaning: "Fails where the image of any container has neither a digest nor a tag, or the tag `latest` without a digest.",
-    why: "What `latest` means changes without a change anybody reviewed, and differs from node to node.",
-    remedy: "Name the version, or better the digest.",
+    text: rule_text!("no-mutable-image-tag"),
     kinds: WORKLOADS,
     level: Level::Resource,
     severity: Severity::High,
     enforcement: Enforcement::Mandatory,
     options: &[&MUTABLE],
     evidence: &[ChangeControl, UnauthorisedSoftware, MaliciousSoftware],
-    limits: &[],
-    good: "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec:\n  containers: [{name: app, image: registry.example/app:1.4.2}]\n",
-    bad: "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec:\n  containers: [{name: app, image: registry.example/app:latest}]\n",
     check: |subject, judging| {
         for container in containers(subject, judging) {
             let Some(image) = image(container, judging) else {
@@ -57,19 +52,13 @@ pub static NO_MUTABLE_IMAGE_TAG: Rule = Rule {
 /// Digests.
 pub static IMAGE_DIGEST_PINNED: Rule = Rule {
     id: "image-digest-pinned",
-    title: "Every image is named by its digest",
-    meaning: "Fails where the image of any container has no whole SHA-256 or SHA-512 digest.",
-    why: "A registry lets a tag be moved; a digest is the image that was built, scanned and approved.",
-    remedy: "Append the digest: `name:tag@sha256:…`.",
+    text: rule_text!("image-digest-pinned"),
     kinds: WORKLOADS,
     level: Level::Resource,
     severity: Severity::Medium,
     enforcement: Enforcement::Mandatory,
     options: &[],
     evidence: &[ChangeControl, UnauthorisedSoftware, MaliciousSoftware],
-    limits: &["whether the registry has that image is not asked"],
-    good: "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec:\n  containers:\n  - name: app\n    image: registry.example/app@sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef\n",
-    bad: "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec:\n  containers:\n  - name: app\n    image: registry.example/app:1.4.2\n",
     check: |subject, judging| {
         for container in containers(subject, judging) {
             let Some(image) = image(container, judging) else {
@@ -96,19 +85,13 @@ static REGISTRIES: Setting = Setting {
 /// Registries.
 pub static IMAGE_REGISTRY_ALLOWED: Rule = Rule {
     id: "image-registry-allowed",
-    title: "Every image comes from a registry that was agreed on",
-    meaning: "Fails where the image of any container, with its registry written out as runtimes do (`nginx` is `docker.io/library/nginx`), is not one of the allowed repositories and not below one. Whole parts of the path are compared, so that `registry.example.evil` is not `registry.example`. Not applicable where the settings allow none by name.",
-    why: "A registry that nobody agreed on has nobody who scans its images or answers for them.",
-    remedy: "Copy the image into an allowed registry, or have the registry agreed on and added to the settings.",
+    text: rule_text!("image-registry-allowed"),
     kinds: WORKLOADS,
     level: Level::Resource,
     severity: Severity::High,
     enforcement: Enforcement::Mandatory,
     options: &[&REGISTRIES],
     evidence: &[UnauthorisedSoftware, Vendors, MaliciousSoftware],
-    limits: &["nothing is judged until the settings name registries"],
-    good: "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec:\n  containers: [{name: app, image: registry.example/team/app:1}]\n",
-    bad: "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec:\n  containers: [{name: app, image: registry.example.evil/team/app:1}]\n",
     check: |subject, judging| {
         let allowed: Vec<String> = judging
             .option_texts(&REGISTRIES)

@@ -14,6 +14,7 @@ use crate::rules::network::RUNNING;
 use crate::rules::services::SERVICE;
 use crate::selector::{Answer, has_all};
 use crate::settings::assume;
+use crate::text::rule_text;
 use crate::world::{Workload, World};
 
 const AUTHORIZATION: Kind = Kind::new(&["security.istio.io"], "AuthorizationPolicy");
@@ -28,10 +29,7 @@ fn action(policy: Node<'_>) -> Read<&str> {
 /// Default deny.
 pub static MESH_AUTHZ_DEFAULT_DENY: Rule = Rule {
     id: "mesh-authz-default-deny",
-    title: "In the mesh, what no policy allows is refused",
-    meaning: "Judges workloads in the mesh. Passes where at least one AuthorizationPolicy with the action ALLOW applies to the workload, by its selector, for its whole namespace or for the mesh: from then on Istio refuses what no such policy allows. A policy without rules allows nothing and counts. Policies bound to waypoints by reference do not count.",
-    why: "Without one, whoever has any identity in the mesh may do anything: mutual TLS says who it is, not what they may do.",
-    remedy: "Add an AuthorizationPolicy with `spec: {}` to the namespace, and allow what is needed beside it.",
+    text: rule_text!("mesh-authz-default-deny"),
     kinds: RUNNING,
     level: Level::Stack,
     severity: Severity::Critical,
@@ -45,9 +43,6 @@ pub static MESH_AUTHZ_DEFAULT_DENY: Rule = Rule {
         AccessAuthorisation,
         TransmissionSecurity,
     ],
-    limits: &["waypoints of ambient mode are not looked at"],
-    good: "apiVersion: v1\nkind: Namespace\nmetadata: {name: a, labels: {istio-injection: enabled}}\n---\napiVersion: v1\nkind: Pod\nmetadata: {name: a, namespace: a}\nspec: {containers: [{name: app}]}\n---\napiVersion: security.istio.io/v1\nkind: AuthorizationPolicy\nmetadata: {name: deny, namespace: a}\nspec: {}\n",
-    bad: "apiVersion: v1\nkind: Namespace\nmetadata: {name: a, labels: {istio-injection: enabled}}\n---\napiVersion: v1\nkind: Pod\nmetadata: {name: a, namespace: a}\nspec: {containers: [{name: app}]}\n---\napiVersion: security.istio.io/v1\nkind: AuthorizationPolicy\nmetadata: {name: deny, namespace: a}\nspec: {action: AUDIT}\n",
     check: default_deny,
 };
 
@@ -100,19 +95,13 @@ fn allowing<'n>(subject: &Subject<'n>, judging: &mut Judging<'_>) -> Option<Vec<
 /// Rules that match everything.
 pub static AUTHZ_NO_ALLOW_ALL: Rule = Rule {
     id: "authz-no-allow-all",
-    title: "No rule of the mesh allows everybody everything",
-    meaning: "Judges AuthorizationPolicies with the action ALLOW. Fails where a rule has none of `from`, `to` and `when`, or only empty ones: it matches every request.",
-    why: "Rules are alternatives: one that matches everything makes all others idle.",
-    remedy: "Say who may do what, or remove the rule. To refuse everything, leave `rules` out.",
+    text: rule_text!("authz-no-allow-all"),
     kinds: &[AUTHORIZATION],
     level: Level::Resource,
     severity: Severity::Critical,
     enforcement: Enforcement::Mandatory,
     options: &[],
     evidence: &[AccessArchitecture, LeastPrivilege, AccessControl],
-    limits: &[],
-    good: "apiVersion: security.istio.io/v1\nkind: AuthorizationPolicy\nmetadata: {name: a}\nspec:\n  rules: [{from: [{source: {namespaces: [b]}}]}]\n",
-    bad: "apiVersion: security.istio.io/v1\nkind: AuthorizationPolicy\nmetadata: {name: a}\nspec:\n  rules: [{}]\n",
     check: |subject, judging| {
         let Some(rules) = allowing(subject, judging) else {
             return;
@@ -135,19 +124,13 @@ pub static AUTHZ_NO_ALLOW_ALL: Rule = Rule {
 /// Rules without a caller.
 pub static AUTHZ_NO_WILDCARD_SOURCE: Rule = Rule {
     id: "authz-no-wildcard-source",
-    title: "Every rule of the mesh says who may",
-    meaning: "Judges AuthorizationPolicies with the action ALLOW. Fails where a rule names no caller: no `from` and no condition about the source, a source with nothing but exclusions, or `*` among its principals, namespaces or service accounts. A source that asks for any valid token (`requestPrincipals: [\"*\"]`) names callers; addresses do too.",
-    why: "A rule without a caller lets in whoever reaches the port, and the access log cannot say that it was not meant.",
-    remedy: "Name principals or namespaces in `from.source`.",
+    text: rule_text!("authz-no-wildcard-source"),
     kinds: &[AUTHORIZATION],
     level: Level::Resource,
     severity: Severity::High,
     enforcement: Enforcement::Mandatory,
     options: &[],
     evidence: &[AccessArchitecture, LeastPrivilege, AccessControl, Authentication],
-    limits: &["whether a principal exists is not seen"],
-    good: "apiVersion: security.istio.io/v1\nkind: AuthorizationPolicy\nmetadata: {name: a}\nspec:\n  rules: [{from: [{source: {principals: [cluster.local/ns/b/sa/b]}}]}]\n",
-    bad: "apiVersion: security.istio.io/v1\nkind: AuthorizationPolicy\nmetadata: {name: a}\nspec:\n  rules: [{from: [{source: {principals: [\"*\"]}}]}]\n",
     check: |subject, judging| {
         let Some(rules) = allowing(subject, judging) else {
             return;
@@ -220,19 +203,13 @@ fn source_names_somebody(source: Node<'_>, by_condition: bool, judging: &mut Jud
 /// `from` and `to` apart.
 pub static AUTHZ_SOURCE_AND_OPERATION_TOGETHER: Rule = Rule {
     id: "authz-source-and-operation-together",
-    title: "Every rule of the mesh says who may do what, both in one rule",
-    meaning: "Judges AuthorizationPolicies with the action ALLOW. Fails where one rule has `from` and no `to`, and another has `to` and no `from`: rules are alternatives, so these callers may do everything and everybody may do these operations.",
-    why: "It is the most common mistake in such policies, and reads as if it were right.",
-    remedy: "Put `from` and `to` into the same item of `rules`.",
+    text: rule_text!("authz-source-and-operation-together"),
     kinds: &[AUTHORIZATION],
     level: Level::Resource,
     severity: Severity::High,
     enforcement: Enforcement::Mandatory,
     options: &[],
     evidence: &[AccessArchitecture, LeastPrivilege, AccessControl],
-    limits: &[],
-    good: "apiVersion: security.istio.io/v1\nkind: AuthorizationPolicy\nmetadata: {name: a}\nspec:\n  rules:\n  - from: [{source: {namespaces: [b]}}]\n    to: [{operation: {methods: [GET]}}]\n",
-    bad: "apiVersion: security.istio.io/v1\nkind: AuthorizationPolicy\nmetadata: {name: a}\nspec:\n  rules:\n  - from: [{source: {namespaces: [b]}}]\n  - to: [{operation: {methods: [GET]}}]\n",
     check: |subject, judging| {
         let Some(rules) = allowing(subject, judging) else {
             return;
@@ -268,19 +245,13 @@ pub static AUTHZ_SOURCE_AND_OPERATION_TOGETHER: Rule = Rule {
 /// Patterns.
 pub static AUTHZ_SAFE_MATCH_PATTERN: Rule = Rule {
     id: "authz-safe-match-pattern",
-    title: "No rule of the mesh can be slipped past by writing a request differently",
-    meaning: "Judges AuthorizationPolicies with the action ALLOW. Fails where an operation is told by what it is not (`notPaths`, `notMethods`, `notHosts`, `notPorts`), where a method is not in capitals, or where a path does not begin with `/` or `*`, or holds a `%`, a backslash or a double slash.",
-    why: "What is allowed by exclusion grows with every new way to write it; a path that no server normalises to is never matched.",
-    remedy: "Name what is allowed: paths as the server sees them, methods in capitals.",
+    text: rule_text!("authz-safe-match-pattern"),
     kinds: &[AUTHORIZATION],
     level: Level::Resource,
     severity: Severity::Medium,
     enforcement: Enforcement::Mandatory,
     options: &[],
     evidence: &[AccessArchitecture, AccessControl],
-    limits: &["how the mesh normalises paths (`pathNormalization` of MeshConfig) is not seen"],
-    good: "apiVersion: security.istio.io/v1\nkind: AuthorizationPolicy\nmetadata: {name: a}\nspec:\n  rules: [{from: [{source: {namespaces: [b]}}], to: [{operation: {paths: [/health]}}]}]\n",
-    bad: "apiVersion: security.istio.io/v1\nkind: AuthorizationPolicy\nmetadata: {name: a}\nspec:\n  rules: [{from: [{source: {namespaces: [b]}}], to: [{operation: {notPaths: [/admin]}}]}]\n",
     check: |subject, judging| {
         let Some(rules) = allowing(subject, judging) else {
             return;
@@ -325,22 +296,13 @@ pub static AUTHZ_SAFE_MATCH_PATTERN: Rule = Rule {
 /// Tokens of those who come from outside.
 pub static EXTERNAL_API_AUTHENTICATED: Rule = Rule {
     id: "external-api-authenticated",
-    title: "Whoever comes from outside shows a token",
-    meaning: "Judges VirtualServices that are bound to a gateway. Passes where for each destination that is a Service of the graph, every workload behind it has a RequestAuthentication that applies and an AuthorizationPolicy that asks for a token: ALLOW with `requestPrincipals`, or DENY with `notRequestPrincipals: [\"*\"]`. A RequestAuthentication alone refuses only bad tokens, not missing ones.",
-    why: "Mutual TLS ends at the gateway: behind it every caller has the gateway's identity.",
-    remedy: "Add a RequestAuthentication with the issuer, and demand `requestPrincipals` in the policy that lets the gateway in.",
+    text: rule_text!("external-api-authenticated"),
     kinds: &[ROUTES],
     level: Level::Stack,
     severity: Severity::High,
     enforcement: Enforcement::Mandatory,
     options: &[],
     evidence: &[AccessArchitecture, Boundary, Authentication, AccessControl],
-    limits: &[
-        "that every path asks for a token is not said, only that some do",
-        "a token that the gateway itself checks is not seen",
-    ],
-    good: "apiVersion: networking.istio.io/v1\nkind: VirtualService\nmetadata: {name: a, namespace: a}\nspec:\n  gateways: [a]\n  http: [{route: [{destination: {host: a}}]}]\n---\napiVersion: v1\nkind: Service\nmetadata: {name: a, namespace: a}\nspec: {selector: {app: a}}\n---\napiVersion: v1\nkind: Pod\nmetadata: {name: a, namespace: a, labels: {app: a}}\nspec: {containers: [{name: app}]}\n---\napiVersion: security.istio.io/v1\nkind: RequestAuthentication\nmetadata: {name: a, namespace: a}\nspec: {jwtRules: [{issuer: i}]}\n---\napiVersion: security.istio.io/v1\nkind: AuthorizationPolicy\nmetadata: {name: a, namespace: a}\nspec: {rules: [{from: [{source: {requestPrincipals: [\"*\"]}}]}]}\n",
-    bad: "apiVersion: networking.istio.io/v1\nkind: VirtualService\nmetadata: {name: a, namespace: a}\nspec:\n  gateways: [a]\n  http: [{route: [{destination: {host: a}}]}]\n---\napiVersion: v1\nkind: Service\nmetadata: {name: a, namespace: a}\nspec: {selector: {app: a}}\n---\napiVersion: v1\nkind: Pod\nmetadata: {name: a, namespace: a, labels: {app: a}}\nspec: {containers: [{name: app}]}\n---\napiVersion: security.istio.io/v1\nkind: RequestAuthentication\nmetadata: {name: a, namespace: a}\nspec: {jwtRules: [{issuer: i}]}\n---\napiVersion: security.istio.io/v1\nkind: AuthorizationPolicy\nmetadata: {name: a, namespace: a}\nspec: {rules: [{from: [{source: {namespaces: [b]}}]}]}\n",
     check: external,
 };
 

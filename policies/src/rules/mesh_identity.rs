@@ -14,6 +14,7 @@ use crate::rules::network::{RUNNING, finds_a_workload};
 use crate::rules::{containers, pod};
 use crate::selector::{Answer, has_all};
 use crate::settings::{Default, Setting, assume};
+use crate::text::rule_text;
 use crate::world::{Workload, mesh_labels};
 
 const SECURITY: &[&str] = &["security.istio.io"];
@@ -91,10 +92,7 @@ fn is_bound(policy: Node<'_>) -> Answer {
 /// Effective mTLS.
 pub static MESH_MTLS_STRICT: Rule = Rule {
     id: "mesh-mtls-strict",
-    title: "Every workload in the mesh takes mutual TLS only, on every port",
-    meaning: "Judges workloads in the mesh by the mode that really holds for them: that of the PeerAuthentication that selects them, or else of the namespace's, or else of the mesh's (in its root namespace), where UNSET stands for what is above it and nothing at all for PERMISSIVE; then each port of `portLevelMtls`. Fails where one of these is not STRICT, or where two policies of the same closeness say different things. Pods are in the mesh by the labels of their namespace and their own.",
-    why: "In PERMISSIVE mode anybody without an identity is let in, unencrypted, and nobody notices.",
-    remedy: "Set `mtls.mode: STRICT` in the namespace's PeerAuthentication, and remove what weakens it below.",
+    text: rule_text!("mesh-mtls-strict"),
     kinds: RUNNING,
     level: Level::Stack,
     severity: Severity::Critical,
@@ -109,11 +107,6 @@ pub static MESH_MTLS_STRICT: Rule = Rule {
         TransmissionEncryption,
         Authentication,
     ],
-    limits: &[
-        "policies in the mesh's root namespace count only where they were given; without them the mesh's default is taken for PERMISSIVE",
-    ],
-    good: "apiVersion: v1\nkind: Namespace\nmetadata: {name: a, labels: {istio-injection: enabled}}\n---\napiVersion: v1\nkind: Pod\nmetadata: {name: a, namespace: a}\nspec: {containers: [{name: app}]}\n---\napiVersion: security.istio.io/v1\nkind: PeerAuthentication\nmetadata: {name: a, namespace: a}\nspec: {mtls: {mode: STRICT}}\n",
-    bad: "apiVersion: v1\nkind: Namespace\nmetadata: {name: a, labels: {istio-injection: enabled}}\n---\napiVersion: v1\nkind: Pod\nmetadata: {name: a, namespace: a}\nspec: {containers: [{name: app}]}\n---\napiVersion: security.istio.io/v1\nkind: PeerAuthentication\nmetadata: {name: a, namespace: a}\nspec: {mtls: {mode: UNSET}}\n",
     check: mtls,
 };
 
@@ -192,19 +185,13 @@ fn mtls(subject: &Subject<'_>, judging: &mut Judging<'_>) {
 /// Modes as written.
 pub static PEER_AUTHENTICATION_NO_DOWNGRADE: Rule = Rule {
     id: "peer-authentication-no-downgrade",
-    title: "No PeerAuthentication asks for less than mutual TLS",
-    meaning: "Judges PeerAuthentications. Fails where `mtls.mode` or a mode of `portLevelMtls` is PERMISSIVE or DISABLE. UNSET, or no mode, takes what is above and passes.",
-    why: "One such object, in any namespace, opens what it selects to whoever has no identity.",
-    remedy: "Set the mode to STRICT. What cannot speak mutual TLS belongs outside the mesh, with a waiver.",
+    text: rule_text!("peer-authentication-no-downgrade"),
     kinds: &[PEER_AUTHENTICATION],
     level: Level::Resource,
     severity: Severity::Critical,
     enforcement: Enforcement::Mandatory,
     options: &[],
     evidence: &[DataInMotion, TransmissionSecurity, TransmissionEncryption],
-    limits: &[],
-    good: "apiVersion: security.istio.io/v1\nkind: PeerAuthentication\nmetadata: {name: a}\nspec: {mtls: {mode: STRICT}}\n",
-    bad: "apiVersion: security.istio.io/v1\nkind: PeerAuthentication\nmetadata: {name: a}\nspec: {mtls: {mode: PERMISSIVE}}\n",
     check: |subject, judging| {
         let weak = |mode: &str| ["PERMISSIVE", "DISABLE"].contains(&mode);
         if let Some(mode) = judging
@@ -234,19 +221,13 @@ pub static PEER_AUTHENTICATION_NO_DOWNGRADE: Rule = Rule {
 /// Injection by namespace.
 pub static MESH_INJECTION_ENFORCED: Rule = Rule {
     id: "mesh-injection-enforced",
-    title: "Every namespace with workloads is in the mesh, and says so once",
-    meaning: "Judges Namespaces that hold workloads, where there is a mesh. Passes where `istio-injection: enabled`, `istio.io/rev` or `istio.io/dataplane-mode: ambient` is set. Fails where none is, or where `istio-injection` and `istio.io/rev` are set together. The namespaces of the cluster itself (`kube-…`), the mesh's root and those that the settings call somebody else's are not judged.",
-    why: "A pod outside the mesh has no identity, and no policy of the mesh holds for it.",
-    remedy: "Label the namespace `istio-injection: enabled`, or with the revision of the mesh.",
+    text: rule_text!("mesh-injection-enforced"),
     kinds: &[Kind::core("Namespace")],
     level: Level::Stack,
     severity: Severity::High,
     enforcement: Enforcement::Mandatory,
     options: &[],
     evidence: &[AccessArchitecture, DataInMotion, TransmissionSecurity],
-    limits: &["whether the revision exists is not seen"],
-    good: "apiVersion: v1\nkind: Namespace\nmetadata: {name: a, labels: {istio-injection: enabled}}\n---\napiVersion: v1\nkind: Pod\nmetadata: {name: a, namespace: a}\nspec: {containers: [{name: app}]}\n---\napiVersion: security.istio.io/v1\nkind: PeerAuthentication\nmetadata: {name: a, namespace: b}\n",
-    bad: "apiVersion: v1\nkind: Namespace\nmetadata: {name: a, labels: {istio-injection: disabled}}\n---\napiVersion: v1\nkind: Pod\nmetadata: {name: a, namespace: a}\nspec: {containers: [{name: app}]}\n---\napiVersion: security.istio.io/v1\nkind: PeerAuthentication\nmetadata: {name: a, namespace: b}\n",
     check: |subject, judging| {
         let name = subject.object.id.name.as_str();
         let root = judging.world.settings.assumed_text(&assume::MESH_ROOT);
@@ -287,19 +268,13 @@ static BYPASS_ALLOWED: Setting = Setting {
 /// Ways past the proxy.
 pub static NO_MESH_BYPASS: Rule = Rule {
     id: "no-mesh-bypass",
-    title: "No pod's traffic goes past the mesh",
-    meaning: "Judges workloads where there is a mesh. Fails where a pod has an annotation or label that takes it or a part of its traffic out of the mesh (`sidecar.istio.io/inject: \"false\"`, `traffic.sidecar.istio.io/exclude…` and `include…`, `interceptionMode: NONE`, `ambient.istio.io/bypass-inbound-capture`, `istio.io/dataplane-mode: none`), puts another proxy in its place, or where a container runs as user or group 1337, whose traffic the mesh does not touch. An empty exclusion excludes nothing and passes.",
-    why: "Traffic that the proxy does not see is neither encrypted nor judged, and nothing tells.",
-    remedy: "Remove the annotation. For a host outside, declare a ServiceEntry.",
+    text: rule_text!("no-mesh-bypass"),
     kinds: WORKLOADS,
     level: Level::Stack,
     severity: Severity::High,
     enforcement: Enforcement::Mandatory,
     options: &[&BYPASS_ALLOWED],
     evidence: &[Boundary, DataInMotion, TransmissionSecurity],
-    limits: &[],
-    good: "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec: {containers: [{name: app}]}\n---\napiVersion: security.istio.io/v1\nkind: PeerAuthentication\nmetadata: {name: a}\n",
-    bad: "apiVersion: v1\nkind: Pod\nmetadata: {name: a, annotations: {traffic.sidecar.istio.io/excludeOutboundPorts: \"5432\"}}\nspec: {containers: [{name: app}]}\n---\napiVersion: security.istio.io/v1\nkind: PeerAuthentication\nmetadata: {name: a}\n",
     check: bypass,
 };
 
@@ -374,10 +349,7 @@ fn bypass(subject: &Subject<'_>, judging: &mut Judging<'_>) {
 /// Selectors of Istio's policies.
 pub static ISTIO_POLICY_TAKES_EFFECT: Rule = Rule {
     id: "istio-policy-takes-effect",
-    title: "Every policy of the mesh holds for something",
-    meaning: "Judges PeerAuthentications, AuthorizationPolicies, RequestAuthentications, Sidecars and Telemetries. Fails where a selector finds no workload that was given (in the mesh's root namespace, of any namespace), and where a PeerAuthentication without a selector sets modes of ports, which Istio does not read. Where the settings say that not everything was given, a selector that finds nothing is unknown. Policies that are bound to gateways by reference are not judged.",
-    why: "A policy that selects nothing looks like a guard, and is none.",
-    remedy: "Compare the selector with the labels of the pod template.",
+    text: rule_text!("istio-policy-takes-effect"),
     kinds: &[
         PEER_AUTHENTICATION,
         Kind::new(SECURITY, "AuthorizationPolicy"),
@@ -390,9 +362,6 @@ pub static ISTIO_POLICY_TAKES_EFFECT: Rule = Rule {
     enforcement: Enforcement::Mandatory,
     options: &[],
     evidence: &[AccessArchitecture, ConfigurationStandards, AccessControl],
-    limits: &["rules about methods and paths of a port that speaks plain TCP are not told"],
-    good: "apiVersion: security.istio.io/v1\nkind: PeerAuthentication\nmetadata: {name: a, namespace: a}\nspec: {selector: {matchLabels: {app: a}}, mtls: {mode: STRICT}}\n---\napiVersion: v1\nkind: Pod\nmetadata: {name: a, namespace: a, labels: {app: a}}\nspec: {containers: [{name: app}]}\n",
-    bad: "apiVersion: security.istio.io/v1\nkind: PeerAuthentication\nmetadata: {name: a, namespace: a}\nspec: {selector: {matchLabels: {app: a}}, mtls: {mode: STRICT}}\n---\napiVersion: v1\nkind: Pod\nmetadata: {name: a, namespace: a, labels: {app: b}}\nspec: {containers: [{name: app}]}\n",
     check: |subject, judging| {
         let path = if subject.kind() == "Sidecar" {
             "spec.workloadSelector.labels"

@@ -13,6 +13,7 @@ use crate::rules::mesh_identity::applies;
 use crate::rules::services::SERVICE;
 use crate::selector::{Answer, has_all};
 use crate::settings::assume;
+use crate::text::rule_text;
 use crate::world::Workload;
 
 const AUTHORIZATION: Kind = Kind::new(&["security.istio.io"], "AuthorizationPolicy");
@@ -27,22 +28,13 @@ const BYTES: [&str; 6] = ["tcp", "tls", "https", "mongo", "mysql", "redis"];
 /// Rules about requests at ports of bytes.
 pub static AUTHZ_REQUESTS_WHERE_REQUESTS_ARE: Rule = Rule {
     id: "authz-requests-where-requests-are",
-    title: "Rules of the mesh about requests are for ports that speak HTTP",
-    meaning: "Judges AuthorizationPolicies with the action ALLOW or DENY that have a rule about requests: methods, paths, hosts, tokens, headers. At each workload that the policy applies to, the Services say which ports speak bytes (`appProtocol` or the name: TCP, TLS, HTTPS, MongoDB, MySQL, Redis). There Istio leaves out an ALLOW rule about requests, and takes a DENY rule without its part about requests. Fails where an ALLOW rule names such a port, or names no port and the workload has no others; and where a DENY rule names such a port, or names no port and the workload has one.",
-    why: "Nothing tells of it: the ALLOW rule is as if it were not written, and the DENY rule refuses far more than it says.",
-    remedy: "Name the ports that speak HTTP in `to.operation.ports`, and for the others write a rule about callers and ports only.",
+    text: rule_text!("authz-requests-where-requests-are"),
     kinds: &[AUTHORIZATION],
     level: Level::Stack,
     severity: Severity::High,
     enforcement: Enforcement::Mandatory,
     options: &[],
     evidence: &[AccessArchitecture, LeastPrivilege, Boundary, AccessControl],
-    limits: &[
-        "a port of which no Service says what it speaks is not judged here, but by service-port-protocol-declared",
-        "ServiceEntries before pods are not looked at",
-    ],
-    good: "apiVersion: v1\nkind: Pod\nmetadata: {name: a, namespace: a, labels: {app: a}}\nspec: {containers: [{name: app}]}\n---\napiVersion: v1\nkind: Service\nmetadata: {name: a, namespace: a}\nspec: {selector: {app: a}, ports: [{port: 6379, appProtocol: http}]}\n---\napiVersion: security.istio.io/v1\nkind: AuthorizationPolicy\nmetadata: {name: a, namespace: a}\nspec:\n  rules: [{from: [{source: {namespaces: [b]}}], to: [{operation: {methods: [GET]}}]}]\n",
-    bad: "apiVersion: v1\nkind: Pod\nmetadata: {name: a, namespace: a, labels: {app: a}}\nspec: {containers: [{name: app}]}\n---\napiVersion: v1\nkind: Service\nmetadata: {name: a, namespace: a}\nspec: {selector: {app: a}, ports: [{port: 6379, appProtocol: redis}]}\n---\napiVersion: security.istio.io/v1\nkind: AuthorizationPolicy\nmetadata: {name: a, namespace: a}\nspec:\n  rules: [{from: [{source: {namespaces: [b]}}], to: [{operation: {methods: [GET]}}]}]\n",
     check: requests_where_requests_are,
 };
 

@@ -17,6 +17,7 @@ use crate::rules::mesh_identity::{Scope, applies, in_mesh};
 use crate::rules::services::SERVICE;
 use crate::selector::Answer;
 use crate::settings::assume;
+use crate::text::rule_text;
 
 const GROUP: &[&str] = &["networking.istio.io"];
 const DESTINATION_RULE: Kind = Kind::new(GROUP, "DestinationRule");
@@ -76,19 +77,13 @@ fn tls_places<'n>(subject: &Subject<'n>, judging: &mut Judging<'_>) -> Vec<(Stri
 /// Plain text on purpose.
 pub static DESTINATION_RULE_TLS_NOT_DISABLED: Rule = Rule {
     id: "destination-rule-tls-not-disabled",
-    title: "Nobody is told to speak plain text, or TLS without an identity, to a workload of the mesh",
-    meaning: "Judges DestinationRules: the policy itself, its ports and its subsets. Fails where `tls.mode` is DISABLE, or where it is SIMPLE or MUTUAL and the host is a Service that was given. ISTIO_MUTUAL, or no mode, passes.",
-    why: "A caller that is told to speak plain text does, even where the server could do better; SIMPLE drops the caller's identity.",
-    remedy: "Set the mode to ISTIO_MUTUAL, or remove `tls`.",
+    text: rule_text!("destination-rule-tls-not-disabled"),
     kinds: &[DESTINATION_RULE],
     level: Level::Stack,
     severity: Severity::Critical,
     enforcement: Enforcement::Mandatory,
     options: &[],
     evidence: &[DataInMotion, TransmissionSecurity, TransmissionEncryption],
-    limits: &["`credentialName` and files with certificates are not opened"],
-    good: "apiVersion: networking.istio.io/v1\nkind: DestinationRule\nmetadata: {name: a}\nspec: {host: a, trafficPolicy: {tls: {mode: ISTIO_MUTUAL}}}\n",
-    bad: "apiVersion: networking.istio.io/v1\nkind: DestinationRule\nmetadata: {name: a}\nspec: {host: a, trafficPolicy: {tls: {mode: DISABLE}}}\n",
     check: |subject, judging| {
         let host = judging.text(subject.body, "spec.host");
         let own = subject.namespace();
@@ -112,19 +107,13 @@ pub static DESTINATION_RULE_TLS_NOT_DISABLED: Rule = Rule {
 /// Certificates of servers.
 pub static DESTINATION_RULE_VERIFIES_SERVER: Rule = Rule {
     id: "destination-rule-verifies-server",
-    title: "Whoever opens TLS to the outside looks whom it speaks to",
-    meaning: "Judges DestinationRules: the policy itself, its ports and its subsets. Where `tls.mode` is SIMPLE or MUTUAL, fails where `insecureSkipVerify` is true, or none of `caCertificates`, `credentialName` and `subjectAltNames` is set. Not applicable where no TLS is opened.",
-    why: "TLS to somebody unknown keeps out listeners, and lets in whoever answers.",
-    remedy: "Set `caCertificates` (or `credentialName`) and `subjectAltNames`.",
+    text: rule_text!("destination-rule-verifies-server"),
     kinds: &[DESTINATION_RULE],
     level: Level::Resource,
     severity: Severity::High,
     enforcement: Enforcement::Mandatory,
     options: &[],
     evidence: &[DataInMotion, TransmissionIntegrity, Authentication],
-    limits: &["that Istio takes the system's certificates where none are named is the mesh's own setting"],
-    good: "apiVersion: networking.istio.io/v1\nkind: DestinationRule\nmetadata: {name: a}\nspec: {host: api.example, trafficPolicy: {tls: {mode: SIMPLE, subjectAltNames: [api.example]}}}\n",
-    bad: "apiVersion: networking.istio.io/v1\nkind: DestinationRule\nmetadata: {name: a}\nspec: {host: api.example, trafficPolicy: {tls: {mode: SIMPLE, insecureSkipVerify: true}}}\n",
     check: |subject, judging| {
         let mut opens = false;
         for (path, tls) in tls_places(subject, judging) {
@@ -168,10 +157,7 @@ pub static DESTINATION_RULE_VERIFIES_SERVER: Rule = Rule {
 /// TLS of gateways.
 pub static GATEWAY_TLS_ENFORCED: Rule = Rule {
     id: "gateway-tls-enforced",
-    title: "Every gateway takes TLS 1.2 or later only",
-    meaning: "Judges Gateways of Istio, each server. A server passes where it only sends callers to TLS (`httpsRedirect`), passes TLS on untouched (PASSTHROUGH, AUTO_PASSTHROUGH), or ends TLS itself with a certificate (`credentialName`, or files), from version 1.2 on (unset means so) and without a cipher that is known to be weak.",
-    why: "Without TLS everybody on the way reads and changes what is sent; old versions and ciphers can be broken.",
-    remedy: "Set `tls.mode: SIMPLE` with `credentialName` and `minProtocolVersion: TLSV1_2`; on port 80, `tls.httpsRedirect: true`.",
+    text: rule_text!("gateway-tls-enforced"),
     kinds: &[GATEWAY],
     level: Level::Resource,
     severity: Severity::High,
@@ -184,11 +170,6 @@ pub static GATEWAY_TLS_ENFORCED: Rule = Rule {
         TransmissionSecurity,
         TransmissionEncryption,
     ],
-    limits: &[
-        "whether the Secret of `credentialName` lies in the gateway's namespace, where it has to, is not seen",
-    ],
-    good: "apiVersion: networking.istio.io/v1\nkind: Gateway\nmetadata: {name: a}\nspec:\n  servers:\n  - port: {number: 443, name: https, protocol: HTTPS}\n    hosts: [a.example]\n    tls: {mode: SIMPLE, credentialName: a}\n",
-    bad: "apiVersion: networking.istio.io/v1\nkind: Gateway\nmetadata: {name: a}\nspec:\n  servers:\n  - port: {number: 443, name: https, protocol: HTTPS}\n    hosts: [a.example]\n    tls: {mode: SIMPLE, credentialName: a, minProtocolVersion: TLSV1_0}\n",
     check: |subject, judging| {
         for server in judging.items(subject.body, "spec.servers") {
             gateway_server(server.node(), judging);
@@ -276,22 +257,13 @@ fn gateway_server(server: Node<'_>, judging: &mut Judging<'_>) {
 /// Routes to somewhere.
 pub static VIRTUAL_SERVICE_REFERENCES_RESOLVE: Rule = Rule {
     id: "virtual-service-references-resolve",
-    title: "Every route leads from a gateway that is there to a Service that is there",
-    meaning: "Judges VirtualServices. Fails where a gateway that is named was not given, where a destination is neither a Service nor a host of a ServiceEntry that was given, where its port is none of the Service's, or where its subset is in no DestinationRule of the host. Where the settings say that not everything was given, what is missing is unknown.",
-    why: "A route to nowhere is an outage that no check of the cluster refuses.",
-    remedy: "Compare the names, namespaces and ports.",
+    text: rule_text!("virtual-service-references-resolve"),
     kinds: &[VIRTUAL_SERVICE],
     level: Level::Stack,
     severity: Severity::Medium,
     enforcement: Enforcement::Mandatory,
     options: &[],
     evidence: &[ChangeControl, Redundancy, ContingencyPlan],
-    limits: &[
-        "whether a route is hidden by an earlier one is not told",
-        "`exportTo` is not looked at",
-    ],
-    good: "apiVersion: networking.istio.io/v1\nkind: VirtualService\nmetadata: {name: a, namespace: a}\nspec:\n  http: [{route: [{destination: {host: a, port: {number: 80}}}]}]\n---\napiVersion: v1\nkind: Service\nmetadata: {name: a, namespace: a}\nspec: {ports: [{port: 80}]}\n",
-    bad: "apiVersion: networking.istio.io/v1\nkind: VirtualService\nmetadata: {name: a, namespace: a}\nspec:\n  http: [{route: [{destination: {host: a, port: {number: 81}}}]}]\n---\napiVersion: v1\nkind: Service\nmetadata: {name: a, namespace: a}\nspec: {ports: [{port: 80}]}\n",
     check: routes,
 };
 
@@ -385,10 +357,7 @@ fn has_subset(rule: &Object, service: &Object, subset: &str) -> bool {
 /// What may leave.
 pub static MESH_EGRESS_REGISTRY_ONLY: Rule = Rule {
     id: "mesh-egress-registry-only",
-    title: "Nothing leaves the mesh to a host that was not declared",
-    meaning: "Judges workloads in the mesh and ServiceEntries. A workload passes where the Sidecar that holds for it (the one that selects it, or else the namespace's, or else the mesh's) has the outbound policy REGISTRY_ONLY, or says nothing and the mesh's own policy is assumed to be so. A ServiceEntry fails where a host has a wildcard.",
-    why: "Data that was stolen has to leave somehow; a host that nobody declared is where it goes.",
-    remedy: "Set `outboundTrafficPolicy: {mode: REGISTRY_ONLY}` in a Sidecar, and declare each host in a ServiceEntry.",
+    text: rule_text!("mesh-egress-registry-only"),
     kinds: &[
         POD,
         DEPLOYMENT,
@@ -405,11 +374,6 @@ pub static MESH_EGRESS_REGISTRY_ONLY: Rule = Rule {
     enforcement: Enforcement::Mandatory,
     options: &[],
     evidence: &[Boundary, DataInMotion, TransmissionSecurity],
-    limits: &[
-        "it is the workload's own proxy that refuses: who has broken into a pod can go past it, and only a network policy holds",
-    ],
-    good: "apiVersion: v1\nkind: Namespace\nmetadata: {name: a, labels: {istio-injection: enabled}}\n---\napiVersion: v1\nkind: Pod\nmetadata: {name: a, namespace: a}\nspec: {containers: [{name: app}]}\n---\napiVersion: networking.istio.io/v1\nkind: Sidecar\nmetadata: {name: a, namespace: a}\nspec: {outboundTrafficPolicy: {mode: REGISTRY_ONLY}}\n",
-    bad: "apiVersion: v1\nkind: Namespace\nmetadata: {name: a, labels: {istio-injection: enabled}}\n---\napiVersion: v1\nkind: Pod\nmetadata: {name: a, namespace: a}\nspec: {containers: [{name: app}]}\n---\napiVersion: networking.istio.io/v1\nkind: Sidecar\nmetadata: {name: a, namespace: a}\nspec: {outboundTrafficPolicy: {mode: ALLOW_ANY}}\n",
     check: egress,
 };
 

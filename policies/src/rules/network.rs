@@ -16,6 +16,7 @@ use crate::read::{Node, Read};
 use crate::rule::{Enforcement, Kind, Level, Rule, Severity};
 use crate::rules::pod;
 use crate::selector::{Answer, selects};
+use crate::text::rule_text;
 
 pub(super) const NETWORK_POLICY: Kind = Kind::new(&["networking.k8s.io", "extensions"], "NetworkPolicy");
 
@@ -58,10 +59,7 @@ impl Direction {
 /// Default deny of a namespace.
 pub static NAMESPACE_DEFAULT_DENY: Rule = Rule {
     id: "namespace-default-deny",
-    title: "In every namespace, what nobody allowed is refused, both ways",
-    meaning: "Judges Namespaces. Passes where for each direction a NetworkPolicy selects all pods of the namespace and lets through less than everything: no rule without peers, and none to or from every pod or every address, unless it names ports. The namespaces of the cluster itself (`kube-…`) and those that the settings call somebody else's are not judged.",
-    why: "Without a default, a pod that is new or whose labels changed may be reached by everybody and may reach everything.",
-    remedy: "Add a NetworkPolicy with an empty `podSelector`, both `policyTypes` and no rules, and allow what is needed beside it.",
+    text: rule_text!("namespace-default-deny"),
     kinds: &[Kind::core("Namespace")],
     level: Level::Stack,
     severity: Severity::Critical,
@@ -75,12 +73,6 @@ pub static NAMESPACE_DEFAULT_DENY: Rule = Rule {
         AccessAuthorisation,
         TransmissionSecurity,
     ],
-    limits: &[
-        "policies of Cilium, Calico and AdminNetworkPolicies are not read",
-        "whether the cluster's network enforces policies at all is not seen",
-    ],
-    good: "apiVersion: v1\nkind: Namespace\nmetadata: {name: a}\n---\napiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: deny, namespace: a}\nspec: {podSelector: {}, policyTypes: [Ingress, Egress]}\n",
-    bad: "apiVersion: v1\nkind: Namespace\nmetadata: {name: a}\n---\napiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: deny, namespace: a}\nspec: {podSelector: {}, policyTypes: [Ingress]}\n",
     check: |subject, judging| {
         let name = subject.object.id.name.as_str();
         if name.starts_with("kube-") {
@@ -129,10 +121,7 @@ pub static NAMESPACE_DEFAULT_DENY: Rule = Rule {
 /// Every workload is selected.
 pub static WORKLOAD_HAS_NETWORK_POLICY: Rule = Rule {
     id: "workload-has-network-policy",
-    title: "A network policy guards every workload, both ways",
-    meaning: "Fails, for each direction, where no NetworkPolicy of the namespace selects the workload's pods and speaks of that direction. A policy without `policyTypes` speaks of ingress, and of egress where it has egress rules. Pods on their node's network, for which no policy holds, are not judged.",
-    why: "A pod that no policy selects may be reached by every pod of the cluster, and may reach everything.",
-    remedy: "Add a NetworkPolicy whose `podSelector` selects the workload, with both `policyTypes`.",
+    text: rule_text!("workload-has-network-policy"),
     kinds: RUNNING,
     level: Level::Stack,
     severity: Severity::High,
@@ -145,9 +134,6 @@ pub static WORKLOAD_HAS_NETWORK_POLICY: Rule = Rule {
         AccessAuthorisation,
         TransmissionSecurity,
     ],
-    limits: &["policies of Cilium, Calico and AdminNetworkPolicies are not read"],
-    good: "apiVersion: v1\nkind: Pod\nmetadata: {name: a, namespace: a, labels: {app: a}}\nspec: {containers: [{name: app}]}\n---\napiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: a, namespace: a}\nspec: {podSelector: {matchLabels: {app: a}}, policyTypes: [Ingress, Egress]}\n",
-    bad: "apiVersion: v1\nkind: Pod\nmetadata: {name: a, namespace: a, labels: {app: a}}\nspec: {containers: [{name: app}]}\n---\napiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: a, namespace: a}\nspec: {podSelector: {matchLabels: {app: b}}, policyTypes: [Ingress, Egress]}\n",
     check: |subject, judging| {
         let Some(pod) = pod(subject, judging) else { return };
         match pod.spec().flag("hostNetwork") {
@@ -193,19 +179,13 @@ pub static WORKLOAD_HAS_NETWORK_POLICY: Rule = Rule {
 /// Rules without peers.
 pub static NETWORK_POLICY_NOT_ALLOW_ALL: Rule = Rule {
     id: "network-policy-not-allow-all",
-    title: "Network policies say who, and never \"everybody\"",
-    meaning: "Judges NetworkPolicies. Fails where a rule names no peers at all (`from` or `to` absent or empty), where a peer is every pod of every namespace, or where ingress is let in from every address (`0.0.0.0/0`, `::/0`, or blocks that are as much together), whatever its ports and exceptions. Egress to every address is another rule's.",
-    why: "Such a rule undoes all others: what it lets through no other policy can refuse.",
-    remedy: "Name the peers by their namespace and labels. What the world may reach belongs behind the gateway.",
+    text: rule_text!("network-policy-not-allow-all"),
     kinds: &[NETWORK_POLICY],
     level: Level::Resource,
     severity: Severity::High,
     enforcement: Enforcement::Mandatory,
     options: &[],
     evidence: &[Boundary, TransmissionSecurity],
-    limits: &[],
-    good: "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: a}\nspec:\n  podSelector: {}\n  ingress: [{from: [{podSelector: {matchLabels: {app: b}}}]}]\n",
-    bad: "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: a}\nspec:\n  podSelector: {}\n  ingress: [{from: []}]\n",
     check: |subject, judging| {
         for direction in Direction::BOTH {
             match speaks_of(subject.body, direction) {
@@ -262,19 +242,13 @@ pub static NETWORK_POLICY_NOT_ALLOW_ALL: Rule = Rule {
 /// Egress to addresses.
 pub static EGRESS_DESTINATIONS_RESTRICTED: Rule = Rule {
     id: "egress-destinations-restricted",
-    title: "What may leave the cluster goes to named ports, and never to the cloud's metadata",
-    meaning: "Judges NetworkPolicies. An egress rule to a block of addresses fails where it names no ports, or all of a protocol (no number, or the range 1–65535), and where the block holds an address of cloud metadata (169.254.169.254, fd00:ec2::254) that is not excepted.",
-    why: "The metadata service hands the node's credentials to whoever asks, and any port is a way out for data.",
-    remedy: "Name the ports, and except 169.254.0.0/16 (`except`). Better, let one egress gateway alone leave the cluster.",
+    text: rule_text!("egress-destinations-restricted"),
     kinds: &[NETWORK_POLICY],
     level: Level::Resource,
     severity: Severity::High,
     enforcement: Enforcement::Mandatory,
     options: &[],
     evidence: &[Boundary, DataInMotion, TransmissionSecurity],
-    limits: &["a network policy knows addresses, not names: which host is reached cannot be said"],
-    good: "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: a}\nspec:\n  podSelector: {}\n  policyTypes: [Egress]\n  egress: [{ports: [{port: 443}], to: [{ipBlock: {cidr: 0.0.0.0/0, except: [169.254.0.0/16]}}]}]\n",
-    bad: "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: a}\nspec:\n  podSelector: {}\n  policyTypes: [Egress]\n  egress: [{ports: [{port: 443}], to: [{ipBlock: {cidr: 0.0.0.0/0}}]}]\n",
     check: |subject, judging| {
         match speaks_of(subject.body, Direction::Egress) {
             Answer::Yes => {}

@@ -17,6 +17,7 @@ use crate::rules::services::SERVICE;
 use crate::rules::storage::{BACKUP_ANNOTATION, BACKUP_COVERS_DATA};
 use crate::selector::{Answer, has_all, selects};
 use crate::settings::{Default, Setting, assume};
+use crate::text::rule_text;
 use crate::world::World;
 
 const TELEMETRY: Kind = Kind::new(&["telemetry.istio.io"], "Telemetry");
@@ -34,22 +35,13 @@ static LOGS_BY_DEFAULT: Setting = Setting {
 /// Access logs.
 pub static MESH_ACCESS_LOGGING_ON: Rule = Rule {
     id: "mesh-access-logging-on",
-    title: "Of every workload in the mesh it is written down who asked it for what",
-    meaning: "Judges workloads in the mesh. Passes where the Telemetry with `accessLogging` that is closest to the workload (the one that selects it, or else the namespace's, or else the mesh's) has an entry that is not `disabled`. Where none has `accessLogging` it fails, unless the settings say that the mesh logs by default.",
-    why: "HIPAA asks for a record of who looked at what; what was not written down cannot be looked up after an incident.",
-    remedy: "Add a Telemetry with `accessLogging` and a provider to the namespace.",
+    text: rule_text!("mesh-access-logging-on"),
     kinds: RUNNING,
     level: Level::Stack,
     severity: Severity::High,
     enforcement: Enforcement::Mandatory,
     options: &[&LOGS_BY_DEFAULT],
     evidence: &[AnomaliesWatched, AuditControls],
-    limits: &[
-        "what a filter of the log leaves out is not looked at",
-        "where the provider writes to, and whether it is there, is not seen",
-    ],
-    good: "apiVersion: v1\nkind: Pod\nmetadata: {name: a, namespace: a, labels: {sidecar.istio.io/inject: \"true\"}}\nspec: {containers: [{name: app}]}\n---\napiVersion: telemetry.istio.io/v1\nkind: Telemetry\nmetadata: {name: log, namespace: a}\nspec: {accessLogging: [{disabled: false, providers: [{name: log}]}]}\n",
-    bad: "apiVersion: v1\nkind: Pod\nmetadata: {name: a, namespace: a, labels: {sidecar.istio.io/inject: \"true\"}}\nspec: {containers: [{name: app}]}\n---\napiVersion: telemetry.istio.io/v1\nkind: Telemetry\nmetadata: {name: log, namespace: a}\nspec: {accessLogging: [{disabled: true, providers: [{name: log}]}]}\n",
     check: logged,
 };
 
@@ -120,19 +112,13 @@ static DAYS: Setting = Setting {
 /// Retention of logs.
 pub static AUDIT_TRAIL_RETAINED: Rule = Rule {
     id: "audit-trail-retained",
-    title: "What is written down is kept for six years, and says so",
-    meaning: "Judges Telemetries that switch access logs on. Fails where the annotation that the settings name is missing, is no number of days, or is fewer than the settings ask for.",
-    why: "Whoever asks who read a record asks months or years later; a log that its collector forgets after two weeks has no answer.",
-    remedy: "Have the log's store keep it, and say for how long in the annotation `phoenix.ai/audit-retention-days`.",
+    text: rule_text!("audit-trail-retained"),
     kinds: &[TELEMETRY],
     level: Level::Resource,
     severity: Severity::Medium,
     enforcement: Enforcement::Mandatory,
     options: &[&RETENTION, &DAYS],
     evidence: &[AnomaliesWatched, AuditControls, ActionsRecorded],
-    limits: &["what the store really keeps is seen in the store only"],
-    good: "apiVersion: telemetry.istio.io/v1\nkind: Telemetry\nmetadata: {name: log, annotations: {phoenix.ai/audit-retention-days: \"2190\"}}\nspec: {accessLogging: [{providers: [{name: log}]}]}\n",
-    bad: "apiVersion: telemetry.istio.io/v1\nkind: Telemetry\nmetadata: {name: log, annotations: {phoenix.ai/audit-retention-days: \"14\"}}\nspec: {accessLogging: [{providers: [{name: log}]}]}\n",
     check: |subject, judging| {
         let entries = judging.items(subject.body, "spec.accessLogging");
         let is_off = |entry: &crate::judging::Item<'_>| entry.node().flag("disabled") == Read::Known(true);
@@ -166,22 +152,13 @@ pub static AUDIT_TRAIL_RETAINED: Rule = Rule {
 /// Monitors.
 pub static WORKLOADS_MONITORED: Rule = Rule {
     id: "workloads-monitored",
-    title: "Something collects the metrics of every server",
-    meaning: "Judges Deployments, StatefulSets and DaemonSets, where any monitor of Prometheus' operator was given. Passes where a PodMonitor selects the pods, where a ServiceMonitor selects a Service that selects them (each in the namespaces that it names), or where the pods say `prometheus.io/scrape: \"true\"`.",
-    why: "Of what nobody measures nobody learns that it is slow, full or gone before those who use it do.",
-    remedy: "Add a ServiceMonitor or a PodMonitor whose selector finds it.",
+    text: rule_text!("workloads-monitored"),
     kinds: &[DEPLOYMENT, STATEFUL_SET, DAEMON_SET],
     level: Level::Stack,
     severity: Severity::High,
     enforcement: Enforcement::Mandatory,
     options: &[],
     evidence: &[AnomaliesWatched, Capacity, AuditControls],
-    limits: &[
-        "whether the port that is asked is one of the pod's, and whether Prometheus selects the monitor, is not looked at",
-        "a stack without any monitor is not judged: it may be watched by other means",
-    ],
-    good: "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: a, namespace: a}\nspec: {template: {metadata: {labels: {app: a}}, spec: {containers: [{name: app}]}}}\n---\napiVersion: monitoring.coreos.com/v1\nkind: PodMonitor\nmetadata: {name: a, namespace: a}\nspec: {selector: {matchLabels: {app: a}}, podMetricsEndpoints: [{port: metrics}]}\n",
-    bad: "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: a, namespace: a}\nspec: {template: {metadata: {labels: {app: a}}, spec: {containers: [{name: app}]}}}\n---\napiVersion: monitoring.coreos.com/v1\nkind: PodMonitor\nmetadata: {name: a, namespace: a}\nspec: {selector: {matchLabels: {app: b}}, podMetricsEndpoints: [{port: metrics}]}\n",
     check: monitored,
 };
 
@@ -265,19 +242,13 @@ static ANNOTATIONS: Setting = Setting {
 /// Alerts.
 pub static ALERTS_LEAD_TO_ACTION: Rule = Rule {
     id: "alerts-lead-to-action",
-    title: "Every alert says how bad it is, what is wrong and what to do",
-    meaning: "Judges PrometheusRules. Fails where an alert has no label `severity`, or lacks one of the annotations that the settings name (`summary` and `runbook_url`). Rules that only record are not looked at.",
-    why: "Who is woken at night needs to know within a minute whether to get up, and where to begin.",
-    remedy: "Give the alert the label `severity`, and a `summary` and a `runbook_url` as annotations.",
+    text: rule_text!("alerts-lead-to-action"),
     kinds: &[ALERTS],
     level: Level::Resource,
     severity: Severity::Medium,
     enforcement: Enforcement::Advisory,
     options: &[&ANNOTATIONS],
     evidence: &[AnomaliesWatched, Recovery, ContingencyPlan],
-    limits: &["whether the expression asks for what there is, and the runbook exists, is not seen"],
-    good: "apiVersion: monitoring.coreos.com/v1\nkind: PrometheusRule\nmetadata: {name: a}\nspec:\n  groups:\n  - name: a\n    rules:\n    - {alert: Down, expr: up == 0, labels: {severity: critical}, annotations: {summary: it is down, runbook_url: down.md}}\n",
-    bad: "apiVersion: monitoring.coreos.com/v1\nkind: PrometheusRule\nmetadata: {name: a}\nspec:\n  groups:\n  - name: a\n    rules:\n    - {alert: Down, expr: up == 0, labels: {severity: critical}, annotations: {summary: it is down}}\n",
     check: |subject, judging| {
         let wanted: Vec<String> = judging
             .option_texts(&ANNOTATIONS)
@@ -384,23 +355,13 @@ fn makes_backups(world: &World<'_>) -> Answer {
 /// Alerts on what concerns security.
 pub static SECURITY_ALERTS_DEFINED: Rule = Rule {
     id: "security-alerts-defined",
-    title: "Somebody is told when requests are refused, encryption or certificates fail, or a backup does not run",
-    meaning: "Judges Namespaces in which something runs, where any object of Prometheus' operator was given. For each signal of the settings that concerns the stack, an alert of any PrometheusRule has to ask for it: in a mesh for refused requests (`istio_requests_total` with 401 or 403, or a metric of refusals by RBAC), for plain text (`connection_security_policy`) and for certificates that expire (a metric of certificates and their expiry); where there are backups, for those that fail or do not run (kube-state-metrics' times of CronJobs or failed Jobs, with `backup` in the expression, or Velero's metrics).",
-    why: "An attack and a lost backup have in common that nothing seems wrong to those who use the platform.",
-    remedy: "Add an alert on the signal to a PrometheusRule.",
+    text: rule_text!("security-alerts-defined"),
     kinds: &[Kind::core("Namespace")],
     level: Level::Stack,
     severity: Severity::High,
     enforcement: Enforcement::Mandatory,
     options: &[&SIGNALS],
     evidence: &[AnomaliesWatched, LogInsWatched, AuditControls],
-    limits: &[
-        "whether the expression is right, its selectors fit and its threshold is sensible is not judged",
-        "alerts that are kept elsewhere than in PrometheusRules are not seen; a stack without any object of Prometheus' operator is not judged",
-        "gaps in an audit trail have no metric that all collectors share, so there is no signal for them",
-    ],
-    good: "apiVersion: v1\nkind: Namespace\nmetadata: {name: a}\n---\napiVersion: batch/v1\nkind: CronJob\nmetadata: {name: backup, namespace: a, annotations: {phoenix.ai/backs-up: data}}\n---\napiVersion: monitoring.coreos.com/v1\nkind: PrometheusRule\nmetadata: {name: a, namespace: a}\nspec:\n  groups:\n  - name: a\n    rules:\n    - {alert: Overdue, expr: 'time() - kube_cronjob_status_last_successful_time{cronjob=\"backup\"} > 90000'}\n",
-    bad: "apiVersion: v1\nkind: Namespace\nmetadata: {name: a}\n---\napiVersion: batch/v1\nkind: CronJob\nmetadata: {name: backup, namespace: a, annotations: {phoenix.ai/backs-up: data}}\n---\napiVersion: monitoring.coreos.com/v1\nkind: PrometheusRule\nmetadata: {name: a, namespace: a}\nspec:\n  groups:\n  - name: a\n    rules:\n    - {alert: Down, expr: up == 0}\n",
     check: security_alerts,
 };
 

@@ -10,14 +10,12 @@ use crate::read::Read;
 use crate::rule::{Enforcement, Level, Rule, Severity};
 use crate::rules::{containers, pod};
 use crate::settings::{Default, Setting};
+use crate::text::rule_text;
 
 /// `privileged`.
 pub static NO_PRIVILEGED_CONTAINERS: Rule = Rule {
     id: "no-privileged-containers",
-    title: "No container runs privileged",
-    meaning: "Fails where `securityContext.privileged` is true in any container, init and ephemeral ones included. Absent or false passes.",
-    why: "A privileged container has every right on its node: whoever breaks into it owns all pods and secrets there.",
-    remedy: "Remove `privileged`, and give the container the one capability or device that it needs.",
+    text: rule_text!("no-privileged-containers"),
     kinds: WORKLOADS,
     level: Level::Resource,
     severity: Severity::Critical,
@@ -29,9 +27,6 @@ pub static NO_PRIVILEGED_CONTAINERS: Rule = Rule {
         AccessControl,
         RiskManagement,
     ],
-    limits: &[],
-    good: "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec:\n  containers:\n  - {name: app, securityContext: {privileged: false}}\n",
-    bad: "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec:\n  containers:\n  - {name: app, securityContext: {privileged: true}}\n",
     check: |subject, judging| {
         for container in containers(subject, judging) {
             if judging.flag(container.node(), "securityContext.privileged") == Some(true) {
@@ -47,10 +42,7 @@ pub static NO_PRIVILEGED_CONTAINERS: Rule = Rule {
 /// `allowPrivilegeEscalation`.
 pub static NO_PRIVILEGE_ESCALATION: Rule = Rule {
     id: "no-privilege-escalation",
-    title: "No process in a container can gain more rights than it was started with",
-    meaning: "Fails where `securityContext.allowPrivilegeEscalation` is not false in any container. Pods that say `os.name: windows` are not judged.",
-    why: "Without it a program with the setuid bit in an image makes root of any user, whatever the pod was told to run as.",
-    remedy: "Set `securityContext.allowPrivilegeEscalation: false` in each container.",
+    text: rule_text!("no-privilege-escalation"),
     kinds: WORKLOADS,
     level: Level::Resource,
     severity: Severity::High,
@@ -62,9 +54,6 @@ pub static NO_PRIVILEGE_ESCALATION: Rule = Rule {
         AccessControl,
         RiskManagement,
     ],
-    limits: &[],
-    good: "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec:\n  containers:\n  - {name: app, securityContext: {allowPrivilegeEscalation: false}}\n",
-    bad: "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec:\n  containers:\n  - {name: app, securityContext: {allowPrivilegeEscalation: true}}\n",
     check: |subject, judging| {
         if is_windows(subject, judging) {
             return;
@@ -94,19 +83,13 @@ pub static NO_PRIVILEGE_ESCALATION: Rule = Rule {
 /// `capabilities.drop`.
 pub static DROP_ALL_CAPABILITIES: Rule = Rule {
     id: "drop-all-capabilities",
-    title: "Every container gives up all of Linux' capabilities",
-    meaning: "Fails where `securityContext.capabilities.drop` does not hold `ALL` in any container. Pods that say `os.name: windows` are not judged.",
-    why: "A runtime leaves a container some fourteen capabilities by default, among them raw sockets and changing owners of files.",
-    remedy: "Set `securityContext.capabilities.drop: [ALL]`, and add back only what is needed.",
+    text: rule_text!("drop-all-capabilities"),
     kinds: WORKLOADS,
     level: Level::Resource,
     severity: Severity::High,
     enforcement: Enforcement::Mandatory,
     options: &[],
     evidence: &[AccessArchitecture, UnauthorisedSoftware, AccessControl],
-    limits: &[],
-    good: "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec:\n  containers:\n  - {name: app, securityContext: {capabilities: {drop: [ALL]}}}\n",
-    bad: "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec:\n  containers:\n  - {name: app, securityContext: {capabilities: {drop: [NET_RAW]}}}\n",
     check: |subject, judging| {
         if is_windows(subject, judging) {
             return;
@@ -144,21 +127,13 @@ static MESH_INIT: Setting = Setting {
 /// `capabilities.add`.
 pub static NO_ADDED_CAPABILITIES: Rule = Rule {
     id: "no-added-capabilities",
-    title: "No container adds a capability but that of binding low ports",
-    meaning: "Fails where `securityContext.capabilities.add` of any container holds anything but what is allowed (NET_BIND_SERVICE). Pods that say `os.name: windows` are not judged.",
-    why: "One capability is often enough: SYS_ADMIN is root, SYS_PTRACE reads other processes, NET_ADMIN moves traffic past the mesh.",
-    remedy: "Remove the capability. Where a container cannot do without, name it in a waiver with what protects the node instead.",
+    text: rule_text!("no-added-capabilities"),
     kinds: WORKLOADS,
     level: Level::Resource,
     severity: Severity::High,
     enforcement: Enforcement::Mandatory,
     options: &[&ALLOWED, &MESH_INIT],
     evidence: &[AccessArchitecture, UnauthorisedSoftware, AccessControl],
-    limits: &[
-        "a mesh's init container is excepted by its name only, which a person can give to any container",
-    ],
-    good: "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec:\n  containers:\n  - {name: app, securityContext: {capabilities: {add: [NET_BIND_SERVICE]}}}\n",
-    bad: "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec:\n  containers:\n  - {name: app, securityContext: {capabilities: {add: [NET_ADMIN]}}}\n",
     check: |subject, judging| {
         if is_windows(subject, judging) {
             return;
@@ -186,19 +161,13 @@ pub static NO_ADDED_CAPABILITIES: Rule = Rule {
 /// `hostNetwork`, `hostPID`, `hostIPC`, `hostProcess`.
 pub static NO_HOST_NAMESPACES: Rule = Rule {
     id: "no-host-namespaces",
-    title: "No pod shares its node's network, processes or memory",
-    meaning: "Fails where `hostNetwork`, `hostPID` or `hostIPC` of the pod is true, or `windowsOptions.hostProcess` of the pod or any container.",
-    why: "Such a pod sees the traffic and the processes of all others on its node, and no network policy holds for it.",
-    remedy: "Remove the field. What has to watch a node belongs into a namespace of its own, with a waiver.",
+    text: rule_text!("no-host-namespaces"),
     kinds: WORKLOADS,
     level: Level::Resource,
     severity: Severity::Critical,
     enforcement: Enforcement::Mandatory,
     options: &[],
     evidence: &[AccessArchitecture, Boundary, AccessControl, FacilityAccess],
-    limits: &[],
-    good: "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec:\n  hostNetwork: false\n  containers: [{name: app}]\n",
-    bad: "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec:\n  hostNetwork: true\n  containers: [{name: app}]\n",
     check: |subject, judging| {
         let Some(pod) = pod(subject, judging) else { return };
         for (field, shared) in [
@@ -234,19 +203,13 @@ pub static NO_HOST_NAMESPACES: Rule = Rule {
 /// `hostPort`.
 pub static NO_HOST_PORTS: Rule = Rule {
     id: "no-host-ports",
-    title: "No container takes a port of its node",
-    meaning: "Fails where a port of any container has a `hostPort` other than 0.",
-    why: "A port of the node is reachable past Services, past the gateway, and in most clusters past network policies.",
-    remedy: "Remove `hostPort`, and reach the pod by a Service.",
+    text: rule_text!("no-host-ports"),
     kinds: WORKLOADS,
     level: Level::Resource,
     severity: Severity::Medium,
     enforcement: Enforcement::Mandatory,
     options: &[],
     evidence: &[Boundary, TransmissionSecurity],
-    limits: &[],
-    good: "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec:\n  containers:\n  - {name: app, ports: [{containerPort: 80}]}\n",
-    bad: "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec:\n  containers:\n  - {name: app, ports: [{containerPort: 80, hostPort: 80}]}\n",
     check: |subject, judging| {
         for container in containers(subject, judging) {
             for port in judging.items(container.node(), "ports") {

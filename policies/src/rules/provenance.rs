@@ -12,6 +12,7 @@ use crate::rule::{Enforcement, Kind, Level, Rule, Severity};
 use crate::rules::containers;
 use crate::selector::Answer;
 use crate::settings::{Default, Setting};
+use crate::text::rule_text;
 use crate::world::World;
 
 const SIGSTORE: Kind = Kind::new(&["policy.sigstore.dev"], "ClusterImagePolicy");
@@ -31,23 +32,13 @@ static DEMANDED: Setting = Setting {
 /// Signatures of images.
 pub static IMAGE_PROVENANCE_ENFORCED: Rule = Rule {
     id: "image-provenance-enforced",
-    title: "The cluster refuses an image that nobody vouches for",
-    meaning: "Judges workloads where a policy that verifies images was given: a ClusterImagePolicy of Sigstore's policy-controller, a ClusterPolicy or Policy of Kyverno with `verifyImages`, or an ImageValidatingPolicy of Kyverno. Each container's image has to match a pattern of one that holds in the workload's namespace and refuses (`mode` is not `warn`, an authority does not just pass; `failureAction` or `validationFailureAction` is Enforce, `required` is not false; `validationActions` has Deny). What a policy leaves to conditions, selectors or exceptions cannot be said. Where no such policy was given nothing is judged, unless the settings demand one.",
-    why: "A registry says where an image lies; only a signature says who built it, and of what.",
-    remedy: "Add the image to a policy that verifies it, and let the policy refuse and not just warn.",
+    text: rule_text!("image-provenance-enforced"),
     kinds: WORKLOADS,
     level: Level::Stack,
     severity: Severity::Medium,
     enforcement: Enforcement::Advisory,
     options: &[&DEMANDED],
     evidence: &[ChangeControl, UnauthorisedSoftware, MaliciousSoftware],
-    limits: &[
-        "whose signatures a policy asks for, and whether its controller runs, is not looked at",
-        "policies of Kubewarden, Gatekeeper and Connaisseur are not known",
-        "Sigstore's policy-controller is taken to guard the namespaces that ask for it by the label `policy.sigstore.dev/include`, as it does by default",
-    ],
-    good: "apiVersion: v1\nkind: Pod\nmetadata: {name: a, namespace: a}\nspec: {containers: [{name: app, image: \"registry.example/team/app:1\"}]}\n---\napiVersion: v1\nkind: Namespace\nmetadata: {name: a, labels: {policy.sigstore.dev/include: \"true\"}}\n---\napiVersion: policy.sigstore.dev/v1beta1\nkind: ClusterImagePolicy\nmetadata: {name: a}\nspec: {mode: enforce, images: [{glob: \"registry.example/team/*\"}], authorities: [{keyless: {url: \"https://fulcio.example\"}}]}\n",
-    bad: "apiVersion: v1\nkind: Pod\nmetadata: {name: a, namespace: a}\nspec: {containers: [{name: app, image: \"registry.example/other/app:1\"}]}\n---\napiVersion: v1\nkind: Namespace\nmetadata: {name: a, labels: {policy.sigstore.dev/include: \"true\"}}\n---\napiVersion: policy.sigstore.dev/v1beta1\nkind: ClusterImagePolicy\nmetadata: {name: a}\nspec: {mode: enforce, images: [{glob: \"registry.example/team/*\"}], authorities: [{keyless: {url: \"https://fulcio.example\"}}]}\n",
     check: vouched_for,
 };
 

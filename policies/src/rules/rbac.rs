@@ -19,6 +19,7 @@ use crate::judging::{Judging, Subject};
 use crate::read::{Node, Read};
 use crate::rule::{Enforcement, Kind, Level, Rule, Severity};
 use crate::selector::{Answer, Labels, selects};
+use crate::text::rule_text;
 
 const GROUP: &[&str] = &["rbac.authorization.k8s.io"];
 const ROLE: Kind = Kind::new(GROUP, "Role");
@@ -201,10 +202,7 @@ const CONTROL_PLANE: &[Power] = &[
 /// Everything for somebody.
 pub static RBAC_NO_CLUSTER_ADMIN: Rule = Rule {
     id: "rbac-no-cluster-admin",
-    title: "Nobody is given every right",
-    meaning: "Judges bindings. Fails where one names the ClusterRole `cluster-admin`, or a role that was given and allows every verb (`*`, or all of the ordinary ones) on every resource of every API group. A binding to a role that was not given, and is none of Kubernetes' own, is unknown.",
-    why: "Whoever holds such a binding, or a token of its account, owns the cluster.",
-    remedy: "Bind a role that names what is needed.",
+    text: rule_text!("rbac-no-cluster-admin"),
     kinds: BINDINGS,
     level: Level::Stack,
     severity: Severity::Critical,
@@ -218,31 +216,19 @@ pub static RBAC_NO_CLUSTER_ADMIN: Rule = Rule {
         AccessManagement,
         AccessControl,
     ],
-    limits: &[
-        RESERVED,
-        "rights from elsewhere than RBAC, such as a cloud's own, are not seen",
-    ],
-    good: "apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRoleBinding\nmetadata: {name: a}\nroleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: view}\nsubjects: [{kind: ServiceAccount, name: app, namespace: a}]\n",
-    bad: "apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRoleBinding\nmetadata: {name: a}\nroleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: cluster-admin}\nsubjects: [{kind: ServiceAccount, name: app, namespace: a}]\n",
     check: |subject, judging| judge(subject, judging, EVERYTHING),
 };
 
 /// `*`.
 pub static RBAC_NO_WILDCARDS: Rule = Rule {
     id: "rbac-no-wildcards",
-    title: "Roles say what they allow, and never \"everything\"",
-    meaning: "Judges roles. Fails where a rule has `*` among its verbs, resources, API groups or non-resource URLs.",
-    why: "A wildcard allows what does not exist yet: the next CRD and the next subresource are in it.",
-    remedy: "Write out the groups, resources and verbs.",
+    text: rule_text!("rbac-no-wildcards"),
     kinds: ROLES,
     level: Level::Resource,
     severity: Severity::High,
     enforcement: Enforcement::Mandatory,
     options: &[],
     evidence: &[LeastPrivilege, AccessAuthorisation, AccessControl],
-    limits: &[RESERVED],
-    good: "apiVersion: rbac.authorization.k8s.io/v1\nkind: Role\nmetadata: {name: a}\nrules: [{apiGroups: [\"\"], resources: [pods], verbs: [get]}]\n",
-    bad: "apiVersion: rbac.authorization.k8s.io/v1\nkind: Role\nmetadata: {name: a}\nrules: [{apiGroups: [\"\"], resources: [pods], verbs: [\"*\"]}]\n",
     check: |subject, judging| {
         if is_own(subject.object) {
             judging.not_applicable("the cluster makes this role for itself");
@@ -267,10 +253,7 @@ pub static RBAC_NO_WILDCARDS: Rule = Rule {
 /// Secrets.
 pub static RBAC_NO_SECRET_READ: Rule = Rule {
     id: "rbac-no-secret-read",
-    title: "Nobody may read all Secrets",
-    meaning: "Judges roles and bindings. Fails where get, list or watch on secrets is allowed without naming the Secrets (`resourceNames`).",
-    why: "Secrets hold the credentials of everything else.",
-    remedy: "Name the Secrets in `resourceNames`, or mount them into the pod that needs them.",
+    text: rule_text!("rbac-no-secret-read"),
     kinds: ALL,
     level: Level::Stack,
     severity: Severity::High,
@@ -283,79 +266,52 @@ pub static RBAC_NO_SECRET_READ: Rule = Rule {
         AccessControl,
         AccessAuthorisation,
     ],
-    limits: &[
-        RESERVED,
-        "who may create pods can read the namespace's Secrets too; that is another rule's",
-    ],
-    good: "apiVersion: rbac.authorization.k8s.io/v1\nkind: Role\nmetadata: {name: a}\nrules: [{apiGroups: [\"\"], resources: [secrets], resourceNames: [app], verbs: [get]}]\n",
-    bad: "apiVersion: rbac.authorization.k8s.io/v1\nkind: Role\nmetadata: {name: a}\nrules: [{apiGroups: [\"\"], resources: [secrets], verbs: [get]}]\n",
     check: |subject, judging| judge(subject, judging, SECRETS),
 };
 
 /// Ways to more rights.
 pub static RBAC_NO_ESCALATION_VERBS: Rule = Rule {
     id: "rbac-no-escalation-verbs",
-    title: "Nobody can give themselves more rights",
-    meaning: "Judges roles and bindings. Fails where bind, escalate or impersonate is allowed, or creating or changing roles and bindings.",
-    why: "These rights are all rights, one step later.",
-    remedy: "Leave the changing of roles to the deployment, and name single roles in `resourceNames` where bind is needed.",
+    text: rule_text!("rbac-no-escalation-verbs"),
     kinds: ALL,
     level: Level::Stack,
     severity: Severity::Critical,
     enforcement: Enforcement::Mandatory,
     options: &[],
     evidence: &[LeastPrivilege, WorkforceSecurity, AccessControl],
-    limits: &[RESERVED],
-    good: "apiVersion: rbac.authorization.k8s.io/v1\nkind: Role\nmetadata: {name: a}\nrules: [{apiGroups: [rbac.authorization.k8s.io], resources: [roles], verbs: [get]}]\n",
-    bad: "apiVersion: rbac.authorization.k8s.io/v1\nkind: Role\nmetadata: {name: a}\nrules: [{apiGroups: [rbac.authorization.k8s.io], resources: [roles], verbs: [escalate]}]\n",
     check: |subject, judging| judge(subject, judging, ESCALATION),
 };
 
 /// Ways into pods.
 pub static RBAC_NO_POD_EXEC: Rule = Rule {
     id: "rbac-no-pod-exec",
-    title: "Nobody can get into running pods",
-    meaning: "Judges roles and bindings. Fails where exec, attach or port-forward on pods is allowed (create, or get, by which a websocket asks), or changing ephemeral containers.",
-    why: "Who gets into a pod has its data, its identity and its network.",
-    remedy: "Remove the rule. For an emergency, keep a role that is bound for an hour, by two people.",
+    text: rule_text!("rbac-no-pod-exec"),
     kinds: ALL,
     level: Level::Stack,
     severity: Severity::High,
     enforcement: Enforcement::Mandatory,
     options: &[],
     evidence: &[LeastPrivilege, AccessAuthorisation, AccessControl],
-    limits: &[RESERVED],
-    good: "apiVersion: rbac.authorization.k8s.io/v1\nkind: Role\nmetadata: {name: a}\nrules: [{apiGroups: [\"\"], resources: [pods], verbs: [get]}]\n",
-    bad: "apiVersion: rbac.authorization.k8s.io/v1\nkind: Role\nmetadata: {name: a}\nrules: [{apiGroups: [\"\"], resources: [pods/exec], verbs: [create]}]\n",
     check: |subject, judging| judge(subject, judging, PODS),
 };
 
 /// Ways to pods of one's own.
 pub static RBAC_NO_POD_CREATE: Rule = Rule {
     id: "rbac-no-pod-create",
-    title: "Nobody starts pods by hand",
-    meaning: "Judges roles and bindings. Fails where creating pods is allowed, or creating what makes them: Deployments, StatefulSets, DaemonSets, ReplicaSets, ReplicationControllers, Jobs, CronJobs.",
-    why: "Who creates a pod chooses its account, its secrets and its volumes, and so has all of the namespace.",
-    remedy: "Leave starting pods to the deployment. What has to start Jobs gets a namespace of its own, with a waiver.",
+    text: rule_text!("rbac-no-pod-create"),
     kinds: ALL,
     level: Level::Stack,
     severity: Severity::High,
     enforcement: Enforcement::Mandatory,
     options: &[],
     evidence: &[LeastPrivilege, AccessAuthorisation, AccessControl],
-    limits: &[RESERVED, "custom resources that make pods are not known"],
-    good: "apiVersion: rbac.authorization.k8s.io/v1\nkind: Role\nmetadata: {name: a}\nrules: [{apiGroups: [apps], resources: [deployments], verbs: [get]}]\n",
-    bad: "apiVersion: rbac.authorization.k8s.io/v1\nkind: Role\nmetadata: {name: a}\nrules: [{apiGroups: [apps], resources: [deployments], verbs: [create]}]\n",
     check: |subject, judging| judge(subject, judging, NEW_PODS),
 };
 
 /// Ways around the guards.
 pub static RBAC_NO_CONTROL_PLANE_VERBS: Rule = Rule {
     id: "rbac-no-control-plane-verbs",
-    title: "Nobody can switch off what guards the cluster",
-    meaning: "Judges roles and bindings. Fails where making tokens of service accounts, approving certificates, speaking to kubelets (nodes/proxy), changing admission webhooks and policies, creating PersistentVolumes, changing network policies or the mesh's policies, or deleting events is allowed.",
-    why: "Each of these takes a guard away, and some of them leave no trace in the audit log.",
-    remedy: "Remove the rule. What changes policies is the deployment, and it is reviewed.",
+    text: rule_text!("rbac-no-control-plane-verbs"),
     kinds: ALL,
     level: Level::Stack,
     severity: Severity::High,
@@ -367,19 +323,13 @@ pub static RBAC_NO_CONTROL_PLANE_VERBS: Rule = Rule {
         AccessAuthorisation,
         AuditControls,
     ],
-    limits: &[RESERVED],
-    good: "apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole\nmetadata: {name: a}\nrules: [{apiGroups: [\"\"], resources: [nodes], verbs: [get]}]\n",
-    bad: "apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole\nmetadata: {name: a}\nrules: [{apiGroups: [\"\"], resources: [nodes/proxy], verbs: [get]}]\n",
     check: |subject, judging| judge(subject, judging, CONTROL_PLANE),
 };
 
 /// Everybody.
 pub static RBAC_NO_BROAD_SUBJECTS: Rule = Rule {
     id: "rbac-no-broad-subjects",
-    title: "Rights are given to somebody, and never to everybody",
-    meaning: "Judges bindings. Fails where a subject is `system:anonymous`, `system:unauthenticated`, `system:authenticated`, `system:masters` or `system:serviceaccounts` (every account of the cluster). All accounts of one namespace pass.",
-    why: "With such a subject nobody can say who did something, and the next workload that is installed has the rights too.",
-    remedy: "Name the service account or the group of people.",
+    text: rule_text!("rbac-no-broad-subjects"),
     kinds: BINDINGS,
     level: Level::Resource,
     severity: Severity::Critical,
@@ -391,9 +341,6 @@ pub static RBAC_NO_BROAD_SUBJECTS: Rule = Rule {
         Authentication,
         UniqueIdentity,
     ],
-    limits: &[RESERVED],
-    good: "apiVersion: rbac.authorization.k8s.io/v1\nkind: RoleBinding\nmetadata: {name: a}\nroleRef: {kind: Role, name: a}\nsubjects: [{kind: Group, name: operators}]\n",
-    bad: "apiVersion: rbac.authorization.k8s.io/v1\nkind: RoleBinding\nmetadata: {name: a}\nroleRef: {kind: Role, name: a}\nsubjects: [{kind: Group, name: \"system:authenticated\"}]\n",
     check: |subject, judging| {
         if is_own(subject.object) {
             judging.not_applicable("the cluster makes this binding for itself");
@@ -455,8 +402,6 @@ static COLLECTED: LazyLock<[(&str, Map<String, Value>); 3]> = LazyLock::new(|| {
 });
 
 /// What the RBAC rules take on trust.
-const RESERVED: &str = "names that begin with `system:` are Kubernetes' own by its convention, and what the API server labels as its default is too: neither is judged";
-
 /// Whether the cluster makes this object for itself.
 fn is_own(object: &Object) -> bool {
     if object.id.kind == CLUSTER_ROLE.name && BUILT_IN.contains_key(object.id.name.as_str()) {

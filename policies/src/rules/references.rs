@@ -12,6 +12,7 @@ use crate::rules::services::SERVICE;
 use crate::rules::storage::CLAIM;
 use crate::rules::{containers, pod};
 use crate::settings::{Default, Setting};
+use crate::text::rule_text;
 
 const CONFIG_MAP: Kind = Kind::core("ConfigMap");
 const SECRET: Kind = Kind::core("Secret");
@@ -27,10 +28,7 @@ static ELSEWHERE: Setting = Setting {
 /// Names.
 pub static REFERENCES_RESOLVE: Rule = Rule {
     id: "references-resolve",
-    title: "Whatever a workload names is there",
-    meaning: "Judges workloads and DestinationRules. Fails where a ConfigMap, a claim or a service account that a pod names was not given in its namespace (unless it is optional, or made by the cluster), where a mount names no volume of the pod, where the Service of a StatefulSet was not given, or where the host of a DestinationRule is the short or the full name of a Service that was not given. A Secret that was not given is unknown, since people and operators make Secrets. Where the settings say that not everything was given, all that is missing is unknown.",
-    why: "Such a pod never starts, and a rule for a Service that is not there guards nothing; both are seen in an outage only.",
-    remedy: "Compare the names and the namespaces.",
+    text: rule_text!("references-resolve"),
     kinds: &[
         POD,
         DEPLOYMENT,
@@ -47,9 +45,6 @@ pub static REFERENCES_RESOLVE: Rule = Rule {
     enforcement: Enforcement::Mandatory,
     options: &[&ELSEWHERE],
     evidence: &[ChangeControl, Redundancy, ContingencyPlan],
-    limits: &["keys within ConfigMaps and Secrets are not looked up"],
-    good: "apiVersion: v1\nkind: Pod\nmetadata: {name: a, namespace: a}\nspec:\n  containers: [{name: app}]\n  volumes: [{name: conf, configMap: {name: conf}}]\n---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: conf, namespace: a}\n",
-    bad: "apiVersion: v1\nkind: Pod\nmetadata: {name: a, namespace: a}\nspec:\n  containers: [{name: app}]\n  volumes: [{name: conf, configMap: {name: conf}}]\n---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: other, namespace: a}\n",
     check: |subject, judging| {
         if subject.pod.is_some() {
             of_pod(subject, judging);

@@ -7,6 +7,7 @@ use crate::rule::{Enforcement, Level, Rule, Severity};
 use crate::rules::hardening::resource;
 use crate::rules::{containers, pod};
 use crate::settings::{Default, Setting};
+use crate::text::rule_text;
 
 static LIMITED: Setting = Setting {
     name: "resources",
@@ -23,38 +24,26 @@ static REQUESTED: Setting = Setting {
 /// `resources.limits`.
 pub static RESOURCE_LIMITS_SET: Rule = Rule {
     id: "resource-limits-set",
-    title: "No container can take all of its node's memory",
-    meaning: "Fails where a container or init container has no limit for memory (or for what the settings name), neither its own nor its pod's (`spec.resources`); a limit of 0 is none. Ephemeral containers, which cannot have one, are not judged. A limit for the processor is not asked for by default, since it slows a container down although its node is idle.",
-    why: "A container without a limit takes what its neighbours need, and the kernel then kills whom it likes.",
-    remedy: "Set `resources.limits.memory` to somewhat more than the most that the container was seen to use.",
+    text: rule_text!("resource-limits-set"),
     kinds: WORKLOADS,
     level: Level::Resource,
     severity: Severity::Medium,
     enforcement: Enforcement::Mandatory,
     options: &[&LIMITED],
     evidence: &[Capacity, ContingencyPlan, GeneralProtection],
-    limits: &["a LimitRange that fills the limit in is not counted: it belongs to the namespace, and can go"],
-    good: "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec:\n  containers:\n  - {name: app, resources: {limits: {memory: 1Gi}}}\n",
-    bad: "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec:\n  containers:\n  - {name: app, resources: {limits: {cpu: 1}}}\n",
     check: |subject, judging| has(subject, judging, "limits", &LIMITED),
 };
 
 /// `resources.requests`.
 pub static RESOURCE_REQUESTS_SET: Rule = Rule {
     id: "resource-requests-set",
-    title: "Every container says what it needs",
-    meaning: "Fails where a container or init container has no request for processor and memory (or for what the settings name), neither its own nor its pod's; a limit counts as a request of the same size, as Kubernetes makes it one. Ephemeral containers are not judged.",
-    why: "The scheduler places by requests: without them nodes are overcommitted, and these pods are the first to be evicted.",
-    remedy: "Set `resources.requests` to what the container needs in ordinary use.",
+    text: rule_text!("resource-requests-set"),
     kinds: WORKLOADS,
     level: Level::Resource,
     severity: Severity::Low,
     enforcement: Enforcement::Mandatory,
     options: &[&REQUESTED],
     evidence: &[Capacity, ContingencyPlan],
-    limits: &["a LimitRange that fills the request in is not counted"],
-    good: "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec:\n  containers:\n  - {name: app, resources: {requests: {cpu: 1, memory: 1Gi}}}\n",
-    bad: "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec:\n  containers:\n  - {name: app, resources: {requests: {cpu: 1}}}\n",
     check: |subject, judging| has(subject, judging, "requests", &REQUESTED),
 };
 
@@ -104,19 +93,13 @@ static PROBES: Setting = Setting {
 /// Probes.
 pub static HEALTH_PROBES_SET: Rule = Rule {
     id: "health-probes-set",
-    title: "Every server says whether it is ready and whether it is alive",
-    meaning: "Fails where an ordinary container has no readiness or no liveness probe. Jobs, CronJobs, pods that are not restarted for ever, init and ephemeral containers are not judged.",
-    why: "Without readiness requests go to pods that cannot answer; without liveness a hung one stays until somebody looks.",
-    remedy: "Add both probes. Where a restart cannot help, a liveness probe on the process itself is enough.",
+    text: rule_text!("health-probes-set"),
     kinds: SERVERS,
     level: Level::Resource,
     severity: Severity::Medium,
     enforcement: Enforcement::Mandatory,
     options: &[&PROBES],
     evidence: &[Capacity, Redundancy, AnomaliesWatched, ContingencyPlan],
-    limits: &["whether the probe asks anything sensible is not seen"],
-    good: "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec:\n  containers:\n  - name: app\n    livenessProbe: {tcpSocket: {port: 80}}\n    readinessProbe: {tcpSocket: {port: 80}}\n",
-    bad: "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec:\n  containers:\n  - name: app\n    readinessProbe: {tcpSocket: {port: 80}}\n",
     check: |subject, judging| {
         let Some(pod) = pod(subject, judging) else { return };
         if matches!(

@@ -9,6 +9,7 @@ use crate::read::{Node, Read};
 use crate::rule::{Enforcement, Kind, Level, Rule, Severity};
 use crate::rules::network::{Block, NETWORK_POLICY, finds_a_workload};
 use crate::selector::{Answer, has_all, selects};
+use crate::text::rule_text;
 
 pub(super) const SERVICE: Kind = Kind::core("Service");
 const INGRESS: Kind = Kind::new(&["networking.k8s.io", "extensions"], "Ingress");
@@ -20,19 +21,13 @@ const AUTOSCALER: Kind = Kind::new(&["autoscaling", ""], "HorizontalPodAutoscale
 /// `NodePort`, external addresses, external names.
 pub static SERVICE_EXPOSURE_RESTRICTED: Rule = Rule {
     id: "service-exposure-restricted",
-    title: "No Service opens a port of the nodes or borrows a foreign name or address",
-    meaning: "Fails where a Service is of the type NodePort or ExternalName, or has `externalIPs`. Load balancers are another rule's.",
-    why: "A port of every node is reachable past the gateway; an external address takes traffic of others; an external name sends pods wherever its owner likes.",
-    remedy: "Use ClusterIP, and reach the Service through the gateway; for a host outside, a ServiceEntry.",
+    text: rule_text!("service-exposure-restricted"),
     kinds: &[SERVICE],
     level: Level::Resource,
     severity: Severity::High,
     enforcement: Enforcement::Mandatory,
     options: &[],
     evidence: &[Boundary, TransmissionSecurity, AccessControl],
-    limits: &[],
-    good: "apiVersion: v1\nkind: Service\nmetadata: {name: a}\nspec: {type: ClusterIP, ports: [{port: 80}]}\n",
-    bad: "apiVersion: v1\nkind: Service\nmetadata: {name: a}\nspec: {type: NodePort, ports: [{port: 80}]}\n",
     check: |subject, judging| {
         match judging.text(subject.body, "spec.type") {
             Some("NodePort") => judging.fail("spec.type", "the Service opens a port on every node"),
@@ -53,21 +48,13 @@ pub static SERVICE_EXPOSURE_RESTRICTED: Rule = Rule {
 /// Load balancers.
 pub static LOAD_BALANCER_RESTRICTED: Rule = Rule {
     id: "load-balancer-restricted",
-    title: "A load balancer is internal, or open to named addresses",
-    meaning: "Judges Services of the type LoadBalancer. Passes where an annotation of the cloud makes it internal, or `loadBalancerSourceRanges` (or the older annotation for them) names addresses that are not all together.",
-    why: "A load balancer is an address on the internet, past the gateway and its certificate.",
-    remedy: "Reach the Service through the gateway. Where it must have an address of its own, make it internal or name who may connect.",
+    text: rule_text!("load-balancer-restricted"),
     kinds: &[SERVICE],
     level: Level::Resource,
     severity: Severity::High,
     enforcement: Enforcement::Mandatory,
     options: &[],
     evidence: &[Boundary, TransmissionSecurity],
-    limits: &[
-        "annotations of clouds other than AWS, Azure, Google, Oracle, OpenStack, DigitalOcean, Alibaba and IBM are not known",
-    ],
-    good: "apiVersion: v1\nkind: Service\nmetadata: {name: a}\nspec: {type: LoadBalancer, loadBalancerSourceRanges: [192.0.2.0/24], ports: [{port: 80}]}\n",
-    bad: "apiVersion: v1\nkind: Service\nmetadata: {name: a}\nspec: {type: LoadBalancer, loadBalancerSourceRanges: [0.0.0.0/0], ports: [{port: 80}]}\n",
     check: |subject, judging| {
         const INTERNAL: [(&str, &[&str]); 12] = [
             (
@@ -160,10 +147,7 @@ pub static LOAD_BALANCER_RESTRICTED: Rule = Rule {
 /// TLS of Ingresses and of the Gateway API.
 pub static INGRESS_TLS_REQUIRED: Rule = Rule {
     id: "ingress-tls-required",
-    title: "Whoever comes from outside comes by TLS",
-    meaning: "Judges Ingresses and Gateways of the Gateway API. An Ingress passes where every host of its rules is a host of an entry of `tls` (an entry without hosts stands for all; a wildcard for one label), or where AWS' load balancer has a certificate by annotation. A Gateway passes where every listener is HTTPS or TLS.",
-    why: "Without TLS everybody on the way reads and changes what is sent.",
-    remedy: "Add the host and the Secret with its certificate to `tls`.",
+    text: rule_text!("ingress-tls-required"),
     kinds: &[INGRESS, GATEWAY_API],
     level: Level::Resource,
     severity: Severity::High,
@@ -176,9 +160,6 @@ pub static INGRESS_TLS_REQUIRED: Rule = Rule {
         TransmissionSecurity,
         TransmissionEncryption,
     ],
-    limits: &["a listener that only redirects to TLS is told too: that it does so stands in a route"],
-    good: "apiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata: {name: a}\nspec:\n  tls: [{hosts: [a.example], secretName: a}]\n  rules: [{host: a.example}]\n",
-    bad: "apiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata: {name: a}\nspec:\n  tls: [{hosts: [b.example], secretName: a}]\n  rules: [{host: a.example}]\n",
     check: |subject, judging| {
         if GATEWAY_API.is(&subject.object.id.group, subject.kind()) {
             for listener in judging.items(subject.body, "spec.listeners") {
@@ -246,10 +227,7 @@ pub static INGRESS_TLS_REQUIRED: Rule = Rule {
 /// Wildcard hosts.
 pub static EXTERNAL_HOST_EXPLICIT: Rule = Rule {
     id: "external-host-explicit",
-    title: "What can be reached from outside has a name of its own",
-    meaning: "Fails where a host of an Ingress' rule, of a server of an Istio Gateway, or of a VirtualService that is bound to a gateway is missing or has a wildcard in it. For an Istio Gateway the part before the slash, which namespaces may bind, is not looked at.",
-    why: "A wildcard answers to names that nobody registered, and takes the names of what is deployed next.",
-    remedy: "Write out each host.",
+    text: rule_text!("external-host-explicit"),
     kinds: &[
         INGRESS,
         Kind::new(ISTIO, "Gateway"),
@@ -260,9 +238,6 @@ pub static EXTERNAL_HOST_EXPLICIT: Rule = Rule {
     enforcement: Enforcement::Mandatory,
     options: &[],
     evidence: &[Boundary, AccessControl],
-    limits: &[],
-    good: "apiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata: {name: a}\nspec:\n  rules: [{host: a.example}]\n",
-    bad: "apiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata: {name: a}\nspec:\n  rules: [{host: \"*.example\"}]\n",
     check: |subject, judging| {
         let named = |judging: &mut Judging<'_>, place: String, host: &str| {
             if host.is_empty() {
@@ -315,19 +290,13 @@ pub static EXTERNAL_HOST_EXPLICIT: Rule = Rule {
 /// Protocols of ports.
 pub static SERVICE_PORT_PROTOCOL_DECLARED: Rule = Rule {
     id: "service-port-protocol-declared",
-    title: "Every port of a Service in the mesh says which protocol it speaks",
-    meaning: "Judges Services where there is a mesh. A TCP port passes where it has an `appProtocol`, or a name that is or begins with a protocol that Istio knows (`http-…`). Services without selector are judged too; UDP and SCTP ports are not.",
-    why: "Where Istio has to guess, a port can become plain TCP, and rules about methods and paths no longer hold for it.",
-    remedy: "Set `appProtocol` on the port.",
+    text: rule_text!("service-port-protocol-declared"),
     kinds: &[SERVICE],
     level: Level::Stack,
     severity: Severity::Medium,
     enforcement: Enforcement::Mandatory,
     options: &[],
     evidence: &[Boundary, DataInMotion, TransmissionSecurity],
-    limits: &[],
-    good: "apiVersion: security.istio.io/v1\nkind: PeerAuthentication\nmetadata: {name: a}\n---\napiVersion: v1\nkind: Service\nmetadata: {name: a}\nspec: {ports: [{port: 80, appProtocol: http}]}\n",
-    bad: "apiVersion: security.istio.io/v1\nkind: PeerAuthentication\nmetadata: {name: a}\n---\napiVersion: v1\nkind: Service\nmetadata: {name: a}\nspec: {ports: [{port: 80}]}\n",
     check: |subject, judging| {
         const KNOWN: [&str; 11] = [
             "http", "http2", "https", "tcp", "tls", "grpc", "grpc-web", "mongo", "mysql", "redis", "udp",
@@ -366,19 +335,13 @@ pub static SERVICE_PORT_PROTOCOL_DECLARED: Rule = Rule {
 /// Selectors.
 pub static SELECTORS_MATCH: Rule = Rule {
     id: "selectors-match",
-    title: "Whatever selects pods finds some",
-    meaning: "Judges Services with a selector, NetworkPolicies and PodDisruptionBudgets that select some pods, and HorizontalPodAutoscalers. Fails where no workload that was given is selected in the namespace, or the target is not there. Where the settings say that not everything was given, it is unknown.",
-    why: "A Service without pods answers nobody, and a policy that selects nothing guards nothing, while it looks as if it did.",
-    remedy: "Compare the selector with the labels of the pod template.",
+    text: rule_text!("selectors-match"),
     kinds: &[SERVICE, NETWORK_POLICY, BUDGET, AUTOSCALER],
     level: Level::Stack,
     severity: Severity::Medium,
     enforcement: Enforcement::Mandatory,
     options: &[],
     evidence: &[ChangeControl, Redundancy, ContingencyPlan],
-    limits: &["pods that a controller of a custom resource makes are not seen"],
-    good: "apiVersion: v1\nkind: Service\nmetadata: {name: a, namespace: a}\nspec: {selector: {app: a}}\n---\napiVersion: v1\nkind: Pod\nmetadata: {name: a, namespace: a, labels: {app: a}}\nspec: {containers: [{name: app}]}\n",
-    bad: "apiVersion: v1\nkind: Service\nmetadata: {name: a, namespace: a}\nspec: {selector: {app: a}}\n---\napiVersion: v1\nkind: Pod\nmetadata: {name: a, namespace: a, labels: {app: b}}\nspec: {containers: [{name: app}]}\n",
     check: selectors_match,
 };
 

@@ -16,6 +16,7 @@ use crate::rules::availability::most_replicas;
 use crate::rules::{containers, pod};
 use crate::selector::Answer;
 use crate::settings::{Default, Setting, assume};
+use crate::text::rule_text;
 
 pub(super) const CLAIM: Kind = Kind::core("PersistentVolumeClaim");
 const VOLUME: Kind = Kind::core("PersistentVolume");
@@ -53,19 +54,13 @@ fn encrypts(class: Node<'_>) -> Answer {
 /// Classes.
 pub static STORAGE_CLASS_ENCRYPTED: Rule = Rule {
     id: "storage-class-encrypted",
-    title: "Every storage class encrypts its volumes",
-    meaning: "Judges StorageClasses by their provisioner. AWS EBS, Ceph RBD and Longhorn pass where `parameters.encrypted` is \"true\". The disks of Google and Azure are always encrypted and pass. Of any other provisioner it cannot be said, unless the settings name the class as one that encrypts.",
-    why: "A disk that is not encrypted can be read by whoever gets it, or a copy of it.",
-    remedy: "Set `parameters.encrypted: \"true\"`; a class cannot be changed, so make a new one.",
+    text: rule_text!("storage-class-encrypted"),
     kinds: &[CLASS],
     level: Level::Resource,
     severity: Severity::High,
     enforcement: Enforcement::Mandatory,
     options: &[],
     evidence: &[AccessArchitecture, ConfidentialKept, EncryptionAtRest],
-    limits: &["encryption below the provisioner (an array's, a host's) is not seen"],
-    good: "apiVersion: storage.k8s.io/v1\nkind: StorageClass\nmetadata: {name: a}\nprovisioner: ebs.csi.aws.com\nparameters: {encrypted: \"true\"}\n",
-    bad: "apiVersion: storage.k8s.io/v1\nkind: StorageClass\nmetadata: {name: a}\nprovisioner: ebs.csi.aws.com\nparameters: {encrypted: \"false\"}\n",
     check: |subject, judging| {
         if judging
             .world
@@ -89,19 +84,13 @@ pub static STORAGE_CLASS_ENCRYPTED: Rule = Rule {
 /// Claims.
 pub static DATA_VOLUMES_ON_ENCRYPTED_CLASS: Rule = Rule {
     id: "data-volumes-on-encrypted-class",
-    title: "Every claim lies on storage that is encrypted",
-    meaning: "Judges claims and the claim templates of StatefulSets. A claim passes where its class was given and encrypts, or is one that the settings name; without a class, where the settings assume that the cluster's default class encrypts. It fails where its class was given and does not. Of any other it cannot be said.",
-    why: "That there is an encrypted class helps only those who use it.",
-    remedy: "Name an encrypted class in `storageClassName`, or say in the settings (`assume`) what is known of the cluster's classes.",
+    text: rule_text!("data-volumes-on-encrypted-class"),
     kinds: &[CLAIM, STATEFUL_SET],
     level: Level::Stack,
     severity: Severity::High,
     enforcement: Enforcement::Mandatory,
     options: &[],
     evidence: &[AccessArchitecture, ConfidentialKept, EncryptionAtRest],
-    limits: &["classes of the cluster that were not given are taken at the settings' word"],
-    good: "apiVersion: v1\nkind: PersistentVolumeClaim\nmetadata: {name: a}\nspec: {storageClassName: safe}\n---\napiVersion: storage.k8s.io/v1\nkind: StorageClass\nmetadata: {name: safe}\nprovisioner: ebs.csi.aws.com\nparameters: {encrypted: \"true\"}\n",
-    bad: "apiVersion: v1\nkind: PersistentVolumeClaim\nmetadata: {name: a}\nspec: {storageClassName: plain}\n---\napiVersion: storage.k8s.io/v1\nkind: StorageClass\nmetadata: {name: plain}\nprovisioner: ebs.csi.aws.com\nparameters: {encrypted: \"false\"}\n",
     check: |subject, judging| {
         let templates = judging.items(subject.body, "spec.volumeClaimTemplates");
         let claims: Vec<Node<'_>> = if subject.kind() == "StatefulSet" {
@@ -165,22 +154,13 @@ const STORES: [(&str, &str); 14] = [
 /// Data on scratch space.
 pub static DATA_NOT_ON_EPHEMERAL_VOLUME: Rule = Rule {
     id: "data-not-on-ephemeral-volume",
-    title: "No database keeps its data where it goes with the pod",
-    meaning: "Judges Deployments and StatefulSets. Where the image of a container is a store that this pack knows (by the last part of its repository: postgres, mysql, mongo, neo4j, qdrant, elasticsearch and others), fails where nothing is mounted at, above or below the place where it keeps its data, or what is mounted there is an emptyDir or another volume that goes with the pod.",
-    why: "The first time such a pod is moved to another node, its data is gone.",
-    remedy: "Mount a claim at the place where the store keeps its data.",
+    text: rule_text!("data-not-on-ephemeral-volume"),
     kinds: &[DEPLOYMENT, STATEFUL_SET],
     level: Level::Resource,
     severity: Severity::High,
     enforcement: Enforcement::Mandatory,
     options: &[],
     evidence: &[Redundancy, Integrity, DataBackup],
-    limits: &[
-        "a store under another name, or whose configuration moves its data, is not known",
-        "caches such as Redis are not judged",
-    ],
-    good: "apiVersion: apps/v1\nkind: StatefulSet\nmetadata: {name: a}\nspec:\n  template:\n    spec:\n      containers:\n      - {name: db, image: postgres:17, volumeMounts: [{name: data, mountPath: /var/lib/postgresql/data}]}\n  volumeClaimTemplates: [{metadata: {name: data}}]\n",
-    bad: "apiVersion: apps/v1\nkind: StatefulSet\nmetadata: {name: a}\nspec:\n  template:\n    spec:\n      volumes: [{name: data, emptyDir: {}}]\n      containers:\n      - {name: db, image: postgres:17, volumeMounts: [{name: data, mountPath: /var/lib/postgresql/data}]}\n",
     check: ephemeral,
 };
 
@@ -284,19 +264,13 @@ fn named<'v>(list: Read<&'v [Value]>, field: &str, name: &str) -> Read<&'v Value
 /// One writer.
 pub static NO_SHARED_SINGLE_WRITER_VOLUME: Rule = Rule {
     id: "no-shared-single-writer-volume",
-    title: "No two pods write to a volume that is made for one",
-    meaning: "Judges Deployments that mount claims that were given. Fails where a claim can be mounted by one node or pod only (ReadWriteOnce, ReadWriteOncePod) and there can be more than one pod: by replicas, by an autoscaler, or for the length of an update (any strategy but Recreate, unless `maxSurge` is 0). A claim that was not given is unknown.",
-    why: "Two processes on one data directory corrupt it; on two nodes the second hangs for ever.",
-    remedy: "Use a StatefulSet with a claim for each pod, a ReadWriteMany class, or one replica with `strategy: {type: Recreate}`.",
+    text: rule_text!("no-shared-single-writer-volume"),
     kinds: &[DEPLOYMENT],
     level: Level::Stack,
     severity: Severity::High,
     enforcement: Enforcement::Mandatory,
     options: &[],
     evidence: &[Redundancy, StoredDataProtected, Integrity],
-    limits: &["claims that two workloads share are not told"],
-    good: "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: a, namespace: a}\nspec:\n  replicas: 1\n  strategy: {type: Recreate}\n  template:\n    spec:\n      containers: [{name: app}]\n      volumes: [{name: data, persistentVolumeClaim: {claimName: data}}]\n---\napiVersion: v1\nkind: PersistentVolumeClaim\nmetadata: {name: data, namespace: a}\nspec: {accessModes: [ReadWriteOnce]}\n",
-    bad: "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: a, namespace: a}\nspec:\n  replicas: 2\n  strategy: {type: Recreate}\n  template:\n    spec:\n      containers: [{name: app}]\n      volumes: [{name: data, persistentVolumeClaim: {claimName: data}}]\n---\napiVersion: v1\nkind: PersistentVolumeClaim\nmetadata: {name: data, namespace: a}\nspec: {accessModes: [ReadWriteOnce]}\n",
     check: single_writer,
 };
 
@@ -378,22 +352,13 @@ fn is_single(claim: &Object) -> Answer {
 /// What is deleted with what.
 pub static DATA_DELETION_GUARDED: Rule = Rule {
     id: "data-deletion-guarded",
-    title: "Deleting a workload does not delete its data",
-    meaning: "Judges StatefulSets and PersistentVolumes. Fails where `persistentVolumeClaimRetentionPolicy` of a StatefulSet is Delete, for deleting or for scaling, or where `persistentVolumeReclaimPolicy` of a PersistentVolume is Delete or Recycle.",
-    why: "A mistake in a manifest should cost an hour, and not the data.",
-    remedy: "Set `whenDeleted: Retain` and `whenScaled: Retain`, or the reclaim policy to Retain.",
+    text: rule_text!("data-deletion-guarded"),
     kinds: &[STATEFUL_SET, VOLUME],
     level: Level::Resource,
     severity: Severity::High,
     enforcement: Enforcement::Mandatory,
     options: &[],
     evidence: &[Redundancy, ConfidentialKept, Integrity],
-    limits: &[
-        "the reclaim policy of a class, by which volumes are made later, is not judged",
-        "whether the engine protects an object is not seen in a manifest",
-    ],
-    good: "apiVersion: apps/v1\nkind: StatefulSet\nmetadata: {name: a}\nspec: {persistentVolumeClaimRetentionPolicy: {whenDeleted: Retain}}\n",
-    bad: "apiVersion: apps/v1\nkind: StatefulSet\nmetadata: {name: a}\nspec: {persistentVolumeClaimRetentionPolicy: {whenDeleted: Delete}}\n",
     check: |subject, judging| {
         for (field, when) in [
             ("whenDeleted", "the StatefulSet is deleted"),
@@ -426,10 +391,7 @@ pub(super) static BACKUP_ANNOTATION: Setting = Setting {
 /// Backups.
 pub static BACKUP_COVERS_DATA: Rule = Rule {
     id: "backup-covers-data",
-    title: "Everything that is kept is backed up",
-    meaning: "Judges claims and the claim templates of StatefulSets. A claim passes where a CronJob of its namespace that is not suspended names it in the annotation that the settings name (a template by its own name), where a Schedule of Velero that is not paused covers its namespace, or where the settings say that it is backed up by something that was not given, or holds nothing that would have to be brought back.",
-    why: "HIPAA requires exact copies that can be brought back; a replica is none, since it repeats a mistake at once.",
-    remedy: "Add a backup, or name the claim in `assume.claimsBackedUpElsewhere`, or in `assume.claimsWithoutData`.",
+    text: rule_text!("backup-covers-data"),
     kinds: &[CLAIM, STATEFUL_SET],
     level: Level::Stack,
     severity: Severity::Critical,
@@ -442,12 +404,6 @@ pub static BACKUP_COVERS_DATA: Rule = Rule {
         DisasterRecovery,
         BackupBeforeMovement,
     ],
-    limits: &[
-        "that a backup runs and can be restored is seen in a cluster only",
-        "label selectors of Velero's Schedules are not read: one that has any counts as unknown",
-    ],
-    good: "apiVersion: v1\nkind: PersistentVolumeClaim\nmetadata: {name: a, namespace: a}\n---\napiVersion: batch/v1\nkind: CronJob\nmetadata: {name: b, namespace: a, annotations: {phoenix.ai/backs-up: a}}\n",
-    bad: "apiVersion: v1\nkind: PersistentVolumeClaim\nmetadata: {name: a, namespace: a}\n---\napiVersion: batch/v1\nkind: CronJob\nmetadata: {name: b, namespace: a, annotations: {phoenix.ai/backs-up: c}}\n",
     check: backup,
 };
 

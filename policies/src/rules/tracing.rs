@@ -7,6 +7,7 @@ use crate::read::{Node, Read};
 use crate::rule::{Enforcement, Level, Rule, Severity};
 use crate::rules::{containers, place_of_variable, variable};
 use crate::selector::Answer;
+use crate::text::rule_text;
 
 /// A library that traces what is said to models and by them, and the variables that decide how much of it.
 struct Tracer {
@@ -73,22 +74,13 @@ const TRACERS: &[Tracer] = &[
 /// Traces of conversations.
 pub static TRACE_CONTENT_REDACTED: Rule = Rule {
     id: "trace-content-redacted",
-    title: "Traces tell that somebody asked a model, and not what",
-    meaning: "Judges containers whose variables say that what is said to a model is traced: by LangSmith (`LANGSMITH_TRACING` and its older names), OpenTelemetry (`OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT`), OpenLLMetry (`TRACELOOP_…`) or OpenInference (`PHOENIX_COLLECTOR_ENDPOINT`, `OPENINFERENCE_…`). Passes where the tracing is switched off, or the library's own variables hide inputs and outputs. Fails where either is told.",
-    why: "A prompt of a memory platform is full of what people said; a tracing service is a second store of it, often somebody else's.",
-    remedy: "Switch the tracing off, or hide inputs and outputs: `LANGSMITH_HIDE_INPUTS` and `LANGSMITH_HIDE_OUTPUTS`, `TRACELOOP_TRACE_CONTENT: \"false\"`, `OPENINFERENCE_HIDE_INPUTS` and `OPENINFERENCE_HIDE_OUTPUTS`.",
+    text: rule_text!("trace-content-redacted"),
     kinds: WORKLOADS,
     level: Level::Resource,
     severity: Severity::High,
     enforcement: Enforcement::Mandatory,
     options: &[],
     evidence: &[ConfidentialKept, DataInMotion, RiskManagement, AccessControl],
-    limits: &[
-        "variables that come from a ConfigMap or a Secret as a whole (`envFrom`) are not read",
-        "what a program traces by its own code, and what a collector removes on the way, is not seen",
-    ],
-    good: "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec:\n  containers:\n  - name: app\n    env: [{name: LANGSMITH_TRACING, value: \"true\"}, {name: LANGSMITH_HIDE_INPUTS, value: \"true\"}, {name: LANGSMITH_HIDE_OUTPUTS, value: \"true\"}]\n",
-    bad: "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec:\n  containers:\n  - name: app\n    env: [{name: LANGSMITH_TRACING, value: \"true\"}, {name: LANGSMITH_HIDE_INPUTS, value: \"true\"}, {name: LANGSMITH_HIDE_OUTPUTS, value: \"false\"}]\n",
     check: |subject, judging| {
         let mut traced = false;
         for container in containers(subject, judging) {

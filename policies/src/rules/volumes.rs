@@ -9,6 +9,7 @@ use crate::read::Read;
 use crate::rule::{Enforcement, Kind, Level, Rule, Severity};
 use crate::rules::pod;
 use crate::settings::{Default, Setting};
+use crate::text::rule_text;
 
 static ALLOWED: Setting = Setting {
     name: "allowed",
@@ -19,10 +20,7 @@ static ALLOWED: Setting = Setting {
 /// `hostPath`.
 pub static NO_HOST_PATH_VOLUMES: Rule = Rule {
     id: "no-host-path-volumes",
-    title: "No pod mounts a directory of its node",
-    meaning: "Fails where a volume of a pod, or a PersistentVolume, is a `hostPath` that is not allowed by name. A PersistentVolume of type `local` passes: it is bound to its node by the scheduler.",
-    why: "A directory of the node holds the kubelet's credentials, other pods' volumes and the runtime's socket.",
-    remedy: "Use a claim, an emptyDir, a ConfigMap or a projected volume.",
+    text: rule_text!("no-host-path-volumes"),
     kinds: &[
         crate::pod::POD,
         crate::pod::DEPLOYMENT,
@@ -40,9 +38,6 @@ pub static NO_HOST_PATH_VOLUMES: Rule = Rule {
     enforcement: Enforcement::Mandatory,
     options: &[&ALLOWED],
     evidence: &[AccessArchitecture, AccessControl],
-    limits: &[],
-    good: "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec:\n  containers: [{name: app}]\n  volumes: [{name: data, emptyDir: {}}]\n",
-    bad: "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec:\n  containers: [{name: app}]\n  volumes: [{name: data, hostPath: {path: /var/lib/kubelet}}]\n",
     check: |subject, judging| {
         if subject.kind() == "PersistentVolume" {
             let place = "spec.hostPath.path";
@@ -85,19 +80,13 @@ fn host_path(volume: Read<&Value>, path: Read<&str>, judging: &Judging<'_>) -> R
 /// Sockets of container runtimes.
 pub static NO_RUNTIME_SOCKET_MOUNT: Rule = Rule {
     id: "no-runtime-socket-mount",
-    title: "No pod can talk to its node's container runtime",
-    meaning: "Fails where a `hostPath` volume is the socket of docker, containerd, CRI-O or another runtime, or a directory that holds one.",
-    why: "Who can talk to the runtime starts privileged containers, whatever this pod is allowed.",
-    remedy: "Remove the volume. Images can be built without a runtime's socket, and logs be read through the API.",
+    text: rule_text!("no-runtime-socket-mount"),
     kinds: WORKLOADS,
     level: Level::Resource,
     severity: Severity::Critical,
     enforcement: Enforcement::Mandatory,
     options: &[],
     evidence: &[AccessArchitecture, UnauthorisedSoftware, AccessControl],
-    limits: &[],
-    good: "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec:\n  containers: [{name: app}]\n  volumes: [{name: log, hostPath: {path: /var/log}}]\n",
-    bad: "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec:\n  containers: [{name: app}]\n  volumes: [{name: docker, hostPath: {path: /var/run/docker.sock}}]\n",
     check: |subject, judging| {
         const SOCKETS: [&str; 8] = [
             "/run/docker.sock",
@@ -136,19 +125,13 @@ pub static NO_RUNTIME_SOCKET_MOUNT: Rule = Rule {
 /// Types of volumes.
 pub static RESTRICTED_VOLUME_TYPES: Rule = Rule {
     id: "restricted-volume-types",
-    title: "Pods mount only volumes that Kubernetes keeps apart from the node and from other tenants",
-    meaning: "As the Pod Security Standard `restricted` says it: fails where a volume is of any type but configMap, csi, downwardAPI, emptyDir, ephemeral, image, persistentVolumeClaim, projected and secret. A volume that names no type is an emptyDir.",
-    why: "The other types reach a node's disk or a storage network with the node's own rights.",
-    remedy: "Put the storage behind a PersistentVolumeClaim.",
+    text: rule_text!("restricted-volume-types"),
     kinds: WORKLOADS,
     level: Level::Resource,
     severity: Severity::Medium,
     enforcement: Enforcement::Mandatory,
     options: &[],
     evidence: &[AccessArchitecture, AccessControl],
-    limits: &[],
-    good: "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec:\n  containers: [{name: app}]\n  volumes: [{name: data, persistentVolumeClaim: {claimName: data}}]\n",
-    bad: "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec:\n  containers: [{name: app}]\n  volumes: [{name: data, nfs: {server: files, path: /}}]\n",
     check: |subject, judging| {
         const TYPES: [&str; 10] = [
             "name",
