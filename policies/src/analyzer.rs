@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use phoenix_graph::{Graph, Id};
 use phoenix_policies::control::Framework as Whose;
-use phoenix_policies::repair::{self, Edit, REPAIRS, Repair};
+use phoenix_policies::remediation::{self, Edit, REPAIRS, Repair};
 use phoenix_policies::rule::Level as Reach;
 use phoenix_policies::schema::of_setting;
 use phoenix_policies::{Date, Enforcement, Finding, RULES, Report, Rule, Settings, Severity, Waiver, judge};
@@ -199,7 +199,9 @@ fn together(mut own: Map<String, Json>, policies: &BTreeMap<String, PolicySettin
         let word = match enforcement(settings.level) {
             // The engine spreads a word about all policies over each of them, so that what cannot be put right is
             // stopped instead of being refused here.
-            Enforcement::Remediate if Rule::named(name).is_some_and(|rule| repair::of(rule).is_none()) => {
+            Enforcement::Remediate
+                if Rule::named(name).is_some_and(|rule| remediation::of(rule).is_none()) =>
+            {
                 Enforcement::Mandatory
             }
             enforcement => enforcement,

@@ -1,7 +1,7 @@
 //! What a rule is: metadata and a function.
 
+use crate::context::{CheckContext, Subject};
 use crate::control::Control;
-use crate::judging::{Judging, Subject};
 use crate::settings::Setting;
 use crate::text::RuleText;
 
@@ -25,7 +25,7 @@ pub struct Rule {
     /// The controls that it gives evidence for.
     pub evidence: &'static [Control],
     /// The check.
-    pub check: fn(&Subject<'_>, &mut Judging<'_>),
+    pub check: fn(&Subject<'_>, &mut CheckContext<'_>),
 }
 
 impl Rule {
@@ -113,7 +113,7 @@ pub enum Enforcement {
     Advisory,
     /// It stops the deployment.
     Mandatory,
-    /// It is put right where that cannot change what an object means ([`crate::repair`]), and else stops the deployment.
+    /// It is put right where that cannot change what an object means ([`crate::remediation`]), and else stops the deployment.
     Remediate,
 }
 

@@ -5,14 +5,14 @@ use crate::control::Control::{
     ConfigurationStandards, ContingencyPlan, Criticality, MeasuresKeptCurrent, RiskAnalysis, RiskManagement,
     UnauthorisedSoftware,
 };
+use crate::field::Field;
 use crate::pod::{
     CRON_JOB, DAEMON_SET, DEPLOYMENT, JOB, POD, REPLICA_SET, REPLICATION_CONTROLLER, STATEFUL_SET,
 };
-use crate::read::Read;
 use crate::rule::{Enforcement, Kind, Level, Rule, Severity};
-use crate::rules::credentials::entry_is;
-use crate::rules::services::SERVICE;
-use crate::rules::storage::CLAIM;
+use crate::rules::access::credentials::entry_is;
+use crate::rules::data::storage::CLAIM;
+use crate::rules::network::services::SERVICE;
 use crate::settings::{Default, Setting};
 use crate::text::rule_text;
 
@@ -34,22 +34,22 @@ pub static NAMESPACE_POD_SECURITY_RESTRICTED: Rule = Rule {
     enforcement: Enforcement::Mandatory,
     options: &[&LEVEL],
     evidence: &[UnauthorisedSoftware, ConfigurationStandards, RiskManagement],
-    check: |subject, judging| {
+    check: |subject, context| {
         let name = subject.object.id.name.as_str();
-        if name.starts_with("kube-") || judging.world.is_foreign(name) {
-            judging
+        if name.starts_with("kube-") || context.inventory.is_foreign(name) {
+            context
                 .not_applicable("the namespace is the cluster's own, or somebody else's as the settings say");
             return;
         }
         let key = "pod-security.kubernetes.io/enforce";
         let place = format!("metadata.labels[{key}]");
         match subject.body.entry("metadata.labels", key) {
-            Read::Known(level) if judging.option_texts(&LEVEL).contains(&level) => {}
-            Read::Known(level) => {
-                judging.fail(place, format!("the namespace lets in pods of the level {level}"));
+            Field::Known(level) if context.option_texts(&LEVEL).contains(&level) => {}
+            Field::Known(level) => {
+                context.fail(place, format!("the namespace lets in pods of the level {level}"));
             }
-            Read::Absent => judging.fail(place, "the namespace lets in pods of any kind"),
-            Read::Unknown => judging.unknown(place),
+            Field::Absent => context.fail(place, "the namespace lets in pods of any kind"),
+            Field::Unknown => context.unknown(place),
         }
     },
 };
@@ -78,30 +78,30 @@ pub static NO_DEFAULT_NAMESPACE: Rule = Rule {
     enforcement: Enforcement::Mandatory,
     options: &[&UNNAMED],
     evidence: &[AccessArchitecture, AccessControl],
-    check: |subject, judging| {
+    check: |subject, context| {
         let own = matches!(
             (subject.kind(), subject.object.id.name.as_str()),
             ("Service", "kubernetes") | ("ServiceAccount", "default") | ("ConfigMap", "kube-root-ca.crt")
         );
         if own {
-            judging.not_applicable("the cluster makes this object for itself");
+            context.not_applicable("the cluster makes this object for itself");
             return;
         }
-        let counted = judging.option_flag(&UNNAMED);
+        let counted = context.option_flag(&UNNAMED);
         let namespace = match subject.body.text("metadata.namespace") {
-            Read::Known(namespace) => namespace,
-            Read::Absent if counted => "default",
-            Read::Absent => {
-                judging.not_applicable("the manifest leaves the namespace to whoever applies it");
+            Field::Known(namespace) => namespace,
+            Field::Absent if counted => "default",
+            Field::Absent => {
+                context.not_applicable("the manifest leaves the namespace to whoever applies it");
                 return;
             }
-            Read::Unknown => {
-                judging.unknown("metadata.namespace");
+            Field::Unknown => {
+                context.unknown("metadata.namespace");
                 return;
             }
         };
         if ["default", "kube-system", "kube-public", "kube-node-lease"].contains(&namespace) {
-            judging.fail(
+            context.fail(
                 "metadata.namespace",
                 format!("it lies in the namespace {namespace}, which everybody shares"),
             );
@@ -143,8 +143,8 @@ pub static REQUIRED_LABELS: Rule = Rule {
     enforcement: Enforcement::Advisory,
     options: &[&REQUIRED],
     evidence: &[AccessArchitecture, ChangeControl, RiskAnalysis],
-    check: |subject, judging| {
-        let wanted: Vec<String> = judging
+    check: |subject, context| {
+        let wanted: Vec<String> = context
             .option_texts(&REQUIRED)
             .into_iter()
             .map(str::to_owned)
@@ -152,9 +152,11 @@ pub static REQUIRED_LABELS: Rule = Rule {
         for label in wanted {
             let place = format!("metadata.labels[{label}]");
             match subject.body.entry("metadata.labels", &label) {
-                Read::Known(value) if !value.is_empty() => {}
-                Read::Known(_) | Read::Absent => judging.fail(place, format!("the label {label} is missing")),
-                Read::Unknown => judging.unknown(place),
+                Field::Known(value) if !value.is_empty() => {}
+                Field::Known(_) | Field::Absent => {
+                    context.fail(place, format!("the label {label} is missing"))
+                }
+                Field::Unknown => context.unknown(place),
             }
         }
     },
@@ -176,26 +178,26 @@ pub static CHANGE_TRACEABLE: Rule = Rule {
     enforcement: Enforcement::Mandatory,
     options: &[&TRACES],
     evidence: &[ChangeControl, ActionsRecorded],
-    check: |subject, judging| {
-        let wanted: Vec<String> = judging
+    check: |subject, context| {
+        let wanted: Vec<String> = context
             .option_texts(&TRACES)
             .into_iter()
             .map(str::to_owned)
             .collect();
         if wanted.is_empty() {
-            judging.not_applicable("the settings name no annotations");
+            context.not_applicable("the settings name no annotations");
         }
         for annotation in wanted {
             let place = format!("metadata.annotations[{annotation}]");
             match subject.body.entry("metadata.annotations", &annotation) {
-                Read::Known(change) if !change.trim().is_empty() => {}
-                Read::Known(_) | Read::Absent => {
-                    judging.fail(
+                Field::Known(change) if !change.trim().is_empty() => {}
+                Field::Known(_) | Field::Absent => {
+                    context.fail(
                         place,
                         format!("the annotation {annotation} does not say which change it is"),
                     );
                 }
-                Read::Unknown => judging.unknown(place),
+                Field::Unknown => context.unknown(place),
             }
         }
     },
@@ -223,38 +225,38 @@ pub static DATA_CLASSIFICATION_LABELLED: Rule = Rule {
     enforcement: Enforcement::Mandatory,
     options: &[&CLASS_LABEL, &CLASSES],
     evidence: &[ConfidentialKept, AccessArchitecture, Criticality, RiskAnalysis],
-    check: |subject, judging| {
+    check: |subject, context| {
         let name = subject.object.id.name.as_str();
-        let aside =
-            subject.kind() == "Namespace" && (name.starts_with("kube-") || judging.world.is_foreign(name));
+        let aside = subject.kind() == "Namespace"
+            && (name.starts_with("kube-") || context.inventory.is_foreign(name));
         if aside {
-            judging
+            context
                 .not_applicable("the namespace is the cluster's own, or somebody else's as the settings say");
             return;
         }
-        let Some(label) = judging
+        let Some(label) = context
             .option_texts(&CLASS_LABEL)
             .first()
             .map(|label| (*label).to_owned())
         else {
-            judging.not_applicable("the settings name no label");
+            context.not_applicable("the settings name no label");
             return;
         };
-        let classes: Vec<String> = judging
+        let classes: Vec<String> = context
             .option_texts(&CLASSES)
             .into_iter()
             .map(str::to_owned)
             .collect();
-        let templates = judging.items(subject.body, "spec.volumeClaimTemplates");
-        let nodes = std::iter::once(subject.body).chain(templates.iter().map(crate::judging::Item::node));
+        let templates = context.items(subject.body, "spec.volumeClaimTemplates");
+        let nodes = std::iter::once(subject.body).chain(templates.iter().map(crate::context::Item::node));
         for node in nodes {
             let place = node.at(&format!("metadata.labels[{label}]"));
             if node.entry("metadata.labels", &label).is_absent() {
-                judging.fail(place, format!("the label {label} is missing"));
-            } else if let Some(class) = entry_is(judging, node, "metadata.labels", &label)
+                context.fail(place, format!("the label {label} is missing"));
+            } else if let Some(class) = entry_is(context, node, "metadata.labels", &label)
                 && !classes.iter().any(|known| known == class)
             {
-                judging.fail(place, format!("{class} is no class of data"));
+                context.fail(place, format!("{class} is no class of data"));
             }
         }
     },
@@ -270,21 +272,21 @@ pub static NAMESPACE_QUOTA_SET: Rule = Rule {
     enforcement: Enforcement::Advisory,
     options: &[],
     evidence: &[Capacity, ContingencyPlan],
-    check: |subject, judging| {
+    check: |subject, context| {
         let name = subject.object.id.name.as_str();
-        if name.starts_with("kube-") || judging.world.is_foreign(name) {
-            judging
+        if name.starts_with("kube-") || context.inventory.is_foreign(name) {
+            context
                 .not_applicable("the namespace is the cluster's own, or somebody else's as the settings say");
             return;
         }
         for kind in ["ResourceQuota", "LimitRange"] {
-            if judging.world.within(Kind::core(kind), name).next().is_some() {
+            if context.inventory.within(Kind::core(kind), name).next().is_some() {
                 continue;
             }
-            if judging.world.is_complete() {
-                judging.fail("", format!("there is no {kind} in the namespace {name}"));
+            if context.inventory.is_complete() {
+                context.fail("", format!("there is no {kind} in the namespace {name}"));
             } else {
-                judging.unknown(format!(
+                context.unknown(format!(
                     "whether a {kind} that was not given is in the namespace {name}"
                 ));
             }
@@ -403,14 +405,14 @@ pub static NO_REMOVED_API: Rule = Rule {
     enforcement: Enforcement::Mandatory,
     options: &[],
     evidence: &[ChangeControl, MeasuresKeptCurrent],
-    check: |subject, judging| {
+    check: |subject, context| {
         let object = subject.object;
         let gone = GONE.iter().find(|(version, kinds, _)| {
             *version == object.api_version
                 && (kinds.contains(&"*") || kinds.contains(&object.id.kind.as_str()))
         });
         if let Some((version, _, release)) = gone {
-            judging.fail(
+            context.fail(
                 "apiVersion",
                 format!(
                     "Kubernetes serves no {} of {version} since {release}",

@@ -1,6 +1,6 @@
 //! What is not known, or is of a wrong type, is never a pass.
 
-use phoenix_policies::read::UNKNOWN;
+use phoenix_policies::field::UNKNOWN;
 use phoenix_policies::{RULES, Rule, Verdict, judge};
 use serde_json::{Value, json};
 

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use phoenix_policies::control::{Framework, OUTSIDE};
-use phoenix_policies::repair::REPAIRS;
+use phoenix_policies::remediation::REPAIRS;
 use phoenix_policies::rule::Kind;
 use phoenix_policies::settings::{Setting, assume};
 use phoenix_policies::{Control, Level, RULES, Rule};

@@ -2,10 +2,10 @@
 
 use serde_json::Value;
 
+use crate::context::CheckContext;
 use crate::control::Control::{AccessArchitecture, AccessControl, UnauthorisedSoftware};
-use crate::judging::Judging;
+use crate::field::Field;
 use crate::pod::WORKLOADS;
-use crate::read::Read;
 use crate::rule::{Enforcement, Kind, Level, Rule, Severity};
 use crate::rules::pod;
 use crate::settings::{Default, Setting};
@@ -38,42 +38,44 @@ pub static NO_HOST_PATH_VOLUMES: Rule = Rule {
     enforcement: Enforcement::Mandatory,
     options: &[&ALLOWED],
     evidence: &[AccessArchitecture, AccessControl],
-    check: |subject, judging| {
+    check: |subject, context| {
         if subject.kind() == "PersistentVolume" {
             let place = "spec.hostPath.path";
             match host_path(
                 subject.body.field("spec.hostPath"),
                 subject.body.text(place),
-                judging,
+                context,
             ) {
-                Read::Known(path) => judging.fail("spec.hostPath", format!("the volume is {path} of a node")),
-                Read::Absent => {}
-                Read::Unknown => judging.unknown(place),
+                Field::Known(path) => {
+                    context.fail("spec.hostPath", format!("the volume is {path} of a node"))
+                }
+                Field::Absent => {}
+                Field::Unknown => context.unknown(place),
             }
             return;
         }
-        let Some(pod) = pod(subject, judging) else { return };
-        for volume in judging.items(pod.spec(), "volumes") {
+        let Some(pod) = pod(subject, context) else { return };
+        for volume in context.items(pod.spec(), "volumes") {
             let name = volume.node().text("name").known().unwrap_or("?");
             let place = volume.node().at("hostPath.path");
             let node = volume.node();
-            match host_path(node.field("hostPath"), node.text("hostPath.path"), judging) {
-                Read::Known(path) => judging.fail(place, format!("the volume {name} is {path} of the node")),
-                Read::Absent => {}
-                Read::Unknown => judging.unknown(place),
+            match host_path(node.field("hostPath"), node.text("hostPath.path"), context) {
+                Field::Known(path) => context.fail(place, format!("the volume {name} is {path} of the node")),
+                Field::Absent => {}
+                Field::Unknown => context.unknown(place),
             }
         }
     },
 };
 
 /// The directory of the node that a volume is, in words, unless it is none or an allowed one.
-fn host_path(volume: Read<&Value>, path: Read<&str>, judging: &Judging<'_>) -> Read<String> {
+fn host_path(volume: Field<&Value>, path: Field<&str>, context: &CheckContext<'_>) -> Field<String> {
     match (volume, path) {
-        (Read::Absent, _) => Read::Absent,
-        (Read::Unknown, _) | (_, Read::Unknown) => Read::Unknown,
-        (_, Read::Known(path)) if judging.option_texts(&ALLOWED).contains(&path) => Read::Absent,
-        (_, Read::Known(path)) => Read::Known(format!("the directory {path}")),
-        (_, Read::Absent) => Read::Known("a directory".to_owned()),
+        (Field::Absent, _) => Field::Absent,
+        (Field::Unknown, _) | (_, Field::Unknown) => Field::Unknown,
+        (_, Field::Known(path)) if context.option_texts(&ALLOWED).contains(&path) => Field::Absent,
+        (_, Field::Known(path)) => Field::Known(format!("the directory {path}")),
+        (_, Field::Absent) => Field::Known("a directory".to_owned()),
     }
 }
 
@@ -87,7 +89,7 @@ pub static NO_RUNTIME_SOCKET_MOUNT: Rule = Rule {
     enforcement: Enforcement::Mandatory,
     options: &[],
     evidence: &[AccessArchitecture, UnauthorisedSoftware, AccessControl],
-    check: |subject, judging| {
+    check: |subject, context| {
         const SOCKETS: [&str; 8] = [
             "/run/docker.sock",
             "/run/containerd/containerd.sock",
@@ -98,12 +100,12 @@ pub static NO_RUNTIME_SOCKET_MOUNT: Rule = Rule {
             "/run/podman/podman.sock",
             "/run/k3s/containerd/containerd.sock",
         ];
-        let Some(pod) = pod(subject, judging) else { return };
-        for volume in judging.items(pod.spec(), "volumes") {
+        let Some(pod) = pod(subject, context) else { return };
+        for volume in context.items(pod.spec(), "volumes") {
             if volume.node().field("hostPath").is_absent() {
                 continue;
             }
-            let Some(path) = judging.text(volume.node(), "hostPath.path") else {
+            let Some(path) = context.text(volume.node(), "hostPath.path") else {
                 continue;
             };
             // On every system of today /var/run is a link to /run.
@@ -113,7 +115,7 @@ pub static NO_RUNTIME_SOCKET_MOUNT: Rule = Rule {
                 .map_or(path.to_owned(), |rest| format!("/run{rest}"));
             let holds = |socket: &&str| **socket == path || socket.starts_with(&format!("{path}/"));
             if SOCKETS.iter().any(holds) {
-                judging.fail(
+                context.fail(
                     volume.node().at("hostPath.path"),
                     "the pod can talk to the container runtime of its node",
                 );
@@ -132,7 +134,7 @@ pub static RESTRICTED_VOLUME_TYPES: Rule = Rule {
     enforcement: Enforcement::Mandatory,
     options: &[],
     evidence: &[AccessArchitecture, AccessControl],
-    check: |subject, judging| {
+    check: |subject, context| {
         const TYPES: [&str; 10] = [
             "name",
             "configMap",
@@ -145,9 +147,9 @@ pub static RESTRICTED_VOLUME_TYPES: Rule = Rule {
             "projected",
             "secret",
         ];
-        let Some(pod) = pod(subject, judging) else { return };
-        for volume in judging.items(pod.spec(), "volumes") {
-            let Some(fields) = judging.note(volume.node().map(""), volume.node(), "") else {
+        let Some(pod) = pod(subject, context) else { return };
+        for volume in context.items(pod.spec(), "volumes") {
+            let Some(fields) = context.note(volume.node().map(""), volume.node(), "") else {
                 continue;
             };
             let others = fields
@@ -155,7 +157,7 @@ pub static RESTRICTED_VOLUME_TYPES: Rule = Rule {
                 .filter(|(key, value)| !value.is_null() && !TYPES.contains(&key.as_str()));
             for (kind, _) in others {
                 let name = volume.node().text("name").known().unwrap_or("?");
-                judging.fail(
+                context.fail(
                     volume.node().at(kind),
                     format!("the volume {name} is of the type {kind}"),
                 );

@@ -2,19 +2,19 @@
 
 use phoenix_graph::Object;
 
+use crate::context::{CheckContext, Subject, namespace};
 use crate::control::Control::{
     AccessArchitecture, Authentication, Boundary, ChangeControl, ContingencyPlan, DataInMotion, Redundancy,
     TransmissionEncryption, TransmissionIntegrity, TransmissionSecurity,
 };
-use crate::judging::{Judging, Subject, namespace};
+use crate::field::{Field, Node};
 use crate::pod::{
     CRON_JOB, DAEMON_SET, DEPLOYMENT, JOB, POD, REPLICA_SET, REPLICATION_CONTROLLER, STATEFUL_SET,
 };
-use crate::read::{Node, Read};
 use crate::rule::{Enforcement, Kind, Level, Rule, Severity};
-use crate::rules::mesh_authorization::service_of;
-use crate::rules::mesh_identity::{Scope, applies, in_mesh};
-use crate::rules::services::SERVICE;
+use crate::rules::mesh::authorization::service_of;
+use crate::rules::mesh::identity::{Scope, applies, in_mesh};
+use crate::rules::network::services::SERVICE;
 use crate::selector::Answer;
 use crate::settings::assume;
 use crate::text::rule_text;
@@ -27,19 +27,19 @@ const SERVICE_ENTRY: Kind = Kind::new(GROUP, "ServiceEntry");
 const SIDECAR: Kind = Kind::new(GROUP, "Sidecar");
 
 /// Every place of a `DestinationRule` where TLS can be set: the policy itself, of ports and of subsets.
-fn tls_places<'n>(subject: &Subject<'n>, judging: &mut Judging<'_>) -> Vec<(String, Node<'n>)> {
+fn tls_places<'n>(subject: &Subject<'n>, context: &mut CheckContext<'_>) -> Vec<(String, Node<'n>)> {
     let mut places = Vec::new();
-    let policy = |node: Node<'n>, judging: &mut Judging<'_>, places: &mut Vec<(String, Node<'n>)>| {
+    let policy = |node: Node<'n>, context: &mut CheckContext<'_>, places: &mut Vec<(String, Node<'n>)>| {
         for path in ["trafficPolicy.tls", "trafficPolicy"] {
             if node.field(path).is_unknown() {
-                judging.unknown(node.at(path));
+                context.unknown(node.at(path));
                 return;
             }
         }
-        if let Read::Known(tls) = node.field("trafficPolicy.tls") {
+        if let Field::Known(tls) = node.field("trafficPolicy.tls") {
             places.push((node.at("trafficPolicy.tls"), Node::new(tls, "")));
         }
-        for (index, port) in judging
+        for (index, port) in context
             .note(
                 node.list("trafficPolicy.portLevelSettings"),
                 node,
@@ -51,17 +51,17 @@ fn tls_places<'n>(subject: &Subject<'n>, judging: &mut Judging<'_>) -> Vec<(Stri
         {
             let path = format!("trafficPolicy.portLevelSettings[{index}].tls");
             match Node::new(port, "").field("tls") {
-                Read::Known(tls) => places.push((node.at(&path), Node::new(tls, ""))),
-                Read::Unknown => judging.unknown(node.at(&path)),
-                Read::Absent => {}
+                Field::Known(tls) => places.push((node.at(&path), Node::new(tls, ""))),
+                Field::Unknown => context.unknown(node.at(&path)),
+                Field::Absent => {}
             }
         }
     };
-    if let Read::Known(spec) = subject.body.field("spec") {
-        policy(Node::new(spec, "spec"), judging, &mut places);
-        for subset in judging.items(subject.body, "spec.subsets") {
+    if let Field::Known(spec) = subject.body.field("spec") {
+        policy(Node::new(spec, "spec"), context, &mut places);
+        for subset in context.items(subject.body, "spec.subsets") {
             let mut found = Vec::new();
-            policy(Node::new(subset.value, ""), judging, &mut found);
+            policy(Node::new(subset.value, ""), context, &mut found);
             places.extend(
                 found
                     .into_iter()
@@ -69,7 +69,7 @@ fn tls_places<'n>(subject: &Subject<'n>, judging: &mut Judging<'_>) -> Vec<(Stri
             );
         }
     } else if subject.body.field("spec").is_unknown() {
-        judging.unknown("spec");
+        context.unknown("spec");
     }
     places
 }
@@ -84,20 +84,20 @@ pub static DESTINATION_RULE_TLS_NOT_DISABLED: Rule = Rule {
     enforcement: Enforcement::Mandatory,
     options: &[],
     evidence: &[DataInMotion, TransmissionSecurity, TransmissionEncryption],
-    check: |subject, judging| {
-        let host = judging.text(subject.body, "spec.host");
+    check: |subject, context| {
+        let host = context.text(subject.body, "spec.host");
         let own = subject.namespace();
         let inside = host
             .and_then(|host| service_of(host, own))
-            .is_some_and(|(name, namespace)| judging.world.has(SERVICE, namespace, name));
-        for (path, tls) in tls_places(subject, judging) {
+            .is_some_and(|(name, namespace)| context.inventory.has(SERVICE, namespace, name));
+        for (path, tls) in tls_places(subject, context) {
             match tls.text("mode") {
-                Read::Known("DISABLE") => judging.fail(format!("{path}.mode"), "callers are told to speak plain text"),
-                Read::Known(mode @ ("SIMPLE" | "MUTUAL")) if inside => judging.fail(
+                Field::Known("DISABLE") => context.fail(format!("{path}.mode"), "callers are told to speak plain text"),
+                Field::Known(mode @ ("SIMPLE" | "MUTUAL")) if inside => context.fail(
                     format!("{path}.mode"),
                     format!("callers are told to speak {mode} TLS to a Service of the mesh, without their identity in it"),
                 ),
-                Read::Unknown => judging.unknown(format!("{path}.mode")),
+                Field::Unknown => context.unknown(format!("{path}.mode")),
                 _ => {}
             }
         }
@@ -114,42 +114,42 @@ pub static DESTINATION_RULE_VERIFIES_SERVER: Rule = Rule {
     enforcement: Enforcement::Mandatory,
     options: &[],
     evidence: &[DataInMotion, TransmissionIntegrity, Authentication],
-    check: |subject, judging| {
+    check: |subject, context| {
         let mut opens = false;
-        for (path, tls) in tls_places(subject, judging) {
+        for (path, tls) in tls_places(subject, context) {
             match tls.text("mode") {
-                Read::Known("SIMPLE" | "MUTUAL") => opens = true,
-                Read::Unknown => {
-                    judging.unknown(format!("{path}.mode"));
+                Field::Known("SIMPLE" | "MUTUAL") => opens = true,
+                Field::Unknown => {
+                    context.unknown(format!("{path}.mode"));
                     continue;
                 }
                 _ => continue,
             }
             match tls.flag("insecureSkipVerify") {
-                Read::Known(true) => {
-                    judging.fail(
+                Field::Known(true) => {
+                    context.fail(
                         format!("{path}.insecureSkipVerify"),
                         "the server's certificate is not looked at",
                     );
                     continue;
                 }
-                Read::Unknown => judging.unknown(format!("{path}.insecureSkipVerify")),
+                Field::Unknown => context.unknown(format!("{path}.insecureSkipVerify")),
                 _ => {}
             }
             let fields = ["caCertificates", "credentialName", "subjectAltNames"];
             let said = fields.iter().map(|field| match tls.field(field) {
-                Read::Known(_) => Answer::Yes,
-                Read::Absent => Answer::No,
-                Read::Unknown => Answer::Unknown,
+                Field::Known(_) => Answer::Yes,
+                Field::Absent => Answer::No,
+                Field::Unknown => Answer::Unknown,
             });
             match Answer::any(said) {
                 Answer::Yes => {}
-                Answer::No => judging.fail(path, "nothing says whose certificate the server has to show"),
-                Answer::Unknown => judging.unknown(path),
+                Answer::No => context.fail(path, "nothing says whose certificate the server has to show"),
+                Answer::Unknown => context.unknown(path),
             }
         }
         if !opens {
-            judging.not_applicable("no TLS is opened to anybody outside");
+            context.not_applicable("no TLS is opened to anybody outside");
         }
     },
 };
@@ -170,36 +170,36 @@ pub static GATEWAY_TLS_ENFORCED: Rule = Rule {
         TransmissionSecurity,
         TransmissionEncryption,
     ],
-    check: |subject, judging| {
-        for server in judging.items(subject.body, "spec.servers") {
-            gateway_server(server.node(), judging);
+    check: |subject, context| {
+        for server in context.items(subject.body, "spec.servers") {
+            gateway_server(server.node(), context);
         }
     },
 };
 
-fn gateway_server(server: Node<'_>, judging: &mut Judging<'_>) {
+fn gateway_server(server: Node<'_>, context: &mut CheckContext<'_>) {
     let number = server.number("port.number").known().unwrap_or_default();
     match server.flag("tls.httpsRedirect") {
-        Read::Known(true) => return,
-        Read::Unknown => {
-            judging.unknown(server.at("tls"));
+        Field::Known(true) => return,
+        Field::Unknown => {
+            context.unknown(server.at("tls"));
             return;
         }
         _ => {}
     }
     if server.field("tls").is_absent() {
-        match judging.text(server, "port.protocol") {
-            Some(protocol) => judging.fail(
+        match context.text(server, "port.protocol") {
+            Some(protocol) => context.fail(
                 server.at("tls"),
                 format!("the port {number} takes {protocol} without TLS, and does not send callers to it"),
             ),
-            None => judging.fail(server.at("tls"), format!("the port {number} has no TLS")),
+            None => context.fail(server.at("tls"), format!("the port {number} has no TLS")),
         }
         return;
     }
-    match judging.text(server, "port.protocol") {
+    match context.text(server, "port.protocol") {
         Some(protocol @ ("HTTP" | "HTTP2" | "GRPC" | "GRPC-WEB" | "TCP" | "MONGO" | "MYSQL" | "REDIS")) => {
-            judging.fail(
+            context.fail(
                 server.at("port.protocol"),
                 format!("the port {number} takes {protocol}, for which Istio does not read `tls`"),
             );
@@ -209,28 +209,28 @@ fn gateway_server(server: Node<'_>, judging: &mut Judging<'_>) {
         _ => {}
     }
     match server.text("tls.mode") {
-        Read::Known("PASSTHROUGH" | "AUTO_PASSTHROUGH" | "ISTIO_MUTUAL") => return,
-        Read::Unknown => {
-            judging.unknown(server.at("tls.mode"));
+        Field::Known("PASSTHROUGH" | "AUTO_PASSTHROUGH" | "ISTIO_MUTUAL") => return,
+        Field::Unknown => {
+            context.unknown(server.at("tls.mode"));
             return;
         }
         _ => {}
     }
-    if let Some(version) = judging
+    if let Some(version) = context
         .text(server, "tls.minProtocolVersion")
         .filter(|version| ["TLSV1_0", "TLSV1_1"].contains(version))
     {
-        judging.fail(
+        context.fail(
             server.at("tls.minProtocolVersion"),
             format!("the port {number} takes {version}, which can be broken"),
         );
     }
-    for cipher in judging.texts(server, "tls.cipherSuites") {
+    for cipher in context.texts(server, "tls.cipherSuites") {
         let weak = ["RC4", "3DES", "DES-", "NULL", "EXPORT", "MD5", "-CBC", "_CBC"];
         let forward =
             cipher.contains("ECDHE") || cipher.starts_with("TLS_AES") || cipher.starts_with("TLS_CHACHA");
         if weak.iter().any(|weak| cipher.contains(weak)) || !forward {
-            judging.fail(
+            context.fail(
                 server.at("tls.cipherSuites"),
                 format!("the cipher {cipher} is weak"),
             );
@@ -243,14 +243,14 @@ fn gateway_server(server: Node<'_>, judging: &mut Judging<'_>) {
         "tls.tlsCertificates",
     ];
     let said = named.iter().map(|field| match server.field(field) {
-        Read::Known(_) => Answer::Yes,
-        Read::Absent => Answer::No,
-        Read::Unknown => Answer::Unknown,
+        Field::Known(_) => Answer::Yes,
+        Field::Absent => Answer::No,
+        Field::Unknown => Answer::Unknown,
     });
     match Answer::any(said) {
         Answer::Yes => {}
-        Answer::No => judging.fail(server.at("tls"), format!("the port {number} has no certificate")),
-        Answer::Unknown => judging.unknown(server.at("tls")),
+        Answer::No => context.fail(server.at("tls"), format!("the port {number} has no certificate")),
+        Answer::Unknown => context.unknown(server.at("tls")),
     }
 }
 
@@ -267,71 +267,71 @@ pub static VIRTUAL_SERVICE_REFERENCES_RESOLVE: Rule = Rule {
     check: routes,
 };
 
-fn routes(subject: &Subject<'_>, judging: &mut Judging<'_>) {
-    let missing = |judging: &mut Judging<'_>, place: String, message: String| {
-        if judging.world.is_complete() {
-            judging.fail(place, message);
+fn routes(subject: &Subject<'_>, context: &mut CheckContext<'_>) {
+    let missing = |context: &mut CheckContext<'_>, place: String, message: String| {
+        if context.inventory.is_complete() {
+            context.fail(place, message);
         } else {
-            judging.unknown(format!("{place}: {message}"));
+            context.unknown(format!("{place}: {message}"));
         }
     };
-    for gateway in judging.texts(subject.body, "spec.gateways") {
+    for gateway in context.texts(subject.body, "spec.gateways") {
         let (namespace, name) = gateway.split_once('/').unwrap_or((subject.namespace(), gateway));
-        if gateway != "mesh" && !judging.world.has(GATEWAY, namespace, name) {
+        if gateway != "mesh" && !context.inventory.has(GATEWAY, namespace, name) {
             missing(
-                judging,
+                context,
                 "spec.gateways".to_owned(),
                 format!("there is no Gateway {namespace}/{name}"),
             );
         }
     }
     for protocol in ["http", "tls", "tcp"] {
-        for route in judging.items(subject.body, &format!("spec.{protocol}")) {
-            for destination in judging.items(route.node(), "route") {
+        for route in context.items(subject.body, &format!("spec.{protocol}")) {
+            for destination in context.items(route.node(), "route") {
                 let node = destination.node();
-                let Some(host) = judging.text(node, "destination.host") else {
+                let Some(host) = context.text(node, "destination.host") else {
                     continue;
                 };
                 let service = service_of(host, subject.namespace())
-                    .and_then(|(name, namespace)| judging.world.get(SERVICE, namespace, name));
+                    .and_then(|(name, namespace)| context.inventory.get(SERVICE, namespace, name));
                 let Some(service) = service else {
-                    let entry = judging.world.all(SERVICE_ENTRY).any(|entry| {
+                    let entry = context.inventory.all(SERVICE_ENTRY).any(|entry| {
                         let hosts = Node::new(entry.body(), "").list("spec.hosts").known();
                         hosts.is_some_and(|hosts| hosts.iter().any(|known| known.as_str() == Some(host)))
                     });
                     if !entry {
                         let message = format!("the host {host} is neither a Service nor a ServiceEntry");
-                        missing(judging, node.at("destination.host"), message);
+                        missing(context, node.at("destination.host"), message);
                     }
                     continue;
                 };
-                if let Some(port) = judging.number(node, "destination.port.number") {
+                if let Some(port) = context.number(node, "destination.port.number") {
                     let ports = Node::new(service.body(), "").list("spec.ports");
                     let numbers = |ports: &[serde_json::Value]| {
                         Answer::any(ports.iter().map(|item| match Node::new(item, "").number("port") {
-                            Read::Known(number) => Answer::from_bool(number == port),
+                            Field::Known(number) => Answer::from_bool(number == port),
                             _ => Answer::Unknown,
                         }))
                     };
                     match ports.map(numbers) {
-                        Read::Known(Answer::Yes) => {}
-                        Read::Unknown | Read::Known(Answer::Unknown) => {
-                            judging.unknown(format!("spec.ports of {}", service.id));
+                        Field::Known(Answer::Yes) => {}
+                        Field::Unknown | Field::Known(Answer::Unknown) => {
+                            context.unknown(format!("spec.ports of {}", service.id));
                         }
-                        Read::Known(Answer::No) | Read::Absent => judging.fail(
+                        Field::Known(Answer::No) | Field::Absent => context.fail(
                             node.at("destination.port.number"),
                             format!("the {} has no port {port}", service.id),
                         ),
                     }
                 }
-                if let Some(subset) = judging.text(node, "destination.subset") {
-                    let has = judging
-                        .world
+                if let Some(subset) = context.text(node, "destination.subset") {
+                    let has = context
+                        .inventory
                         .all(DESTINATION_RULE)
                         .any(|rule| has_subset(rule, service, subset));
                     if !has {
                         let message = format!("no DestinationRule of {host} has the subset {subset}");
-                        missing(judging, node.at("destination.subset"), message);
+                        missing(context, node.at("destination.subset"), message);
                     }
                 }
             }
@@ -346,7 +346,7 @@ fn has_subset(rule: &Object, service: &Object, subset: &str) -> bool {
         .known()
         .and_then(|host| service_of(host, namespace(rule)))
         .is_some_and(|(name, within)| name == service.id.name && within == namespace(service));
-    let named = |item: &serde_json::Value| Node::new(item, "").text("name") == Read::Known(subset);
+    let named = |item: &serde_json::Value| Node::new(item, "").text("name") == Field::Known(subset);
     of_host
         && body
             .list("spec.subsets")
@@ -377,11 +377,11 @@ pub static MESH_EGRESS_REGISTRY_ONLY: Rule = Rule {
     check: egress,
 };
 
-fn egress(subject: &Subject<'_>, judging: &mut Judging<'_>) {
+fn egress(subject: &Subject<'_>, context: &mut CheckContext<'_>) {
     if subject.pod.is_none() {
-        for host in judging.texts(subject.body, "spec.hosts") {
+        for host in context.texts(subject.body, "spec.hosts") {
             if host.contains('*') {
-                judging.fail(
+                context.fail(
                     "spec.hosts",
                     format!("the host {host} is more than one, and most of them nobody declared"),
                 );
@@ -389,10 +389,10 @@ fn egress(subject: &Subject<'_>, judging: &mut Judging<'_>) {
         }
         return;
     }
-    let Some(workload) = in_mesh(subject, judging) else {
+    let Some(workload) = in_mesh(subject, context) else {
         return;
     };
-    let world = judging.world;
+    let world = context.inventory;
     let root = world.settings.assumed_text(&assume::MESH_ROOT);
     let mut closest: Option<(Scope, &Object)> = None;
     for sidecar in world.all(SIDECAR) {
@@ -401,12 +401,12 @@ fn egress(subject: &Subject<'_>, judging: &mut Judging<'_>) {
             Answer::Yes if closest.is_none_or(|(closest, _)| scope > closest) => {
                 closest = Some((scope, sidecar));
             }
-            Answer::Unknown => judging.unknown(format!("whether {} applies", sidecar.id)),
+            Answer::Unknown => context.unknown(format!("whether {} applies", sidecar.id)),
             Answer::Yes | Answer::No => {}
         }
     }
     let assumed = world.settings.assumed_text(&assume::MESH_OUTBOUND);
-    let mode = closest.map_or(Read::Absent, |(_, sidecar)| {
+    let mode = closest.map_or(Field::Absent, |(_, sidecar)| {
         Node::new(sidecar.body(), "").text("spec.outboundTrafficPolicy.mode")
     });
     let by = closest.map_or_else(
@@ -414,10 +414,10 @@ fn egress(subject: &Subject<'_>, judging: &mut Judging<'_>) {
         |(_, sidecar)| format!("{} holds for it, with the policy", sidecar.id),
     );
     match mode {
-        Read::Known("REGISTRY_ONLY") => {}
-        Read::Absent if assumed == "REGISTRY_ONLY" => {}
-        Read::Known(mode) => judging.fail("", format!("it may reach any host: {by} {mode}")),
-        Read::Absent => judging.fail("", format!("it may reach any host: {by} {assumed}")),
-        Read::Unknown => judging.unknown("spec.outboundTrafficPolicy.mode of the Sidecar"),
+        Field::Known("REGISTRY_ONLY") => {}
+        Field::Absent if assumed == "REGISTRY_ONLY" => {}
+        Field::Known(mode) => context.fail("", format!("it may reach any host: {by} {mode}")),
+        Field::Absent => context.fail("", format!("it may reach any host: {by} {assumed}")),
+        Field::Unknown => context.unknown("spec.outboundTrafficPolicy.mode of the Sidecar"),
     }
 }

@@ -1,10 +1,10 @@
 //! Where a container's program comes from, and whether it is the one that was looked at.
 
+use crate::context::CheckContext;
 use crate::control::Control::{ChangeControl, MaliciousSoftware, UnauthorisedSoftware, Vendors};
+use crate::field::Field;
 use crate::image::Image;
-use crate::judging::Judging;
 use crate::pod::{Container, WORKLOADS};
-use crate::read::Read;
 use crate::rule::{Enforcement, Level, Rule, Severity};
 use crate::rules::containers;
 use crate::settings::{Default, Setting};
@@ -26,9 +26,9 @@ pub static NO_MUTABLE_IMAGE_TAG: Rule = Rule {
     enforcement: Enforcement::Mandatory,
     options: &[&MUTABLE],
     evidence: &[ChangeControl, UnauthorisedSoftware, MaliciousSoftware],
-    check: |subject, judging| {
-        for container in containers(subject, judging) {
-            let Some(image) = image(container, judging) else {
+    check: |subject, context| {
+        for container in containers(subject, context) {
+            let Some(image) = image(container, context) else {
                 continue;
             };
             let message = match (image.digest, image.tag) {
@@ -36,7 +36,7 @@ pub static NO_MUTABLE_IMAGE_TAG: Rule = Rule {
                     "the image of {} has no version, so it is `latest`",
                     container.words()
                 ),
-                (None, Some(tag)) if judging.option_texts(&MUTABLE).contains(&tag) => {
+                (None, Some(tag)) if context.option_texts(&MUTABLE).contains(&tag) => {
                     format!(
                         "the image of {} has the tag {tag}, which means another one tomorrow",
                         container.words()
@@ -44,7 +44,7 @@ pub static NO_MUTABLE_IMAGE_TAG: Rule = Rule {
                 }
                 (Some(_), _) | (None, Some(_)) => continue,
             };
-            judging.fail(container.node().at("image"), message);
+            context.fail(container.node().at("image"), message);
         }
     },
 };
@@ -59,9 +59,9 @@ pub static IMAGE_DIGEST_PINNED: Rule = Rule {
     enforcement: Enforcement::Mandatory,
     options: &[],
     evidence: &[ChangeControl, UnauthorisedSoftware, MaliciousSoftware],
-    check: |subject, judging| {
-        for container in containers(subject, judging) {
-            let Some(image) = image(container, judging) else {
+    check: |subject, context| {
+        for container in containers(subject, context) {
+            let Some(image) = image(container, context) else {
                 continue;
             };
             if image.is_pinned() {
@@ -71,7 +71,7 @@ pub static IMAGE_DIGEST_PINNED: Rule = Rule {
                 None => format!("the image of {} has no digest", container.words()),
                 Some(_) => format!("what the image of {} has for a digest is none", container.words()),
             };
-            judging.fail(container.node().at("image"), message);
+            context.fail(container.node().at("image"), message);
         }
     },
 };
@@ -92,18 +92,18 @@ pub static IMAGE_REGISTRY_ALLOWED: Rule = Rule {
     enforcement: Enforcement::Mandatory,
     options: &[&REGISTRIES],
     evidence: &[UnauthorisedSoftware, Vendors, MaliciousSoftware],
-    check: |subject, judging| {
-        let allowed: Vec<String> = judging
+    check: |subject, context| {
+        let allowed: Vec<String> = context
             .option_texts(&REGISTRIES)
             .into_iter()
             .map(str::to_owned)
             .collect();
         if allowed.is_empty() {
-            judging.not_applicable("the settings name no registries");
+            context.not_applicable("the settings name no registries");
             return;
         }
-        for container in containers(subject, judging) {
-            let Some(image) = image(container, judging) else {
+        for container in containers(subject, context) {
+            let Some(image) = image(container, context) else {
                 continue;
             };
             let repository = image.full_repository();
@@ -112,7 +112,7 @@ pub static IMAGE_REGISTRY_ALLOWED: Rule = Rule {
                 rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
             };
             if !allowed.iter().any(is_below) {
-                judging.fail(
+                context.fail(
                     container.node().at("image"),
                     format!(
                         "the image of {} comes from {repository}, which the settings do not allow",
@@ -125,18 +125,18 @@ pub static IMAGE_REGISTRY_ALLOWED: Rule = Rule {
 };
 
 /// The image of a container; told where there is none.
-fn image<'c>(container: &'c Container<'_>, judging: &mut Judging<'_>) -> Option<Image<'c>> {
+fn image<'c>(container: &'c Container<'_>, context: &mut CheckContext<'_>) -> Option<Image<'c>> {
     match container.node().text("image") {
-        Read::Known(name) if !name.is_empty() => Some(Image::of(name)),
-        Read::Known(_) | Read::Absent => {
-            judging.fail(
+        Field::Known(name) if !name.is_empty() => Some(Image::of(name)),
+        Field::Known(_) | Field::Absent => {
+            context.fail(
                 container.node().at("image"),
                 format!("{} names no image", container.words()),
             );
             None
         }
-        Read::Unknown => {
-            judging.unknown(container.node().at("image"));
+        Field::Unknown => {
+            context.unknown(container.node().at("image"));
             None
         }
     }

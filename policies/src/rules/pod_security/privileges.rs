@@ -1,12 +1,12 @@
 //! What a container may do to its node: privilege, escalation, capabilities, the host's namespaces and ports.
 
+use crate::context::{CheckContext, Subject};
 use crate::control::Control::{
     AccessArchitecture, AccessControl, Boundary, FacilityAccess, RiskManagement, TransmissionSecurity,
     UnauthorisedSoftware,
 };
-use crate::judging::{Judging, Subject};
+use crate::field::Field;
 use crate::pod::{Role, WORKLOADS};
-use crate::read::Read;
 use crate::rule::{Enforcement, Level, Rule, Severity};
 use crate::rules::{containers, pod};
 use crate::settings::{Default, Setting};
@@ -27,10 +27,10 @@ pub static NO_PRIVILEGED_CONTAINERS: Rule = Rule {
         AccessControl,
         RiskManagement,
     ],
-    check: |subject, judging| {
-        for container in containers(subject, judging) {
-            if judging.flag(container.node(), "securityContext.privileged") == Some(true) {
-                judging.fail(
+    check: |subject, context| {
+        for container in containers(subject, context) {
+            if context.flag(container.node(), "securityContext.privileged") == Some(true) {
+                context.fail(
                     container.node().at("securityContext.privileged"),
                     format!("{} runs privileged", container.words()),
                 );
@@ -54,28 +54,28 @@ pub static NO_PRIVILEGE_ESCALATION: Rule = Rule {
         AccessControl,
         RiskManagement,
     ],
-    check: |subject, judging| {
-        if is_windows(subject, judging) {
+    check: |subject, context| {
+        if is_windows(subject, context) {
             return;
         }
-        for container in containers(subject, judging) {
+        for container in containers(subject, context) {
             let field = "securityContext.allowPrivilegeEscalation";
             let message = match container.node().flag(field) {
-                Read::Known(false) => continue,
-                Read::Known(true) => format!(
+                Field::Known(false) => continue,
+                Field::Known(true) => format!(
                     "{} may gain rights that it was not started with",
                     container.words()
                 ),
-                Read::Absent => format!(
+                Field::Absent => format!(
                     "{} does not say that it may not gain rights, and the default is that it may",
                     container.words()
                 ),
-                Read::Unknown => {
-                    judging.unknown(container.node().at(field));
+                Field::Unknown => {
+                    context.unknown(container.node().at(field));
                     continue;
                 }
             };
-            judging.fail(container.node().at(field), message);
+            context.fail(container.node().at(field), message);
         }
     },
 };
@@ -90,20 +90,20 @@ pub static DROP_ALL_CAPABILITIES: Rule = Rule {
     enforcement: Enforcement::Mandatory,
     options: &[],
     evidence: &[AccessArchitecture, UnauthorisedSoftware, AccessControl],
-    check: |subject, judging| {
-        if is_windows(subject, judging) {
+    check: |subject, context| {
+        if is_windows(subject, context) {
             return;
         }
-        for container in containers(subject, judging) {
+        for container in containers(subject, context) {
             let field = "securityContext.capabilities.drop";
             let is_all = |item: &serde_json::Value| item.as_str() == Some("ALL");
             match container.node().list(field) {
-                Read::Known(items) if items.iter().any(is_all) => {}
-                Read::Known(items) if items.iter().any(crate::read::is_unknown) => {
-                    judging.unknown(container.node().at(field));
+                Field::Known(items) if items.iter().any(is_all) => {}
+                Field::Known(items) if items.iter().any(crate::field::is_unknown) => {
+                    context.unknown(container.node().at(field));
                 }
-                Read::Unknown => judging.unknown(container.node().at(field)),
-                Read::Known(_) | Read::Absent => judging.fail(
+                Field::Unknown => context.unknown(container.node().at(field)),
+                Field::Known(_) | Field::Absent => context.fail(
                     container.node().at(field),
                     format!("{} does not drop ALL capabilities", container.words()),
                 ),
@@ -134,22 +134,22 @@ pub static NO_ADDED_CAPABILITIES: Rule = Rule {
     enforcement: Enforcement::Mandatory,
     options: &[&ALLOWED, &MESH_INIT],
     evidence: &[AccessArchitecture, UnauthorisedSoftware, AccessControl],
-    check: |subject, judging| {
-        if is_windows(subject, judging) {
+    check: |subject, context| {
+        if is_windows(subject, context) {
             return;
         }
-        for container in containers(subject, judging) {
-            let added = judging.texts(container.node(), "securityContext.capabilities.add");
+        for container in containers(subject, context) {
+            let added = context.texts(container.node(), "securityContext.capabilities.add");
             let is_mesh = container.role == Role::Init
-                && judging.option_texts(&MESH_INIT).contains(&container.name)
+                && context.option_texts(&MESH_INIT).contains(&container.name)
                 && added.iter().all(|name| ["NET_ADMIN", "NET_RAW"].contains(name));
-            let allowed = judging.option_texts(&ALLOWED);
+            let allowed = context.option_texts(&ALLOWED);
             let wrong: Vec<_> = added
                 .into_iter()
                 .filter(|name| !is_mesh && !allowed.contains(name))
                 .collect();
             if !wrong.is_empty() {
-                judging.fail(
+                context.fail(
                     container.node().at("securityContext.capabilities.add"),
                     format!("{} adds {}", container.words(), wrong.join(", ")),
                 );
@@ -168,30 +168,30 @@ pub static NO_HOST_NAMESPACES: Rule = Rule {
     enforcement: Enforcement::Mandatory,
     options: &[],
     evidence: &[AccessArchitecture, Boundary, AccessControl, FacilityAccess],
-    check: |subject, judging| {
-        let Some(pod) = pod(subject, judging) else { return };
+    check: |subject, context| {
+        let Some(pod) = pod(subject, context) else { return };
         for (field, shared) in [
             ("hostNetwork", "network"),
             ("hostPID", "processes"),
             ("hostIPC", "shared memory"),
         ] {
-            if judging.flag(pod.spec(), field) == Some(true) {
-                judging.fail(
+            if context.flag(pod.spec(), field) == Some(true) {
+                context.fail(
                     pod.spec().at(field),
                     format!("the pod shares the {shared} of its node"),
                 );
             }
         }
         let field = "securityContext.windowsOptions.hostProcess";
-        if judging.flag(pod.spec(), field) == Some(true) {
-            judging.fail(
+        if context.flag(pod.spec(), field) == Some(true) {
+            context.fail(
                 pod.spec().at(field),
                 "the pod runs as processes of its Windows node",
             );
         }
-        for container in containers(subject, judging) {
-            if judging.flag(container.node(), field) == Some(true) {
-                judging.fail(
+        for container in containers(subject, context) {
+            if context.flag(container.node(), field) == Some(true) {
+                context.fail(
                     container.node().at(field),
                     format!("{} runs as a process of its Windows node", container.words()),
                 );
@@ -210,14 +210,14 @@ pub static NO_HOST_PORTS: Rule = Rule {
     enforcement: Enforcement::Mandatory,
     options: &[],
     evidence: &[Boundary, TransmissionSecurity],
-    check: |subject, judging| {
-        for container in containers(subject, judging) {
-            for port in judging.items(container.node(), "ports") {
-                if let Some(number) = judging
+    check: |subject, context| {
+        for container in containers(subject, context) {
+            for port in context.items(container.node(), "ports") {
+                if let Some(number) = context
                     .number(port.node(), "hostPort")
                     .filter(|number| *number != 0)
                 {
-                    judging.fail(
+                    context.fail(
                         port.node().at("hostPort"),
                         format!("{} takes port {number} of its node", container.words()),
                     );
@@ -228,13 +228,13 @@ pub static NO_HOST_PORTS: Rule = Rule {
 };
 
 /// Whether the pod says that it runs on Windows, for which a rule does not hold; noted where that is not known.
-pub(super) fn is_windows(subject: &Subject<'_>, judging: &mut Judging<'_>) -> bool {
+pub(crate) fn is_windows(subject: &Subject<'_>, context: &mut CheckContext<'_>) -> bool {
     let Some(pod) = subject.pod else { return false };
     if pod.spec().text("os.name").is_unknown() {
-        judging.unknown(pod.spec().at("os.name"));
+        context.unknown(pod.spec().at("os.name"));
     }
     if pod.is_windows() {
-        judging.not_applicable("the pod runs on Windows, which has no such field");
+        context.not_applicable("the pod runs on Windows, which has no such field");
     }
     pod.is_windows()
 }

@@ -3,12 +3,12 @@
 use phoenix_graph::Object;
 use serde_json::Value;
 
+use crate::field::{Field, Node};
+use crate::inventory::Inventory;
 use crate::pod::Pod;
-use crate::read::{Node, Read};
 use crate::report::{Finding, Verdict};
 use crate::rule::Rule;
 use crate::settings::Setting;
-use crate::world::World;
 
 /// The object that is judged.
 #[derive(Clone, Copy, Debug)]
@@ -51,19 +51,19 @@ pub fn namespace(object: &Object) -> &str {
 ///
 /// A finding outweighs a value that is not known, and that outweighs everything else: what is not known is never a pass.
 #[derive(Debug)]
-pub struct Judging<'a> {
+pub struct CheckContext<'a> {
     /// Everything that was given, for the rules that look at more than one object.
-    pub world: &'a World<'a>,
+    pub inventory: &'a Inventory<'a>,
     rule: &'static Rule,
     findings: Vec<Finding>,
     unknown: Vec<String>,
     aside: Option<&'static str>,
 }
 
-impl<'a> Judging<'a> {
-    pub(crate) fn new(world: &'a World<'a>, rule: &'static Rule) -> Self {
+impl<'a> CheckContext<'a> {
+    pub(crate) fn new(inventory: &'a Inventory<'a>, rule: &'static Rule) -> Self {
         Self {
-            world,
+            inventory,
             rule,
             findings: Vec::new(),
             unknown: Vec::new(),
@@ -90,7 +90,7 @@ impl<'a> Judging<'a> {
     }
 
     /// The known value; an unknown one is noted with its path.
-    pub fn note<T>(&mut self, read: Read<T>, node: Node<'_>, path: &str) -> Option<T> {
+    pub fn note<T>(&mut self, read: Field<T>, node: Node<'_>, path: &str) -> Option<T> {
         if read.is_unknown() {
             self.unknown(node.at(path));
         }
@@ -120,7 +120,7 @@ impl<'a> Judging<'a> {
         let at = node.at(path);
         let mut known = Vec::with_capacity(items.len());
         for (index, value) in items.iter().enumerate() {
-            if crate::read::is_unknown(value) {
+            if crate::field::is_unknown(value) {
                 self.unknown(format!("{at}[{index}]"));
             } else {
                 known.push(Item {
@@ -139,8 +139,8 @@ impl<'a> Judging<'a> {
         };
         let mut known = Vec::with_capacity(items.len());
         for (index, value) in items.iter().enumerate() {
-            match crate::read::text(value) {
-                Read::Known(text) => known.push(text),
+            match crate::field::text(value) {
+                Field::Known(text) => known.push(text),
                 _ => self.unknown(format!("{}[{index}]", node.at(path))),
             }
         }
@@ -149,17 +149,17 @@ impl<'a> Judging<'a> {
 
     /// A setting of the rule that is a flag.
     pub fn option_flag(&self, setting: &Setting) -> bool {
-        self.world.settings.flag(self.rule.id, setting)
+        self.inventory.settings.flag(self.rule.id, setting)
     }
 
     /// A setting of the rule that is a number.
     pub fn option_number(&self, setting: &Setting) -> i64 {
-        self.world.settings.number(self.rule.id, setting)
+        self.inventory.settings.number(self.rule.id, setting)
     }
 
     /// A setting of the rule that is a list of texts.
     pub fn option_texts(&self, setting: &Setting) -> Vec<&str> {
-        self.world.settings.texts(self.rule.id, setting)
+        self.inventory.settings.texts(self.rule.id, setting)
     }
 
     pub(crate) fn verdict(self) -> Verdict {

@@ -2,7 +2,7 @@
 //!
 //! At preview any leaf of an object can be a value that only the cluster or another resource will give; the engine then
 //! sends one of five marks in its place. A file can hold anything at all where a number is expected. So a field that a rule
-//! reads is [`Known`](Read::Known), [`Absent`](Read::Absent) or [`Unknown`](Read::Unknown), and what is unknown can
+//! reads is [`Known`](Field::Known), [`Absent`](Field::Absent) or [`Unknown`](Field::Unknown), and what is unknown can
 //! never be taken for absent or for a value. That is why rules read fields by their paths instead of whole typed objects:
 //! a type has no place for a value that is not known (`docs/decisions/0011-rules-read-fields.md`).
 
@@ -19,7 +19,7 @@ pub const UNKNOWN: [&str; 5] = [
 
 /// What stands in a field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Read<T> {
+pub enum Field<T> {
     /// This value.
     Known(T),
     /// Nothing: the field is not there.
@@ -28,7 +28,7 @@ pub enum Read<T> {
     Unknown,
 }
 
-impl<T> Read<T> {
+impl<T> Field<T> {
     /// The value, if there is one.
     pub fn known(self) -> Option<T> {
         match self {
@@ -47,20 +47,20 @@ impl<T> Read<T> {
     }
 
     /// The known value as something else.
-    pub fn map<U>(self, change: impl FnOnce(T) -> U) -> Read<U> {
+    pub fn map<U>(self, change: impl FnOnce(T) -> U) -> Field<U> {
         match self {
-            Self::Known(value) => Read::Known(change(value)),
-            Self::Absent => Read::Absent,
-            Self::Unknown => Read::Unknown,
+            Self::Known(value) => Field::Known(change(value)),
+            Self::Absent => Field::Absent,
+            Self::Unknown => Field::Unknown,
         }
     }
 
     /// Goes on with the known value.
-    pub fn and_then<U>(self, next: impl FnOnce(T) -> Read<U>) -> Read<U> {
+    pub fn and_then<U>(self, next: impl FnOnce(T) -> Field<U>) -> Field<U> {
         match self {
             Self::Known(value) => next(value),
-            Self::Absent => Read::Absent,
-            Self::Unknown => Read::Unknown,
+            Self::Absent => Field::Absent,
+            Self::Unknown => Field::Unknown,
         }
     }
 
@@ -106,77 +106,77 @@ impl<'a> Node<'a> {
     }
 
     /// Whatever stands in the field `a.b.c` below this part.
-    pub fn field(&self, path: &str) -> Read<&'a Value> {
+    pub fn field(&self, path: &str) -> Field<&'a Value> {
         field(self.value, path)
     }
 
     /// The flag that stands there.
-    pub fn flag(&self, path: &str) -> Read<bool> {
+    pub fn flag(&self, path: &str) -> Field<bool> {
         self.field(path).and_then(|value| typed(value.as_bool()))
     }
 
     /// The text that stands there.
-    pub fn text(&self, path: &str) -> Read<&'a str> {
+    pub fn text(&self, path: &str) -> Field<&'a str> {
         self.field(path).and_then(text)
     }
 
     /// The number that stands there.
-    pub fn number(&self, path: &str) -> Read<i64> {
+    pub fn number(&self, path: &str) -> Field<i64> {
         self.field(path).and_then(|value| typed(value.as_i64()))
     }
 
     /// The list that stands there.
-    pub fn list(&self, path: &str) -> Read<&'a [Value]> {
+    pub fn list(&self, path: &str) -> Field<&'a [Value]> {
         self.field(path)
             .and_then(|value| typed(value.as_array().map(Vec::as_slice)))
     }
 
     /// The mapping that stands there.
-    pub fn map(&self, path: &str) -> Read<&'a Map<String, Value>> {
+    pub fn map(&self, path: &str) -> Field<&'a Map<String, Value>> {
         self.field(path).and_then(|value| typed(value.as_object()))
     }
 
     /// A value of a mapping whose key may hold dots, such as a label.
-    pub fn entry(&self, path: &str, key: &str) -> Read<&'a str> {
+    pub fn entry(&self, path: &str, key: &str) -> Field<&'a str> {
         self.map(path).and_then(|map| match map.get(key) {
-            None | Some(Value::Null) => Read::Absent,
+            None | Some(Value::Null) => Field::Absent,
             Some(value) => text(value),
         })
     }
 }
 
 /// Whatever stands in the field `a.b.c` of a value.
-pub fn field<'a>(value: &'a Value, path: &str) -> Read<&'a Value> {
+pub fn field<'a>(value: &'a Value, path: &str) -> Field<&'a Value> {
     let mut current = value;
     for key in path.split('.').filter(|key| !key.is_empty()) {
         match current {
             Value::Object(fields) => match fields.get(key) {
-                None | Some(Value::Null) => return Read::Absent,
+                None | Some(Value::Null) => return Field::Absent,
                 Some(value) => current = value,
             },
-            Value::Null => return Read::Absent,
-            _ => return Read::Unknown,
+            Value::Null => return Field::Absent,
+            _ => return Field::Unknown,
         }
     }
     if current.is_null() {
-        Read::Absent
+        Field::Absent
     } else if is_unknown(current) {
-        Read::Unknown
+        Field::Unknown
     } else {
-        Read::Known(current)
+        Field::Known(current)
     }
 }
 
 /// A text that is known.
-pub fn text(value: &Value) -> Read<&str> {
+pub fn text(value: &Value) -> Field<&str> {
     match value.as_str() {
-        Some(text) if !UNKNOWN.contains(&text) => Read::Known(text),
-        _ => Read::Unknown,
+        Some(text) if !UNKNOWN.contains(&text) => Field::Known(text),
+        _ => Field::Unknown,
     }
 }
 
-fn typed<T>(value: Option<T>) -> Read<T> {
-    value.map_or(Read::Unknown, Read::Known)
+fn typed<T>(value: Option<T>) -> Field<T> {
+    value.map_or(Field::Unknown, Field::Known)
 }
 
 #[cfg(test)]
@@ -190,13 +190,13 @@ mod tests {
         let pod =
             json!({"spec": UNKNOWN[4], "other": {"hostPID": UNKNOWN[1], "hostIPC": null, "port": "80"}});
         let node = Node::new(&pod, "");
-        assert_eq!(node.flag("spec.hostPID"), Read::Unknown);
-        assert_eq!(node.flag("other.hostPID"), Read::Unknown);
-        assert_eq!(node.flag("other.hostIPC"), Read::Absent);
-        assert_eq!(node.flag("nowhere.hostIPC"), Read::Absent);
+        assert_eq!(node.flag("spec.hostPID"), Field::Unknown);
+        assert_eq!(node.flag("other.hostPID"), Field::Unknown);
+        assert_eq!(node.flag("other.hostIPC"), Field::Absent);
+        assert_eq!(node.flag("nowhere.hostIPC"), Field::Absent);
         assert_eq!(
             node.number("other.port"),
-            Read::Unknown,
+            Field::Unknown,
             "a text is no number, and not nothing"
         );
     }

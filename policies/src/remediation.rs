@@ -7,10 +7,10 @@
 use phoenix_graph::Object;
 use serde_json::{Value, json};
 
+use crate::field::Field;
 use crate::pod::{Container, Pod};
-use crate::read::Read;
 use crate::rule::Rule;
-use crate::rules::{hardening, privileges};
+use crate::rules::pod_security::{hardening, privileges};
 
 /// How the pack puts right what one rule finds.
 #[derive(Debug)]
@@ -51,7 +51,7 @@ pub static REPAIRS: [Repair; 2] = [
                `allowPrivilegeEscalation: false` and adds no capability: such a process has none, and cannot get any",
         of_container: |container, pod| {
             let is_meant = (is_said_to_be_non_root(container, pod) || has_other_user(container, pod))
-                && container.node().flag("securityContext.allowPrivilegeEscalation") == Read::Known(false)
+                && container.node().flag("securityContext.allowPrivilegeEscalation") == Field::Known(false)
                 && !drops_all(container)
                 && !container
                     .node()
@@ -91,10 +91,10 @@ fn is_said_to_be_non_root(container: &Container<'_>, pod: &Pod<'_>) -> bool {
         "securityContext.runAsNonRoot",
         pod,
     );
-    said == Read::Known(true) && !is_root(container, pod)
+    said == Field::Known(true) && !is_root(container, pod)
 }
 
-fn user(container: &Container<'_>, pod: &Pod<'_>) -> Read<i64> {
+fn user(container: &Container<'_>, pod: &Pod<'_>) -> Field<i64> {
     container.or_pod(|node, field| node.number(field), "securityContext.runAsUser", pod)
 }
 
@@ -104,7 +104,7 @@ fn has_other_user(container: &Container<'_>, pod: &Pod<'_>) -> bool {
 
 /// Root by name, or a user that is not known yet.
 fn is_root(container: &Container<'_>, pod: &Pod<'_>) -> bool {
-    matches!(user(container, pod), Read::Known(0) | Read::Unknown)
+    matches!(user(container, pod), Field::Known(0) | Field::Unknown)
 }
 
 fn drops_all(container: &Container<'_>) -> bool {
@@ -116,14 +116,14 @@ fn drops_all(container: &Container<'_>) -> bool {
 fn is_plain(container: &Container<'_>) -> bool {
     let node = container.node();
     let adds_nothing = match node.list("securityContext.capabilities.add") {
-        Read::Absent => true,
-        Read::Known(items) => items.is_empty(),
-        Read::Unknown => false,
+        Field::Absent => true,
+        Field::Known(items) => items.is_empty(),
+        Field::Unknown => false,
     };
     adds_nothing
         && matches!(
             node.flag("securityContext.privileged"),
-            Read::Absent | Read::Known(false)
+            Field::Absent | Field::Known(false)
         )
 }
 
@@ -160,7 +160,7 @@ mod tests {
                 value: json!(true),
             }]
         );
-        let unknown = crate::read::UNKNOWN[2];
+        let unknown = crate::field::UNKNOWN[2];
         for (pod, container) in [
             (json!({}), json!({})),
             (json!({"runAsUser": 0}), json!({})),

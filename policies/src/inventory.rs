@@ -4,16 +4,16 @@ use std::collections::BTreeMap;
 
 use phoenix_graph::Object;
 
-use crate::judging::namespace;
+use crate::context::namespace;
+use crate::field::{Field, Node};
 use crate::pod::Pod;
-use crate::read::{Node, Read};
 use crate::rule::Kind;
 use crate::selector::{Answer, Labels};
 use crate::settings::{Settings, assume};
 
 /// Everything that was given.
 #[derive(Debug)]
-pub struct World<'a> {
+pub struct Inventory<'a> {
     /// How it is to be judged.
     pub settings: &'a Settings,
     by_kind: BTreeMap<&'a str, Vec<&'a Object>>,
@@ -47,7 +47,7 @@ impl<'a> Workload<'a> {
     }
 }
 
-impl<'a> World<'a> {
+impl<'a> Inventory<'a> {
     pub(crate) fn of(objects: &[&'a Object], pods: &'a [Option<Pod<'a>>], settings: &'a Settings) -> Self {
         let mut world = Self {
             settings,
@@ -164,7 +164,7 @@ impl<'a> World<'a> {
         if !self.has_mesh {
             return Answer::No;
         }
-        if workload.pod.spec().flag("hostNetwork") == Read::Known(true) {
+        if workload.pod.spec().flag("hostNetwork") == Field::Known(true) {
             return Answer::No;
         }
         let metadata = workload.pod.metadata();
@@ -172,9 +172,9 @@ impl<'a> World<'a> {
             .entry("labels", "sidecar.istio.io/inject")
             .or(|| metadata.entry("annotations", "sidecar.istio.io/inject"));
         match asked {
-            Read::Known("false") => return Answer::No,
-            Read::Known("true") => return Answer::Yes,
-            Read::Unknown => return Answer::Unknown,
+            Field::Known("false") => return Answer::No,
+            Field::Known("true") => return Answer::Yes,
+            Field::Unknown => return Answer::Unknown,
             _ => {}
         }
         if metadata.entry("labels", "istio.io/rev").known().is_some() {
@@ -210,11 +210,11 @@ pub fn mesh_labels(namespace: Node<'_>) -> Answer {
         label("istio.io/dataplane-mode"),
     ) {
         _ if labels.is_unknown() => Answer::Unknown,
-        (Read::Unknown, _, _) | (_, Read::Unknown, _) | (_, _, Read::Unknown) => Answer::Unknown,
-        (Read::Known("enabled"), _, _) | (_, _, Read::Known("ambient")) => Answer::Yes,
+        (Field::Unknown, _, _) | (_, Field::Unknown, _) | (_, _, Field::Unknown) => Answer::Unknown,
+        (Field::Known("enabled"), _, _) | (_, _, Field::Known("ambient")) => Answer::Yes,
         // A revision does nothing where injection is switched off or on by the older label.
-        (Read::Known(_), _, _) => Answer::No,
-        (_, Read::Known(revision), _) => Answer::from_bool(!revision.is_empty()),
+        (Field::Known(_), _, _) => Answer::No,
+        (_, Field::Known(revision), _) => Answer::from_bool(!revision.is_empty()),
         _ => Answer::No,
     }
 }

@@ -1,15 +1,15 @@
 //! What becomes of a backup: where it lies, for how long, and whether anybody has tried to bring it back.
 
+use crate::context::{CheckContext, Subject};
 use crate::control::Control::{
     ConfidentialKept, DataBackup, DataInMotion, Disposal, Disposed, EncryptionAtRest, PlansTested, Recovery,
     RecoveryTested, Redundancy,
 };
-use crate::judging::{Judging, Subject};
+use crate::field::{Field, Node};
 use crate::pod::{CRON_JOB, Pod};
-use crate::read::{Node, Read};
 use crate::rule::{Enforcement, Kind, Level, Rule, Severity};
-use crate::rules::services::SERVICE;
-use crate::rules::storage::BACKUP_ANNOTATION;
+use crate::rules::data::storage::BACKUP_ANNOTATION;
+use crate::rules::network::services::SERVICE;
 use crate::rules::{place_of_variable, variable};
 use crate::selector::Answer;
 use crate::settings::{Default, Setting, assume};
@@ -17,31 +17,31 @@ use crate::text::rule_text;
 
 const VELERO: &[&str] = &["velero.io"];
 const LOCATION: Kind = Kind::new(VELERO, "BackupStorageLocation");
-pub(super) const SCHEDULE: Kind = Kind::new(VELERO, "Schedule");
+pub(crate) const SCHEDULE: Kind = Kind::new(VELERO, "Schedule");
 
 /// The claims that a `CronJob` says it copies; `None` where it is no backup, which is noted.
-fn copied<'a>(subject: &Subject<'a>, judging: &mut Judging<'_>) -> Option<Vec<&'a str>> {
-    let annotation = judging
+fn copied<'a>(subject: &Subject<'a>, context: &mut CheckContext<'_>) -> Option<Vec<&'a str>> {
+    let annotation = context
         .option_texts(&BACKUP_ANNOTATION)
         .first()
         .copied()
         .unwrap_or_default()
         .to_owned();
     match subject.body.entry("metadata.annotations", &annotation) {
-        Read::Known(claims) => {
+        Field::Known(claims) => {
             let claims: Vec<_> = names(claims).collect();
             if claims.is_empty() {
-                judging.not_applicable("it backs up nothing");
+                context.not_applicable("it backs up nothing");
                 return None;
             }
             Some(claims)
         }
-        Read::Absent => {
-            judging.not_applicable("it is no backup");
+        Field::Absent => {
+            context.not_applicable("it is no backup");
             None
         }
-        Read::Unknown => {
-            judging.unknown(format!("metadata.annotations[{annotation}]"));
+        Field::Unknown => {
+            context.unknown(format!("metadata.annotations[{annotation}]"));
             None
         }
     }
@@ -55,14 +55,14 @@ fn names(list: &str) -> impl Iterator<Item = &str> {
 /// Whether a `CronJob` ever starts by itself.
 fn runs(job: Node<'_>) -> Answer {
     let is_on = match job.flag("spec.suspend") {
-        Read::Known(suspended) => Answer::from_bool(!suspended),
-        Read::Absent => Answer::Yes,
-        Read::Unknown => Answer::Unknown,
+        Field::Known(suspended) => Answer::from_bool(!suspended),
+        Field::Absent => Answer::Yes,
+        Field::Unknown => Answer::Unknown,
     };
     is_on.and(match job.text("spec.schedule") {
-        Read::Known(schedule) => Answer::from_bool(comes(schedule)),
-        Read::Absent => Answer::No,
-        Read::Unknown => Answer::Unknown,
+        Field::Known(schedule) => Answer::from_bool(comes(schedule)),
+        Field::Absent => Answer::No,
+        Field::Unknown => Answer::Unknown,
     })
 }
 
@@ -109,23 +109,23 @@ static ENDPOINTS: Setting = Setting {
 };
 
 /// The first of these variables that a container of the pod has.
-fn first<'a>(pod: &Pod<'a>, names: &[String]) -> Read<(&'a str, String)> {
+fn first<'a>(pod: &Pod<'a>, names: &[String]) -> Field<(&'a str, String)> {
     for container in &pod.containers {
         for name in names {
             match variable(container, name) {
-                Read::Known(value) => {
-                    return Read::Known((value, place_of_variable(container, name)));
+                Field::Known(value) => {
+                    return Field::Known((value, place_of_variable(container, name)));
                 }
-                Read::Unknown => return Read::Unknown,
-                Read::Absent => {}
+                Field::Unknown => return Field::Unknown,
+                Field::Absent => {}
             }
         }
     }
-    Read::Absent
+    Field::Absent
 }
 
-fn texts(judging: &Judging<'_>, setting: &Setting) -> Vec<String> {
-    let texts = judging.option_texts(setting);
+fn texts(context: &CheckContext<'_>, setting: &Setting) -> Vec<String> {
+    let texts = context.option_texts(setting);
     texts.into_iter().map(str::to_owned).collect()
 }
 
@@ -148,74 +148,76 @@ pub static BACKUP_ENCRYPTED_AND_REMOTE: Rule = Rule {
     check: remote,
 };
 
-fn remote(subject: &Subject<'_>, judging: &mut Judging<'_>) {
+fn remote(subject: &Subject<'_>, context: &mut CheckContext<'_>) {
     if subject.kind() == LOCATION.name {
-        location(subject.body, judging);
+        location(subject.body, context);
         return;
     }
-    if copied(subject, judging).is_none() {
+    if copied(subject, context).is_none() {
         return;
     }
-    let Some(pod) = super::pod(subject, judging) else {
+    let Some(pod) = crate::rules::pod(subject, context) else {
         return;
     };
-    let (store, place) = match first(pod, &texts(judging, &STORES)) {
-        Read::Known(found) => found,
-        Read::Absent => {
-            judging.unknown("where it writes to: it has none of the variables that the settings name");
+    let (store, place) = match first(pod, &texts(context, &STORES)) {
+        Field::Known(found) => found,
+        Field::Absent => {
+            context.unknown("where it writes to: it has none of the variables that the settings name");
             return;
         }
-        Read::Unknown => {
-            judging.unknown("the variable that says where it writes to");
+        Field::Unknown => {
+            context.unknown("the variable that says where it writes to");
             return;
         }
     };
     let scheme = store.split_once("://").map(|(scheme, _)| scheme);
     match scheme.map(str::to_ascii_lowercase).as_deref() {
-        Some("s3") => match first(pod, &texts(judging, &ENDPOINTS)) {
-            Read::Known((address, place)) if !address.is_empty() => host(address, place, Answer::No, judging),
-            Read::Known(_) | Read::Absent => {}
-            Read::Unknown => judging.unknown("the variable with the address of its object store"),
+        Some("s3") => match first(pod, &texts(context, &ENDPOINTS)) {
+            Field::Known((address, place)) if !address.is_empty() => {
+                host(address, place, Answer::No, context)
+            }
+            Field::Known(_) | Field::Absent => {}
+            Field::Unknown => context.unknown("the variable with the address of its object store"),
         },
         Some("gs" | "az" | "azure" | "azblob" | "abfs" | "abfss" | "wasbs") => {}
-        Some("http" | "https") => host(store, place, Answer::No, judging),
-        Some("file") => judging.fail(place, "its copies go to a folder, and stay in the cluster"),
+        Some("http" | "https") => host(store, place, Answer::No, context),
+        Some("file") => context.fail(place, "its copies go to a folder, and stay in the cluster"),
         None if store.starts_with('/') => {
-            judging.fail(place, "its copies go to a folder, and stay in the cluster");
+            context.fail(place, "its copies go to a folder, and stay in the cluster");
         }
-        _ => judging.unknown(format!("{place}: what kind of store this is")),
+        _ => context.unknown(format!("{place}: what kind of store this is")),
     }
 }
 
-fn location(body: Node<'_>, judging: &mut Judging<'_>) {
+fn location(body: Node<'_>, context: &mut CheckContext<'_>) {
     let config = |key: &str| body.entry("spec.config", key);
     match config("insecureSkipTLSVerify") {
-        Read::Known("true") => judging.fail(
+        Field::Known("true") => context.fail(
             "spec.config[insecureSkipTLSVerify]",
             "whoever answers is trusted: the certificate of its object store is not checked",
         ),
-        Read::Unknown => judging.unknown("spec.config[insecureSkipTLSVerify]"),
+        Field::Unknown => context.unknown("spec.config[insecureSkipTLSVerify]"),
         _ => {}
     }
-    let Some(provider) = judging.text(body, "spec.provider") else {
+    let Some(provider) = context.text(body, "spec.provider") else {
         return;
     };
     match provider.rsplit('/').next().unwrap_or(provider) {
         "aws" => match config("s3Url") {
-            Read::Known(address) => {
+            Field::Known(address) => {
                 let asked = ["serverSideEncryption", "kmsKeyId", "customerKeyEncryptionFile"];
                 let encrypts = Answer::any(asked.map(|key| match config(key) {
-                    Read::Known(value) => Answer::from_bool(!value.is_empty()),
-                    Read::Absent => Answer::No,
-                    Read::Unknown => Answer::Unknown,
+                    Field::Known(value) => Answer::from_bool(!value.is_empty()),
+                    Field::Absent => Answer::No,
+                    Field::Unknown => Answer::Unknown,
                 }));
-                host(address, "spec.config[s3Url]".to_owned(), encrypts, judging);
+                host(address, "spec.config[s3Url]".to_owned(), encrypts, context);
             }
-            Read::Absent => {}
-            Read::Unknown => judging.unknown("spec.config[s3Url]"),
+            Field::Absent => {}
+            Field::Unknown => context.unknown("spec.config[s3Url]"),
         },
         "gcp" | "azure" => {}
-        _ => judging.unknown("spec.provider: what this provider does"),
+        _ => context.unknown("spec.provider: what this provider does"),
     }
 }
 
@@ -228,9 +230,9 @@ const CLOUDS: [&str; 4] = [
 ];
 
 /// Judges the address of an object store.
-fn host(address: &str, place: String, encrypts: Answer, judging: &mut Judging<'_>) {
+fn host(address: &str, place: String, encrypts: Answer, context: &mut CheckContext<'_>) {
     let Some((scheme, rest)) = address.split_once("://") else {
-        judging.unknown(format!("{place}: whether it is asked by TLS"));
+        context.unknown(format!("{place}: whether it is asked by TLS"));
         return;
     };
     let authority = rest.split(['/', '?']).next().unwrap_or(rest);
@@ -242,25 +244,28 @@ fn host(address: &str, place: String, encrypts: Answer, judging: &mut Judging<'_
         .trim_end_matches('.')
         .to_ascii_lowercase();
     if !scheme.eq_ignore_ascii_case("https") {
-        judging.fail(place.clone(), format!("its copies go to {host} without TLS"));
+        context.fail(place.clone(), format!("its copies go to {host} without TLS"));
     }
-    match is_inside(&host, judging) {
+    match is_inside(&host, context) {
         Answer::Yes => {
-            judging.fail(place, format!("its copies go to {host}, in the same cluster"));
+            context.fail(place, format!("its copies go to {host}, in the same cluster"));
             return;
         }
-        Answer::Unknown => judging.unknown(format!("{place}: whether {host} is in the same cluster")),
+        Answer::Unknown => context.unknown(format!("{place}: whether {host} is in the same cluster")),
         Answer::No => {}
     }
     let is_cloud = CLOUDS.iter().any(|cloud| host.ends_with(cloud));
-    let is_assumed = judging.world.settings.assumed(&assume::BACKUP_STORES_ENCRYPTED);
+    let is_assumed = context
+        .inventory
+        .settings
+        .assumed(&assume::BACKUP_STORES_ENCRYPTED);
     if encrypts != Answer::Yes && !is_cloud && !is_assumed {
-        judging.unknown(format!("{place}: whether {host} encrypts what it holds"));
+        context.unknown(format!("{place}: whether {host} encrypts what it holds"));
     }
 }
 
 /// Whether a host is one of the cluster's own.
-fn is_inside(host: &str, judging: &Judging<'_>) -> Answer {
+fn is_inside(host: &str, context: &CheckContext<'_>) -> Answer {
     if let Ok(address) = host.parse::<std::net::IpAddr>() {
         return match address {
             _ if address.is_loopback() || address.is_unspecified() => Answer::Yes,
@@ -275,7 +280,7 @@ fn is_inside(host: &str, judging: &Judging<'_>) -> Answer {
     let is_local = matches!(labels.as_slice(), [.., "svc"] | [.., "cluster", "local"]);
     let by_form = labels.len() == 1 || is_local;
     let by_name = match labels.as_slice() {
-        [service, space] | [service, space, "svc", ..] => judging.world.has(SERVICE, space, service),
+        [service, space] | [service, space, "svc", ..] => context.inventory.has(SERVICE, space, service),
         _ => false,
     };
     Answer::from_bool(by_form || by_name)
@@ -297,38 +302,38 @@ pub static RESTORE_TEST_SCHEDULED: Rule = Rule {
     enforcement: Enforcement::Advisory,
     options: &[&BACKUP_ANNOTATION, &DRILL_ANNOTATION],
     evidence: &[Recovery, RecoveryTested, PlansTested],
-    check: |subject, judging| {
-        let Some(claims) = copied(subject, judging) else {
+    check: |subject, context| {
+        let Some(claims) = copied(subject, context) else {
             return;
         };
-        let Some(annotation) = texts(judging, &DRILL_ANNOTATION).into_iter().next() else {
-            judging.not_applicable("the settings name no annotation of drills");
+        let Some(annotation) = texts(context, &DRILL_ANNOTATION).into_iter().next() else {
+            context.not_applicable("the settings name no annotation of drills");
             return;
         };
-        let by_people = judging.world.settings.assumed_texts(&assume::TRIED_BY_PEOPLE);
+        let by_people = context.inventory.settings.assumed_texts(&assume::TRIED_BY_PEOPLE);
         let by_people: Vec<String> = by_people.into_iter().map(str::to_owned).collect();
         for claim in claims {
             if by_people.contains(&format!("{}/{claim}", subject.namespace())) {
                 continue;
             }
-            let drills = judging.world.within(CRON_JOB, subject.namespace());
+            let drills = context.inventory.within(CRON_JOB, subject.namespace());
             let tried = Answer::any(drills.map(|drill| {
                 let drill = Node::new(drill.body(), "");
                 let says = match drill.entry("metadata.annotations", &annotation) {
-                    Read::Known(claims) => Answer::from_bool(names(claims).any(|name| name == claim)),
-                    Read::Absent => Answer::No,
-                    Read::Unknown => Answer::Unknown,
+                    Field::Known(claims) => Answer::from_bool(names(claims).any(|name| name == claim)),
+                    Field::Absent => Answer::No,
+                    Field::Unknown => Answer::Unknown,
                 };
                 says.and(runs(drill))
             }));
             match tried {
                 Answer::Yes => {}
-                Answer::No if judging.world.is_complete() => judging.fail(
+                Answer::No if context.inventory.is_complete() => context.fail(
                     "",
                     format!("nothing ever tries to restore its copies of the claim {claim}"),
                 ),
                 Answer::No | Answer::Unknown => {
-                    judging.unknown(format!("whether anything tries to restore the claim {claim}"));
+                    context.unknown(format!("whether anything tries to restore the claim {claim}"));
                 }
             }
         }
@@ -359,26 +364,26 @@ pub static RETENTION_DECLARED: Rule = Rule {
     check: retention,
 };
 
-fn retention(subject: &Subject<'_>, judging: &mut Judging<'_>) {
+fn retention(subject: &Subject<'_>, context: &mut CheckContext<'_>) {
     if subject.kind() == SCHEDULE.name {
         match subject.body.text("spec.template.ttl") {
-            Read::Known(ttl) if ttl.bytes().any(|byte| (b'1'..=b'9').contains(&byte)) => {}
-            Read::Known(_) | Read::Absent => {
-                judging.fail(
+            Field::Known(ttl) if ttl.bytes().any(|byte| (b'1'..=b'9').contains(&byte)) => {}
+            Field::Known(_) | Field::Absent => {
+                context.fail(
                     "spec.template.ttl",
                     "it does not say how long its backups are kept",
                 );
             }
-            Read::Unknown => judging.unknown("spec.template.ttl"),
+            Field::Unknown => context.unknown("spec.template.ttl"),
         }
         return;
     }
-    if copied(subject, judging).is_none() {
+    if copied(subject, context).is_none() {
         return;
     }
-    let (stores, keeps) = (texts(judging, &STORES), texts(judging, &KEEPS));
-    let own = subject.pod.map_or(Read::Absent, |pod| first(pod, &stores));
-    let jobs = judging.world.workloads_in(subject.namespace());
+    let (stores, keeps) = (texts(context, &STORES), texts(context, &KEEPS));
+    let own = subject.pod.map_or(Field::Absent, |pod| first(pod, &stores));
+    let jobs = context.inventory.workloads_in(subject.namespace());
     let jobs = jobs.filter(|job| CRON_JOB.is(&job.object.id.group, &job.object.id.kind));
     let removed = Answer::any(jobs.map(|job| {
         let is_same = || {
@@ -386,8 +391,8 @@ fn retention(subject: &Subject<'_>, judging: &mut Judging<'_>) {
                 return Answer::Yes;
             }
             match (&own, first(job.pod, &stores)) {
-                (Read::Absent, _) | (_, Read::Absent) => Answer::No,
-                (Read::Known((own, _)), Read::Known((other, _))) => Answer::from_bool(*own == other),
+                (Field::Absent, _) | (_, Field::Absent) => Answer::No,
+                (Field::Known((own, _)), Field::Known((other, _))) => Answer::from_bool(*own == other),
                 _ => Answer::Unknown,
             }
         };
@@ -399,12 +404,12 @@ fn retention(subject: &Subject<'_>, judging: &mut Judging<'_>) {
     }));
     match removed {
         Answer::Yes => {}
-        Answer::No if judging.world.is_complete() => judging.fail(
+        Answer::No if context.inventory.is_complete() => context.fail(
             "",
             "no CronJob that writes to its store says how many of its copies are kept",
         ),
         Answer::No | Answer::Unknown => {
-            judging.unknown("whether anything removes its copies after their time");
+            context.unknown("whether anything removes its copies after their time");
         }
     }
 }
@@ -412,9 +417,9 @@ fn retention(subject: &Subject<'_>, judging: &mut Judging<'_>) {
 fn says_how_many(pod: &Pod<'_>, keeps: &[String]) -> Answer {
     Answer::any(pod.containers.iter().flat_map(|container| {
         keeps.iter().map(move |name| match variable(container, name) {
-            Read::Known(value) => Answer::from_bool(value.bytes().any(|byte| (b'1'..=b'9').contains(&byte))),
-            Read::Absent => Answer::No,
-            Read::Unknown => Answer::Unknown,
+            Field::Known(value) => Answer::from_bool(value.bytes().any(|byte| (b'1'..=b'9').contains(&byte))),
+            Field::Absent => Answer::No,
+            Field::Unknown => Answer::Unknown,
         })
     }))
 }

@@ -3,17 +3,17 @@
 use phoenix_graph::Object;
 use serde_json::Value;
 
+use crate::context::{CheckContext, Subject, namespace};
 use crate::control::Control::{ChangeControl, MaliciousSoftware, UnauthorisedSoftware};
+use crate::field::{Field, Node};
 use crate::image::Image;
-use crate::judging::{Judging, Subject, namespace};
+use crate::inventory::Inventory;
 use crate::pod::WORKLOADS;
-use crate::read::{Node, Read};
 use crate::rule::{Enforcement, Kind, Level, Rule, Severity};
 use crate::rules::containers;
 use crate::selector::Answer;
 use crate::settings::{Default, Setting};
 use crate::text::rule_text;
-use crate::world::World;
 
 const SIGSTORE: Kind = Kind::new(&["policy.sigstore.dev"], "ClusterImagePolicy");
 const KYVERNO: Kind = Kind::new(&["kyverno.io"], "ClusterPolicy");
@@ -21,7 +21,7 @@ const KYVERNO_NAMESPACED: Kind = Kind::new(&["kyverno.io"], "Policy");
 const KYVERNO_IMAGES: Kind = Kind::new(&["policies.kyverno.io"], "ImageValidatingPolicy");
 
 /// The kinds of policies that ask for signatures; rules of other things stand in some of them, too.
-pub(super) const IMAGE_POLICIES: [Kind; 4] = [SIGSTORE, KYVERNO, KYVERNO_NAMESPACED, KYVERNO_IMAGES];
+pub(crate) const IMAGE_POLICIES: [Kind; 4] = [SIGSTORE, KYVERNO, KYVERNO_NAMESPACED, KYVERNO_IMAGES];
 
 static DEMANDED: Setting = Setting {
     name: "demanded",
@@ -42,20 +42,20 @@ pub static IMAGE_PROVENANCE_ENFORCED: Rule = Rule {
     check: vouched_for,
 };
 
-fn vouched_for(subject: &Subject<'_>, judging: &mut Judging<'_>) {
-    let world = judging.world;
+fn vouched_for(subject: &Subject<'_>, context: &mut CheckContext<'_>) {
+    let world = context.inventory;
     let policies: Vec<&Object> = IMAGE_POLICIES
         .iter()
         .flat_map(|kind| world.all(*kind))
         .filter(|policy| !policy.id.group.eq("kyverno.io") || verifies(policy))
         .collect();
-    if policies.is_empty() && !judging.option_flag(&DEMANDED) {
-        judging.not_applicable("no policy that verifies images was given");
+    if policies.is_empty() && !context.option_flag(&DEMANDED) {
+        context.not_applicable("no policy that verifies images was given");
         return;
     }
-    for container in containers(subject, judging) {
+    for container in containers(subject, context) {
         let place = container.node().at("image");
-        let Some(name) = judging.text(container.node(), "image") else {
+        let Some(name) = context.text(container.node(), "image") else {
             continue;
         };
         let names = all_names(name);
@@ -66,12 +66,12 @@ fn vouched_for(subject: &Subject<'_>, judging: &mut Judging<'_>) {
         );
         match refused {
             Answer::Yes => {}
-            Answer::No if world.is_complete() => judging.fail(
+            Answer::No if world.is_complete() => context.fail(
                 place,
                 format!("nothing asks who vouches for the image of {}", container.words()),
             ),
             Answer::No | Answer::Unknown => {
-                judging.unknown(format!("{place}: whether a policy asks who vouches for it"));
+                context.unknown(format!("{place}: whether a policy asks who vouches for it"));
             }
         }
     }
@@ -81,11 +81,11 @@ fn vouched_for(subject: &Subject<'_>, judging: &mut Judging<'_>) {
 fn verifies(policy: &Object) -> bool {
     let policy = Node::new(policy.body(), "");
     match policy.list("spec.rules") {
-        Read::Known(rules) => rules
+        Field::Known(rules) => rules
             .iter()
             .any(|rule| !Node::new(rule, "").field("verifyImages").is_absent()),
-        Read::Absent => false,
-        Read::Unknown => true,
+        Field::Absent => false,
+        Field::Unknown => true,
     }
 }
 
@@ -108,7 +108,7 @@ fn all_names(name: &str) -> Vec<String> {
 }
 
 /// Whether a policy refuses an image that it cannot verify, in this namespace.
-fn holds(policy: &Object, names: &[String], space: &str, world: &World<'_>) -> Answer {
+fn holds(policy: &Object, names: &[String], space: &str, world: &Inventory<'_>) -> Answer {
     let body = Node::new(policy.body(), "");
     match policy.id.kind.as_str() {
         "ClusterImagePolicy" => sigstore(body, names, space, world),
@@ -118,13 +118,13 @@ fn holds(policy: &Object, names: &[String], space: &str, world: &World<'_>) -> A
     }
 }
 
-fn sigstore(body: Node<'_>, names: &[String], space: &str, world: &World<'_>) -> Answer {
+fn sigstore(body: Node<'_>, names: &[String], space: &str, world: &Inventory<'_>) -> Answer {
     let is_asked = match world.of_cluster(Kind::core("Namespace"), space) {
         Some(space) => {
             match Node::new(space.body(), "").entry("metadata.labels", "policy.sigstore.dev/include") {
-                Read::Known(label) => Answer::from_bool(label == "true"),
-                Read::Absent => Answer::No,
-                Read::Unknown => Answer::Unknown,
+                Field::Known(label) => Answer::from_bool(label == "true"),
+                Field::Absent => Answer::No,
+                Field::Unknown => Answer::Unknown,
             }
         }
         None => Answer::Unknown,
@@ -132,7 +132,7 @@ fn sigstore(body: Node<'_>, names: &[String], space: &str, world: &World<'_>) ->
     let refuses = not(equals(body.text("spec.mode"), "warn"));
     // Without authorities the controller takes some of its own.
     let asks = match body.list("spec.authorities") {
-        Read::Absent => Answer::Unknown,
+        Field::Absent => Answer::Unknown,
         authorities => each(authorities, |authority| {
             not(equals(authority.text("static.action"), "pass"))
         }),
@@ -151,12 +151,12 @@ fn sigstore(body: Node<'_>, names: &[String], space: &str, world: &World<'_>) ->
 
 fn image_validating(body: Node<'_>, names: &[String]) -> Answer {
     let denies = match body.list("spec.validationActions") {
-        Read::Known(actions) => Answer::any(
+        Field::Known(actions) => Answer::any(
             actions
                 .iter()
-                .map(|action| equals(crate::read::text(action), "Deny")),
+                .map(|action| equals(crate::field::text(action), "Deny")),
         ),
-        Read::Absent | Read::Unknown => Answer::Unknown,
+        Field::Absent | Field::Unknown => Answer::Unknown,
     };
     let covers = each(body.list("spec.matchImageReferences"), |reference| match pattern(
         reference.text("glob"),
@@ -182,22 +182,22 @@ fn kyverno(body: Node<'_>, names: &[String], space: &str) -> Answer {
     each(body.list("spec.rules"), |rule| {
         let verified = each(rule.list("verifyImages"), |images| {
             let refuses = match images.text("failureAction") {
-                Read::Absent => by_policy,
+                Field::Absent => by_policy,
                 own => equals_any_case(own, "enforce"),
             };
             let required = match images.flag("required") {
-                Read::Known(required) => Answer::from_bool(required),
-                Read::Absent => Answer::Yes,
-                Read::Unknown => Answer::Unknown,
+                Field::Known(required) => Answer::from_bool(required),
+                Field::Absent => Answer::Yes,
+                Field::Unknown => Answer::Unknown,
             };
             let texts = |field: &str| match images.list(field) {
-                Read::Known(patterns) => Answer::any(
+                Field::Known(patterns) => Answer::any(
                     patterns
                         .iter()
-                        .map(|text| pattern(crate::read::text(text), names, Star::Anything)),
+                        .map(|text| pattern(crate::field::text(text), names, Star::Anything)),
                 ),
-                Read::Absent => Answer::No,
-                Read::Unknown => Answer::Unknown,
+                Field::Absent => Answer::No,
+                Field::Unknown => Answer::Unknown,
             };
             let covers = Answer::any([
                 texts("imageReferences"),
@@ -221,7 +221,7 @@ fn kyverno(body: Node<'_>, names: &[String], space: &str) -> Answer {
 /// Whether a rule of Kyverno looks at the pods of a namespace.
 fn matched(rule: Node<'_>, space: &str) -> Answer {
     let one = |filter: Node<'_>| {
-        let Read::Known(resources) = filter.map("resources") else {
+        let Field::Known(resources) = filter.map("resources") else {
             return Answer::Unknown;
         };
         let resources_node = Node::new(filter.field("resources").known().unwrap_or(&Value::Null), "");
@@ -229,15 +229,21 @@ fn matched(rule: Node<'_>, space: &str) -> Answer {
             .keys()
             .all(|key| ["kinds", "namespaces", "operations"].contains(&key.as_str()));
         let kinds = each(resources_node.list("kinds"), |kind| {
-            match crate::read::text(kind.value) {
-                Read::Known(kind) => Answer::from_bool(kind == "*" || kind.rsplit('/').next() == Some("Pod")),
+            match crate::field::text(kind.value) {
+                Field::Known(kind) => {
+                    Answer::from_bool(kind == "*" || kind.rsplit('/').next() == Some("Pod"))
+                }
                 _ => Answer::Unknown,
             }
         });
         let spaces = match resources_node.list("namespaces") {
-            Read::Absent => Answer::Yes,
+            Field::Absent => Answer::Yes,
             spaces => each(spaces, |name| {
-                pattern(crate::read::text(name.value), &[space.to_owned()], Star::Anything)
+                pattern(
+                    crate::field::text(name.value),
+                    &[space.to_owned()],
+                    Star::Anything,
+                )
             }),
         };
         kinds.and(spaces).and(or_unknown(Answer::from_bool(is_plain)))
@@ -247,9 +253,9 @@ fn matched(rule: Node<'_>, space: &str) -> Answer {
         rule.list("match.all"),
         rule.field("match.resources"),
     ) {
-        (any @ Read::Known(_), Read::Absent, Read::Absent) => each(any, one),
-        (Read::Absent, Read::Known([only]), Read::Absent) => one(Node::new(only, "")),
-        (Read::Absent, Read::Absent, Read::Known(_)) => {
+        (any @ Field::Known(_), Field::Absent, Field::Absent) => each(any, one),
+        (Field::Absent, Field::Known([only]), Field::Absent) => one(Node::new(only, "")),
+        (Field::Absent, Field::Absent, Field::Known(_)) => {
             one(Node::new(rule.field("match").known().unwrap_or(&Value::Null), ""))
         }
         _ => Answer::Unknown,
@@ -257,11 +263,11 @@ fn matched(rule: Node<'_>, space: &str) -> Answer {
 }
 
 /// Whether any item of a list is so.
-fn each(list: Read<&[Value]>, is: impl Fn(Node<'_>) -> Answer) -> Answer {
+fn each(list: Field<&[Value]>, is: impl Fn(Node<'_>) -> Answer) -> Answer {
     match list {
-        Read::Known(items) => Answer::any(items.iter().map(|item| is(Node::new(item, "")))),
-        Read::Absent => Answer::No,
-        Read::Unknown => Answer::Unknown,
+        Field::Known(items) => Answer::any(items.iter().map(|item| is(Node::new(item, "")))),
+        Field::Absent => Answer::No,
+        Field::Unknown => Answer::Unknown,
     }
 }
 
@@ -282,19 +288,19 @@ fn or_unknown(answer: Answer) -> Answer {
     }
 }
 
-fn equals(text: Read<&str>, wanted: &str) -> Answer {
+fn equals(text: Field<&str>, wanted: &str) -> Answer {
     match text {
-        Read::Known(text) => Answer::from_bool(text == wanted),
-        Read::Absent => Answer::No,
-        Read::Unknown => Answer::Unknown,
+        Field::Known(text) => Answer::from_bool(text == wanted),
+        Field::Absent => Answer::No,
+        Field::Unknown => Answer::Unknown,
     }
 }
 
-fn equals_any_case(text: Read<&str>, wanted: &str) -> Answer {
+fn equals_any_case(text: Field<&str>, wanted: &str) -> Answer {
     match text {
-        Read::Known(text) => Answer::from_bool(text.eq_ignore_ascii_case(wanted)),
-        Read::Absent => Answer::No,
-        Read::Unknown => Answer::Unknown,
+        Field::Known(text) => Answer::from_bool(text.eq_ignore_ascii_case(wanted)),
+        Field::Absent => Answer::No,
+        Field::Unknown => Answer::Unknown,
     }
 }
 
@@ -307,15 +313,15 @@ enum Star {
     WithinPart,
 }
 
-fn pattern(pattern: Read<&str>, names: &[String], star: Star) -> Answer {
+fn pattern(pattern: Field<&str>, names: &[String], star: Star) -> Answer {
     match pattern {
-        Read::Known(pattern) => Answer::from_bool(
+        Field::Known(pattern) => Answer::from_bool(
             names
                 .iter()
                 .any(|name| is_like(name.as_bytes(), pattern.as_bytes(), star)),
         ),
-        Read::Absent => Answer::No,
-        Read::Unknown => Answer::Unknown,
+        Field::Absent => Answer::No,
+        Field::Unknown => Answer::Unknown,
     }
 }
 

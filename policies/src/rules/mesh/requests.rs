@@ -5,16 +5,16 @@ use std::collections::BTreeSet;
 use phoenix_graph::Object;
 use serde_json::Value;
 
+use crate::context::{CheckContext, Item, Subject};
 use crate::control::Control::{AccessArchitecture, AccessControl, Boundary, LeastPrivilege};
-use crate::judging::{Item, Judging, Subject};
-use crate::read::{Node, Read};
+use crate::field::{Field, Node};
+use crate::inventory::Workload;
 use crate::rule::{Enforcement, Kind, Level, Rule, Severity};
-use crate::rules::mesh_identity::applies;
-use crate::rules::services::SERVICE;
+use crate::rules::mesh::identity::applies;
+use crate::rules::network::services::SERVICE;
 use crate::selector::{Answer, has_all};
 use crate::settings::assume;
 use crate::text::rule_text;
-use crate::world::Workload;
 
 const AUTHORIZATION: Kind = Kind::new(&["security.istio.io"], "AuthorizationPolicy");
 
@@ -38,36 +38,36 @@ pub static AUTHZ_REQUESTS_WHERE_REQUESTS_ARE: Rule = Rule {
     check: requests_where_requests_are,
 };
 
-fn requests_where_requests_are(subject: &Subject<'_>, judging: &mut Judging<'_>) {
+fn requests_where_requests_are(subject: &Subject<'_>, context: &mut CheckContext<'_>) {
     let denies = match subject.body.text("spec.action") {
-        Read::Absent | Read::Known("ALLOW") => false,
-        Read::Known("DENY") => true,
-        Read::Unknown => return judging.unknown("spec.action"),
-        Read::Known(_) => return judging.not_applicable("the policy neither allows nor denies"),
+        Field::Absent | Field::Known("ALLOW") => false,
+        Field::Known("DENY") => true,
+        Field::Unknown => return context.unknown("spec.action"),
+        Field::Known(_) => return context.not_applicable("the policy neither allows nor denies"),
     };
-    let rules = judging.items(subject.body, "spec.rules");
+    let rules = context.items(subject.body, "spec.rules");
     let readable = !subject.body.list("spec.rules").is_unknown();
     let rules: Vec<Asked<'_>> = rules
         .into_iter()
-        .filter_map(|rule| Asked::of(rule, judging))
+        .filter_map(|rule| Asked::of(rule, context))
         .collect();
     if rules.is_empty() && readable {
-        judging.not_applicable("no rule of the policy is about requests");
+        context.not_applicable("no rule of the policy is about requests");
         return;
     }
-    let root = judging.world.settings.assumed_text(&assume::MESH_ROOT);
-    for workload in &judging.world.workloads {
+    let root = context.inventory.settings.assumed_text(&assume::MESH_ROOT);
+    for workload in &context.inventory.workloads {
         match applies(subject.object, *workload, root, "spec.selector.matchLabels").0 {
             Answer::Yes => {}
             Answer::No => continue,
             Answer::Unknown => {
-                judging.unknown(format!("whether the policy applies to {}", workload.object.id));
+                context.unknown(format!("whether the policy applies to {}", workload.object.id));
                 continue;
             }
         }
-        let ports = Ports::of(*workload, judging);
+        let ports = Ports::of(*workload, context);
         for rule in &rules {
-            rule.meet(&ports, *workload, denies, judging);
+            rule.meet(&ports, *workload, denies, context);
         }
     }
 }
@@ -81,7 +81,7 @@ struct Asked<'n> {
 
 impl<'n> Asked<'n> {
     /// The rule, if it is about requests at all.
-    fn of(rule: Item<'n>, judging: &mut Judging<'_>) -> Option<Self> {
+    fn of(rule: Item<'n>, context: &mut CheckContext<'_>) -> Option<Self> {
         let mut about_requests = false;
         let mut ports = Some(BTreeSet::new());
         let node = rule.node();
@@ -90,34 +90,34 @@ impl<'n> Asked<'n> {
             ("to.operation", &OF_OPERATIONS[..]),
         ] {
             let (list, inner) = part.split_once('.')?;
-            let items = judging.items(node, list);
+            let items = context.items(node, list);
             if list == "to" && items.is_empty() {
                 ports = None;
             }
             for item in items {
                 if item.node().field(inner).is_unknown() {
-                    judging.unknown(item.node().at(inner));
+                    context.unknown(item.node().at(inner));
                 }
                 for field in fields {
-                    about_requests |= !judging.texts(item.node(), &format!("{inner}.{field}")).is_empty();
+                    about_requests |= !context.texts(item.node(), &format!("{inner}.{field}")).is_empty();
                 }
                 if list == "to" {
-                    let named = judging.texts(item.node(), "operation.ports");
+                    let named = context.texts(item.node(), "operation.ports");
                     let named = named.iter().filter_map(|port| port.parse().ok());
                     let named: BTreeSet<i64> = named.collect();
                     ports = ports.filter(|_| !named.is_empty()).map(|ports| &ports | &named);
                 }
             }
         }
-        for condition in judging.items(node, "when") {
-            let key = judging.text(condition.node(), "key");
+        for condition in context.items(node, "when") {
+            let key = context.text(condition.node(), "key");
             about_requests |= key.is_some_and(|key| key.starts_with("request."));
         }
         about_requests.then_some(Self { rule, ports })
     }
 
     /// Tells where it meets bytes.
-    fn meet(&self, ports: &Ports, workload: Workload<'_>, denies: bool, judging: &mut Judging<'_>) {
+    fn meet(&self, ports: &Ports, workload: Workload<'_>, denies: bool, context: &mut CheckContext<'_>) {
         let met: Vec<String> = match &self.ports {
             Some(named) => named & &ports.bytes,
             None if denies || ports.requests.is_empty() => ports.bytes.clone(),
@@ -135,7 +135,7 @@ impl<'n> Asked<'n> {
             "the rule does not count"
         };
         let plural = if met.len() == 1 { "port" } else { "ports" };
-        judging.fail(
+        context.fail(
             &self.rule.path,
             format!(
                 "it is about requests, and {} speaks no HTTP at its {plural} {}: there {what}",
@@ -154,38 +154,38 @@ struct Ports {
 }
 
 impl Ports {
-    fn of(workload: Workload<'_>, judging: &mut Judging<'_>) -> Self {
+    fn of(workload: Workload<'_>, context: &mut CheckContext<'_>) -> Self {
         let mut ports = Self::default();
-        for service in judging.world.within(SERVICE, workload.namespace()) {
+        for service in context.inventory.within(SERVICE, workload.namespace()) {
             let body = Node::new(service.body(), "");
             let serves = match body.map("spec.selector") {
-                Read::Known(selector) if !selector.is_empty() => has_all(selector, workload.labels()),
-                Read::Known(_) | Read::Absent => Answer::No,
-                Read::Unknown => Answer::Unknown,
+                Field::Known(selector) if !selector.is_empty() => has_all(selector, workload.labels()),
+                Field::Known(_) | Field::Absent => Answer::No,
+                Field::Unknown => Answer::Unknown,
             };
             match serves {
-                Answer::Yes => ports.add(service, workload, judging),
+                Answer::Yes => ports.add(service, workload, context),
                 Answer::No => {}
                 Answer::Unknown => {
-                    judging.unknown(format!("whether {} serves {}", service.id, workload.object.id));
+                    context.unknown(format!("whether {} serves {}", service.id, workload.object.id));
                 }
             }
         }
         ports
     }
 
-    fn add(&mut self, service: &Object, workload: Workload<'_>, judging: &mut Judging<'_>) {
+    fn add(&mut self, service: &Object, workload: Workload<'_>, context: &mut CheckContext<'_>) {
         let body = Node::new(service.body(), "");
-        for port in judging.items(body, "spec.ports") {
+        for port in context.items(body, "spec.ports") {
             let port = port.node();
             let speaks_bytes = match (port.text("appProtocol"), port.text("name")) {
-                (Read::Unknown, _) | (Read::Absent, Read::Unknown) => {
-                    judging.unknown(format!("what {} speaks at a port", service.id));
+                (Field::Unknown, _) | (Field::Absent, Field::Unknown) => {
+                    context.unknown(format!("what {} speaks at a port", service.id));
                     continue;
                 }
-                (Read::Known(protocol), _) => is_of_bytes(protocol.rsplit('/').next().unwrap_or(protocol)),
-                (Read::Absent, Read::Known(name)) => is_of_bytes(name.split('-').next().unwrap_or(name)),
-                (Read::Absent, Read::Absent) => continue,
+                (Field::Known(protocol), _) => is_of_bytes(protocol.rsplit('/').next().unwrap_or(protocol)),
+                (Field::Absent, Field::Known(name)) => is_of_bytes(name.split('-').next().unwrap_or(name)),
+                (Field::Absent, Field::Absent) => continue,
             };
             let numbers = if speaks_bytes {
                 &mut self.bytes
@@ -193,9 +193,9 @@ impl Ports {
                 &mut self.requests
             };
             match at_pod(port, workload) {
-                Read::Known(number) => drop(numbers.insert(number)),
-                Read::Absent => {}
-                Read::Unknown => judging.unknown(format!("to which port {} leads", service.id)),
+                Field::Known(number) => drop(numbers.insert(number)),
+                Field::Absent => {}
+                Field::Unknown => context.unknown(format!("to which port {} leads", service.id)),
             }
         }
     }
@@ -206,28 +206,28 @@ fn is_of_bytes(protocol: &str) -> bool {
 }
 
 /// The port of the pod behind a port of a Service; absent where no container has the name that it goes by.
-fn at_pod(port: Node<'_>, workload: Workload<'_>) -> Read<i64> {
+fn at_pod(port: Node<'_>, workload: Workload<'_>) -> Field<i64> {
     let name = match port.field("targetPort") {
-        Read::Absent => return port.number("port"),
-        Read::Known(Value::String(name)) => name,
-        Read::Known(Value::Number(number)) => return number.as_i64().map_or(Read::Unknown, Read::Known),
-        Read::Known(_) | Read::Unknown => return Read::Unknown,
+        Field::Absent => return port.number("port"),
+        Field::Known(Value::String(name)) => name,
+        Field::Known(Value::Number(number)) => return number.as_i64().map_or(Field::Unknown, Field::Known),
+        Field::Known(_) | Field::Unknown => return Field::Unknown,
     };
-    let mut found = Read::Absent;
+    let mut found = Field::Absent;
     for container in &workload.pod.containers {
         match container.node().list("ports") {
-            Read::Known(ports) => {
+            Field::Known(ports) => {
                 for port in ports {
                     let port = Node::new(port, "");
                     match port.text("name") {
-                        Read::Known(own) if own == name => return port.number("containerPort"),
-                        Read::Unknown => found = Read::Unknown,
+                        Field::Known(own) if own == name => return port.number("containerPort"),
+                        Field::Unknown => found = Field::Unknown,
                         _ => {}
                     }
                 }
             }
-            Read::Absent => {}
-            Read::Unknown => found = Read::Unknown,
+            Field::Absent => {}
+            Field::Unknown => found = Field::Unknown,
         }
     }
     found

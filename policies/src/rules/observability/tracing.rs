@@ -1,9 +1,9 @@
 //! What is told of a conversation to those who trace programs.
 
+use crate::context::CheckContext;
 use crate::control::Control::{AccessControl, ConfidentialKept, DataInMotion, RiskManagement};
-use crate::judging::Judging;
+use crate::field::{Field, Node};
 use crate::pod::{Container, WORKLOADS};
-use crate::read::{Node, Read};
 use crate::rule::{Enforcement, Level, Rule, Severity};
 use crate::rules::{containers, place_of_variable, variable};
 use crate::selector::Answer;
@@ -81,19 +81,19 @@ pub static TRACE_CONTENT_REDACTED: Rule = Rule {
     enforcement: Enforcement::Mandatory,
     options: &[],
     evidence: &[ConfidentialKept, DataInMotion, RiskManagement, AccessControl],
-    check: |subject, judging| {
+    check: |subject, context| {
         let mut traced = false;
-        for container in containers(subject, judging) {
+        for container in containers(subject, context) {
             // Few containers trace anything, and this is asked of all.
             if !has_any(container) {
                 continue;
             }
             for tracer in TRACERS {
-                traced |= told(tracer, container, judging);
+                traced |= told(tracer, container, context);
             }
         }
         if !traced {
-            judging.not_applicable("no variable says that it traces what is said to a model");
+            context.not_applicable("no variable says that it traces what is said to a model");
         }
     },
 };
@@ -111,22 +111,22 @@ const BEGINNINGS: [&str; 6] = [
 /// Whether a container may have a variable of any of these libraries.
 fn has_any(container: &Container<'_>) -> bool {
     match container.env() {
-        Read::Known(variables) => {
+        Field::Known(variables) => {
             variables
                 .iter()
                 .any(|variable| match Node::new(variable, "").text("name") {
-                    Read::Known(name) => BEGINNINGS.iter().any(|beginning| name.starts_with(beginning)),
-                    Read::Absent => false,
-                    Read::Unknown => true,
+                    Field::Known(name) => BEGINNINGS.iter().any(|beginning| name.starts_with(beginning)),
+                    Field::Absent => false,
+                    Field::Unknown => true,
                 })
         }
-        Read::Absent => false,
-        Read::Unknown => true,
+        Field::Absent => false,
+        Field::Unknown => true,
     }
 }
 
 /// Judges one library in one container; whether there was anything to judge.
-fn told(tracer: &Tracer, container: &Container<'_>, judging: &mut Judging<'_>) -> bool {
+fn told(tracer: &Tracer, container: &Container<'_>, context: &mut CheckContext<'_>) -> bool {
     let read = |names: &[&'static str]| {
         names
             .iter()
@@ -141,10 +141,12 @@ fn told(tracer: &Tracer, container: &Container<'_>, judging: &mut Judging<'_>) -
     if known.is_empty() {
         return false;
     }
-    let is = |value: &Read<&str>, values: &[&str]| match value {
-        Read::Known(value) => Answer::from_bool(values.contains(&value.trim().to_ascii_lowercase().as_str())),
-        Read::Absent => Answer::No,
-        Read::Unknown => Answer::Unknown,
+    let is = |value: &Field<&str>, values: &[&str]| match value {
+        Field::Known(value) => {
+            Answer::from_bool(values.contains(&value.trim().to_ascii_lowercase().as_str()))
+        }
+        Field::Absent => Answer::No,
+        Field::Unknown => Answer::Unknown,
     };
     let is_on = if tracer.on.is_empty() {
         Answer::Yes
@@ -160,7 +162,7 @@ fn told(tracer: &Tracer, container: &Container<'_>, judging: &mut Judging<'_>) -
         });
         let place = place_of_variable(container, group[0]);
         match is_told {
-            Answer::Yes => judging.fail(
+            Answer::Yes => context.fail(
                 place,
                 format!(
                     "{} tells {} what is said: {} does not hide it",
@@ -169,7 +171,7 @@ fn told(tracer: &Tracer, container: &Container<'_>, judging: &mut Judging<'_>) -
                     group[0]
                 ),
             ),
-            Answer::Unknown => judging.unknown(place),
+            Answer::Unknown => context.unknown(place),
             Answer::No => {}
         }
     }

@@ -1,9 +1,9 @@
 //! What is left when a node or a zone is gone.
 
+use crate::context::{CheckContext, Subject};
 use crate::control::Control::{ContingencyPlan, EmergencyMode, Redundancy};
-use crate::judging::{Judging, Subject};
+use crate::field::{Field, Node};
 use crate::pod::{DEPLOYMENT, POD, STATEFUL_SET};
-use crate::read::{Node, Read};
 use crate::rule::{Enforcement, Kind, Level, Rule, Severity};
 use crate::rules::pod;
 use crate::selector::{Answer, selects};
@@ -14,33 +14,33 @@ const BUDGET: Kind = Kind::new(&["policy", ""], "PodDisruptionBudget");
 const AUTOSCALER: Kind = Kind::new(&["autoscaling", ""], "HorizontalPodAutoscaler");
 
 /// What scales a workload, as its spec.
-fn autoscaler<'a>(subject: &Subject<'_>, judging: &Judging<'a>) -> Option<Node<'a>> {
-    judging
-        .world
+fn autoscaler<'a>(subject: &Subject<'_>, context: &CheckContext<'a>) -> Option<Node<'a>> {
+    context
+        .inventory
         .within(AUTOSCALER, subject.namespace())
         .map(|scaler| Node::new(scaler.body(), ""))
         .find(|scaler| {
-            scaler.text("spec.scaleTargetRef.kind") == Read::Known(subject.kind())
-                && scaler.text("spec.scaleTargetRef.name") == Read::Known(subject.object.id.name.as_str())
+            scaler.text("spec.scaleTargetRef.kind") == Field::Known(subject.kind())
+                && scaler.text("spec.scaleTargetRef.name") == Field::Known(subject.object.id.name.as_str())
         })
 }
 
 /// The fewest replicas that a workload runs with.
-fn fewest_replicas(subject: &Subject<'_>, judging: &Judging<'_>) -> Read<i64> {
-    let set = match autoscaler(subject, judging) {
+fn fewest_replicas(subject: &Subject<'_>, context: &CheckContext<'_>) -> Field<i64> {
+    let set = match autoscaler(subject, context) {
         Some(scaler) => scaler.number("spec.minReplicas"),
         None => subject.body.number("spec.replicas"),
     };
-    set.or(|| Read::Known(1))
+    set.or(|| Field::Known(1))
 }
 
 /// The most replicas that a workload runs with.
-pub(super) fn most_replicas(subject: &Subject<'_>, judging: &Judging<'_>) -> Read<i64> {
-    let set = match autoscaler(subject, judging) {
+pub(crate) fn most_replicas(subject: &Subject<'_>, context: &CheckContext<'_>) -> Field<i64> {
+    let set = match autoscaler(subject, context) {
         Some(scaler) => scaler.number("spec.maxReplicas"),
         None => subject.body.number("spec.replicas"),
     };
-    set.or(|| Read::Known(1))
+    set.or(|| Field::Known(1))
 }
 
 static MINIMUM: Setting = Setting {
@@ -59,16 +59,16 @@ pub static REPLICAS_MINIMUM: Rule = Rule {
     enforcement: Enforcement::Advisory,
     options: &[&MINIMUM],
     evidence: &[Redundancy, ContingencyPlan],
-    check: |subject, judging| {
-        let minimum = judging.option_number(&MINIMUM);
-        match fewest_replicas(subject, judging) {
-            Read::Known(0) => judging.not_applicable("it is scaled to nothing"),
-            Read::Known(replicas) if replicas < minimum => judging.fail(
+    check: |subject, context| {
+        let minimum = context.option_number(&MINIMUM);
+        match fewest_replicas(subject, context) {
+            Field::Known(0) => context.not_applicable("it is scaled to nothing"),
+            Field::Known(replicas) if replicas < minimum => context.fail(
                 "spec.replicas",
                 format!("it may run with {replicas} where {minimum} are asked for"),
             ),
-            Read::Known(_) => {}
-            Read::Absent | Read::Unknown => judging.unknown("spec.replicas"),
+            Field::Known(_) => {}
+            Field::Absent | Field::Unknown => context.unknown("spec.replicas"),
         }
     },
 };
@@ -86,67 +86,67 @@ pub static DISRUPTION_BUDGET_SET: Rule = Rule {
     check: budget,
 };
 
-fn budget(subject: &Subject<'_>, judging: &mut Judging<'_>) {
+fn budget(subject: &Subject<'_>, context: &mut CheckContext<'_>) {
     if subject.kind() == BUDGET.name {
         let zero = |value: &serde_json::Value| {
             value.as_i64() == Some(0) || value.as_str().is_some_and(|text| text.trim() == "0%")
         };
         let all = |value: &serde_json::Value| value.as_str().is_some_and(|text| text.trim() == "100%");
         let (most, fewest) = ("spec.maxUnavailable", "spec.minAvailable");
-        if judging
+        if context
             .note(subject.body.field(most), subject.body, most)
             .is_some_and(zero)
         {
-            judging.fail(most, "the budget lets no pod go, so no node can be emptied");
+            context.fail(most, "the budget lets no pod go, so no node can be emptied");
         }
-        if judging
+        if context
             .note(subject.body.field(fewest), subject.body, fewest)
             .is_some_and(all)
         {
-            judging.fail(fewest, "the budget lets no pod go, so no node can be emptied");
+            context.fail(fewest, "the budget lets no pod go, so no node can be emptied");
         }
         if subject.body.field(most).is_absent() && subject.body.field(fewest).is_absent() {
-            judging.fail(
+            context.fail(
                 "spec",
                 "the budget names neither how many pods may go nor how many must stay",
             );
         }
         return;
     }
-    match fewest_replicas(subject, judging) {
-        Read::Known(replicas) if replicas < 2 => {
-            judging.not_applicable("it runs once, so that a budget could only block");
+    match fewest_replicas(subject, context) {
+        Field::Known(replicas) if replicas < 2 => {
+            context.not_applicable("it runs once, so that a budget could only block");
             return;
         }
-        Read::Known(_) => {}
-        Read::Absent | Read::Unknown => judging.unknown("spec.replicas"),
+        Field::Known(_) => {}
+        Field::Absent | Field::Unknown => context.unknown("spec.replicas"),
     }
-    let Some(pod) = pod(subject, judging) else { return };
+    let Some(pod) = pod(subject, context) else { return };
     let labels = pod.metadata().map("labels");
     let mut guarded = Answer::No;
-    for budget in judging.world.within(BUDGET, subject.namespace()) {
+    for budget in context.inventory.within(BUDGET, subject.namespace()) {
         let body = Node::new(budget.body(), "");
         let selected = match body.field("spec.selector") {
             // Before policy/v1 a selector that asks for nothing found nothing.
-            Read::Known(selector)
+            Field::Known(selector)
                 if budget.api_version == "policy/v1beta1"
                     && selector.as_object().is_some_and(serde_json::Map::is_empty) =>
             {
                 Answer::No
             }
-            Read::Known(selector) => selects(Node::new(selector, ""), labels),
-            Read::Absent => Answer::No,
-            Read::Unknown => Answer::Unknown,
+            Field::Known(selector) => selects(Node::new(selector, ""), labels),
+            Field::Absent => Answer::No,
+            Field::Unknown => Answer::Unknown,
         };
         guarded = Answer::any([guarded, selected]);
-        if let (Answer::Yes, Read::Known(stay), Read::Known(replicas)) = (
+        if let (Answer::Yes, Field::Known(stay), Field::Known(replicas)) = (
             selected,
             body.field("spec.minAvailable"),
-            fewest_replicas(subject, judging),
+            fewest_replicas(subject, context),
         ) && let Some(stay) = kept(stay, replicas)
             && stay >= replicas
         {
-            judging.fail(
+            context.fail(
                 "spec.replicas",
                 format!(
                     "{} keeps {stay} of its {replicas} pods, so no node can be emptied",
@@ -157,10 +157,10 @@ fn budget(subject: &Subject<'_>, judging: &mut Judging<'_>) {
     }
     match guarded {
         Answer::Yes => {}
-        Answer::No if judging.world.is_complete() => {
-            judging.fail("", "no PodDisruptionBudget selects its pods");
+        Answer::No if context.inventory.is_complete() => {
+            context.fail("", "no PodDisruptionBudget selects its pods");
         }
-        Answer::No | Answer::Unknown => judging.unknown("whether a PodDisruptionBudget selects its pods"),
+        Answer::No | Answer::Unknown => context.unknown("whether a PodDisruptionBudget selects its pods"),
     }
 }
 
@@ -183,31 +183,31 @@ pub static SPREAD_ACROSS_FAILURE_DOMAINS: Rule = Rule {
     enforcement: Enforcement::Advisory,
     options: &[],
     evidence: &[Redundancy, EmergencyMode],
-    check: |subject, judging| {
-        match fewest_replicas(subject, judging) {
-            Read::Known(replicas) if replicas < 2 => {
-                judging.not_applicable("it runs once");
+    check: |subject, context| {
+        match fewest_replicas(subject, context) {
+            Field::Known(replicas) if replicas < 2 => {
+                context.not_applicable("it runs once");
                 return;
             }
-            Read::Known(_) => {}
-            Read::Absent | Read::Unknown => judging.unknown("spec.replicas"),
+            Field::Known(_) => {}
+            Field::Absent | Field::Unknown => context.unknown("spec.replicas"),
         }
-        let Some(pod) = pod(subject, judging) else { return };
+        let Some(pod) = pod(subject, context) else { return };
         let required = "affinity.podAntiAffinity.requiredDuringSchedulingIgnoredDuringExecution";
         let preferred = "affinity.podAntiAffinity.preferredDuringSchedulingIgnoredDuringExecution";
         let said =
             ["topologySpreadConstraints", required, preferred].map(|field| match pod.spec().list(field) {
-                Read::Known(items) => Answer::from_bool(!items.is_empty()),
-                Read::Absent => Answer::No,
-                Read::Unknown => Answer::Unknown,
+                Field::Known(items) => Answer::from_bool(!items.is_empty()),
+                Field::Absent => Answer::No,
+                Field::Unknown => Answer::Unknown,
             });
         match Answer::any(said) {
             Answer::Yes => {}
-            Answer::No => judging.fail(
+            Answer::No => context.fail(
                 pod.spec().at("topologySpreadConstraints"),
                 "all its pods may run on one node",
             ),
-            Answer::Unknown => judging.unknown(pod.spec().at("topologySpreadConstraints")),
+            Answer::Unknown => context.unknown(pod.spec().at("topologySpreadConstraints")),
         }
     },
 };
@@ -222,23 +222,23 @@ pub static NO_NAKED_PODS: Rule = Rule {
     enforcement: Enforcement::Mandatory,
     options: &[],
     evidence: &[Redundancy, ContingencyPlan],
-    check: |subject, judging| {
+    check: |subject, context| {
         if !subject
             .body
             .entry("metadata.annotations", "kubernetes.io/config.mirror")
             .is_absent()
         {
-            judging.not_applicable("the kubelet makes the pod from a file of its node");
+            context.not_applicable("the kubelet makes the pod from a file of its node");
             return;
         }
-        let owners = judging.note(
+        let owners = context.note(
             subject.body.list("metadata.ownerReferences"),
             subject.body,
             "metadata.ownerReferences",
         );
         let none = owners.is_none_or(<[_]>::is_empty);
         if none && !subject.body.list("metadata.ownerReferences").is_unknown() {
-            judging.fail("", "the pod has no owner, so nothing replaces it");
+            context.fail("", "the pod has no owner, so nothing replaces it");
         }
     },
 };

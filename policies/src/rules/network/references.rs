@@ -1,15 +1,15 @@
 //! Whether what an object names is there.
 
+use crate::context::{CheckContext, Subject};
 use crate::control::Control::{ChangeControl, ContingencyPlan, Redundancy};
-use crate::judging::{Judging, Subject};
+use crate::field::{Field, Node};
 use crate::pod::{
     CRON_JOB, DAEMON_SET, DEPLOYMENT, JOB, POD, REPLICA_SET, REPLICATION_CONTROLLER, STATEFUL_SET,
 };
-use crate::read::{Node, Read};
 use crate::rule::{Enforcement, Kind, Level, Rule, Severity};
-use crate::rules::mesh_authorization::service_of;
-use crate::rules::services::SERVICE;
-use crate::rules::storage::CLAIM;
+use crate::rules::data::storage::CLAIM;
+use crate::rules::mesh::authorization::service_of;
+use crate::rules::network::services::SERVICE;
 use crate::rules::{containers, pod};
 use crate::settings::{Default, Setting};
 use crate::text::rule_text;
@@ -45,63 +45,70 @@ pub static REFERENCES_RESOLVE: Rule = Rule {
     enforcement: Enforcement::Mandatory,
     options: &[&ELSEWHERE],
     evidence: &[ChangeControl, Redundancy, ContingencyPlan],
-    check: |subject, judging| {
+    check: |subject, context| {
         if subject.pod.is_some() {
-            of_pod(subject, judging);
-            of_containers(subject, judging);
-        } else if let Some(host) = judging.text(subject.body, "spec.host")
+            of_pod(subject, context);
+            of_containers(subject, context);
+        } else if let Some(host) = context.text(subject.body, "spec.host")
             // A name without dots is one of the own namespace; what else is not the full name of a Service is a host outside.
             && (!host.contains('.') || host.ends_with(".svc.cluster.local"))
             && let Some((name, namespace)) = service_of(host, subject.namespace())
-            && !judging.world.has(SERVICE, namespace, name)
+            && !context.inventory.has(SERVICE, namespace, name)
         {
             missing(
                 "spec.host",
                 format!("there is no Service {namespace}/{name}"),
-                judging,
+                context,
             );
         }
     },
 };
 
-fn missing(place: impl Into<String>, message: String, judging: &mut Judging<'_>) {
-    if judging.world.is_complete() {
-        judging.fail(place, message);
+fn missing(place: impl Into<String>, message: String, context: &mut CheckContext<'_>) {
+    if context.inventory.is_complete() {
+        context.fail(place, message);
     } else {
-        judging.unknown(format!("{}: {message}", place.into()));
+        context.unknown(format!("{}: {message}", place.into()));
     }
 }
 
 /// Looks up the object that stands at a path, unless the reference is optional.
-fn look_up(kind: Kind, node: Node<'_>, reference: &str, name: &str, within: &str, judging: &mut Judging<'_>) {
-    if node.field(reference).is_absent() || judging.flag(node, &format!("{reference}.optional")) == Some(true)
+fn look_up(
+    kind: Kind,
+    node: Node<'_>,
+    reference: &str,
+    name: &str,
+    within: &str,
+    context: &mut CheckContext<'_>,
+) {
+    if node.field(reference).is_absent() || context.flag(node, &format!("{reference}.optional")) == Some(true)
     {
         return;
     }
     let path = format!("{reference}.{name}");
-    if let Some(name) = judging.text(node, &path) {
-        is_there(kind, name, within, &node.at(&path), judging);
+    if let Some(name) = context.text(node, &path) {
+        is_there(kind, name, within, &node.at(&path), context);
     }
 }
 
-fn is_there(kind: Kind, name: &str, within: &str, place: &str, judging: &mut Judging<'_>) {
+fn is_there(kind: Kind, name: &str, within: &str, place: &str, context: &mut CheckContext<'_>) {
     let by_cluster =
-        [CONFIG_MAP, ACCOUNT].contains(&kind) && judging.option_texts(&ELSEWHERE).contains(&name);
-    if by_cluster || judging.world.has(kind, within, name) {
+        [CONFIG_MAP, ACCOUNT].contains(&kind) && context.option_texts(&ELSEWHERE).contains(&name);
+    if by_cluster || context.inventory.has(kind, within, name) {
         return;
     }
     let message = format!("there is no {} {name} in the namespace {within}", kind.name);
     if kind != SECRET {
-        missing(place, message, judging);
-    } else if !is_made(name, within, judging) {
-        judging.unknown(format!(
+        missing(place, message, context);
+    } else if !is_made(name, within, context) {
+        context.unknown(format!(
             "{place}: whether there will be a Secret {name}, which was not given"
         ));
     }
 }
 
 /// Whether something that was given makes this Secret.
-fn is_made(name: &str, within: &str, judging: &Judging<'_>) -> bool {
+fn is_made(name: &str, within: &str, context: &CheckContext<'_>) -> bool {
     let makers = [
         (
             Kind::new(&["external-secrets.io"], "ExternalSecret"),
@@ -114,19 +121,19 @@ fn is_made(name: &str, within: &str, judging: &Judging<'_>) -> bool {
         (Kind::new(&["cert-manager.io"], "Certificate"), "spec.secretName"),
     ];
     makers.iter().any(|(kind, field)| {
-        judging.world.within(*kind, within).any(|maker| {
+        context.inventory.within(*kind, within).any(|maker| {
             match Node::new(maker.body(), "").text(field) {
-                Read::Known(made) => made == name,
+                Field::Known(made) => made == name,
                 // Without a name of its own the Secret has the maker's.
-                Read::Absent => maker.id.name == name,
-                Read::Unknown => false,
+                Field::Absent => maker.id.name == name,
+                Field::Unknown => false,
             }
         })
     })
 }
 
-fn of_pod(subject: &Subject<'_>, judging: &mut Judging<'_>) {
-    let Some(pod) = pod(subject, judging) else { return };
+fn of_pod(subject: &Subject<'_>, context: &mut CheckContext<'_>) {
+    let Some(pod) = pod(subject, context) else { return };
     let within = subject.namespace();
     let account = pod
         .spec()
@@ -134,64 +141,64 @@ fn of_pod(subject: &Subject<'_>, judging: &mut Judging<'_>) {
         .or(|| pod.spec().text("serviceAccount"));
     let place = pod.spec().at("serviceAccountName");
     match account {
-        Read::Known("") | Read::Absent => {}
-        Read::Known(account) => is_there(ACCOUNT, account, within, &place, judging),
-        Read::Unknown => judging.unknown(place),
+        Field::Known("") | Field::Absent => {}
+        Field::Known(account) => is_there(ACCOUNT, account, within, &place, context),
+        Field::Unknown => context.unknown(place),
     }
-    for volume in judging.items(pod.spec(), "volumes") {
-        look_up(CONFIG_MAP, volume.node(), "configMap", "name", within, judging);
-        look_up(SECRET, volume.node(), "secret", "secretName", within, judging);
+    for volume in context.items(pod.spec(), "volumes") {
+        look_up(CONFIG_MAP, volume.node(), "configMap", "name", within, context);
+        look_up(SECRET, volume.node(), "secret", "secretName", within, context);
         look_up(
             CLAIM,
             volume.node(),
             "persistentVolumeClaim",
             "claimName",
             within,
-            judging,
+            context,
         );
-        for source in judging.items(volume.node(), "projected.sources") {
-            look_up(CONFIG_MAP, source.node(), "configMap", "name", within, judging);
-            look_up(SECRET, source.node(), "secret", "name", within, judging);
+        for source in context.items(volume.node(), "projected.sources") {
+            look_up(CONFIG_MAP, source.node(), "configMap", "name", within, context);
+            look_up(SECRET, source.node(), "secret", "name", within, context);
         }
     }
     if subject.kind() == STATEFUL_SET.name
-        && let Some(service) = judging.text(subject.body, "spec.serviceName")
+        && let Some(service) = context.text(subject.body, "spec.serviceName")
         && !service.is_empty()
     {
-        is_there(SERVICE, service, within, "spec.serviceName", judging);
+        is_there(SERVICE, service, within, "spec.serviceName", context);
     }
 }
 
-fn of_containers(subject: &Subject<'_>, judging: &mut Judging<'_>) {
-    let Some(pod) = pod(subject, judging) else { return };
+fn of_containers(subject: &Subject<'_>, context: &mut CheckContext<'_>) {
+    let Some(pod) = pod(subject, context) else { return };
     let within = subject.namespace();
-    let names = |node: Node<'_>, list: &str, field: &str, judging: &mut Judging<'_>| -> Vec<String> {
-        let items = judging.items(node, list);
+    let names = |node: Node<'_>, list: &str, field: &str, context: &mut CheckContext<'_>| -> Vec<String> {
+        let items = context.items(node, list);
         items
             .iter()
-            .filter_map(|item| judging.text(item.node(), field).map(str::to_owned))
+            .filter_map(|item| context.text(item.node(), field).map(str::to_owned))
             .collect()
     };
-    let mut volumes = names(pod.spec(), "volumes", "name", judging);
+    let mut volumes = names(pod.spec(), "volumes", "name", context);
     let mut in_doubt = pod.spec().list("volumes").is_unknown();
     if subject.kind() == STATEFUL_SET.name {
         volumes.extend(names(
             subject.body,
             "spec.volumeClaimTemplates",
             "metadata.name",
-            judging,
+            context,
         ));
         in_doubt |= subject.body.list("spec.volumeClaimTemplates").is_unknown();
     }
-    for container in containers(subject, judging) {
-        for variable in judging.items(container.node(), "env") {
+    for container in containers(subject, context) {
+        for variable in context.items(container.node(), "env") {
             look_up(
                 CONFIG_MAP,
                 variable.node(),
                 "valueFrom.configMapKeyRef",
                 "name",
                 within,
-                judging,
+                context,
             );
             look_up(
                 SECRET,
@@ -199,15 +206,15 @@ fn of_containers(subject: &Subject<'_>, judging: &mut Judging<'_>) {
                 "valueFrom.secretKeyRef",
                 "name",
                 within,
-                judging,
+                context,
             );
         }
-        for source in judging.items(container.node(), "envFrom") {
-            look_up(CONFIG_MAP, source.node(), "configMapRef", "name", within, judging);
-            look_up(SECRET, source.node(), "secretRef", "name", within, judging);
+        for source in context.items(container.node(), "envFrom") {
+            look_up(CONFIG_MAP, source.node(), "configMapRef", "name", within, context);
+            look_up(SECRET, source.node(), "secretRef", "name", within, context);
         }
-        for mount in judging.items(container.node(), "volumeMounts") {
-            if let Some(name) = judging.text(mount.node(), "name")
+        for mount in context.items(container.node(), "volumeMounts") {
+            if let Some(name) = context.text(mount.node(), "name")
                 && !volumes.iter().any(|volume| volume == name)
                 && !in_doubt
             {
@@ -216,7 +223,7 @@ fn of_containers(subject: &Subject<'_>, judging: &mut Judging<'_>) {
                     "{} mounts {name}, which is no volume of the pod",
                     container.words()
                 );
-                judging.fail(mount.node().at("name"), message);
+                context.fail(mount.node().at("name"), message);
             }
         }
     }

@@ -4,10 +4,10 @@ use crate::control::Control::{
     AccessArchitecture, AccessControl, Boundary, ConfigurationStandards, Integrity, MaliciousSoftware,
     RiskManagement, UnauthorisedSoftware,
 };
+use crate::field::{Field, Node};
 use crate::pod::WORKLOADS;
-use crate::read::{Node, Read};
 use crate::rule::{Enforcement, Level, Rule, Severity};
-use crate::rules::privileges::is_windows;
+use crate::rules::pod_security::privileges::is_windows;
 use crate::rules::{containers, pod};
 use crate::text::rule_text;
 
@@ -26,46 +26,46 @@ pub static RUN_AS_NON_ROOT: Rule = Rule {
         AccessControl,
         RiskManagement,
     ],
-    check: |subject, judging| {
-        let Some(pod) = pod(subject, judging) else { return };
-        if judging.flag(pod.spec(), "hostUsers") == Some(false) {
-            judging.not_applicable("the pod has users of its own: its root is nobody on the node");
+    check: |subject, context| {
+        let Some(pod) = pod(subject, context) else { return };
+        if context.flag(pod.spec(), "hostUsers") == Some(false) {
+            context.not_applicable("the pod has users of its own: its root is nobody on the node");
             return;
         }
-        if judging.number(pod.spec(), "securityContext.runAsUser") == Some(0) {
-            judging.fail(
+        if context.number(pod.spec(), "securityContext.runAsUser") == Some(0) {
+            context.fail(
                 pod.spec().at("securityContext.runAsUser"),
                 "the pod runs as user 0, which is root",
             );
         }
-        for container in containers(subject, judging) {
-            if judging.number(container.node(), "securityContext.runAsUser") == Some(0) {
-                judging.fail(
+        for container in containers(subject, context) {
+            if context.number(container.node(), "securityContext.runAsUser") == Some(0) {
+                context.fail(
                     container.node().at("securityContext.runAsUser"),
                     format!("{} runs as user 0, which is root", container.words()),
                 );
             }
         }
         let field = "securityContext.runAsNonRoot";
-        if pod.spec().flag(field) == Read::Known(false) {
-            judging.fail(pod.spec().at(field), "the pod may run as root");
+        if pod.spec().flag(field) == Field::Known(false) {
+            context.fail(pod.spec().at(field), "the pod may run as root");
         }
-        for container in containers(subject, judging) {
+        for container in containers(subject, context) {
             let message = match container.or_pod(|node, field| node.flag(field), field, pod) {
-                Read::Known(true) => continue,
+                Field::Known(true) => continue,
                 // That the pod says so was told already.
-                Read::Known(false) if container.node().flag(field).is_absent() => continue,
-                Read::Known(false) => format!("{} may run as root", container.words()),
-                Read::Absent => format!(
+                Field::Known(false) if container.node().flag(field).is_absent() => continue,
+                Field::Known(false) => format!("{} may run as root", container.words()),
+                Field::Absent => format!(
                     "neither {} nor its pod says that it must not run as root",
                     container.words()
                 ),
-                Read::Unknown => {
-                    judging.unknown(container.node().at(field));
+                Field::Unknown => {
+                    context.unknown(container.node().at(field));
                     continue;
                 }
             };
-            judging.fail(container.node().at(field), message);
+            context.fail(container.node().at(field), message);
         }
     },
 };
@@ -80,37 +80,37 @@ pub static NO_ROOT_GROUP: Rule = Rule {
     enforcement: Enforcement::Advisory,
     options: &[],
     evidence: &[AccessArchitecture, AccessControl],
-    check: |subject, judging| {
-        if is_windows(subject, judging) {
+    check: |subject, context| {
+        if is_windows(subject, context) {
             return;
         }
-        let Some(pod) = pod(subject, judging) else { return };
-        if judging.number(pod.spec(), "securityContext.fsGroup") == Some(0) {
-            judging.fail(
+        let Some(pod) = pod(subject, context) else { return };
+        if context.number(pod.spec(), "securityContext.fsGroup") == Some(0) {
+            context.fail(
                 pod.spec().at("securityContext.fsGroup"),
                 "the pod's volumes belong to group 0, which is root's",
             );
         }
-        for group in judging.items(pod.spec(), "securityContext.supplementalGroups") {
+        for group in context.items(pod.spec(), "securityContext.supplementalGroups") {
             if group.value.as_i64() == Some(0) {
-                judging.fail(group.path, "the pod belongs to group 0, which is root's");
+                context.fail(group.path, "the pod belongs to group 0, which is root's");
             }
         }
-        for container in containers(subject, judging) {
+        for container in containers(subject, context) {
             let field = "securityContext.runAsGroup";
             let message = match container.or_pod(|node, field| node.number(field), field, pod) {
-                Read::Known(0) => format!("{} runs as group 0, which is root's", container.words()),
-                Read::Known(_) => continue,
-                Read::Absent => format!(
+                Field::Known(0) => format!("{} runs as group 0, which is root's", container.words()),
+                Field::Known(_) => continue,
+                Field::Absent => format!(
                     "neither {} nor its pod says which group it runs as",
                     container.words()
                 ),
-                Read::Unknown => {
-                    judging.unknown(container.node().at(field));
+                Field::Unknown => {
+                    context.unknown(container.node().at(field));
                     continue;
                 }
             };
-            judging.fail(container.node().at(field), message);
+            context.fail(container.node().at(field), message);
         }
     },
 };
@@ -130,16 +130,16 @@ pub static READ_ONLY_ROOT_FILESYSTEM: Rule = Rule {
         MaliciousSoftware,
         Integrity,
     ],
-    check: |subject, judging| {
-        if is_windows(subject, judging) {
+    check: |subject, context| {
+        if is_windows(subject, context) {
             return;
         }
-        for container in containers(subject, judging) {
+        for container in containers(subject, context) {
             let field = "securityContext.readOnlyRootFilesystem";
             match container.node().flag(field) {
-                Read::Known(true) => {}
-                Read::Unknown => judging.unknown(container.node().at(field)),
-                Read::Known(false) | Read::Absent => judging.fail(
+                Field::Known(true) => {}
+                Field::Unknown => context.unknown(container.node().at(field)),
+                Field::Known(false) | Field::Absent => context.fail(
                     container.node().at(field),
                     format!("{} can write to its own root file system", container.words()),
                 ),
@@ -158,30 +158,30 @@ pub static SECCOMP_RUNTIME_DEFAULT: Rule = Rule {
     enforcement: Enforcement::Mandatory,
     options: &[],
     evidence: &[UnauthorisedSoftware, RiskManagement],
-    check: |subject, judging| {
-        if is_windows(subject, judging) {
+    check: |subject, context| {
+        if is_windows(subject, context) {
             return;
         }
-        let Some(pod) = pod(subject, judging) else { return };
+        let Some(pod) = pod(subject, context) else { return };
         let field = "securityContext.seccompProfile.type";
-        if pod.spec().text(field) == Read::Known("Unconfined") {
-            judging.fail(pod.spec().at(field), "the pod's system calls are not filtered");
+        if pod.spec().text(field) == Field::Known("Unconfined") {
+            context.fail(pod.spec().at(field), "the pod's system calls are not filtered");
             return;
         }
-        for container in containers(subject, judging) {
+        for container in containers(subject, context) {
             let message = match container.or_pod(|node, field| node.text(field), field, pod) {
-                Read::Known("RuntimeDefault" | "Localhost") => continue,
-                Read::Known(_) => format!("the system calls of {} are not filtered", container.words()),
-                Read::Absent => format!(
+                Field::Known("RuntimeDefault" | "Localhost") => continue,
+                Field::Known(_) => format!("the system calls of {} are not filtered", container.words()),
+                Field::Absent => format!(
                     "neither {} nor its pod names a seccomp profile",
                     container.words()
                 ),
-                Read::Unknown => {
-                    judging.unknown(container.node().at(field));
+                Field::Unknown => {
+                    context.unknown(container.node().at(field));
                     continue;
                 }
             };
-            judging.fail(container.node().at(field), message);
+            context.fail(container.node().at(field), message);
         }
     },
 };
@@ -196,7 +196,7 @@ pub static MAC_PROFILE_NOT_WEAKENED: Rule = Rule {
     enforcement: Enforcement::Advisory,
     options: &[],
     evidence: &[UnauthorisedSoftware, RiskManagement],
-    check: |subject, judging| {
+    check: |subject, context| {
         const TYPES: [&str; 5] = [
             "",
             "container_t",
@@ -204,9 +204,9 @@ pub static MAC_PROFILE_NOT_WEAKENED: Rule = Rule {
             "container_kvm_t",
             "container_engine_t",
         ];
-        let Some(pod) = pod(subject, judging) else { return };
+        let Some(pod) = pod(subject, context) else { return };
         let mut contexts = vec![(pod.spec(), "the pod".to_owned())];
-        let of_pod = containers(subject, judging);
+        let of_pod = containers(subject, context);
         contexts.extend(
             of_pod
                 .iter()
@@ -214,18 +214,18 @@ pub static MAC_PROFILE_NOT_WEAKENED: Rule = Rule {
         );
         for (node, who) in contexts {
             let field = "securityContext.appArmorProfile.type";
-            if judging
+            if context
                 .text(node, field)
                 .is_some_and(|kind| !["RuntimeDefault", "Localhost"].contains(&kind))
             {
-                judging.fail(node.at(field), format!("{who} switches AppArmor off"));
+                context.fail(node.at(field), format!("{who} switches AppArmor off"));
             }
             let field = "securityContext.seLinuxOptions.type";
-            if judging
+            if context
                 .text(node, field)
                 .is_some_and(|kind| !TYPES.contains(&kind))
             {
-                judging.fail(
+                context.fail(
                     node.at(field),
                     format!("{who} runs under an SELinux type that is not a container's"),
                 );
@@ -234,8 +234,8 @@ pub static MAC_PROFILE_NOT_WEAKENED: Rule = Rule {
                 "securityContext.seLinuxOptions.user",
                 "securityContext.seLinuxOptions.role",
             ] {
-                if judging.text(node, field).is_some_and(|text| !text.is_empty()) {
-                    judging.fail(
+                if context.text(node, field).is_some_and(|text| !text.is_empty()) {
+                    context.fail(
                         node.at(field),
                         format!("{who} sets the user or the role of SELinux"),
                     );
@@ -243,23 +243,23 @@ pub static MAC_PROFILE_NOT_WEAKENED: Rule = Rule {
             }
         }
         let metadata = pod.metadata();
-        if let Some(annotations) = judging.note(metadata.map("annotations"), metadata, "annotations") {
+        if let Some(annotations) = context.note(metadata.map("annotations"), metadata, "annotations") {
             for (key, value) in annotations {
                 let Some(container) = key.strip_prefix("container.apparmor.security.beta.kubernetes.io/")
                 else {
                     continue;
                 };
-                match crate::read::text(value) {
-                    Read::Known(profile) => {
+                match crate::field::text(value) {
+                    Field::Known(profile) => {
                         if !(profile.is_empty()
                             || profile == "runtime/default"
                             || profile.starts_with("localhost/"))
                         {
                             let place = metadata.at(&format!("annotations[{key}]"));
-                            judging.fail(place, format!("container {container} switches AppArmor off"));
+                            context.fail(place, format!("container {container} switches AppArmor off"));
                         }
                     }
-                    _ => judging.unknown(metadata.at(&format!("annotations[{key}]"))),
+                    _ => context.unknown(metadata.at(&format!("annotations[{key}]"))),
                 }
             }
         }
@@ -276,7 +276,7 @@ pub static SAFE_SYSCTLS: Rule = Rule {
     enforcement: Enforcement::Mandatory,
     options: &[],
     evidence: &[UnauthorisedSoftware, RiskManagement],
-    check: |subject, judging| {
+    check: |subject, context| {
         // https://kubernetes.io/docs/tasks/administer-cluster/sysctl-cluster/#safe-and-unsafe-sysctls
         const SAFE: [&str; 14] = [
             "kernel.shm_rmid_forced",
@@ -295,13 +295,13 @@ pub static SAFE_SYSCTLS: Rule = Rule {
             "net.ipv4.tcp_syncookies",
             "net.ipv4.tcp_wmem",
         ];
-        let Some(pod) = pod(subject, judging) else { return };
-        for sysctl in judging.items(pod.spec(), "securityContext.sysctls") {
+        let Some(pod) = pod(subject, context) else { return };
+        for sysctl in context.items(pod.spec(), "securityContext.sysctls") {
             // Kubernetes takes a slash for a dot.
-            if let Some(name) = judging.text(sysctl.node(), "name")
+            if let Some(name) = context.text(sysctl.node(), "name")
                 && !SAFE.contains(&name.replace('/', ".").as_str())
             {
-                judging.fail(
+                context.fail(
                     sysctl.node().at("name"),
                     format!("the pod sets {name} of its node's kernel"),
                 );
@@ -320,14 +320,14 @@ pub static DEFAULT_PROC_MOUNT: Rule = Rule {
     enforcement: Enforcement::Mandatory,
     options: &[],
     evidence: &[UnauthorisedSoftware, RiskManagement],
-    check: |subject, judging| {
-        for container in containers(subject, judging) {
+    check: |subject, context| {
+        for container in containers(subject, context) {
             let field = "securityContext.procMount";
-            if judging
+            if context
                 .text(container.node(), field)
                 .is_some_and(|mount| mount != "Default")
             {
-                judging.fail(
+                context.fail(
                     container.node().at(field),
                     format!("{} sees /proc unmasked", container.words()),
                 );
@@ -346,7 +346,7 @@ pub static NO_PROBE_HOST_OVERRIDE: Rule = Rule {
     enforcement: Enforcement::Mandatory,
     options: &[],
     evidence: &[Boundary, AccessControl],
-    check: |subject, judging| {
+    check: |subject, context| {
         const PLACES: [&str; 5] = [
             "livenessProbe",
             "readinessProbe",
@@ -354,15 +354,15 @@ pub static NO_PROBE_HOST_OVERRIDE: Rule = Rule {
             "lifecycle.postStart",
             "lifecycle.preStop",
         ];
-        for container in containers(subject, judging) {
+        for container in containers(subject, context) {
             for place in PLACES {
                 for action in ["httpGet", "tcpSocket"] {
                     let field = format!("{place}.{action}.host");
-                    if judging
+                    if context
                         .text(container.node(), &field)
                         .is_some_and(|host| !host.is_empty())
                     {
-                        judging.fail(
+                        context.fail(
                             container.node().at(&field),
                             format!("the node asks another host than {} itself", container.words()),
                         );
@@ -374,18 +374,18 @@ pub static NO_PROBE_HOST_OVERRIDE: Rule = Rule {
 };
 
 /// What a container or its pod says of resources, one of `limits` and `requests`.
-pub(super) fn resource(container: Node<'_>, pod: Node<'_>, what: &str, name: &str) -> Read<()> {
+pub(crate) fn resource(container: Node<'_>, pod: Node<'_>, what: &str, name: &str) -> Field<()> {
     let of = |node: Node<'_>| match node.map(&format!("resources.{what}")) {
-        Read::Known(map) => match map.get(name) {
-            None | Some(serde_json::Value::Null) => Read::Absent,
-            Some(value) if crate::read::is_unknown(value) => Read::Unknown,
+        Field::Known(map) => match map.get(name) {
+            None | Some(serde_json::Value::Null) => Field::Absent,
+            Some(value) if crate::field::is_unknown(value) => Field::Unknown,
             // Nothing is asked for, or nothing is bounded, by a quantity of zero.
-            Some(value) if is_zero(value) => Read::Absent,
-            Some(serde_json::Value::String(_) | serde_json::Value::Number(_)) => Read::Known(()),
-            Some(_) => Read::Unknown,
+            Some(value) if is_zero(value) => Field::Absent,
+            Some(serde_json::Value::String(_) | serde_json::Value::Number(_)) => Field::Known(()),
+            Some(_) => Field::Unknown,
         },
-        Read::Absent => Read::Absent,
-        Read::Unknown => Read::Unknown,
+        Field::Absent => Field::Absent,
+        Field::Unknown => Field::Unknown,
     };
     of(container).or(|| of(pod))
 }

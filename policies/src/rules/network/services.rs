@@ -1,17 +1,17 @@
 //! What can be reached from outside, by which names, and whether what is named is there.
 
+use crate::context::{CheckContext, Subject};
 use crate::control::Control::{
     AccessArchitecture, AccessControl, Boundary, ChangeControl, ContingencyPlan, DataInMotion, Redundancy,
     TransmissionEncryption, TransmissionSecurity,
 };
-use crate::judging::{Judging, Subject};
-use crate::read::{Node, Read};
+use crate::field::{Field, Node};
 use crate::rule::{Enforcement, Kind, Level, Rule, Severity};
-use crate::rules::network::{Block, NETWORK_POLICY, finds_a_workload};
+use crate::rules::network::policies::{Block, NETWORK_POLICY, finds_a_workload};
 use crate::selector::{Answer, has_all, selects};
 use crate::text::rule_text;
 
-pub(super) const SERVICE: Kind = Kind::core("Service");
+pub(crate) const SERVICE: Kind = Kind::core("Service");
 const INGRESS: Kind = Kind::new(&["networking.k8s.io", "extensions"], "Ingress");
 const GATEWAY_API: Kind = Kind::new(&["gateway.networking.k8s.io"], "Gateway");
 const ISTIO: &[&str] = &["networking.istio.io"];
@@ -28,16 +28,16 @@ pub static SERVICE_EXPOSURE_RESTRICTED: Rule = Rule {
     enforcement: Enforcement::Mandatory,
     options: &[],
     evidence: &[Boundary, TransmissionSecurity, AccessControl],
-    check: |subject, judging| {
-        match judging.text(subject.body, "spec.type") {
-            Some("NodePort") => judging.fail("spec.type", "the Service opens a port on every node"),
+    check: |subject, context| {
+        match context.text(subject.body, "spec.type") {
+            Some("NodePort") => context.fail("spec.type", "the Service opens a port on every node"),
             Some("ExternalName") => {
-                judging.fail("spec.type", "the Service is another name for a host outside");
+                context.fail("spec.type", "the Service is another name for a host outside");
             }
             _ => {}
         }
-        if !judging.items(subject.body, "spec.externalIPs").is_empty() {
-            judging.fail(
+        if !context.items(subject.body, "spec.externalIPs").is_empty() {
+            context.fail(
                 "spec.externalIPs",
                 "the Service takes the traffic of addresses that are not its own",
             );
@@ -55,7 +55,7 @@ pub static LOAD_BALANCER_RESTRICTED: Rule = Rule {
     enforcement: Enforcement::Mandatory,
     options: &[],
     evidence: &[Boundary, TransmissionSecurity],
-    check: |subject, judging| {
+    check: |subject, context| {
         const INTERNAL: [(&str, &[&str]); 12] = [
             (
                 "service.beta.kubernetes.io/aws-load-balancer-scheme",
@@ -94,32 +94,32 @@ pub static LOAD_BALANCER_RESTRICTED: Rule = Rule {
                 &["true"],
             ),
         ];
-        if let Some("LoadBalancer") = judging.text(subject.body, "spec.type") {
+        if let Some("LoadBalancer") = context.text(subject.body, "spec.type") {
         } else {
-            judging.not_applicable("the Service is no load balancer");
+            context.not_applicable("the Service is no load balancer");
             return;
         }
         let annotation = |key| subject.body.entry("metadata.annotations", key);
         let internal = INTERNAL.iter().map(|(key, values)| match annotation(key) {
-            Read::Known(value) => {
+            Field::Known(value) => {
                 Answer::from_bool(values.iter().any(|internal| internal.eq_ignore_ascii_case(value)))
             }
-            Read::Absent => Answer::No,
-            Read::Unknown => Answer::Unknown,
+            Field::Absent => Answer::No,
+            Field::Unknown => Answer::Unknown,
         });
         match Answer::any(internal) {
             Answer::Yes => return,
-            Answer::Unknown => judging.unknown("metadata.annotations"),
+            Answer::Unknown => context.unknown("metadata.annotations"),
             Answer::No => {}
         }
-        let mut ranges = judging.texts(subject.body, "spec.loadBalancerSourceRanges");
+        let mut ranges = context.texts(subject.body, "spec.loadBalancerSourceRanges");
         if ranges.is_empty() {
             // The older way to say the same, of which Kubernetes still takes notice.
             let key = "service.beta.kubernetes.io/load-balancer-source-ranges";
             match annotation(key) {
-                Read::Known(listed) => ranges = listed.split(',').map(str::trim).collect(),
-                Read::Unknown => judging.unknown(format!("metadata.annotations[{key}]")),
-                Read::Absent => {}
+                Field::Known(listed) => ranges = listed.split(',').map(str::trim).collect(),
+                Field::Unknown => context.unknown(format!("metadata.annotations[{key}]")),
+                Field::Absent => {}
             }
             ranges.retain(|range| !range.is_empty());
         }
@@ -128,7 +128,7 @@ pub static LOAD_BALANCER_RESTRICTED: Rule = Rule {
             .filter_map(|range| Block::read(range.trim()))
             .collect();
         if Block::are_everything(&blocks) {
-            judging.fail(
+            context.fail(
                 "spec.loadBalancerSourceRanges",
                 format!(
                     "the load balancer is open to every address: {}",
@@ -136,7 +136,7 @@ pub static LOAD_BALANCER_RESTRICTED: Rule = Rule {
                 ),
             );
         } else if ranges.is_empty() && !subject.body.list("spec.loadBalancerSourceRanges").is_unknown() {
-            judging.fail(
+            context.fail(
                 "spec.loadBalancerSourceRanges",
                 "the load balancer is neither internal nor open to named addresses only",
             );
@@ -160,13 +160,13 @@ pub static INGRESS_TLS_REQUIRED: Rule = Rule {
         TransmissionSecurity,
         TransmissionEncryption,
     ],
-    check: |subject, judging| {
+    check: |subject, context| {
         if GATEWAY_API.is(&subject.object.id.group, subject.kind()) {
-            for listener in judging.items(subject.body, "spec.listeners") {
-                if let Some(protocol) = judging.text(listener.node(), "protocol")
+            for listener in context.items(subject.body, "spec.listeners") {
+                if let Some(protocol) = context.text(listener.node(), "protocol")
                     && !["HTTPS", "TLS"].contains(&protocol)
                 {
-                    judging.fail(
+                    context.fail(
                         listener.node().at("protocol"),
                         format!("the listener takes {protocol}, which is not encrypted"),
                     );
@@ -179,16 +179,16 @@ pub static INGRESS_TLS_REQUIRED: Rule = Rule {
             "alb.ingress.kubernetes.io/certificate-arn",
         );
         match certificate {
-            Read::Known(_) => return,
-            Read::Unknown => judging.unknown("metadata.annotations"),
-            Read::Absent => {}
+            Field::Known(_) => return,
+            Field::Unknown => context.unknown("metadata.annotations"),
+            Field::Absent => {}
         }
-        let entries = judging.items(subject.body, "spec.tls");
+        let entries = context.items(subject.body, "spec.tls");
         if subject.body.list("spec.tls").is_unknown() {
             return;
         }
         if entries.is_empty() {
-            judging.fail("spec.tls", "the Ingress has no TLS");
+            context.fail("spec.tls", "the Ingress has no TLS");
             return;
         }
         let mut covered = Vec::new();
@@ -196,14 +196,14 @@ pub static INGRESS_TLS_REQUIRED: Rule = Rule {
         for entry in &entries {
             all |= entry.node().list("hosts").known().is_none_or(<[_]>::is_empty)
                 && !entry.node().list("hosts").is_unknown();
-            covered.extend(judging.texts(entry.node(), "hosts"));
+            covered.extend(context.texts(entry.node(), "hosts"));
         }
-        for rule in judging.items(subject.body, "spec.rules") {
+        for rule in context.items(subject.body, "spec.rules") {
             let host = match rule.node().text("host") {
-                Read::Known(host) => host,
-                Read::Absent => "",
-                Read::Unknown => {
-                    judging.unknown(rule.node().at("host"));
+                Field::Known(host) => host,
+                Field::Absent => "",
+                Field::Unknown => {
+                    context.unknown(rule.node().at("host"));
                     continue;
                 }
             };
@@ -215,7 +215,7 @@ pub static INGRESS_TLS_REQUIRED: Rule = Rule {
             };
             let every_name = host.is_empty() && !covered.is_empty();
             if !(all || every_name || covered.iter().any(is_covered)) {
-                judging.fail(
+                context.fail(
                     rule.node().at("host"),
                     format!("no entry of `tls` has the host {host}"),
                 );
@@ -238,49 +238,49 @@ pub static EXTERNAL_HOST_EXPLICIT: Rule = Rule {
     enforcement: Enforcement::Mandatory,
     options: &[],
     evidence: &[Boundary, AccessControl],
-    check: |subject, judging| {
-        let named = |judging: &mut Judging<'_>, place: String, host: &str| {
+    check: |subject, context| {
+        let named = |context: &mut CheckContext<'_>, place: String, host: &str| {
             if host.is_empty() {
-                judging.fail(place, "no host is named, so it answers to every name");
+                context.fail(place, "no host is named, so it answers to every name");
             } else if host.contains('*') {
-                judging.fail(place, format!("the host {host} answers to more than one name"));
+                context.fail(place, format!("the host {host} answers to more than one name"));
             }
         };
         match subject.kind() {
             "Ingress" => {
-                for rule in judging.items(subject.body, "spec.rules") {
+                for rule in context.items(subject.body, "spec.rules") {
                     let place = rule.node().at("host");
                     match rule.node().text("host") {
-                        Read::Known(host) => named(judging, place, host),
-                        Read::Absent => named(judging, place, ""),
-                        Read::Unknown => judging.unknown(place),
+                        Field::Known(host) => named(context, place, host),
+                        Field::Absent => named(context, place, ""),
+                        Field::Unknown => context.unknown(place),
                     }
                 }
                 // `backend` was its name before networking.k8s.io/v1.
                 for field in ["spec.defaultBackend", "spec.backend"] {
                     if !subject.body.field(field).is_absent() {
-                        judging.fail(field, "what no rule names is served too, under every name");
+                        context.fail(field, "what no rule names is served too, under every name");
                     }
                 }
             }
             "Gateway" => {
-                for server in judging.items(subject.body, "spec.servers") {
-                    for host in judging.texts(server.node(), "hosts") {
+                for server in context.items(subject.body, "spec.servers") {
+                    for host in context.texts(server.node(), "hosts") {
                         let own = host.split_once('/').map_or(host, |(_, host)| host);
-                        named(judging, server.node().at("hosts"), own);
+                        named(context, server.node().at("hosts"), own);
                     }
                 }
             }
             _ => {
-                let gateways = judging.texts(subject.body, "spec.gateways");
+                let gateways = context.texts(subject.body, "spec.gateways");
                 if subject.body.list("spec.gateways").is_unknown()
                     || !gateways.iter().any(|gateway| *gateway != "mesh")
                 {
-                    judging.not_applicable("the VirtualService is bound to no gateway");
+                    context.not_applicable("the VirtualService is bound to no gateway");
                     return;
                 }
-                for host in judging.texts(subject.body, "spec.hosts") {
-                    named(judging, "spec.hosts".to_owned(), host);
+                for host in context.texts(subject.body, "spec.hosts") {
+                    named(context, "spec.hosts".to_owned(), host);
                 }
             }
         }
@@ -297,16 +297,16 @@ pub static SERVICE_PORT_PROTOCOL_DECLARED: Rule = Rule {
     enforcement: Enforcement::Mandatory,
     options: &[],
     evidence: &[Boundary, DataInMotion, TransmissionSecurity],
-    check: |subject, judging| {
+    check: |subject, context| {
         const KNOWN: [&str; 11] = [
             "http", "http2", "https", "tcp", "tls", "grpc", "grpc-web", "mongo", "mysql", "redis", "udp",
         ];
-        if !judging.world.has_mesh() {
-            judging.not_applicable("no mesh was given");
+        if !context.inventory.has_mesh() {
+            context.not_applicable("no mesh was given");
             return;
         }
-        for port in judging.items(subject.body, "spec.ports") {
-            if matches!(port.node().text("protocol"), Read::Known("UDP" | "SCTP")) {
+        for port in context.items(subject.body, "spec.ports") {
+            if matches!(port.node().text("protocol"), Field::Known("UDP" | "SCTP")) {
                 continue;
             }
             let name = port.node().text("name");
@@ -317,12 +317,12 @@ pub static SERVICE_PORT_PROTOCOL_DECLARED: Rule = Rule {
                 })
             };
             match (port.node().text("appProtocol"), name) {
-                (Read::Known(_), _) => {}
-                (Read::Absent, Read::Known(name)) if is_known(name) => {}
-                (Read::Unknown, _) | (_, Read::Unknown) => judging.unknown(port.node().at("appProtocol")),
+                (Field::Known(_), _) => {}
+                (Field::Absent, Field::Known(name)) if is_known(name) => {}
+                (Field::Unknown, _) | (_, Field::Unknown) => context.unknown(port.node().at("appProtocol")),
                 _ => {
                     let number = port.node().number("port").known().unwrap_or_default();
-                    judging.fail(
+                    context.fail(
                         port.node().at("appProtocol"),
                         format!("the port {number} does not say which protocol it speaks"),
                     );
@@ -345,40 +345,40 @@ pub static SELECTORS_MATCH: Rule = Rule {
     check: selectors_match,
 };
 
-fn selectors_match(subject: &Subject<'_>, judging: &mut Judging<'_>) {
+fn selectors_match(subject: &Subject<'_>, context: &mut CheckContext<'_>) {
     let namespace = subject.namespace();
     let (place, found) = match subject.kind() {
         "Service" => {
-            if subject.body.text("spec.type") == Read::Known("ExternalName") {
-                judging.not_applicable("the Service selects no pods");
+            if subject.body.text("spec.type") == Field::Known("ExternalName") {
+                context.not_applicable("the Service selects no pods");
                 return;
             }
             match subject.body.map("spec.selector") {
-                Read::Known(selector) if !selector.is_empty() => (
+                Field::Known(selector) if !selector.is_empty() => (
                     "spec.selector",
-                    finds_a_workload(judging, namespace, |workload| {
+                    finds_a_workload(context, namespace, |workload| {
                         has_all(selector, workload.labels())
                     }),
                 ),
-                Read::Unknown => ("spec.selector", Answer::Unknown),
+                Field::Unknown => ("spec.selector", Answer::Unknown),
                 _ => {
-                    judging.not_applicable("the Service selects no pods");
+                    context.not_applicable("the Service selects no pods");
                     return;
                 }
             }
         }
         "HorizontalPodAutoscaler" => {
             let (Some(kind), Some(name)) = (
-                judging.text(subject.body, "spec.scaleTargetRef.kind"),
-                judging.text(subject.body, "spec.scaleTargetRef.name"),
+                context.text(subject.body, "spec.scaleTargetRef.kind"),
+                context.text(subject.body, "spec.scaleTargetRef.name"),
             ) else {
-                judging.unknown("spec.scaleTargetRef");
+                context.unknown("spec.scaleTargetRef");
                 return;
             };
             let is_target = |object: &phoenix_graph::Object| object.id.kind == kind && object.id.name == name;
             let known = ["Deployment", "StatefulSet", "ReplicaSet", "ReplicationController"].contains(&kind);
-            let found = judging
-                .world
+            let found = context
+                .inventory
                 .workloads_in(namespace)
                 .any(|workload| is_target(workload.object));
             let answer = if known || found {
@@ -395,38 +395,38 @@ fn selectors_match(subject: &Subject<'_>, judging: &mut Judging<'_>) {
                 "spec.selector"
             };
             match subject.body.field(place) {
-                Read::Known(selector) => {
+                Field::Known(selector) => {
                     let is_empty = selector.as_object().is_some_and(serde_json::Map::is_empty);
                     if is_empty {
-                        judging.not_applicable("it selects all pods of its namespace");
+                        context.not_applicable("it selects all pods of its namespace");
                         return;
                     }
                     let selector = Node::new(selector, "");
                     (
                         place,
-                        finds_a_workload(judging, namespace, |workload| {
+                        finds_a_workload(context, namespace, |workload| {
                             selects(selector, workload.labels())
                         }),
                     )
                 }
-                Read::Absent => {
-                    judging.not_applicable("it selects all pods of its namespace");
+                Field::Absent => {
+                    context.not_applicable("it selects all pods of its namespace");
                     return;
                 }
-                Read::Unknown => (place, Answer::Unknown),
+                Field::Unknown => (place, Answer::Unknown),
             }
         }
     };
     match found {
         Answer::Yes => {}
-        Answer::No if judging.world.is_complete() => {
+        Answer::No if context.inventory.is_complete() => {
             let what = if subject.kind() == "HorizontalPodAutoscaler" {
                 "what it scales is not there"
             } else {
                 "it selects no pods"
             };
-            judging.fail(place, format!("{what} in the namespace {namespace}"));
+            context.fail(place, format!("{what} in the namespace {namespace}"));
         }
-        Answer::No | Answer::Unknown => judging.unknown(place),
+        Answer::No | Answer::Unknown => context.unknown(place),
     }
 }

@@ -2,28 +2,28 @@
 
 use phoenix_graph::Object;
 
+use crate::context::{CheckContext, Item, Subject, namespace};
 use crate::control::Control::{
     AccessArchitecture, AccessAuthorisation, AccessControl, Authentication, Boundary, LeastPrivilege,
     TransmissionSecurity,
 };
-use crate::judging::{Item, Judging, Subject, namespace};
-use crate::read::{Node, Read};
+use crate::field::{Field, Node};
+use crate::inventory::{Inventory, Workload};
 use crate::rule::{Enforcement, Kind, Level, Rule, Severity};
-use crate::rules::mesh_identity::{applies, in_mesh};
-use crate::rules::network::RUNNING;
-use crate::rules::services::SERVICE;
+use crate::rules::mesh::identity::{applies, in_mesh};
+use crate::rules::network::policies::RUNNING;
+use crate::rules::network::services::SERVICE;
 use crate::selector::{Answer, has_all};
 use crate::settings::assume;
 use crate::text::rule_text;
-use crate::world::{Workload, World};
 
 const AUTHORIZATION: Kind = Kind::new(&["security.istio.io"], "AuthorizationPolicy");
 const REQUESTS: Kind = Kind::new(&["security.istio.io"], "RequestAuthentication");
 const ROUTES: Kind = Kind::new(&["networking.istio.io"], "VirtualService");
 
 /// The action of a policy; the default is to allow.
-fn action(policy: Node<'_>) -> Read<&str> {
-    policy.text("spec.action").or(|| Read::Known("ALLOW"))
+fn action(policy: Node<'_>) -> Field<&str> {
+    policy.text("spec.action").or(|| Field::Known("ALLOW"))
 }
 
 /// Default deny.
@@ -46,33 +46,33 @@ pub static MESH_AUTHZ_DEFAULT_DENY: Rule = Rule {
     check: default_deny,
 };
 
-fn default_deny(subject: &Subject<'_>, judging: &mut Judging<'_>) {
-    let Some(workload) = in_mesh(subject, judging) else {
+fn default_deny(subject: &Subject<'_>, context: &mut CheckContext<'_>) {
+    let Some(workload) = in_mesh(subject, context) else {
         return;
     };
-    let allowing = judging
-        .world
+    let allowing = context
+        .inventory
         .all(AUTHORIZATION)
-        .map(|policy| closes(policy, workload, judging.world));
+        .map(|policy| closes(policy, workload, context.inventory));
     match Answer::any(allowing) {
         Answer::Yes => {}
-        Answer::No if !judging.world.is_complete() => {
-            judging.unknown("whether an AuthorizationPolicy that was not given applies");
+        Answer::No if !context.inventory.is_complete() => {
+            context.unknown("whether an AuthorizationPolicy that was not given applies");
         }
-        Answer::No => judging.fail(
+        Answer::No => context.fail(
             "",
             "no AuthorizationPolicy applies to it, so everybody in the mesh may do anything",
         ),
-        Answer::Unknown => judging.unknown("whether an AuthorizationPolicy applies"),
+        Answer::Unknown => context.unknown("whether an AuthorizationPolicy applies"),
     }
 }
 
 /// Whether a policy makes a workload refuse what nobody allows.
-fn closes(policy: &Object, workload: Workload<'_>, world: &World<'_>) -> Answer {
+fn closes(policy: &Object, workload: Workload<'_>, world: &Inventory<'_>) -> Answer {
     let root = world.settings.assumed_text(&assume::MESH_ROOT);
     let allows = match action(Node::new(policy.body(), "")) {
-        Read::Known(action) => Answer::from_bool(action == "ALLOW"),
-        Read::Absent | Read::Unknown => Answer::Unknown,
+        Field::Known(action) => Answer::from_bool(action == "ALLOW"),
+        Field::Absent | Field::Unknown => Answer::Unknown,
     };
     applies(policy, workload, root, "spec.selector.matchLabels")
         .0
@@ -80,16 +80,16 @@ fn closes(policy: &Object, workload: Workload<'_>, world: &World<'_>) -> Answer 
 }
 
 /// The rules of a policy that allows; of any other the judging says why it is not judged.
-fn allowing<'n>(subject: &Subject<'n>, judging: &mut Judging<'_>) -> Option<Vec<Item<'n>>> {
+fn allowing<'n>(subject: &Subject<'n>, context: &mut CheckContext<'_>) -> Option<Vec<Item<'n>>> {
     match action(subject.body) {
-        Read::Known("ALLOW") => {}
-        Read::Unknown => judging.unknown("spec.action"),
+        Field::Known("ALLOW") => {}
+        Field::Unknown => context.unknown("spec.action"),
         _ => {
-            judging.not_applicable("the policy allows nothing");
+            context.not_applicable("the policy allows nothing");
             return None;
         }
     }
-    Some(judging.items(subject.body, "spec.rules"))
+    Some(context.items(subject.body, "spec.rules"))
 }
 
 /// Rules that match everything.
@@ -102,20 +102,20 @@ pub static AUTHZ_NO_ALLOW_ALL: Rule = Rule {
     enforcement: Enforcement::Mandatory,
     options: &[],
     evidence: &[AccessArchitecture, LeastPrivilege, AccessControl],
-    check: |subject, judging| {
-        let Some(rules) = allowing(subject, judging) else {
+    check: |subject, context| {
+        let Some(rules) = allowing(subject, context) else {
             return;
         };
         for rule in rules {
             let parts = ["from", "to", "when"].map(|part| match rule.node().list(part) {
-                Read::Known(items) => Answer::from_bool(!items.is_empty()),
-                Read::Absent => Answer::No,
-                Read::Unknown => Answer::Unknown,
+                Field::Known(items) => Answer::from_bool(!items.is_empty()),
+                Field::Absent => Answer::No,
+                Field::Unknown => Answer::Unknown,
             });
             match Answer::any(parts) {
                 Answer::Yes => {}
-                Answer::No => judging.fail(rule.path, "the rule matches every request, whoever makes it"),
-                Answer::Unknown => judging.unknown(rule.path),
+                Answer::No => context.fail(rule.path, "the rule matches every request, whoever makes it"),
+                Answer::Unknown => context.unknown(rule.path),
             }
         }
     },
@@ -131,12 +131,12 @@ pub static AUTHZ_NO_WILDCARD_SOURCE: Rule = Rule {
     enforcement: Enforcement::Mandatory,
     options: &[],
     evidence: &[AccessArchitecture, LeastPrivilege, AccessControl, Authentication],
-    check: |subject, judging| {
-        let Some(rules) = allowing(subject, judging) else {
+    check: |subject, context| {
+        let Some(rules) = allowing(subject, context) else {
             return;
         };
         for rule in rules {
-            let conditions = judging.items(rule.node(), "when");
+            let conditions = context.items(rule.node(), "when");
             let by_condition = conditions.iter().any(|condition| {
                 let values = condition
                     .node()
@@ -148,23 +148,23 @@ pub static AUTHZ_NO_WILDCARD_SOURCE: Rule = Rule {
                 })
             });
             if rule.node().list("from").is_unknown() {
-                judging.unknown(rule.node().at("from"));
+                context.unknown(rule.node().at("from"));
                 continue;
             }
-            let sources = judging.items(rule.node(), "from");
+            let sources = context.items(rule.node(), "from");
             let none = rule.node().list("from").known().is_none_or(<[_]>::is_empty);
             if none && !by_condition {
                 let what = rule.node().at("from");
-                judging.fail(what, "the rule does not say who may, so everybody may");
+                context.fail(what, "the rule does not say who may, so everybody may");
             }
             for source in sources {
-                source_names_somebody(source.node(), by_condition, judging);
+                source_names_somebody(source.node(), by_condition, context);
             }
         }
     },
 };
 
-fn source_names_somebody(source: Node<'_>, by_condition: bool, judging: &mut Judging<'_>) {
+fn source_names_somebody(source: Node<'_>, by_condition: bool, context: &mut CheckContext<'_>) {
     let mut named = by_condition;
     let mut in_doubt = source.field("source").is_unknown();
     for field in [
@@ -178,7 +178,7 @@ fn source_names_somebody(source: Node<'_>, by_condition: bool, judging: &mut Jud
         let path = format!("source.{field}");
         in_doubt |= source.list(&path).is_unknown();
         let before = source.list(&path).known().map_or(0, <[_]>::len);
-        let values = judging.texts(source, &path);
+        let values = context.texts(source, &path);
         in_doubt |= values.len() < before;
         named |= !values.is_empty();
         let wide = |value: &&str| match field {
@@ -187,13 +187,13 @@ fn source_names_somebody(source: Node<'_>, by_condition: bool, judging: &mut Jud
             _ => false,
         };
         if let Some(value) = values.iter().find(|value| wide(value)) {
-            judging.fail(source.at(&path), format!("{value} is everybody"));
+            context.fail(source.at(&path), format!("{value} is everybody"));
         }
     }
     if !named && in_doubt {
-        judging.unknown(source.at("source"));
+        context.unknown(source.at("source"));
     } else if !named {
-        judging.fail(
+        context.fail(
             source.at("source"),
             "the source does not say who may, so everybody may",
         );
@@ -210,14 +210,14 @@ pub static AUTHZ_SOURCE_AND_OPERATION_TOGETHER: Rule = Rule {
     enforcement: Enforcement::Mandatory,
     options: &[],
     evidence: &[AccessArchitecture, LeastPrivilege, AccessControl],
-    check: |subject, judging| {
-        let Some(rules) = allowing(subject, judging) else {
+    check: |subject, context| {
+        let Some(rules) = allowing(subject, context) else {
             return;
         };
         let has = |rule: &Item<'_>, part: &str| match rule.node().list(part) {
-            Read::Known(items) => Answer::from_bool(!items.is_empty()),
-            Read::Absent => Answer::No,
-            Read::Unknown => Answer::Unknown,
+            Field::Known(items) => Answer::from_bool(!items.is_empty()),
+            Field::Absent => Answer::No,
+            Field::Unknown => Answer::Unknown,
         };
         let not = |answer| match answer {
             Answer::Yes => Answer::No,
@@ -233,11 +233,11 @@ pub static AUTHZ_SOURCE_AND_OPERATION_TOGETHER: Rule = Rule {
         };
         match only("from", "to").and(only("to", "from")) {
             Answer::No => {}
-            Answer::Yes => judging.fail(
+            Answer::Yes => context.fail(
                 "spec.rules",
                 "one rule says who and another says what: these callers may do everything, and everybody may do these operations",
             ),
-            Answer::Unknown => judging.unknown("spec.rules"),
+            Answer::Unknown => context.unknown("spec.rules"),
         }
     },
 };
@@ -252,37 +252,37 @@ pub static AUTHZ_SAFE_MATCH_PATTERN: Rule = Rule {
     enforcement: Enforcement::Mandatory,
     options: &[],
     evidence: &[AccessArchitecture, AccessControl],
-    check: |subject, judging| {
-        let Some(rules) = allowing(subject, judging) else {
+    check: |subject, context| {
+        let Some(rules) = allowing(subject, context) else {
             return;
         };
         for rule in rules {
-            for operation in judging.items(rule.node(), "to") {
+            for operation in context.items(rule.node(), "to") {
                 let node = operation.node();
                 if node.field("operation").is_unknown() {
-                    judging.unknown(node.at("operation"));
+                    context.unknown(node.at("operation"));
                     continue;
                 }
                 for field in ["notPaths", "notMethods", "notHosts", "notPorts"] {
                     let path = format!("operation.{field}");
-                    if !judging.texts(node, &path).is_empty() {
-                        judging.fail(node.at(&path), "what is allowed is told by what it is not");
+                    if !context.texts(node, &path).is_empty() {
+                        context.fail(node.at(&path), "what is allowed is told by what it is not");
                     }
                 }
-                for method in judging.texts(node, "operation.methods") {
+                for method in context.texts(node, "operation.methods") {
                     if method != method.to_uppercase() {
-                        judging.fail(
+                        context.fail(
                             node.at("operation.methods"),
                             format!("no request has the method {method}: methods are written in capitals"),
                         );
                     }
                 }
-                for path in judging.texts(node, "operation.paths") {
+                for path in context.texts(node, "operation.paths") {
                     let odd = !path.starts_with(['/', '*', '{'])
                         || path.contains(['%', '\\'])
                         || path.contains("//");
                     if odd {
-                        judging.fail(
+                        context.fail(
                             node.at("operation.paths"),
                             format!("{path} is not how a server sees a path"),
                         );
@@ -306,17 +306,17 @@ pub static EXTERNAL_API_AUTHENTICATED: Rule = Rule {
     check: external,
 };
 
-fn external(subject: &Subject<'_>, judging: &mut Judging<'_>) {
-    let gateways = judging.texts(subject.body, "spec.gateways");
+fn external(subject: &Subject<'_>, context: &mut CheckContext<'_>) {
+    let gateways = context.texts(subject.body, "spec.gateways");
     if !gateways.iter().any(|gateway| *gateway != "mesh") {
-        judging.not_applicable("the VirtualService is bound to no gateway");
+        context.not_applicable("the VirtualService is bound to no gateway");
         return;
     }
     let mut seen: Vec<(String, String)> = Vec::new();
     for protocol in ["http", "tls", "tcp"] {
-        for route in judging.items(subject.body, &format!("spec.{protocol}")) {
-            for destination in judging.items(route.node(), "route") {
-                let Some(host) = judging.text(destination.node(), "destination.host") else {
+        for route in context.items(subject.body, &format!("spec.{protocol}")) {
+            for destination in context.items(route.node(), "route") {
+                let Some(host) = context.text(destination.node(), "destination.host") else {
                     continue;
                 };
                 let Some((name, namespace)) = service_of(host, subject.namespace()) else {
@@ -329,7 +329,7 @@ fn external(subject: &Subject<'_>, judging: &mut Judging<'_>) {
                         name,
                         namespace,
                         &destination.node().at("destination.host"),
-                        judging,
+                        context,
                     );
                     seen.push(service);
                 }
@@ -338,17 +338,17 @@ fn external(subject: &Subject<'_>, judging: &mut Judging<'_>) {
     }
 }
 
-fn behind(name: &str, within: &str, place: &str, judging: &mut Judging<'_>) {
-    let world = judging.world;
+fn behind(name: &str, within: &str, place: &str, context: &mut CheckContext<'_>) {
+    let world = context.inventory;
     let Some(service) = world.get(SERVICE, within, name) else {
-        judging.unknown(format!("{place}: the Service {within}/{name} was not given"));
+        context.unknown(format!("{place}: the Service {within}/{name} was not given"));
         return;
     };
     let selector = match Node::new(service.body(), "").map("spec.selector") {
-        Read::Known(selector) => selector,
-        Read::Absent => return,
-        Read::Unknown => {
-            judging.unknown(format!("spec.selector of {}", service.id));
+        Field::Known(selector) => selector,
+        Field::Absent => return,
+        Field::Unknown => {
+            context.unknown(format!("spec.selector of {}", service.id));
             return;
         }
     };
@@ -357,7 +357,7 @@ fn behind(name: &str, within: &str, place: &str, judging: &mut Judging<'_>) {
         match has_all(selector, workload.labels()) {
             Answer::No => continue,
             Answer::Unknown => {
-                judging.unknown(format!("whether {} serves {}", workload.object.id, service.id));
+                context.unknown(format!("whether {} serves {}", workload.object.id, service.id));
                 continue;
             }
             Answer::Yes => {}
@@ -376,7 +376,7 @@ fn behind(name: &str, within: &str, place: &str, judging: &mut Judging<'_>) {
         ] {
             match answer {
                 Answer::Yes => {}
-                Answer::No if world.is_complete() => judging.fail(
+                Answer::No if world.is_complete() => context.fail(
                     place,
                     format!(
                         "the route leads from a gateway to {}, where {missing}",
@@ -384,7 +384,7 @@ fn behind(name: &str, within: &str, place: &str, judging: &mut Judging<'_>) {
                     ),
                 ),
                 Answer::No | Answer::Unknown => {
-                    judging.unknown(format!("whether {} asks for a token", workload.object.id));
+                    context.unknown(format!("whether {} asks for a token", workload.object.id));
                 }
             }
         }
@@ -394,12 +394,12 @@ fn behind(name: &str, within: &str, place: &str, judging: &mut Judging<'_>) {
 /// Whether a policy refuses those without a token: where it allows only with one, or denies without.
 fn demands_token(policy: Node<'_>) -> Answer {
     let field = match action(policy) {
-        Read::Known("ALLOW") => "source.requestPrincipals",
-        Read::Known("DENY") => "source.notRequestPrincipals",
-        Read::Unknown => return Answer::Unknown,
+        Field::Known("ALLOW") => "source.requestPrincipals",
+        Field::Known("DENY") => "source.notRequestPrincipals",
+        Field::Unknown => return Answer::Unknown,
         _ => return Answer::No,
     };
-    let Read::Known(rules) = policy.list("spec.rules") else {
+    let Field::Known(rules) = policy.list("spec.rules") else {
         return if policy.list("spec.rules").is_unknown() {
             Answer::Unknown
         } else {
@@ -407,20 +407,20 @@ fn demands_token(policy: Node<'_>) -> Answer {
         };
     };
     Answer::any(rules.iter().map(|rule| match Node::new(rule, "").list("from") {
-        Read::Known(sources) => Answer::any(sources.iter().map(|source| {
+        Field::Known(sources) => Answer::any(sources.iter().map(|source| {
             match Node::new(source, "").list(field) {
-                Read::Known(values) => Answer::from_bool(!values.is_empty()),
-                Read::Absent => Answer::No,
-                Read::Unknown => Answer::Unknown,
+                Field::Known(values) => Answer::from_bool(!values.is_empty()),
+                Field::Absent => Answer::No,
+                Field::Unknown => Answer::Unknown,
             }
         })),
-        Read::Absent => Answer::No,
-        Read::Unknown => Answer::Unknown,
+        Field::Absent => Answer::No,
+        Field::Unknown => Answer::Unknown,
     }))
 }
 
 /// The Service that a host names, seen from a namespace: name and namespace; `None` for hosts outside the cluster.
-pub(super) fn service_of<'h>(host: &'h str, own: &'h str) -> Option<(&'h str, &'h str)> {
+pub(crate) fn service_of<'h>(host: &'h str, own: &'h str) -> Option<(&'h str, &'h str)> {
     let mut labels = host.split('.');
     match (labels.next(), labels.next(), labels.next()) {
         (Some(name), None, None) if !name.is_empty() && name != "*" => Some((name, own)),

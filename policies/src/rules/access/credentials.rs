@@ -2,13 +2,13 @@
 
 use serde_json::Value;
 
+use crate::context::CheckContext;
 use crate::control::Control::{
     AccessArchitecture, AccessControl, Authentication, Boundary, ConfidentialKept, DataInMotion,
     EncryptionAtRest, PasswordManagement,
 };
-use crate::judging::Judging;
+use crate::field::{Field, Node};
 use crate::pod::WORKLOADS;
-use crate::read::{Node, Read};
 use crate::rule::{Enforcement, Kind, Level, Rule, Severity};
 use crate::rules::containers;
 use crate::selector::Answer;
@@ -32,26 +32,26 @@ pub static NO_CREDENTIALS_IN_ENV: Rule = Rule {
         Authentication,
         PasswordManagement,
     ],
-    check: |subject, judging| {
-        for container in containers(subject, judging) {
-            for variable in judging.items(container.node(), "env") {
+    check: |subject, context| {
+        for container in containers(subject, context) {
+            for variable in context.items(container.node(), "env") {
                 if variable.node().field("value").is_absent() {
                     continue;
                 }
                 // A name alone can be one of the two things that are wrong, so an unknown one leaves the question open.
-                let name = judging.text(variable.node(), "name").unwrap_or("?");
+                let name = context.text(variable.node(), "name").unwrap_or("?");
                 match variable.node().field("value") {
-                    Read::Known(Value::String(value)) => {
+                    Field::Known(Value::String(value)) => {
                         if let Some(what) = credential(name, value) {
                             let place = variable.node().at("value");
-                            judging.fail(
+                            context.fail(
                                 place,
                                 format!("the variable {name} of {} holds {what}", container.words()),
                             );
                         }
                     }
-                    Read::Known(Value::Number(_) | Value::Bool(_)) | Read::Absent => {}
-                    Read::Known(_) | Read::Unknown => judging.unknown(variable.node().at("value")),
+                    Field::Known(Value::Number(_) | Value::Bool(_)) | Field::Absent => {}
+                    Field::Known(_) | Field::Unknown => context.unknown(variable.node().at("value")),
                 }
             }
         }
@@ -68,18 +68,18 @@ pub static NO_CREDENTIALS_IN_CONFIGMAP: Rule = Rule {
     enforcement: Enforcement::Mandatory,
     options: &[],
     evidence: &[AccessArchitecture, DataInMotion, AccessControl, Authentication],
-    check: |subject, judging| {
-        let Some(data) = judging.note(subject.body.map("data"), subject.body, "data") else {
+    check: |subject, context| {
+        let Some(data) = context.note(subject.body.map("data"), subject.body, "data") else {
             return;
         };
         for (key, value) in data {
             let place = format!("data[{key}]");
-            let Read::Known(text) = crate::read::text(value) else {
-                judging.unknown(place);
+            let Field::Known(text) = crate::field::text(value) else {
+                context.unknown(place);
                 continue;
             };
             if let Some(what) = credential(key, text) {
-                judging.fail(place, format!("the key {key} holds {what}"));
+                context.fail(place, format!("the key {key} holds {what}"));
                 continue;
             }
             if let Some((number, what)) = text
@@ -87,7 +87,7 @@ pub static NO_CREDENTIALS_IN_CONFIGMAP: Rule = Rule {
                 .enumerate()
                 .find_map(|(number, line)| Some((number + 1, line_credential(line)?)))
             {
-                judging.fail(place, format!("line {number} of the key {key} holds {what}"));
+                context.fail(place, format!("line {number} of the key {key} holds {what}"));
             }
         }
     },
@@ -103,15 +103,15 @@ pub static SECRETS_MOUNTED_AS_FILES: Rule = Rule {
     enforcement: Enforcement::Disabled,
     options: &[],
     evidence: &[AccessArchitecture, AccessControl],
-    check: |subject, judging| {
-        for container in containers(subject, judging) {
+    check: |subject, context| {
+        for container in containers(subject, context) {
             for (list, field) in [("env", "valueFrom.secretKeyRef"), ("envFrom", "secretRef")] {
-                for item in judging.items(container.node(), list) {
-                    if judging
+                for item in context.items(container.node(), list) {
+                    if context
                         .note(item.node().field(field), item.node(), field)
                         .is_some()
                     {
-                        judging.fail(
+                        context.fail(
                             item.node().at(field),
                             format!("{} takes a secret from a variable", container.words()),
                         );
@@ -137,7 +137,7 @@ pub static SECRET_VALUES_ARE_REFERENCES: Rule = Rule {
         EncryptionAtRest,
         AccessControl,
     ],
-    check: |subject, judging| {
+    check: |subject, context| {
         let mut values = 0;
         let marked = subject.object.secrets();
         for field in ["data", "stringData"] {
@@ -145,7 +145,7 @@ pub static SECRET_VALUES_ARE_REFERENCES: Rule = Rule {
                 values += 1;
                 continue;
             }
-            let Some(data) = judging.note(subject.body.map(field), subject.body, field) else {
+            let Some(data) = context.note(subject.body.map(field), subject.body, field) else {
                 continue;
             };
             values += data.len();
@@ -154,18 +154,18 @@ pub static SECRET_VALUES_ARE_REFERENCES: Rule = Rule {
                 if marked.contains_key(&pointer) {
                     continue;
                 }
-                match crate::read::text(value) {
-                    Read::Known("") => {}
-                    Read::Known(_) => judging.fail(
+                match crate::field::text(value) {
+                    Field::Known("") => {}
+                    Field::Known(_) => context.fail(
                         format!("{field}[{key}]"),
                         format!("the value of {key} is in clear"),
                     ),
-                    _ => judging.unknown(format!("{field}[{key}]")),
+                    _ => context.unknown(format!("{field}[{key}]")),
                 }
             }
         }
         if values == 0 {
-            judging.not_applicable("the Secret declares no values");
+            context.not_applicable("the Secret declares no values");
         }
     },
 };
@@ -180,9 +180,9 @@ pub static NO_STATIC_SERVICE_ACCOUNT_TOKEN: Rule = Rule {
     enforcement: Enforcement::Mandatory,
     options: &[],
     evidence: &[AccessArchitecture, Authentication],
-    check: |subject, judging| {
-        if judging.text(subject.body, "type") == Some("kubernetes.io/service-account-token") {
-            judging.fail(
+    check: |subject, context| {
+        if context.text(subject.body, "type") == Some("kubernetes.io/service-account-token") {
+            context.fail(
                 "type",
                 "the Secret is a token of a service account that never ends",
             );
@@ -191,7 +191,7 @@ pub static NO_STATIC_SERVICE_ACCOUNT_TOKEN: Rule = Rule {
 };
 
 /// What is wrong with a value under this name, in words that do not repeat it.
-pub(super) fn credential(name: &str, value: &str) -> Option<&'static str> {
+pub(crate) fn credential(name: &str, value: &str) -> Option<&'static str> {
     let value = value.trim();
     if let Some(form) = known_form(value) {
         return Some(form);
@@ -458,13 +458,13 @@ fn could_be_one(value: &str) -> bool {
 }
 
 /// Whether any label of a map names a class; used by the rules about data.
-pub(super) fn entry_is<'n>(
-    judging: &mut Judging<'_>,
+pub(crate) fn entry_is<'n>(
+    context: &mut CheckContext<'_>,
     node: Node<'n>,
     path: &str,
     key: &str,
 ) -> Option<&'n str> {
-    judging.note(node.entry(path, key), node, &format!("{path}[{key}]"))
+    context.note(node.entry(path, key), node, &format!("{path}[{key}]"))
 }
 
 static SOURCE: Setting = Setting {
@@ -515,43 +515,43 @@ pub static EXTERNAL_SECRET_STORE_USED: Rule = Rule {
     enforcement: Enforcement::Advisory,
     options: &[&SOURCE, &SECRET_STORES, &REFRESHED],
     evidence: &[AccessArchitecture, PasswordManagement, EncryptionAtRest],
-    check: |subject, judging| {
+    check: |subject, context| {
         if subject.kind() == "Secret" {
-            from_store(subject.body, judging);
+            from_store(subject.body, context);
         } else {
-            follows(subject.body, judging);
+            follows(subject.body, context);
         }
     },
 };
 
-fn from_store(body: Node<'_>, judging: &mut Judging<'_>) {
+fn from_store(body: Node<'_>, context: &mut CheckContext<'_>) {
     let fields = ["data", "stringData"].map(|field| body.map(field));
     let has_values = Answer::any(fields.map(|field| match field {
-        Read::Known(values) => Answer::from_bool(!values.is_empty()),
-        Read::Absent => Answer::No,
-        Read::Unknown => Answer::Unknown,
+        Field::Known(values) => Answer::from_bool(!values.is_empty()),
+        Field::Absent => Answer::No,
+        Field::Unknown => Answer::Unknown,
     }));
     if has_values == Answer::No {
-        judging.not_applicable("the Secret declares no values");
+        context.not_applicable("the Secret declares no values");
         return;
     }
-    if judging
+    if context
         .text(body, "type")
         .is_some_and(|kind| MADE.contains(&kind))
     {
-        judging.not_applicable("the cluster or a tool makes it for itself");
+        context.not_applicable("the cluster or a tool makes it for itself");
         return;
     }
-    let owners = judging.items(body, "metadata.ownerReferences");
+    let owners = context.items(body, "metadata.ownerReferences");
     let mut owned = false;
     for owner in &owners {
-        let kind = judging.text(owner.node(), "kind");
+        let kind = context.text(owner.node(), "kind");
         owned |= kind.is_some_and(|kind| WRITERS.contains(&kind));
     }
     if owned {
         return;
     }
-    let annotation = judging
+    let annotation = context
         .option_texts(&SOURCE)
         .first()
         .copied()
@@ -559,41 +559,41 @@ fn from_store(body: Node<'_>, judging: &mut Judging<'_>) {
         .to_owned();
     let place = format!("metadata.annotations[{annotation}]");
     match body.entry("metadata.annotations", &annotation) {
-        Read::Known(store) if judging.option_texts(&SECRET_STORES).contains(&store) => {}
-        Read::Known(_) => judging.fail(
+        Field::Known(store) if context.option_texts(&SECRET_STORES).contains(&store) => {}
+        Field::Known(_) => context.fail(
             place,
             "its values come from something that the settings do not call a store of secrets",
         ),
-        Read::Absent => judging.fail(
+        Field::Absent => context.fail(
             place,
             "it does not say from which store of secrets its values come",
         ),
-        Read::Unknown => judging.unknown(place),
+        Field::Unknown => context.unknown(place),
     }
 }
 
-fn follows(body: Node<'_>, judging: &mut Judging<'_>) {
-    if judging.text(body, "spec.refreshPolicy") == Some("CreatedOnce") {
-        judging.fail("spec.refreshPolicy", "it reads its store once, and never again");
+fn follows(body: Node<'_>, context: &mut CheckContext<'_>) {
+    if context.text(body, "spec.refreshPolicy") == Some("CreatedOnce") {
+        context.fail("spec.refreshPolicy", "it reads its store once, and never again");
         return;
     }
     let place = "spec.refreshInterval";
-    let most = judging.option_number(&REFRESHED);
+    let most = context.option_number(&REFRESHED);
     match body.field(place) {
-        Read::Absent => {}
-        Read::Known(interval) => match interval
+        Field::Absent => {}
+        Field::Known(interval) => match interval
             .as_str()
             .map_or(interval.as_i64().filter(|zero| *zero == 0), seconds)
         {
-            Some(0) => judging.fail(place, "it reads its store once, and never again"),
-            Some(seconds) if seconds > most.saturating_mul(3600) => judging.fail(
+            Some(0) => context.fail(place, "it reads its store once, and never again"),
+            Some(seconds) if seconds > most.saturating_mul(3600) => context.fail(
                 place,
                 format!("a changed value needs longer than {most} hours to get here"),
             ),
             Some(_) => {}
-            None => judging.unknown(place),
+            None => context.unknown(place),
         },
-        Read::Unknown => judging.unknown(place),
+        Field::Unknown => context.unknown(place),
     }
 }
 

@@ -2,26 +2,26 @@
 
 use phoenix_graph::Object;
 
+use crate::context::{CheckContext, Subject, namespace};
 use crate::control::Control::{
     AccessArchitecture, AccessControl, Authentication, Boundary, ConfigurationStandards, DataInMotion,
     TransmissionEncryption, TransmissionIntegrity, TransmissionSecurity,
 };
-use crate::judging::{Judging, Subject, namespace};
+use crate::field::{Field, Node};
+use crate::inventory::{Workload, mesh_labels};
 use crate::pod::WORKLOADS;
-use crate::read::{Node, Read};
 use crate::rule::{Enforcement, Kind, Level, Rule, Severity};
-use crate::rules::network::{RUNNING, finds_a_workload};
+use crate::rules::network::policies::{RUNNING, finds_a_workload};
 use crate::rules::{containers, pod};
 use crate::selector::{Answer, has_all};
 use crate::settings::{Default, Setting, assume};
 use crate::text::rule_text;
-use crate::world::{Workload, mesh_labels};
 
 const SECURITY: &[&str] = &["security.istio.io"];
-pub(super) const PEER_AUTHENTICATION: Kind = Kind::new(SECURITY, "PeerAuthentication");
+pub(crate) const PEER_AUTHENTICATION: Kind = Kind::new(SECURITY, "PeerAuthentication");
 
 /// The workload that a subject is.
-pub(super) fn workload<'a>(subject: &Subject<'a>) -> Option<Workload<'a>> {
+pub(crate) fn workload<'a>(subject: &Subject<'a>) -> Option<Workload<'a>> {
     subject.pod.map(|pod| Workload {
         object: subject.object,
         pod,
@@ -29,16 +29,16 @@ pub(super) fn workload<'a>(subject: &Subject<'a>) -> Option<Workload<'a>> {
 }
 
 /// The workload, if it is in the mesh; otherwise the judging says why it is not judged.
-pub(super) fn in_mesh<'a>(subject: &Subject<'a>, judging: &mut Judging<'_>) -> Option<Workload<'a>> {
+pub(crate) fn in_mesh<'a>(subject: &Subject<'a>, context: &mut CheckContext<'_>) -> Option<Workload<'a>> {
     let workload = workload(subject)?;
-    match judging.world.is_in_mesh(workload) {
+    match context.inventory.is_in_mesh(workload) {
         Answer::Yes => Some(workload),
         Answer::No => {
-            judging.not_applicable("the workload is not in a mesh");
+            context.not_applicable("the workload is not in a mesh");
             None
         }
         Answer::Unknown => {
-            judging.unknown("whether the workload is in the mesh");
+            context.unknown("whether the workload is in the mesh");
             None
         }
     }
@@ -46,14 +46,14 @@ pub(super) fn in_mesh<'a>(subject: &Subject<'a>, judging: &mut Judging<'_>) -> O
 
 /// How closely a policy of Istio applies to a workload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Scope {
+pub(crate) enum Scope {
     Mesh,
     Namespace,
     Workload,
 }
 
 /// Whether and how closely a policy applies to a workload, by its namespace and selector.
-pub(super) fn applies(
+pub(crate) fn applies(
     policy: &Object,
     workload: Workload<'_>,
     root: &str,
@@ -72,8 +72,8 @@ pub(super) fn applies(
     }
     let whole = if everywhere { Scope::Mesh } else { Scope::Namespace };
     match body.map(selector) {
-        Read::Known(labels) if !labels.is_empty() => (has_all(labels, workload.labels()), Scope::Workload),
-        Read::Unknown => (Answer::Unknown, Scope::Workload),
+        Field::Known(labels) if !labels.is_empty() => (has_all(labels, workload.labels()), Scope::Workload),
+        Field::Unknown => (Answer::Unknown, Scope::Workload),
         _ => (Answer::Yes, whole),
     }
 }
@@ -82,9 +82,9 @@ pub(super) fn applies(
 fn is_bound(policy: Node<'_>) -> Answer {
     Answer::any(
         ["spec.targetRefs", "spec.targetRef"].map(|targets| match policy.field(targets) {
-            Read::Known(_) => Answer::Yes,
-            Read::Absent => Answer::No,
-            Read::Unknown => Answer::Unknown,
+            Field::Known(_) => Answer::Yes,
+            Field::Absent => Answer::No,
+            Field::Unknown => Answer::Unknown,
         }),
     )
 }
@@ -110,11 +110,11 @@ pub static MESH_MTLS_STRICT: Rule = Rule {
     check: mtls,
 };
 
-fn mtls(subject: &Subject<'_>, judging: &mut Judging<'_>) {
-    let Some(own) = in_mesh(subject, judging) else {
+fn mtls(subject: &Subject<'_>, context: &mut CheckContext<'_>) {
+    let Some(own) = in_mesh(subject, context) else {
         return;
     };
-    let world = judging.world;
+    let world = context.inventory;
     let root = world.settings.assumed_text(&assume::MESH_ROOT);
     let mut modes: Vec<(Scope, &str, &Object)> = Vec::new();
     let mut ports: Vec<(String, &str, &Object)> = Vec::new();
@@ -122,27 +122,27 @@ fn mtls(subject: &Subject<'_>, judging: &mut Judging<'_>) {
         let (answer, scope) = applies(policy, own, root, "spec.selector.matchLabels");
         match answer {
             Answer::No => {}
-            Answer::Unknown => judging.unknown(format!("whether {} applies", policy.id)),
+            Answer::Unknown => context.unknown(format!("whether {} applies", policy.id)),
             Answer::Yes => {
                 let body = Node::new(policy.body(), "");
                 match body.text("spec.mtls.mode") {
-                    Read::Known("UNSET") | Read::Absent => {}
-                    Read::Known(mode) => modes.push((scope, mode, policy)),
-                    Read::Unknown => judging.unknown(format!("spec.mtls.mode of {}", policy.id)),
+                    Field::Known("UNSET") | Field::Absent => {}
+                    Field::Known(mode) => modes.push((scope, mode, policy)),
+                    Field::Unknown => context.unknown(format!("spec.mtls.mode of {}", policy.id)),
                 }
                 // Without a selector the modes of ports are not read.
                 if scope != Scope::Workload {
                     continue;
                 }
                 if body.map("spec.portLevelMtls").is_unknown() {
-                    judging.unknown(format!("spec.portLevelMtls of {}", policy.id));
+                    context.unknown(format!("spec.portLevelMtls of {}", policy.id));
                 }
                 for (port, mode) in body.map("spec.portLevelMtls").known().into_iter().flatten() {
                     match Node::new(mode, "").text("mode") {
-                        Read::Known("UNSET") | Read::Absent => {}
-                        Read::Known(mode) => ports.push((port.clone(), mode, policy)),
-                        Read::Unknown => {
-                            judging.unknown(format!("spec.portLevelMtls.{port} of {}", policy.id));
+                        Field::Known("UNSET") | Field::Absent => {}
+                        Field::Known(mode) => ports.push((port.clone(), mode, policy)),
+                        Field::Unknown => {
+                            context.unknown(format!("spec.portLevelMtls.{port} of {}", policy.id));
                         }
                     }
                 }
@@ -155,13 +155,13 @@ fn mtls(subject: &Subject<'_>, judging: &mut Judging<'_>) {
         .filter(|(scope, ..)| Some(*scope) == closest)
         .collect();
     match holding.as_slice() {
-        [] => judging.fail(
+        [] => context.fail(
             "",
             "no PeerAuthentication says its mode, so it takes plain text too (PERMISSIVE)",
         ),
         holding => {
             for (_, mode, policy) in holding.iter().filter(|(_, mode, _)| *mode != "STRICT") {
-                judging.fail(
+                context.fail(
                     "",
                     format!(
                         "{policy} sets its mode to {mode}, so it takes plain text too",
@@ -172,7 +172,7 @@ fn mtls(subject: &Subject<'_>, judging: &mut Judging<'_>) {
         }
     }
     for (port, mode, policy) in ports.iter().filter(|(_, mode, _)| *mode != "STRICT") {
-        judging.fail(
+        context.fail(
             "",
             format!(
                 "{} sets the mode of its port {port} to {mode}, so that port takes plain text",
@@ -192,15 +192,15 @@ pub static PEER_AUTHENTICATION_NO_DOWNGRADE: Rule = Rule {
     enforcement: Enforcement::Mandatory,
     options: &[],
     evidence: &[DataInMotion, TransmissionSecurity, TransmissionEncryption],
-    check: |subject, judging| {
+    check: |subject, context| {
         let weak = |mode: &str| ["PERMISSIVE", "DISABLE"].contains(&mode);
-        if let Some(mode) = judging
+        if let Some(mode) = context
             .text(subject.body, "spec.mtls.mode")
             .filter(|mode| weak(mode))
         {
-            judging.fail("spec.mtls.mode", format!("the mode {mode} lets plain text in"));
+            context.fail("spec.mtls.mode", format!("the mode {mode} lets plain text in"));
         }
-        let ports = judging.note(
+        let ports = context.note(
             subject.body.map("spec.portLevelMtls"),
             subject.body,
             "spec.portLevelMtls",
@@ -208,8 +208,8 @@ pub static PEER_AUTHENTICATION_NO_DOWNGRADE: Rule = Rule {
         for (port, mode) in ports.into_iter().flatten() {
             let path = format!("spec.portLevelMtls[{port}]");
             let node = Node::new(mode, &path);
-            if let Some(mode) = judging.text(node, "mode").filter(|mode| weak(mode)) {
-                judging.fail(
+            if let Some(mode) = context.text(node, "mode").filter(|mode| weak(mode)) {
+                context.fail(
                     node.at("mode"),
                     format!("the mode {mode} lets plain text in at the port {port}"),
                 );
@@ -228,29 +228,29 @@ pub static MESH_INJECTION_ENFORCED: Rule = Rule {
     enforcement: Enforcement::Mandatory,
     options: &[],
     evidence: &[AccessArchitecture, DataInMotion, TransmissionSecurity],
-    check: |subject, judging| {
+    check: |subject, context| {
         let name = subject.object.id.name.as_str();
-        let root = judging.world.settings.assumed_text(&assume::MESH_ROOT);
-        if !judging.world.has_mesh() {
-            judging.not_applicable("no mesh was given");
-        } else if name.starts_with("kube-") || name == root || judging.world.is_foreign(name) {
-            judging.not_applicable(
+        let root = context.inventory.settings.assumed_text(&assume::MESH_ROOT);
+        if !context.inventory.has_mesh() {
+            context.not_applicable("no mesh was given");
+        } else if name.starts_with("kube-") || name == root || context.inventory.is_foreign(name) {
+            context.not_applicable(
                 "the namespace is the cluster's or the mesh's own, or somebody else's as the settings say",
             );
-        } else if judging.world.workloads_in(name).next().is_none() {
-            judging.not_applicable("no workload was given that runs in it");
+        } else if context.inventory.workloads_in(name).next().is_none() {
+            context.not_applicable("no workload was given that runs in it");
         } else {
             match mesh_labels(subject.body) {
                 Answer::Yes => {}
-                Answer::No => judging.fail(
+                Answer::No => context.fail(
                     "metadata.labels",
                     format!("the namespace {name} is not in the mesh, though workloads run in it"),
                 ),
-                Answer::Unknown => judging.unknown("metadata.labels"),
+                Answer::Unknown => context.unknown("metadata.labels"),
             }
             let label = |key| subject.body.entry("metadata.labels", key).known();
             if label("istio-injection").is_some() && label("istio.io/rev").is_some() {
-                judging.fail(
+                context.fail(
                     "metadata.labels",
                     "two labels say whether the namespace is in the mesh, and the older one wins",
                 );
@@ -278,7 +278,7 @@ pub static NO_MESH_BYPASS: Rule = Rule {
     check: bypass,
 };
 
-fn bypass(subject: &Subject<'_>, judging: &mut Judging<'_>) {
+fn bypass(subject: &Subject<'_>, context: &mut CheckContext<'_>) {
     /// Keys, and the values that are harmless.
     const KEYS: [(&str, &[&str]); 14] = [
         ("sidecar.istio.io/inject", &["true"]),
@@ -296,13 +296,13 @@ fn bypass(subject: &Subject<'_>, judging: &mut Judging<'_>) {
         ("istio.io/dataplane-mode", &["ambient"]),
         ("ambient.istio.io/redirection", &["enabled"]),
     ];
-    if !judging.world.has_mesh() {
-        judging.not_applicable("no mesh was given");
+    if !context.inventory.has_mesh() {
+        context.not_applicable("no mesh was given");
         return;
     }
-    let Some(pod) = pod(subject, judging) else { return };
+    let Some(pod) = pod(subject, context) else { return };
     let metadata = pod.metadata();
-    let allowed: Vec<String> = judging
+    let allowed: Vec<String> = context
         .option_texts(&BYPASS_ALLOWED)
         .into_iter()
         .map(str::to_owned)
@@ -314,32 +314,32 @@ fn bypass(subject: &Subject<'_>, judging: &mut Judging<'_>) {
         {
             let place = metadata.at(&format!("{map}[{key}]"));
             match metadata.entry(map, key) {
-                Read::Known(value) if !harmless.contains(&value) => {
-                    judging.fail(
+                Field::Known(value) if !harmless.contains(&value) => {
+                    context.fail(
                         place,
                         format!("{key} takes the pod or a part of its traffic out of the mesh"),
                     );
                 }
-                Read::Unknown => judging.unknown(place),
-                Read::Known(_) | Read::Absent => {}
+                Field::Unknown => context.unknown(place),
+                Field::Known(_) | Field::Absent => {}
             }
         }
     }
     for field in ["securityContext.runAsUser", "securityContext.runAsGroup"] {
-        for container in containers(subject, judging) {
+        for container in containers(subject, context) {
             if container.name == "istio-proxy" {
                 continue;
             }
             let own = container.or_pod(|node, field| node.number(field), field, pod);
             match own {
-                Read::Known(1337) => judging.fail(
+                Field::Known(1337) => context.fail(
                     container.node().at(field),
                     format!(
                         "{} runs as 1337, whose traffic the mesh does not touch",
                         container.words()
                     ),
                 ),
-                Read::Unknown => judging.unknown(container.node().at(field)),
+                Field::Unknown => context.unknown(container.node().at(field)),
                 _ => {}
             }
         }
@@ -362,7 +362,7 @@ pub static ISTIO_POLICY_TAKES_EFFECT: Rule = Rule {
     enforcement: Enforcement::Mandatory,
     options: &[],
     evidence: &[AccessArchitecture, ConfigurationStandards, AccessControl],
-    check: |subject, judging| {
+    check: |subject, context| {
         let path = if subject.kind() == "Sidecar" {
             "spec.workloadSelector.labels"
         } else {
@@ -370,34 +370,34 @@ pub static ISTIO_POLICY_TAKES_EFFECT: Rule = Rule {
         };
         let bound = is_bound(subject.body);
         if bound == Answer::Unknown {
-            judging.unknown("spec.targetRefs");
+            context.unknown("spec.targetRefs");
         } else if bound == Answer::Yes {
-            judging.not_applicable("it is bound to a gateway or a waypoint by reference");
+            context.not_applicable("it is bound to a gateway or a waypoint by reference");
             return;
         }
         match subject.body.map(path) {
-            Read::Known(labels) if !labels.is_empty() => {
-                let root = judging.world.settings.assumed_text(&assume::MESH_ROOT);
+            Field::Known(labels) if !labels.is_empty() => {
+                let root = context.inventory.settings.assumed_text(&assume::MESH_ROOT);
                 let found = if subject.namespace() == root {
-                    let workloads = judging.world.workloads.iter();
+                    let workloads = context.inventory.workloads.iter();
                     Answer::any(workloads.map(|workload| has_all(labels, workload.labels())))
                 } else {
-                    finds_a_workload(judging, subject.namespace(), |workload| {
+                    finds_a_workload(context, subject.namespace(), |workload| {
                         has_all(labels, workload.labels())
                     })
                 };
                 match found {
                     Answer::Yes => {}
-                    Answer::No if judging.world.is_complete() => {
-                        judging.fail(path, "it selects no workload, so it holds for nothing");
+                    Answer::No if context.inventory.is_complete() => {
+                        context.fail(path, "it selects no workload, so it holds for nothing");
                     }
-                    Answer::No | Answer::Unknown => judging.unknown(path),
+                    Answer::No | Answer::Unknown => context.unknown(path),
                 }
             }
-            Read::Unknown => judging.unknown(path),
+            Field::Unknown => context.unknown(path),
             _ => {
                 if !subject.body.field("spec.portLevelMtls").is_absent() {
-                    judging.fail(
+                    context.fail(
                         "spec.portLevelMtls",
                         "modes of ports are not read in a policy without a selector",
                     );

@@ -10,13 +10,13 @@ use std::sync::LazyLock;
 use phoenix_graph::Object;
 use serde_json::{Map, Value, json};
 
+use crate::context::{CheckContext, Subject};
 use crate::control::Control::{
     AccessArchitecture, AccessAuthorisation, AccessControl, AccessManagement, AnomaliesWatched,
     AuditControls, Authentication, CredentialsIssued, DataInMotion, LeastPrivilege, UniqueIdentity,
     WorkforceClearance, WorkforceSecurity,
 };
-use crate::judging::{Judging, Subject};
-use crate::read::{Node, Read};
+use crate::field::{Field, Node};
 use crate::rule::{Enforcement, Kind, Level, Rule, Severity};
 use crate::selector::{Answer, Labels, selects};
 use crate::text::rule_text;
@@ -216,7 +216,7 @@ pub static RBAC_NO_CLUSTER_ADMIN: Rule = Rule {
         AccessManagement,
         AccessControl,
     ],
-    check: |subject, judging| judge(subject, judging, EVERYTHING),
+    check: |subject, context| judge(subject, context, EVERYTHING),
 };
 
 /// `*`.
@@ -229,12 +229,12 @@ pub static RBAC_NO_WILDCARDS: Rule = Rule {
     enforcement: Enforcement::Mandatory,
     options: &[],
     evidence: &[LeastPrivilege, AccessAuthorisation, AccessControl],
-    check: |subject, judging| {
+    check: |subject, context| {
         if is_own(subject.object) {
-            judging.not_applicable("the cluster makes this role for itself");
+            context.not_applicable("the cluster makes this role for itself");
             return;
         }
-        for rule in judging.items(subject.body, "rules") {
+        for rule in context.items(subject.body, "rules") {
             for (field, words) in [
                 ("verbs", "every verb"),
                 ("resources", "every resource"),
@@ -242,8 +242,8 @@ pub static RBAC_NO_WILDCARDS: Rule = Rule {
                 ("nonResourceURLs", "every path"),
             ] {
                 let is_all = |text: &&str| *text == "*" || (field == "nonResourceURLs" && *text == "/*");
-                if judging.texts(rule.node(), field).iter().any(is_all) {
-                    judging.fail(rule.node().at(field), format!("the role allows {words}"));
+                if context.texts(rule.node(), field).iter().any(is_all) {
+                    context.fail(rule.node().at(field), format!("the role allows {words}"));
                 }
             }
         }
@@ -266,7 +266,7 @@ pub static RBAC_NO_SECRET_READ: Rule = Rule {
         AccessControl,
         AccessAuthorisation,
     ],
-    check: |subject, judging| judge(subject, judging, SECRETS),
+    check: |subject, context| judge(subject, context, SECRETS),
 };
 
 /// Ways to more rights.
@@ -279,7 +279,7 @@ pub static RBAC_NO_ESCALATION_VERBS: Rule = Rule {
     enforcement: Enforcement::Mandatory,
     options: &[],
     evidence: &[LeastPrivilege, WorkforceSecurity, AccessControl],
-    check: |subject, judging| judge(subject, judging, ESCALATION),
+    check: |subject, context| judge(subject, context, ESCALATION),
 };
 
 /// Ways into pods.
@@ -292,7 +292,7 @@ pub static RBAC_NO_POD_EXEC: Rule = Rule {
     enforcement: Enforcement::Mandatory,
     options: &[],
     evidence: &[LeastPrivilege, AccessAuthorisation, AccessControl],
-    check: |subject, judging| judge(subject, judging, PODS),
+    check: |subject, context| judge(subject, context, PODS),
 };
 
 /// Ways to pods of one's own.
@@ -305,7 +305,7 @@ pub static RBAC_NO_POD_CREATE: Rule = Rule {
     enforcement: Enforcement::Mandatory,
     options: &[],
     evidence: &[LeastPrivilege, AccessAuthorisation, AccessControl],
-    check: |subject, judging| judge(subject, judging, NEW_PODS),
+    check: |subject, context| judge(subject, context, NEW_PODS),
 };
 
 /// Ways around the guards.
@@ -323,7 +323,7 @@ pub static RBAC_NO_CONTROL_PLANE_VERBS: Rule = Rule {
         AccessAuthorisation,
         AuditControls,
     ],
-    check: |subject, judging| judge(subject, judging, CONTROL_PLANE),
+    check: |subject, context| judge(subject, context, CONTROL_PLANE),
 };
 
 /// Everybody.
@@ -341,20 +341,20 @@ pub static RBAC_NO_BROAD_SUBJECTS: Rule = Rule {
         Authentication,
         UniqueIdentity,
     ],
-    check: |subject, judging| {
+    check: |subject, context| {
         if is_own(subject.object) {
-            judging.not_applicable("the cluster makes this binding for itself");
+            context.not_applicable("the cluster makes this binding for itself");
             return;
         }
-        for somebody in judging.items(subject.body, "subjects") {
-            let words = match judging.text(somebody.node(), "name") {
+        for somebody in context.items(subject.body, "subjects") {
+            let words = match context.text(somebody.node(), "name") {
                 Some("system:anonymous" | "system:unauthenticated") => "anybody, without a credential",
                 Some("system:authenticated") => "everybody who has any credential",
                 Some("system:serviceaccounts") => "every service account of the cluster",
                 Some("system:masters") => "a group that no rule can take rights from",
                 _ => continue,
             };
-            judging.fail(
+            context.fail(
                 somebody.node().at("name"),
                 format!("the role is given to {words}"),
             );
@@ -408,40 +408,40 @@ fn is_own(object: &Object) -> bool {
         return true;
     }
     let labelled = Node::new(object.body(), "").entry("metadata.labels", "kubernetes.io/bootstrapping");
-    object.id.name.starts_with("system:") || labelled == Read::Known("rbac-defaults")
+    object.id.name.starts_with("system:") || labelled == Field::Known("rbac-defaults")
 }
 
-fn judge(subject: &Subject<'_>, judging: &mut Judging<'_>, powers: &[Power]) {
+fn judge(subject: &Subject<'_>, context: &mut CheckContext<'_>, powers: &[Power]) {
     if is_own(subject.object) {
-        judging.not_applicable("the cluster makes this object for itself");
+        context.not_applicable("the cluster makes this object for itself");
         return;
     }
     if ROLES.iter().any(|kind| kind.name == subject.kind()) {
-        for (place, words) in granted(subject.body, judging, powers) {
-            judging.fail(place, format!("the role may {words}"));
+        for (place, words) in granted(subject.body, context, powers) {
+            context.fail(place, format!("the role may {words}"));
         }
         return;
     }
-    if matches!(subject.body.list("subjects"), Read::Absent | Read::Known([])) {
-        judging.not_applicable("the binding gives its role to nobody");
+    if matches!(subject.body.list("subjects"), Field::Absent | Field::Known([])) {
+        context.not_applicable("the binding gives its role to nobody");
         return;
     }
     let (Some(kind), Some(name)) = (
-        judging.text(subject.body, "roleRef.kind"),
-        judging.text(subject.body, "roleRef.name"),
+        context.text(subject.body, "roleRef.kind"),
+        context.text(subject.body, "roleRef.name"),
     ) else {
-        judging.unknown("roleRef");
+        context.unknown("roleRef");
         return;
     };
     let own = BUILT_IN.get(name).filter(|_| kind == "ClusterRole");
     let role = match (own, kind) {
         // The cluster's own copy of a role does not have to be read to know what is in it.
         (Some(role), _) => Some(role),
-        (None, "Role") => judging
-            .world
+        (None, "Role") => context
+            .inventory
             .get(ROLE, subject.namespace(), name)
             .map(Object::body),
-        (None, _) => judging.world.of_cluster(CLUSTER_ROLE, name).map(Object::body),
+        (None, _) => context.inventory.of_cluster(CLUSTER_ROLE, name).map(Object::body),
     };
     let whom = if subject.kind() == "RoleBinding" {
         "in its namespace"
@@ -451,32 +451,32 @@ fn judge(subject: &Subject<'_>, judging: &mut Judging<'_>, powers: &[Power]) {
     let whose = if own.is_some() { "Kubernetes' own" } else { "the" };
     match role {
         Some(role) => {
-            let granted = granted(Node::new(role, ""), judging, powers);
+            let granted = granted(Node::new(role, ""), context, powers);
             let words: Vec<_> = granted.into_iter().map(|(_, words)| words).collect();
             if !words.is_empty() {
                 let message = format!(
                     "by {whose} {kind} {name} the binding lets its subjects, {whom}: {}",
                     words.join("; ")
                 );
-                judging.fail("roleRef", message);
+                context.fail("roleRef", message);
             }
         }
         None if kind == "ClusterRole" && name.starts_with("system:") => {}
-        None => judging.unknown(format!("what the {kind} {name} allows, which was not given")),
+        None => context.unknown(format!("what the {kind} {name} allows, which was not given")),
     }
 }
 
 /// What of these powers a role gives: where it says so, and what it is. What is not known is noted.
-fn granted(role: Node<'_>, judging: &mut Judging<'_>, powers: &[Power]) -> Vec<(String, String)> {
+fn granted(role: Node<'_>, context: &mut CheckContext<'_>, powers: &[Power]) -> Vec<(String, String)> {
     let mut found: Vec<(String, String)> = Vec::new();
-    by_rules(role, None, powers, judging, &mut found);
+    by_rules(role, None, powers, context, &mut found);
     let place = "aggregationRule.clusterRoleSelectors";
     if role.field("aggregationRule").is_absent() {
         return found;
     }
     // The cluster fills the rules in from other roles, those of its own among them.
-    let world = judging.world;
-    let selectors = judging.items(role, place);
+    let world = context.inventory;
+    let selectors = context.items(role, place);
     let collects =
         |labels: Labels<'_>| Answer::any(selectors.iter().map(|selector| selects(selector.node(), labels)));
     let mut collected = 0;
@@ -487,19 +487,19 @@ fn granted(role: Node<'_>, judging: &mut Judging<'_>, powers: &[Power]) -> Vec<(
         .map(|role| (role, role.map("metadata.labels")));
     let own = COLLECTED
         .iter()
-        .filter_map(|(name, labels)| Some((Node::new(BUILT_IN.get(name)?, ""), Read::Known(labels))));
+        .filter_map(|(name, labels)| Some((Node::new(BUILT_IN.get(name)?, ""), Field::Known(labels))));
     for (other, labels) in given.chain(own) {
         match collects(labels) {
             Answer::Yes => {
                 collected += 1;
-                by_rules(other, Some(place), powers, judging, &mut found);
+                by_rules(other, Some(place), powers, context, &mut found);
             }
-            Answer::Unknown => judging.unknown(place),
+            Answer::Unknown => context.unknown(place),
             Answer::No => {}
         }
     }
     if found.is_empty() && (collected == 0 || !world.is_complete()) {
-        judging.unknown("aggregationRule: the cluster fills the rules in from other roles");
+        context.unknown("aggregationRule: the cluster fills the rules in from other roles");
     }
     found
 }
@@ -509,17 +509,17 @@ fn by_rules(
     role: Node<'_>,
     place: Option<&str>,
     powers: &[Power],
-    judging: &mut Judging<'_>,
+    context: &mut CheckContext<'_>,
     found: &mut Vec<(String, String)>,
 ) {
-    for rule in judging.items(role, "rules") {
+    for rule in context.items(role, "rules") {
         let place = place.unwrap_or(&rule.path);
         for power in powers {
             match gives(rule.node(), power) {
                 Answer::Yes if !found.iter().any(|(_, words)| words == power.words) => {
                     found.push((place.to_owned(), power.words.to_owned()));
                 }
-                Answer::Unknown => judging.unknown(place),
+                Answer::Unknown => context.unknown(place),
                 Answer::Yes | Answer::No => {}
             }
         }
@@ -528,8 +528,8 @@ fn by_rules(
 
 fn gives(rule: Node<'_>, power: &Power) -> Answer {
     let names = match rule.list("resourceNames") {
-        Read::Known(names) if !names.is_empty() && power.any_object => Answer::No,
-        Read::Unknown if power.any_object => Answer::Unknown,
+        Field::Known(names) if !names.is_empty() && power.any_object => Answer::No,
+        Field::Unknown if power.any_object => Answer::Unknown,
         _ => Answer::Yes,
     };
     let resource = |asked: &str, given: &str| {
@@ -565,11 +565,11 @@ fn verbs(rule: Node<'_>, asked: &[&str]) -> Answer {
 
 fn holds(rule: Node<'_>, field: &str, asked: &[&str], is: impl Fn(&str, &str) -> bool) -> Answer {
     match rule.list(field) {
-        Read::Known(items) => Answer::any(items.iter().map(|item| match crate::read::text(item) {
-            Read::Known(given) => Answer::from_bool(asked.iter().any(|asked| is(asked, given))),
+        Field::Known(items) => Answer::any(items.iter().map(|item| match crate::field::text(item) {
+            Field::Known(given) => Answer::from_bool(asked.iter().any(|asked| is(asked, given))),
             _ => Answer::Unknown,
         })),
-        Read::Absent => Answer::No,
-        Read::Unknown => Answer::Unknown,
+        Field::Absent => Answer::No,
+        Field::Unknown => Answer::Unknown,
     }
 }

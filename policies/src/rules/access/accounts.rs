@@ -3,11 +3,11 @@
 use crate::control::Control::{
     AccessArchitecture, AccessControl, Authentication, LeastPrivilege, UniqueIdentity,
 };
+use crate::field::{Field, Node};
 use crate::pod::{
     CRON_JOB, DAEMON_SET, DEPLOYMENT, JOB, POD, POD_TEMPLATE, REPLICA_SET, REPLICATION_CONTROLLER,
     STATEFUL_SET, WORKLOADS,
 };
-use crate::read::{Node, Read};
 use crate::rule::{Enforcement, Kind, Level, Rule, Severity};
 use crate::rules::pod;
 use crate::settings::{Default, Setting};
@@ -37,13 +37,13 @@ pub static DEDICATED_SERVICE_ACCOUNT: Rule = Rule {
     enforcement: Enforcement::Mandatory,
     options: &[],
     evidence: &[AccessArchitecture, LeastPrivilege, UniqueIdentity, Authentication],
-    check: |subject, judging| {
+    check: |subject, context| {
         if subject.pod.is_none() {
-            for account in judging.items(subject.body, "subjects") {
-                let kind = judging.text(account.node(), "kind");
-                let name = judging.text(account.node(), "name");
+            for account in context.items(subject.body, "subjects") {
+                let kind = context.text(account.node(), "kind");
+                let name = context.text(account.node(), "name");
                 if kind == Some("ServiceAccount") && name == Some("default") {
-                    judging.fail(
+                    context.fail(
                         account.node().at("name"),
                         "the role is given to a default service account, which is every pod's",
                     );
@@ -51,7 +51,7 @@ pub static DEDICATED_SERVICE_ACCOUNT: Rule = Rule {
             }
             return;
         }
-        let Some(pod) = pod(subject, judging) else { return };
+        let Some(pod) = pod(subject, context) else { return };
         // `serviceAccount` is the older name of the same field.
         let named = pod
             .spec()
@@ -59,13 +59,13 @@ pub static DEDICATED_SERVICE_ACCOUNT: Rule = Rule {
             .or(|| pod.spec().text("serviceAccount"));
         let place = pod.spec().at("serviceAccountName");
         match named {
-            Read::Known("" | "default") => judging.fail(place, "the pod uses the default service account"),
-            Read::Known(_) => {}
-            Read::Absent => judging.fail(
+            Field::Known("" | "default") => context.fail(place, "the pod uses the default service account"),
+            Field::Known(_) => {}
+            Field::Absent => context.fail(
                 place,
                 "the pod names no service account, so it gets the default one",
             ),
-            Read::Unknown => judging.unknown(place),
+            Field::Unknown => context.unknown(place),
         }
     },
 };
@@ -86,44 +86,44 @@ pub static NO_TOKEN_AUTOMOUNT: Rule = Rule {
     enforcement: Enforcement::Mandatory,
     options: &[&NEEDED_BY],
     evidence: &[AccessArchitecture, LeastPrivilege, AccessControl],
-    check: |subject, judging| {
-        let Some(pod) = pod(subject, judging) else { return };
+    check: |subject, context| {
+        let Some(pod) = pod(subject, context) else { return };
         let account = pod
             .spec()
             .text("serviceAccountName")
             .or(|| pod.spec().text("serviceAccount"))
-            .or(|| Read::Known("default"));
-        if let Read::Known(account) = account
-            && judging
+            .or(|| Field::Known("default"));
+        if let Field::Known(account) = account
+            && context
                 .option_texts(&NEEDED_BY)
                 .contains(&format!("{}/{account}", subject.namespace()).as_str())
         {
-            judging.not_applicable("the settings say that the account's pods need a token");
+            context.not_applicable("the settings say that the account's pods need a token");
             return;
         }
         let field = "automountServiceAccountToken";
         let place = pod.spec().at(field);
         let of_account = || match account {
-            Read::Known(account) => {
-                match judging
-                    .world
+            Field::Known(account) => {
+                match context
+                    .inventory
                     .get(Kind::core("ServiceAccount"), subject.namespace(), account)
                 {
                     Some(account) => Node::new(account.body(), "").flag(field),
-                    None if judging.world.is_complete() => Read::Absent,
-                    None => Read::Unknown,
+                    None if context.inventory.is_complete() => Field::Absent,
+                    None => Field::Unknown,
                 }
             }
-            Read::Absent | Read::Unknown => Read::Unknown,
+            Field::Absent | Field::Unknown => Field::Unknown,
         };
         match pod.spec().flag(field).or(of_account) {
-            Read::Known(false) => {}
-            Read::Known(true) => judging.fail(place, "a token for the cluster is mounted into the pod"),
-            Read::Absent => judging.fail(
+            Field::Known(false) => {}
+            Field::Known(true) => context.fail(place, "a token for the cluster is mounted into the pod"),
+            Field::Absent => context.fail(
                 place,
                 "neither the pod nor its service account keeps the token for the cluster out of the pod",
             ),
-            Read::Unknown => judging.unknown(place),
+            Field::Unknown => context.unknown(place),
         }
     },
 };
@@ -150,7 +150,7 @@ pub static CLOUD_IDENTITY_WELL_FORMED: Rule = Rule {
     enforcement: Enforcement::Mandatory,
     options: &[&CLOUD_ACCOUNTS],
     evidence: &[AccessArchitecture, Authentication],
-    check: |subject, judging| {
+    check: |subject, context| {
         let mut identities = 0;
         for (key, of) in [
             (
@@ -163,25 +163,25 @@ pub static CLOUD_IDENTITY_WELL_FORMED: Rule = Rule {
         ] {
             let place = format!("metadata.annotations[{key}]");
             let identity = match subject.body.entry("metadata.annotations", key) {
-                Read::Known(identity) => identity,
-                Read::Absent => continue,
-                Read::Unknown => {
-                    judging.unknown(place);
+                Field::Known(identity) => identity,
+                Field::Absent => continue,
+                Field::Unknown => {
+                    context.unknown(place);
                     continue;
                 }
             };
             identities += 1;
-            let accounts = judging.option_texts(&CLOUD_ACCOUNTS);
+            let accounts = context.option_texts(&CLOUD_ACCOUNTS);
             match of(identity) {
-                Err(what) => judging.fail(place, format!("it is {what}")),
+                Err(what) => context.fail(place, format!("it is {what}")),
                 Ok(Some(account)) if !accounts.is_empty() && !accounts.contains(&account) => {
-                    judging.fail(place, format!("{account} is no account that the settings name"));
+                    context.fail(place, format!("{account} is no account that the settings name"));
                 }
                 Ok(_) => {}
             }
         }
         if identities == 0 {
-            judging.not_applicable("it has no identity in a cloud");
+            context.not_applicable("it has no identity in a cloud");
         }
     },
 };

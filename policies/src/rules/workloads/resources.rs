@@ -1,10 +1,10 @@
 //! What a container may use, and how it is seen to be well.
 
 use crate::control::Control::{AnomaliesWatched, Capacity, ContingencyPlan, GeneralProtection, Redundancy};
+use crate::field::Field;
 use crate::pod::{Role, SERVERS, WORKLOADS};
-use crate::read::Read;
 use crate::rule::{Enforcement, Level, Rule, Severity};
-use crate::rules::hardening::resource;
+use crate::rules::pod_security::hardening::resource;
 use crate::rules::{containers, pod};
 use crate::settings::{Default, Setting};
 use crate::text::rule_text;
@@ -31,7 +31,7 @@ pub static RESOURCE_LIMITS_SET: Rule = Rule {
     enforcement: Enforcement::Mandatory,
     options: &[&LIMITED],
     evidence: &[Capacity, ContingencyPlan, GeneralProtection],
-    check: |subject, judging| has(subject, judging, "limits", &LIMITED),
+    check: |subject, context| has(subject, context, "limits", &LIMITED),
 };
 
 /// `resources.requests`.
@@ -44,22 +44,22 @@ pub static RESOURCE_REQUESTS_SET: Rule = Rule {
     enforcement: Enforcement::Mandatory,
     options: &[&REQUESTED],
     evidence: &[Capacity, ContingencyPlan],
-    check: |subject, judging| has(subject, judging, "requests", &REQUESTED),
+    check: |subject, context| has(subject, context, "requests", &REQUESTED),
 };
 
 fn has(
     subject: &crate::Subject<'_>,
-    judging: &mut crate::Judging<'_>,
+    context: &mut crate::CheckContext<'_>,
     what: &'static str,
     wanted: &'static Setting,
 ) {
-    let Some(pod) = pod(subject, judging) else { return };
-    let wanted: Vec<String> = judging
+    let Some(pod) = pod(subject, context) else { return };
+    let wanted: Vec<String> = context
         .option_texts(wanted)
         .into_iter()
         .map(str::to_owned)
         .collect();
-    for container in containers(subject, judging) {
+    for container in containers(subject, context) {
         if container.role == Role::Ephemeral {
             continue;
         }
@@ -70,12 +70,12 @@ fn has(
             }
             let place = container.node().at(&format!("resources.{what}.{name}"));
             match found {
-                Read::Known(()) => {}
-                Read::Unknown => judging.unknown(place),
-                Read::Absent if what == "limits" => {
-                    judging.fail(place, format!("{} has no limit for {name}", container.words()));
+                Field::Known(()) => {}
+                Field::Unknown => context.unknown(place),
+                Field::Absent if what == "limits" => {
+                    context.fail(place, format!("{} has no limit for {name}", container.words()));
                 }
-                Read::Absent => judging.fail(
+                Field::Absent => context.fail(
                     place,
                     format!("{} does not say how much {name} it needs", container.words()),
                 ),
@@ -100,21 +100,21 @@ pub static HEALTH_PROBES_SET: Rule = Rule {
     enforcement: Enforcement::Mandatory,
     options: &[&PROBES],
     evidence: &[Capacity, Redundancy, AnomaliesWatched, ContingencyPlan],
-    check: |subject, judging| {
-        let Some(pod) = pod(subject, judging) else { return };
+    check: |subject, context| {
+        let Some(pod) = pod(subject, context) else { return };
         if matches!(
             pod.spec().text("restartPolicy"),
-            Read::Known("Never" | "OnFailure")
+            Field::Known("Never" | "OnFailure")
         ) {
-            judging.not_applicable("the pod runs once and ends");
+            context.not_applicable("the pod runs once and ends");
             return;
         }
-        let wanted: Vec<String> = judging
+        let wanted: Vec<String> = context
             .option_texts(&PROBES)
             .into_iter()
             .map(str::to_owned)
             .collect();
-        for container in containers(subject, judging) {
+        for container in containers(subject, context) {
             if container.role != Role::Main {
                 continue;
             }
@@ -125,9 +125,9 @@ pub static HEALTH_PROBES_SET: Rule = Rule {
                     _ => "cannot say whether it has started",
                 };
                 match container.node().field(probe) {
-                    Read::Known(_) => {}
-                    Read::Unknown => judging.unknown(container.node().at(probe)),
-                    Read::Absent => judging.fail(
+                    Field::Known(_) => {}
+                    Field::Unknown => context.unknown(container.node().at(probe)),
+                    Field::Absent => context.fail(
                         container.node().at(probe),
                         format!("{} {words}: it has no {probe}", container.words()),
                     ),

@@ -3,34 +3,34 @@
 use phoenix_graph::Object;
 use serde_json::Value;
 
+use crate::context::{CheckContext, Subject};
 use crate::control::Control::{
     AccessArchitecture, BackupBeforeMovement, ConfidentialKept, DataBackup, DisasterRecovery,
     EncryptionAtRest, Integrity, Recovery, Redundancy, StoredDataProtected,
 };
+use crate::field::{Field, Node};
 use crate::image::Image;
-use crate::judging::{Judging, Subject};
 use crate::pod::{DEPLOYMENT, STATEFUL_SET};
-use crate::read::{Node, Read};
 use crate::rule::{Enforcement, Kind, Level, Rule, Severity};
-use crate::rules::availability::most_replicas;
+use crate::rules::workloads::availability::most_replicas;
 use crate::rules::{containers, pod};
 use crate::selector::Answer;
 use crate::settings::{Default, Setting, assume};
 use crate::text::rule_text;
 
-pub(super) const CLAIM: Kind = Kind::core("PersistentVolumeClaim");
+pub(crate) const CLAIM: Kind = Kind::core("PersistentVolumeClaim");
 const VOLUME: Kind = Kind::core("PersistentVolume");
 const CLASS: Kind = Kind::new(&["storage.k8s.io"], "StorageClass");
 
 /// What a storage class says of encryption.
 fn encrypts(class: Node<'_>) -> Answer {
     let parameter = |key: &str, good: &[&str]| match class.entry("parameters", key) {
-        Read::Known(value) => Answer::from_bool(good.contains(&value)),
-        Read::Absent => Answer::No,
-        Read::Unknown => Answer::Unknown,
+        Field::Known(value) => Answer::from_bool(good.contains(&value)),
+        Field::Absent => Answer::No,
+        Field::Unknown => Answer::Unknown,
     };
     match class.text("provisioner") {
-        Read::Known(
+        Field::Known(
             "ebs.csi.aws.com"
             | "kubernetes.io/aws-ebs"
             | "ebs.csi.eks.amazonaws.com"
@@ -39,7 +39,7 @@ fn encrypts(class: Node<'_>) -> Answer {
             | "driver.longhorn.io",
         ) => parameter("encrypted", &["true"]),
         // These clouds encrypt every disk, and a class cannot ask them not to.
-        Read::Known(
+        Field::Known(
             "pd.csi.storage.gke.io"
             | "kubernetes.io/gce-pd"
             | "filestore.csi.storage.gke.io"
@@ -61,9 +61,9 @@ pub static STORAGE_CLASS_ENCRYPTED: Rule = Rule {
     enforcement: Enforcement::Mandatory,
     options: &[],
     evidence: &[AccessArchitecture, ConfidentialKept, EncryptionAtRest],
-    check: |subject, judging| {
-        if judging
-            .world
+    check: |subject, context| {
+        if context
+            .inventory
             .settings
             .assumed_texts(&assume::ENCRYPTED_CLASSES)
             .contains(&subject.object.id.name.as_str())
@@ -72,11 +72,11 @@ pub static STORAGE_CLASS_ENCRYPTED: Rule = Rule {
         }
         match encrypts(subject.body) {
             Answer::Yes => {}
-            Answer::No => judging.fail(
+            Answer::No => context.fail(
                 "parameters.encrypted",
                 "the class does not ask its provisioner to encrypt",
             ),
-            Answer::Unknown => judging.unknown("whether its provisioner encrypts"),
+            Answer::Unknown => context.unknown("whether its provisioner encrypts"),
         }
     },
 };
@@ -91,45 +91,52 @@ pub static DATA_VOLUMES_ON_ENCRYPTED_CLASS: Rule = Rule {
     enforcement: Enforcement::Mandatory,
     options: &[],
     evidence: &[AccessArchitecture, ConfidentialKept, EncryptionAtRest],
-    check: |subject, judging| {
-        let templates = judging.items(subject.body, "spec.volumeClaimTemplates");
+    check: |subject, context| {
+        let templates = context.items(subject.body, "spec.volumeClaimTemplates");
         let claims: Vec<Node<'_>> = if subject.kind() == "StatefulSet" {
             if templates.is_empty() && subject.body.list("spec.volumeClaimTemplates").is_absent() {
-                judging.not_applicable("the StatefulSet claims no volumes");
+                context.not_applicable("the StatefulSet claims no volumes");
             }
-            templates.iter().map(crate::judging::Item::node).collect()
+            templates.iter().map(crate::context::Item::node).collect()
         } else {
             vec![subject.body]
         };
         for claim in claims {
             let place = claim.at("spec.storageClassName");
             match claim.text("spec.storageClassName") {
-                Read::Known("") => judging.unknown(format!("{place}: which volume it is bound to")),
-                Read::Known(class) => match class_encrypts(class, judging) {
+                Field::Known("") => context.unknown(format!("{place}: which volume it is bound to")),
+                Field::Known(class) => match class_encrypts(class, context) {
                     Answer::Yes => {}
                     Answer::No => {
-                        judging.fail(place, format!("the class {class} does not encrypt its volumes"));
+                        context.fail(place, format!("the class {class} does not encrypt its volumes"));
                     }
                     Answer::Unknown => {
-                        judging.unknown(format!("{place}: whether the class {class} encrypts"));
+                        context.unknown(format!("{place}: whether the class {class} encrypts"));
                     }
                 },
-                Read::Absent if judging.world.settings.assumed(&assume::DEFAULT_CLASS_ENCRYPTED) => {}
-                Read::Absent => {
-                    judging.unknown(format!("{place}: whether the cluster's default class encrypts"));
+                Field::Absent
+                    if context
+                        .inventory
+                        .settings
+                        .assumed(&assume::DEFAULT_CLASS_ENCRYPTED) => {}
+                Field::Absent => {
+                    context.unknown(format!("{place}: whether the cluster's default class encrypts"));
                 }
-                Read::Unknown => judging.unknown(place),
+                Field::Unknown => context.unknown(place),
             }
         }
     },
 };
 
-fn class_encrypts(name: &str, judging: &Judging<'_>) -> Answer {
-    let assumed = judging.world.settings.assumed_texts(&assume::ENCRYPTED_CLASSES);
+fn class_encrypts(name: &str, context: &CheckContext<'_>) -> Answer {
+    let assumed = context
+        .inventory
+        .settings
+        .assumed_texts(&assume::ENCRYPTED_CLASSES);
     if assumed.contains(&name) {
         return Answer::Yes;
     }
-    let class = judging.world.of_cluster(CLASS, name);
+    let class = context.inventory.of_cluster(CLASS, name);
     class.map_or(Answer::Unknown, |class| encrypts(Node::new(class.body(), "")))
 }
 
@@ -164,14 +171,14 @@ pub static DATA_NOT_ON_EPHEMERAL_VOLUME: Rule = Rule {
     check: ephemeral,
 };
 
-fn ephemeral(subject: &Subject<'_>, judging: &mut Judging<'_>) {
-    let Some(pod) = pod(subject, judging) else { return };
+fn ephemeral(subject: &Subject<'_>, context: &mut CheckContext<'_>) {
+    let Some(pod) = pod(subject, context) else { return };
     let mut stores = 0;
-    for container in containers(subject, judging) {
+    for container in containers(subject, context) {
         if !container.is_long_running() {
             continue;
         }
-        let Some(image) = judging.text(container.node(), "image") else {
+        let Some(image) = context.text(container.node(), "image") else {
             continue;
         };
         let repository = Image::of(image).repository;
@@ -180,7 +187,7 @@ fn ephemeral(subject: &Subject<'_>, judging: &mut Judging<'_>) {
             continue;
         };
         stores += 1;
-        let mounts = judging.items(container.node(), "volumeMounts");
+        let mounts = context.items(container.node(), "volumeMounts");
         let at = |path: &str| {
             let path = path.trim_end_matches('/');
             path == *place || place.starts_with(&format!("{path}/")) || path.starts_with(&format!("{place}/"))
@@ -189,8 +196,8 @@ fn ephemeral(subject: &Subject<'_>, judging: &mut Judging<'_>) {
         let mut mounted = false;
         for mount in &mounts {
             let (Some(path), Some(name)) = (
-                judging.text(mount.node(), "mountPath"),
-                judging.text(mount.node(), "name"),
+                context.text(mount.node(), "mountPath"),
+                context.text(mount.node(), "name"),
             ) else {
                 continue;
             };
@@ -204,15 +211,15 @@ fn ephemeral(subject: &Subject<'_>, judging: &mut Judging<'_>) {
         }
         match kept {
             Answer::Yes => {}
-            Answer::Unknown => judging.unknown(container.node().at("volumeMounts")),
-            Answer::No if mounted => judging.fail(
+            Answer::Unknown => context.unknown(container.node().at("volumeMounts")),
+            Answer::No if mounted => context.fail(
                 container.node().at("volumeMounts"),
                 format!(
                     "{} keeps its data in {place}, on a volume that goes with the pod",
                     container.words()
                 ),
             ),
-            Answer::No => judging.fail(
+            Answer::No => context.fail(
                 container.node().at("volumeMounts"),
                 format!(
                     "{} keeps its data in {place}, where nothing is mounted",
@@ -222,19 +229,19 @@ fn ephemeral(subject: &Subject<'_>, judging: &mut Judging<'_>) {
         }
     }
     if stores == 0 {
-        judging.not_applicable("no container is a store that is known");
+        context.not_applicable("no container is a store that is known");
     }
 }
 
 /// Whether a volume outlives its pod.
 fn is_kept(name: &str, workload: Node<'_>, pod: Node<'_>) -> Answer {
     match named(workload.list("spec.volumeClaimTemplates"), "metadata.name", name) {
-        Read::Known(_) => return Answer::Yes,
-        Read::Unknown => return Answer::Unknown,
-        Read::Absent => {}
+        Field::Known(_) => return Answer::Yes,
+        Field::Unknown => return Answer::Unknown,
+        Field::Absent => {}
     }
     match named(pod.list("volumes"), "name", name) {
-        Read::Known(volume) => {
+        Field::Known(volume) => {
             let goes = [
                 "emptyDir",
                 "ephemeral",
@@ -246,18 +253,18 @@ fn is_kept(name: &str, workload: Node<'_>, pod: Node<'_>) -> Answer {
             let volume = Node::new(volume, "");
             Answer::from_bool(!goes.iter().any(|kind| !volume.field(kind).is_absent()))
         }
-        Read::Absent => Answer::No,
-        Read::Unknown => Answer::Unknown,
+        Field::Absent => Answer::No,
+        Field::Unknown => Answer::Unknown,
     }
 }
 
 /// The item of a list that has this name.
-fn named<'v>(list: Read<&'v [Value]>, field: &str, name: &str) -> Read<&'v Value> {
+fn named<'v>(list: Field<&'v [Value]>, field: &str, name: &str) -> Field<&'v Value> {
     list.and_then(|items| {
         let found = items
             .iter()
-            .find(|item| Node::new(item, "").text(field) == Read::Known(name));
-        found.map_or(Read::Absent, Read::Known)
+            .find(|item| Node::new(item, "").text(field) == Field::Known(name));
+        found.map_or(Field::Absent, Field::Known)
     })
 }
 
@@ -274,68 +281,68 @@ pub static NO_SHARED_SINGLE_WRITER_VOLUME: Rule = Rule {
     check: single_writer,
 };
 
-fn single_writer(subject: &Subject<'_>, judging: &mut Judging<'_>) {
-    let Some(pod) = pod(subject, judging) else { return };
+fn single_writer(subject: &Subject<'_>, context: &mut CheckContext<'_>) {
+    let Some(pod) = pod(subject, context) else { return };
     let mut claims = 0;
-    for volume in judging.items(pod.spec(), "volumes") {
+    for volume in context.items(pod.spec(), "volumes") {
         if volume.node().field("persistentVolumeClaim").is_absent() {
             continue;
         }
         claims += 1;
-        let Some(name) = judging.text(volume.node(), "persistentVolumeClaim.claimName") else {
+        let Some(name) = context.text(volume.node(), "persistentVolumeClaim.claimName") else {
             continue;
         };
         let place = volume.node().at("persistentVolumeClaim");
-        let Some(claim) = judging.world.get(CLAIM, subject.namespace(), name) else {
-            judging.unknown(format!("{place}: the claim {name} was not given"));
+        let Some(claim) = context.inventory.get(CLAIM, subject.namespace(), name) else {
+            context.unknown(format!("{place}: the claim {name} was not given"));
             continue;
         };
         match is_single(claim) {
             Answer::No => continue,
             Answer::Unknown => {
-                judging.unknown(format!("spec.accessModes of {}", claim.id));
+                context.unknown(format!("spec.accessModes of {}", claim.id));
                 continue;
             }
             Answer::Yes => {}
         }
-        match most_replicas(subject, judging) {
-            Read::Known(replicas) if replicas > 1 => judging.fail(
+        match most_replicas(subject, context) {
+            Field::Known(replicas) if replicas > 1 => context.fail(
                 place.clone(),
                 format!("up to {replicas} pods mount the claim {name}, which one node may mount"),
             ),
-            Read::Unknown => judging.unknown("spec.replicas"),
+            Field::Unknown => context.unknown("spec.replicas"),
             _ => {}
         }
         let surge = match subject.body.text("spec.strategy.type") {
-            Read::Known("Recreate") => Answer::No,
-            Read::Unknown => Answer::Unknown,
+            Field::Known("Recreate") => Answer::No,
+            Field::Unknown => Answer::Unknown,
             _ => match subject.body.field("spec.strategy.rollingUpdate.maxSurge") {
-                Read::Known(surge) => {
+                Field::Known(surge) => {
                     Answer::from_bool(!(surge.as_i64() == Some(0) || surge.as_str() == Some("0%")))
                 }
-                Read::Absent => Answer::Yes,
-                Read::Unknown => Answer::Unknown,
+                Field::Absent => Answer::Yes,
+                Field::Unknown => Answer::Unknown,
             },
         };
         match surge {
-            Answer::Yes => judging.fail(
+            Answer::Yes => context.fail(
                 "spec.strategy",
                 format!("during an update two pods mount the claim {name}, which one node may mount"),
             ),
-            Answer::Unknown => judging.unknown("spec.strategy"),
+            Answer::Unknown => context.unknown("spec.strategy"),
             Answer::No => {}
         }
     }
     if claims == 0 && !pod.spec().list("volumes").is_unknown() {
-        judging.not_applicable("the workload mounts no claims");
+        context.not_applicable("the workload mounts no claims");
     }
 }
 
 fn is_single(claim: &Object) -> Answer {
     match Node::new(claim.body(), "").list("spec.accessModes") {
-        Read::Known(modes) => {
-            let shared = Answer::any(modes.iter().map(|mode| match crate::read::text(mode) {
-                Read::Known(mode) => Answer::from_bool(["ReadWriteMany", "ReadOnlyMany"].contains(&mode)),
+        Field::Known(modes) => {
+            let shared = Answer::any(modes.iter().map(|mode| match crate::field::text(mode) {
+                Field::Known(mode) => Answer::from_bool(["ReadWriteMany", "ReadOnlyMany"].contains(&mode)),
                 _ => Answer::Unknown,
             }));
             match shared {
@@ -344,8 +351,8 @@ fn is_single(claim: &Object) -> Answer {
                 Answer::Unknown => Answer::Unknown,
             }
         }
-        Read::Absent => Answer::Yes,
-        Read::Unknown => Answer::Unknown,
+        Field::Absent => Answer::Yes,
+        Field::Unknown => Answer::Unknown,
     }
 }
 
@@ -359,22 +366,22 @@ pub static DATA_DELETION_GUARDED: Rule = Rule {
     enforcement: Enforcement::Mandatory,
     options: &[],
     evidence: &[Redundancy, ConfidentialKept, Integrity],
-    check: |subject, judging| {
+    check: |subject, context| {
         for (field, when) in [
             ("whenDeleted", "the StatefulSet is deleted"),
             ("whenScaled", "the StatefulSet is scaled down"),
         ] {
             let path = format!("spec.persistentVolumeClaimRetentionPolicy.{field}");
-            if judging.text(subject.body, &path) == Some("Delete") {
-                judging.fail(path, format!("the claims are deleted when {when}"));
+            if context.text(subject.body, &path) == Some("Delete") {
+                context.fail(path, format!("the claims are deleted when {when}"));
             }
         }
         let path = "spec.persistentVolumeReclaimPolicy";
-        if let Some(policy) = judging
+        if let Some(policy) = context
             .text(subject.body, path)
             .filter(|policy| *policy != "Retain")
         {
-            judging.fail(
+            context.fail(
                 path,
                 format!("the data goes with its claim: the reclaim policy is {policy}"),
             );
@@ -382,7 +389,7 @@ pub static DATA_DELETION_GUARDED: Rule = Rule {
     },
 };
 
-pub(super) static BACKUP_ANNOTATION: Setting = Setting {
+pub(crate) static BACKUP_ANNOTATION: Setting = Setting {
     name: "annotation",
     meaning: "the annotation by which a CronJob says which claims of its namespace it backs up, separated by commas; the first is looked at",
     default: Default::Texts(&["phoenix.ai/backs-up"]),
@@ -407,11 +414,11 @@ pub static BACKUP_COVERS_DATA: Rule = Rule {
     check: backup,
 };
 
-fn backup(subject: &Subject<'_>, judging: &mut Judging<'_>) {
-    let templates = judging.items(subject.body, "spec.volumeClaimTemplates");
+fn backup(subject: &Subject<'_>, context: &mut CheckContext<'_>) {
+    let templates = context.items(subject.body, "spec.volumeClaimTemplates");
     let claims: Vec<(Option<&str>, String)> = if subject.kind() == "StatefulSet" {
         if templates.is_empty() && subject.body.list("spec.volumeClaimTemplates").is_absent() {
-            judging.not_applicable("the StatefulSet claims no volumes");
+            context.not_applicable("the StatefulSet claims no volumes");
         }
         templates
             .iter()
@@ -427,15 +434,15 @@ fn backup(subject: &Subject<'_>, judging: &mut Judging<'_>) {
     };
     for (name, place) in claims {
         let Some(name) = name else {
-            judging.unknown(place);
+            context.unknown(place);
             continue;
         };
         let path = format!("{}/{name}", subject.namespace());
         let is_assumed = [&assume::BACKED_UP_ELSEWHERE, &assume::WITHOUT_DATA]
             .into_iter()
             .any(|setting| {
-                judging
-                    .world
+                context
+                    .inventory
                     .settings
                     .assumed_texts(setting)
                     .contains(&path.as_str())
@@ -444,50 +451,57 @@ fn backup(subject: &Subject<'_>, judging: &mut Judging<'_>) {
             continue;
         }
         match Answer::any([
-            by_job(name, subject.namespace(), judging),
-            by_velero(subject.namespace(), judging),
+            by_job(name, subject.namespace(), context),
+            by_velero(subject.namespace(), context),
         ]) {
             Answer::Yes => {}
-            Answer::No if judging.world.is_complete() => {
-                judging.fail(place, format!("nothing backs up the claim {name}"));
+            Answer::No if context.inventory.is_complete() => {
+                context.fail(place, format!("nothing backs up the claim {name}"));
             }
             Answer::No | Answer::Unknown => {
-                judging.unknown(format!("whether anything backs up the claim {name}"));
+                context.unknown(format!("whether anything backs up the claim {name}"));
             }
         }
     }
 }
 
-fn by_job(claim: &str, namespace: &str, judging: &Judging<'_>) -> Answer {
-    let Some(annotation) = judging.option_texts(&BACKUP_ANNOTATION).first().copied() else {
+fn by_job(claim: &str, namespace: &str, context: &CheckContext<'_>) -> Answer {
+    let Some(annotation) = context.option_texts(&BACKUP_ANNOTATION).first().copied() else {
         return Answer::No;
     };
-    Answer::any(judging.world.within(crate::pod::CRON_JOB, namespace).map(|job| {
-        let job = Node::new(job.body(), "");
-        let names = match job.entry("metadata.annotations", annotation) {
-            Read::Known(claims) => Answer::from_bool(claims.split(',').any(|name| name.trim() == claim)),
-            Read::Absent => Answer::No,
-            Read::Unknown => Answer::Unknown,
-        };
-        names.and(match job.flag("spec.suspend") {
-            Read::Known(suspended) => Answer::from_bool(!suspended),
-            Read::Absent => Answer::Yes,
-            Read::Unknown => Answer::Unknown,
-        })
-    }))
+    Answer::any(
+        context
+            .inventory
+            .within(crate::pod::CRON_JOB, namespace)
+            .map(|job| {
+                let job = Node::new(job.body(), "");
+                let names = match job.entry("metadata.annotations", annotation) {
+                    Field::Known(claims) => {
+                        Answer::from_bool(claims.split(',').any(|name| name.trim() == claim))
+                    }
+                    Field::Absent => Answer::No,
+                    Field::Unknown => Answer::Unknown,
+                };
+                names.and(match job.flag("spec.suspend") {
+                    Field::Known(suspended) => Answer::from_bool(!suspended),
+                    Field::Absent => Answer::Yes,
+                    Field::Unknown => Answer::Unknown,
+                })
+            }),
+    )
 }
 
-fn by_velero(namespace: &str, judging: &Judging<'_>) -> Answer {
-    let schedules = judging.world.all(crate::rules::backups::SCHEDULE);
+fn by_velero(namespace: &str, context: &CheckContext<'_>) -> Answer {
+    let schedules = context.inventory.all(crate::rules::data::backups::SCHEDULE);
     Answer::any(schedules.map(|schedule| {
         let schedule = Node::new(schedule.body(), "");
         let listed = |field: &str, none: Answer| match schedule.list(field) {
-            Read::Known([]) | Read::Absent => none,
-            Read::Known(names) => Answer::any(names.iter().map(|name| match crate::read::text(name) {
-                Read::Known(name) => Answer::from_bool(name == "*" || name == namespace),
+            Field::Known([]) | Field::Absent => none,
+            Field::Known(names) => Answer::any(names.iter().map(|name| match crate::field::text(name) {
+                Field::Known(name) => Answer::from_bool(name == "*" || name == namespace),
                 _ => Answer::Unknown,
             })),
-            Read::Unknown => Answer::Unknown,
+            Field::Unknown => Answer::Unknown,
         };
         let included = listed("spec.template.includedNamespaces", Answer::Yes);
         let not_excluded = match listed("spec.template.excludedNamespaces", Answer::No) {
@@ -496,9 +510,9 @@ fn by_velero(namespace: &str, judging: &Judging<'_>) -> Answer {
             Answer::Unknown => Answer::Unknown,
         };
         let runs = match schedule.flag("spec.paused") {
-            Read::Known(paused) => Answer::from_bool(!paused),
-            Read::Absent => Answer::Yes,
-            Read::Unknown => Answer::Unknown,
+            Field::Known(paused) => Answer::from_bool(!paused),
+            Field::Absent => Answer::Yes,
+            Field::Unknown => Answer::Unknown,
         };
         let whole = if schedule.field("spec.template.labelSelector").is_absent() {
             Answer::Yes
