@@ -14,7 +14,7 @@ use promql_parser::parser::{self, Expr};
 use promql_parser::util::{ExprVisitor, walk_expr};
 use serde_json::{Value, json};
 
-use crate::examples::{EXAMPLES, alerts, of, rules, with_everything};
+use phoenix_testing::alerts::{EXAMPLES, alerts, of, rules, with_everything};
 use crate::support::{STACKS, keys, root, stack};
 
 /// What each stack declares to be watched by, and what one with more than any of them would.
@@ -487,7 +487,7 @@ fn dashboards(graph: &Graph) -> BTreeMap<String, Value> {
 #[test]
 fn what_a_person_reads_names_only_labels_that_the_alert_has() {
     for (name, graph) in graphs() {
-        let file = crate::examples::test_file(&rules(&graph), "rules.yaml");
+        let file = phoenix_testing::alerts::test_file(&rules(&graph), "rules.yaml");
         for test in file["tests"].as_array().unwrap() {
             for fired in test["alert_rule_test"][0]["exp_alerts"].as_array().unwrap() {
                 for (annotation, text) in fired["exp_annotations"].as_object().unwrap() {

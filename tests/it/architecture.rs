@@ -8,7 +8,7 @@ use cargo_metadata::{DependencyKind, MetadataCommand};
 use crate::support::root;
 
 /// Package, which of ours it may depend on, and which crates it must not depend on, directly.
-const TABLE: [(&str, &[&str], &[&str]); 9] = [
+const TABLE: [(&str, &[&str], &[&str]); 10] = [
     (
         "phoenix-graph",
         &[],
@@ -41,6 +41,7 @@ const TABLE: [(&str, &[&str], &[&str]); 9] = [
         &["phoenix", "phoenix-graph", "phoenix-policies"],
         &["tonic"],
     ),
+    ("phoenix-testing", &["phoenix", "phoenix-cli", "phoenix-graph"], &["kube", "tonic", "reqwest"]),
     ("phoenix-policies-fuzz", &["phoenix-cli", "phoenix-policies"], &[]),
 ];
 

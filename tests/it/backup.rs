@@ -13,7 +13,7 @@ use phoenix::platform;
 use phoenix_graph::Graph;
 use serde_json::{Value, json};
 
-use crate::examples::{alerts, rules};
+use phoenix_testing::alerts::{alerts, rules};
 use crate::support::{STACKS, keys, stack};
 
 /// The `CronJob`s of the system, by name.

@@ -1,6 +1,6 @@
 //! Files of the repository that are made from code are as the code makes them.
 //!
-//! `PHOENIX_WRITE_GENERATED=1 cargo test --test it generated` writes them anew.
+//! `PHOENIX_WRITE_GENERATED=1 cargo test -p phoenix-testing --test it generated` writes them anew.
 
 use phoenix::registration::{PROVIDER_VERSION, PULUMI_VERSIONS};
 
@@ -14,7 +14,7 @@ pub fn is_as_generated(path: &str, generated: &str) {
     let committed = std::fs::read_to_string(&path).unwrap_or_default();
     assert!(
         committed == generated,
-        "{} is not as the code makes it; write it anew with PHOENIX_WRITE_GENERATED=1 cargo test --test it generated",
+        "{} is not as the code makes it; write it anew with PHOENIX_WRITE_GENERATED=1 cargo test -p phoenix-testing --test it generated",
         path.display()
     );
 }
@@ -95,7 +95,7 @@ fn the_page_of_the_metrics_is_as_generated() {
 
 #[test]
 fn the_table_of_the_runbooks_is_as_generated() {
-    let everything = crate::examples::with_everything(&stack("prod").config);
+    let everything = phoenix_testing::alerts::with_everything(&stack("prod").config);
     let stacks = ["prod", "staging", "dev"].map(|name| (name, stack(name).graph));
     let mut stacks: Vec<_> = stacks.iter().map(|(name, graph)| (*name, graph)).collect();
     stacks.push(("those that have what it is about", &everything));

@@ -28,8 +28,6 @@ mod backup;
 mod config;
 mod evaluated;
 mod evaluator;
-#[path = "../alerts/mod.rs"]
-mod examples;
 mod external_secrets;
 mod generated;
 mod generators;

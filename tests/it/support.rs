@@ -35,7 +35,7 @@ pub fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
         .parent()
         .and_then(Path::parent)
-        .expect("crates/cli lies two folders below the root")
+        .expect("crates/testing is two folders below the root")
 }
 
 /// One of the shipped stacks.

@@ -8,7 +8,7 @@ use phoenix_cli::sandbox::tools::{PROMTOOL, Workshop};
 use phoenix_cli::stack::Stack;
 use serde_json::{Value, json};
 
-use crate::examples::{of, rules, test_file, with_everything};
+use phoenix_testing::alerts::{of, rules, test_file, with_everything};
 use crate::live::{graph, root, said};
 
 #[test]

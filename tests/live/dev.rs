@@ -6,7 +6,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use crate::canary::Canaries;
+use phoenix_testing::canary::Canaries;
 use crate::live::{Live, PHOENIX, checkout_state, files_with, graph, pods_of, root, said};
 
 #[test]

@@ -10,7 +10,7 @@ use phoenix::names::CORE;
 use phoenix_esc::{Client, Environment, ExposeSecret as _, SecretString, Value as Found, Values};
 use serde_json::{Map, Value, json};
 
-use crate::canary::{self, Canaries};
+use phoenix_testing::canary::{self, Canaries};
 use crate::esc::{Service, TOKEN};
 use crate::live::{PHOENIX, root, said};
 

@@ -11,7 +11,7 @@ use kube::api::Api;
 use phoenix::config::secret::INVENTORY;
 use serde_json::{Value, json};
 
-use crate::canary::{self, Canaries};
+use phoenix_testing::canary::{self, Canaries};
 use crate::esc::{Service, TOKEN};
 use crate::live::{Live, files_with, graph, needed, said};
 

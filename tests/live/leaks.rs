@@ -13,7 +13,7 @@ use k8s_openapi::api::core::v1::Secret;
 use kube::api::{Api, Patch, PatchParams};
 use serde_json::json;
 
-use crate::canary::{self, Canaries};
+use phoenix_testing::canary::{self, Canaries};
 use crate::esc::TOKEN;
 use crate::esc_direct::{canaries, from_environment, start};
 use crate::live::{Live, files_with, needed, said};

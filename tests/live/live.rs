@@ -17,7 +17,7 @@ use phoenix_cli::stack::Stack;
 use phoenix_graph::{Graph, Id, Object};
 use serde_json::Value;
 
-use crate::canary::Canaries;
+use phoenix_testing::canary::Canaries;
 
 /// The command, as it was built for these tests.
 pub const PHOENIX: &str = env!("CARGO_BIN_EXE_phoenix");

@@ -26,14 +26,10 @@
 mod adoption;
 mod alerts;
 mod by_hand;
-#[path = "../support/canary.rs"]
-mod canary;
 mod dev;
 mod esc;
 mod esc_definitions;
 mod esc_direct;
-#[path = "../alerts/mod.rs"]
-mod examples;
 mod external_secrets;
 mod faults;
 mod inventory;

@@ -9,7 +9,7 @@ use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
 use k8s_openapi::api::core::v1::{Pod, Secret};
 use kube::api::{Api, ListParams};
 
-use crate::canary::Canaries;
+use phoenix_testing::canary::Canaries;
 use crate::live::{Live, files_with, graph, pods_of, said};
 
 const OPENMEMORY: &str = "openmemory-mcp-server";

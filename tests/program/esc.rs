@@ -5,12 +5,12 @@ use std::process::Output;
 
 use phoenix::config::secret::{self, INVENTORY, SecretRow};
 use phoenix::names::CORE;
-use phoenix_esc::fake::{FakeService, Script as Service, Trouble};
+use phoenix_testing::esc::{FakeService, Script as Service, Trouble};
 use pulumi_wire::fake::{FakeEngine, Script};
 use pulumi_wire::{Value, from_wire};
 use serde_json::json;
 
-use crate::canary::{self, Canaries};
+use phoenix_testing::canary::{self, Canaries};
 use crate::{complete, complete_for, logged, run_with, with_secrets};
 
 pub const TOKEN: &str = "pul-canary-8d21";
@@ -71,7 +71,7 @@ fn registered(engine: &FakeEngine, row: &SecretRow) -> Option<Value> {
 
 /// What a person is told when the service is like this.
 async fn refused(service: Service, token: Option<&str>) -> String {
-    let service = service.start().await;
+    let service = service.start();
     let engine = in_esc(complete(), service.address()).start().await;
     let mut variables = vec![("RUST_LOG", "trace")];
     variables.extend(token.map(|token| ("PHOENIX_ESC_TOKEN", token)));
@@ -89,7 +89,7 @@ async fn refused(service: Service, token: Option<&str>) -> String {
 #[tokio::test]
 async fn secrets_come_from_the_environment_in_up_and_in_preview() {
     for engine in [FakeEngine::up(), FakeEngine::preview()] {
-        let service = environment().warning("a login is deprecated").start().await;
+        let service = environment().warning("a login is deprecated").start();
         let engine = in_esc(complete_for(engine), service.address()).start().await;
         let output = run_with(&engine, &[("PHOENIX_ESC_TOKEN", TOKEN), ("RUST_LOG", "trace")]).await;
         let said = said(&output, &engine);
@@ -111,7 +111,7 @@ async fn secrets_come_from_the_environment_in_up_and_in_preview() {
 
 #[tokio::test]
 async fn the_token_is_read_in_this_mode_only() {
-    let service = environment().start().await;
+    let service = environment().start();
     let engine = with_secrets(complete()).start().await;
     let output = run_with(&engine, &[("PHOENIX_ESC_TOKEN", "no\ntoken")]).await;
     assert!(output.status.success(), "{output:?} {}", logged(&engine));

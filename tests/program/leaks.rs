@@ -1,10 +1,10 @@
 //! No secret is in anything the program says, in no mode and whatever goes wrong while it has the values in memory.
 
-use phoenix_esc::fake::Trouble;
+use phoenix_testing::esc::Trouble;
 use pulumi_wire::fake::{Code, FakeEngine, Reaction, Script};
 use serde_json::json;
 
-use crate::canary::value;
+use phoenix_testing::canary::value;
 use crate::esc::{TOKEN, canaries, environment, in_esc, needed};
 use crate::{complete, complete_for, logged, run_with, with_secrets};
 
@@ -161,7 +161,7 @@ async fn an_engine_that_fails_midway_is_told_without_secrets() {
 async fn a_service_that_repeats_the_token_is_not_repeated() {
     for status in [400, 401, 403, 404, 409, 418] {
         let trouble = Trouble::refusal(status, &format!("no such token: {TOKEN}"));
-        let service = environment().trouble(trouble).start().await;
+        let service = environment().trouble(trouble).start();
         let (said, code) = said(in_esc(complete(), service.address())).await;
         assert_eq!(code, Some(32));
         assert!(said.contains("acme/phoenix/prod"), "{said}");

@@ -4,8 +4,6 @@
     reason = "tests start the program and look at what it leaves"
 )]
 
-#[path = "../support/canary.rs"]
-mod canary;
 mod esc;
 mod leaks;
 mod tls;
@@ -14,6 +12,7 @@ use std::collections::BTreeMap;
 use std::process::Output;
 
 use phoenix::registration::SANDBOX_LABEL;
+use phoenix_testing::canary;
 use pulumi_wire::Value;
 use pulumi_wire::fake::{FakeEngine, Script};
 use tokio::process::Command;

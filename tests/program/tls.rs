@@ -4,7 +4,7 @@
 use std::io::Write as _;
 use std::sync::{Arc, Mutex};
 
-use phoenix_esc::fake::FakeService;
+use phoenix_testing::esc::FakeService;
 use pulumi_wire::fake::FakeEngine;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, date_time_ymd};
 use rustls::ServerConfig;
@@ -172,7 +172,7 @@ async fn said(url: &str, variables: &[(&str, &str)]) -> (bool, String) {
 
 #[tokio::test]
 async fn authorities_of_ones_own_are_named_in_a_file() {
-    let service = environment().start().await;
+    let service = environment().start();
     let authority = authority("ours");
     let front = Front::start(&service, &authority, "localhost", 2099).await;
     let trusted = file(&authority);
@@ -188,7 +188,7 @@ async fn the_token_goes_to_nobody_who_has_not_proven_to_be_the_service() {
     let trusted = file(&ours);
     let trusted = trusted.path().to_str().unwrap();
     let refused = async |signed_by: &Authority, name: &str, until: i32| {
-        let service = environment().start().await;
+        let service = environment().start();
         let front = Front::start(&service, signed_by, name, until).await;
         let url = format!("https://localhost:{}", front.port);
         let (good, said) = said(&url, &[("SSL_CERT_FILE", trusted)]).await;
@@ -227,7 +227,7 @@ async fn without_any_authority_nothing_is_asked() {
 
 #[tokio::test]
 async fn a_proxy_sees_where_it_leads_to_and_nothing_else() {
-    let service = environment().start().await;
+    let service = environment().start();
     let authority = authority("ours");
     let front = Front::start(&service, &authority, "esc.example.com", 2099).await;
     let trusted = file(&authority);

@@ -3,8 +3,8 @@
 //! # Where to look
 //!
 //! A [`Client`] opens an [`Environment`] and gives back its [`Values`], a tree in which secrets are sealed. What can go
-//! wrong is an [`Error`] on the way there, or [`Unfit`] where a value is not what the caller needs. Tests
-//! find a service in `fake` (feature `fake`).
+//! wrong is an [`Error`] on the way there, or [`Unfit`] where a value is not what the caller needs.
+//! Tests use the fake service of `phoenix-testing`.
 //!
 //! This crate is an edge: it talks to a service, waits and looks at the clock. [`Value`] alone is pure.
 
@@ -12,8 +12,6 @@ mod answer;
 mod client;
 mod environment;
 mod error;
-#[cfg(feature = "fake")]
-pub mod fake;
 mod masking;
 mod value;
 

@@ -5,16 +5,15 @@ use crate::control::Control::{
     ConfigurationStandards, ContingencyPlan, Criticality, MeasuresKeptCurrent, RiskAnalysis, RiskManagement,
     UnauthorisedSoftware,
 };
-use crate::field::Field;
 use crate::pod::{
     CRON_JOB, DAEMON_SET, DEPLOYMENT, JOB, POD, REPLICA_SET, REPLICATION_CONTROLLER, STATEFUL_SET,
 };
+use crate::read::Read;
 use crate::rule::{Enforcement, Kind, Level, Rule, Severity};
-use crate::rules::access::credentials::entry_is;
-use crate::rules::data::storage::CLAIM;
-use crate::rules::network::services::SERVICE;
+use crate::rules::credentials::entry_is;
+use crate::rules::services::SERVICE;
+use crate::rules::storage::CLAIM;
 use crate::settings::{Default, Setting};
-use crate::text::rule_text;
 
 const NAMESPACE: Kind = Kind::core("Namespace");
 
@@ -27,29 +26,35 @@ static LEVEL: Setting = Setting {
 /// Pod Security Admission.
 pub static NAMESPACE_POD_SECURITY_RESTRICTED: Rule = Rule {
     id: "namespace-pod-security-restricted",
-    text: rule_text!("namespace-pod-security-restricted"),
+    title: "Every namespace refuses pods that are not restricted",
+    meaning: "Judges Namespaces. Fails where the label `pod-security.kubernetes.io/enforce` is not `restricted` (or another level that the settings allow). The namespaces of the cluster itself (`kube-…`) and those that the settings call somebody else's are not judged.",
+    why: "What is checked before a deployment can be changed after it; the API server checks every pod, whoever makes it.",
+    remedy: "Label the namespace `pod-security.kubernetes.io/enforce: restricted`, and `audit` and `warn` too.",
     kinds: &[NAMESPACE],
     level: Level::Resource,
     severity: Severity::High,
     enforcement: Enforcement::Mandatory,
     options: &[&LEVEL],
     evidence: &[UnauthorisedSoftware, ConfigurationStandards, RiskManagement],
-    check: |subject, context| {
+    limits: &["exemptions in the API server's own configuration are not seen"],
+    good: "apiVersion: v1\nkind: Namespace\nmetadata: {name: a, labels: {pod-security.kubernetes.io/enforce: restricted}}\n",
+    bad: "apiVersion: v1\nkind: Namespace\nmetadata: {name: a, labels: {pod-security.kubernetes.io/enforce: privileged}}\n",
+    check: |subject, judging| {
         let name = subject.object.id.name.as_str();
-        if name.starts_with("kube-") || context.inventory.is_foreign(name) {
-            context
+        if name.starts_with("kube-") || judging.world.is_foreign(name) {
+            judging
                 .not_applicable("the namespace is the cluster's own, or somebody else's as the settings say");
             return;
         }
         let key = "pod-security.kubernetes.io/enforce";
         let place = format!("metadata.labels[{key}]");
         match subject.body.entry("metadata.labels", key) {
-            Field::Known(level) if context.option_texts(&LEVEL).contains(&level) => {}
-            Field::Known(level) => {
-                context.fail(place, format!("the namespace lets in pods of the level {level}"));
+            Read::Known(level) if judging.option_texts(&LEVEL).contains(&level) => {}
+            Read::Known(level) => {
+                judging.fail(place, format!("the namespace lets in pods of the level {level}"));
             }
-            Field::Absent => context.fail(place, "the namespace lets in pods of any kind"),
-            Field::Unknown => context.unknown(place),
+            Read::Absent => judging.fail(place, "the namespace lets in pods of any kind"),
+            Read::Unknown => judging.unknown(place),
         }
     },
 };
@@ -57,7 +62,10 @@ pub static NAMESPACE_POD_SECURITY_RESTRICTED: Rule = Rule {
 /// `default`, `kube-system`, `kube-public`.
 pub static NO_DEFAULT_NAMESPACE: Rule = Rule {
     id: "no-default-namespace",
-    text: rule_text!("no-default-namespace"),
+    title: "Nothing is deployed into a namespace that everybody shares",
+    meaning: "Judges workloads, Services, claims, ConfigMaps, Secrets and service accounts. Fails where the namespace is named as `default`, `kube-system`, `kube-public` or `kube-node-lease`. A manifest that names no namespace is not judged, since whoever applies it says where it goes; the settings can count it as `default`. The Service `kubernetes`, the account `default` and what the cluster makes for itself are not judged.",
+    why: "Policies, quotas and roles are given by namespace: what lies in a shared one has those of everybody.",
+    remedy: "Make a namespace for the system, and name it in `metadata.namespace`.",
     kinds: &[
         POD,
         DEPLOYMENT,
@@ -78,30 +86,33 @@ pub static NO_DEFAULT_NAMESPACE: Rule = Rule {
     enforcement: Enforcement::Mandatory,
     options: &[&UNNAMED],
     evidence: &[AccessArchitecture, AccessControl],
-    check: |subject, context| {
+    limits: &[],
+    good: "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a, namespace: a}\n",
+    bad: "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a, namespace: default}\n",
+    check: |subject, judging| {
         let own = matches!(
             (subject.kind(), subject.object.id.name.as_str()),
             ("Service", "kubernetes") | ("ServiceAccount", "default") | ("ConfigMap", "kube-root-ca.crt")
         );
         if own {
-            context.not_applicable("the cluster makes this object for itself");
+            judging.not_applicable("the cluster makes this object for itself");
             return;
         }
-        let counted = context.option_flag(&UNNAMED);
+        let counted = judging.option_flag(&UNNAMED);
         let namespace = match subject.body.text("metadata.namespace") {
-            Field::Known(namespace) => namespace,
-            Field::Absent if counted => "default",
-            Field::Absent => {
-                context.not_applicable("the manifest leaves the namespace to whoever applies it");
+            Read::Known(namespace) => namespace,
+            Read::Absent if counted => "default",
+            Read::Absent => {
+                judging.not_applicable("the manifest leaves the namespace to whoever applies it");
                 return;
             }
-            Field::Unknown => {
-                context.unknown("metadata.namespace");
+            Read::Unknown => {
+                judging.unknown("metadata.namespace");
                 return;
             }
         };
         if ["default", "kube-system", "kube-public", "kube-node-lease"].contains(&namespace) {
-            context.fail(
+            judging.fail(
                 "metadata.namespace",
                 format!("it lies in the namespace {namespace}, which everybody shares"),
             );
@@ -128,7 +139,10 @@ static REQUIRED: Setting = Setting {
 /// Labels.
 pub static REQUIRED_LABELS: Rule = Rule {
     id: "required-labels",
-    text: rule_text!("required-labels"),
+    title: "Everything says what it is, what it belongs to and who looks after it",
+    meaning: "Judges Deployments, StatefulSets, DaemonSets, Jobs, CronJobs, Services and Namespaces. Fails where a label of the list (by default name, part-of and managed-by of `app.kubernetes.io`) is missing or empty.",
+    why: "An inventory of what handles data can be made of labels, or of nothing.",
+    remedy: "Add the label.",
     kinds: &[
         DEPLOYMENT,
         STATEFUL_SET,
@@ -143,8 +157,11 @@ pub static REQUIRED_LABELS: Rule = Rule {
     enforcement: Enforcement::Advisory,
     options: &[&REQUIRED],
     evidence: &[AccessArchitecture, ChangeControl, RiskAnalysis],
-    check: |subject, context| {
-        let wanted: Vec<String> = context
+    limits: &[],
+    good: "apiVersion: v1\nkind: Namespace\nmetadata: {name: a, labels: {app.kubernetes.io/name: a, app.kubernetes.io/part-of: a, app.kubernetes.io/managed-by: a}}\n",
+    bad: "apiVersion: v1\nkind: Namespace\nmetadata: {name: a, labels: {app.kubernetes.io/name: a, app.kubernetes.io/managed-by: a}}\n",
+    check: |subject, judging| {
+        let wanted: Vec<String> = judging
             .option_texts(&REQUIRED)
             .into_iter()
             .map(str::to_owned)
@@ -152,11 +169,9 @@ pub static REQUIRED_LABELS: Rule = Rule {
         for label in wanted {
             let place = format!("metadata.labels[{label}]");
             match subject.body.entry("metadata.labels", &label) {
-                Field::Known(value) if !value.is_empty() => {}
-                Field::Known(_) | Field::Absent => {
-                    context.fail(place, format!("the label {label} is missing"))
-                }
-                Field::Unknown => context.unknown(place),
+                Read::Known(value) if !value.is_empty() => {}
+                Read::Known(_) | Read::Absent => judging.fail(place, format!("the label {label} is missing")),
+                Read::Unknown => judging.unknown(place),
             }
         }
     },
@@ -171,33 +186,42 @@ static TRACES: Setting = Setting {
 /// Which change an object came with.
 pub static CHANGE_TRACEABLE: Rule = Rule {
     id: "change-traceable",
-    text: rule_text!("change-traceable"),
+    title: "Every workload says which change it came with",
+    meaning: "Judges Deployments, StatefulSets, DaemonSets, CronJobs and Namespaces. Fails where one of the annotations that the settings name is missing or empty. Not applicable where the settings name none.",
+    why: "Whoever finds a workload that does harm has to learn who let it in, and with what else.",
+    remedy: "Have the pipeline write the annotation, or the program that declares the object.",
     kinds: &[DEPLOYMENT, STATEFUL_SET, DAEMON_SET, CRON_JOB, NAMESPACE],
     level: Level::Resource,
     severity: Severity::Medium,
     enforcement: Enforcement::Mandatory,
     options: &[&TRACES],
     evidence: &[ChangeControl, ActionsRecorded],
-    check: |subject, context| {
-        let wanted: Vec<String> = context
+    limits: &[
+        "nothing is judged until the settings name annotations",
+        "whether there is such a commit, ticket or approver is not asked",
+    ],
+    good: "apiVersion: v1\nkind: Namespace\nmetadata: {name: a, annotations: {example.org/commit: 9f3c2d1}}\n",
+    bad: "apiVersion: v1\nkind: Namespace\nmetadata: {name: a, annotations: {example.org/commit: \"\"}}\n",
+    check: |subject, judging| {
+        let wanted: Vec<String> = judging
             .option_texts(&TRACES)
             .into_iter()
             .map(str::to_owned)
             .collect();
         if wanted.is_empty() {
-            context.not_applicable("the settings name no annotations");
+            judging.not_applicable("the settings name no annotations");
         }
         for annotation in wanted {
             let place = format!("metadata.annotations[{annotation}]");
             match subject.body.entry("metadata.annotations", &annotation) {
-                Field::Known(change) if !change.trim().is_empty() => {}
-                Field::Known(_) | Field::Absent => {
-                    context.fail(
+                Read::Known(change) if !change.trim().is_empty() => {}
+                Read::Known(_) | Read::Absent => {
+                    judging.fail(
                         place,
                         format!("the annotation {annotation} does not say which change it is"),
                     );
                 }
-                Field::Unknown => context.unknown(place),
+                Read::Unknown => judging.unknown(place),
             }
         }
     },
@@ -218,45 +242,51 @@ static CLASSES: Setting = Setting {
 /// Classes of data.
 pub static DATA_CLASSIFICATION_LABELLED: Rule = Rule {
     id: "data-classification-labelled",
-    text: rule_text!("data-classification-labelled"),
+    title: "Whatever keeps data says how sensitive that data is",
+    meaning: "Judges claims, StatefulSets, their claim templates, Secrets and Namespaces. Fails where the label that the settings name is missing, or its value is none of the classes. The namespaces of the cluster itself (`kube-…`) and those that the settings call somebody else's are not judged.",
+    why: "How data is to be guarded, kept and deleted depends on what it is; nobody can tell by its bytes.",
+    remedy: "Add the label with one of the classes.",
     kinds: &[CLAIM, STATEFUL_SET, Kind::core("Secret"), NAMESPACE],
     level: Level::Resource,
     severity: Severity::Medium,
     enforcement: Enforcement::Mandatory,
     options: &[&CLASS_LABEL, &CLASSES],
     evidence: &[ConfidentialKept, AccessArchitecture, Criticality, RiskAnalysis],
-    check: |subject, context| {
+    limits: &["whether the class is the right one is not seen"],
+    good: "apiVersion: v1\nkind: Namespace\nmetadata: {name: a, labels: {phoenix.ai/data-classification: restricted}}\n",
+    bad: "apiVersion: v1\nkind: Namespace\nmetadata: {name: a, labels: {phoenix.ai/data-classification: unclear}}\n",
+    check: |subject, judging| {
         let name = subject.object.id.name.as_str();
-        let aside = subject.kind() == "Namespace"
-            && (name.starts_with("kube-") || context.inventory.is_foreign(name));
+        let aside =
+            subject.kind() == "Namespace" && (name.starts_with("kube-") || judging.world.is_foreign(name));
         if aside {
-            context
+            judging
                 .not_applicable("the namespace is the cluster's own, or somebody else's as the settings say");
             return;
         }
-        let Some(label) = context
+        let Some(label) = judging
             .option_texts(&CLASS_LABEL)
             .first()
             .map(|label| (*label).to_owned())
         else {
-            context.not_applicable("the settings name no label");
+            judging.not_applicable("the settings name no label");
             return;
         };
-        let classes: Vec<String> = context
+        let classes: Vec<String> = judging
             .option_texts(&CLASSES)
             .into_iter()
             .map(str::to_owned)
             .collect();
-        let templates = context.items(subject.body, "spec.volumeClaimTemplates");
-        let nodes = std::iter::once(subject.body).chain(templates.iter().map(crate::context::Item::node));
+        let templates = judging.items(subject.body, "spec.volumeClaimTemplates");
+        let nodes = std::iter::once(subject.body).chain(templates.iter().map(crate::judging::Item::node));
         for node in nodes {
             let place = node.at(&format!("metadata.labels[{label}]"));
             if node.entry("metadata.labels", &label).is_absent() {
-                context.fail(place, format!("the label {label} is missing"));
-            } else if let Some(class) = entry_is(context, node, "metadata.labels", &label)
+                judging.fail(place, format!("the label {label} is missing"));
+            } else if let Some(class) = entry_is(judging, node, "metadata.labels", &label)
                 && !classes.iter().any(|known| known == class)
             {
-                context.fail(place, format!("{class} is no class of data"));
+                judging.fail(place, format!("{class} is no class of data"));
             }
         }
     },
@@ -265,28 +295,34 @@ pub static DATA_CLASSIFICATION_LABELLED: Rule = Rule {
 /// Quotas.
 pub static NAMESPACE_QUOTA_SET: Rule = Rule {
     id: "namespace-quota-set",
-    text: rule_text!("namespace-quota-set"),
+    title: "Every namespace has a bound to what it may use, and a default for containers that name none",
+    meaning: "Judges Namespaces. Fails where no ResourceQuota or no LimitRange is in the namespace. The namespaces of the cluster itself (`kube-…`) and those that the settings call somebody else's are not judged.",
+    why: "Without a bound one runaway workload takes the capacity of all.",
+    remedy: "Add a ResourceQuota and a LimitRange.",
     kinds: &[NAMESPACE],
     level: Level::Stack,
     severity: Severity::Low,
     enforcement: Enforcement::Advisory,
     options: &[],
     evidence: &[Capacity, ContingencyPlan],
-    check: |subject, context| {
+    limits: &["whether the numbers are sensible is not seen"],
+    good: "apiVersion: v1\nkind: Namespace\nmetadata: {name: a}\n---\napiVersion: v1\nkind: ResourceQuota\nmetadata: {name: a, namespace: a}\n---\napiVersion: v1\nkind: LimitRange\nmetadata: {name: a, namespace: a}\n",
+    bad: "apiVersion: v1\nkind: Namespace\nmetadata: {name: a}\n---\napiVersion: v1\nkind: ResourceQuota\nmetadata: {name: a, namespace: a}\n",
+    check: |subject, judging| {
         let name = subject.object.id.name.as_str();
-        if name.starts_with("kube-") || context.inventory.is_foreign(name) {
-            context
+        if name.starts_with("kube-") || judging.world.is_foreign(name) {
+            judging
                 .not_applicable("the namespace is the cluster's own, or somebody else's as the settings say");
             return;
         }
         for kind in ["ResourceQuota", "LimitRange"] {
-            if context.inventory.within(Kind::core(kind), name).next().is_some() {
+            if judging.world.within(Kind::core(kind), name).next().is_some() {
                 continue;
             }
-            if context.inventory.is_complete() {
-                context.fail("", format!("there is no {kind} in the namespace {name}"));
+            if judging.world.is_complete() {
+                judging.fail("", format!("there is no {kind} in the namespace {name}"));
             } else {
-                context.unknown(format!(
+                judging.unknown(format!(
                     "whether a {kind} that was not given is in the namespace {name}"
                 ));
             }
@@ -360,7 +396,10 @@ const GONE: &[(&str, &[&str], &str)] = &[
 /// Old API versions.
 pub static NO_REMOVED_API: Rule = Rule {
     id: "no-removed-api",
-    text: rule_text!("no-removed-api"),
+    title: "Every object is written in a version of its API that there still is",
+    meaning: "Judges the kinds that ever lost a version. Fails where `apiVersion` is one that Kubernetes serves no more.",
+    why: "Such an object cannot be created after the next upgrade, and cannot be restored from a backup.",
+    remedy: "Write it in the version that is served today; `kubectl convert` helps.",
     kinds: &[
         DEPLOYMENT,
         STATEFUL_SET,
@@ -405,14 +444,17 @@ pub static NO_REMOVED_API: Rule = Rule {
     enforcement: Enforcement::Mandatory,
     options: &[],
     evidence: &[ChangeControl, MeasuresKeptCurrent],
-    check: |subject, context| {
+    limits: &["versions of custom resources are not known"],
+    good: "apiVersion: batch/v1\nkind: CronJob\nmetadata: {name: a}\n",
+    bad: "apiVersion: batch/v1beta1\nkind: CronJob\nmetadata: {name: a}\n",
+    check: |subject, judging| {
         let object = subject.object;
         let gone = GONE.iter().find(|(version, kinds, _)| {
             *version == object.api_version
                 && (kinds.contains(&"*") || kinds.contains(&object.id.kind.as_str()))
         });
         if let Some((version, _, release)) = gone {
-            context.fail(
+            judging.fail(
                 "apiVersion",
                 format!(
                     "Kubernetes serves no {} of {version} since {release}",

@@ -5,12 +5,11 @@
 )]
 
 use std::collections::BTreeMap;
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::sync::{Arc, Mutex};
 
+use phoenix_testing::http::{HttpStub, Request, Response};
 use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
 
@@ -43,14 +42,12 @@ struct State {
 
 /// A server on a port of its own; it ends with the test.
 struct Fake {
-    address: String,
+    stub: HttpStub,
     state: Arc<Mutex<State>>,
 }
 
 impl Fake {
     fn new(fault: Fault) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = format!("http://{}", listener.local_addr().unwrap());
         let state = Arc::new(Mutex::new(State {
             fault,
             asked: Vec::new(),
@@ -60,13 +57,8 @@ impl Fake {
             parts: Vec::new(),
         }));
         let shared = Arc::clone(&state);
-        std::thread::spawn(move || {
-            for stream in listener.incoming().flatten() {
-                let state = Arc::clone(&shared);
-                std::thread::spawn(move || serve(stream, &state));
-            }
-        });
-        Self { address, state }
+        let stub = HttpStub::start(move |request| answer(&shared, request));
+        Self { stub, state }
     }
 
     fn asked(&self, what: &str) -> usize {
@@ -81,9 +73,9 @@ impl Fake {
             .env_clear()
             .env("BACKUP_STORE", store)
             .env("BACKUP_ATTEMPTS", "2")
-            .env("QDRANT_PEERS", &self.address)
+            .env("QDRANT_PEERS", self.stub.url())
             .env("QDRANT_API_KEY", KEY)
-            .env("OPENMEMORY_URL", &self.address)
+            .env("OPENMEMORY_URL", self.stub.url())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
         command
@@ -113,80 +105,20 @@ fn sha256(bytes: &[u8]) -> String {
     digits.concat()
 }
 
-fn serve(stream: TcpStream, state: &Mutex<State>) {
-    let mut out = stream.try_clone().unwrap();
-    let mut reader = BufReader::new(stream);
-    while let Some((asked, key, body)) = request(&mut reader) {
-        let Some((status, extra, text, length)) = answer(state, &asked, key.as_deref(), &body) else {
-            return;
-        };
-        let head = format!("HTTP/1.1 {status} X\r\ncontent-length: {length}\r\n{extra}\r\n");
-        let sent = out.write_all(head.as_bytes()).and_then(|()| out.write_all(&text));
-        if sent.is_err() || length != text.len() {
-            let _ = out.shutdown(std::net::Shutdown::Both);
-            return;
-        }
-    }
-}
-
-fn request(reader: &mut BufReader<TcpStream>) -> Option<(String, Option<String>, Vec<u8>)> {
-    let mut line = String::new();
-    if reader.read_line(&mut line).ok()? == 0 {
-        return None;
-    }
-    let asked = line.trim().trim_end_matches(" HTTP/1.1").to_owned();
-    let (mut length, mut chunked, mut key) = (0, false, None);
-    loop {
-        line.clear();
-        reader.read_line(&mut line).ok()?;
-        let Some((name, value)) = line.trim().split_once(": ") else {
-            break;
-        };
-        match name.to_ascii_lowercase().as_str() {
-            "content-length" => length = value.parse().ok()?,
-            "transfer-encoding" => chunked = true,
-            "api-key" => key = Some(value.to_owned()),
-            _ => {}
-        }
-    }
-    let mut body = vec![0; length];
-    reader.read_exact(&mut body).ok()?;
-    while chunked {
-        line.clear();
-        reader.read_line(&mut line).ok()?;
-        let size = usize::from_str_radix(line.trim(), 16).ok()?;
-        let mut piece = vec![0; size + 2];
-        reader.read_exact(&mut piece).ok()?;
-        body.extend_from_slice(&piece[..size]);
-        chunked = size > 0;
-    }
-    Some((asked, key, body))
-}
-
-/// Status, more headers, the text, and the length that is announced; `None` where there is no answer at all.
-fn answer(
-    state: &Mutex<State>,
-    asked: &str,
-    key: Option<&str>,
-    body: &[u8],
-) -> Option<(u16, String, Vec<u8>, usize)> {
+fn answer(state: &Mutex<State>, request: &Request) -> Response {
     let mut state = state.lock().unwrap();
-    state.asked.push(asked.to_owned());
-    let (method, target) = asked.split_once(' ').unwrap();
-    let (path, query) = target.split_once('?').unwrap_or((target, ""));
+    let asked = request.line();
+    state.asked.push(asked.clone());
+    let (path, query, body) = (request.path(), request.query(), &request.body);
     let parts: Vec<&str> = path.trim_matches('/').split('/').collect();
-    let ok = |result: String| {
-        let text = format!("{{\"result\":{result},\"status\":\"ok\"}}").into_bytes();
-        let length = text.len();
-        Some((200, String::new(), text, length))
-    };
-    let fails = |status: u16, text: &str| Some((status, String::new(), text.as_bytes().to_vec(), text.len()));
+    let ok = |result: String| Response::new(200, format!("{{\"result\":{result},\"status\":\"ok\"}}"));
+    let fails = |status: u16, text: &str| Response::new(status, text);
     if parts[0] == "bucket" {
-        return bucket(&mut state, method, path, query, body);
+        return bucket(&mut state, request);
     }
     if parts[0] == "memory" {
         if parts[2] == "import" {
-            state.uploaded.push(body.to_vec());
+            state.uploaded.push(body.clone());
             return if query == "overwrite=true" {
                 fails(200, "{\"imported\":2}")
             } else {
@@ -200,10 +132,10 @@ fn answer(
         };
         return fails(200, text);
     }
-    if key != Some(KEY) {
+    if request.header("api-key") != KEY {
         return fails(401, "Must provide an API key");
     }
-    match (method, parts.as_slice()) {
+    match (request.method.as_str(), parts.as_slice()) {
         ("GET", [""]) => fails(200, "{\"title\":\"qdrant\",\"version\":\"1.19.0\"}"),
         ("GET", ["cluster"]) => ok("{\"status\":\"disabled\"}".to_owned()),
         ("GET", ["aliases"]) => {
@@ -222,7 +154,7 @@ fn answer(
             None => fails(404, "Collection doesn't exist"),
         },
         ("POST", ["collections", name, "snapshots"]) => {
-            let tries = state.asked.iter().filter(|other| *other == asked).count();
+            let tries = state.asked.iter().filter(|other| **other == asked).count();
             let checksum = match state.fault {
                 Fault::DiskFull => return fails(507, "No space left on device"),
                 Fault::OnceUnavailable if tries == 1 => return fails(503, "starting"),
@@ -244,17 +176,16 @@ fn answer(
             ))
         }
         ("GET", ["collections", _, "snapshots", "one.snapshot"]) => {
-            let text = if state.fault == Fault::CutOff {
-                &SNAPSHOT[..5]
+            if state.fault == Fault::CutOff {
+                Response::new(200, &SNAPSHOT[..5]).cut_off(SNAPSHOT.len() - 5)
             } else {
-                SNAPSHOT
-            };
-            Some((200, String::new(), text.to_vec(), SNAPSHOT.len()))
+                Response::new(200, SNAPSHOT)
+            }
         }
         ("POST", ["collections", name, "snapshots", "upload"]) => {
             let points = if state.fault == Fault::FewerPoints { 1 } else { 3 };
             state.points.insert((*name).to_owned(), points);
-            state.uploaded.push(body.to_vec());
+            state.uploaded.push(body.clone());
             ok("true".to_owned())
         }
         ("DELETE", ["collections", name]) => {
@@ -267,22 +198,10 @@ fn answer(
 }
 
 /// As much of S3 as an upload in parts needs.
-fn bucket(
-    state: &mut State,
-    method: &str,
-    path: &str,
-    query: &str,
-    body: &[u8],
-) -> Option<(u16, String, Vec<u8>, usize)> {
-    let reply = |status: u16, text: &str| {
-        Some((
-            status,
-            "etag: \"e\"\r\n".to_owned(),
-            text.as_bytes().to_vec(),
-            text.len(),
-        ))
-    };
-    match method {
+fn bucket(state: &mut State, request: &Request) -> Response {
+    let (path, query, body) = (request.path(), request.query(), &request.body);
+    let reply = |status: u16, text: &str| Response::new(status, text).header("etag", "\"e\"");
+    match request.method.as_str() {
         "POST" if query.contains("uploadId=") => {
             let whole = std::mem::take(&mut state.parts).concat();
             state.objects.insert(path.to_owned(), whole);
@@ -299,11 +218,11 @@ fn bucket(
             if state.fault == Fault::PartRefused {
                 return reply(403, "<Error><Code>AccessDenied</Code></Error>");
             }
-            state.parts.push(body.to_vec());
+            state.parts.push(body.clone());
             reply(200, "")
         }
         "PUT" => {
-            state.objects.insert(path.to_owned(), body.to_vec());
+            state.objects.insert(path.to_owned(), body.clone());
             reply(200, "")
         }
         "DELETE" => reply(204, ""),
@@ -423,7 +342,7 @@ fn wrong_settings_are_exit_code_2() {
         2
     );
     let mut command = fake.command(&url(&folder), &["qdrant", "backup"]);
-    let two = format!("{0},{0}", fake.address);
+    let two = format!("{0},{0}", fake.stub.url());
     let (code, said) = said(command.env("QDRANT_PEERS", two).output().unwrap());
     assert!(
         code == 2 && said.contains("Qdrant has 1 peers, and 2 are named"),
@@ -566,7 +485,7 @@ fn pruning_keeps_the_last_good_one_and_what_somebody_may_be_writing() {
 fn to_bucket(fake: &Fake) -> (i32, String) {
     let mut command = fake.command("s3://bucket/phoenix", &["qdrant", "backup"]);
     command
-        .env("BACKUP_STORE_ENDPOINT", &fake.address)
+        .env("BACKUP_STORE_ENDPOINT", fake.stub.url())
         .env("BACKUP_STORE_REGION", "eu-1")
         .env("AWS_ACCESS_KEY_ID", "id")
         .env("AWS_SECRET_ACCESS_KEY", KEY);

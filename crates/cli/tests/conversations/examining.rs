@@ -1,7 +1,9 @@
 //! Doctor: what it finds without anything, and with a cluster to ask.
 
 use std::net::TcpListener;
+use std::sync::Arc;
 
+use phoenix_testing::http::HttpStub;
 use serde_json::{Value, json};
 
 use crate::support::{Answer, Checkout, script};
@@ -219,9 +221,30 @@ fn all_problems_of_a_stack_file_are_shown() {
     );
 }
 
-/// A checkout in which a stack names the cluster behind this port, and a kubeconfig that leads there.
-pub fn checkout_with_cluster(stack: &str, port: u16) -> Checkout {
-    let checkout = Checkout::bare();
+/// An API server for a checkout's kubeconfig.
+pub enum Server {
+    Stub(Arc<HttpStub>),
+    /// A port on which no server listens.
+    Closed(u16),
+}
+
+impl From<Arc<HttpStub>> for Server {
+    fn from(stub: Arc<HttpStub>) -> Self {
+        Self::Stub(stub)
+    }
+}
+
+/// A checkout in which a stack names the cluster behind this server, and a kubeconfig with its address.
+pub fn checkout_with_cluster(stack: &str, server: impl Into<Server>) -> Checkout {
+    let mut checkout = Checkout::bare();
+    let port = match server.into() {
+        Server::Stub(stub) => {
+            let port = stub.port();
+            checkout.keep(stub);
+            port
+        }
+        Server::Closed(port) => port,
+    };
     let file = format!("stacks/Pulumi.{stack}.yaml");
     let text = std::fs::read_to_string(checkout.path(&file)).unwrap();
     let text = known(&known(&text, "context", "here"), "uid", UID);
@@ -360,8 +383,7 @@ fn another_cluster_is_refused_and_asked_nothing_more() {
 
 #[test]
 fn a_stack_that_does_not_name_its_cluster_yet_gets_the_line_to_write() {
-    let port = World::good().serve();
-    let checkout = checkout_with_cluster("prod", port);
+    let checkout = checkout_with_cluster("prod", World::good().serve());
     checkout.edit(
         "stacks/Pulumi.prod.yaml",
         &format!("    uid: {UID}\n"),
@@ -777,9 +799,9 @@ fn names_to_adopt_are_taken_over_and_wrong_ones_are_told() {
         CLAIM,
         object("PersistentVolumeClaim", "memory-pvc", "kubectl-client-side-apply"),
     );
-    let port = world.serve();
+    let server = world.serve();
     let adopting = |names: &str| {
-        let checkout = checkout_with_cluster("prod", port);
+        let checkout = checkout_with_cluster("prod", Arc::clone(&server));
         checkout.edit(
             "stacks/Pulumi.prod.yaml",
             "  phoenix:environment: prod\n",
@@ -855,14 +877,14 @@ fn a_server_that_does_not_answer_is_not_waited_for() {
         .local_addr()
         .unwrap()
         .port();
-    let checkout = checkout_with_cluster("prod", closed);
+    let checkout = checkout_with_cluster("prod", Server::Closed(closed));
     let answer = doctor(&checkout, &["prod"]);
     assert!(line(&answer, "API").contains("does not answer"), "{answer}");
 }
 
 #[test]
 fn a_context_that_the_kubeconfig_does_not_have_is_told_with_those_it_has() {
-    let checkout = checkout_with_cluster("prod", 1);
+    let checkout = checkout_with_cluster("prod", Server::Closed(1));
     checkout.edit("kubeconfig", "name: here", "name: there");
     let answer = doctor(&checkout, &["prod"]);
     assert!(

@@ -11,8 +11,6 @@
 //! - `talking`: help, completions, colours, pipes.
 #![expect(clippy::disallowed_methods, reason = "tests make checkouts and run programs")]
 
-#[path = "../../../../tests/support/canary.rs"]
-mod canary;
 mod checking;
 mod checking_clusters;
 mod comparing;

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::canary::{self, Canaries};
+use phoenix_testing::canary::{self, Canaries};
 use crate::examining::checkout_with_cluster;
 use crate::support::{Answer, Checkout};
 use crate::world::World;

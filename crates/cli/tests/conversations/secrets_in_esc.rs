@@ -1,29 +1,12 @@
 //! `secrets check --esc`: what it finds in the environment of a stack, whoever opens it for a deployment, and that it tells
 //! no value.
 
-use phoenix_esc::fake::{FakeService, Script, Trouble};
+use phoenix_testing::esc::{FakeService, Script, Trouble};
 use serde_json::{Value, json};
-use tokio::runtime::Runtime;
 
-use crate::canary;
+use phoenix_testing::canary;
 use crate::secrets::{ALL, TOKEN, keeps_silent};
 use crate::support::{Answer, Checkout};
-
-/// A service on a runtime of its own, which answers while the command runs.
-struct Service {
-    fake: FakeService,
-    _runtime: Runtime,
-}
-
-impl Service {
-    fn start(script: Script) -> Self {
-        let runtime = Runtime::new().unwrap();
-        Self {
-            fake: runtime.block_on(script.start()),
-            _runtime: runtime,
-        }
-    }
-}
 
 /// An environment with every secret where Pulumi's engine and the program look for it.
 fn for_pulumi(environment: &str) -> Script {
@@ -36,7 +19,7 @@ fn for_pulumi(environment: &str) -> Script {
 }
 
 /// A checkout whose stack `dev` has its secrets there, opened by the program or, with `auth`, by the operator.
-fn checkout(mode: &str, service: &Service) -> Checkout {
+fn checkout(mode: &str, service: &FakeService) -> Checkout {
     let checkout = Checkout::bare();
     let auth = if mode == "external-secrets" {
         "\n    auth: {oidc: {}}"
@@ -45,7 +28,7 @@ fn checkout(mode: &str, service: &Service) -> Checkout {
     };
     let secrets = format!(
         "    mode: {mode}\n    environment: acme/phoenix/dev\n    url: {}{auth}\n",
-        service.fake.address()
+        service.address()
     );
     checkout.edit("stacks/Pulumi.dev.yaml", "    mode: local\n", &secrets);
     checkout
@@ -67,7 +50,7 @@ const KNOWN: (&str, &str) = ("PHOENIX_ESC_TOKEN", TOKEN);
 
 #[test]
 fn an_environment_with_all_secrets_is_as_it_should_be_and_only_sizes_are_told() {
-    let service = Service::start(for_pulumi("acme/phoenix/dev").warning("a login is deprecated"));
+    let service = for_pulumi("acme/phoenix/dev").warning("a login is deprecated").start();
     let checkout = checkout("esc-direct", &service);
     let answer = asked(&checkout, &["dev", "--esc"], &[KNOWN]);
     assert_eq!(answer.code, 0, "{answer}");
@@ -79,7 +62,7 @@ fn an_environment_with_all_secrets_is_as_it_should_be_and_only_sizes_are_told() 
         "{answer}"
     );
     assert_eq!(answer.err, "warning: acme/phoenix/dev: a login is deprecated\n");
-    assert_eq!(service.fake.requests().len(), 2);
+    assert_eq!(service.requests().len(), 2);
     let answer = asked(&checkout, &["dev", "--esc", "--format", "json"], &[KNOWN]);
     let document: Value = serde_json::from_str(&answer.out).unwrap();
     assert_eq!(document["good"], true);
@@ -88,19 +71,18 @@ fn an_environment_with_all_secrets_is_as_it_should_be_and_only_sizes_are_told() 
 
 #[test]
 fn nothing_is_asked_of_esc_unless_a_person_says_so() {
-    let service = Service::start(for_pulumi("acme/phoenix/dev"));
+    let service = for_pulumi("acme/phoenix/dev").start();
     let checkout = checkout("esc-direct", &service);
     let answer = asked(&checkout, &["dev"], &[KNOWN]);
     assert_eq!(answer.code, 0, "{answer}");
     assert!(answer.out.contains("elsewhere"), "{answer}");
-    assert!(service.fake.requests().is_empty());
+    assert!(service.requests().is_empty());
 }
 
 #[test]
 fn what_is_missing_weak_in_clear_or_unused_in_an_environment_is_told_without_values() {
     let map = "pulumiConfig";
-    let service = Service::start(
-        for_pulumi("acme/phoenix/dev")
+    let service = for_pulumi("acme/phoenix/dev")
             .without(map, "phoenix:openaiApiKey")
             .value(
                 map,
@@ -120,8 +102,7 @@ fn what_is_missing_weak_in_clear_or_unused_in_an_environment_is_told_without_val
             .secret(map, "phoenix:qdrantReadOnlyApiKey", "cAnArY-9fK2mQ7")
             .secret(map, "phoenix:openAiKey", "cAnArY-9fK2mQ7")
             .value(map, "phoenix:environment", json!({"value": "dev"}))
-            .secret(map, "aws:region", "cAnArY-9fK2mQ7"),
-    );
+            .secret(map, "aws:region", "cAnArY-9fK2mQ7").start();
     let answer = asked(&checkout("esc-direct", &service), &["dev", "--esc"], &[KNOWN]);
     assert_eq!(answer.code, 2, "{answer}");
     assert!(!answer.out.contains("471100"), "{answer}");
@@ -159,7 +140,7 @@ fn the_maps_of_the_external_secrets_operator_are_looked_at_as_it_does() {
             .value("kubernetes", "snowflake-key", key.clone())
             .value("kubernetes", "backup-store", bucket.clone())
             .value("kubernetes", "sophia-ai", of_chat.clone());
-        let service = Service::start(script);
+        let service = script.start();
         asked(
             &checkout("external-secrets", &service),
             &["dev", "--esc"],
@@ -178,9 +159,9 @@ fn the_maps_of_the_external_secrets_operator_are_looked_at_as_it_does() {
 
 #[test]
 fn what_a_stack_imports_is_opened_where_its_state_is() {
-    let service = Service::start(for_pulumi("acme/phoenix/staging"));
+    let service = for_pulumi("acme/phoenix/staging").start();
     let checkout = Checkout::bare();
-    let backend = ("PULUMI_BACKEND_URL", service.fake.address());
+    let backend = ("PULUMI_BACKEND_URL", service.address());
     let answer = asked(
         &checkout,
         &["staging", "--esc", "--organization", "acme"],
@@ -249,11 +230,11 @@ fn each_way_of_not_getting_in_is_told_with_the_way_out() {
             Some(TOKEN.to_owned()),
         ),
     ] {
-        let service = Service::start(script);
+        let service = script.start();
         let variables: Vec<_> = token.iter().map(|token| ("PHOENIX_ESC_TOKEN", token.as_str())).collect();
         let answer = asked(&checkout("esc-direct", &service), &["dev", "--esc"], &variables);
         assert_eq!((answer.code, answer.out.as_str()), (1, ""), "{answer}");
-        let told = answer.err.replace(service.fake.address(), "ADDRESS");
+        let told = answer.err.replace(service.address(), "ADDRESS");
         assert!(!told.contains("cAnArY"), "{told}");
         for part in ["# ", what, "\n", &told, "\n"] {
             text.push_str(part);

@@ -5,9 +5,11 @@ use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 
 use phoenix::platform;
 use phoenix_cli::stack_file::StackFile;
+use phoenix_testing::http::HttpStub;
 
 /// The stacks that a checkout has.
 pub const STACKS: [&str; 3] = ["dev", "prod", "staging"];
@@ -15,6 +17,8 @@ pub const STACKS: [&str; 3] = ["dev", "prod", "staging"];
 /// A copy of what this repository declares, in a temporary folder.
 pub struct Checkout {
     folder: tempfile::TempDir,
+    /// A server that the checkout's kubeconfig names; its violations fail the test when the checkout is dropped.
+    server: Option<Arc<HttpStub>>,
 }
 
 /// What a command answered.
@@ -29,6 +33,7 @@ impl Checkout {
     pub fn bare() -> Self {
         let checkout = Self {
             folder: tempfile::tempdir().expect("a temporary folder can be made"),
+            server: None,
         };
         let repository = repository();
         for file in ["Pulumi.yaml", "Cargo.toml"] {
@@ -78,6 +83,11 @@ impl Checkout {
         checkout.write("tests/snapshots/dev/qdrant_old.yaml.snap", leftover);
         checkout.commit("A claim that the code no longer declares");
         checkout
+    }
+
+    /// Keeps a server running as long as the checkout.
+    pub fn keep(&mut self, server: Arc<HttpStub>) {
+        self.server = Some(server);
     }
 
     pub fn root(&self) -> &Path {

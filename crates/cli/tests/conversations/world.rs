@@ -1,11 +1,11 @@
 //! A cluster as its API server tells it: everything that the stack `prod` needs, and whatever a test makes different.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::{TcpListener, TcpStream};
+use std::sync::Arc;
 
 use phoenix::platform;
 use phoenix_cli::stack_file::StackFile;
+use phoenix_testing::http::{HttpStub, Request, Response};
 use serde_json::{Value, json};
 
 use crate::support::repository;
@@ -130,44 +130,24 @@ impl World {
         self.refused.insert((resource.to_owned(), verb.to_owned()));
     }
 
-    /// Answers until the tests end, and gives back on which port.
-    pub fn serve(self) -> u16 {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
-        let port = listener.local_addr().unwrap().port();
-        std::thread::spawn(move || {
-            for stream in listener.incoming() {
-                self.converse(&mut stream.unwrap());
-            }
-        });
-        port
+    /// Starts an API server with these answers.
+    pub fn serve(self) -> Arc<HttpStub> {
+        Arc::new(HttpStub::start(move |request| self.answer(request)))
     }
 
-    fn converse(&self, stream: &mut TcpStream) {
-        let mut reader = BufReader::new(stream.try_clone().unwrap());
-        let mut request = String::new();
-        reader.read_line(&mut request).unwrap();
-        let (mut length, mut wants_metadata) = (0, false);
-        loop {
-            let mut header = String::new();
-            // Whoever asked may have given up.
-            if reader.read_line(&mut header).unwrap_or(0) <= 2 {
-                break;
-            }
-            let header = header.to_lowercase();
-            wants_metadata |=
-                header.starts_with("accept:") && header.contains("as=partialobjectmetadatalist");
-            if let Some(bytes) = header.strip_prefix("content-length:") {
-                length = bytes.trim().parse().unwrap();
-            }
-        }
-        let mut body = vec![0; length];
-        reader.read_exact(&mut body).unwrap();
-        let path = request.split(' ').nth(1).unwrap_or_default();
-        let (path, query) = path.split_once('?').unwrap_or((path, ""));
-        let path = path.trim_end_matches('/');
-        // A list of Secrets would have their values in it, and nobody may ask for that.
-        assert!(wants_metadata || !path.ends_with("/secrets"), "{request}");
-        let page = query
+    fn answer(&self, request: &Request) -> Response {
+        let path = request.path().trim_end_matches('/');
+        // A list of Secrets contains their values; only their metadata may be requested.
+        let metadata_only = request
+            .header("accept")
+            .to_lowercase()
+            .contains("as=partialobjectmetadatalist");
+        assert!(
+            metadata_only || !path.ends_with("/secrets"),
+            "values of Secrets are requested"
+        );
+        let page = request
+            .query()
             .split('&')
             .find(|part| part.starts_with("continue=") || part.starts_with("fieldSelector="));
         let page = page
@@ -175,17 +155,12 @@ impl World {
             .filter(|page| self.answers.contains_key(page));
         let path = page.as_deref().unwrap_or(path);
         let (code, answer) = if path.ends_with("/selfsubjectaccessreviews") {
-            (201, self.review(&serde_json::from_slice(&body).unwrap()))
+            (201, self.review(&request.json()))
         } else {
             let nothing = || (404, status(404, "NotFound"));
             self.answers.get(path).cloned().unwrap_or_else(nothing)
         };
-        let answer = answer.to_string();
-        let _ = write!(
-            stream,
-            "HTTP/1.1 {code} Answer\r\ncontent-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{answer}",
-            answer.len()
-        );
+        Response::json(code, &answer)
     }
 
     fn review(&self, asked: &Value) -> Value {

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use phoenix_esc::fake::{FakeService, Script, Trouble};
 use phoenix_esc::{Client, Environment, Error, ExposeSecret as _, Patience, SecretString, Unfit, Values};
+use phoenix_testing::esc::{FakeService, Script, Trouble};
 use serde_json::json;
 
 const TOKEN: &str = "pul-canary-0f3a";
@@ -44,7 +44,7 @@ async fn open(service: &FakeService) -> Result<Values, Error> {
 
 /// What a person is told, after a look for what nobody may be told.
 async fn told(script: Script) -> (String, usize) {
-    let service = script.start().await;
+    let service = script.start();
     let error = open(&service).await.unwrap_err();
     let told = error.to_string().replace(service.address(), "ADDRESS");
     for shown in [&told, &format!("{error:?}")] {
@@ -55,7 +55,7 @@ async fn told(script: Script) -> (String, usize) {
 
 #[tokio::test]
 async fn an_environment_is_opened_and_read_with_the_two_calls() {
-    let service = service().start().await;
+    let service = service().start();
     let values = open(&service).await.unwrap();
     let key = values.secret_text(&["pulumiConfig", "shop:key"]).unwrap();
     assert_eq!(key.expose_secret(), "canary-value");
@@ -85,7 +85,7 @@ async fn an_environment_is_opened_and_read_with_the_two_calls() {
 
 #[tokio::test]
 async fn a_version_is_opened_under_its_number_or_tag() {
-    let service = FakeService::with("acme/shop/prod@stable", TOKEN).start().await;
+    let service = FakeService::with("acme/shop/prod@stable", TOKEN).start();
     let environment = Environment {
         version: Some("stable".to_owned()),
         ..environment()
@@ -101,7 +101,7 @@ async fn a_version_is_opened_under_its_number_or_tag() {
 
 #[tokio::test]
 async fn names_that_lead_elsewhere_are_not_asked_for() {
-    let service = service().start().await;
+    let service = service().start();
     let client = client(service.address(), TOKEN, QUICK);
     for name in ["..", "prod/open", "prod?x", "", "pr od", "%2e%2e"] {
         let environment = Environment {
@@ -211,8 +211,7 @@ async fn passing_trouble_is_overcome() {
             .well()
             .trouble(trouble.clone())
             .trouble(trouble.clone())
-            .start()
-            .await;
+            .start();
         open(&service)
             .await
             .unwrap_or_else(|error| panic!("{trouble:?}: {error}"));
@@ -262,8 +261,7 @@ async fn silence_ends_with_the_attempt() {
     let service = service()
         .trouble(Trouble::Silence)
         .trouble(Trouble::Silence)
-        .start()
-        .await;
+        .start();
     let hasty = Patience {
         attempt: Duration::from_millis(30),
         attempts: 2,
@@ -282,7 +280,7 @@ async fn silence_ends_with_the_attempt() {
 
 #[tokio::test]
 async fn nobody_at_the_address_is_told() {
-    let service = service().start().await;
+    let service = service().start();
     let address = service.address().to_owned();
     // A port that was free a moment ago, and is let go again.
     let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
@@ -311,7 +309,7 @@ async fn a_huge_answer_is_not_read_to_its_end() {
 
 #[tokio::test]
 async fn warnings_do_not_stop_an_opening() {
-    let service = service().warning("a provider is deprecated").start().await;
+    let service = service().warning("a provider is deprecated").start();
     let values = open(&service).await.unwrap();
     assert_eq!(values.warnings(), ["acme/shop/prod: a provider is deprecated"]);
 }

@@ -3,9 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 
+use phoenix_testing::http::{HttpStub, Request, Response};
 use serde_json::{Value, json};
-
-use crate::wire::{Request, answer, serve};
 
 const MARK: &str = "PhoenixRestore";
 const OLD_ID: &str = "phoenixRestoreId";
@@ -27,15 +26,16 @@ pub struct Graph {
 /// The server.
 pub struct Neo4j {
     pub url: String,
+    _stub: HttpStub,
     graph: Arc<Mutex<Graph>>,
 }
 
 /// What the server does in the place of its answer, or after it has done what it was asked.
 pub enum Fault {
     /// It answers this and does nothing.
-    Instead(Vec<u8>),
+    Instead(Response),
     /// It does it, and answers this.
-    After(Vec<u8>),
+    After(Response),
 }
 
 impl Neo4j {
@@ -47,31 +47,30 @@ impl Neo4j {
     pub fn with_faults(graph: Graph, fault: impl Fn(&str) -> Option<Fault> + Send + Sync + 'static) -> Self {
         let graph = Arc::new(Mutex::new(graph));
         let served = Arc::clone(&graph);
-        let url = serve(move |request| {
-            assert_eq!(request.line, "POST /db/neo4j/query/v2");
-            assert_eq!(request.headers["accept"], "application/vnd.neo4j.query");
+        let stub = HttpStub::start(move |request| {
+            assert_eq!(request.line(), "POST /db/neo4j/query/v2");
+            assert_eq!(request.header("accept"), "application/vnd.neo4j.query");
             // neo4j:a-secret-password
-            if request.headers["authorization"] != "Basic bmVvNGo6YS1zZWNyZXQtcGFzc3dvcmQ=" {
-                return answer("401 Unauthorized", b"{}");
+            if request.header("authorization") != "Basic bmVvNGo6YS1zZWNyZXQtcGFzc3dvcmQ=" {
+                return Response::new(401, "{}");
             }
-            let (statement, parameters) = question(&request);
+            let (statement, parameters) = question(request);
             let fault = fault(&statement);
-            if let Some(Fault::Instead(bytes)) = fault {
-                return bytes;
+            if let Some(Fault::Instead(response)) = fault {
+                return response;
             }
             let mut graph = served.lock().expect("no statement is unknown");
             let values = graph.run(&statement, &parameters);
             match fault {
-                Some(Fault::After(bytes)) => bytes,
-                _ => answer(
-                    "202 Accepted",
-                    json!({"data": {"fields": [], "values": values}})
-                        .to_string()
-                        .as_bytes(),
-                ),
+                Some(Fault::After(response)) => response,
+                _ => Response::json(202, &json!({"data": {"fields": [], "values": values}})),
             }
         });
-        Self { url, graph }
+        Self {
+            url: stub.url(),
+            _stub: stub,
+            graph,
+        }
     }
 
     pub fn graph(&self) -> MutexGuard<'_, Graph> {
@@ -80,17 +79,12 @@ impl Neo4j {
 }
 
 /// An error that comes when the status is out already.
-pub fn error_in_the_body(code: &str) -> Vec<u8> {
-    answer(
-        "202 Accepted",
-        json!({"errors": [{"code": code, "message": "it went wrong"}]})
-            .to_string()
-            .as_bytes(),
-    )
+pub fn error_in_the_body(code: &str) -> Response {
+    Response::json(202, &json!({"errors": [{"code": code, "message": "it went wrong"}]}))
 }
 
 fn question(request: &Request) -> (String, Value) {
-    let body: Value = serde_json::from_slice(&request.body).expect("questions are JSON");
+    let body = request.json();
     let statement = body["statement"].as_str().expect("a statement").to_owned();
     (statement, body["parameters"].clone())
 }

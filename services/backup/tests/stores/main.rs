@@ -7,4 +7,4 @@
 mod fake_neo4j;
 mod neo4j;
 mod openmemory;
-mod wire;
+mod program;

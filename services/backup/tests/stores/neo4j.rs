@@ -2,11 +2,12 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use phoenix_testing::http::Response;
 use serde_json::{Value, json};
 use tempfile::{TempDir, tempdir};
 
 use crate::fake_neo4j::{Fault, Graph, Neo4j, error_in_the_body, text};
-use crate::wire::{Ended, answer, cut_off, file, run};
+use crate::program::{Ended, file, run};
 
 const PASSWORD: &str = "a-secret-password";
 
@@ -196,8 +197,8 @@ fn what_passes_by_itself_is_tried_again() {
     let busy = "Neo.TransientError.Transaction.DeadlockDetected";
     for fault in [
         error_in_the_body(busy),
-        answer("503 Service Unavailable", b"{}"),
-        cut_off("202 Accepted", b"{\"data\":{\"fie", 100),
+        Response::new(503, "{}"),
+        Response::new(202, "{\"data\":{\"fie").cut_off(100),
     ] {
         let fault = once("elementId(n) > $after", move || Fault::Instead(fault.clone()));
         let store = tempdir().expect("a folder");
@@ -213,13 +214,13 @@ fn what_does_not_pass_ends() {
     let busy = "Neo.TransientError.Transaction.DeadlockDetected";
     for (fault, said) in [
         (error_in_the_body(busy), busy),
-        (answer("500 Internal Server Error", b"broken"), "500"),
-        (cut_off("202 Accepted", b"{\"data\":{\"fie", 100), "cut off"),
+        (Response::new(500, "broken"), "500"),
+        (Response::new(202, "{\"data\":{\"fie").cut_off(100), "cut off"),
         (
-            answer("202 Accepted", b"{\"data\":{\"fie"),
+            Response::new(202, "{\"data\":{\"fie"),
             "not what was expected",
         ),
-        (answer("202 Accepted", b"{}"), "neither data nor errors"),
+        (Response::new(202, "{}"), "neither data nor errors"),
     ] {
         let fault = each("elementId(n) > $after", move || Fault::Instead(fault.clone()));
         let store = tempdir().expect("a folder");
@@ -232,7 +233,7 @@ fn what_does_not_pass_ends() {
 fn a_page_whose_answer_is_lost_is_not_put_back_twice() {
     let store = kept();
     for at in ["MERGE (n:PhoenixRestore", "MERGE (a)-[r:"] {
-        let lost = once(at, || Fault::After(cut_off("202 Accepted", b"{", 100)));
+        let lost = once(at, || Fault::After(Response::new(202, "{").cut_off(100)));
         let target = Neo4j::with_faults(Graph::default(), lost);
         restore(&store, &target).expect(0, "");
         assert_eq!(target.graph().content(), people().content(), "{at}");

@@ -1,10 +1,9 @@
 //! What OpenMemory gives and takes, and what it may do wrong at it.
 
-use std::sync::{Arc, Mutex};
-
+use phoenix_testing::http::{HttpStub, Response};
 use tempfile::{TempDir, tempdir};
 
-use crate::wire::{Ended, Request, answer, cut_off, file, run, serve};
+use crate::program::{Ended, file, run};
 
 const WHOLE: &str = concat!(
     r#"{"table":"memories","id":1,"text":"likes tea"}"#,
@@ -15,67 +14,54 @@ const WHOLE: &str = concat!(
     "\n"
 );
 
-fn backup(store: &TempDir, url: &str) -> Ended {
+fn backup(store: &TempDir, server: &HttpStub) -> Ended {
     run(
         store.path(),
         &["openmemory", "backup"],
-        &[("OPENMEMORY_URL", url), ("OPENMEMORY_TOKEN", "a-secret-token")],
+        &[("OPENMEMORY_URL", &server.url()), ("OPENMEMORY_TOKEN", "a-secret-token")],
     )
 }
 
-fn restore(store: &TempDir, url: &str, overwrite: &str) -> Ended {
+fn restore(store: &TempDir, server: &HttpStub, overwrite: &str) -> Ended {
     run(
         store.path(),
         &["openmemory", "restore"],
-        &[("OPENMEMORY_URL", url), ("RESTORE_OVERWRITE", overwrite)],
+        &[("OPENMEMORY_URL", &server.url()), ("RESTORE_OVERWRITE", overwrite)],
     )
 }
 
-/// A server that answers each request so.
-fn always(bytes: Vec<u8>) -> String {
-    serve(move |_| bytes.clone())
+/// A server that gives this answer to each request.
+fn always(response: Response) -> HttpStub {
+    HttpStub::start(move |_| response.clone())
 }
 
 /// A store with a backup of `WHOLE`.
 fn kept() -> TempDir {
     let store = tempdir().expect("a folder");
-    backup(&store, &always(answer("200 OK", WHOLE.as_bytes()))).expect(0, "");
+    backup(&store, &always(Response::new(200, WHOLE))).expect(0, "");
     store
-}
-
-/// A server that keeps what it was asked, and answers so.
-fn listening(status: &'static str, body: &'static str) -> (String, Arc<Mutex<Vec<Request>>>) {
-    let requests = Arc::new(Mutex::new(Vec::new()));
-    let kept = Arc::clone(&requests);
-    let url = serve(move |request| {
-        kept.lock().expect("no test failed in it").push(request);
-        answer(status, body.as_bytes())
-    });
-    (url, requests)
 }
 
 #[test]
 fn memories_come_back_byte_for_byte() {
     let store = tempdir().expect("a folder");
-    let (url, requests) = listening("200 OK", WHOLE);
-    backup(&store, &url).expect(0, "");
-    {
-        let requests = requests.lock().expect("no test failed in it");
-        assert_eq!(requests[0].line, "GET /memory/openmemory/export");
-        assert_eq!(requests[0].headers["authorization"], "Bearer a-secret-token");
-    }
-    let (url, requests) = listening("200 OK", r#"{"imported":2}"#);
-    restore(&store, &url, "false").expect(0, "");
-    let requests = requests.lock().expect("no test failed in it");
-    assert_eq!(requests[0].line, "POST /memory/openmemory/import?overwrite=false");
-    assert_eq!(requests[0].headers["content-type"], "application/x-ndjson");
+    let server = always(Response::new(200, WHOLE));
+    backup(&store, &server).expect(0, "");
+    let requests = server.requests();
+    assert_eq!(requests[0].line(), "GET /memory/openmemory/export");
+    assert_eq!(requests[0].header("authorization"), "Bearer a-secret-token");
+    let server = always(Response::new(200, r#"{"imported":2}"#));
+    restore(&store, &server, "false").expect(0, "");
+    let requests = server.requests();
+    assert_eq!(requests[0].line(), "POST /memory/openmemory/import?overwrite=false");
+    assert_eq!(requests[0].header("content-type"), "application/x-ndjson");
     assert_eq!(String::from_utf8_lossy(&requests[0].body), WHOLE);
 }
 
 #[test]
 fn an_empty_openmemory_has_a_backup_too() {
     let store = tempdir().expect("a folder");
-    let url = always(answer("200 OK", b"{\"end\":{\"records\":0}}\n"));
+    let url = always(Response::new(200, "{\"end\":{\"records\":0}}\n"));
     backup(&store, &url).expect(0, "");
     let manifest = file(store.path(), "openmemory", "manifest.json").expect("it is complete");
     let manifest = std::fs::read_to_string(manifest).expect("it can be read");
@@ -100,27 +86,27 @@ fn an_export_that_is_not_whole_is_no_backup() {
         (&not_the_end, "it was cut off"),
     ] {
         let store = tempdir().expect("a folder");
-        backup(&store, &always(answer("200 OK", export.as_bytes()))).expect(3, said);
+        backup(&store, &always(Response::new(200, export))).expect(3, said);
         assert_eq!(
             file(store.path(), "openmemory", "manifest.json"),
             None,
             "{export}"
         );
-        restore(&store, "http://127.0.0.1:1", "false").expect(3, "no complete backup");
+        restore(&store, &always(Response::hangup()), "false").expect(3, "no complete backup");
     }
 }
 
 #[test]
 fn a_connection_that_breaks_leaves_no_file() {
     let store = tempdir().expect("a folder");
-    backup(&store, &always(cut_off("200 OK", &WHOLE.as_bytes()[..60], 40))).expect(1, "cut off");
+    backup(&store, &always(Response::new(200, &WHOLE[..60]).cut_off(40))).expect(1, "cut off");
     assert_eq!(file(store.path(), "openmemory", "memories.jsonl"), None);
 }
 
 #[test]
 fn a_token_that_is_not_taken_is_named_and_not_printed() {
     let store = tempdir().expect("a folder");
-    let ended = backup(&store, &always(answer("401 Unauthorized", b"no")));
+    let ended = backup(&store, &always(Response::new(401, "no")));
     ended.expect(1, "OPENMEMORY_TOKEN");
     assert!(!format!("{ended:?}").contains("a-secret-token"), "{ended:?}");
 }
@@ -128,19 +114,19 @@ fn a_token_that_is_not_taken_is_named_and_not_printed() {
 #[test]
 fn memories_that_are_there_are_left_alone() {
     let store = kept();
-    let (url, _) = listening("409 Conflict", "");
-    restore(&store, &url, "false").expect(3, "it holds memories already");
-    let (url, requests) = listening("200 OK", r#"{"imported":2}"#);
-    restore(&store, &url, "true").expect(0, "");
-    let requests = requests.lock().expect("no test failed in it");
-    assert_eq!(requests[0].line, "POST /memory/openmemory/import?overwrite=true");
+    let server = always(Response::new(409, ""));
+    restore(&store, &server, "false").expect(3, "it holds memories already");
+    let server = always(Response::new(200, r#"{"imported":2}"#));
+    restore(&store, &server, "true").expect(0, "");
+    let requests = server.requests();
+    assert_eq!(requests[0].line(), "POST /memory/openmemory/import?overwrite=true");
 }
 
 #[test]
 fn an_import_of_fewer_records_is_reported() {
     let store = kept();
-    let (url, _) = listening("200 OK", r#"{"imported":1}"#);
-    restore(&store, &url, "false").expect(3, "imported 1 records");
+    let server = always(Response::new(200, r#"{"imported":1}"#));
+    restore(&store, &server, "false").expect(3, "imported 1 records");
 }
 
 #[test]
@@ -148,7 +134,7 @@ fn a_damaged_file_is_not_sent() {
     let store = kept();
     let path = file(store.path(), "openmemory", "memories.jsonl").expect("it is complete");
     std::fs::write(&path, WHOLE.replace("tea", "gin")).expect("it can be written");
-    let (url, requests) = listening("200 OK", r#"{"imported":2}"#);
-    restore(&store, &url, "false").expect(3, "damaged");
-    assert!(requests.lock().expect("no test failed in it").is_empty());
+    let server = always(Response::new(200, r#"{"imported":2}"#));
+    restore(&store, &server, "false").expect(3, "damaged");
+    assert!(server.requests().is_empty());
 }

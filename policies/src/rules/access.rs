@@ -1,5 +1,0 @@
-//! Credentials, service accounts and RBAC.
-
-pub mod accounts;
-pub mod credentials;
-pub mod rbac;

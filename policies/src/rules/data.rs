@@ -1,4 +1,0 @@
-//! Storage, backups and retention.
-
-pub mod backups;
-pub mod storage;

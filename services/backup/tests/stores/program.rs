@@ -1,0 +1,47 @@
+//! The program, run as its Job runs it.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// How a run of the program ended.
+#[derive(Debug)]
+pub struct Ended {
+    pub code: Option<i32>,
+    pub out: String,
+    pub err: String,
+}
+
+/// Runs the program with these arguments and these variables, and backups in this folder.
+pub fn run(store: &Path, arguments: &[&str], variables: &[(&str, &str)]) -> Ended {
+    let output = Command::new(env!("CARGO_BIN_EXE_phoenix-backup"))
+        .args(arguments)
+        .env_clear()
+        .env("BACKUP_STORE", format!("file://{}", store.display()))
+        .env("BACKUP_ATTEMPTS", "2")
+        .envs(variables.iter().copied())
+        .output()
+        .expect("the program can be run");
+    Ended {
+        code: output.status.code(),
+        out: String::from_utf8(output.stdout).expect("it prints text"),
+        err: String::from_utf8(output.stderr).expect("it prints text"),
+    }
+}
+
+impl Ended {
+    /// It ended with this code and said this.
+    #[track_caller]
+    pub fn expect(&self, code: i32, said: &str) {
+        assert_eq!(self.code, Some(code), "{self:?}");
+        let all = format!("{}{}", self.out, self.err);
+        assert!(all.contains(said), "{said:?} is not in {self:?}");
+    }
+}
+
+/// The file of this name in the only folder of a store; `None` where it is not there.
+pub fn file(store: &Path, of: &str, name: &str) -> Option<PathBuf> {
+    let mut folders = store.join(of).read_dir().ok()?;
+    let folder = folders.next()?.ok()?.path();
+    assert!(folders.next().is_none(), "there is more than one backup");
+    Some(folder.join(name)).filter(|path| path.exists())
+}
