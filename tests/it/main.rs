@@ -17,6 +17,7 @@
 //! - `audit_trail`: what is written down of who asked whom for what.
 //! - `architecture`: who may depend on whom.
 //! - `external_secrets`: what the External Secrets Operator is asked for, held against its own types.
+//! - `words`: text and public identifiers avoid private vocabulary.
 //! - `generated`: files of the repository that are made from code are as the code makes them.
 #![allow(clippy::disallowed_methods, reason = "tests read the files of the repository")]
 
@@ -42,3 +43,4 @@ mod registration;
 mod rotation;
 mod stacks;
 mod support;
+mod words;
