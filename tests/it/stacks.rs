@@ -1,8 +1,10 @@
 //! What each stack renders.
 
 use std::collections::BTreeSet;
+use std::process::Command;
 
 use phoenix::platform::SYSTEMS;
+use sha2::{Digest as _, Sha256};
 
 use crate::support::{STACKS, root, stack};
 
@@ -57,7 +59,41 @@ fn the_systems_declare_everything_that_a_stack_has() {
     }
 }
 
+/// Processes differ in what a pure function must not depend on: hash seeds, addresses, environment, working directory.
 #[test]
-fn rendering_twice_gives_the_same_bytes() {
-    assert_eq!(stack("prod").graph.yaml(), stack("prod").graph.yaml());
+fn every_process_renders_the_same_bytes() {
+    let own = digests();
+    let elsewhere = tempfile::tempdir().unwrap();
+    let output = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "stacks::print_digests", "--ignored", "--nocapture"])
+        .current_dir(elsewhere.path())
+        .env_clear()
+        .envs([("TZ", "Pacific/Auckland"), ("LC_ALL", "tr_TR.UTF-8"), ("HOME", "/nonexistent")])
+        .output()
+        .unwrap();
+    let printed = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success(), "{printed}");
+    let theirs: Vec<_> = printed.lines().filter_map(|line| line.strip_prefix(DIGEST)).collect();
+    assert_eq!(theirs, own);
+}
+
+const DIGEST: &str = "digest of ";
+
+#[test]
+#[ignore = "every_process_renders_the_same_bytes runs it in a process of its own"]
+fn print_digests() {
+    println!();
+    for digest in digests() {
+        println!("{DIGEST}{digest}");
+    }
+}
+
+/// The name of each stack with the SHA-256 of its YAML.
+fn digests() -> Vec<String> {
+    let digest = |name: &str| {
+        let bytes = Sha256::digest(stack(name).graph.yaml());
+        let digits: Vec<_> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        format!("{name}: {}", digits.concat())
+    };
+    STACKS.into_iter().map(digest).collect()
 }
