@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use phoenix_graph::{Graph, Id};
 use phoenix_policies::control::Framework as Whose;
-use phoenix_policies::repair::{self, Edit, REPAIRS, Repair};
+use phoenix_policies::remediation::{self, Edit, REPAIRS, Repair};
 use phoenix_policies::rule::Level as Reach;
 use phoenix_policies::schema::of_setting;
 use phoenix_policies::{Date, Enforcement, Finding, RULES, Report, Rule, Settings, Severity, Waiver, judge};
@@ -118,7 +118,7 @@ impl Pack for Controls {
             resource.properties.clone_from(&properties);
             changes.push(Change {
                 policy: repair.rule.id.to_owned(),
-                description: repair.rule.title.to_owned(),
+                description: repair.rule.text.title.to_owned(),
                 properties,
             });
         }
@@ -199,7 +199,9 @@ fn together(mut own: Map<String, Json>, policies: &BTreeMap<String, PolicySettin
         let word = match enforcement(settings.level) {
             // The engine spreads a word about all policies over each of them, so that what cannot be put right is
             // stopped instead of being refused here.
-            Enforcement::Remediate if Rule::named(name).is_some_and(|rule| repair::of(rule).is_none()) => {
+            Enforcement::Remediate
+                if Rule::named(name).is_some_and(|rule| remediation::of(rule).is_none()) =>
+            {
                 Enforcement::Mandatory
             }
             enforcement => enforcement,
@@ -255,8 +257,8 @@ fn policy(rule: &'static Rule) -> Policy {
     });
     Policy {
         name: rule.id.to_owned(),
-        display_name: rule.title.to_owned(),
-        description: rule.title.to_owned(),
+        display_name: rule.text.title.to_owned(),
+        description: rule.text.title.to_owned(),
         level: level(rule.enforcement),
         severity: severity(rule.severity),
         of_stack: rule.level == Reach::Stack,
@@ -274,7 +276,7 @@ fn policy(rule: &'static Rule) -> Policy {
                 Whose::Hipaa => format!("hipaa:{}", control.id()),
             })
             .collect(),
-        remediation: rule.remedy.to_owned(),
+        remediation: rule.text.fix.to_owned(),
     }
 }
 
@@ -376,7 +378,7 @@ impl<'a> Answer<'a> {
 fn violation(rule: &Rule, message: String, urn: String, level: Level) -> Violation {
     Violation {
         policy: rule.id.to_owned(),
-        description: rule.title.to_owned(),
+        description: rule.text.title.to_owned(),
         message,
         urn,
         level,
@@ -386,13 +388,13 @@ fn violation(rule: &Rule, message: String, urn: String, level: Level) -> Violati
 
 /// What the engine shows of a failure. It shows neither frameworks nor remedies by itself.
 fn told(subject: &Id, rule: &Rule, findings: &[Finding], waiver: Option<&Waiver>) -> String {
-    let mut lines = vec![format!("{}. Not so in {subject}:", rule.title)];
+    let mut lines = vec![format!("{}. Not so in {subject}:", rule.text.title)];
     lines.extend(findings.iter().map(|finding| match finding.path.as_str() {
         "" => finding.message.clone(),
         path => format!("{path}: {}", finding.message),
     }));
     let evidence: Vec<_> = rule.evidence.iter().map(|control| control.citation()).collect();
-    lines.push(format!("Repair: {}", rule.remedy));
+    lines.push(format!("Repair: {}", rule.text.fix));
     lines.push(format!(
         "Evidence for: {}. More: phoenix explain {}",
         evidence.join(", "),

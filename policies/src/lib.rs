@@ -4,40 +4,42 @@
 //! object that it judges. The analyzer that Pulumi's engine starts, `phoenix check`, the tests and the audit all call it.
 //!
 //! A rule is metadata and a function ([`Rule`]); the controls that it gives evidence for are in [`control`]. A verdict is one
-//! of four: pass, fail, not applicable, unknown. A value that nobody knows yet is never a pass ([`read`]).
+//! of four: pass, fail, not applicable, unknown. A value that nobody knows yet is never a pass ([`field`]).
 //!
 //! This package promises that the same graph and the same settings give the same report: it asks no clock, file or
 //! environment. It never repeats a property's value that may be a secret. It deliberately knows nothing of Phoenix, of
 //! Pulumi and of where a graph came from.
 
+mod context;
 pub mod control;
-pub mod exemption;
+pub mod field;
 mod image;
-mod judging;
+mod inventory;
 pub mod pod;
-pub mod read;
-pub mod repair;
+pub mod remediation;
 pub mod report;
 pub mod rule;
 pub mod rules;
 pub mod schema;
 pub mod selector;
 pub mod settings;
-mod world;
+mod text;
+pub mod waiver;
 
 use std::collections::BTreeMap;
 use std::num::NonZero;
 
 use phoenix_graph::{Graph, Object};
 
+pub use context::{CheckContext, Subject};
 pub use control::Control;
-pub use exemption::{Date, Waiver};
-pub use judging::{Judging, Subject};
+pub use inventory::Inventory;
 pub use report::{Ending, Finding, Report, Verdict};
 pub use rule::{Enforcement, Level, Rule, Severity};
 pub use rules::RULES;
 pub use settings::Settings;
-pub use world::World;
+pub use text::RuleText;
+pub use waiver::{Date, Waiver};
 
 use pod::Pod;
 use report::RuleReport;
@@ -49,7 +51,7 @@ const SHARE: usize = 500;
 pub fn judge(graph: &Graph, settings: &Settings) -> Report {
     let objects: Vec<&Object> = graph.objects().collect();
     let pods: Vec<Option<Pod<'_>>> = objects.iter().map(|object| Pod::of(object)).collect();
-    let world = World::of(&objects, &pods, settings);
+    let world = Inventory::of(&objects, &pods, settings);
     let subjects: Vec<(usize, Subject<'_>)> = objects
         .iter()
         .zip(&pods)
@@ -77,11 +79,11 @@ pub fn judge(graph: &Graph, settings: &Settings) -> Report {
         reports
     });
     let subjects = objects.iter().map(|object| object.id.clone()).collect();
-    exemption::apply(Report::new(subjects, reports), settings)
+    waiver::apply(Report::new(subjects, reports), settings)
 }
 
 /// Judges some of the objects, each with its place among all of them.
-fn judge_share<'a>(subjects: &[(usize, Subject<'a>)], world: &'a World<'a>) -> Vec<RuleReport> {
+fn judge_share<'a>(subjects: &[(usize, Subject<'a>)], world: &'a Inventory<'a>) -> Vec<RuleReport> {
     let mut reports: Vec<RuleReport> = RULES
         .iter()
         .map(|rule| RuleReport::new(rule, world.settings.enforcement(rule)))
@@ -100,9 +102,9 @@ fn judge_share<'a>(subjects: &[(usize, Subject<'a>)], world: &'a World<'a>) -> V
         });
         for rule in rules.iter() {
             let report = &mut reports[*rule];
-            let mut judging = Judging::new(world, report.rule);
-            (report.rule.check)(subject, &mut judging);
-            report.take(*index, judging.verdict());
+            let mut context = CheckContext::new(world, report.rule);
+            (report.rule.check)(subject, &mut context);
+            report.take(*index, context.verdict());
         }
     }
     reports

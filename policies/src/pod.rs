@@ -3,7 +3,7 @@
 use phoenix_graph::Object;
 use serde_json::Value;
 
-use crate::read::{Node, Read, field};
+use crate::field::{Field, Node, field};
 use crate::rule::Kind;
 
 /// Every kind that is a pod or carries the template of one.
@@ -112,7 +112,7 @@ impl<'a> Pod<'a> {
             unreadable: Vec::new(),
         };
         match field(object.body(), spec_path) {
-            Read::Known(spec) if spec.is_object() => pod.spec = spec,
+            Field::Known(spec) if spec.is_object() => pod.spec = spec,
             _ => pod.unreadable.push(spec_path.to_owned()),
         }
         for (list, role) in [
@@ -127,9 +127,9 @@ impl<'a> Pod<'a> {
 
     fn take(&mut self, list: &str, role: Role) {
         let items = match self.spec().list(list) {
-            Read::Known(items) => items,
-            Read::Absent => return,
-            Read::Unknown => {
+            Field::Known(items) => items,
+            Field::Absent => return,
+            Field::Unknown => {
                 self.unreadable.push(format!("{}.{list}", self.spec_path));
                 return;
             }
@@ -161,7 +161,7 @@ impl<'a> Pod<'a> {
 
     /// Whether it says itself that it runs on Windows, where Linux' security fields may not even be set.
     pub fn is_windows(&self) -> bool {
-        self.spec().text("os.name") == Read::Known("windows")
+        self.spec().text("os.name") == Field::Known("windows")
     }
 }
 
@@ -172,12 +172,17 @@ impl<'a> Container<'a> {
     }
 
     /// Its variables, as they stand.
-    pub fn env(&self) -> Read<&'a [Value]> {
+    pub fn env(&self) -> Field<&'a [Value]> {
         Node::new(self.value, "").list("env")
     }
 
     /// What the container itself says in a field, or else what its pod says in a field of its own.
-    pub fn or_pod<T>(&self, read: impl Fn(Node<'a>, &str) -> Read<T>, field: &str, pod: &Pod<'a>) -> Read<T> {
+    pub fn or_pod<T>(
+        &self,
+        read: impl Fn(Node<'a>, &str) -> Field<T>,
+        field: &str,
+        pod: &Pod<'a>,
+    ) -> Field<T> {
         read(Node::new(self.value, ""), field).or(|| read(pod.spec(), field))
     }
 
@@ -194,7 +199,7 @@ impl<'a> Container<'a> {
     pub fn is_long_running(&self) -> bool {
         match self.role {
             Role::Main => true,
-            Role::Init => self.node().text("restartPolicy") == Read::Known("Always"),
+            Role::Init => self.node().text("restartPolicy") == Field::Known("Always"),
             Role::Ephemeral => false,
         }
     }

@@ -1,22 +1,17 @@
 //! What a rule is: metadata and a function.
 
+use crate::context::{CheckContext, Subject};
 use crate::control::Control;
-use crate::judging::{Judging, Subject};
 use crate::settings::Setting;
+use crate::text::RuleText;
 
 /// A rule. Its documentation, the analyzer's answer, the catalogue, `phoenix explain` and the test matrix all come from it.
 #[derive(Debug)]
 pub struct Rule {
     /// Its name in settings, waivers and reports.
     pub id: &'static str,
-    /// A sentence that is true of a good stack.
-    pub title: &'static str,
-    /// Precisely what is checked: what passes, what fails, what is not judged.
-    pub meaning: &'static str,
-    /// Why it matters.
-    pub why: &'static str,
-    /// How to repair what fails.
-    pub remedy: &'static str,
+    /// Its documentation and its examples.
+    pub text: RuleText,
     /// The kinds that it judges. Of any other it says "not applicable".
     pub kinds: &'static [Kind],
     /// Whether one object shows the fault, or only the whole stack.
@@ -29,14 +24,8 @@ pub struct Rule {
     pub options: &'static [&'static Setting],
     /// The controls that it gives evidence for.
     pub evidence: &'static [Control],
-    /// What it cannot see.
-    pub limits: &'static [&'static str],
-    /// A manifest that passes.
-    pub good: &'static str,
-    /// The same manifest with one thing broken.
-    pub bad: &'static str,
     /// The check.
-    pub check: fn(&Subject<'_>, &mut Judging<'_>),
+    pub check: fn(&Subject<'_>, &mut CheckContext<'_>),
 }
 
 impl Rule {
@@ -124,7 +113,7 @@ pub enum Enforcement {
     Advisory,
     /// It stops the deployment.
     Mandatory,
-    /// It is put right where that cannot change what an object means ([`crate::repair`]), and else stops the deployment.
+    /// It is put right where that cannot change what an object means ([`crate::remediation`]), and else stops the deployment.
     Remediate,
 }
 

@@ -5,7 +5,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::repair;
+use crate::remediation;
 use crate::rule::{Enforcement, Rule};
 use crate::rules::RULES;
 use crate::settings::{Default, Setting, assume};
@@ -45,12 +45,12 @@ pub fn schema() -> Value {
 fn of_rule(rule: &Rule) -> Value {
     let allowed: Vec<_> = Enforcement::ALL
         .into_iter()
-        .filter(|enforcement| *enforcement != Enforcement::Remediate || repair::of(rule).is_some())
+        .filter(|enforcement| *enforcement != Enforcement::Remediate || remediation::of(rule).is_some())
         .collect();
     let mut fields = properties(rule.options);
     fields.insert("enforcement".to_owned(), json!({"enum": words(&allowed)}));
     json!({
-        "description": format!("{}. By default: {}.", rule.title, rule.enforcement.word()),
+        "description": format!("{}. By default: {}.", rule.text.title, rule.enforcement.word()),
         "anyOf": [
             {"enum": words(&allowed)},
             {"type": "object", "properties": fields, "additionalProperties": false},
@@ -96,7 +96,7 @@ fn waiver() -> Value {
                 "type": "array",
                 "items": {"type": "string", "pattern": "^[^* ]+ [^* ]+$"},
                 "minItems": 1,
-                "maxItems": crate::exemption::MOST_OBJECTS,
+                "maxItems": crate::waiver::MOST_OBJECTS,
             },
             "reason": text("Why they fail."),
             "compensatingMeasure": text("What protects in the meantime; needed where HIPAA requires a control of the rule."),

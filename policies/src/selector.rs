@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use crate::read::{Node, Read, text};
+use crate::field::{Field, Node, text};
 
 /// A question that cannot always be answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,24 +46,24 @@ impl Answer {
 }
 
 /// The labels of something; `Unknown` where the mapping itself is not known.
-pub type Labels<'a> = Read<&'a Map<String, Value>>;
+pub type Labels<'a> = Field<&'a Map<String, Value>>;
 
 /// Whether a label selector (`matchLabels`, `matchExpressions`) selects these labels. An empty selector selects all.
 pub fn selects(selector: Node<'_>, labels: Labels<'_>) -> Answer {
-    if crate::read::is_unknown(selector.value) || !(selector.value.is_object() || selector.value.is_null()) {
+    if crate::field::is_unknown(selector.value) || !(selector.value.is_object() || selector.value.is_null()) {
         return Answer::Unknown;
     }
     let exact = match selector.map("matchLabels") {
-        Read::Known(wanted) => has_all(wanted, labels),
-        Read::Absent => Answer::Yes,
-        Read::Unknown => Answer::Unknown,
+        Field::Known(wanted) => has_all(wanted, labels),
+        Field::Absent => Answer::Yes,
+        Field::Unknown => Answer::Unknown,
     };
     let expressions = match selector.list("matchExpressions") {
-        Read::Known(expressions) => expressions.iter().fold(Answer::Yes, |so_far, expression| {
+        Field::Known(expressions) => expressions.iter().fold(Answer::Yes, |so_far, expression| {
             so_far.and(expressed(Node::new(expression, ""), labels))
         }),
-        Read::Absent => Answer::Yes,
-        Read::Unknown => Answer::Unknown,
+        Field::Absent => Answer::Yes,
+        Field::Unknown => Answer::Unknown,
     };
     exact.and(expressions)
 }
@@ -72,25 +72,27 @@ pub fn selects(selector: Node<'_>, labels: Labels<'_>) -> Answer {
 pub fn has_all(wanted: &Map<String, Value>, labels: Labels<'_>) -> Answer {
     wanted.iter().fold(Answer::Yes, |so_far, (key, value)| {
         so_far.and(match (label(labels, key), text(value)) {
-            (Read::Absent, _) => Answer::No,
-            (Read::Known(is), Read::Known(wanted)) => Answer::from_bool(is == wanted),
+            (Field::Absent, _) => Answer::No,
+            (Field::Known(is), Field::Known(wanted)) => Answer::from_bool(is == wanted),
             _ => Answer::Unknown,
         })
     })
 }
 
 fn expressed(expression: Node<'_>, labels: Labels<'_>) -> Answer {
-    let (Read::Known(key), Read::Known(operator)) = (expression.text("key"), expression.text("operator"))
+    let (Field::Known(key), Field::Known(operator)) = (expression.text("key"), expression.text("operator"))
     else {
         return Answer::Unknown;
     };
     let is = label(labels, key);
     let among = || match (is, expression.list("values")) {
-        (Read::Known(is), Read::Known(values)) => Answer::any(values.iter().map(|value| match text(value) {
-            Read::Known(value) => Answer::from_bool(value == is),
-            _ => Answer::Unknown,
-        })),
-        (Read::Absent, _) | (_, Read::Absent) => Answer::No,
+        (Field::Known(is), Field::Known(values)) => {
+            Answer::any(values.iter().map(|value| match text(value) {
+                Field::Known(value) => Answer::from_bool(value == is),
+                _ => Answer::Unknown,
+            }))
+        }
+        (Field::Absent, _) | (_, Field::Absent) => Answer::No,
         _ => Answer::Unknown,
     };
     let not = |answer| match answer {
@@ -99,10 +101,10 @@ fn expressed(expression: Node<'_>, labels: Labels<'_>) -> Answer {
         Answer::Unknown => Answer::Unknown,
     };
     let exists = match is {
-        Read::Absent => Answer::No,
+        Field::Absent => Answer::No,
         // A label whose value is not known is there all the same, unless the whole mapping is not known.
-        Read::Unknown if labels.is_unknown() => Answer::Unknown,
-        Read::Known(_) | Read::Unknown => Answer::Yes,
+        Field::Unknown if labels.is_unknown() => Answer::Unknown,
+        Field::Known(_) | Field::Unknown => Answer::Yes,
     };
     match operator {
         "In" => among(),
@@ -113,9 +115,9 @@ fn expressed(expression: Node<'_>, labels: Labels<'_>) -> Answer {
     }
 }
 
-fn label<'a>(labels: Labels<'a>, key: &str) -> Read<&'a str> {
+fn label<'a>(labels: Labels<'a>, key: &str) -> Field<&'a str> {
     labels.and_then(|labels| match labels.get(key) {
-        None | Some(Value::Null) => Read::Absent,
+        None | Some(Value::Null) => Field::Absent,
         Some(value) => text(value),
     })
 }
@@ -125,7 +127,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::read::UNKNOWN;
+    use crate::field::UNKNOWN;
 
     fn answer(selector: &Value, labels: &Value) -> Answer {
         let labels = Node::new(labels, "").map("");

@@ -8,9 +8,9 @@ use std::fmt;
 
 use serde_json::Value;
 
-use crate::exemption::{Date, Waiver};
-use crate::repair::{self, REPAIRS};
+use crate::remediation::{self, REPAIRS};
 use crate::rule::{Enforcement, Rule};
+use crate::waiver::{Date, Waiver};
 
 /// Something that can be set, with its default.
 #[derive(Debug)]
@@ -238,7 +238,7 @@ impl Settings {
         let all = self.all.filter(|_| rule.enforcement != Enforcement::Disabled);
         match own.or(all).unwrap_or(rule.enforcement) {
             // A word about all rules reaches those that nothing can put right, too.
-            Enforcement::Remediate if repair::of(rule).is_none() => Enforcement::Mandatory,
+            Enforcement::Remediate if remediation::of(rule).is_none() => Enforcement::Mandatory,
             enforcement => enforcement,
         }
     }
@@ -371,7 +371,7 @@ impl Reader {
         let Some(enforcement) = self.enforcement(key, value) else {
             return;
         };
-        if enforcement == Enforcement::Remediate && repair::of(rule).is_none() {
+        if enforcement == Enforcement::Remediate && remediation::of(rule).is_none() {
             let can: Vec<_> = REPAIRS.iter().map(|repair| repair.rule.id).collect();
             self.problem(
                 key,

@@ -5,15 +5,16 @@ use crate::control::Control::{
     ConfigurationStandards, ContingencyPlan, Criticality, MeasuresKeptCurrent, RiskAnalysis, RiskManagement,
     UnauthorisedSoftware,
 };
+use crate::field::Field;
 use crate::pod::{
     CRON_JOB, DAEMON_SET, DEPLOYMENT, JOB, POD, REPLICA_SET, REPLICATION_CONTROLLER, STATEFUL_SET,
 };
-use crate::read::Read;
 use crate::rule::{Enforcement, Kind, Level, Rule, Severity};
-use crate::rules::credentials::entry_is;
-use crate::rules::services::SERVICE;
-use crate::rules::storage::CLAIM;
+use crate::rules::access::credentials::entry_is;
+use crate::rules::data::storage::CLAIM;
+use crate::rules::network::services::SERVICE;
 use crate::settings::{Default, Setting};
+use crate::text::rule_text;
 
 const NAMESPACE: Kind = Kind::core("Namespace");
 
@@ -26,35 +27,29 @@ static LEVEL: Setting = Setting {
 /// Pod Security Admission.
 pub static NAMESPACE_POD_SECURITY_RESTRICTED: Rule = Rule {
     id: "namespace-pod-security-restricted",
-    title: "Every namespace refuses pods that are not restricted",
-    meaning: "Judges Namespaces. Fails where the label `pod-security.kubernetes.io/enforce` is not `restricted` (or another level that the settings allow). The namespaces of the cluster itself (`kube-…`) and those that the settings call somebody else's are not judged.",
-    why: "What is checked before a deployment can be changed after it; the API server checks every pod, whoever makes it.",
-    remedy: "Label the namespace `pod-security.kubernetes.io/enforce: restricted`, and `audit` and `warn` too.",
+    text: rule_text!("namespace-pod-security-restricted"),
     kinds: &[NAMESPACE],
     level: Level::Resource,
     severity: Severity::High,
     enforcement: Enforcement::Mandatory,
     options: &[&LEVEL],
     evidence: &[UnauthorisedSoftware, ConfigurationStandards, RiskManagement],
-    limits: &["exemptions in the API server's own configuration are not seen"],
-    good: "apiVersion: v1\nkind: Namespace\nmetadata: {name: a, labels: {pod-security.kubernetes.io/enforce: restricted}}\n",
-    bad: "apiVersion: v1\nkind: Namespace\nmetadata: {name: a, labels: {pod-security.kubernetes.io/enforce: privileged}}\n",
-    check: |subject, judging| {
+    check: |subject, context| {
         let name = subject.object.id.name.as_str();
-        if name.starts_with("kube-") || judging.world.is_foreign(name) {
-            judging
+        if name.starts_with("kube-") || context.inventory.is_foreign(name) {
+            context
                 .not_applicable("the namespace is the cluster's own, or somebody else's as the settings say");
             return;
         }
         let key = "pod-security.kubernetes.io/enforce";
         let place = format!("metadata.labels[{key}]");
         match subject.body.entry("metadata.labels", key) {
-            Read::Known(level) if judging.option_texts(&LEVEL).contains(&level) => {}
-            Read::Known(level) => {
-                judging.fail(place, format!("the namespace lets in pods of the level {level}"));
+            Field::Known(level) if context.option_texts(&LEVEL).contains(&level) => {}
+            Field::Known(level) => {
+                context.fail(place, format!("the namespace lets in pods of the level {level}"));
             }
-            Read::Absent => judging.fail(place, "the namespace lets in pods of any kind"),
-            Read::Unknown => judging.unknown(place),
+            Field::Absent => context.fail(place, "the namespace lets in pods of any kind"),
+            Field::Unknown => context.unknown(place),
         }
     },
 };
@@ -62,10 +57,7 @@ pub static NAMESPACE_POD_SECURITY_RESTRICTED: Rule = Rule {
 /// `default`, `kube-system`, `kube-public`.
 pub static NO_DEFAULT_NAMESPACE: Rule = Rule {
     id: "no-default-namespace",
-    title: "Nothing is deployed into a namespace that everybody shares",
-    meaning: "Judges workloads, Services, claims, ConfigMaps, Secrets and service accounts. Fails where the namespace is named as `default`, `kube-system`, `kube-public` or `kube-node-lease`. A manifest that names no namespace is not judged, since whoever applies it says where it goes; the settings can count it as `default`. The Service `kubernetes`, the account `default` and what the cluster makes for itself are not judged.",
-    why: "Policies, quotas and roles are given by namespace: what lies in a shared one has those of everybody.",
-    remedy: "Make a namespace for the system, and name it in `metadata.namespace`.",
+    text: rule_text!("no-default-namespace"),
     kinds: &[
         POD,
         DEPLOYMENT,
@@ -86,33 +78,30 @@ pub static NO_DEFAULT_NAMESPACE: Rule = Rule {
     enforcement: Enforcement::Mandatory,
     options: &[&UNNAMED],
     evidence: &[AccessArchitecture, AccessControl],
-    limits: &[],
-    good: "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a, namespace: a}\n",
-    bad: "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a, namespace: default}\n",
-    check: |subject, judging| {
+    check: |subject, context| {
         let own = matches!(
             (subject.kind(), subject.object.id.name.as_str()),
             ("Service", "kubernetes") | ("ServiceAccount", "default") | ("ConfigMap", "kube-root-ca.crt")
         );
         if own {
-            judging.not_applicable("the cluster makes this object for itself");
+            context.not_applicable("the cluster makes this object for itself");
             return;
         }
-        let counted = judging.option_flag(&UNNAMED);
+        let counted = context.option_flag(&UNNAMED);
         let namespace = match subject.body.text("metadata.namespace") {
-            Read::Known(namespace) => namespace,
-            Read::Absent if counted => "default",
-            Read::Absent => {
-                judging.not_applicable("the manifest leaves the namespace to whoever applies it");
+            Field::Known(namespace) => namespace,
+            Field::Absent if counted => "default",
+            Field::Absent => {
+                context.not_applicable("the manifest leaves the namespace to whoever applies it");
                 return;
             }
-            Read::Unknown => {
-                judging.unknown("metadata.namespace");
+            Field::Unknown => {
+                context.unknown("metadata.namespace");
                 return;
             }
         };
         if ["default", "kube-system", "kube-public", "kube-node-lease"].contains(&namespace) {
-            judging.fail(
+            context.fail(
                 "metadata.namespace",
                 format!("it lies in the namespace {namespace}, which everybody shares"),
             );
@@ -139,10 +128,7 @@ static REQUIRED: Setting = Setting {
 /// Labels.
 pub static REQUIRED_LABELS: Rule = Rule {
     id: "required-labels",
-    title: "Everything says what it is, what it belongs to and who looks after it",
-    meaning: "Judges Deployments, StatefulSets, DaemonSets, Jobs, CronJobs, Services and Namespaces. Fails where a label of the list (by default name, part-of and managed-by of `app.kubernetes.io`) is missing or empty.",
-    why: "An inventory of what handles data can be made of labels, or of nothing.",
-    remedy: "Add the label.",
+    text: rule_text!("required-labels"),
     kinds: &[
         DEPLOYMENT,
         STATEFUL_SET,
@@ -157,11 +143,8 @@ pub static REQUIRED_LABELS: Rule = Rule {
     enforcement: Enforcement::Advisory,
     options: &[&REQUIRED],
     evidence: &[AccessArchitecture, ChangeControl, RiskAnalysis],
-    limits: &[],
-    good: "apiVersion: v1\nkind: Namespace\nmetadata: {name: a, labels: {app.kubernetes.io/name: a, app.kubernetes.io/part-of: a, app.kubernetes.io/managed-by: a}}\n",
-    bad: "apiVersion: v1\nkind: Namespace\nmetadata: {name: a, labels: {app.kubernetes.io/name: a, app.kubernetes.io/managed-by: a}}\n",
-    check: |subject, judging| {
-        let wanted: Vec<String> = judging
+    check: |subject, context| {
+        let wanted: Vec<String> = context
             .option_texts(&REQUIRED)
             .into_iter()
             .map(str::to_owned)
@@ -169,9 +152,11 @@ pub static REQUIRED_LABELS: Rule = Rule {
         for label in wanted {
             let place = format!("metadata.labels[{label}]");
             match subject.body.entry("metadata.labels", &label) {
-                Read::Known(value) if !value.is_empty() => {}
-                Read::Known(_) | Read::Absent => judging.fail(place, format!("the label {label} is missing")),
-                Read::Unknown => judging.unknown(place),
+                Field::Known(value) if !value.is_empty() => {}
+                Field::Known(_) | Field::Absent => {
+                    context.fail(place, format!("the label {label} is missing"))
+                }
+                Field::Unknown => context.unknown(place),
             }
         }
     },
@@ -186,42 +171,33 @@ static TRACES: Setting = Setting {
 /// Which change an object came with.
 pub static CHANGE_TRACEABLE: Rule = Rule {
     id: "change-traceable",
-    title: "Every workload says which change it came with",
-    meaning: "Judges Deployments, StatefulSets, DaemonSets, CronJobs and Namespaces. Fails where one of the annotations that the settings name is missing or empty. Not applicable where the settings name none.",
-    why: "Whoever finds a workload that does harm has to learn who let it in, and with what else.",
-    remedy: "Have the pipeline write the annotation, or the program that declares the object.",
+    text: rule_text!("change-traceable"),
     kinds: &[DEPLOYMENT, STATEFUL_SET, DAEMON_SET, CRON_JOB, NAMESPACE],
     level: Level::Resource,
     severity: Severity::Medium,
     enforcement: Enforcement::Mandatory,
     options: &[&TRACES],
     evidence: &[ChangeControl, ActionsRecorded],
-    limits: &[
-        "nothing is judged until the settings name annotations",
-        "whether there is such a commit, ticket or approver is not asked",
-    ],
-    good: "apiVersion: v1\nkind: Namespace\nmetadata: {name: a, annotations: {example.org/commit: 9f3c2d1}}\n",
-    bad: "apiVersion: v1\nkind: Namespace\nmetadata: {name: a, annotations: {example.org/commit: \"\"}}\n",
-    check: |subject, judging| {
-        let wanted: Vec<String> = judging
+    check: |subject, context| {
+        let wanted: Vec<String> = context
             .option_texts(&TRACES)
             .into_iter()
             .map(str::to_owned)
             .collect();
         if wanted.is_empty() {
-            judging.not_applicable("the settings name no annotations");
+            context.not_applicable("the settings name no annotations");
         }
         for annotation in wanted {
             let place = format!("metadata.annotations[{annotation}]");
             match subject.body.entry("metadata.annotations", &annotation) {
-                Read::Known(change) if !change.trim().is_empty() => {}
-                Read::Known(_) | Read::Absent => {
-                    judging.fail(
+                Field::Known(change) if !change.trim().is_empty() => {}
+                Field::Known(_) | Field::Absent => {
+                    context.fail(
                         place,
                         format!("the annotation {annotation} does not say which change it is"),
                     );
                 }
-                Read::Unknown => judging.unknown(place),
+                Field::Unknown => context.unknown(place),
             }
         }
     },
@@ -242,51 +218,45 @@ static CLASSES: Setting = Setting {
 /// Classes of data.
 pub static DATA_CLASSIFICATION_LABELLED: Rule = Rule {
     id: "data-classification-labelled",
-    title: "Whatever keeps data says how sensitive that data is",
-    meaning: "Judges claims, StatefulSets, their claim templates, Secrets and Namespaces. Fails where the label that the settings name is missing, or its value is none of the classes. The namespaces of the cluster itself (`kube-…`) and those that the settings call somebody else's are not judged.",
-    why: "How data is to be guarded, kept and deleted depends on what it is; nobody can tell by its bytes.",
-    remedy: "Add the label with one of the classes.",
+    text: rule_text!("data-classification-labelled"),
     kinds: &[CLAIM, STATEFUL_SET, Kind::core("Secret"), NAMESPACE],
     level: Level::Resource,
     severity: Severity::Medium,
     enforcement: Enforcement::Mandatory,
     options: &[&CLASS_LABEL, &CLASSES],
     evidence: &[ConfidentialKept, AccessArchitecture, Criticality, RiskAnalysis],
-    limits: &["whether the class is the right one is not seen"],
-    good: "apiVersion: v1\nkind: Namespace\nmetadata: {name: a, labels: {phoenix.ai/data-classification: restricted}}\n",
-    bad: "apiVersion: v1\nkind: Namespace\nmetadata: {name: a, labels: {phoenix.ai/data-classification: unclear}}\n",
-    check: |subject, judging| {
+    check: |subject, context| {
         let name = subject.object.id.name.as_str();
-        let aside =
-            subject.kind() == "Namespace" && (name.starts_with("kube-") || judging.world.is_foreign(name));
+        let aside = subject.kind() == "Namespace"
+            && (name.starts_with("kube-") || context.inventory.is_foreign(name));
         if aside {
-            judging
+            context
                 .not_applicable("the namespace is the cluster's own, or somebody else's as the settings say");
             return;
         }
-        let Some(label) = judging
+        let Some(label) = context
             .option_texts(&CLASS_LABEL)
             .first()
             .map(|label| (*label).to_owned())
         else {
-            judging.not_applicable("the settings name no label");
+            context.not_applicable("the settings name no label");
             return;
         };
-        let classes: Vec<String> = judging
+        let classes: Vec<String> = context
             .option_texts(&CLASSES)
             .into_iter()
             .map(str::to_owned)
             .collect();
-        let templates = judging.items(subject.body, "spec.volumeClaimTemplates");
-        let nodes = std::iter::once(subject.body).chain(templates.iter().map(crate::judging::Item::node));
+        let templates = context.items(subject.body, "spec.volumeClaimTemplates");
+        let nodes = std::iter::once(subject.body).chain(templates.iter().map(crate::context::Item::node));
         for node in nodes {
             let place = node.at(&format!("metadata.labels[{label}]"));
             if node.entry("metadata.labels", &label).is_absent() {
-                judging.fail(place, format!("the label {label} is missing"));
-            } else if let Some(class) = entry_is(judging, node, "metadata.labels", &label)
+                context.fail(place, format!("the label {label} is missing"));
+            } else if let Some(class) = entry_is(context, node, "metadata.labels", &label)
                 && !classes.iter().any(|known| known == class)
             {
-                judging.fail(place, format!("{class} is no class of data"));
+                context.fail(place, format!("{class} is no class of data"));
             }
         }
     },
@@ -295,34 +265,28 @@ pub static DATA_CLASSIFICATION_LABELLED: Rule = Rule {
 /// Quotas.
 pub static NAMESPACE_QUOTA_SET: Rule = Rule {
     id: "namespace-quota-set",
-    title: "Every namespace has a bound to what it may use, and a default for containers that name none",
-    meaning: "Judges Namespaces. Fails where no ResourceQuota or no LimitRange is in the namespace. The namespaces of the cluster itself (`kube-…`) and those that the settings call somebody else's are not judged.",
-    why: "Without a bound one runaway workload takes the capacity of all.",
-    remedy: "Add a ResourceQuota and a LimitRange.",
+    text: rule_text!("namespace-quota-set"),
     kinds: &[NAMESPACE],
     level: Level::Stack,
     severity: Severity::Low,
     enforcement: Enforcement::Advisory,
     options: &[],
     evidence: &[Capacity, ContingencyPlan],
-    limits: &["whether the numbers are sensible is not seen"],
-    good: "apiVersion: v1\nkind: Namespace\nmetadata: {name: a}\n---\napiVersion: v1\nkind: ResourceQuota\nmetadata: {name: a, namespace: a}\n---\napiVersion: v1\nkind: LimitRange\nmetadata: {name: a, namespace: a}\n",
-    bad: "apiVersion: v1\nkind: Namespace\nmetadata: {name: a}\n---\napiVersion: v1\nkind: ResourceQuota\nmetadata: {name: a, namespace: a}\n",
-    check: |subject, judging| {
+    check: |subject, context| {
         let name = subject.object.id.name.as_str();
-        if name.starts_with("kube-") || judging.world.is_foreign(name) {
-            judging
+        if name.starts_with("kube-") || context.inventory.is_foreign(name) {
+            context
                 .not_applicable("the namespace is the cluster's own, or somebody else's as the settings say");
             return;
         }
         for kind in ["ResourceQuota", "LimitRange"] {
-            if judging.world.within(Kind::core(kind), name).next().is_some() {
+            if context.inventory.within(Kind::core(kind), name).next().is_some() {
                 continue;
             }
-            if judging.world.is_complete() {
-                judging.fail("", format!("there is no {kind} in the namespace {name}"));
+            if context.inventory.is_complete() {
+                context.fail("", format!("there is no {kind} in the namespace {name}"));
             } else {
-                judging.unknown(format!(
+                context.unknown(format!(
                     "whether a {kind} that was not given is in the namespace {name}"
                 ));
             }
@@ -396,10 +360,7 @@ const GONE: &[(&str, &[&str], &str)] = &[
 /// Old API versions.
 pub static NO_REMOVED_API: Rule = Rule {
     id: "no-removed-api",
-    title: "Every object is written in a version of its API that there still is",
-    meaning: "Judges the kinds that ever lost a version. Fails where `apiVersion` is one that Kubernetes serves no more.",
-    why: "Such an object cannot be created after the next upgrade, and cannot be restored from a backup.",
-    remedy: "Write it in the version that is served today; `kubectl convert` helps.",
+    text: rule_text!("no-removed-api"),
     kinds: &[
         DEPLOYMENT,
         STATEFUL_SET,
@@ -444,17 +405,14 @@ pub static NO_REMOVED_API: Rule = Rule {
     enforcement: Enforcement::Mandatory,
     options: &[],
     evidence: &[ChangeControl, MeasuresKeptCurrent],
-    limits: &["versions of custom resources are not known"],
-    good: "apiVersion: batch/v1\nkind: CronJob\nmetadata: {name: a}\n",
-    bad: "apiVersion: batch/v1beta1\nkind: CronJob\nmetadata: {name: a}\n",
-    check: |subject, judging| {
+    check: |subject, context| {
         let object = subject.object;
         let gone = GONE.iter().find(|(version, kinds, _)| {
             *version == object.api_version
                 && (kinds.contains(&"*") || kinds.contains(&object.id.kind.as_str()))
         });
         if let Some((version, _, release)) = gone {
-            judging.fail(
+            context.fail(
                 "apiVersion",
                 format!(
                     "Kubernetes serves no {} of {version} since {release}",

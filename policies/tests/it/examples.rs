@@ -2,16 +2,16 @@
 
 use std::fmt::Write as _;
 
-use phoenix_policies::{Level, RULES, Verdict};
+use phoenix_policies::{Level, RULES, Rule, Settings, Verdict, judge};
 use serde_json::json;
 
-use crate::support::{documents, findings, verdicts};
+use crate::support::{documents, findings, graph, of_rule, today, verdicts};
 
 #[test]
 fn every_good_example_passes_and_every_bad_one_fails() {
     let mut wrong = Vec::new();
     for rule in RULES.iter().filter(|rule| !rule.kinds.is_empty()) {
-        let good = verdicts(rule, &documents(rule.good));
+        let good = verdicts(rule, &documents(rule.text.good));
         let passes = good.iter().any(|(_, verdict)| *verdict == Verdict::Pass);
         let clean = good
             .iter()
@@ -19,7 +19,7 @@ fn every_good_example_passes_and_every_bad_one_fails() {
         if !passes || !clean {
             wrong.push(format!("{}: the good example gives {good:#?}", rule.id));
         }
-        let bad = verdicts(rule, &documents(rule.bad));
+        let bad = verdicts(rule, &documents(rule.text.bad));
         if findings(&bad).is_empty() {
             wrong.push(format!("{}: the bad example gives {bad:#?}", rule.id));
         }
@@ -28,14 +28,32 @@ fn every_good_example_passes_and_every_bad_one_fails() {
 }
 
 #[test]
+fn the_examples_of_the_rule_about_waivers_are_settings() {
+    let rule = Rule::named("waivers-are-valid").unwrap();
+    let pod = json!({
+        "apiVersion": "apps/v1",
+        "kind": "DaemonSet",
+        "metadata": {"name": "proxy", "namespace": "edge"},
+        "spec": {"template": {"spec": {"containers": [{"name": "a", "ports": [{"containerPort": 80, "hostPort": 80}]}]}}},
+    });
+    let verdict = |example: &str| {
+        let settings = Settings::read(&documents(example)[0], today()).unwrap();
+        let report = judge(&graph(std::slice::from_ref(&pod)), &settings);
+        of_rule(rule, &report).pop().unwrap().1
+    };
+    assert_eq!(verdict(rule.text.good), Verdict::Pass);
+    assert!(matches!(verdict(rule.text.bad), Verdict::Fail(_)));
+}
+
+#[test]
 fn the_words_of_every_finding_are_as_reviewed() {
     let mut text = String::new();
     for rule in RULES.iter().filter(|rule| !rule.kinds.is_empty()) {
-        let _ = writeln!(text, "{}: {}", rule.id, rule.title);
-        for (subject, finding) in findings(&verdicts(rule, &documents(rule.bad))) {
+        let _ = writeln!(text, "{}: {}", rule.id, rule.text.title);
+        for (subject, finding) in findings(&verdicts(rule, &documents(rule.text.bad))) {
             let _ = writeln!(text, "  {subject} at {:?}: {}", finding.path, finding.message);
         }
-        let _ = writeln!(text, "  repair: {}", rule.remedy);
+        let _ = writeln!(text, "  repair: {}", rule.text.fix);
     }
     insta::assert_snapshot!(text);
 }
@@ -43,7 +61,8 @@ fn the_words_of_every_finding_are_as_reviewed() {
 #[test]
 fn a_rule_about_one_object_says_the_same_of_it_whatever_else_there_is() {
     for rule in RULES.iter().filter(|rule| rule.level == Level::Resource) {
-        for example in RULES.iter().flat_map(|rule| [rule.good, rule.bad]) {
+        let of_objects = RULES.iter().filter(|rule| !rule.kinds.is_empty());
+        for example in of_objects.flat_map(|rule| [rule.text.good, rule.text.bad]) {
             let together = documents(example);
             let alone: Vec<_> = together
                 .iter()

@@ -1,6 +1,8 @@
 //! The rules and the controls, held against each other and against a list of their own.
 
 use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
 
 use phoenix_policies::control::{Framework, Need, OUTSIDE};
 use phoenix_policies::{Control, RULES, Rule};
@@ -105,6 +107,23 @@ fn every_rule_gives_evidence_for_both_frameworks_and_names_no_control_twice() {
 }
 
 #[test]
+fn every_folder_of_texts_has_the_id_of_its_rule() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("rules");
+    let folders: BTreeSet<_> = fs::read_dir(&root)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    assert_eq!(folders, RULES.iter().map(|rule| rule.id.to_owned()).collect());
+    for rule in RULES {
+        let text = |file| fs::read_to_string(root.join(rule.id).join(file)).unwrap();
+        let title = format!("# {}\n", rule.text.title);
+        assert!(text("rule.md").starts_with(&title), "{}", rule.id);
+        assert_eq!(text("good.yaml"), rule.text.good, "{}", rule.id);
+        assert_eq!(text("bad.yaml"), rule.text.bad, "{}", rule.id);
+    }
+}
+
+#[test]
 fn every_rule_has_a_name_of_its_own_and_all_its_sentences() {
     let mut names = BTreeSet::new();
     for rule in RULES {
@@ -112,8 +131,13 @@ fn every_rule_has_a_name_of_its_own_and_all_its_sentences() {
         let plain = |byte: u8| byte.is_ascii_lowercase() || byte == b'-';
         // `all` is a key of the engine's own.
         assert!(rule.id.bytes().all(plain) && rule.id != "all", "{}", rule.id);
-        assert!(!rule.title.ends_with('.'), "{}: a title is a heading", rule.id);
-        for sentence in [rule.meaning, rule.why, rule.remedy] {
+        assert!(
+            !rule.text.title.ends_with('.'),
+            "{}: a title is a heading",
+            rule.id
+        );
+        let sections = [rule.text.what, rule.text.why, rule.text.fix];
+        for sentence in sections.into_iter().chain(rule.text.limits()) {
             assert!(
                 sentence.ends_with('.') && sentence.len() > 12,
                 "{}: {sentence}",

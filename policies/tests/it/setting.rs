@@ -97,7 +97,7 @@ fn only_a_mandatory_failure_that_nobody_waived_blocks() {
 
 #[test]
 fn what_was_not_given_is_unknown_where_not_everything_was() {
-    let bad = rule("workload-has-network-policy").bad;
+    let bad = rule("workload-has-network-policy").text.bad;
     let said = |complete: bool| {
         let mut settings = read(&json!({}));
         settings.assume(&assume::COMPLETE, json!(complete));

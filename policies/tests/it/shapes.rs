@@ -65,7 +65,10 @@ fn about_pods() -> Vec<(&'static Rule, Value, Value)> {
     });
     of_pods
         .filter_map(|rule| {
-            let (good, bad) = (documents(rule.good).remove(0), documents(rule.bad).remove(0));
+            let (good, bad) = (
+                documents(rule.text.good).remove(0),
+                documents(rule.text.bad).remove(0),
+            );
             (good["kind"] == "Pod" && bad["kind"] == "Pod").then_some((*rule, good, bad))
         })
         .collect()

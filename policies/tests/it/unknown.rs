@@ -1,6 +1,6 @@
 //! What is not known, or is of a wrong type, is never a pass.
 
-use phoenix_policies::read::UNKNOWN;
+use phoenix_policies::field::UNKNOWN;
 use phoenix_policies::{RULES, Rule, Verdict, judge};
 use serde_json::{Value, json};
 
@@ -71,7 +71,7 @@ fn a_bad_example_never_passes_for_something_in_it_not_being_known() {
     let marks: Vec<_> = UNKNOWN.iter().take(1).map(|mark| json!(mark)).collect();
     let mut wrong = Vec::new();
     for rule in judged() {
-        for (place, changed) in replaced(&documents(rule.bad), &marks) {
+        for (place, changed) in replaced(&documents(rule.text.bad), &marks) {
             let verdicts = verdicts(rule, &changed);
             if !is_open(&verdicts) {
                 wrong.push(format!("{} at {place}: {verdicts:?}", rule.id));
@@ -89,7 +89,7 @@ fn every_rule_says_unknown_of_something_that_is_not_known() {
         if ["no-removed-api", "namespace-quota-set", "no-default-namespace"].contains(&rule.id) {
             continue;
         }
-        let examples = [documents(rule.good), documents(rule.bad)];
+        let examples = [documents(rule.text.good), documents(rule.text.bad)];
         let says_unknown =
             examples
                 .iter()
@@ -119,7 +119,7 @@ fn values_of_wrong_types_make_no_rule_panic() {
     let settings = settings();
     let mut judged_subjects = 0;
     for rule in judged() {
-        for example in [rule.good, rule.bad] {
+        for example in [rule.text.good, rule.text.bad] {
             for (_, changed) in replaced(&documents(example), &values) {
                 // Every rule looks at every example, not only at its own.
                 judged_subjects += judge(&graph(&changed), &settings).subjects.len();
@@ -133,7 +133,7 @@ fn values_of_wrong_types_make_no_rule_panic() {
 fn a_bad_example_never_passes_for_a_field_of_a_wrong_type() {
     let mut wrong = Vec::new();
     for rule in judged() {
-        let bad = documents(rule.bad);
+        let bad = documents(rule.text.bad);
         for (place, changed) in replaced(&bad, &[json!(["wrong"])]) {
             let (index, rest) = place.split_once(':').unwrap();
             let pointer = rest.split_once(" = ").unwrap().0;

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result};
 use clap::ValueEnum;
 use phoenix_graph::Id;
-use phoenix_policies::rules::credentials;
+use phoenix_policies::rules::access::credentials;
 use phoenix_policies::settings::assume;
 use phoenix_policies::{Settings, judge};
 use serde_json::{Value, json};

@@ -90,7 +90,7 @@ pub fn run(arguments: &Arguments, checkout: &Checkout, paint: Paint) -> Result<E
 }
 
 fn rule_text(rule: &Rule, paint: Paint) -> String {
-    let mut text = format!("{}\n  {}.\n", paint.bold(rule.id), rule.title);
+    let mut text = format!("{}\n  {}.\n", paint.bold(rule.id), rule.text.title);
     let _ = writeln!(text, "\n  judges: {}", kinds(rule));
     let _ = writeln!(
         text,
@@ -98,9 +98,9 @@ fn rule_text(rule: &Rule, paint: Paint) -> String {
         rule.severity.word(),
         rule.enforcement.word()
     );
-    section(&mut text, "what passes and what fails", rule.meaning, paint);
-    section(&mut text, "why", rule.why, paint);
-    section(&mut text, "how to repair it", rule.remedy, paint);
+    section(&mut text, "what passes and what fails", rule.text.what, paint);
+    section(&mut text, "why", rule.text.why, paint);
+    section(&mut text, "how to repair it", rule.text.fix, paint);
     let evidence: Vec<_> = rule
         .evidence
         .iter()
@@ -119,9 +119,10 @@ fn rule_text(rule: &Rule, paint: Paint) -> String {
         })
         .collect();
     section(&mut text, "options, with their defaults", &table(&options), paint);
-    section(&mut text, "what it does not see", &rule.limits.join("\n"), paint);
-    section(&mut text, "this passes", rule.good, paint);
-    section(&mut text, "this fails", rule.bad, paint);
+    let limits: Vec<_> = rule.text.limits().collect();
+    section(&mut text, "what it does not see", &limits.join("\n"), paint);
+    section(&mut text, "this passes", rule.text.good, paint);
+    section(&mut text, "this fails", rule.text.bad, paint);
     text
 }
 
@@ -129,25 +130,25 @@ fn rule_json(rule: &Rule) -> Value {
     let option = |option: &&phoenix_policies::settings::Setting| json!({"name": option.name, "default": option.default.value(), "meaning": option.meaning});
     json!({
         "id": rule.id,
-        "title": rule.title,
-        "meaning": rule.meaning,
-        "why": rule.why,
-        "remedy": rule.remedy,
+        "title": rule.text.title,
+        "meaning": rule.text.what,
+        "why": rule.text.why,
+        "remedy": rule.text.fix,
         "kinds": rule.kinds.iter().map(|kind| kind.name).collect::<Vec<_>>(),
         "severity": rule.severity.word(),
         "enforcement": rule.enforcement.word(),
         "evidence": rule.evidence.iter().copied().map(control_as_json).collect::<Vec<_>>(),
         "options": rule.options.iter().map(option).collect::<Vec<_>>(),
-        "limits": rule.limits,
-        "passes": rule.good,
-        "fails": rule.bad,
+        "limits": rule.text.limits().collect::<Vec<_>>(),
+        "passes": rule.text.good,
+        "fails": rule.text.bad,
     })
 }
 
 fn control_text(control: Control, paint: Paint) -> String {
     let mut text = format!("{}\n  {}\n", paint.bold(&control.citation()), control.topic());
     let rules: Vec<_> = rules_of(control)
-        .map(|rule| vec![rule.id.to_owned(), rule.title.to_owned()])
+        .map(|rule| vec![rule.id.to_owned(), rule.text.title.to_owned()])
         .collect();
     section(
         &mut text,

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use phoenix_policies::control::{Framework, OUTSIDE};
-use phoenix_policies::repair::REPAIRS;
+use phoenix_policies::remediation::REPAIRS;
 use phoenix_policies::rule::Kind;
 use phoenix_policies::settings::{Setting, assume};
 use phoenix_policies::{Control, Level, RULES, Rule};
@@ -29,7 +29,7 @@ pub fn markdown() -> String {
             text,
             "| [`{0}`](#{0}) | {1} | {2} | {3} | {4} | {5} |",
             rule.id,
-            rule.title,
+            rule.text.title,
             rule.severity.word(),
             rule.enforcement.word(),
             ids(rule, Framework::Soc2),
@@ -146,10 +146,10 @@ fn section(text: &mut String, rule: &Rule) {
         text,
         "\n### {}\n\n**{}.** {}\n\n*Why:* {}\n\n*Repair:* {}\n\n*Judges:* {}. {level} *Severity:* {}; *by default* {}.\n\n*Evidence for:* {}.\n",
         rule.id,
-        rule.title,
-        rule.meaning,
-        rule.why,
-        rule.remedy,
+        rule.text.title,
+        rule.text.what,
+        rule.text.why,
+        rule.text.fix,
         kinds(rule),
         rule.severity.word(),
         rule.enforcement.word(),
@@ -165,14 +165,12 @@ fn section(text: &mut String, rule: &Rule) {
             let _ = writeln!(text, "{}", row(option));
         }
     }
-    for limit in rule.limits {
-        let _ = write!(text, "\n*It does not see:* {limit}.\n");
+    for limit in rule.text.limits() {
+        let _ = write!(text, "\n*Limitation:* {limit}\n");
     }
-    if !rule.good.is_empty() {
-        let _ = write!(
-            text,
-            "\nPasses:\n\n```yaml\n{}```\n\nFails:\n\n```yaml\n{}```\n",
-            rule.good, rule.bad
-        );
-    }
+    let _ = write!(
+        text,
+        "\nPasses:\n\n```yaml\n{}```\n\nFails:\n\n```yaml\n{}```\n",
+        rule.text.good, rule.text.bad
+    );
 }

@@ -14,7 +14,7 @@ use kube::{Api, Client};
 use phoenix_graph::{Graph, Object};
 use phoenix_policies::pod::WORKLOADS;
 use phoenix_policies::rule::Kind;
-use phoenix_policies::rules::{self, credentials, namespaces};
+use phoenix_policies::rules::{self, access::credentials, namespaces};
 use phoenix_policies::settings::assume;
 use phoenix_policies::{Enforcement, Rule, Settings};
 use serde_json::{Value, json};

@@ -46,9 +46,9 @@ fn descriptor(rule: &Rule) -> Value {
         .collect();
     json!({
         "id": rule.id,
-        "shortDescription": {"text": rule.title},
-        "fullDescription": {"text": rule.meaning.chars().take(1000).collect::<String>()},
-        "help": {"text": format!("{} {} Evidence for: {}.", rule.why, rule.remedy, evidence(rule))},
+        "shortDescription": {"text": rule.text.title},
+        "fullDescription": {"text": rule.text.what.chars().take(1000).collect::<String>()},
+        "help": {"text": format!("{} {} Evidence for: {}.", rule.text.why, rule.text.fix, evidence(rule))},
         "defaultConfiguration": {"level": level(rule.enforcement)},
         "properties": {"security-severity": score, "tags": tags},
     })
@@ -83,7 +83,7 @@ fn results(judged: &Judged) -> Vec<Value> {
             "ruleIndex": RULES.iter().position(|known| known.id == rule.id),
             "level": level,
             "kind": kind,
-            "message": {"text": format!("{} {subject}{about}: {message}. {}", judged.name, rule.remedy)},
+            "message": {"text": format!("{} {subject}{about}: {message}. {}", judged.name, rule.text.fix)},
             "locations": [location],
             "partialFingerprints": {"phoenix/v1": format!("{}|{}|{subject}|{path}|{message}", judged.name, rule.id)},
         })

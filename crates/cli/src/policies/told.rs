@@ -66,7 +66,7 @@ pub fn text(judged: &Judged, paint: Paint) -> String {
             "{} {}: {}",
             paint.yellow("unknown"),
             paint.bold(rule.rule.id),
-            rule.rule.title
+            rule.rule.text.title
         );
         for (subject, what) in &rule.unknown {
             // Several parts of a rule can miss the same value.
@@ -113,7 +113,7 @@ pub fn failures(judged: &Judged, which: Failures, paint: Paint) -> String {
             "{word} {} ({}): {}",
             paint.bold(rule.rule.id),
             rule.rule.severity.word(),
-            rule.rule.title
+            rule.rule.text.title
         );
         for failure in failed.into_iter().chain(waived) {
             let subject = &report.subjects[failure.subject];
@@ -139,7 +139,7 @@ pub fn failures(judged: &Judged, which: Failures, paint: Paint) -> String {
                 let _ = writeln!(text, "    {}{path}{}", paint.dim(&place), finding.message);
             }
         }
-        let _ = writeln!(text, "  repair: {}", rule.rule.remedy);
+        let _ = writeln!(text, "  repair: {}", rule.rule.text.fix);
         let _ = writeln!(text, "  evidence for: {}\n", evidence(rule.rule));
     }
     text
@@ -215,7 +215,7 @@ pub fn json(judged: &Judged) -> Value {
     let rules = report.rules.iter().map(|rule| {
         json!({
             "id": rule.rule.id,
-            "title": rule.rule.title,
+            "title": rule.rule.text.title,
             "severity": rule.rule.severity.word(),
             "enforcement": rule.enforcement.word(),
             "evidence": rule.rule.evidence.iter().copied().map(control_as_json).collect::<Vec<_>>(),
@@ -261,7 +261,7 @@ pub fn brief(judged: &Judged) -> Value {
                 "object": subject.to_string(),
                 "path": finding.path,
                 "message": finding.message,
-                "repair": rule.rule.remedy,
+                "repair": rule.rule.text.fix,
                 "evidence": rule.rule.evidence.iter().map(|control| control.citation()).collect::<Vec<_>>(),
                 "file": place.as_ref().map(|place| place.file.clone()),
                 "line": place.map(|place| place.line),

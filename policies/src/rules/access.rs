@@ -1,0 +1,5 @@
+//! Credentials, service accounts and RBAC.
+
+pub mod accounts;
+pub mod credentials;
+pub mod rbac;

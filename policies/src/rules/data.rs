@@ -1,0 +1,4 @@
+//! Storage, backups and retention.
+
+pub mod backups;
+pub mod storage;

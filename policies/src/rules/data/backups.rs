@@ -1,0 +1,447 @@
+//! What becomes of a backup: where it lies, for how long, and whether anybody has tried to bring it back.
+
+use crate::context::{CheckContext, Subject};
+use crate::control::Control::{
+    ConfidentialKept, DataBackup, DataInMotion, Disposal, Disposed, EncryptionAtRest, PlansTested, Recovery,
+    RecoveryTested, Redundancy,
+};
+use crate::field::{Field, Node};
+use crate::pod::{CRON_JOB, Pod};
+use crate::rule::{Enforcement, Kind, Level, Rule, Severity};
+use crate::rules::data::storage::BACKUP_ANNOTATION;
+use crate::rules::network::services::SERVICE;
+use crate::rules::{place_of_variable, variable};
+use crate::selector::Answer;
+use crate::settings::{Default, Setting, assume};
+use crate::text::rule_text;
+
+const VELERO: &[&str] = &["velero.io"];
+const LOCATION: Kind = Kind::new(VELERO, "BackupStorageLocation");
+pub(crate) const SCHEDULE: Kind = Kind::new(VELERO, "Schedule");
+
+/// The claims that a `CronJob` says it copies; `None` where it is no backup, which is noted.
+fn copied<'a>(subject: &Subject<'a>, context: &mut CheckContext<'_>) -> Option<Vec<&'a str>> {
+    let annotation = context
+        .option_texts(&BACKUP_ANNOTATION)
+        .first()
+        .copied()
+        .unwrap_or_default()
+        .to_owned();
+    match subject.body.entry("metadata.annotations", &annotation) {
+        Field::Known(claims) => {
+            let claims: Vec<_> = names(claims).collect();
+            if claims.is_empty() {
+                context.not_applicable("it backs up nothing");
+                return None;
+            }
+            Some(claims)
+        }
+        Field::Absent => {
+            context.not_applicable("it is no backup");
+            None
+        }
+        Field::Unknown => {
+            context.unknown(format!("metadata.annotations[{annotation}]"));
+            None
+        }
+    }
+}
+
+/// The names in a list with commas.
+fn names(list: &str) -> impl Iterator<Item = &str> {
+    list.split(',').map(str::trim).filter(|name| !name.is_empty())
+}
+
+/// Whether a `CronJob` ever starts by itself.
+fn runs(job: Node<'_>) -> Answer {
+    let is_on = match job.flag("spec.suspend") {
+        Field::Known(suspended) => Answer::from_bool(!suspended),
+        Field::Absent => Answer::Yes,
+        Field::Unknown => Answer::Unknown,
+    };
+    is_on.and(match job.text("spec.schedule") {
+        Field::Known(schedule) => Answer::from_bool(comes(schedule)),
+        Field::Absent => Answer::No,
+        Field::Unknown => Answer::Unknown,
+    })
+}
+
+/// Whether there is a day that a schedule names. The 31st of February is a usual way to say "never".
+fn comes(schedule: &str) -> bool {
+    let fields: Vec<_> = schedule.split_whitespace().collect();
+    let [_, _, day, month, "*" | "?"] = fields.as_slice() else {
+        return true;
+    };
+    let numbers =
+        |field: &str| -> Option<Vec<u8>> { field.split(',').map(|part| part.parse().ok()).collect() };
+    let (Some(days), Some(months)) = (numbers(day), numbers(month)) else {
+        return true;
+    };
+    let longest = months.iter().map(|month| match month {
+        2 => 29,
+        4 | 6 | 9 | 11 => 30,
+        _ => 31,
+    });
+    let longest = longest.max().unwrap_or(31);
+    days.iter().any(|day| *day <= longest)
+}
+
+static STORES: Setting = Setting {
+    name: "stores",
+    meaning: "variables of a backup's containers that say where it writes to; the first that a container has is looked at",
+    default: Default::Texts(&[
+        "BACKUP_STORE",
+        "WALG_S3_PREFIX",
+        "WALG_GS_PREFIX",
+        "WALG_AZ_PREFIX",
+    ]),
+};
+
+static ENDPOINTS: Setting = Setting {
+    name: "endpoints",
+    meaning: "variables of the same containers with the address of an object store that is not Amazon's; the first that a container has is looked at",
+    default: Default::Texts(&[
+        "BACKUP_STORE_ENDPOINT",
+        "AWS_ENDPOINT",
+        "AWS_ENDPOINT_URL_S3",
+        "AWS_ENDPOINT_URL",
+    ]),
+};
+
+/// The first of these variables that a container of the pod has.
+fn first<'a>(pod: &Pod<'a>, names: &[String]) -> Field<(&'a str, String)> {
+    for container in &pod.containers {
+        for name in names {
+            match variable(container, name) {
+                Field::Known(value) => {
+                    return Field::Known((value, place_of_variable(container, name)));
+                }
+                Field::Unknown => return Field::Unknown,
+                Field::Absent => {}
+            }
+        }
+    }
+    Field::Absent
+}
+
+fn texts(context: &CheckContext<'_>, setting: &Setting) -> Vec<String> {
+    let texts = context.option_texts(setting);
+    texts.into_iter().map(str::to_owned).collect()
+}
+
+/// Where copies go.
+pub static BACKUP_ENCRYPTED_AND_REMOTE: Rule = Rule {
+    id: "backup-encrypted-and-remote",
+    text: rule_text!("backup-encrypted-and-remote"),
+    kinds: &[CRON_JOB, LOCATION],
+    level: Level::Stack,
+    severity: Severity::High,
+    enforcement: Enforcement::Mandatory,
+    options: &[&BACKUP_ANNOTATION, &STORES, &ENDPOINTS],
+    evidence: &[
+        Redundancy,
+        ConfidentialKept,
+        DataInMotion,
+        DataBackup,
+        EncryptionAtRest,
+    ],
+    check: remote,
+};
+
+fn remote(subject: &Subject<'_>, context: &mut CheckContext<'_>) {
+    if subject.kind() == LOCATION.name {
+        location(subject.body, context);
+        return;
+    }
+    if copied(subject, context).is_none() {
+        return;
+    }
+    let Some(pod) = crate::rules::pod(subject, context) else {
+        return;
+    };
+    let (store, place) = match first(pod, &texts(context, &STORES)) {
+        Field::Known(found) => found,
+        Field::Absent => {
+            context.unknown("where it writes to: it has none of the variables that the settings name");
+            return;
+        }
+        Field::Unknown => {
+            context.unknown("the variable that says where it writes to");
+            return;
+        }
+    };
+    let scheme = store.split_once("://").map(|(scheme, _)| scheme);
+    match scheme.map(str::to_ascii_lowercase).as_deref() {
+        Some("s3") => match first(pod, &texts(context, &ENDPOINTS)) {
+            Field::Known((address, place)) if !address.is_empty() => {
+                host(address, place, Answer::No, context)
+            }
+            Field::Known(_) | Field::Absent => {}
+            Field::Unknown => context.unknown("the variable with the address of its object store"),
+        },
+        Some("gs" | "az" | "azure" | "azblob" | "abfs" | "abfss" | "wasbs") => {}
+        Some("http" | "https") => host(store, place, Answer::No, context),
+        Some("file") => context.fail(place, "its copies go to a folder, and stay in the cluster"),
+        None if store.starts_with('/') => {
+            context.fail(place, "its copies go to a folder, and stay in the cluster");
+        }
+        _ => context.unknown(format!("{place}: what kind of store this is")),
+    }
+}
+
+fn location(body: Node<'_>, context: &mut CheckContext<'_>) {
+    let config = |key: &str| body.entry("spec.config", key);
+    match config("insecureSkipTLSVerify") {
+        Field::Known("true") => context.fail(
+            "spec.config[insecureSkipTLSVerify]",
+            "whoever answers is trusted: the certificate of its object store is not checked",
+        ),
+        Field::Unknown => context.unknown("spec.config[insecureSkipTLSVerify]"),
+        _ => {}
+    }
+    let Some(provider) = context.text(body, "spec.provider") else {
+        return;
+    };
+    match provider.rsplit('/').next().unwrap_or(provider) {
+        "aws" => match config("s3Url") {
+            Field::Known(address) => {
+                let asked = ["serverSideEncryption", "kmsKeyId", "customerKeyEncryptionFile"];
+                let encrypts = Answer::any(asked.map(|key| match config(key) {
+                    Field::Known(value) => Answer::from_bool(!value.is_empty()),
+                    Field::Absent => Answer::No,
+                    Field::Unknown => Answer::Unknown,
+                }));
+                host(address, "spec.config[s3Url]".to_owned(), encrypts, context);
+            }
+            Field::Absent => {}
+            Field::Unknown => context.unknown("spec.config[s3Url]"),
+        },
+        "gcp" | "azure" => {}
+        _ => context.unknown("spec.provider: what this provider does"),
+    }
+}
+
+/// Clouds whose object stores encrypt whatever they hold.
+const CLOUDS: [&str; 4] = [
+    ".amazonaws.com",
+    ".amazonaws.com.cn",
+    ".googleapis.com",
+    ".blob.core.windows.net",
+];
+
+/// Judges the address of an object store.
+fn host(address: &str, place: String, encrypts: Answer, context: &mut CheckContext<'_>) {
+    let Some((scheme, rest)) = address.split_once("://") else {
+        context.unknown(format!("{place}: whether it is asked by TLS"));
+        return;
+    };
+    let authority = rest.split(['/', '?']).next().unwrap_or(rest);
+    let authority = authority.rsplit('@').next().unwrap_or(authority);
+    let host = authority
+        .split_once(']')
+        .map_or_else(|| authority.split(':').next().unwrap_or(authority), |(v6, _)| v6)
+        .trim_start_matches('[')
+        .trim_end_matches('.')
+        .to_ascii_lowercase();
+    if !scheme.eq_ignore_ascii_case("https") {
+        context.fail(place.clone(), format!("its copies go to {host} without TLS"));
+    }
+    match is_inside(&host, context) {
+        Answer::Yes => {
+            context.fail(place, format!("its copies go to {host}, in the same cluster"));
+            return;
+        }
+        Answer::Unknown => context.unknown(format!("{place}: whether {host} is in the same cluster")),
+        Answer::No => {}
+    }
+    let is_cloud = CLOUDS.iter().any(|cloud| host.ends_with(cloud));
+    let is_assumed = context
+        .inventory
+        .settings
+        .assumed(&assume::BACKUP_STORES_ENCRYPTED);
+    if encrypts != Answer::Yes && !is_cloud && !is_assumed {
+        context.unknown(format!("{place}: whether {host} encrypts what it holds"));
+    }
+}
+
+/// Whether a host is one of the cluster's own.
+fn is_inside(host: &str, context: &CheckContext<'_>) -> Answer {
+    if let Ok(address) = host.parse::<std::net::IpAddr>() {
+        return match address {
+            _ if address.is_loopback() || address.is_unspecified() => Answer::Yes,
+            // A private address may be a pod's, or that of a store in the next room.
+            std::net::IpAddr::V4(v4) if v4.is_private() || v4.is_link_local() => Answer::Unknown,
+            std::net::IpAddr::V6(v6) if v6.is_unique_local() || v6.is_unicast_link_local() => Answer::Unknown,
+            _ => Answer::No,
+        };
+    }
+    let labels: Vec<_> = host.split('.').collect();
+    // No registry gives out names that end so; those of a cluster's Services do.
+    let is_local = matches!(labels.as_slice(), [.., "svc"] | [.., "cluster", "local"]);
+    let by_form = labels.len() == 1 || is_local;
+    let by_name = match labels.as_slice() {
+        [service, space] | [service, space, "svc", ..] => context.inventory.has(SERVICE, space, service),
+        _ => false,
+    };
+    Answer::from_bool(by_form || by_name)
+}
+
+static DRILL_ANNOTATION: Setting = Setting {
+    name: "drill",
+    meaning: "the annotation by which a CronJob says which claims' backups it tries to restore, separated by commas; the first is looked at",
+    default: Default::Texts(&["phoenix.ai/tries-restore-of"]),
+};
+
+/// Drills.
+pub static RESTORE_TEST_SCHEDULED: Rule = Rule {
+    id: "restore-test-scheduled",
+    text: rule_text!("restore-test-scheduled"),
+    kinds: &[CRON_JOB],
+    level: Level::Stack,
+    severity: Severity::Medium,
+    enforcement: Enforcement::Advisory,
+    options: &[&BACKUP_ANNOTATION, &DRILL_ANNOTATION],
+    evidence: &[Recovery, RecoveryTested, PlansTested],
+    check: |subject, context| {
+        let Some(claims) = copied(subject, context) else {
+            return;
+        };
+        let Some(annotation) = texts(context, &DRILL_ANNOTATION).into_iter().next() else {
+            context.not_applicable("the settings name no annotation of drills");
+            return;
+        };
+        let by_people = context.inventory.settings.assumed_texts(&assume::TRIED_BY_PEOPLE);
+        let by_people: Vec<String> = by_people.into_iter().map(str::to_owned).collect();
+        for claim in claims {
+            if by_people.contains(&format!("{}/{claim}", subject.namespace())) {
+                continue;
+            }
+            let drills = context.inventory.within(CRON_JOB, subject.namespace());
+            let tried = Answer::any(drills.map(|drill| {
+                let drill = Node::new(drill.body(), "");
+                let says = match drill.entry("metadata.annotations", &annotation) {
+                    Field::Known(claims) => Answer::from_bool(names(claims).any(|name| name == claim)),
+                    Field::Absent => Answer::No,
+                    Field::Unknown => Answer::Unknown,
+                };
+                says.and(runs(drill))
+            }));
+            match tried {
+                Answer::Yes => {}
+                Answer::No if context.inventory.is_complete() => context.fail(
+                    "",
+                    format!("nothing ever tries to restore its copies of the claim {claim}"),
+                ),
+                Answer::No | Answer::Unknown => {
+                    context.unknown(format!("whether anything tries to restore the claim {claim}"));
+                }
+            }
+        }
+    },
+};
+
+static KEEPS: Setting = Setting {
+    name: "keeps",
+    meaning: "variables by which a CronJob says how many copies, or for how long, it keeps; one that is more than 0 is enough",
+    default: Default::Texts(&[
+        "BACKUP_KEEP_LAST",
+        "BACKUP_KEEP_DAILY",
+        "BACKUP_KEEP_WEEKLY",
+        "BACKUP_KEEP_MONTHLY",
+    ]),
+};
+
+/// How long copies are kept.
+pub static RETENTION_DECLARED: Rule = Rule {
+    id: "retention-declared",
+    text: rule_text!("retention-declared"),
+    kinds: &[CRON_JOB, SCHEDULE],
+    level: Level::Stack,
+    severity: Severity::Medium,
+    enforcement: Enforcement::Mandatory,
+    options: &[&BACKUP_ANNOTATION, &STORES, &KEEPS],
+    evidence: &[ConfidentialKept, Disposed, Disposal],
+    check: retention,
+};
+
+fn retention(subject: &Subject<'_>, context: &mut CheckContext<'_>) {
+    if subject.kind() == SCHEDULE.name {
+        match subject.body.text("spec.template.ttl") {
+            Field::Known(ttl) if ttl.bytes().any(|byte| (b'1'..=b'9').contains(&byte)) => {}
+            Field::Known(_) | Field::Absent => {
+                context.fail(
+                    "spec.template.ttl",
+                    "it does not say how long its backups are kept",
+                );
+            }
+            Field::Unknown => context.unknown("spec.template.ttl"),
+        }
+        return;
+    }
+    if copied(subject, context).is_none() {
+        return;
+    }
+    let (stores, keeps) = (texts(context, &STORES), texts(context, &KEEPS));
+    let own = subject.pod.map_or(Field::Absent, |pod| first(pod, &stores));
+    let jobs = context.inventory.workloads_in(subject.namespace());
+    let jobs = jobs.filter(|job| CRON_JOB.is(&job.object.id.group, &job.object.id.kind));
+    let removed = Answer::any(jobs.map(|job| {
+        let is_same = || {
+            if job.object.id == subject.object.id {
+                return Answer::Yes;
+            }
+            match (&own, first(job.pod, &stores)) {
+                (Field::Absent, _) | (_, Field::Absent) => Answer::No,
+                (Field::Known((own, _)), Field::Known((other, _))) => Answer::from_bool(*own == other),
+                _ => Answer::Unknown,
+            }
+        };
+        match says_how_many(job.pod, &keeps) {
+            // Most Jobs say nothing of the kind.
+            Answer::No => Answer::No,
+            says => says.and(is_same()).and(runs(Node::new(job.object.body(), ""))),
+        }
+    }));
+    match removed {
+        Answer::Yes => {}
+        Answer::No if context.inventory.is_complete() => context.fail(
+            "",
+            "no CronJob that writes to its store says how many of its copies are kept",
+        ),
+        Answer::No | Answer::Unknown => {
+            context.unknown("whether anything removes its copies after their time");
+        }
+    }
+}
+
+fn says_how_many(pod: &Pod<'_>, keeps: &[String]) -> Answer {
+    Answer::any(pod.containers.iter().flat_map(|container| {
+        keeps.iter().map(move |name| match variable(container, name) {
+            Field::Known(value) => Answer::from_bool(value.bytes().any(|byte| (b'1'..=b'9').contains(&byte))),
+            Field::Absent => Answer::No,
+            Field::Unknown => Answer::Unknown,
+        })
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::comes;
+
+    #[test]
+    fn a_schedule_that_names_no_day_of_the_calendar_never_comes() {
+        assert!(!comes("0 0 31 2 *"));
+        assert!(!comes("0 0 30,31 2 *"));
+        assert!(!comes("5 4 31 4,6 *"));
+        for comes_indeed in [
+            "0 0 29 2 *",
+            "0 5 * * 0",
+            "@weekly",
+            "0 0 31 2 1",
+            "0 0 31 2,3 *",
+            "0 0 */31 2 *",
+        ] {
+            assert!(comes(comes_indeed), "{comes_indeed}");
+        }
+    }
+}

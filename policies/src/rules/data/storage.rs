@@ -1,0 +1,524 @@
+//! Where data lies, and what keeps it from getting lost.
+
+use phoenix_graph::Object;
+use serde_json::Value;
+
+use crate::context::{CheckContext, Subject};
+use crate::control::Control::{
+    AccessArchitecture, BackupBeforeMovement, ConfidentialKept, DataBackup, DisasterRecovery,
+    EncryptionAtRest, Integrity, Recovery, Redundancy, StoredDataProtected,
+};
+use crate::field::{Field, Node};
+use crate::image::Image;
+use crate::pod::{DEPLOYMENT, STATEFUL_SET};
+use crate::rule::{Enforcement, Kind, Level, Rule, Severity};
+use crate::rules::workloads::availability::most_replicas;
+use crate::rules::{containers, pod};
+use crate::selector::Answer;
+use crate::settings::{Default, Setting, assume};
+use crate::text::rule_text;
+
+pub(crate) const CLAIM: Kind = Kind::core("PersistentVolumeClaim");
+const VOLUME: Kind = Kind::core("PersistentVolume");
+const CLASS: Kind = Kind::new(&["storage.k8s.io"], "StorageClass");
+
+/// What a storage class says of encryption.
+fn encrypts(class: Node<'_>) -> Answer {
+    let parameter = |key: &str, good: &[&str]| match class.entry("parameters", key) {
+        Field::Known(value) => Answer::from_bool(good.contains(&value)),
+        Field::Absent => Answer::No,
+        Field::Unknown => Answer::Unknown,
+    };
+    match class.text("provisioner") {
+        Field::Known(
+            "ebs.csi.aws.com"
+            | "kubernetes.io/aws-ebs"
+            | "ebs.csi.eks.amazonaws.com"
+            | "rbd.csi.ceph.com"
+            | "rook-ceph.rbd.csi.ceph.com"
+            | "driver.longhorn.io",
+        ) => parameter("encrypted", &["true"]),
+        // These clouds encrypt every disk, and a class cannot ask them not to.
+        Field::Known(
+            "pd.csi.storage.gke.io"
+            | "kubernetes.io/gce-pd"
+            | "filestore.csi.storage.gke.io"
+            | "disk.csi.azure.com"
+            | "kubernetes.io/azure-disk"
+            | "file.csi.azure.com",
+        ) => Answer::Yes,
+        _ => Answer::Unknown,
+    }
+}
+
+/// Classes.
+pub static STORAGE_CLASS_ENCRYPTED: Rule = Rule {
+    id: "storage-class-encrypted",
+    text: rule_text!("storage-class-encrypted"),
+    kinds: &[CLASS],
+    level: Level::Resource,
+    severity: Severity::High,
+    enforcement: Enforcement::Mandatory,
+    options: &[],
+    evidence: &[AccessArchitecture, ConfidentialKept, EncryptionAtRest],
+    check: |subject, context| {
+        if context
+            .inventory
+            .settings
+            .assumed_texts(&assume::ENCRYPTED_CLASSES)
+            .contains(&subject.object.id.name.as_str())
+        {
+            return;
+        }
+        match encrypts(subject.body) {
+            Answer::Yes => {}
+            Answer::No => context.fail(
+                "parameters.encrypted",
+                "the class does not ask its provisioner to encrypt",
+            ),
+            Answer::Unknown => context.unknown("whether its provisioner encrypts"),
+        }
+    },
+};
+
+/// Claims.
+pub static DATA_VOLUMES_ON_ENCRYPTED_CLASS: Rule = Rule {
+    id: "data-volumes-on-encrypted-class",
+    text: rule_text!("data-volumes-on-encrypted-class"),
+    kinds: &[CLAIM, STATEFUL_SET],
+    level: Level::Stack,
+    severity: Severity::High,
+    enforcement: Enforcement::Mandatory,
+    options: &[],
+    evidence: &[AccessArchitecture, ConfidentialKept, EncryptionAtRest],
+    check: |subject, context| {
+        let templates = context.items(subject.body, "spec.volumeClaimTemplates");
+        let claims: Vec<Node<'_>> = if subject.kind() == "StatefulSet" {
+            if templates.is_empty() && subject.body.list("spec.volumeClaimTemplates").is_absent() {
+                context.not_applicable("the StatefulSet claims no volumes");
+            }
+            templates.iter().map(crate::context::Item::node).collect()
+        } else {
+            vec![subject.body]
+        };
+        for claim in claims {
+            let place = claim.at("spec.storageClassName");
+            match claim.text("spec.storageClassName") {
+                Field::Known("") => context.unknown(format!("{place}: which volume it is bound to")),
+                Field::Known(class) => match class_encrypts(class, context) {
+                    Answer::Yes => {}
+                    Answer::No => {
+                        context.fail(place, format!("the class {class} does not encrypt its volumes"));
+                    }
+                    Answer::Unknown => {
+                        context.unknown(format!("{place}: whether the class {class} encrypts"));
+                    }
+                },
+                Field::Absent
+                    if context
+                        .inventory
+                        .settings
+                        .assumed(&assume::DEFAULT_CLASS_ENCRYPTED) => {}
+                Field::Absent => {
+                    context.unknown(format!("{place}: whether the cluster's default class encrypts"));
+                }
+                Field::Unknown => context.unknown(place),
+            }
+        }
+    },
+};
+
+fn class_encrypts(name: &str, context: &CheckContext<'_>) -> Answer {
+    let assumed = context
+        .inventory
+        .settings
+        .assumed_texts(&assume::ENCRYPTED_CLASSES);
+    if assumed.contains(&name) {
+        return Answer::Yes;
+    }
+    let class = context.inventory.of_cluster(CLASS, name);
+    class.map_or(Answer::Unknown, |class| encrypts(Node::new(class.body(), "")))
+}
+
+/// Stores by the last part of their image's repository, and where they keep their data.
+const STORES: [(&str, &str); 14] = [
+    ("postgres", "/var/lib/postgresql"),
+    ("postgresql", "/bitnami/postgresql"),
+    ("mysql", "/var/lib/mysql"),
+    ("mariadb", "/var/lib/mysql"),
+    ("mongo", "/data/db"),
+    ("mongodb", "/bitnami/mongodb"),
+    ("neo4j", "/data"),
+    ("qdrant", "/qdrant/storage"),
+    ("weaviate", "/var/lib/weaviate"),
+    ("elasticsearch", "/usr/share/elasticsearch/data"),
+    ("opensearch", "/usr/share/opensearch/data"),
+    ("cassandra", "/var/lib/cassandra"),
+    ("influxdb", "/var/lib/influxdb"),
+    ("etcd", "/var/lib/etcd"),
+];
+
+/// Data on scratch space.
+pub static DATA_NOT_ON_EPHEMERAL_VOLUME: Rule = Rule {
+    id: "data-not-on-ephemeral-volume",
+    text: rule_text!("data-not-on-ephemeral-volume"),
+    kinds: &[DEPLOYMENT, STATEFUL_SET],
+    level: Level::Resource,
+    severity: Severity::High,
+    enforcement: Enforcement::Mandatory,
+    options: &[],
+    evidence: &[Redundancy, Integrity, DataBackup],
+    check: ephemeral,
+};
+
+fn ephemeral(subject: &Subject<'_>, context: &mut CheckContext<'_>) {
+    let Some(pod) = pod(subject, context) else { return };
+    let mut stores = 0;
+    for container in containers(subject, context) {
+        if !container.is_long_running() {
+            continue;
+        }
+        let Some(image) = context.text(container.node(), "image") else {
+            continue;
+        };
+        let repository = Image::of(image).repository;
+        let last = repository.rsplit('/').next().unwrap_or(repository);
+        let Some((_, place)) = STORES.iter().find(|(name, _)| *name == last) else {
+            continue;
+        };
+        stores += 1;
+        let mounts = context.items(container.node(), "volumeMounts");
+        let at = |path: &str| {
+            let path = path.trim_end_matches('/');
+            path == *place || place.starts_with(&format!("{path}/")) || path.starts_with(&format!("{place}/"))
+        };
+        let mut kept = Answer::No;
+        let mut mounted = false;
+        for mount in &mounts {
+            let (Some(path), Some(name)) = (
+                context.text(mount.node(), "mountPath"),
+                context.text(mount.node(), "name"),
+            ) else {
+                continue;
+            };
+            if at(path) {
+                mounted = true;
+                kept = Answer::any([kept, is_kept(name, subject.body, pod.spec())]);
+            }
+        }
+        if container.node().list("volumeMounts").is_unknown() {
+            continue;
+        }
+        match kept {
+            Answer::Yes => {}
+            Answer::Unknown => context.unknown(container.node().at("volumeMounts")),
+            Answer::No if mounted => context.fail(
+                container.node().at("volumeMounts"),
+                format!(
+                    "{} keeps its data in {place}, on a volume that goes with the pod",
+                    container.words()
+                ),
+            ),
+            Answer::No => context.fail(
+                container.node().at("volumeMounts"),
+                format!(
+                    "{} keeps its data in {place}, where nothing is mounted",
+                    container.words()
+                ),
+            ),
+        }
+    }
+    if stores == 0 {
+        context.not_applicable("no container is a store that is known");
+    }
+}
+
+/// Whether a volume outlives its pod.
+fn is_kept(name: &str, workload: Node<'_>, pod: Node<'_>) -> Answer {
+    match named(workload.list("spec.volumeClaimTemplates"), "metadata.name", name) {
+        Field::Known(_) => return Answer::Yes,
+        Field::Unknown => return Answer::Unknown,
+        Field::Absent => {}
+    }
+    match named(pod.list("volumes"), "name", name) {
+        Field::Known(volume) => {
+            let goes = [
+                "emptyDir",
+                "ephemeral",
+                "configMap",
+                "secret",
+                "projected",
+                "downwardAPI",
+            ];
+            let volume = Node::new(volume, "");
+            Answer::from_bool(!goes.iter().any(|kind| !volume.field(kind).is_absent()))
+        }
+        Field::Absent => Answer::No,
+        Field::Unknown => Answer::Unknown,
+    }
+}
+
+/// The item of a list that has this name.
+fn named<'v>(list: Field<&'v [Value]>, field: &str, name: &str) -> Field<&'v Value> {
+    list.and_then(|items| {
+        let found = items
+            .iter()
+            .find(|item| Node::new(item, "").text(field) == Field::Known(name));
+        found.map_or(Field::Absent, Field::Known)
+    })
+}
+
+/// One writer.
+pub static NO_SHARED_SINGLE_WRITER_VOLUME: Rule = Rule {
+    id: "no-shared-single-writer-volume",
+    text: rule_text!("no-shared-single-writer-volume"),
+    kinds: &[DEPLOYMENT],
+    level: Level::Stack,
+    severity: Severity::High,
+    enforcement: Enforcement::Mandatory,
+    options: &[],
+    evidence: &[Redundancy, StoredDataProtected, Integrity],
+    check: single_writer,
+};
+
+fn single_writer(subject: &Subject<'_>, context: &mut CheckContext<'_>) {
+    let Some(pod) = pod(subject, context) else { return };
+    let mut claims = 0;
+    for volume in context.items(pod.spec(), "volumes") {
+        if volume.node().field("persistentVolumeClaim").is_absent() {
+            continue;
+        }
+        claims += 1;
+        let Some(name) = context.text(volume.node(), "persistentVolumeClaim.claimName") else {
+            continue;
+        };
+        let place = volume.node().at("persistentVolumeClaim");
+        let Some(claim) = context.inventory.get(CLAIM, subject.namespace(), name) else {
+            context.unknown(format!("{place}: the claim {name} was not given"));
+            continue;
+        };
+        match is_single(claim) {
+            Answer::No => continue,
+            Answer::Unknown => {
+                context.unknown(format!("spec.accessModes of {}", claim.id));
+                continue;
+            }
+            Answer::Yes => {}
+        }
+        match most_replicas(subject, context) {
+            Field::Known(replicas) if replicas > 1 => context.fail(
+                place.clone(),
+                format!("up to {replicas} pods mount the claim {name}, which one node may mount"),
+            ),
+            Field::Unknown => context.unknown("spec.replicas"),
+            _ => {}
+        }
+        let surge = match subject.body.text("spec.strategy.type") {
+            Field::Known("Recreate") => Answer::No,
+            Field::Unknown => Answer::Unknown,
+            _ => match subject.body.field("spec.strategy.rollingUpdate.maxSurge") {
+                Field::Known(surge) => {
+                    Answer::from_bool(!(surge.as_i64() == Some(0) || surge.as_str() == Some("0%")))
+                }
+                Field::Absent => Answer::Yes,
+                Field::Unknown => Answer::Unknown,
+            },
+        };
+        match surge {
+            Answer::Yes => context.fail(
+                "spec.strategy",
+                format!("during an update two pods mount the claim {name}, which one node may mount"),
+            ),
+            Answer::Unknown => context.unknown("spec.strategy"),
+            Answer::No => {}
+        }
+    }
+    if claims == 0 && !pod.spec().list("volumes").is_unknown() {
+        context.not_applicable("the workload mounts no claims");
+    }
+}
+
+fn is_single(claim: &Object) -> Answer {
+    match Node::new(claim.body(), "").list("spec.accessModes") {
+        Field::Known(modes) => {
+            let shared = Answer::any(modes.iter().map(|mode| match crate::field::text(mode) {
+                Field::Known(mode) => Answer::from_bool(["ReadWriteMany", "ReadOnlyMany"].contains(&mode)),
+                _ => Answer::Unknown,
+            }));
+            match shared {
+                Answer::Yes => Answer::No,
+                Answer::No => Answer::Yes,
+                Answer::Unknown => Answer::Unknown,
+            }
+        }
+        Field::Absent => Answer::Yes,
+        Field::Unknown => Answer::Unknown,
+    }
+}
+
+/// What is deleted with what.
+pub static DATA_DELETION_GUARDED: Rule = Rule {
+    id: "data-deletion-guarded",
+    text: rule_text!("data-deletion-guarded"),
+    kinds: &[STATEFUL_SET, VOLUME],
+    level: Level::Resource,
+    severity: Severity::High,
+    enforcement: Enforcement::Mandatory,
+    options: &[],
+    evidence: &[Redundancy, ConfidentialKept, Integrity],
+    check: |subject, context| {
+        for (field, when) in [
+            ("whenDeleted", "the StatefulSet is deleted"),
+            ("whenScaled", "the StatefulSet is scaled down"),
+        ] {
+            let path = format!("spec.persistentVolumeClaimRetentionPolicy.{field}");
+            if context.text(subject.body, &path) == Some("Delete") {
+                context.fail(path, format!("the claims are deleted when {when}"));
+            }
+        }
+        let path = "spec.persistentVolumeReclaimPolicy";
+        if let Some(policy) = context
+            .text(subject.body, path)
+            .filter(|policy| *policy != "Retain")
+        {
+            context.fail(
+                path,
+                format!("the data goes with its claim: the reclaim policy is {policy}"),
+            );
+        }
+    },
+};
+
+pub(crate) static BACKUP_ANNOTATION: Setting = Setting {
+    name: "annotation",
+    meaning: "the annotation by which a CronJob says which claims of its namespace it backs up, separated by commas; the first is looked at",
+    default: Default::Texts(&["phoenix.ai/backs-up"]),
+};
+
+/// Backups.
+pub static BACKUP_COVERS_DATA: Rule = Rule {
+    id: "backup-covers-data",
+    text: rule_text!("backup-covers-data"),
+    kinds: &[CLAIM, STATEFUL_SET],
+    level: Level::Stack,
+    severity: Severity::Critical,
+    enforcement: Enforcement::Mandatory,
+    options: &[&BACKUP_ANNOTATION],
+    evidence: &[
+        Redundancy,
+        Recovery,
+        DataBackup,
+        DisasterRecovery,
+        BackupBeforeMovement,
+    ],
+    check: backup,
+};
+
+fn backup(subject: &Subject<'_>, context: &mut CheckContext<'_>) {
+    let templates = context.items(subject.body, "spec.volumeClaimTemplates");
+    let claims: Vec<(Option<&str>, String)> = if subject.kind() == "StatefulSet" {
+        if templates.is_empty() && subject.body.list("spec.volumeClaimTemplates").is_absent() {
+            context.not_applicable("the StatefulSet claims no volumes");
+        }
+        templates
+            .iter()
+            .map(|template| {
+                (
+                    Node::new(template.value, "").text("metadata.name").known(),
+                    template.path.clone(),
+                )
+            })
+            .collect()
+    } else {
+        vec![(Some(subject.object.id.name.as_str()), String::new())]
+    };
+    for (name, place) in claims {
+        let Some(name) = name else {
+            context.unknown(place);
+            continue;
+        };
+        let path = format!("{}/{name}", subject.namespace());
+        let is_assumed = [&assume::BACKED_UP_ELSEWHERE, &assume::WITHOUT_DATA]
+            .into_iter()
+            .any(|setting| {
+                context
+                    .inventory
+                    .settings
+                    .assumed_texts(setting)
+                    .contains(&path.as_str())
+            });
+        if is_assumed {
+            continue;
+        }
+        match Answer::any([
+            by_job(name, subject.namespace(), context),
+            by_velero(subject.namespace(), context),
+        ]) {
+            Answer::Yes => {}
+            Answer::No if context.inventory.is_complete() => {
+                context.fail(place, format!("nothing backs up the claim {name}"));
+            }
+            Answer::No | Answer::Unknown => {
+                context.unknown(format!("whether anything backs up the claim {name}"));
+            }
+        }
+    }
+}
+
+fn by_job(claim: &str, namespace: &str, context: &CheckContext<'_>) -> Answer {
+    let Some(annotation) = context.option_texts(&BACKUP_ANNOTATION).first().copied() else {
+        return Answer::No;
+    };
+    Answer::any(
+        context
+            .inventory
+            .within(crate::pod::CRON_JOB, namespace)
+            .map(|job| {
+                let job = Node::new(job.body(), "");
+                let names = match job.entry("metadata.annotations", annotation) {
+                    Field::Known(claims) => {
+                        Answer::from_bool(claims.split(',').any(|name| name.trim() == claim))
+                    }
+                    Field::Absent => Answer::No,
+                    Field::Unknown => Answer::Unknown,
+                };
+                names.and(match job.flag("spec.suspend") {
+                    Field::Known(suspended) => Answer::from_bool(!suspended),
+                    Field::Absent => Answer::Yes,
+                    Field::Unknown => Answer::Unknown,
+                })
+            }),
+    )
+}
+
+fn by_velero(namespace: &str, context: &CheckContext<'_>) -> Answer {
+    let schedules = context.inventory.all(crate::rules::data::backups::SCHEDULE);
+    Answer::any(schedules.map(|schedule| {
+        let schedule = Node::new(schedule.body(), "");
+        let listed = |field: &str, none: Answer| match schedule.list(field) {
+            Field::Known([]) | Field::Absent => none,
+            Field::Known(names) => Answer::any(names.iter().map(|name| match crate::field::text(name) {
+                Field::Known(name) => Answer::from_bool(name == "*" || name == namespace),
+                _ => Answer::Unknown,
+            })),
+            Field::Unknown => Answer::Unknown,
+        };
+        let included = listed("spec.template.includedNamespaces", Answer::Yes);
+        let not_excluded = match listed("spec.template.excludedNamespaces", Answer::No) {
+            Answer::Yes => Answer::No,
+            Answer::No => Answer::Yes,
+            Answer::Unknown => Answer::Unknown,
+        };
+        let runs = match schedule.flag("spec.paused") {
+            Field::Known(paused) => Answer::from_bool(!paused),
+            Field::Absent => Answer::Yes,
+            Field::Unknown => Answer::Unknown,
+        };
+        let whole = if schedule.field("spec.template.labelSelector").is_absent() {
+            Answer::Yes
+        } else {
+            Answer::Unknown
+        };
+        included.and(not_excluded).and(runs).and(whole)
+    }))
+}

@@ -1,0 +1,408 @@
+//! Who speaks to whom in the mesh, and whether that is proven: mTLS by its effective mode, and who is in the mesh at all.
+
+use phoenix_graph::Object;
+
+use crate::context::{CheckContext, Subject, namespace};
+use crate::control::Control::{
+    AccessArchitecture, AccessControl, Authentication, Boundary, ConfigurationStandards, DataInMotion,
+    TransmissionEncryption, TransmissionIntegrity, TransmissionSecurity,
+};
+use crate::field::{Field, Node};
+use crate::inventory::{Workload, mesh_labels};
+use crate::pod::WORKLOADS;
+use crate::rule::{Enforcement, Kind, Level, Rule, Severity};
+use crate::rules::network::policies::{RUNNING, finds_a_workload};
+use crate::rules::{containers, pod};
+use crate::selector::{Answer, has_all};
+use crate::settings::{Default, Setting, assume};
+use crate::text::rule_text;
+
+const SECURITY: &[&str] = &["security.istio.io"];
+pub(crate) const PEER_AUTHENTICATION: Kind = Kind::new(SECURITY, "PeerAuthentication");
+
+/// The workload that a subject is.
+pub(crate) fn workload<'a>(subject: &Subject<'a>) -> Option<Workload<'a>> {
+    subject.pod.map(|pod| Workload {
+        object: subject.object,
+        pod,
+    })
+}
+
+/// The workload, if it is in the mesh; otherwise the judging says why it is not judged.
+pub(crate) fn in_mesh<'a>(subject: &Subject<'a>, context: &mut CheckContext<'_>) -> Option<Workload<'a>> {
+    let workload = workload(subject)?;
+    match context.inventory.is_in_mesh(workload) {
+        Answer::Yes => Some(workload),
+        Answer::No => {
+            context.not_applicable("the workload is not in a mesh");
+            None
+        }
+        Answer::Unknown => {
+            context.unknown("whether the workload is in the mesh");
+            None
+        }
+    }
+}
+
+/// How closely a policy of Istio applies to a workload.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Scope {
+    Mesh,
+    Namespace,
+    Workload,
+}
+
+/// Whether and how closely a policy applies to a workload, by its namespace and selector.
+pub(crate) fn applies(
+    policy: &Object,
+    workload: Workload<'_>,
+    root: &str,
+    selector: &str,
+) -> (Answer, Scope) {
+    let own = namespace(policy) == workload.namespace();
+    let everywhere = namespace(policy) == root;
+    if !own && !everywhere {
+        return (Answer::No, Scope::Mesh);
+    }
+    let body = Node::new(policy.body(), "");
+    match is_bound(body) {
+        Answer::Yes => return (Answer::No, Scope::Workload),
+        Answer::Unknown => return (Answer::Unknown, Scope::Workload),
+        Answer::No => {}
+    }
+    let whole = if everywhere { Scope::Mesh } else { Scope::Namespace };
+    match body.map(selector) {
+        Field::Known(labels) if !labels.is_empty() => (has_all(labels, workload.labels()), Scope::Workload),
+        Field::Unknown => (Answer::Unknown, Scope::Workload),
+        _ => (Answer::Yes, whole),
+    }
+}
+
+/// Whether a policy is bound to a gateway or a waypoint by reference, and so holds for no sidecar.
+fn is_bound(policy: Node<'_>) -> Answer {
+    Answer::any(
+        ["spec.targetRefs", "spec.targetRef"].map(|targets| match policy.field(targets) {
+            Field::Known(_) => Answer::Yes,
+            Field::Absent => Answer::No,
+            Field::Unknown => Answer::Unknown,
+        }),
+    )
+}
+
+/// Effective mTLS.
+pub static MESH_MTLS_STRICT: Rule = Rule {
+    id: "mesh-mtls-strict",
+    text: rule_text!("mesh-mtls-strict"),
+    kinds: RUNNING,
+    level: Level::Stack,
+    severity: Severity::Critical,
+    enforcement: Enforcement::Mandatory,
+    options: &[],
+    evidence: &[
+        AccessArchitecture,
+        Boundary,
+        DataInMotion,
+        TransmissionSecurity,
+        TransmissionIntegrity,
+        TransmissionEncryption,
+        Authentication,
+    ],
+    check: mtls,
+};
+
+fn mtls(subject: &Subject<'_>, context: &mut CheckContext<'_>) {
+    let Some(own) = in_mesh(subject, context) else {
+        return;
+    };
+    let world = context.inventory;
+    let root = world.settings.assumed_text(&assume::MESH_ROOT);
+    let mut modes: Vec<(Scope, &str, &Object)> = Vec::new();
+    let mut ports: Vec<(String, &str, &Object)> = Vec::new();
+    for policy in world.all(PEER_AUTHENTICATION) {
+        let (answer, scope) = applies(policy, own, root, "spec.selector.matchLabels");
+        match answer {
+            Answer::No => {}
+            Answer::Unknown => context.unknown(format!("whether {} applies", policy.id)),
+            Answer::Yes => {
+                let body = Node::new(policy.body(), "");
+                match body.text("spec.mtls.mode") {
+                    Field::Known("UNSET") | Field::Absent => {}
+                    Field::Known(mode) => modes.push((scope, mode, policy)),
+                    Field::Unknown => context.unknown(format!("spec.mtls.mode of {}", policy.id)),
+                }
+                // Without a selector the modes of ports are not read.
+                if scope != Scope::Workload {
+                    continue;
+                }
+                if body.map("spec.portLevelMtls").is_unknown() {
+                    context.unknown(format!("spec.portLevelMtls of {}", policy.id));
+                }
+                for (port, mode) in body.map("spec.portLevelMtls").known().into_iter().flatten() {
+                    match Node::new(mode, "").text("mode") {
+                        Field::Known("UNSET") | Field::Absent => {}
+                        Field::Known(mode) => ports.push((port.clone(), mode, policy)),
+                        Field::Unknown => {
+                            context.unknown(format!("spec.portLevelMtls.{port} of {}", policy.id));
+                        }
+                    }
+                }
+            }
+        }
+    }
+    let closest = modes.iter().map(|(scope, ..)| *scope).max();
+    let holding: Vec<_> = modes
+        .iter()
+        .filter(|(scope, ..)| Some(*scope) == closest)
+        .collect();
+    match holding.as_slice() {
+        [] => context.fail(
+            "",
+            "no PeerAuthentication says its mode, so it takes plain text too (PERMISSIVE)",
+        ),
+        holding => {
+            for (_, mode, policy) in holding.iter().filter(|(_, mode, _)| *mode != "STRICT") {
+                context.fail(
+                    "",
+                    format!(
+                        "{policy} sets its mode to {mode}, so it takes plain text too",
+                        policy = policy.id
+                    ),
+                );
+            }
+        }
+    }
+    for (port, mode, policy) in ports.iter().filter(|(_, mode, _)| *mode != "STRICT") {
+        context.fail(
+            "",
+            format!(
+                "{} sets the mode of its port {port} to {mode}, so that port takes plain text",
+                policy.id
+            ),
+        );
+    }
+}
+
+/// Modes as written.
+pub static PEER_AUTHENTICATION_NO_DOWNGRADE: Rule = Rule {
+    id: "peer-authentication-no-downgrade",
+    text: rule_text!("peer-authentication-no-downgrade"),
+    kinds: &[PEER_AUTHENTICATION],
+    level: Level::Resource,
+    severity: Severity::Critical,
+    enforcement: Enforcement::Mandatory,
+    options: &[],
+    evidence: &[DataInMotion, TransmissionSecurity, TransmissionEncryption],
+    check: |subject, context| {
+        let weak = |mode: &str| ["PERMISSIVE", "DISABLE"].contains(&mode);
+        if let Some(mode) = context
+            .text(subject.body, "spec.mtls.mode")
+            .filter(|mode| weak(mode))
+        {
+            context.fail("spec.mtls.mode", format!("the mode {mode} lets plain text in"));
+        }
+        let ports = context.note(
+            subject.body.map("spec.portLevelMtls"),
+            subject.body,
+            "spec.portLevelMtls",
+        );
+        for (port, mode) in ports.into_iter().flatten() {
+            let path = format!("spec.portLevelMtls[{port}]");
+            let node = Node::new(mode, &path);
+            if let Some(mode) = context.text(node, "mode").filter(|mode| weak(mode)) {
+                context.fail(
+                    node.at("mode"),
+                    format!("the mode {mode} lets plain text in at the port {port}"),
+                );
+            }
+        }
+    },
+};
+
+/// Injection by namespace.
+pub static MESH_INJECTION_ENFORCED: Rule = Rule {
+    id: "mesh-injection-enforced",
+    text: rule_text!("mesh-injection-enforced"),
+    kinds: &[Kind::core("Namespace")],
+    level: Level::Stack,
+    severity: Severity::High,
+    enforcement: Enforcement::Mandatory,
+    options: &[],
+    evidence: &[AccessArchitecture, DataInMotion, TransmissionSecurity],
+    check: |subject, context| {
+        let name = subject.object.id.name.as_str();
+        let root = context.inventory.settings.assumed_text(&assume::MESH_ROOT);
+        if !context.inventory.has_mesh() {
+            context.not_applicable("no mesh was given");
+        } else if name.starts_with("kube-") || name == root || context.inventory.is_foreign(name) {
+            context.not_applicable(
+                "the namespace is the cluster's or the mesh's own, or somebody else's as the settings say",
+            );
+        } else if context.inventory.workloads_in(name).next().is_none() {
+            context.not_applicable("no workload was given that runs in it");
+        } else {
+            match mesh_labels(subject.body) {
+                Answer::Yes => {}
+                Answer::No => context.fail(
+                    "metadata.labels",
+                    format!("the namespace {name} is not in the mesh, though workloads run in it"),
+                ),
+                Answer::Unknown => context.unknown("metadata.labels"),
+            }
+            let label = |key| subject.body.entry("metadata.labels", key).known();
+            if label("istio-injection").is_some() && label("istio.io/rev").is_some() {
+                context.fail(
+                    "metadata.labels",
+                    "two labels say whether the namespace is in the mesh, and the older one wins",
+                );
+            }
+        }
+    },
+};
+
+static BYPASS_ALLOWED: Setting = Setting {
+    name: "allowed",
+    meaning: "annotations and labels that may be set all the same, each by its key",
+    default: Default::Texts(&[]),
+};
+
+/// Ways past the proxy.
+pub static NO_MESH_BYPASS: Rule = Rule {
+    id: "no-mesh-bypass",
+    text: rule_text!("no-mesh-bypass"),
+    kinds: WORKLOADS,
+    level: Level::Stack,
+    severity: Severity::High,
+    enforcement: Enforcement::Mandatory,
+    options: &[&BYPASS_ALLOWED],
+    evidence: &[Boundary, DataInMotion, TransmissionSecurity],
+    check: bypass,
+};
+
+fn bypass(subject: &Subject<'_>, context: &mut CheckContext<'_>) {
+    /// Keys, and the values that are harmless.
+    const KEYS: [(&str, &[&str]); 14] = [
+        ("sidecar.istio.io/inject", &["true"]),
+        ("traffic.sidecar.istio.io/excludeOutboundIPRanges", &[""]),
+        ("traffic.sidecar.istio.io/excludeOutboundPorts", &[""]),
+        ("traffic.sidecar.istio.io/excludeInboundPorts", &[""]),
+        ("traffic.sidecar.istio.io/excludeInterfaces", &[""]),
+        ("traffic.sidecar.istio.io/includeOutboundIPRanges", &["*"]),
+        ("traffic.sidecar.istio.io/includeInboundPorts", &["*"]),
+        ("sidecar.istio.io/interceptionMode", &["REDIRECT", "TPROXY"]),
+        ("sidecar.istio.io/proxyImage", &[]),
+        ("sidecar.istio.io/bootstrapOverride", &[]),
+        ("inject.istio.io/templates", &["sidecar", "gateway"]),
+        ("ambient.istio.io/bypass-inbound-capture", &["false"]),
+        ("istio.io/dataplane-mode", &["ambient"]),
+        ("ambient.istio.io/redirection", &["enabled"]),
+    ];
+    if !context.inventory.has_mesh() {
+        context.not_applicable("no mesh was given");
+        return;
+    }
+    let Some(pod) = pod(subject, context) else { return };
+    let metadata = pod.metadata();
+    let allowed: Vec<String> = context
+        .option_texts(&BYPASS_ALLOWED)
+        .into_iter()
+        .map(str::to_owned)
+        .collect();
+    for map in ["annotations", "labels"] {
+        for (key, harmless) in KEYS
+            .iter()
+            .filter(|(key, _)| !allowed.iter().any(|allowed| allowed == key))
+        {
+            let place = metadata.at(&format!("{map}[{key}]"));
+            match metadata.entry(map, key) {
+                Field::Known(value) if !harmless.contains(&value) => {
+                    context.fail(
+                        place,
+                        format!("{key} takes the pod or a part of its traffic out of the mesh"),
+                    );
+                }
+                Field::Unknown => context.unknown(place),
+                Field::Known(_) | Field::Absent => {}
+            }
+        }
+    }
+    for field in ["securityContext.runAsUser", "securityContext.runAsGroup"] {
+        for container in containers(subject, context) {
+            if container.name == "istio-proxy" {
+                continue;
+            }
+            let own = container.or_pod(|node, field| node.number(field), field, pod);
+            match own {
+                Field::Known(1337) => context.fail(
+                    container.node().at(field),
+                    format!(
+                        "{} runs as 1337, whose traffic the mesh does not touch",
+                        container.words()
+                    ),
+                ),
+                Field::Unknown => context.unknown(container.node().at(field)),
+                _ => {}
+            }
+        }
+    }
+}
+
+/// Selectors of Istio's policies.
+pub static ISTIO_POLICY_TAKES_EFFECT: Rule = Rule {
+    id: "istio-policy-takes-effect",
+    text: rule_text!("istio-policy-takes-effect"),
+    kinds: &[
+        PEER_AUTHENTICATION,
+        Kind::new(SECURITY, "AuthorizationPolicy"),
+        Kind::new(SECURITY, "RequestAuthentication"),
+        Kind::new(&["networking.istio.io"], "Sidecar"),
+        Kind::new(&["telemetry.istio.io"], "Telemetry"),
+    ],
+    level: Level::Stack,
+    severity: Severity::High,
+    enforcement: Enforcement::Mandatory,
+    options: &[],
+    evidence: &[AccessArchitecture, ConfigurationStandards, AccessControl],
+    check: |subject, context| {
+        let path = if subject.kind() == "Sidecar" {
+            "spec.workloadSelector.labels"
+        } else {
+            "spec.selector.matchLabels"
+        };
+        let bound = is_bound(subject.body);
+        if bound == Answer::Unknown {
+            context.unknown("spec.targetRefs");
+        } else if bound == Answer::Yes {
+            context.not_applicable("it is bound to a gateway or a waypoint by reference");
+            return;
+        }
+        match subject.body.map(path) {
+            Field::Known(labels) if !labels.is_empty() => {
+                let root = context.inventory.settings.assumed_text(&assume::MESH_ROOT);
+                let found = if subject.namespace() == root {
+                    let workloads = context.inventory.workloads.iter();
+                    Answer::any(workloads.map(|workload| has_all(labels, workload.labels())))
+                } else {
+                    finds_a_workload(context, subject.namespace(), |workload| {
+                        has_all(labels, workload.labels())
+                    })
+                };
+                match found {
+                    Answer::Yes => {}
+                    Answer::No if context.inventory.is_complete() => {
+                        context.fail(path, "it selects no workload, so it holds for nothing");
+                    }
+                    Answer::No | Answer::Unknown => context.unknown(path),
+                }
+            }
+            Field::Unknown => context.unknown(path),
+            _ => {
+                if !subject.body.field("spec.portLevelMtls").is_absent() {
+                    context.fail(
+                        "spec.portLevelMtls",
+                        "modes of ports are not read in a policy without a selector",
+                    );
+                }
+            }
+        }
+    },
+};

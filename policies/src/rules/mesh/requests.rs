@@ -1,0 +1,234 @@
+//! What the mesh makes of rules about requests where there are none.
+
+use std::collections::BTreeSet;
+
+use phoenix_graph::Object;
+use serde_json::Value;
+
+use crate::context::{CheckContext, Item, Subject};
+use crate::control::Control::{AccessArchitecture, AccessControl, Boundary, LeastPrivilege};
+use crate::field::{Field, Node};
+use crate::inventory::Workload;
+use crate::rule::{Enforcement, Kind, Level, Rule, Severity};
+use crate::rules::mesh::identity::applies;
+use crate::rules::network::services::SERVICE;
+use crate::selector::{Answer, has_all};
+use crate::settings::assume;
+use crate::text::rule_text;
+
+const AUTHORIZATION: Kind = Kind::new(&["security.istio.io"], "AuthorizationPolicy");
+
+/// What a rule asks of an operation that only a request has.
+const OF_OPERATIONS: [&str; 6] = ["hosts", "notHosts", "methods", "notMethods", "paths", "notPaths"];
+/// The same of a source.
+const OF_SOURCES: [&str; 2] = ["requestPrincipals", "notRequestPrincipals"];
+/// Protocols in which the mesh sees bytes, and no requests.
+const BYTES: [&str; 6] = ["tcp", "tls", "https", "mongo", "mysql", "redis"];
+
+/// Rules about requests at ports of bytes.
+pub static AUTHZ_REQUESTS_WHERE_REQUESTS_ARE: Rule = Rule {
+    id: "authz-requests-where-requests-are",
+    text: rule_text!("authz-requests-where-requests-are"),
+    kinds: &[AUTHORIZATION],
+    level: Level::Stack,
+    severity: Severity::High,
+    enforcement: Enforcement::Mandatory,
+    options: &[],
+    evidence: &[AccessArchitecture, LeastPrivilege, Boundary, AccessControl],
+    check: requests_where_requests_are,
+};
+
+fn requests_where_requests_are(subject: &Subject<'_>, context: &mut CheckContext<'_>) {
+    let denies = match subject.body.text("spec.action") {
+        Field::Absent | Field::Known("ALLOW") => false,
+        Field::Known("DENY") => true,
+        Field::Unknown => return context.unknown("spec.action"),
+        Field::Known(_) => return context.not_applicable("the policy neither allows nor denies"),
+    };
+    let rules = context.items(subject.body, "spec.rules");
+    let readable = !subject.body.list("spec.rules").is_unknown();
+    let rules: Vec<Asked<'_>> = rules
+        .into_iter()
+        .filter_map(|rule| Asked::of(rule, context))
+        .collect();
+    if rules.is_empty() && readable {
+        context.not_applicable("no rule of the policy is about requests");
+        return;
+    }
+    let root = context.inventory.settings.assumed_text(&assume::MESH_ROOT);
+    for workload in &context.inventory.workloads {
+        match applies(subject.object, *workload, root, "spec.selector.matchLabels").0 {
+            Answer::Yes => {}
+            Answer::No => continue,
+            Answer::Unknown => {
+                context.unknown(format!("whether the policy applies to {}", workload.object.id));
+                continue;
+            }
+        }
+        let ports = Ports::of(*workload, context);
+        for rule in &rules {
+            rule.meet(&ports, *workload, denies, context);
+        }
+    }
+}
+
+/// A rule about requests.
+struct Asked<'n> {
+    rule: Item<'n>,
+    /// The ports that it names; `None` where it is about all.
+    ports: Option<BTreeSet<i64>>,
+}
+
+impl<'n> Asked<'n> {
+    /// The rule, if it is about requests at all.
+    fn of(rule: Item<'n>, context: &mut CheckContext<'_>) -> Option<Self> {
+        let mut about_requests = false;
+        let mut ports = Some(BTreeSet::new());
+        let node = rule.node();
+        for (part, fields) in [
+            ("from.source", &OF_SOURCES[..]),
+            ("to.operation", &OF_OPERATIONS[..]),
+        ] {
+            let (list, inner) = part.split_once('.')?;
+            let items = context.items(node, list);
+            if list == "to" && items.is_empty() {
+                ports = None;
+            }
+            for item in items {
+                if item.node().field(inner).is_unknown() {
+                    context.unknown(item.node().at(inner));
+                }
+                for field in fields {
+                    about_requests |= !context.texts(item.node(), &format!("{inner}.{field}")).is_empty();
+                }
+                if list == "to" {
+                    let named = context.texts(item.node(), "operation.ports");
+                    let named = named.iter().filter_map(|port| port.parse().ok());
+                    let named: BTreeSet<i64> = named.collect();
+                    ports = ports.filter(|_| !named.is_empty()).map(|ports| &ports | &named);
+                }
+            }
+        }
+        for condition in context.items(node, "when") {
+            let key = context.text(condition.node(), "key");
+            about_requests |= key.is_some_and(|key| key.starts_with("request."));
+        }
+        about_requests.then_some(Self { rule, ports })
+    }
+
+    /// Tells where it meets bytes.
+    fn meet(&self, ports: &Ports, workload: Workload<'_>, denies: bool, context: &mut CheckContext<'_>) {
+        let met: Vec<String> = match &self.ports {
+            Some(named) => named & &ports.bytes,
+            None if denies || ports.requests.is_empty() => ports.bytes.clone(),
+            None => return,
+        }
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+        if met.is_empty() {
+            return;
+        }
+        let what = if denies {
+            "the denial refuses everybody and everything that the rest of it matches"
+        } else {
+            "the rule does not count"
+        };
+        let plural = if met.len() == 1 { "port" } else { "ports" };
+        context.fail(
+            &self.rule.path,
+            format!(
+                "it is about requests, and {} speaks no HTTP at its {plural} {}: there {what}",
+                workload.object.id,
+                met.join(" and ")
+            ),
+        );
+    }
+}
+
+/// What the Services before a workload say of its ports.
+#[derive(Default)]
+struct Ports {
+    bytes: BTreeSet<i64>,
+    requests: BTreeSet<i64>,
+}
+
+impl Ports {
+    fn of(workload: Workload<'_>, context: &mut CheckContext<'_>) -> Self {
+        let mut ports = Self::default();
+        for service in context.inventory.within(SERVICE, workload.namespace()) {
+            let body = Node::new(service.body(), "");
+            let serves = match body.map("spec.selector") {
+                Field::Known(selector) if !selector.is_empty() => has_all(selector, workload.labels()),
+                Field::Known(_) | Field::Absent => Answer::No,
+                Field::Unknown => Answer::Unknown,
+            };
+            match serves {
+                Answer::Yes => ports.add(service, workload, context),
+                Answer::No => {}
+                Answer::Unknown => {
+                    context.unknown(format!("whether {} serves {}", service.id, workload.object.id));
+                }
+            }
+        }
+        ports
+    }
+
+    fn add(&mut self, service: &Object, workload: Workload<'_>, context: &mut CheckContext<'_>) {
+        let body = Node::new(service.body(), "");
+        for port in context.items(body, "spec.ports") {
+            let port = port.node();
+            let speaks_bytes = match (port.text("appProtocol"), port.text("name")) {
+                (Field::Unknown, _) | (Field::Absent, Field::Unknown) => {
+                    context.unknown(format!("what {} speaks at a port", service.id));
+                    continue;
+                }
+                (Field::Known(protocol), _) => is_of_bytes(protocol.rsplit('/').next().unwrap_or(protocol)),
+                (Field::Absent, Field::Known(name)) => is_of_bytes(name.split('-').next().unwrap_or(name)),
+                (Field::Absent, Field::Absent) => continue,
+            };
+            let numbers = if speaks_bytes {
+                &mut self.bytes
+            } else {
+                &mut self.requests
+            };
+            match at_pod(port, workload) {
+                Field::Known(number) => drop(numbers.insert(number)),
+                Field::Absent => {}
+                Field::Unknown => context.unknown(format!("to which port {} leads", service.id)),
+            }
+        }
+    }
+}
+
+fn is_of_bytes(protocol: &str) -> bool {
+    BYTES.iter().any(|known| known.eq_ignore_ascii_case(protocol))
+}
+
+/// The port of the pod behind a port of a Service; absent where no container has the name that it goes by.
+fn at_pod(port: Node<'_>, workload: Workload<'_>) -> Field<i64> {
+    let name = match port.field("targetPort") {
+        Field::Absent => return port.number("port"),
+        Field::Known(Value::String(name)) => name,
+        Field::Known(Value::Number(number)) => return number.as_i64().map_or(Field::Unknown, Field::Known),
+        Field::Known(_) | Field::Unknown => return Field::Unknown,
+    };
+    let mut found = Field::Absent;
+    for container in &workload.pod.containers {
+        match container.node().list("ports") {
+            Field::Known(ports) => {
+                for port in ports {
+                    let port = Node::new(port, "");
+                    match port.text("name") {
+                        Field::Known(own) if own == name => return port.number("containerPort"),
+                        Field::Unknown => found = Field::Unknown,
+                        _ => {}
+                    }
+                }
+            }
+            Field::Absent => {}
+            Field::Unknown => found = Field::Unknown,
+        }
+    }
+    found
+}

@@ -1,0 +1,230 @@
+//! Whether what an object names is there.
+
+use crate::context::{CheckContext, Subject};
+use crate::control::Control::{ChangeControl, ContingencyPlan, Redundancy};
+use crate::field::{Field, Node};
+use crate::pod::{
+    CRON_JOB, DAEMON_SET, DEPLOYMENT, JOB, POD, REPLICA_SET, REPLICATION_CONTROLLER, STATEFUL_SET,
+};
+use crate::rule::{Enforcement, Kind, Level, Rule, Severity};
+use crate::rules::data::storage::CLAIM;
+use crate::rules::mesh::authorization::service_of;
+use crate::rules::network::services::SERVICE;
+use crate::rules::{containers, pod};
+use crate::settings::{Default, Setting};
+use crate::text::rule_text;
+
+const CONFIG_MAP: Kind = Kind::core("ConfigMap");
+const SECRET: Kind = Kind::core("Secret");
+const ACCOUNT: Kind = Kind::core("ServiceAccount");
+const DESTINATION_RULE: Kind = Kind::new(&["networking.istio.io"], "DestinationRule");
+
+static ELSEWHERE: Setting = Setting {
+    name: "madeByCluster",
+    meaning: "names of ConfigMaps and service accounts that the cluster makes in every namespace",
+    default: Default::Texts(&["kube-root-ca.crt", "istio-ca-root-cert", "default"]),
+};
+
+/// Names.
+pub static REFERENCES_RESOLVE: Rule = Rule {
+    id: "references-resolve",
+    text: rule_text!("references-resolve"),
+    kinds: &[
+        POD,
+        DEPLOYMENT,
+        STATEFUL_SET,
+        DAEMON_SET,
+        REPLICA_SET,
+        REPLICATION_CONTROLLER,
+        JOB,
+        CRON_JOB,
+        DESTINATION_RULE,
+    ],
+    level: Level::Stack,
+    severity: Severity::Medium,
+    enforcement: Enforcement::Mandatory,
+    options: &[&ELSEWHERE],
+    evidence: &[ChangeControl, Redundancy, ContingencyPlan],
+    check: |subject, context| {
+        if subject.pod.is_some() {
+            of_pod(subject, context);
+            of_containers(subject, context);
+        } else if let Some(host) = context.text(subject.body, "spec.host")
+            // A name without dots is one of the own namespace; what else is not the full name of a Service is a host outside.
+            && (!host.contains('.') || host.ends_with(".svc.cluster.local"))
+            && let Some((name, namespace)) = service_of(host, subject.namespace())
+            && !context.inventory.has(SERVICE, namespace, name)
+        {
+            missing(
+                "spec.host",
+                format!("there is no Service {namespace}/{name}"),
+                context,
+            );
+        }
+    },
+};
+
+fn missing(place: impl Into<String>, message: String, context: &mut CheckContext<'_>) {
+    if context.inventory.is_complete() {
+        context.fail(place, message);
+    } else {
+        context.unknown(format!("{}: {message}", place.into()));
+    }
+}
+
+/// Looks up the object that stands at a path, unless the reference is optional.
+fn look_up(
+    kind: Kind,
+    node: Node<'_>,
+    reference: &str,
+    name: &str,
+    within: &str,
+    context: &mut CheckContext<'_>,
+) {
+    if node.field(reference).is_absent() || context.flag(node, &format!("{reference}.optional")) == Some(true)
+    {
+        return;
+    }
+    let path = format!("{reference}.{name}");
+    if let Some(name) = context.text(node, &path) {
+        is_there(kind, name, within, &node.at(&path), context);
+    }
+}
+
+fn is_there(kind: Kind, name: &str, within: &str, place: &str, context: &mut CheckContext<'_>) {
+    let by_cluster =
+        [CONFIG_MAP, ACCOUNT].contains(&kind) && context.option_texts(&ELSEWHERE).contains(&name);
+    if by_cluster || context.inventory.has(kind, within, name) {
+        return;
+    }
+    let message = format!("there is no {} {name} in the namespace {within}", kind.name);
+    if kind != SECRET {
+        missing(place, message, context);
+    } else if !is_made(name, within, context) {
+        context.unknown(format!(
+            "{place}: whether there will be a Secret {name}, which was not given"
+        ));
+    }
+}
+
+/// Whether something that was given makes this Secret.
+fn is_made(name: &str, within: &str, context: &CheckContext<'_>) -> bool {
+    let makers = [
+        (
+            Kind::new(&["external-secrets.io"], "ExternalSecret"),
+            "spec.target.name",
+        ),
+        (
+            Kind::new(&["bitnami.com"], "SealedSecret"),
+            "spec.template.metadata.name",
+        ),
+        (Kind::new(&["cert-manager.io"], "Certificate"), "spec.secretName"),
+    ];
+    makers.iter().any(|(kind, field)| {
+        context.inventory.within(*kind, within).any(|maker| {
+            match Node::new(maker.body(), "").text(field) {
+                Field::Known(made) => made == name,
+                // Without a name of its own the Secret has the maker's.
+                Field::Absent => maker.id.name == name,
+                Field::Unknown => false,
+            }
+        })
+    })
+}
+
+fn of_pod(subject: &Subject<'_>, context: &mut CheckContext<'_>) {
+    let Some(pod) = pod(subject, context) else { return };
+    let within = subject.namespace();
+    let account = pod
+        .spec()
+        .text("serviceAccountName")
+        .or(|| pod.spec().text("serviceAccount"));
+    let place = pod.spec().at("serviceAccountName");
+    match account {
+        Field::Known("") | Field::Absent => {}
+        Field::Known(account) => is_there(ACCOUNT, account, within, &place, context),
+        Field::Unknown => context.unknown(place),
+    }
+    for volume in context.items(pod.spec(), "volumes") {
+        look_up(CONFIG_MAP, volume.node(), "configMap", "name", within, context);
+        look_up(SECRET, volume.node(), "secret", "secretName", within, context);
+        look_up(
+            CLAIM,
+            volume.node(),
+            "persistentVolumeClaim",
+            "claimName",
+            within,
+            context,
+        );
+        for source in context.items(volume.node(), "projected.sources") {
+            look_up(CONFIG_MAP, source.node(), "configMap", "name", within, context);
+            look_up(SECRET, source.node(), "secret", "name", within, context);
+        }
+    }
+    if subject.kind() == STATEFUL_SET.name
+        && let Some(service) = context.text(subject.body, "spec.serviceName")
+        && !service.is_empty()
+    {
+        is_there(SERVICE, service, within, "spec.serviceName", context);
+    }
+}
+
+fn of_containers(subject: &Subject<'_>, context: &mut CheckContext<'_>) {
+    let Some(pod) = pod(subject, context) else { return };
+    let within = subject.namespace();
+    let names = |node: Node<'_>, list: &str, field: &str, context: &mut CheckContext<'_>| -> Vec<String> {
+        let items = context.items(node, list);
+        items
+            .iter()
+            .filter_map(|item| context.text(item.node(), field).map(str::to_owned))
+            .collect()
+    };
+    let mut volumes = names(pod.spec(), "volumes", "name", context);
+    let mut in_doubt = pod.spec().list("volumes").is_unknown();
+    if subject.kind() == STATEFUL_SET.name {
+        volumes.extend(names(
+            subject.body,
+            "spec.volumeClaimTemplates",
+            "metadata.name",
+            context,
+        ));
+        in_doubt |= subject.body.list("spec.volumeClaimTemplates").is_unknown();
+    }
+    for container in containers(subject, context) {
+        for variable in context.items(container.node(), "env") {
+            look_up(
+                CONFIG_MAP,
+                variable.node(),
+                "valueFrom.configMapKeyRef",
+                "name",
+                within,
+                context,
+            );
+            look_up(
+                SECRET,
+                variable.node(),
+                "valueFrom.secretKeyRef",
+                "name",
+                within,
+                context,
+            );
+        }
+        for source in context.items(container.node(), "envFrom") {
+            look_up(CONFIG_MAP, source.node(), "configMapRef", "name", within, context);
+            look_up(SECRET, source.node(), "secretRef", "name", within, context);
+        }
+        for mount in context.items(container.node(), "volumeMounts") {
+            if let Some(name) = context.text(mount.node(), "name")
+                && !volumes.iter().any(|volume| volume == name)
+                && !in_doubt
+            {
+                // What else was given changes nothing: a mount is of its own pod.
+                let message = format!(
+                    "{} mounts {name}, which is no volume of the pod",
+                    container.words()
+                );
+                context.fail(mount.node().at("name"), message);
+            }
+        }
+    }
+}

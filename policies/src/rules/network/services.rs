@@ -1,0 +1,432 @@
+//! What can be reached from outside, by which names, and whether what is named is there.
+
+use crate::context::{CheckContext, Subject};
+use crate::control::Control::{
+    AccessArchitecture, AccessControl, Boundary, ChangeControl, ContingencyPlan, DataInMotion, Redundancy,
+    TransmissionEncryption, TransmissionSecurity,
+};
+use crate::field::{Field, Node};
+use crate::rule::{Enforcement, Kind, Level, Rule, Severity};
+use crate::rules::network::policies::{Block, NETWORK_POLICY, finds_a_workload};
+use crate::selector::{Answer, has_all, selects};
+use crate::text::rule_text;
+
+pub(crate) const SERVICE: Kind = Kind::core("Service");
+const INGRESS: Kind = Kind::new(&["networking.k8s.io", "extensions"], "Ingress");
+const GATEWAY_API: Kind = Kind::new(&["gateway.networking.k8s.io"], "Gateway");
+const ISTIO: &[&str] = &["networking.istio.io"];
+const BUDGET: Kind = Kind::new(&["policy", ""], "PodDisruptionBudget");
+const AUTOSCALER: Kind = Kind::new(&["autoscaling", ""], "HorizontalPodAutoscaler");
+
+/// `NodePort`, external addresses, external names.
+pub static SERVICE_EXPOSURE_RESTRICTED: Rule = Rule {
+    id: "service-exposure-restricted",
+    text: rule_text!("service-exposure-restricted"),
+    kinds: &[SERVICE],
+    level: Level::Resource,
+    severity: Severity::High,
+    enforcement: Enforcement::Mandatory,
+    options: &[],
+    evidence: &[Boundary, TransmissionSecurity, AccessControl],
+    check: |subject, context| {
+        match context.text(subject.body, "spec.type") {
+            Some("NodePort") => context.fail("spec.type", "the Service opens a port on every node"),
+            Some("ExternalName") => {
+                context.fail("spec.type", "the Service is another name for a host outside");
+            }
+            _ => {}
+        }
+        if !context.items(subject.body, "spec.externalIPs").is_empty() {
+            context.fail(
+                "spec.externalIPs",
+                "the Service takes the traffic of addresses that are not its own",
+            );
+        }
+    },
+};
+
+/// Load balancers.
+pub static LOAD_BALANCER_RESTRICTED: Rule = Rule {
+    id: "load-balancer-restricted",
+    text: rule_text!("load-balancer-restricted"),
+    kinds: &[SERVICE],
+    level: Level::Resource,
+    severity: Severity::High,
+    enforcement: Enforcement::Mandatory,
+    options: &[],
+    evidence: &[Boundary, TransmissionSecurity],
+    check: |subject, context| {
+        const INTERNAL: [(&str, &[&str]); 12] = [
+            (
+                "service.beta.kubernetes.io/aws-load-balancer-scheme",
+                &["internal"],
+            ),
+            (
+                "service.beta.kubernetes.io/aws-load-balancer-internal",
+                &["true", "0.0.0.0/0"],
+            ),
+            (
+                "service.beta.kubernetes.io/azure-load-balancer-internal",
+                &["true"],
+            ),
+            ("networking.gke.io/load-balancer-type", &["Internal"]),
+            ("cloud.google.com/load-balancer-type", &["Internal"]),
+            ("service.beta.kubernetes.io/oci-load-balancer-internal", &["true"]),
+            ("oci-network-load-balancer.oraclecloud.com/internal", &["true"]),
+            (
+                "service.beta.kubernetes.io/openstack-internal-load-balancer",
+                &["true"],
+            ),
+            (
+                "service.beta.kubernetes.io/do-loadbalancer-network",
+                &["INTERNAL"],
+            ),
+            (
+                "service.beta.kubernetes.io/alibaba-cloud-loadbalancer-address-type",
+                &["intranet"],
+            ),
+            (
+                "service.kubernetes.io/ibm-load-balancer-cloud-provider-ip-type",
+                &["private"],
+            ),
+            (
+                "service.beta.kubernetes.io/cce-load-balancer-internal-vpc",
+                &["true"],
+            ),
+        ];
+        if let Some("LoadBalancer") = context.text(subject.body, "spec.type") {
+        } else {
+            context.not_applicable("the Service is no load balancer");
+            return;
+        }
+        let annotation = |key| subject.body.entry("metadata.annotations", key);
+        let internal = INTERNAL.iter().map(|(key, values)| match annotation(key) {
+            Field::Known(value) => {
+                Answer::from_bool(values.iter().any(|internal| internal.eq_ignore_ascii_case(value)))
+            }
+            Field::Absent => Answer::No,
+            Field::Unknown => Answer::Unknown,
+        });
+        match Answer::any(internal) {
+            Answer::Yes => return,
+            Answer::Unknown => context.unknown("metadata.annotations"),
+            Answer::No => {}
+        }
+        let mut ranges = context.texts(subject.body, "spec.loadBalancerSourceRanges");
+        if ranges.is_empty() {
+            // The older way to say the same, of which Kubernetes still takes notice.
+            let key = "service.beta.kubernetes.io/load-balancer-source-ranges";
+            match annotation(key) {
+                Field::Known(listed) => ranges = listed.split(',').map(str::trim).collect(),
+                Field::Unknown => context.unknown(format!("metadata.annotations[{key}]")),
+                Field::Absent => {}
+            }
+            ranges.retain(|range| !range.is_empty());
+        }
+        let blocks: Vec<_> = ranges
+            .iter()
+            .filter_map(|range| Block::read(range.trim()))
+            .collect();
+        if Block::are_everything(&blocks) {
+            context.fail(
+                "spec.loadBalancerSourceRanges",
+                format!(
+                    "the load balancer is open to every address: {}",
+                    ranges.join(", ")
+                ),
+            );
+        } else if ranges.is_empty() && !subject.body.list("spec.loadBalancerSourceRanges").is_unknown() {
+            context.fail(
+                "spec.loadBalancerSourceRanges",
+                "the load balancer is neither internal nor open to named addresses only",
+            );
+        }
+    },
+};
+
+/// TLS of Ingresses and of the Gateway API.
+pub static INGRESS_TLS_REQUIRED: Rule = Rule {
+    id: "ingress-tls-required",
+    text: rule_text!("ingress-tls-required"),
+    kinds: &[INGRESS, GATEWAY_API],
+    level: Level::Resource,
+    severity: Severity::High,
+    enforcement: Enforcement::Mandatory,
+    options: &[],
+    evidence: &[
+        AccessArchitecture,
+        Boundary,
+        DataInMotion,
+        TransmissionSecurity,
+        TransmissionEncryption,
+    ],
+    check: |subject, context| {
+        if GATEWAY_API.is(&subject.object.id.group, subject.kind()) {
+            for listener in context.items(subject.body, "spec.listeners") {
+                if let Some(protocol) = context.text(listener.node(), "protocol")
+                    && !["HTTPS", "TLS"].contains(&protocol)
+                {
+                    context.fail(
+                        listener.node().at("protocol"),
+                        format!("the listener takes {protocol}, which is not encrypted"),
+                    );
+                }
+            }
+            return;
+        }
+        let certificate = subject.body.entry(
+            "metadata.annotations",
+            "alb.ingress.kubernetes.io/certificate-arn",
+        );
+        match certificate {
+            Field::Known(_) => return,
+            Field::Unknown => context.unknown("metadata.annotations"),
+            Field::Absent => {}
+        }
+        let entries = context.items(subject.body, "spec.tls");
+        if subject.body.list("spec.tls").is_unknown() {
+            return;
+        }
+        if entries.is_empty() {
+            context.fail("spec.tls", "the Ingress has no TLS");
+            return;
+        }
+        let mut covered = Vec::new();
+        let mut all = false;
+        for entry in &entries {
+            all |= entry.node().list("hosts").known().is_none_or(<[_]>::is_empty)
+                && !entry.node().list("hosts").is_unknown();
+            covered.extend(context.texts(entry.node(), "hosts"));
+        }
+        for rule in context.items(subject.body, "spec.rules") {
+            let host = match rule.node().text("host") {
+                Field::Known(host) => host,
+                Field::Absent => "",
+                Field::Unknown => {
+                    context.unknown(rule.node().at("host"));
+                    continue;
+                }
+            };
+            let is_covered = |pattern: &&str| {
+                **pattern == *host
+                    || pattern
+                        .strip_prefix("*.")
+                        .is_some_and(|domain| host.split_once('.').is_some_and(|(_, rest)| rest == domain))
+            };
+            let every_name = host.is_empty() && !covered.is_empty();
+            if !(all || every_name || covered.iter().any(is_covered)) {
+                context.fail(
+                    rule.node().at("host"),
+                    format!("no entry of `tls` has the host {host}"),
+                );
+            }
+        }
+    },
+};
+
+/// Wildcard hosts.
+pub static EXTERNAL_HOST_EXPLICIT: Rule = Rule {
+    id: "external-host-explicit",
+    text: rule_text!("external-host-explicit"),
+    kinds: &[
+        INGRESS,
+        Kind::new(ISTIO, "Gateway"),
+        Kind::new(ISTIO, "VirtualService"),
+    ],
+    level: Level::Resource,
+    severity: Severity::Medium,
+    enforcement: Enforcement::Mandatory,
+    options: &[],
+    evidence: &[Boundary, AccessControl],
+    check: |subject, context| {
+        let named = |context: &mut CheckContext<'_>, place: String, host: &str| {
+            if host.is_empty() {
+                context.fail(place, "no host is named, so it answers to every name");
+            } else if host.contains('*') {
+                context.fail(place, format!("the host {host} answers to more than one name"));
+            }
+        };
+        match subject.kind() {
+            "Ingress" => {
+                for rule in context.items(subject.body, "spec.rules") {
+                    let place = rule.node().at("host");
+                    match rule.node().text("host") {
+                        Field::Known(host) => named(context, place, host),
+                        Field::Absent => named(context, place, ""),
+                        Field::Unknown => context.unknown(place),
+                    }
+                }
+                // `backend` was its name before networking.k8s.io/v1.
+                for field in ["spec.defaultBackend", "spec.backend"] {
+                    if !subject.body.field(field).is_absent() {
+                        context.fail(field, "what no rule names is served too, under every name");
+                    }
+                }
+            }
+            "Gateway" => {
+                for server in context.items(subject.body, "spec.servers") {
+                    for host in context.texts(server.node(), "hosts") {
+                        let own = host.split_once('/').map_or(host, |(_, host)| host);
+                        named(context, server.node().at("hosts"), own);
+                    }
+                }
+            }
+            _ => {
+                let gateways = context.texts(subject.body, "spec.gateways");
+                if subject.body.list("spec.gateways").is_unknown()
+                    || !gateways.iter().any(|gateway| *gateway != "mesh")
+                {
+                    context.not_applicable("the VirtualService is bound to no gateway");
+                    return;
+                }
+                for host in context.texts(subject.body, "spec.hosts") {
+                    named(context, "spec.hosts".to_owned(), host);
+                }
+            }
+        }
+    },
+};
+
+/// Protocols of ports.
+pub static SERVICE_PORT_PROTOCOL_DECLARED: Rule = Rule {
+    id: "service-port-protocol-declared",
+    text: rule_text!("service-port-protocol-declared"),
+    kinds: &[SERVICE],
+    level: Level::Stack,
+    severity: Severity::Medium,
+    enforcement: Enforcement::Mandatory,
+    options: &[],
+    evidence: &[Boundary, DataInMotion, TransmissionSecurity],
+    check: |subject, context| {
+        const KNOWN: [&str; 11] = [
+            "http", "http2", "https", "tcp", "tls", "grpc", "grpc-web", "mongo", "mysql", "redis", "udp",
+        ];
+        if !context.inventory.has_mesh() {
+            context.not_applicable("no mesh was given");
+            return;
+        }
+        for port in context.items(subject.body, "spec.ports") {
+            if matches!(port.node().text("protocol"), Field::Known("UDP" | "SCTP")) {
+                continue;
+            }
+            let name = port.node().text("name");
+            let is_known = |name: &str| {
+                KNOWN.iter().any(|known| {
+                    name.strip_prefix(known)
+                        .is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
+                })
+            };
+            match (port.node().text("appProtocol"), name) {
+                (Field::Known(_), _) => {}
+                (Field::Absent, Field::Known(name)) if is_known(name) => {}
+                (Field::Unknown, _) | (_, Field::Unknown) => context.unknown(port.node().at("appProtocol")),
+                _ => {
+                    let number = port.node().number("port").known().unwrap_or_default();
+                    context.fail(
+                        port.node().at("appProtocol"),
+                        format!("the port {number} does not say which protocol it speaks"),
+                    );
+                }
+            }
+        }
+    },
+};
+
+/// Selectors.
+pub static SELECTORS_MATCH: Rule = Rule {
+    id: "selectors-match",
+    text: rule_text!("selectors-match"),
+    kinds: &[SERVICE, NETWORK_POLICY, BUDGET, AUTOSCALER],
+    level: Level::Stack,
+    severity: Severity::Medium,
+    enforcement: Enforcement::Mandatory,
+    options: &[],
+    evidence: &[ChangeControl, Redundancy, ContingencyPlan],
+    check: selectors_match,
+};
+
+fn selectors_match(subject: &Subject<'_>, context: &mut CheckContext<'_>) {
+    let namespace = subject.namespace();
+    let (place, found) = match subject.kind() {
+        "Service" => {
+            if subject.body.text("spec.type") == Field::Known("ExternalName") {
+                context.not_applicable("the Service selects no pods");
+                return;
+            }
+            match subject.body.map("spec.selector") {
+                Field::Known(selector) if !selector.is_empty() => (
+                    "spec.selector",
+                    finds_a_workload(context, namespace, |workload| {
+                        has_all(selector, workload.labels())
+                    }),
+                ),
+                Field::Unknown => ("spec.selector", Answer::Unknown),
+                _ => {
+                    context.not_applicable("the Service selects no pods");
+                    return;
+                }
+            }
+        }
+        "HorizontalPodAutoscaler" => {
+            let (Some(kind), Some(name)) = (
+                context.text(subject.body, "spec.scaleTargetRef.kind"),
+                context.text(subject.body, "spec.scaleTargetRef.name"),
+            ) else {
+                context.unknown("spec.scaleTargetRef");
+                return;
+            };
+            let is_target = |object: &phoenix_graph::Object| object.id.kind == kind && object.id.name == name;
+            let known = ["Deployment", "StatefulSet", "ReplicaSet", "ReplicationController"].contains(&kind);
+            let found = context
+                .inventory
+                .workloads_in(namespace)
+                .any(|workload| is_target(workload.object));
+            let answer = if known || found {
+                Answer::from_bool(found)
+            } else {
+                Answer::Unknown
+            };
+            ("spec.scaleTargetRef", answer)
+        }
+        kind => {
+            let place = if kind == "NetworkPolicy" {
+                "spec.podSelector"
+            } else {
+                "spec.selector"
+            };
+            match subject.body.field(place) {
+                Field::Known(selector) => {
+                    let is_empty = selector.as_object().is_some_and(serde_json::Map::is_empty);
+                    if is_empty {
+                        context.not_applicable("it selects all pods of its namespace");
+                        return;
+                    }
+                    let selector = Node::new(selector, "");
+                    (
+                        place,
+                        finds_a_workload(context, namespace, |workload| {
+                            selects(selector, workload.labels())
+                        }),
+                    )
+                }
+                Field::Absent => {
+                    context.not_applicable("it selects all pods of its namespace");
+                    return;
+                }
+                Field::Unknown => (place, Answer::Unknown),
+            }
+        }
+    };
+    match found {
+        Answer::Yes => {}
+        Answer::No if context.inventory.is_complete() => {
+            let what = if subject.kind() == "HorizontalPodAutoscaler" {
+                "what it scales is not there"
+            } else {
+                "it selects no pods"
+            };
+            context.fail(place, format!("{what} in the namespace {namespace}"));
+        }
+        Answer::No | Answer::Unknown => context.unknown(place),
+    }
+}

@@ -1,0 +1,441 @@
+//! Whether anybody would see: access logs, metrics, alerts, and how long what was written down is kept.
+
+use phoenix_graph::Object;
+use serde_json::Value;
+
+use crate::context::{CheckContext, Subject};
+use crate::control::Control::{
+    ActionsRecorded, AnomaliesWatched, AuditControls, Capacity, ContingencyPlan, LogInsWatched, Recovery,
+};
+use crate::field::{Field, Node};
+use crate::inventory::Inventory;
+use crate::pod::{CRON_JOB, DAEMON_SET, DEPLOYMENT, STATEFUL_SET};
+use crate::rule::{Enforcement, Kind, Level, Rule, Severity};
+use crate::rules::data::backups::SCHEDULE as VELERO_SCHEDULE;
+use crate::rules::data::storage::{BACKUP_ANNOTATION, BACKUP_COVERS_DATA};
+use crate::rules::mesh::identity::{Scope, applies, in_mesh, workload};
+use crate::rules::network::policies::RUNNING;
+use crate::rules::network::services::SERVICE;
+use crate::selector::{Answer, has_all, selects};
+use crate::settings::{Default, Setting, assume};
+use crate::text::rule_text;
+
+const TELEMETRY: Kind = Kind::new(&["telemetry.istio.io"], "Telemetry");
+const OPERATOR: &[&str] = &["monitoring.coreos.com"];
+pub(crate) const SERVICE_MONITOR: Kind = Kind::new(OPERATOR, "ServiceMonitor");
+pub(crate) const POD_MONITOR: Kind = Kind::new(OPERATOR, "PodMonitor");
+const ALERTS: Kind = Kind::new(OPERATOR, "PrometheusRule");
+
+static LOGS_BY_DEFAULT: Setting = Setting {
+    name: "meshLogsByDefault",
+    meaning: "the mesh's own configuration (`accessLogFile`, `defaultProviders`) has every proxy write an access log, unless a Telemetry switches it off",
+    default: Default::Flag(false),
+};
+
+/// Access logs.
+pub static MESH_ACCESS_LOGGING_ON: Rule = Rule {
+    id: "mesh-access-logging-on",
+    text: rule_text!("mesh-access-logging-on"),
+    kinds: RUNNING,
+    level: Level::Stack,
+    severity: Severity::High,
+    enforcement: Enforcement::Mandatory,
+    options: &[&LOGS_BY_DEFAULT],
+    evidence: &[AnomaliesWatched, AuditControls],
+    check: logged,
+};
+
+fn logged(subject: &Subject<'_>, context: &mut CheckContext<'_>) {
+    let Some(own) = in_mesh(subject, context) else {
+        return;
+    };
+    let world = context.inventory;
+    let root = world.settings.assumed_text(&assume::MESH_ROOT);
+    let mut closest: Option<(Scope, &Object, Option<&[Value]>)> = None;
+    for telemetry in world.all(TELEMETRY) {
+        let entries = match Node::new(telemetry.body(), "").list("spec.accessLogging") {
+            Field::Absent => continue,
+            Field::Known(entries) => Some(entries),
+            Field::Unknown => None,
+        };
+        let (answer, scope) = applies(telemetry, own, root, "spec.selector.matchLabels");
+        match answer {
+            Answer::Yes if closest.is_none_or(|(nearest, ..)| scope > nearest) => {
+                closest = Some((scope, telemetry, entries));
+            }
+            Answer::Unknown => context.unknown(format!("whether {} applies", telemetry.id)),
+            Answer::Yes | Answer::No => {}
+        }
+    }
+    match closest {
+        None if context.option_flag(&LOGS_BY_DEFAULT) => {}
+        None if !world.is_complete() => {
+            context.unknown("whether a Telemetry that was not given logs who asks it");
+        }
+        None => context.fail("", "no Telemetry has its proxy write down who asks it for what"),
+        Some((_, telemetry, None)) => context.unknown(format!("spec.accessLogging of {}", telemetry.id)),
+        Some((_, telemetry, Some(entries))) => {
+            let on = entries.iter().map(|entry| {
+                if crate::field::is_unknown(entry) {
+                    return Answer::Unknown;
+                }
+                match Node::new(entry, "").flag("disabled") {
+                    Field::Known(disabled) => Answer::from_bool(!disabled),
+                    Field::Absent => Answer::from_bool(entry.is_object()),
+                    Field::Unknown => Answer::Unknown,
+                }
+            });
+            match Answer::any(on) {
+                Answer::Yes => {}
+                Answer::No => context.fail(
+                    "",
+                    format!("{} switches off the log of who asks it for what", telemetry.id),
+                ),
+                Answer::Unknown => context.unknown(format!("spec.accessLogging of {}", telemetry.id)),
+            }
+        }
+    }
+}
+
+static RETENTION: Setting = Setting {
+    name: "annotation",
+    meaning: "the annotation of a Telemetry by which it says for how many days its log is kept; the first is looked at",
+    default: Default::Texts(&["phoenix.ai/audit-retention-days"]),
+};
+
+static DAYS: Setting = Setting {
+    name: "days",
+    meaning: "the fewest days that a log is kept; six years by default, as HIPAA asks of documentation (164.316(b)(2)(i))",
+    default: Default::Number(2190),
+};
+
+/// Retention of logs.
+pub static AUDIT_TRAIL_RETAINED: Rule = Rule {
+    id: "audit-trail-retained",
+    text: rule_text!("audit-trail-retained"),
+    kinds: &[TELEMETRY],
+    level: Level::Resource,
+    severity: Severity::Medium,
+    enforcement: Enforcement::Mandatory,
+    options: &[&RETENTION, &DAYS],
+    evidence: &[AnomaliesWatched, AuditControls, ActionsRecorded],
+    check: |subject, context| {
+        let entries = context.items(subject.body, "spec.accessLogging");
+        let is_off = |entry: &crate::context::Item<'_>| entry.node().flag("disabled") == Field::Known(true);
+        if entries.iter().all(is_off) && !subject.body.list("spec.accessLogging").is_unknown() {
+            context.not_applicable("it switches no access log on");
+        }
+        if entries.iter().all(is_off) {
+            return;
+        }
+        let Some(annotation) = context.option_texts(&RETENTION).first().copied() else {
+            context.not_applicable("the settings name no annotation");
+            return;
+        };
+        let least = context.option_number(&DAYS);
+        let place = format!("metadata.annotations[{annotation}]");
+        match subject.body.entry("metadata.annotations", annotation) {
+            Field::Known(days) => match days.trim().parse::<i64>() {
+                Ok(days) if days >= least => {}
+                Ok(days) => context.fail(
+                    place,
+                    format!("the log is kept for {days} days where {least} are asked for"),
+                ),
+                Err(_) => context.fail(place, format!("{days} is no number of days")),
+            },
+            Field::Absent => context.fail(place, "it does not say for how long the log is kept"),
+            Field::Unknown => context.unknown(place),
+        }
+    },
+};
+
+/// Monitors.
+pub static WORKLOADS_MONITORED: Rule = Rule {
+    id: "workloads-monitored",
+    text: rule_text!("workloads-monitored"),
+    kinds: &[DEPLOYMENT, STATEFUL_SET, DAEMON_SET],
+    level: Level::Stack,
+    severity: Severity::High,
+    enforcement: Enforcement::Mandatory,
+    options: &[],
+    evidence: &[AnomaliesWatched, Capacity, AuditControls],
+    check: monitored,
+};
+
+fn monitored(subject: &Subject<'_>, context: &mut CheckContext<'_>) {
+    let Some(own) = workload(subject) else { return };
+    let world = context.inventory;
+    if world
+        .all(POD_MONITOR)
+        .chain(world.all(SERVICE_MONITOR))
+        .next()
+        .is_none()
+    {
+        context.not_applicable("no monitor was given");
+        return;
+    }
+    let labels = own.labels();
+    let by_annotation = match own.pod.metadata().entry("annotations", "prometheus.io/scrape") {
+        Field::Known(text) => Answer::from_bool(text == "true"),
+        Field::Absent => Answer::No,
+        Field::Unknown => Answer::Unknown,
+    };
+    let by_pods = world.all(POD_MONITOR).map(|monitor| {
+        let body = Node::new(monitor.body(), "");
+        looks_into(body, crate::context::namespace(monitor), own.namespace()).and(found(body, labels))
+    });
+    let by_services = world.all(SERVICE_MONITOR).map(|monitor| {
+        let body = Node::new(monitor.body(), "");
+        let here = looks_into(body, crate::context::namespace(monitor), own.namespace());
+        let services = world.within(SERVICE, own.namespace()).map(|service| {
+            let service = Node::new(service.body(), "");
+            let leads_here = match service.map("spec.selector") {
+                Field::Known(selector) if !selector.is_empty() => has_all(selector, labels),
+                Field::Unknown => Answer::Unknown,
+                _ => Answer::No,
+            };
+            leads_here.and(found(body, service.map("metadata.labels")))
+        });
+        here.and(Answer::any(services))
+    });
+    match Answer::any(std::iter::once(by_annotation).chain(by_pods).chain(by_services)) {
+        Answer::Yes => {}
+        Answer::No if world.is_complete() => context.fail("", "no monitor collects its metrics"),
+        Answer::No | Answer::Unknown => context.unknown("whether a monitor collects its metrics"),
+    }
+}
+
+/// Whether a monitor's selector finds these labels.
+fn found(monitor: Node<'_>, labels: crate::selector::Labels<'_>) -> Answer {
+    match monitor.field("spec.selector") {
+        Field::Known(selector) => selects(Node::new(selector, ""), labels),
+        Field::Absent => Answer::No,
+        Field::Unknown => Answer::Unknown,
+    }
+}
+
+/// Whether a monitor looks into a namespace: one that it names, any, or else its own.
+fn looks_into(monitor: Node<'_>, own: &str, namespace: &str) -> Answer {
+    match monitor.flag("spec.namespaceSelector.any") {
+        Field::Known(true) => return Answer::Yes,
+        Field::Unknown => return Answer::Unknown,
+        _ => {}
+    }
+    match monitor.list("spec.namespaceSelector.matchNames") {
+        Field::Known(names) if !names.is_empty() => {
+            Answer::any(names.iter().map(|name| match crate::field::text(name) {
+                Field::Known(name) => Answer::from_bool(name == namespace),
+                _ => Answer::Unknown,
+            }))
+        }
+        Field::Unknown => Answer::Unknown,
+        _ => Answer::from_bool(own == namespace),
+    }
+}
+
+static ANNOTATIONS: Setting = Setting {
+    name: "annotations",
+    meaning: "annotations that every alert needs",
+    default: Default::Texts(&["summary", "runbook_url"]),
+};
+
+/// Alerts.
+pub static ALERTS_LEAD_TO_ACTION: Rule = Rule {
+    id: "alerts-lead-to-action",
+    text: rule_text!("alerts-lead-to-action"),
+    kinds: &[ALERTS],
+    level: Level::Resource,
+    severity: Severity::Medium,
+    enforcement: Enforcement::Advisory,
+    options: &[&ANNOTATIONS],
+    evidence: &[AnomaliesWatched, Recovery, ContingencyPlan],
+    check: |subject, context| {
+        let wanted: Vec<String> = context
+            .option_texts(&ANNOTATIONS)
+            .into_iter()
+            .map(str::to_owned)
+            .collect();
+        let mut alerts = 0;
+        for group in context.items(subject.body, "spec.groups") {
+            for rule in context.items(group.node(), "rules") {
+                if rule.node().field("alert").is_absent() {
+                    continue;
+                }
+                alerts += 1;
+                let name = context.text(rule.node(), "alert").unwrap_or("?").to_owned();
+                let annotations = wanted.iter().map(|key| ("annotations", key.as_str()));
+                for (map, key) in std::iter::once(("labels", "severity")).chain(annotations) {
+                    let place = rule.node().at(&format!("{map}[{key}]"));
+                    match rule.node().entry(map, key) {
+                        Field::Known(text) if !text.is_empty() => {}
+                        Field::Unknown => context.unknown(place),
+                        Field::Known(_) | Field::Absent => {
+                            context.fail(place, format!("the alert {name} has no {key}"));
+                        }
+                    }
+                }
+            }
+        }
+        if alerts == 0 {
+            context.not_applicable("it has no alerts");
+        }
+    },
+};
+
+static SIGNALS: Setting = Setting {
+    name: "signals",
+    meaning: "what there has to be an alert for: `refusals`, `plaintext`, `certificates`, `backups`",
+    default: Default::Texts(&["refusals", "plaintext", "certificates", "backups"]),
+};
+
+/// Something that whoever guards a platform has to learn of.
+struct Signal {
+    name: &'static str,
+    what: &'static str,
+    /// Whether the stack has what the signal is about.
+    concerns: fn(&Inventory<'_>) -> Answer,
+    /// An alert is about it if its expression has all words of one of these groups.
+    words: &'static [&'static [&'static str]],
+}
+
+const SECURITY_SIGNALS: [Signal; 4] = [
+    Signal {
+        name: "refusals",
+        what: "that requests are refused (401, 403)",
+        concerns: |world| Answer::from_bool(world.has_mesh()),
+        words: &[
+            &["istio_requests_total", "401"],
+            &["istio_requests_total", "403"],
+            &["rbac", "denied"],
+        ],
+    },
+    Signal {
+        name: "plaintext",
+        what: "that something is sent without mutual TLS",
+        concerns: |world| Answer::from_bool(world.has_mesh()),
+        words: &[&["connection_security_policy"]],
+    },
+    Signal {
+        name: "certificates",
+        what: "that a certificate of the mesh expires",
+        concerns: |world| Answer::from_bool(world.has_mesh()),
+        words: &[&["cert", "expir"]],
+    },
+    Signal {
+        name: "backups",
+        what: "that a backup fails or does not run",
+        concerns: makes_backups,
+        words: &[
+            &["kube_cronjob_status_last_successful_time", "backup"],
+            &["kube_job_status_failed", "backup"],
+            &["kube_job_failed", "backup"],
+            &["velero_backup"],
+        ],
+    },
+];
+
+/// Whether the stack makes backups.
+fn makes_backups(world: &Inventory<'_>) -> Answer {
+    let rule = BACKUP_COVERS_DATA.id;
+    let annotations = world.settings.texts(rule, &BACKUP_ANNOTATION);
+    let by_job = world.all(CRON_JOB).map(|job| {
+        let Some(annotation) = annotations.first() else {
+            return Answer::No;
+        };
+        match Node::new(job.body(), "").entry("metadata.annotations", annotation) {
+            Field::Known(claims) => Answer::from_bool(!claims.trim().is_empty()),
+            Field::Absent => Answer::No,
+            Field::Unknown => Answer::Unknown,
+        }
+    });
+    let by_velero = world.all(VELERO_SCHEDULE).map(|_| Answer::Yes);
+    Answer::any(by_job.chain(by_velero))
+}
+
+/// Alerts on what concerns security.
+pub static SECURITY_ALERTS_DEFINED: Rule = Rule {
+    id: "security-alerts-defined",
+    text: rule_text!("security-alerts-defined"),
+    kinds: &[Kind::core("Namespace")],
+    level: Level::Stack,
+    severity: Severity::High,
+    enforcement: Enforcement::Mandatory,
+    options: &[&SIGNALS],
+    evidence: &[AnomaliesWatched, LogInsWatched, AuditControls],
+    check: security_alerts,
+};
+
+fn security_alerts(subject: &Subject<'_>, context: &mut CheckContext<'_>) {
+    let world = context.inventory;
+    let watched = [ALERTS, SERVICE_MONITOR, POD_MONITOR];
+    if watched.iter().all(|kind| world.all(*kind).next().is_none()) {
+        context.not_applicable("nothing of Prometheus' operator was given");
+        return;
+    }
+    if world.workloads_in(&subject.object.id.name).next().is_none() {
+        context.not_applicable("nothing runs in it");
+        return;
+    }
+    let mut expressions = Vec::new();
+    let mut is_all_known = true;
+    for rules in world.all(ALERTS) {
+        is_all_known &= asked_for(Node::new(rules.body(), ""), &mut expressions);
+    }
+    let wanted: Vec<String> = context
+        .option_texts(&SIGNALS)
+        .into_iter()
+        .map(str::to_owned)
+        .collect();
+    let mut judged = 0;
+    for signal in SECURITY_SIGNALS {
+        let concerns = (signal.concerns)(world);
+        if concerns == Answer::No || !wanted.iter().any(|name| name == signal.name) {
+            continue;
+        }
+        judged += 1;
+        let is_asked = expressions.iter().any(|expression| {
+            let has = |words: &&[&str]| words.iter().all(|word| expression.contains(word));
+            signal.words.iter().any(has)
+        });
+        if is_asked {
+            continue;
+        }
+        if concerns == Answer::Yes && is_all_known && world.is_complete() {
+            context.fail("", format!("no alert tells {}", signal.what));
+        } else {
+            context.unknown(format!("whether any alert tells {}", signal.what));
+        }
+    }
+    if judged == 0 {
+        context.not_applicable("no signal concerns it");
+    }
+}
+
+/// Gathers what the alerts of a `PrometheusRule` ask for, in small letters; whether all of it could be read.
+fn asked_for(rules: Node<'_>, expressions: &mut Vec<String>) -> bool {
+    let groups = match rules.list("spec.groups") {
+        Field::Known(groups) => groups,
+        Field::Absent => return true,
+        Field::Unknown => return false,
+    };
+    let mut is_all_known = true;
+    for group in groups {
+        let rules = match Node::new(group, "").list("rules") {
+            Field::Known(rules) => rules,
+            Field::Absent => continue,
+            Field::Unknown => {
+                is_all_known = false;
+                continue;
+            }
+        };
+        for rule in rules {
+            let rule = Node::new(rule, "");
+            match (rule.field("alert"), rule.text("expr")) {
+                (Field::Absent, _) | (_, Field::Absent) => {}
+                (_, Field::Known(expression)) => expressions.push(expression.to_ascii_lowercase()),
+                (_, Field::Unknown) => is_all_known = false,
+            }
+        }
+    }
+    is_all_known
+}

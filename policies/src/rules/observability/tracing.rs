@@ -1,0 +1,199 @@
+//! What is told of a conversation to those who trace programs.
+
+use crate::context::CheckContext;
+use crate::control::Control::{AccessControl, ConfidentialKept, DataInMotion, RiskManagement};
+use crate::field::{Field, Node};
+use crate::pod::{Container, WORKLOADS};
+use crate::rule::{Enforcement, Level, Rule, Severity};
+use crate::rules::{containers, place_of_variable, variable};
+use crate::selector::Answer;
+use crate::text::rule_text;
+
+/// A library that traces what is said to models and by them, and the variables that decide how much of it.
+struct Tracer {
+    name: &'static str,
+    /// Any of these switches the tracing on; none of them where it is on as soon as one of `named` is there.
+    on: &'static [&'static str],
+    /// Variables by which it is known that the library is in use.
+    named: &'static [&'static str],
+    /// For each of these groups one variable must have one of the values of `hidden`.
+    hides: &'static [&'static [&'static str]],
+    hidden: &'static [&'static str],
+}
+
+const TRUE: &[&str] = &["true", "1", "yes", "on"];
+const FALSE: &[&str] = &["false", "0", "no", "off"];
+
+const TRACERS: &[Tracer] = &[
+    Tracer {
+        name: "LangSmith",
+        on: &[
+            "LANGSMITH_TRACING",
+            "LANGSMITH_TRACING_V2",
+            "LANGCHAIN_TRACING",
+            "LANGCHAIN_TRACING_V2",
+        ],
+        named: &[],
+        hides: &[
+            &["LANGSMITH_HIDE_INPUTS", "LANGCHAIN_HIDE_INPUTS"],
+            &["LANGSMITH_HIDE_OUTPUTS", "LANGCHAIN_HIDE_OUTPUTS"],
+        ],
+        hidden: TRUE,
+    },
+    Tracer {
+        name: "OpenTelemetry",
+        on: &[],
+        named: &["OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"],
+        hides: &[&["OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"]],
+        hidden: &["false", "0", "no", "off", "no_content", ""],
+    },
+    Tracer {
+        name: "OpenLLMetry",
+        on: &[],
+        named: &[
+            "TRACELOOP_BASE_URL",
+            "TRACELOOP_API_KEY",
+            "TRACELOOP_TRACE_CONTENT",
+        ],
+        hides: &[&["TRACELOOP_TRACE_CONTENT"]],
+        hidden: FALSE,
+    },
+    Tracer {
+        name: "OpenInference",
+        on: &[],
+        named: &[
+            "PHOENIX_COLLECTOR_ENDPOINT",
+            "OPENINFERENCE_HIDE_INPUTS",
+            "OPENINFERENCE_HIDE_OUTPUTS",
+        ],
+        hides: &[&["OPENINFERENCE_HIDE_INPUTS"], &["OPENINFERENCE_HIDE_OUTPUTS"]],
+        hidden: TRUE,
+    },
+];
+
+/// Traces of conversations.
+pub static TRACE_CONTENT_REDACTED: Rule = Rule {
+    id: "trace-content-redacted",
+    text: rule_text!("trace-content-redacted"),
+    kinds: WORKLOADS,
+    level: Level::Resource,
+    severity: Severity::High,
+    enforcement: Enforcement::Mandatory,
+    options: &[],
+    evidence: &[ConfidentialKept, DataInMotion, RiskManagement, AccessControl],
+    check: |subject, context| {
+        let mut traced = false;
+        for container in containers(subject, context) {
+            // Few containers trace anything, and this is asked of all.
+            if !has_any(container) {
+                continue;
+            }
+            for tracer in TRACERS {
+                traced |= told(tracer, container, context);
+            }
+        }
+        if !traced {
+            context.not_applicable("no variable says that it traces what is said to a model");
+        }
+    },
+};
+
+/// What the names of the variables of these libraries begin with.
+const BEGINNINGS: [&str; 6] = [
+    "LANGSMITH_",
+    "LANGCHAIN_",
+    "OTEL_INSTRUMENTATION_GENAI_",
+    "TRACELOOP_",
+    "PHOENIX_COLLECTOR_",
+    "OPENINFERENCE_",
+];
+
+/// Whether a container may have a variable of any of these libraries.
+fn has_any(container: &Container<'_>) -> bool {
+    match container.env() {
+        Field::Known(variables) => {
+            variables
+                .iter()
+                .any(|variable| match Node::new(variable, "").text("name") {
+                    Field::Known(name) => BEGINNINGS.iter().any(|beginning| name.starts_with(beginning)),
+                    Field::Absent => false,
+                    Field::Unknown => true,
+                })
+        }
+        Field::Absent => false,
+        Field::Unknown => true,
+    }
+}
+
+/// Judges one library in one container; whether there was anything to judge.
+fn told(tracer: &Tracer, container: &Container<'_>, context: &mut CheckContext<'_>) -> bool {
+    let read = |names: &[&'static str]| {
+        names
+            .iter()
+            .map(|&name| (name, variable(container, name)))
+            .collect::<Vec<_>>()
+    };
+    let known: Vec<_> = read(tracer.on)
+        .into_iter()
+        .chain(read(tracer.named))
+        .filter(|(_, value)| !value.is_absent())
+        .collect();
+    if known.is_empty() {
+        return false;
+    }
+    let is = |value: &Field<&str>, values: &[&str]| match value {
+        Field::Known(value) => {
+            Answer::from_bool(values.contains(&value.trim().to_ascii_lowercase().as_str()))
+        }
+        Field::Absent => Answer::No,
+        Field::Unknown => Answer::Unknown,
+    };
+    let is_on = if tracer.on.is_empty() {
+        Answer::Yes
+    } else {
+        Answer::any(known.iter().map(|(_, value)| is(value, TRUE)))
+    };
+    for group in tracer.hides {
+        let hidden = Answer::any(read(group).iter().map(|(_, value)| is(value, tracer.hidden)));
+        let is_told = is_on.and(match hidden {
+            Answer::Yes => Answer::No,
+            Answer::No => Answer::Yes,
+            Answer::Unknown => Answer::Unknown,
+        });
+        let place = place_of_variable(container, group[0]);
+        match is_told {
+            Answer::Yes => context.fail(
+                place,
+                format!(
+                    "{} tells {} what is said: {} does not hide it",
+                    container.words(),
+                    tracer.name,
+                    group[0]
+                ),
+            ),
+            Answer::Unknown => context.unknown(place),
+            Answer::No => {}
+        }
+    }
+    true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_variable_that_is_read_begins_as_is_looked_for() {
+        for tracer in TRACERS {
+            let variables = tracer
+                .on
+                .iter()
+                .chain(tracer.named)
+                .chain(tracer.hides.iter().copied().flatten());
+            for variable in variables {
+                let known = BEGINNINGS.iter().any(|beginning| variable.starts_with(beginning));
+                assert!(known, "{variable} of {}", tracer.name);
+            }
+        }
+    }
+}

@@ -1,0 +1,402 @@
+//! Who a container runs as, and what the kernel lets it do: users, groups, its root file system, profiles, sysctls.
+
+use crate::control::Control::{
+    AccessArchitecture, AccessControl, Boundary, ConfigurationStandards, Integrity, MaliciousSoftware,
+    RiskManagement, UnauthorisedSoftware,
+};
+use crate::field::{Field, Node};
+use crate::pod::WORKLOADS;
+use crate::rule::{Enforcement, Level, Rule, Severity};
+use crate::rules::pod_security::privileges::is_windows;
+use crate::rules::{containers, pod};
+use crate::text::rule_text;
+
+/// `runAsNonRoot`, `runAsUser`.
+pub static RUN_AS_NON_ROOT: Rule = Rule {
+    id: "run-as-non-root",
+    text: rule_text!("run-as-non-root"),
+    kinds: WORKLOADS,
+    level: Level::Resource,
+    severity: Severity::High,
+    enforcement: Enforcement::Mandatory,
+    options: &[],
+    evidence: &[
+        AccessArchitecture,
+        UnauthorisedSoftware,
+        AccessControl,
+        RiskManagement,
+    ],
+    check: |subject, context| {
+        let Some(pod) = pod(subject, context) else { return };
+        if context.flag(pod.spec(), "hostUsers") == Some(false) {
+            context.not_applicable("the pod has users of its own: its root is nobody on the node");
+            return;
+        }
+        if context.number(pod.spec(), "securityContext.runAsUser") == Some(0) {
+            context.fail(
+                pod.spec().at("securityContext.runAsUser"),
+                "the pod runs as user 0, which is root",
+            );
+        }
+        for container in containers(subject, context) {
+            if context.number(container.node(), "securityContext.runAsUser") == Some(0) {
+                context.fail(
+                    container.node().at("securityContext.runAsUser"),
+                    format!("{} runs as user 0, which is root", container.words()),
+                );
+            }
+        }
+        let field = "securityContext.runAsNonRoot";
+        if pod.spec().flag(field) == Field::Known(false) {
+            context.fail(pod.spec().at(field), "the pod may run as root");
+        }
+        for container in containers(subject, context) {
+            let message = match container.or_pod(|node, field| node.flag(field), field, pod) {
+                Field::Known(true) => continue,
+                // That the pod says so was told already.
+                Field::Known(false) if container.node().flag(field).is_absent() => continue,
+                Field::Known(false) => format!("{} may run as root", container.words()),
+                Field::Absent => format!(
+                    "neither {} nor its pod says that it must not run as root",
+                    container.words()
+                ),
+                Field::Unknown => {
+                    context.unknown(container.node().at(field));
+                    continue;
+                }
+            };
+            context.fail(container.node().at(field), message);
+        }
+    },
+};
+
+/// `runAsGroup`, `fsGroup`, `supplementalGroups`.
+pub static NO_ROOT_GROUP: Rule = Rule {
+    id: "no-root-group",
+    text: rule_text!("no-root-group"),
+    kinds: WORKLOADS,
+    level: Level::Resource,
+    severity: Severity::Medium,
+    enforcement: Enforcement::Advisory,
+    options: &[],
+    evidence: &[AccessArchitecture, AccessControl],
+    check: |subject, context| {
+        if is_windows(subject, context) {
+            return;
+        }
+        let Some(pod) = pod(subject, context) else { return };
+        if context.number(pod.spec(), "securityContext.fsGroup") == Some(0) {
+            context.fail(
+                pod.spec().at("securityContext.fsGroup"),
+                "the pod's volumes belong to group 0, which is root's",
+            );
+        }
+        for group in context.items(pod.spec(), "securityContext.supplementalGroups") {
+            if group.value.as_i64() == Some(0) {
+                context.fail(group.path, "the pod belongs to group 0, which is root's");
+            }
+        }
+        for container in containers(subject, context) {
+            let field = "securityContext.runAsGroup";
+            let message = match container.or_pod(|node, field| node.number(field), field, pod) {
+                Field::Known(0) => format!("{} runs as group 0, which is root's", container.words()),
+                Field::Known(_) => continue,
+                Field::Absent => format!(
+                    "neither {} nor its pod says which group it runs as",
+                    container.words()
+                ),
+                Field::Unknown => {
+                    context.unknown(container.node().at(field));
+                    continue;
+                }
+            };
+            context.fail(container.node().at(field), message);
+        }
+    },
+};
+
+/// `readOnlyRootFilesystem`.
+pub static READ_ONLY_ROOT_FILESYSTEM: Rule = Rule {
+    id: "read-only-root-filesystem",
+    text: rule_text!("read-only-root-filesystem"),
+    kinds: WORKLOADS,
+    level: Level::Resource,
+    severity: Severity::Medium,
+    enforcement: Enforcement::Mandatory,
+    options: &[],
+    evidence: &[
+        UnauthorisedSoftware,
+        ConfigurationStandards,
+        MaliciousSoftware,
+        Integrity,
+    ],
+    check: |subject, context| {
+        if is_windows(subject, context) {
+            return;
+        }
+        for container in containers(subject, context) {
+            let field = "securityContext.readOnlyRootFilesystem";
+            match container.node().flag(field) {
+                Field::Known(true) => {}
+                Field::Unknown => context.unknown(container.node().at(field)),
+                Field::Known(false) | Field::Absent => context.fail(
+                    container.node().at(field),
+                    format!("{} can write to its own root file system", container.words()),
+                ),
+            }
+        }
+    },
+};
+
+/// `seccompProfile`.
+pub static SECCOMP_RUNTIME_DEFAULT: Rule = Rule {
+    id: "seccomp-runtime-default",
+    text: rule_text!("seccomp-runtime-default"),
+    kinds: WORKLOADS,
+    level: Level::Resource,
+    severity: Severity::Medium,
+    enforcement: Enforcement::Mandatory,
+    options: &[],
+    evidence: &[UnauthorisedSoftware, RiskManagement],
+    check: |subject, context| {
+        if is_windows(subject, context) {
+            return;
+        }
+        let Some(pod) = pod(subject, context) else { return };
+        let field = "securityContext.seccompProfile.type";
+        if pod.spec().text(field) == Field::Known("Unconfined") {
+            context.fail(pod.spec().at(field), "the pod's system calls are not filtered");
+            return;
+        }
+        for container in containers(subject, context) {
+            let message = match container.or_pod(|node, field| node.text(field), field, pod) {
+                Field::Known("RuntimeDefault" | "Localhost") => continue,
+                Field::Known(_) => format!("the system calls of {} are not filtered", container.words()),
+                Field::Absent => format!(
+                    "neither {} nor its pod names a seccomp profile",
+                    container.words()
+                ),
+                Field::Unknown => {
+                    context.unknown(container.node().at(field));
+                    continue;
+                }
+            };
+            context.fail(container.node().at(field), message);
+        }
+    },
+};
+
+/// `appArmorProfile`, `seLinuxOptions`.
+pub static MAC_PROFILE_NOT_WEAKENED: Rule = Rule {
+    id: "mac-profile-not-weakened",
+    text: rule_text!("mac-profile-not-weakened"),
+    kinds: WORKLOADS,
+    level: Level::Resource,
+    severity: Severity::Medium,
+    enforcement: Enforcement::Advisory,
+    options: &[],
+    evidence: &[UnauthorisedSoftware, RiskManagement],
+    check: |subject, context| {
+        const TYPES: [&str; 5] = [
+            "",
+            "container_t",
+            "container_init_t",
+            "container_kvm_t",
+            "container_engine_t",
+        ];
+        let Some(pod) = pod(subject, context) else { return };
+        let mut contexts = vec![(pod.spec(), "the pod".to_owned())];
+        let of_pod = containers(subject, context);
+        contexts.extend(
+            of_pod
+                .iter()
+                .map(|container| (container.node(), container.words())),
+        );
+        for (node, who) in contexts {
+            let field = "securityContext.appArmorProfile.type";
+            if context
+                .text(node, field)
+                .is_some_and(|kind| !["RuntimeDefault", "Localhost"].contains(&kind))
+            {
+                context.fail(node.at(field), format!("{who} switches AppArmor off"));
+            }
+            let field = "securityContext.seLinuxOptions.type";
+            if context
+                .text(node, field)
+                .is_some_and(|kind| !TYPES.contains(&kind))
+            {
+                context.fail(
+                    node.at(field),
+                    format!("{who} runs under an SELinux type that is not a container's"),
+                );
+            }
+            for field in [
+                "securityContext.seLinuxOptions.user",
+                "securityContext.seLinuxOptions.role",
+            ] {
+                if context.text(node, field).is_some_and(|text| !text.is_empty()) {
+                    context.fail(
+                        node.at(field),
+                        format!("{who} sets the user or the role of SELinux"),
+                    );
+                }
+            }
+        }
+        let metadata = pod.metadata();
+        if let Some(annotations) = context.note(metadata.map("annotations"), metadata, "annotations") {
+            for (key, value) in annotations {
+                let Some(container) = key.strip_prefix("container.apparmor.security.beta.kubernetes.io/")
+                else {
+                    continue;
+                };
+                match crate::field::text(value) {
+                    Field::Known(profile) => {
+                        if !(profile.is_empty()
+                            || profile == "runtime/default"
+                            || profile.starts_with("localhost/"))
+                        {
+                            let place = metadata.at(&format!("annotations[{key}]"));
+                            context.fail(place, format!("container {container} switches AppArmor off"));
+                        }
+                    }
+                    _ => context.unknown(metadata.at(&format!("annotations[{key}]"))),
+                }
+            }
+        }
+    },
+};
+
+/// `sysctls`.
+pub static SAFE_SYSCTLS: Rule = Rule {
+    id: "safe-sysctls",
+    text: rule_text!("safe-sysctls"),
+    kinds: WORKLOADS,
+    level: Level::Resource,
+    severity: Severity::Medium,
+    enforcement: Enforcement::Mandatory,
+    options: &[],
+    evidence: &[UnauthorisedSoftware, RiskManagement],
+    check: |subject, context| {
+        // https://kubernetes.io/docs/tasks/administer-cluster/sysctl-cluster/#safe-and-unsafe-sysctls
+        const SAFE: [&str; 14] = [
+            "kernel.shm_rmid_forced",
+            "net.ipv4.ip_local_port_range",
+            "net.ipv4.ip_local_reserved_ports",
+            "net.ipv4.ip_unprivileged_port_start",
+            "net.ipv4.ping_group_range",
+            "net.ipv4.tcp_fin_timeout",
+            "net.ipv4.tcp_keepalive_intvl",
+            "net.ipv4.tcp_keepalive_probes",
+            "net.ipv4.tcp_keepalive_time",
+            // Safe since 1.37, as the one after it.
+            "net.ipv4.tcp_notsent_lowat",
+            "net.ipv4.tcp_slow_start_after_idle",
+            "net.ipv4.tcp_rmem",
+            "net.ipv4.tcp_syncookies",
+            "net.ipv4.tcp_wmem",
+        ];
+        let Some(pod) = pod(subject, context) else { return };
+        for sysctl in context.items(pod.spec(), "securityContext.sysctls") {
+            // Kubernetes takes a slash for a dot.
+            if let Some(name) = context.text(sysctl.node(), "name")
+                && !SAFE.contains(&name.replace('/', ".").as_str())
+            {
+                context.fail(
+                    sysctl.node().at("name"),
+                    format!("the pod sets {name} of its node's kernel"),
+                );
+            }
+        }
+    },
+};
+
+/// `procMount`.
+pub static DEFAULT_PROC_MOUNT: Rule = Rule {
+    id: "default-proc-mount",
+    text: rule_text!("default-proc-mount"),
+    kinds: WORKLOADS,
+    level: Level::Resource,
+    severity: Severity::Medium,
+    enforcement: Enforcement::Mandatory,
+    options: &[],
+    evidence: &[UnauthorisedSoftware, RiskManagement],
+    check: |subject, context| {
+        for container in containers(subject, context) {
+            let field = "securityContext.procMount";
+            if context
+                .text(container.node(), field)
+                .is_some_and(|mount| mount != "Default")
+            {
+                context.fail(
+                    container.node().at(field),
+                    format!("{} sees /proc unmasked", container.words()),
+                );
+            }
+        }
+    },
+};
+
+/// `host` of probes and hooks.
+pub static NO_PROBE_HOST_OVERRIDE: Rule = Rule {
+    id: "no-probe-host-override",
+    text: rule_text!("no-probe-host-override"),
+    kinds: WORKLOADS,
+    level: Level::Resource,
+    severity: Severity::Medium,
+    enforcement: Enforcement::Mandatory,
+    options: &[],
+    evidence: &[Boundary, AccessControl],
+    check: |subject, context| {
+        const PLACES: [&str; 5] = [
+            "livenessProbe",
+            "readinessProbe",
+            "startupProbe",
+            "lifecycle.postStart",
+            "lifecycle.preStop",
+        ];
+        for container in containers(subject, context) {
+            for place in PLACES {
+                for action in ["httpGet", "tcpSocket"] {
+                    let field = format!("{place}.{action}.host");
+                    if context
+                        .text(container.node(), &field)
+                        .is_some_and(|host| !host.is_empty())
+                    {
+                        context.fail(
+                            container.node().at(&field),
+                            format!("the node asks another host than {} itself", container.words()),
+                        );
+                    }
+                }
+            }
+        }
+    },
+};
+
+/// What a container or its pod says of resources, one of `limits` and `requests`.
+pub(crate) fn resource(container: Node<'_>, pod: Node<'_>, what: &str, name: &str) -> Field<()> {
+    let of = |node: Node<'_>| match node.map(&format!("resources.{what}")) {
+        Field::Known(map) => match map.get(name) {
+            None | Some(serde_json::Value::Null) => Field::Absent,
+            Some(value) if crate::field::is_unknown(value) => Field::Unknown,
+            // Nothing is asked for, or nothing is bounded, by a quantity of zero.
+            Some(value) if is_zero(value) => Field::Absent,
+            Some(serde_json::Value::String(_) | serde_json::Value::Number(_)) => Field::Known(()),
+            Some(_) => Field::Unknown,
+        },
+        Field::Absent => Field::Absent,
+        Field::Unknown => Field::Unknown,
+    };
+    of(container).or(|| of(pod))
+}
+
+fn is_zero(quantity: &serde_json::Value) -> bool {
+    match quantity {
+        serde_json::Value::Number(number) => number.as_f64() == Some(0.0),
+        serde_json::Value::String(text) => {
+            let digits = text.trim_end_matches(|unit: char| unit.is_ascii_alphabetic());
+            digits.parse::<f64>().is_ok_and(|number| number == 0.0)
+        }
+        _ => false,
+    }
+}

@@ -1,0 +1,240 @@
+//! What a container may do to its node: privilege, escalation, capabilities, the host's namespaces and ports.
+
+use crate::context::{CheckContext, Subject};
+use crate::control::Control::{
+    AccessArchitecture, AccessControl, Boundary, FacilityAccess, RiskManagement, TransmissionSecurity,
+    UnauthorisedSoftware,
+};
+use crate::field::Field;
+use crate::pod::{Role, WORKLOADS};
+use crate::rule::{Enforcement, Level, Rule, Severity};
+use crate::rules::{containers, pod};
+use crate::settings::{Default, Setting};
+use crate::text::rule_text;
+
+/// `privileged`.
+pub static NO_PRIVILEGED_CONTAINERS: Rule = Rule {
+    id: "no-privileged-containers",
+    text: rule_text!("no-privileged-containers"),
+    kinds: WORKLOADS,
+    level: Level::Resource,
+    severity: Severity::Critical,
+    enforcement: Enforcement::Mandatory,
+    options: &[],
+    evidence: &[
+        AccessArchitecture,
+        UnauthorisedSoftware,
+        AccessControl,
+        RiskManagement,
+    ],
+    check: |subject, context| {
+        for container in containers(subject, context) {
+            if context.flag(container.node(), "securityContext.privileged") == Some(true) {
+                context.fail(
+                    container.node().at("securityContext.privileged"),
+                    format!("{} runs privileged", container.words()),
+                );
+            }
+        }
+    },
+};
+
+/// `allowPrivilegeEscalation`.
+pub static NO_PRIVILEGE_ESCALATION: Rule = Rule {
+    id: "no-privilege-escalation",
+    text: rule_text!("no-privilege-escalation"),
+    kinds: WORKLOADS,
+    level: Level::Resource,
+    severity: Severity::High,
+    enforcement: Enforcement::Mandatory,
+    options: &[],
+    evidence: &[
+        AccessArchitecture,
+        UnauthorisedSoftware,
+        AccessControl,
+        RiskManagement,
+    ],
+    check: |subject, context| {
+        if is_windows(subject, context) {
+            return;
+        }
+        for container in containers(subject, context) {
+            let field = "securityContext.allowPrivilegeEscalation";
+            let message = match container.node().flag(field) {
+                Field::Known(false) => continue,
+                Field::Known(true) => format!(
+                    "{} may gain rights that it was not started with",
+                    container.words()
+                ),
+                Field::Absent => format!(
+                    "{} does not say that it may not gain rights, and the default is that it may",
+                    container.words()
+                ),
+                Field::Unknown => {
+                    context.unknown(container.node().at(field));
+                    continue;
+                }
+            };
+            context.fail(container.node().at(field), message);
+        }
+    },
+};
+
+/// `capabilities.drop`.
+pub static DROP_ALL_CAPABILITIES: Rule = Rule {
+    id: "drop-all-capabilities",
+    text: rule_text!("drop-all-capabilities"),
+    kinds: WORKLOADS,
+    level: Level::Resource,
+    severity: Severity::High,
+    enforcement: Enforcement::Mandatory,
+    options: &[],
+    evidence: &[AccessArchitecture, UnauthorisedSoftware, AccessControl],
+    check: |subject, context| {
+        if is_windows(subject, context) {
+            return;
+        }
+        for container in containers(subject, context) {
+            let field = "securityContext.capabilities.drop";
+            let is_all = |item: &serde_json::Value| item.as_str() == Some("ALL");
+            match container.node().list(field) {
+                Field::Known(items) if items.iter().any(is_all) => {}
+                Field::Known(items) if items.iter().any(crate::field::is_unknown) => {
+                    context.unknown(container.node().at(field));
+                }
+                Field::Unknown => context.unknown(container.node().at(field)),
+                Field::Known(_) | Field::Absent => context.fail(
+                    container.node().at(field),
+                    format!("{} does not drop ALL capabilities", container.words()),
+                ),
+            }
+        }
+    },
+};
+
+static ALLOWED: Setting = Setting {
+    name: "allowed",
+    meaning: "capabilities that a container may add",
+    default: Default::Texts(&["NET_BIND_SERVICE"]),
+};
+
+static MESH_INIT: Setting = Setting {
+    name: "meshInitContainer",
+    meaning: "the name of the init container that a mesh without a CNI plugin puts into pods; it may add NET_ADMIN and NET_RAW",
+    default: Default::Texts(&[]),
+};
+
+/// `capabilities.add`.
+pub static NO_ADDED_CAPABILITIES: Rule = Rule {
+    id: "no-added-capabilities",
+    text: rule_text!("no-added-capabilities"),
+    kinds: WORKLOADS,
+    level: Level::Resource,
+    severity: Severity::High,
+    enforcement: Enforcement::Mandatory,
+    options: &[&ALLOWED, &MESH_INIT],
+    evidence: &[AccessArchitecture, UnauthorisedSoftware, AccessControl],
+    check: |subject, context| {
+        if is_windows(subject, context) {
+            return;
+        }
+        for container in containers(subject, context) {
+            let added = context.texts(container.node(), "securityContext.capabilities.add");
+            let is_mesh = container.role == Role::Init
+                && context.option_texts(&MESH_INIT).contains(&container.name)
+                && added.iter().all(|name| ["NET_ADMIN", "NET_RAW"].contains(name));
+            let allowed = context.option_texts(&ALLOWED);
+            let wrong: Vec<_> = added
+                .into_iter()
+                .filter(|name| !is_mesh && !allowed.contains(name))
+                .collect();
+            if !wrong.is_empty() {
+                context.fail(
+                    container.node().at("securityContext.capabilities.add"),
+                    format!("{} adds {}", container.words(), wrong.join(", ")),
+                );
+            }
+        }
+    },
+};
+
+/// `hostNetwork`, `hostPID`, `hostIPC`, `hostProcess`.
+pub static NO_HOST_NAMESPACES: Rule = Rule {
+    id: "no-host-namespaces",
+    text: rule_text!("no-host-namespaces"),
+    kinds: WORKLOADS,
+    level: Level::Resource,
+    severity: Severity::Critical,
+    enforcement: Enforcement::Mandatory,
+    options: &[],
+    evidence: &[AccessArchitecture, Boundary, AccessControl, FacilityAccess],
+    check: |subject, context| {
+        let Some(pod) = pod(subject, context) else { return };
+        for (field, shared) in [
+            ("hostNetwork", "network"),
+            ("hostPID", "processes"),
+            ("hostIPC", "shared memory"),
+        ] {
+            if context.flag(pod.spec(), field) == Some(true) {
+                context.fail(
+                    pod.spec().at(field),
+                    format!("the pod shares the {shared} of its node"),
+                );
+            }
+        }
+        let field = "securityContext.windowsOptions.hostProcess";
+        if context.flag(pod.spec(), field) == Some(true) {
+            context.fail(
+                pod.spec().at(field),
+                "the pod runs as processes of its Windows node",
+            );
+        }
+        for container in containers(subject, context) {
+            if context.flag(container.node(), field) == Some(true) {
+                context.fail(
+                    container.node().at(field),
+                    format!("{} runs as a process of its Windows node", container.words()),
+                );
+            }
+        }
+    },
+};
+
+/// `hostPort`.
+pub static NO_HOST_PORTS: Rule = Rule {
+    id: "no-host-ports",
+    text: rule_text!("no-host-ports"),
+    kinds: WORKLOADS,
+    level: Level::Resource,
+    severity: Severity::Medium,
+    enforcement: Enforcement::Mandatory,
+    options: &[],
+    evidence: &[Boundary, TransmissionSecurity],
+    check: |subject, context| {
+        for container in containers(subject, context) {
+            for port in context.items(container.node(), "ports") {
+                if let Some(number) = context
+                    .number(port.node(), "hostPort")
+                    .filter(|number| *number != 0)
+                {
+                    context.fail(
+                        port.node().at("hostPort"),
+                        format!("{} takes port {number} of its node", container.words()),
+                    );
+                }
+            }
+        }
+    },
+};
+
+/// Whether the pod says that it runs on Windows, for which a rule does not hold; noted where that is not known.
+pub(crate) fn is_windows(subject: &Subject<'_>, context: &mut CheckContext<'_>) -> bool {
+    let Some(pod) = subject.pod else { return false };
+    if pod.spec().text("os.name").is_unknown() {
+        context.unknown(pod.spec().at("os.name"));
+    }
+    if pod.is_windows() {
+        context.not_applicable("the pod runs on Windows, which has no such field");
+    }
+    pod.is_windows()
+}

@@ -1,0 +1,143 @@
+//! Where a container's program comes from, and whether it is the one that was looked at.
+
+use crate::context::CheckContext;
+use crate::control::Control::{ChangeControl, MaliciousSoftware, UnauthorisedSoftware, Vendors};
+use crate::field::Field;
+use crate::image::Image;
+use crate::pod::{Container, WORKLOADS};
+use crate::rule::{Enforcement, Level, Rule, Severity};
+use crate::rules::containers;
+use crate::settings::{Default, Setting};
+use crate::text::rule_text;
+
+static MUTABLE: Setting = Setting {
+    name: "mutable",
+    meaning: "tags that mean another image tomorrow",
+    default: Default::Texts(&["latest"]),
+};
+
+/// `latest`, or no tag.
+pub static NO_MUTABLE_IMAGE_TAG: Rule = Rule {
+    id: "no-mutable-image-tag",
+    text: rule_text!("no-mutable-image-tag"),
+    kinds: WORKLOADS,
+    level: Level::Resource,
+    severity: Severity::High,
+    enforcement: Enforcement::Mandatory,
+    options: &[&MUTABLE],
+    evidence: &[ChangeControl, UnauthorisedSoftware, MaliciousSoftware],
+    check: |subject, context| {
+        for container in containers(subject, context) {
+            let Some(image) = image(container, context) else {
+                continue;
+            };
+            let message = match (image.digest, image.tag) {
+                (None, None) => format!(
+                    "the image of {} has no version, so it is `latest`",
+                    container.words()
+                ),
+                (None, Some(tag)) if context.option_texts(&MUTABLE).contains(&tag) => {
+                    format!(
+                        "the image of {} has the tag {tag}, which means another one tomorrow",
+                        container.words()
+                    )
+                }
+                (Some(_), _) | (None, Some(_)) => continue,
+            };
+            context.fail(container.node().at("image"), message);
+        }
+    },
+};
+
+/// Digests.
+pub static IMAGE_DIGEST_PINNED: Rule = Rule {
+    id: "image-digest-pinned",
+    text: rule_text!("image-digest-pinned"),
+    kinds: WORKLOADS,
+    level: Level::Resource,
+    severity: Severity::Medium,
+    enforcement: Enforcement::Mandatory,
+    options: &[],
+    evidence: &[ChangeControl, UnauthorisedSoftware, MaliciousSoftware],
+    check: |subject, context| {
+        for container in containers(subject, context) {
+            let Some(image) = image(container, context) else {
+                continue;
+            };
+            if image.is_pinned() {
+                continue;
+            }
+            let message = match image.digest {
+                None => format!("the image of {} has no digest", container.words()),
+                Some(_) => format!("what the image of {} has for a digest is none", container.words()),
+            };
+            context.fail(container.node().at("image"), message);
+        }
+    },
+};
+
+static REGISTRIES: Setting = Setting {
+    name: "registries",
+    meaning: "registries and repositories that images may come from, such as `registry.example/team`; what lies below one is allowed too",
+    default: Default::Texts(&[]),
+};
+
+/// Registries.
+pub static IMAGE_REGISTRY_ALLOWED: Rule = Rule {
+    id: "image-registry-allowed",
+    text: rule_text!("image-registry-allowed"),
+    kinds: WORKLOADS,
+    level: Level::Resource,
+    severity: Severity::High,
+    enforcement: Enforcement::Mandatory,
+    options: &[&REGISTRIES],
+    evidence: &[UnauthorisedSoftware, Vendors, MaliciousSoftware],
+    check: |subject, context| {
+        let allowed: Vec<String> = context
+            .option_texts(&REGISTRIES)
+            .into_iter()
+            .map(str::to_owned)
+            .collect();
+        if allowed.is_empty() {
+            context.not_applicable("the settings name no registries");
+            return;
+        }
+        for container in containers(subject, context) {
+            let Some(image) = image(container, context) else {
+                continue;
+            };
+            let repository = image.full_repository();
+            let is_below = |allowed: &String| {
+                let rest = repository.strip_prefix(allowed.trim_end_matches('/'));
+                rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+            };
+            if !allowed.iter().any(is_below) {
+                context.fail(
+                    container.node().at("image"),
+                    format!(
+                        "the image of {} comes from {repository}, which the settings do not allow",
+                        container.words()
+                    ),
+                );
+            }
+        }
+    },
+};
+
+/// The image of a container; told where there is none.
+fn image<'c>(container: &'c Container<'_>, context: &mut CheckContext<'_>) -> Option<Image<'c>> {
+    match container.node().text("image") {
+        Field::Known(name) if !name.is_empty() => Some(Image::of(name)),
+        Field::Known(_) | Field::Absent => {
+            context.fail(
+                container.node().at("image"),
+                format!("{} names no image", container.words()),
+            );
+            None
+        }
+        Field::Unknown => {
+            context.unknown(container.node().at("image"));
+            None
+        }
+    }
+}

@@ -1,0 +1,377 @@
+//! Whether the cluster asks who built an image before it runs it.
+
+use phoenix_graph::Object;
+use serde_json::Value;
+
+use crate::context::{CheckContext, Subject, namespace};
+use crate::control::Control::{ChangeControl, MaliciousSoftware, UnauthorisedSoftware};
+use crate::field::{Field, Node};
+use crate::image::Image;
+use crate::inventory::Inventory;
+use crate::pod::WORKLOADS;
+use crate::rule::{Enforcement, Kind, Level, Rule, Severity};
+use crate::rules::containers;
+use crate::selector::Answer;
+use crate::settings::{Default, Setting};
+use crate::text::rule_text;
+
+const SIGSTORE: Kind = Kind::new(&["policy.sigstore.dev"], "ClusterImagePolicy");
+const KYVERNO: Kind = Kind::new(&["kyverno.io"], "ClusterPolicy");
+const KYVERNO_NAMESPACED: Kind = Kind::new(&["kyverno.io"], "Policy");
+const KYVERNO_IMAGES: Kind = Kind::new(&["policies.kyverno.io"], "ImageValidatingPolicy");
+
+/// The kinds of policies that ask for signatures; rules of other things stand in some of them, too.
+pub(crate) const IMAGE_POLICIES: [Kind; 4] = [SIGSTORE, KYVERNO, KYVERNO_NAMESPACED, KYVERNO_IMAGES];
+
+static DEMANDED: Setting = Setting {
+    name: "demanded",
+    meaning: "whether a workload fails where no policy that verifies images was given at all; by default it is then not judged, since such policies are often the cluster's",
+    default: Default::Flag(false),
+};
+
+/// Signatures of images.
+pub static IMAGE_PROVENANCE_ENFORCED: Rule = Rule {
+    id: "image-provenance-enforced",
+    text: rule_text!("image-provenance-enforced"),
+    kinds: WORKLOADS,
+    level: Level::Stack,
+    severity: Severity::Medium,
+    enforcement: Enforcement::Advisory,
+    options: &[&DEMANDED],
+    evidence: &[ChangeControl, UnauthorisedSoftware, MaliciousSoftware],
+    check: vouched_for,
+};
+
+fn vouched_for(subject: &Subject<'_>, context: &mut CheckContext<'_>) {
+    let world = context.inventory;
+    let policies: Vec<&Object> = IMAGE_POLICIES
+        .iter()
+        .flat_map(|kind| world.all(*kind))
+        .filter(|policy| !policy.id.group.eq("kyverno.io") || verifies(policy))
+        .collect();
+    if policies.is_empty() && !context.option_flag(&DEMANDED) {
+        context.not_applicable("no policy that verifies images was given");
+        return;
+    }
+    for container in containers(subject, context) {
+        let place = container.node().at("image");
+        let Some(name) = context.text(container.node(), "image") else {
+            continue;
+        };
+        let names = all_names(name);
+        let refused = Answer::any(
+            policies
+                .iter()
+                .map(|policy| holds(policy, &names, subject.namespace(), world)),
+        );
+        match refused {
+            Answer::Yes => {}
+            Answer::No if world.is_complete() => context.fail(
+                place,
+                format!("nothing asks who vouches for the image of {}", container.words()),
+            ),
+            Answer::No | Answer::Unknown => {
+                context.unknown(format!("{place}: whether a policy asks who vouches for it"));
+            }
+        }
+    }
+}
+
+/// Whether a policy of Kyverno has a rule about images.
+fn verifies(policy: &Object) -> bool {
+    let policy = Node::new(policy.body(), "");
+    match policy.list("spec.rules") {
+        Field::Known(rules) => rules
+            .iter()
+            .any(|rule| !Node::new(rule, "").field("verifyImages").is_absent()),
+        Field::Absent => false,
+        Field::Unknown => true,
+    }
+}
+
+/// The names that patterns are written for: with and without tag and digest, and with the registry written out.
+fn all_names(name: &str) -> Vec<String> {
+    let image = Image::of(name);
+    let full = image.full_repository();
+    let mut names = Vec::new();
+    for repository in [
+        image.repository.to_owned(),
+        full.replacen("docker.io/", "index.docker.io/", 1),
+        full,
+    ] {
+        let tag = image.tag.map(|tag| format!("{repository}:{tag}"));
+        let digest = image.digest.map(|digest| format!("{repository}@{digest}"));
+        names.extend(tag.into_iter().chain(digest));
+        names.push(repository);
+    }
+    names
+}
+
+/// Whether a policy refuses an image that it cannot verify, in this namespace.
+fn holds(policy: &Object, names: &[String], space: &str, world: &Inventory<'_>) -> Answer {
+    let body = Node::new(policy.body(), "");
+    match policy.id.kind.as_str() {
+        "ClusterImagePolicy" => sigstore(body, names, space, world),
+        "ImageValidatingPolicy" => image_validating(body, names),
+        "Policy" if namespace(policy) != space => Answer::No,
+        _ => kyverno(body, names, space),
+    }
+}
+
+fn sigstore(body: Node<'_>, names: &[String], space: &str, world: &Inventory<'_>) -> Answer {
+    let is_asked = match world.of_cluster(Kind::core("Namespace"), space) {
+        Some(space) => {
+            match Node::new(space.body(), "").entry("metadata.labels", "policy.sigstore.dev/include") {
+                Field::Known(label) => Answer::from_bool(label == "true"),
+                Field::Absent => Answer::No,
+                Field::Unknown => Answer::Unknown,
+            }
+        }
+        None => Answer::Unknown,
+    };
+    let refuses = not(equals(body.text("spec.mode"), "warn"));
+    // Without authorities the controller takes some of its own.
+    let asks = match body.list("spec.authorities") {
+        Field::Absent => Answer::Unknown,
+        authorities => each(authorities, |authority| {
+            not(equals(authority.text("static.action"), "pass"))
+        }),
+    };
+    // What matches by more than the name is for the controller to say.
+    let is_plain = Answer::from_bool(body.field("spec.match").is_absent());
+    let covers = each(body.list("spec.images"), |image| {
+        pattern(image.text("glob"), names, Star::WithinPart)
+    });
+    is_asked
+        .and(refuses)
+        .and(asks)
+        .and(covers)
+        .and(or_unknown(is_plain))
+}
+
+fn image_validating(body: Node<'_>, names: &[String]) -> Answer {
+    let denies = match body.list("spec.validationActions") {
+        Field::Known(actions) => Answer::any(
+            actions
+                .iter()
+                .map(|action| equals(crate::field::text(action), "Deny")),
+        ),
+        Field::Absent | Field::Unknown => Answer::Unknown,
+    };
+    let covers = each(body.list("spec.matchImageReferences"), |reference| match pattern(
+        reference.text("glob"),
+        names,
+        Star::Anything,
+    ) {
+        Answer::No if !reference.field("expression").is_absent() => Answer::Unknown,
+        answer => answer,
+    });
+    let is_plain = [
+        "matchConditions",
+        "matchConstraints.namespaceSelector",
+        "matchConstraints.objectSelector",
+    ]
+    .iter()
+    .all(|field| body.field(&format!("spec.{field}")).is_absent());
+    denies.and(covers).and(or_unknown(Answer::from_bool(is_plain)))
+}
+
+fn kyverno(body: Node<'_>, names: &[String], space: &str) -> Answer {
+    let by_policy = equals_any_case(body.text("spec.validationFailureAction"), "enforce");
+    let is_plain = body.field("spec.validationFailureActionOverrides").is_absent();
+    each(body.list("spec.rules"), |rule| {
+        let verified = each(rule.list("verifyImages"), |images| {
+            let refuses = match images.text("failureAction") {
+                Field::Absent => by_policy,
+                own => equals_any_case(own, "enforce"),
+            };
+            let required = match images.flag("required") {
+                Field::Known(required) => Answer::from_bool(required),
+                Field::Absent => Answer::Yes,
+                Field::Unknown => Answer::Unknown,
+            };
+            let texts = |field: &str| match images.list(field) {
+                Field::Known(patterns) => Answer::any(
+                    patterns
+                        .iter()
+                        .map(|text| pattern(crate::field::text(text), names, Star::Anything)),
+                ),
+                Field::Absent => Answer::No,
+                Field::Unknown => Answer::Unknown,
+            };
+            let covers = Answer::any([
+                texts("imageReferences"),
+                pattern(images.text("image"), names, Star::Anything),
+            ]);
+            refuses
+                .and(required)
+                .and(covers)
+                .and(not(texts("skipImageReferences")))
+        });
+        let unconditional = is_plain
+            && ["exclude", "preconditions", "celPreconditions"]
+                .iter()
+                .all(|field| rule.field(field).is_absent());
+        verified
+            .and(matched(rule, space))
+            .and(or_unknown(Answer::from_bool(unconditional)))
+    })
+}
+
+/// Whether a rule of Kyverno looks at the pods of a namespace.
+fn matched(rule: Node<'_>, space: &str) -> Answer {
+    let one = |filter: Node<'_>| {
+        let Field::Known(resources) = filter.map("resources") else {
+            return Answer::Unknown;
+        };
+        let resources_node = Node::new(filter.field("resources").known().unwrap_or(&Value::Null), "");
+        let is_plain = resources
+            .keys()
+            .all(|key| ["kinds", "namespaces", "operations"].contains(&key.as_str()));
+        let kinds = each(resources_node.list("kinds"), |kind| {
+            match crate::field::text(kind.value) {
+                Field::Known(kind) => {
+                    Answer::from_bool(kind == "*" || kind.rsplit('/').next() == Some("Pod"))
+                }
+                _ => Answer::Unknown,
+            }
+        });
+        let spaces = match resources_node.list("namespaces") {
+            Field::Absent => Answer::Yes,
+            spaces => each(spaces, |name| {
+                pattern(
+                    crate::field::text(name.value),
+                    &[space.to_owned()],
+                    Star::Anything,
+                )
+            }),
+        };
+        kinds.and(spaces).and(or_unknown(Answer::from_bool(is_plain)))
+    };
+    match (
+        rule.list("match.any"),
+        rule.list("match.all"),
+        rule.field("match.resources"),
+    ) {
+        (any @ Field::Known(_), Field::Absent, Field::Absent) => each(any, one),
+        (Field::Absent, Field::Known([only]), Field::Absent) => one(Node::new(only, "")),
+        (Field::Absent, Field::Absent, Field::Known(_)) => {
+            one(Node::new(rule.field("match").known().unwrap_or(&Value::Null), ""))
+        }
+        _ => Answer::Unknown,
+    }
+}
+
+/// Whether any item of a list is so.
+fn each(list: Field<&[Value]>, is: impl Fn(Node<'_>) -> Answer) -> Answer {
+    match list {
+        Field::Known(items) => Answer::any(items.iter().map(|item| is(Node::new(item, "")))),
+        Field::Absent => Answer::No,
+        Field::Unknown => Answer::Unknown,
+    }
+}
+
+fn not(answer: Answer) -> Answer {
+    match answer {
+        Answer::Yes => Answer::No,
+        Answer::No => Answer::Yes,
+        Answer::Unknown => Answer::Unknown,
+    }
+}
+
+/// What is not plainly so is left open.
+fn or_unknown(answer: Answer) -> Answer {
+    if answer == Answer::Yes {
+        answer
+    } else {
+        Answer::Unknown
+    }
+}
+
+fn equals(text: Field<&str>, wanted: &str) -> Answer {
+    match text {
+        Field::Known(text) => Answer::from_bool(text == wanted),
+        Field::Absent => Answer::No,
+        Field::Unknown => Answer::Unknown,
+    }
+}
+
+fn equals_any_case(text: Field<&str>, wanted: &str) -> Answer {
+    match text {
+        Field::Known(text) => Answer::from_bool(text.eq_ignore_ascii_case(wanted)),
+        Field::Absent => Answer::No,
+        Field::Unknown => Answer::Unknown,
+    }
+}
+
+/// What a star in a pattern stands for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Star {
+    /// Any text.
+    Anything,
+    /// Any text without a slash; two of them, any text.
+    WithinPart,
+}
+
+fn pattern(pattern: Field<&str>, names: &[String], star: Star) -> Answer {
+    match pattern {
+        Field::Known(pattern) => Answer::from_bool(
+            names
+                .iter()
+                .any(|name| is_like(name.as_bytes(), pattern.as_bytes(), star)),
+        ),
+        Field::Absent => Answer::No,
+        Field::Unknown => Answer::Unknown,
+    }
+}
+
+/// Whether a text is as a pattern with stars and question marks. Takes as many steps as both are long together, times each other.
+fn is_like(text: &[u8], pattern: &[u8], star: Star) -> bool {
+    // Which of the pattern's beginnings the text so far is like.
+    let mut likes = vec![false; pattern.len() + 1];
+    likes[0] = true;
+    let close = |likes: &mut Vec<bool>| {
+        for (at, byte) in pattern.iter().enumerate() {
+            likes[at + 1] |= likes[at] && *byte == b'*';
+        }
+    };
+    close(&mut likes);
+    for byte in text {
+        let mut next = vec![false; pattern.len() + 1];
+        for (at, wanted) in pattern.iter().enumerate() {
+            if *wanted == b'*' {
+                let is_two = pattern.get(at + 1) == Some(&b'*') || (at > 0 && pattern[at - 1] == b'*');
+                let takes = star == Star::Anything || is_two || *byte != b'/';
+                next[at + 1] |= takes && likes[at + 1];
+            } else if *wanted == *byte || *wanted == b'?' {
+                next[at + 1] |= likes[at];
+            }
+        }
+        likes = next;
+        close(&mut likes);
+    }
+    likes[pattern.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_star_stays_within_its_part_where_the_controller_has_it_so() {
+        let like = |text: &str, pattern: &str, star| is_like(text.as_bytes(), pattern.as_bytes(), star);
+        for (text, pattern, anything, within) in [
+            ("registry.example/a/b", "registry.example/*", true, false),
+            ("registry.example/a", "registry.example/*", true, true),
+            ("registry.example/a/b", "registry.example/**", true, true),
+            ("registry.example/a/b", "**", true, true),
+            ("registry.example.evil/a", "registry.example/*", false, false),
+            ("registry.example/a:1", "registry.example/a:?", true, true),
+            ("", "*", true, true),
+            ("a", "", false, false),
+        ] {
+            assert_eq!(like(text, pattern, Star::Anything), anything, "{text} {pattern}");
+            assert_eq!(like(text, pattern, Star::WithinPart), within, "{text} {pattern}");
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! What a container may use, and how it is seen to be well.
+
+use crate::control::Control::{AnomaliesWatched, Capacity, ContingencyPlan, GeneralProtection, Redundancy};
+use crate::field::Field;
+use crate::pod::{Role, SERVERS, WORKLOADS};
+use crate::rule::{Enforcement, Level, Rule, Severity};
+use crate::rules::pod_security::hardening::resource;
+use crate::rules::{containers, pod};
+use crate::settings::{Default, Setting};
+use crate::text::rule_text;
+
+static LIMITED: Setting = Setting {
+    name: "resources",
+    meaning: "resources that need a limit: `memory`, `cpu`, `ephemeral-storage`",
+    default: Default::Texts(&["memory"]),
+};
+
+static REQUESTED: Setting = Setting {
+    name: "resources",
+    meaning: "resources that need a request: `memory`, `cpu`, `ephemeral-storage`",
+    default: Default::Texts(&["cpu", "memory"]),
+};
+
+/// `resources.limits`.
+pub static RESOURCE_LIMITS_SET: Rule = Rule {
+    id: "resource-limits-set",
+    text: rule_text!("resource-limits-set"),
+    kinds: WORKLOADS,
+    level: Level::Resource,
+    severity: Severity::Medium,
+    enforcement: Enforcement::Mandatory,
+    options: &[&LIMITED],
+    evidence: &[Capacity, ContingencyPlan, GeneralProtection],
+    check: |subject, context| has(subject, context, "limits", &LIMITED),
+};
+
+/// `resources.requests`.
+pub static RESOURCE_REQUESTS_SET: Rule = Rule {
+    id: "resource-requests-set",
+    text: rule_text!("resource-requests-set"),
+    kinds: WORKLOADS,
+    level: Level::Resource,
+    severity: Severity::Low,
+    enforcement: Enforcement::Mandatory,
+    options: &[&REQUESTED],
+    evidence: &[Capacity, ContingencyPlan],
+    check: |subject, context| has(subject, context, "requests", &REQUESTED),
+};
+
+fn has(
+    subject: &crate::Subject<'_>,
+    context: &mut crate::CheckContext<'_>,
+    what: &'static str,
+    wanted: &'static Setting,
+) {
+    let Some(pod) = pod(subject, context) else { return };
+    let wanted: Vec<String> = context
+        .option_texts(wanted)
+        .into_iter()
+        .map(str::to_owned)
+        .collect();
+    for container in containers(subject, context) {
+        if container.role == Role::Ephemeral {
+            continue;
+        }
+        for name in &wanted {
+            let mut found = resource(container.node(), pod.spec(), what, name);
+            if what == "requests" {
+                found = found.or(|| resource(container.node(), pod.spec(), "limits", name));
+            }
+            let place = container.node().at(&format!("resources.{what}.{name}"));
+            match found {
+                Field::Known(()) => {}
+                Field::Unknown => context.unknown(place),
+                Field::Absent if what == "limits" => {
+                    context.fail(place, format!("{} has no limit for {name}", container.words()));
+                }
+                Field::Absent => context.fail(
+                    place,
+                    format!("{} does not say how much {name} it needs", container.words()),
+                ),
+            }
+        }
+    }
+}
+
+static PROBES: Setting = Setting {
+    name: "probes",
+    meaning: "the probes that a container needs",
+    default: Default::Texts(&["readinessProbe", "livenessProbe"]),
+};
+
+/// Probes.
+pub static HEALTH_PROBES_SET: Rule = Rule {
+    id: "health-probes-set",
+    text: rule_text!("health-probes-set"),
+    kinds: SERVERS,
+    level: Level::Resource,
+    severity: Severity::Medium,
+    enforcement: Enforcement::Mandatory,
+    options: &[&PROBES],
+    evidence: &[Capacity, Redundancy, AnomaliesWatched, ContingencyPlan],
+    check: |subject, context| {
+        let Some(pod) = pod(subject, context) else { return };
+        if matches!(
+            pod.spec().text("restartPolicy"),
+            Field::Known("Never" | "OnFailure")
+        ) {
+            context.not_applicable("the pod runs once and ends");
+            return;
+        }
+        let wanted: Vec<String> = context
+            .option_texts(&PROBES)
+            .into_iter()
+            .map(str::to_owned)
+            .collect();
+        for container in containers(subject, context) {
+            if container.role != Role::Main {
+                continue;
+            }
+            for probe in &wanted {
+                let words = match probe.as_str() {
+                    "readinessProbe" => "cannot say whether it is ready",
+                    "livenessProbe" => "cannot say whether it is alive",
+                    _ => "cannot say whether it has started",
+                };
+                match container.node().field(probe) {
+                    Field::Known(_) => {}
+                    Field::Unknown => context.unknown(container.node().at(probe)),
+                    Field::Absent => context.fail(
+                        container.node().at(probe),
+                        format!("{} {words}: it has no {probe}", container.words()),
+                    ),
+                }
+            }
+        }
+    },
+};
