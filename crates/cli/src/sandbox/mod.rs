@@ -104,9 +104,12 @@ pub enum Command {
     },
     /// Find or build the tools of a sandbox, and print where each is.
     Tools {
-        /// Those that only tests and benchmarks need, too.
+        /// Include the tools that only the tests need.
         #[arg(long)]
         all: bool,
+        /// Include the tools that only the benchmarks need.
+        #[arg(long)]
+        benchmarks: bool,
     },
     /// Work that the sandbox starts by itself.
     #[command(hide = true)]
@@ -201,10 +204,13 @@ pub fn run(command: Command, directory: &Path) -> Result<Exit> {
             return Err(engine.become_command(&arguments));
         }
         Command::Env { place, format } => print_environment(&Sandbox::open(&place)?, format)?,
-        Command::Tools { all } => {
+        Command::Tools { all, benchmarks } => {
             let mut wanted = Sandbox::tools(true);
             if all {
-                wanted.extend([tools::ISTIOCTL, tools::HELM, tools::ESC_SERVICE, tools::PROMTOOL]);
+                wanted.extend(tools::TESTS);
+            }
+            if benchmarks {
+                wanted.extend(tools::BENCHMARKS);
             }
             let workshop = Workshop::of(&tools::repository(directory)?)?;
             for (name, found) in workshop.provide(&wanted)? {

@@ -28,6 +28,8 @@ pub struct Tool {
     pub package: &'static str,
     /// The variables that its authors set when linking: who asks its version gets an answer.
     pub variables: &'static str,
+    /// The build tags that leave out what is not used here.
+    pub tags: &'static str,
     /// The version that is pinned.
     pub version: &'static str,
     /// How to ask it for its version, and the oldest (major, minor) that will do. Without an answer
@@ -35,6 +37,16 @@ pub struct Tool {
     pub on_path: Option<(&'static [&'static str], (u32, u32))>,
     /// How long a build takes on two cores with empty caches, and why.
     pub cold: &'static str,
+}
+
+impl Tool {
+    /// The settings that make a different executable of the same source.
+    fn settings(&self) -> String {
+        match self.tags {
+            "" => self.variables.to_owned(),
+            tags => format!("{} -tags {tags}", self.variables),
+        }
+    }
 }
 
 /// Files that stand in a Go module and are used as they are.
@@ -56,6 +68,7 @@ pub const PULUMI: Tool = Tool {
     family: "pulumi",
     package: "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi",
     variables: "-X github.com/pulumi/pulumi/sdk/v3/go/common/version.Version=v3.259.0",
+    tags: "",
     version: "3.259.0",
     // Executables as policy packs came with 3.255.
     on_path: Some((&["version"], (3, 255))),
@@ -71,6 +84,7 @@ pub const PROVIDER: Tool = Tool {
     family: "pulumi-kubernetes",
     package: ".",
     variables: "",
+    tags: "",
     version: PROVIDER_VERSION,
     on_path: None,
     cold: "6 to 10 minutes: it holds every Kubernetes API there is, and helm",
@@ -84,6 +98,7 @@ pub const ETCD: Tool = Tool {
     family: "etcd",
     package: ".",
     variables: "",
+    tags: "",
     version: "3.7.3",
     on_path: Some((&["--version"], (3, 5))),
     cold: "half a minute",
@@ -95,6 +110,7 @@ pub const API_SERVER: Tool = Tool {
     family: "kubernetes",
     package: "k8s.io/kubernetes/cmd/kube-apiserver",
     variables: KUBERNETES,
+    tags: "",
     version: "1.37.2",
     on_path: Some((&["--version"], (1, 34))),
     cold: "4 to 5 minutes: it holds every Kubernetes API there is",
@@ -122,6 +138,7 @@ pub const KWOK: Tool = Tool {
     family: "kwok",
     package: "sigs.k8s.io/kwok/cmd/kwok",
     variables: "",
+    tags: "",
     version: "0.8.0",
     on_path: Some((&["--version"], (0, 7))),
     cold: "2 minutes",
@@ -133,6 +150,7 @@ pub const ISTIOCTL: Tool = Tool {
     family: "istio",
     package: "istio.io/istio/istioctl/cmd/istioctl",
     variables: "",
+    tags: "",
     version: "1.31-alpha",
     on_path: Some((&["version", "--remote=false"], (1, 27))),
     cold: "7 to 8 minutes: half of Istio",
@@ -144,6 +162,7 @@ pub const HELM: Tool = Tool {
     family: "helm",
     package: "helm.sh/helm/v4/cmd/helm",
     variables: "",
+    tags: "",
     version: "4.3.1",
     on_path: None,
     cold: "1 to 2 minutes",
@@ -155,6 +174,7 @@ pub const KUBE_SCORE: Tool = Tool {
     family: "kube-score",
     package: "github.com/zegl/kube-score/cmd/kube-score",
     variables: "",
+    tags: "",
     version: "1.20.0",
     on_path: None,
     cold: "1 to 2 minutes",
@@ -166,6 +186,7 @@ pub const ESC_SERVICE: Tool = Tool {
     family: "esc",
     package: ".",
     variables: "",
+    tags: "",
     version: "3.259.0",
     on_path: None,
     cold: "1 minute",
@@ -177,11 +198,19 @@ pub const PROMTOOL: Tool = Tool {
     family: "prometheus",
     package: "github.com/prometheus/prometheus/cmd/promtool",
     variables: "-X github.com/prometheus/common/version.Version=3.14.0",
+    // Without the discovery of targets in every cloud: half of the source.
+    tags: "remove_all_sd",
     version: "3.14.0",
     // Names of labels and messages changed with 3; what is promised is promised for it.
     on_path: Some((&["--version"], (3, 0))),
-    cold: "4 to 6 minutes: it knows every cloud that Prometheus finds targets in",
+    cold: "2 to 3 minutes",
 };
+
+/// What the tests run besides the tools of a sandbox.
+pub const TESTS: [Tool; 3] = [ISTIOCTL, ESC_SERVICE, PROMTOOL];
+
+/// What the benchmarks compare Phoenix with.
+pub const BENCHMARKS: [Tool; 2] = [HELM, KUBE_SCORE];
 
 /// The programs of a control plane, in the order of a build: the longest waits behind what it shares.
 pub const CONTROL_PLANE: [Tool; 5] = [ETCD, API_SERVER, CONTROLLER_MANAGER, SCHEDULER, KWOK];
@@ -306,7 +335,7 @@ impl Workshop {
                 origin: Origin::Installed,
             }));
         }
-        let path = self.folder(tool.family, tool.variables)?.join(tool.name);
+        let path = self.folder(tool.family, &tool.settings())?.join(tool.name);
         Ok(path.exists().then_some(Found {
             path,
             origin: Origin::Built,
@@ -386,7 +415,7 @@ impl Workshop {
 
     /// Builds the program, unless another command has built it while we waited for the lock.
     fn build(&self, tool: &Tool) -> Result<PathBuf> {
-        let folder = self.folder(tool.family, tool.variables)?;
+        let folder = self.folder(tool.family, &tool.settings())?;
         let target = folder.join(tool.name);
         let _lock = self.lock(tool.name)?;
         if target.exists() {
@@ -409,6 +438,8 @@ impl Workshop {
                 "-buildvcs=false",
                 "-ldflags",
                 flags.trim(),
+                "-tags",
+                tool.tags,
                 "-o",
             ])
             .arg(&unfinished)
@@ -449,8 +480,8 @@ impl Workshop {
         )
     }
 
-    /// The cache folder of a family, named after what pins it.
-    fn folder(&self, family: &str, variables: &str) -> Result<PathBuf> {
+    /// The cache folder of a family, named after a hash of its module and its build settings.
+    fn folder(&self, family: &str, settings: &str) -> Result<PathBuf> {
         let module = self.modules.join(family);
         let mut digest = Sha256::new();
         let mut files: Vec<PathBuf> = fs::read_dir(&module)
@@ -465,7 +496,7 @@ impl Workshop {
             digest.update([0]);
             digest.update(fs::read(&file).with_context(|| format!("reading {}", file.display()))?);
         }
-        digest.update(variables);
+        digest.update(settings);
         let hash = hex(&digest.finalize()[..6]);
         Ok(self.cache.join(format!("{family}-{hash}")))
     }
@@ -642,19 +673,7 @@ mod tests {
     fn the_table_names_modules_that_exist_and_pin_what_it_says() {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
         let root = repository(&root).expect("this is a checkout");
-        let tools = [
-            &CONTROL_PLANE[..],
-            &[
-                PULUMI,
-                PROVIDER,
-                ISTIOCTL,
-                HELM,
-                KUBE_SCORE,
-                ESC_SERVICE,
-                PROMTOOL,
-            ],
-        ]
-        .concat();
+        let tools = [&CONTROL_PLANE[..], &[PULUMI, PROVIDER], &TESTS, &BENCHMARKS].concat();
         for tool in tools {
             let manifest = root.join("sandbox/tools").join(tool.family).join("go.mod");
             let text = fs::read_to_string(&manifest).expect("every family has a go.mod");
