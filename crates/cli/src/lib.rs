@@ -18,6 +18,7 @@ use clap::{Parser, Subcommand};
 
 pub mod base;
 pub mod checkout;
+pub mod cluster;
 pub mod commands;
 pub mod comparison;
 pub mod docs;

@@ -14,6 +14,7 @@ use phoenix_policies::{Settings, judge};
 use serde_json::{Value, json};
 
 use crate::checkout::Checkout;
+use crate::cluster::require_cluster;
 use crate::exit::Exit;
 use crate::mistake::mistake;
 use crate::output::{self, Paint, count, data, say};
@@ -21,7 +22,6 @@ use crate::policies::cluster::{self, Seen, Unseen};
 use crate::policies::reading::{MOST_BYTES, Manifests};
 pub use crate::policies::settings_of;
 use crate::policies::{Judged, read_settings, sarif, today, told};
-use crate::secrets::cluster::right_cluster;
 use crate::stack::Stack;
 use crate::yaml;
 
@@ -167,7 +167,7 @@ fn live(arguments: &Arguments, stack: Option<&Stack>) -> Result<Judged> {
         let (client, context) = cluster::connect(context).await?;
         let uid = stack.and_then(|stack| stack.config.cluster.uid.as_deref());
         let looking = async {
-            right_cluster(&client, uid).await?;
+            require_cluster(&client, uid).await?;
             cluster::look(&client, &settings, &scope.places()).await
         };
         let seen = looking

@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result};
 use serde_json::json;
 
 use crate::checkout::Checkout;
-use crate::doctor::{Check, Status, examine};
+use crate::doctor::{self, Check, Status};
 use crate::exit::Exit;
 use crate::output::{self, Format, Paint, count, data};
 
@@ -30,7 +30,7 @@ pub fn run(arguments: &Arguments, checkout: &Checkout, paint: Paint) -> Result<E
         .enable_all()
         .build()
         .context("cannot start a runtime")?;
-    let checks = runtime.block_on(examine(checkout, arguments.stack.as_deref()))?;
+    let checks = runtime.block_on(doctor::run(checkout, arguments.stack.as_deref()))?;
     let failed = checks.iter().any(|check| check.status == Status::Fail);
     match arguments.format {
         Format::Text => data(&text(&checks, paint))?,

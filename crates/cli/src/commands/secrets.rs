@@ -147,10 +147,10 @@ fn check(arguments: &Check, checkout: &Checkout, paint: Paint) -> Result<Exit> {
             .context("cannot start a runtime")
     };
     let entries = if arguments.cluster {
-        runtime()?.block_on(secrets::cluster::examine(&subject))?
+        runtime()?.block_on(secrets::cluster::run(&subject))?
     } else if arguments.esc {
         let organization = arguments.organization.as_deref();
-        let examined = runtime()?.block_on(secrets::esc::examine(&subject, organization))?;
+        let examined = runtime()?.block_on(secrets::esc::run(&subject, organization))?;
         for warning in &examined.warnings {
             eprintln!("warning: {warning}");
         }

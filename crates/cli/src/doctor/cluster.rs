@@ -1,46 +1,42 @@
-//! Questions to the cluster that a stack names. Without a kubeconfig none is asked, and none is waited for long.
+//! Checks of the cluster that a stack names. Without a kubeconfig nothing is queried, and no timeout is long.
 //!
-//! Each question has a module: `identity`, `served`, `mesh`, `migration`, `nodes`, `reloader`, `rights`, `existing`. What the asker may not see is
-//! told as such, and is no failure.
+//! Each subject has a module. What the user may not read is reported as such, and is not a failure.
 
 use std::path::Path;
-use std::time::Duration;
 
-use kube::config::{KubeConfigOptions, Kubeconfig};
-use kube::{Client, Config};
+use kube::Client;
+use kube::config::Kubeconfig;
 
-use super::served::Resources;
-use super::{Check, elsewhere, existing, identity, mesh, migration, nodes, reloader, rights, served};
+use super::api_versions::Resources;
+use super::check::Check;
+use super::{
+    api_versions, identity, mesh, migration, nodes, ownership_conflicts, permissions, prerequisites, reloader,
+};
+use crate::cluster::{ANSWER_TIMEOUT, connect, error_chain};
 use crate::stack::Stack;
 
-/// How long an API server may take to let us in.
-const CONNECT: Duration = Duration::from_secs(3);
-
-/// How long all answers together may take.
-const ANSWERS: Duration = Duration::from_secs(30);
-
-/// What the cluster is asked for.
+/// What the cluster is checked for.
 #[derive(Clone, Copy, Debug)]
-pub enum Asked<'a> {
+pub enum Target<'a> {
     /// No stack was named.
-    Nothing,
-    /// A stack was named, whose file has problems.
-    Unreadable,
-    /// This stack's deployment.
+    None,
+    /// The file of the named stack is invalid.
+    Invalid,
+    /// The deployment of this stack.
     Stack(&'a Stack),
 }
 
 /// Checks the kubeconfig and, where a good stack is asked about, everything that its deployment needs of its cluster.
 /// A stack whose context is a placeholder names no cluster yet.
-pub async fn examine(root: &Path, asked: Asked<'_>) -> Vec<Check> {
+pub async fn run(root: &Path, target: Target<'_>) -> Vec<Check> {
     let kubeconfig = match Kubeconfig::read() {
         Ok(kubeconfig) => kubeconfig,
         Err(error) => {
-            let found = format!("none that can be read: {}", chain(&error));
+            let found = format!("none that can be read: {}", error_chain(&error));
             let hint = "point KUBECONFIG at one, or start a cluster here with `cargo phoenix sandbox up`";
-            return vec![match asked {
-                Asked::Nothing => Check::warn("kubeconfig", found, hint),
-                Asked::Unreadable | Asked::Stack(_) => Check::fail("kubeconfig", found, hint),
+            return vec![match target {
+                Target::None => Check::warn("kubeconfig", found, hint),
+                Target::Invalid | Target::Stack(_) => Check::fail("kubeconfig", found, hint),
             }];
         }
     };
@@ -65,7 +61,7 @@ pub async fn examine(root: &Path, asked: Asked<'_>) -> Vec<Check> {
     } else {
         Check::good("kubeconfig", found)
     }];
-    let Asked::Stack(stack) = asked else {
+    let Target::Stack(stack) = target else {
         return checks;
     };
     let Some(context) = stack.config.cluster.context.as_deref() else {
@@ -92,15 +88,15 @@ pub async fn examine(root: &Path, asked: Asked<'_>) -> Vec<Check> {
     };
     // All questions at once are more than a stack should hold.
     let asked = Box::pin(ask(&client, context, stack));
-    let answers = tokio::time::timeout(ANSWERS, asked).await;
+    let answers = tokio::time::timeout(ANSWER_TIMEOUT, asked).await;
     let (answers, resources) = answers.unwrap_or_else(|_| {
-        let why = format!("not every answer came within {} s", ANSWERS.as_secs());
+        let why = format!("not every answer came within {} s", ANSWER_TIMEOUT.as_secs());
         (vec![unreachable_server(context, &why)], None)
     });
     checks.extend(answers);
     if let Some(resources) = resources {
         // The engine's own program may take longer than an API server.
-        checks.extend(existing::examine(&client, root, stack, &resources).await);
+        checks.extend(ownership_conflicts::run(&client, root, stack, &resources).await);
     }
     checks
 }
@@ -109,77 +105,36 @@ pub async fn examine(root: &Path, asked: Asked<'_>) -> Vec<Check> {
 /// which nothing more is asked.
 async fn ask(client: &Client, context: &str, stack: &Stack) -> (Vec<Check>, Option<Resources>) {
     let mut checks = vec![match client.apiserver_version().await {
-        Ok(version) => served::version(&version, &stack.graph),
-        Err(error) => return (vec![unreachable_server(context, &chain(&error))], None),
+        Ok(version) => api_versions::version(&version, &stack.graph),
+        Err(error) => return (vec![unreachable_server(context, &error_chain(&error))], None),
     }];
-    let identity = identity::examine(client, context, stack).await;
+    let identity = identity::run(client, context, stack).await;
     let is_right = !identity.is_another_cluster;
     checks.push(identity.check);
     if !is_right {
         return (checks, None);
     }
-    let (kinds, resources) = served::kinds(client, &stack.graph).await;
+    let (kinds, resources) = api_versions::kinds(client, &stack.graph).await;
     checks.push(kinds);
-    let (mesh, nodes, elsewhere, reloader, migration, rights) = tokio::join!(
-        mesh::examine(client, stack),
-        nodes::examine(client, &stack.graph),
-        elsewhere::examine(client, stack),
-        reloader::examine(client, stack),
-        migration::examine(client, stack),
-        rights::examine(client, &stack.graph, &resources)
+    let (mesh, nodes, prerequisites, reloader, migration, permissions) = tokio::join!(
+        mesh::run(client, stack),
+        nodes::run(client, &stack.graph),
+        prerequisites::run(client, stack),
+        reloader::run(client, stack),
+        migration::run(client, stack),
+        permissions::run(client, &stack.graph, &resources)
     );
     checks.extend(mesh);
     checks.extend(nodes);
-    checks.extend(elsewhere);
+    checks.extend(prerequisites);
     checks.extend(reloader);
     checks.extend(migration);
-    checks.push(rights);
+    checks.push(permissions);
     (checks, Some(resources))
-}
-
-pub(crate) async fn connect(kubeconfig: Kubeconfig, context: &str) -> Result<Client, String> {
-    let options = KubeConfigOptions {
-        context: Some(context.to_owned()),
-        ..KubeConfigOptions::default()
-    };
-    let mut config = Config::from_custom_kubeconfig(kubeconfig, &options)
-        .await
-        .map_err(|error| chain(&error))?;
-    config.connect_timeout = Some(CONNECT);
-    config.read_timeout = Some(ANSWERS);
-    Client::try_from(config).map_err(|error| chain(&error))
 }
 
 fn unreachable_server(context: &str, why: &str) -> Check {
     let hint =
         format!("try `kubectl --context {context} version`; a private cluster needs its VPN or tunnel");
     Check::fail("API server", format!("does not answer: {why}"), hint)
-}
-
-/// A check that could not be made, because the answer was refused or did not come. It is no failure of the cluster.
-pub(super) fn unseen(name: &str, what: &str, error: &kube::Error) -> Check {
-    let why = match error {
-        kube::Error::Api(status) if status.code == 403 => "you may not look at it".to_owned(),
-        error => chain(error),
-    };
-    Check::warn(
-        name,
-        format!("{what} could not be looked at: {why}"),
-        "ask again as somebody with more rights, or ask those who run the cluster",
-    )
-}
-
-/// An error with its causes, each told once.
-pub(crate) fn chain(error: &dyn std::error::Error) -> String {
-    let mut words = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let more = error.to_string();
-        if !words.contains(&more) {
-            words.push_str(": ");
-            words.push_str(&more);
-        }
-        cause = error.source();
-    }
-    words
 }

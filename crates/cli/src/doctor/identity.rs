@@ -3,11 +3,9 @@
 use k8s_openapi::api::core::v1::Namespace;
 use kube::{Api, Client};
 
-use super::{Check, cluster};
+use super::check::{Check, could_not_check};
+use crate::cluster::IDENTITY_NAMESPACE;
 use crate::stack::Stack;
-
-/// The Namespace whose UID tells a cluster from every other.
-const NAMESPACE: &str = "kube-system";
 
 /// The answer, and whether it is another cluster for sure.
 pub struct Identity {
@@ -18,14 +16,16 @@ pub struct Identity {
 }
 
 /// Compares the cluster's UID with the one that the stack names.
-pub async fn examine(client: &Client, context: &str, stack: &Stack) -> Identity {
+pub async fn run(client: &Client, context: &str, stack: &Stack) -> Identity {
     let subject = "cluster";
-    let found = Api::<Namespace>::all(client.clone()).get(NAMESPACE).await;
+    let found = Api::<Namespace>::all(client.clone())
+        .get(IDENTITY_NAMESPACE)
+        .await;
     let uid = match found.map(|namespace| namespace.metadata.uid) {
         Ok(uid) => uid.unwrap_or_default(),
         Err(error) => {
             return Identity {
-                check: cluster::unseen(subject, &format!("the Namespace {NAMESPACE}"), &error),
+                check: could_not_check(subject, &format!("the Namespace {IDENTITY_NAMESPACE}"), &error),
                 is_another_cluster: false,
             };
         }

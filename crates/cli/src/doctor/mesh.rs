@@ -11,7 +11,8 @@ use kube::api::ListParams;
 use kube::{Api, Client};
 use serde_json::Value;
 
-use super::{Check, Status, cluster, numbers};
+use super::check::{Check, Status, could_not_check};
+use super::version::numbers;
 use crate::stack::Stack;
 use crate::yaml;
 
@@ -19,7 +20,7 @@ use crate::yaml;
 const OLDEST_ISTIO: &str = "1.22";
 
 /// All of it. A sandbox has no mesh but its kinds, so there nothing of this is a failure.
-pub async fn examine(client: &Client, stack: &Stack) -> Vec<Check> {
+pub async fn run(client: &Client, stack: &Stack) -> Vec<Check> {
     let (istiod, injector, cni, dns, audit) = tokio::join!(
         istiod(client, stack),
         injector(client, stack),
@@ -52,7 +53,7 @@ async fn istiod(client: &Client, stack: &Stack) -> Check {
     let api = Api::<Deployment>::namespaced(client.clone(), namespace);
     let found = match api.list(&ListParams::default().labels("app=istiod")).await {
         Ok(found) => found.items,
-        Err(error) => return cluster::unseen(subject, &format!("the namespace {namespace}"), &error),
+        Err(error) => return could_not_check(subject, &format!("the namespace {namespace}"), &error),
     };
     if found.is_empty() {
         let words = format!("there is none in the namespace {namespace}: no sidecar would get a certificate");
@@ -112,7 +113,7 @@ async fn injector(client: &Client, stack: &Stack) -> Check {
         .await
     {
         Ok(found) => found.items,
-        Err(error) => return cluster::unseen(subject, "the webhooks of the cluster", &error),
+        Err(error) => return could_not_check(subject, "the webhooks of the cluster", &error),
     };
     let label = |webhook: &MutatingWebhookConfiguration, name: &str| {
         webhook
@@ -149,7 +150,7 @@ async fn cni(client: &Client, stack: &Stack) -> Option<Check> {
         .await;
     let found = match found {
         Ok(found) => found.items,
-        Err(error) => return Some(cluster::unseen(subject, "istio-cni", &error)),
+        Err(error) => return Some(could_not_check(subject, "istio-cni", &error)),
     };
     let ready = |set: &DaemonSet| {
         set.status.as_ref().is_some_and(|status| {
@@ -261,7 +262,7 @@ async fn settings(client: &Client, stack: &Stack, subject: &'static str) -> Resu
     let settings = api
         .get_opt(&name)
         .await
-        .map_err(|error| cluster::unseen(subject, &place, &error))?;
+        .map_err(|error| could_not_check(subject, &place, &error))?;
     let mesh = settings
         .and_then(|settings| settings.data)
         .and_then(|mut data| data.remove("mesh"));

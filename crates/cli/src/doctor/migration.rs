@@ -7,17 +7,17 @@ use kube::{Api, Client};
 use phoenix::config::Phase;
 use phoenix::names;
 
-use super::{Check, cluster};
+use super::check::{Check, could_not_check};
 use crate::stack::Stack;
 
 /// Whether the phase of the stack is the cluster's or next to it; `None` where the stack is in no migration.
-pub async fn examine(client: &Client, stack: &Stack) -> Option<Check> {
+pub async fn run(client: &Client, stack: &Stack) -> Option<Check> {
     let subject = "migration";
     let next = stack.config.migration?;
     let api = Api::<Namespace>::all(client.clone());
     let namespace = match api.get_opt(names::MEMORY).await {
         Ok(namespace) => namespace,
-        Err(error) => return Some(cluster::unseen(subject, "the platform's namespace", &error)),
+        Err(error) => return Some(could_not_check(subject, "the platform's namespace", &error)),
     };
     let reached = namespace
         .and_then(|namespace| namespace.metadata.annotations)

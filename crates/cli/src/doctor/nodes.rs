@@ -11,7 +11,7 @@ use phoenix_graph::references::pod_spec;
 use phoenix_graph::{Graph, Object};
 use serde_json::Value;
 
-use super::{Check, cluster};
+use super::check::{Check, could_not_check};
 use crate::output::count;
 
 /// Which class is the default says an annotation of it.
@@ -28,7 +28,7 @@ const ENFORCERS: [&str; 6] = [
 ];
 
 /// All of it.
-pub async fn examine(client: &Client, graph: &Graph) -> Vec<Check> {
+pub async fn run(client: &Client, graph: &Graph) -> Vec<Check> {
     let (storage, nodes, metrics, policies) = tokio::join!(
         storage_classes(client, graph),
         nodes(client, graph),
@@ -83,7 +83,7 @@ async fn storage_classes(client: &Client, graph: &Graph) -> Check {
         .await
     {
         Ok(known) => known.items,
-        Err(error) => return cluster::unseen(subject, "the storage classes", &error),
+        Err(error) => return could_not_check(subject, "the storage classes", &error),
     };
     let names: Vec<String> = known
         .iter()
@@ -125,7 +125,7 @@ async fn nodes(client: &Client, graph: &Graph) -> Vec<Check> {
         .await
     {
         Ok(nodes) => nodes.items,
-        Err(error) => return vec![cluster::unseen("nodes", "the nodes", &error)],
+        Err(error) => return vec![could_not_check("nodes", "the nodes", &error)],
     };
     let usable: Vec<&Node> = nodes.iter().filter(|node| is_usable(node)).collect();
     let mut checks = vec![spread(graph, &usable)];
@@ -301,7 +301,7 @@ async fn metrics(client: &Client, graph: &Graph) -> Option<Check> {
             format!("is not served: {} would not scale anything", autoscaler.id),
             "install metrics-server; until then the number of pods stays as it is",
         ),
-        Err(error) => cluster::unseen(subject, "metrics.k8s.io", &error),
+        Err(error) => could_not_check(subject, "metrics.k8s.io", &error),
     })
 }
 

@@ -8,14 +8,14 @@ use kube::api::ListParams;
 use kube::{Api, Client};
 use phoenix::config::SecretsMode;
 
-use super::{Check, cluster};
+use super::check::{Check, could_not_check};
 use crate::stack::Stack;
 
 /// The labels of its Deployment.
 const LABELS: &str = "group=com.stakater.platform,provider=stakater";
 
 /// Whether it is there; `None` where the stack does without it.
-pub async fn examine(client: &Client, stack: &Stack) -> Option<Check> {
+pub async fn run(client: &Client, stack: &Stack) -> Option<Check> {
     let subject = "Reloader";
     if !matches!(stack.config.secrets, SecretsMode::ExternalSecrets(_)) {
         return None;
@@ -24,7 +24,7 @@ pub async fn examine(client: &Client, stack: &Stack) -> Option<Check> {
     let api = Api::<Deployment>::all(client.clone());
     let found = match api.list(&ListParams::default().labels(LABELS)).await {
         Ok(found) => found.items,
-        Err(error) => return Some(cluster::unseen(subject, "the Deployments of the cluster", &error)),
+        Err(error) => return Some(could_not_check(subject, "the Deployments of the cluster", &error)),
     };
     let place = |deployment: &Deployment| {
         let metadata = &deployment.metadata;

@@ -19,7 +19,7 @@ use phoenix_policies::settings::assume;
 use phoenix_policies::{Enforcement, Rule, Settings};
 use serde_json::{Value, json};
 
-use crate::doctor::cluster::chain;
+use crate::cluster::error_chain;
 
 /// How many objects a page has at most.
 const PAGE: u32 = 500;
@@ -279,13 +279,13 @@ async fn secrets(api: &Api<DynamicObject>) -> Result<Vec<Value>, kube::Error> {
 }
 
 fn asking(what: &str, error: &kube::Error) -> anyhow::Error {
-    anyhow!(chain(error)).context(format!("asking the cluster for {what}"))
+    anyhow!(error_chain(error)).context(format!("asking the cluster for {what}"))
 }
 
 /// The client for a context; without one, for the current one of the kubeconfig, whose name comes back with it.
 pub async fn connect(context: Option<&str>) -> Result<(Client, String)> {
     let kubeconfig = kube::config::Kubeconfig::read()
-        .map_err(|error| anyhow!(chain(&error)))
+        .map_err(|error| anyhow!(error_chain(&error)))
         .context("cannot read the kubeconfig")?;
     let Some(context) = context
         .map(str::to_owned)
@@ -296,7 +296,7 @@ pub async fn connect(context: Option<&str>) -> Result<(Client, String)> {
             "name one with --context",
         ));
     };
-    let client = crate::doctor::cluster::connect(kubeconfig, &context)
+    let client = crate::cluster::connect(kubeconfig, &context)
         .await
         .map_err(|why| anyhow!(why))
         .with_context(|| format!("cannot look at the cluster {context}"))?;

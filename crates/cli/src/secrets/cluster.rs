@@ -1,28 +1,24 @@
 //! How the secrets stand in the stack's cluster. It reads the Secrets that the inventory names, and changes nothing.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow};
 use k8s_openapi::ByteString;
-use k8s_openapi::api::core::v1::{Namespace, Secret};
+use k8s_openapi::api::core::v1::Secret;
 use kube::config::Kubeconfig;
 use kube::{Api, Client};
 use phoenix::config::secret::{SecretRow, Target};
 use phoenix::config::{SecretsMode, StoreAuth};
 
 use super::{Entry, State, Subject};
-use crate::doctor::cluster::{chain, connect};
+use crate::cluster::{ANSWER_TIMEOUT, connect, error_chain, require_cluster};
 use crate::mistake::mistake;
-
-/// How long all answers together may take.
-const ANSWERS: Duration = Duration::from_secs(30);
 
 /// Repairs what was changed in the cluster: `pulumi up` alone compares with the state, which knows nothing of it.
 const DEPLOY: &str = "`pulumi refresh --run-program` and `pulumi up` make the Secret what the stack says";
 
 /// How the secrets stand in the cluster that the stack's context leads to.
-pub async fn examine(subject: &Subject) -> Result<Vec<Entry>> {
+pub async fn run(subject: &Subject) -> Result<Vec<Entry>> {
     let Some(context) = subject.config.cluster.context.as_deref() else {
         return Err(mistake(
             "phoenix:cluster.context is a placeholder, so the stack names no cluster yet",
@@ -31,21 +27,21 @@ pub async fn examine(subject: &Subject) -> Result<Vec<Entry>> {
     };
     let looking = || format!("cannot look at the secrets of the cluster {context}");
     let kubeconfig = Kubeconfig::read()
-        .map_err(|error| anyhow!(chain(&error)))
+        .map_err(|error| anyhow!(error_chain(&error)))
         .with_context(looking)?;
     let client = connect(kubeconfig, context)
         .await
         .map_err(|why| anyhow!(why))
         .with_context(looking)?;
-    let answers = tokio::time::timeout(ANSWERS, ask(&client, subject)).await;
+    let answers = tokio::time::timeout(ANSWER_TIMEOUT, ask(&client, subject)).await;
     answers
-        .map_err(|_| anyhow!("not every answer came within {} s", ANSWERS.as_secs()))
+        .map_err(|_| anyhow!("not every answer came within {} s", ANSWER_TIMEOUT.as_secs()))
         .flatten()
         .with_context(looking)
 }
 
 async fn ask(client: &Client, subject: &Subject) -> Result<Vec<Entry>> {
-    right_cluster(client, subject.config.cluster.uid.as_deref()).await?;
+    require_cluster(client, subject.config.cluster.uid.as_deref()).await?;
     let mut entries = Vec::new();
     let targets = subject.config.secret_targets();
     let namespaces: BTreeSet<_> = targets.keys().map(|target| target.namespace).collect();
@@ -74,26 +70,6 @@ async fn ask(client: &Client, subject: &Subject) -> Result<Vec<Entry>> {
     Ok(entries)
 }
 
-/// That this is the stack's own cluster, where its UID is known.
-pub(crate) async fn right_cluster(client: &Client, uid: Option<&str>) -> Result<()> {
-    let Some(known) = uid else {
-        return Ok(());
-    };
-    let namespace = Api::<Namespace>::all(client.clone()).get("kube-system").await;
-    let uid = namespace
-        .map_err(|error| anyhow!(chain(&error)))?
-        .metadata
-        .uid
-        .unwrap_or_default();
-    if uid == known {
-        return Ok(());
-    }
-    Err(mistake(
-        format!("it is another cluster: its UID is {uid}, and phoenix:cluster.uid is {known}"),
-        "repair the context in the kubeconfig; nothing more was asked of it",
-    ))
-}
-
 /// A Secret; `None` where there is none. What cannot be understood is not repeated: a value
 /// may be what it is about.
 async fn read(client: &Client, namespace: &str, name: &str) -> Result<Option<Secret>> {
@@ -109,7 +85,7 @@ async fn read(client: &Client, namespace: &str, name: &str) -> Result<Option<Sec
             format!("the API server's answer about the Secret {namespace}/{name} cannot be understood"),
             "look at the Secret with kubectl; its data must be a mapping of texts in base64",
         ),
-        error => anyhow!(chain(&error)).context(format!("asking for the Secret {namespace}/{name}")),
+        error => anyhow!(error_chain(&error)).context(format!("asking for the Secret {namespace}/{name}")),
     })
 }
 

@@ -9,7 +9,7 @@ use phoenix::config::{EscEnvironment, SecretsMode, StackConfig, raw};
 use phoenix::esc::{self, Fault, FaultKind, Opened, PULUMI_CONFIG};
 
 use super::{Entry, State, Subject};
-use crate::doctor::environment::backend;
+use crate::doctor::esc_import::backend;
 use crate::mistake::mistake;
 
 /// How the secrets stand, and what the service warns of.
@@ -22,7 +22,7 @@ pub struct Examined {
 }
 
 /// How the secrets stand in the environment that the stack names. `organization` owns the environments that a stack imports.
-pub async fn examine(subject: &Subject, organization: Option<&str>) -> Result<Examined> {
+pub async fn run(subject: &Subject, organization: Option<&str>) -> Result<Examined> {
     let source = Source::of(subject, organization)?;
     let mut opened = Vec::new();
     for environment in &source.environments {

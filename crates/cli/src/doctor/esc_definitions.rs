@@ -8,7 +8,7 @@ use anyhow::{Result, anyhow};
 use phoenix::config::{EscEnvironment, SecretsMode};
 use serde_json::Value;
 
-use super::Check;
+use super::check::Check;
 use crate::checkout::Checkout;
 use crate::output::count;
 use crate::stack::Stack;
@@ -22,7 +22,7 @@ const PROJECT: &str = "phoenix";
 const LARGEST: u64 = 256 * 1024;
 
 /// Nothing where the stack needs no environment, or one that is not defined here.
-pub fn examine(checkout: &Checkout, stack: &Stack) -> Option<Check> {
+pub fn run(checkout: &Checkout, stack: &Stack) -> Option<Check> {
     let subject = "definitions";
     let mut waiting = environments(stack);
     let mut seen = BTreeSet::new();

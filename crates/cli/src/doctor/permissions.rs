@@ -10,15 +10,15 @@ use kube::{Api, Client};
 use phoenix_graph::Graph;
 use tokio::task::JoinSet;
 
-use super::served::Resources;
-use super::{Check, cluster};
+use super::api_versions::Resources;
+use super::check::{Check, could_not_check};
 use crate::output::count;
 
 /// What the provider does with objects over their life. It applies by `patch`, which creates what is not there.
 const VERBS: [&str; 4] = ["get", "create", "patch", "delete"];
 
 /// Asks for each kind in each namespace of the stack.
-pub async fn examine(client: &Client, graph: &Graph, resources: &Resources) -> Check {
+pub async fn run(client: &Client, graph: &Graph, resources: &Resources) -> Check {
     let subject = "rights";
     let mut questions = BTreeSet::new();
     for object in graph.objects() {
@@ -69,7 +69,7 @@ pub async fn examine(client: &Client, graph: &Graph, resources: &Resources) -> C
     while let Some(answer) = answers.join_next().await {
         match answer.expect("asking does not panic") {
             Ok(answer) => refused.extend(answer),
-            Err(error) => return cluster::unseen(subject, "your rights", &error),
+            Err(error) => return could_not_check(subject, "your rights", &error),
         }
     }
     if refused.is_empty() {

@@ -9,7 +9,8 @@ use kube::{Api, Client};
 use phoenix_graph::Graph;
 use serde_json::Value;
 
-use super::{Check, cluster};
+use super::check::Check;
+use crate::cluster::error_chain;
 
 /// The names of resources in paths, such as `deployments`, by API version and kind.
 pub type Resources = BTreeMap<(String, String), String>;
@@ -81,7 +82,7 @@ pub async fn kinds(client: &Client, graph: &Graph) -> (Check, Resources) {
             Ok(list) => list.resources,
             Err(kube::Error::Api(status)) if status.code == 404 => Vec::new(),
             Err(error) => {
-                let found = format!("{api_version} cannot be asked for: {}", cluster::chain(&error));
+                let found = format!("{api_version} cannot be asked for: {}", error_chain(&error));
                 return (
                     Check::fail(subject, found, "try again with more rights"),
                     resources,

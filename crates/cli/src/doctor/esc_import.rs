@@ -4,14 +4,14 @@ use std::path::PathBuf;
 
 use phoenix::config::SecretsMode;
 
-use super::Check;
+use super::check::Check;
 use crate::stack::Stack;
 
 /// Where Pulumi keeps a state that can import environments, as its command writes it.
 const CLOUD: &str = "https://";
 
 /// Nothing where the stack imports no environment and its mode needs none.
-pub fn examine(stack: &Stack) -> Option<Check> {
+pub fn run(stack: &Stack) -> Option<Check> {
     judge(
         stack.file.imports.is_some(),
         stack.config.secrets == SecretsMode::PulumiEsc,
@@ -71,7 +71,7 @@ pub(crate) fn backend() -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Status;
+    use super::super::check::Status;
     use super::*;
 
     #[test]

@@ -17,8 +17,8 @@ use serde::Deserialize;
 use serde_json::Value;
 use tokio::task::JoinSet;
 
-use super::served::Resources;
-use super::{Check, cluster};
+use super::api_versions::Resources;
+use super::check::{Check, could_not_check};
 use crate::comparison::Consent;
 use crate::output::count;
 use crate::stack::Stack;
@@ -62,7 +62,7 @@ enum State {
 }
 
 /// All of it.
-pub async fn examine(client: &Client, root: &Path, stack: &Stack, resources: &Resources) -> Vec<Check> {
+pub async fn run(client: &Client, root: &Path, stack: &Stack, resources: &Resources) -> Vec<Check> {
     let state = read_state(root, &stack.name).await;
     let mut checks = vec![match &state {
         State::Known(objects) => Check::good(
@@ -77,7 +77,7 @@ pub async fn examine(client: &Client, root: &Path, stack: &Stack, resources: &Re
     }];
     match live(client, &stack.graph, resources).await {
         Ok(live) => checks.extend(adoption(stack, &state, &live)),
-        Err(error) => checks.push(cluster::unseen("existing", "what exists already", &error)),
+        Err(error) => checks.push(could_not_check("existing", "what exists already", &error)),
     }
     checks.push(neighbours(client, &stack.graph).await);
     checks
@@ -348,7 +348,7 @@ async fn neighbours(client: &Client, graph: &Graph) -> Check {
                 // A cluster without the mesh's kinds has none of them.
                 Err(kube::Error::Api(status)) if status.code == 404 => continue,
                 Err(error) => {
-                    return cluster::unseen(subject, &format!("{plural} in {namespace}"), &error);
+                    return could_not_check(subject, &format!("{plural} in {namespace}"), &error);
                 }
             };
             for object in found {

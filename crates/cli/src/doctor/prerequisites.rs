@@ -9,11 +9,11 @@ use k8s_openapi::api::scheduling::v1::PriorityClass;
 use kube::api::ListParams;
 use kube::{Api, Client};
 
-use super::{Check, cluster};
+use super::check::{Check, could_not_check};
 use crate::stack::Stack;
 
 /// All of it; nothing where the stack names nothing.
-pub async fn examine(client: &Client, stack: &Stack) -> Vec<Check> {
+pub async fn run(client: &Client, stack: &Stack) -> Vec<Check> {
     let (classes, secrets) = tokio::join!(classes(client, stack), pull_secrets(client, stack));
     classes.into_iter().chain(secrets).collect()
 }
@@ -34,7 +34,7 @@ async fn classes(client: &Client, stack: &Stack) -> Option<Check> {
         .await
     {
         Ok(known) => known.items,
-        Err(error) => return Some(cluster::unseen(subject, "the PriorityClasses", &error)),
+        Err(error) => return Some(could_not_check(subject, "the PriorityClasses", &error)),
     };
     let value = |name: &str| {
         known
@@ -103,7 +103,7 @@ async fn pull_secrets(client: &Client, stack: &Stack) -> Option<Check> {
             match api.get_metadata_opt(name.as_str()).await {
                 Ok(Some(_)) => {}
                 Ok(None) => missing.push(format!("{namespace}/{name}")),
-                Err(error) => return Some(cluster::unseen(subject, "the credentials for images", &error)),
+                Err(error) => return Some(could_not_check(subject, "the credentials for images", &error)),
             }
         }
     }

@@ -1,0 +1,72 @@
+//! The connection to a cluster: from a kubeconfig's context to a client, and whether it is the cluster that was meant.
+//!
+//! An edge: it reads the kubeconfig and queries the API server. It does not know what a client is used for.
+
+use std::time::Duration;
+
+use anyhow::{Result, anyhow};
+use k8s_openapi::api::core::v1::Namespace;
+use kube::config::{KubeConfigOptions, Kubeconfig};
+use kube::{Api, Client, Config};
+
+use crate::mistake::mistake;
+
+/// How long an API server may take to accept a connection.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// How long an API server may take to answer, and how long all answers to one command may take together.
+pub const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// The Namespace whose UID identifies a cluster.
+pub const IDENTITY_NAMESPACE: &str = "kube-system";
+
+/// The client for a context of the kubeconfig.
+pub async fn connect(kubeconfig: Kubeconfig, context: &str) -> Result<Client, String> {
+    let options = KubeConfigOptions {
+        context: Some(context.to_owned()),
+        ..KubeConfigOptions::default()
+    };
+    let mut config = Config::from_custom_kubeconfig(kubeconfig, &options)
+        .await
+        .map_err(|error| error_chain(&error))?;
+    config.connect_timeout = Some(CONNECT_TIMEOUT);
+    config.read_timeout = Some(ANSWER_TIMEOUT);
+    Client::try_from(config).map_err(|error| error_chain(&error))
+}
+
+/// Fails if the cluster's UID is known and this is another cluster.
+pub async fn require_cluster(client: &Client, uid: Option<&str>) -> Result<()> {
+    let Some(expected) = uid else {
+        return Ok(());
+    };
+    let namespace = Api::<Namespace>::all(client.clone())
+        .get(IDENTITY_NAMESPACE)
+        .await;
+    let uid = namespace
+        .map_err(|error| anyhow!(error_chain(&error)))?
+        .metadata
+        .uid
+        .unwrap_or_default();
+    if uid == expected {
+        return Ok(());
+    }
+    Err(mistake(
+        format!("it is another cluster: its UID is {uid}, but phoenix:cluster.uid is {expected}"),
+        "correct the context in the kubeconfig; nothing else was read from this cluster",
+    ))
+}
+
+/// An error followed by its causes, each mentioned once.
+pub fn error_chain(error: &dyn std::error::Error) -> String {
+    let mut words = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let more = error.to_string();
+        if !words.contains(&more) {
+            words.push_str(": ");
+            words.push_str(&more);
+        }
+        cause = error.source();
+    }
+    words
+}

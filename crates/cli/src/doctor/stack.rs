@@ -1,0 +1,132 @@
+//! What a stack's file has to say before a deployment: no errors, no placeholders, and a value for every secret.
+
+use phoenix::config::secret::Giver;
+use phoenix::config::{NAMESPACE, secret};
+
+use super::check::Check;
+use crate::checkout::Checkout;
+use crate::mistake;
+use crate::output::count;
+use crate::stack::{Invalid, Stack};
+use crate::stack_file::StackFile;
+
+/// Checks that the file is valid.
+pub fn file(name: &str, loaded: &anyhow::Result<Stack>) -> Check {
+    let subject = format!("stack {name}");
+    let error = match loaded {
+        Ok(stack) => {
+            return Check::good(
+                subject,
+                format!(
+                    "{} declares {}",
+                    stack.file.path,
+                    count(stack.graph.len(), "object")
+                ),
+            );
+        }
+        Err(error) => error,
+    };
+    match error.downcast_ref::<Invalid>() {
+        Some(invalid) => Check::fail(
+            subject,
+            invalid.to_string(),
+            "repair the stack file; each problem has its own hint",
+        ),
+        None => Check::fail(
+            subject,
+            mistake::told(error).trim_start_matches("error: "),
+            "repair the stack file",
+        ),
+    }
+}
+
+/// Checks that `phoenix:sandbox` is not set: it makes the program accept placeholders; in a checkout nobody may set it.
+pub fn sandbox_marker(checkout: &Checkout, name: &str) -> Option<Check> {
+    let file = StackFile::read(checkout, name).ok()?;
+    let key = format!("{NAMESPACE}:sandbox");
+    let is_set = file
+        .keys
+        .get(&key)
+        .is_some_and(|value| *value != serde_json::Value::Bool(false));
+    let place = file
+        .origins
+        .of(&key)
+        .map_or(file.path.clone(), ToString::to_string);
+    is_set.then(|| {
+        Check::fail(
+            "sandbox marker",
+            format!("{key} is set at {place}"),
+            "remove it; only the sandbox's own copy of the file has it",
+        )
+    })
+}
+
+/// Checks that no value is a placeholder.
+pub fn placeholders(stack: &Stack) -> Check {
+    let subject = "placeholders";
+    let placeholders = &stack.config.placeholders;
+    if placeholders.is_empty() {
+        return Check::good(subject, "none");
+    }
+    let lines: Vec<_> = placeholders
+        .iter()
+        .map(|(key, missing)| format!("\n{key} — {missing}"))
+        .collect();
+    let found = format!(
+        "{} not known yet, which a deployment refuses:{}",
+        count(placeholders.len(), "value"),
+        lines.concat()
+    );
+    Check::fail(
+        subject,
+        found,
+        format!("write the values into {}", stack.file.path),
+    )
+}
+
+/// Checks that every secret has a value, and in one place only.
+pub fn secrets(stack: &Stack) -> Check {
+    let subject = "secrets";
+    if let Some(source) = crate::secrets::source(&stack.config.secrets) {
+        let own: Vec<_> = stack.file.secrets.iter().map(String::as_str).collect();
+        return if own.is_empty() {
+            Check::good(subject, format!("come from {source}; the stack itself has none"))
+        } else {
+            Check::fail(
+                subject,
+                format!(
+                    "come from {source}, but the stack itself has values of {}, and nobody could tell which is meant",
+                    own.join(", ")
+                ),
+                format!("pulumi config rm KEY --stack {}", stack.name),
+            )
+        };
+    }
+    let needed = stack.config.secrets_needed();
+    let missing = secret::missing(
+        &needed,
+        stack.file.secrets.iter().map(String::as_str),
+        Giver::Person,
+    );
+    let needed = needed.len();
+    if missing.is_empty() {
+        return Check::good(subject, format!("all {needed} have a value"));
+    }
+    let lines: Vec<_> = missing
+        .iter()
+        .map(|problem| format!("\n{} {}", problem.key, problem.message))
+        .collect();
+    let found = format!(
+        "{} of {needed} have no value:{}",
+        missing.iter().count(),
+        lines.concat()
+    );
+    Check::fail(
+        subject,
+        found,
+        format!(
+            "pulumi config set --secret KEY --stack {}; it asks for the value",
+            stack.name
+        ),
+    )
+}
