@@ -1,7 +1,11 @@
-//! The protocol as Rust types: messages, clients and servers, generated from `proto/pulumi/*.proto`.
+//! Pulumi's protocol as Rust types: messages, clients and servers.
 //!
-//! Only what we use is described there; a method that is not is answered with `Unimplemented`, a field that is
-//! not is skipped. Messages that may carry secrets show only their outline in `Debug`.
+//! `proto/pulumirpc.rs` is generated from `proto/pulumi/*.proto` of this crate and committed, so that a build needs no
+//! protobuf compiler. `tests/it/generated.rs` fails when it is out of date, and writes it if the environment variable
+//! `PHOENIX_WRITE_GENERATED` is set to 1.
+//!
+//! The descriptions contain only the methods and fields that this crate uses. Other methods are answered with
+//! `Unimplemented`; other fields are skipped. `Debug` does not show the content of messages that may carry secrets.
 
 use std::fmt;
 
@@ -13,7 +17,7 @@ use crate::wire::MAX_MESSAGE_BYTES;
     reason = "generated; the description has the comments"
 )]
 mod generated {
-    tonic::include_proto!("pulumirpc");
+    include!("proto/pulumirpc.rs");
 }
 
 pub use generated::*;

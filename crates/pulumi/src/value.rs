@@ -6,7 +6,9 @@
 //! [`json`] makes values from JSON, [`encode`] sends them to the engine, [`decode`] reads what the engine sends.
 
 mod checksum;
+#[cfg(feature = "transport")]
 mod decode;
+#[cfg(feature = "transport")]
 mod encode;
 mod json;
 mod sealed;
@@ -15,7 +17,9 @@ mod show;
 use std::collections::{BTreeMap, BTreeSet};
 
 pub use checksum::Checksum;
+#[cfg(feature = "transport")]
 pub use decode::{DecodeError, from_wire};
+#[cfg(feature = "transport")]
 pub use encode::{EncodeError, problems, to_wire};
 pub use json::JsonError;
 pub use sealed::Sealed;

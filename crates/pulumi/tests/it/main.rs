@@ -7,6 +7,7 @@
 
 mod analyzing;
 mod connecting;
+mod generated;
 mod plan;
 mod plugins;
 mod premises;
