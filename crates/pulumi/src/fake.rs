@@ -24,17 +24,15 @@ use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tonic::Status;
-use tonic::transport::Server;
-use tonic::transport::server::TcpIncoming;
 
 use crate::engine::Engine;
 use crate::proto::engine_server::EngineServer;
 use crate::proto::resource_monitor_server::ResourceMonitorServer;
 use crate::proto::{
-    FullSize as _, LogRequest, LogSeverity, ReadResourceRequest, RegisterResourceOutputsRequest,
+    LogRequest, LogSeverity, ReadResourceRequest, RegisterResourceOutputsRequest,
     RegisterResourceRequest,
 };
-use crate::serve::Stop;
+use crate::serve::{Stop, serve_on};
 use crate::value::{Value, to_wire};
 use monitor::Known;
 pub use tonic::Code;
@@ -172,34 +170,47 @@ impl Script {
         self
     }
 
-    /// Starts the engine on a free port on loopback.
+    /// Starts the engine on two free ports on loopback: one for the resource monitor, one for messages.
     ///
     /// # Panics
     ///
-    /// When there is none.
+    /// If no port is free.
     pub async fn start(self) -> FakeEngine {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
-            .await
-            .expect("a port on loopback");
-        let address = listener.local_addr().expect("a bound socket has an address");
+        let (monitor_listener, monitor) = listen().await;
+        let (engine_listener, engine) = listen().await;
         let fake = FakeEngine {
             shared: Arc::new(Shared::new(self)),
-            address,
+            monitor,
+            engine,
             stop: Stop::new(),
         };
-        let server = Server::builder()
-            .add_service(ResourceMonitorServer::from_arc(fake.shared.clone()).full_size())
-            .add_service(EngineServer::from_arc(fake.shared.clone()).full_size())
-            .serve_with_incoming_shutdown(TcpIncoming::from(listener), fake.stop.clone().requested());
-        tokio::spawn(server);
+        tokio::spawn(serve_on(
+            monitor_listener,
+            ResourceMonitorServer::from_arc(fake.shared.clone()),
+            fake.stop.clone(),
+        ));
+        tokio::spawn(serve_on(
+            engine_listener,
+            EngineServer::from_arc(fake.shared.clone()),
+            fake.stop.clone(),
+        ));
         fake
     }
+}
+
+async fn listen() -> (TcpListener, SocketAddr) {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
+        .await
+        .expect("a port on loopback");
+    let address = listener.local_addr().expect("a bound socket has an address");
+    (listener, address)
 }
 
 /// An engine that is running. It stops when dropped.
 pub struct FakeEngine {
     shared: Arc<Shared>,
-    address: SocketAddr,
+    monitor: SocketAddr,
+    engine: SocketAddr,
     stop: Stop,
 }
 
@@ -214,9 +225,9 @@ impl FakeEngine {
         Script::new(false)
     }
 
-    /// Where it listens, as the engine says it: host and port.
+    /// The address of the resource monitor, in the engine's format: host and port.
     pub fn address(&self) -> String {
-        self.address.to_string()
+        self.monitor.to_string()
     }
 
     /// The variables that a host sets for the program it starts.
@@ -225,7 +236,7 @@ impl FakeEngine {
         let json = |value: serde_json::Value| value.to_string();
         [
             ("PULUMI_MONITOR", self.address()),
-            ("PULUMI_ENGINE", self.address()),
+            ("PULUMI_ENGINE", self.engine.to_string()),
             ("PULUMI_PROJECT", script.project.clone()),
             ("PULUMI_STACK", script.stack.clone()),
             ("PULUMI_ORGANIZATION", "organization".to_owned()),

@@ -67,9 +67,9 @@ where
     S::Future: Send + 'static,
 {
     let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
-    let draining = Server::builder()
-        .add_service(service.full_size())
-        .serve_with_incoming_shutdown(incoming, stop.clone().requested());
+    // No router: a generated service answers the paths it does not know with `Unimplemented` itself.
+    let draining =
+        Server::builder().serve_with_incoming_shutdown(service.full_size(), incoming, stop.clone().requested());
     let too_late = async {
         stop.requested().await;
         tokio::time::sleep(GRACE).await;
