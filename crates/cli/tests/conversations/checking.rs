@@ -19,7 +19,7 @@ fn check(arguments: &[&str]) -> (Checkout, Answer) {
 fn a_failure_is_told_with_its_line_its_controls_and_the_repair() {
     let (_checkout, answer) = check(&["--file", "manifests"]);
     assert_eq!(answer.code, 3, "{answer}");
-    let told = "FAIL no-privileged-containers (critical): No container runs privileged\n  Pod n/a\n    manifests/bad.yaml:13 \
+    let told = "FAIL no-privileged-containers (critical): Containers are not privileged\n  Pod n/a\n    manifests/bad.yaml:13 \
                 spec.containers[0].securityContext.privileged: container app runs privileged\n  repair: Remove `privileged`, and give the container the \
                 one capability or device that it needs.\n  evidence for: SOC 2 CC6.1, CC6.8; HIPAA 164.312(a)(1), 164.308(a)(1)(ii)(B)\n";
     assert!(answer.out.contains(told), "{answer}");

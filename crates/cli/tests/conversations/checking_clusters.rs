@@ -139,7 +139,7 @@ fn what_may_not_be_listed_is_told_and_unknown() {
     assert!(
         answer
             .out
-            .contains("unknown no-privileged-containers: No container runs privileged\n"),
+            .contains("unknown no-privileged-containers: Containers are not privileged\n"),
         "{answer}"
     );
     assert!(
