@@ -1,7 +1,7 @@
-//! Who may talk to whom, on which port and path: one table.
+//! The connection table: which workload may connect to which, on which port and path.
 //!
-//! From a row come the NetworkPolicy on both ends and the AuthorizationPolicy at the target
-//! (`systems/trust.rs`). What is not a row is refused. Nobody writes a policy by hand.
+//! Each row produces the NetworkPolicies on both ends and the AuthorizationPolicy at the target (`systems/trust.rs`).
+//! Connections that are not in the table are denied. No policy is written by hand.
 
 mod backup;
 mod chat;
@@ -19,23 +19,23 @@ use std::collections::BTreeMap;
 use crate::config::StackConfig;
 use crate::names::{self, OPENMEMORY, Port, Workload};
 
-/// One row: `from` may open connections to `to`.
+/// A row: `from` may open connections to `to`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Connection {
-    /// Who opens the connection.
+    /// The client.
     pub from: Peer,
-    /// Who accepts it.
+    /// The server.
     pub to: Peer,
-    /// The port at the target's pods or host.
+    /// The port on the target's pods or host.
     pub port: u16,
-    /// What may be said on it.
+    /// The traffic that is allowed on it.
     pub traffic: Traffic,
-    /// Why it is needed.
+    /// Why the connection is needed.
     pub why: &'static str,
 }
 
 impl Connection {
-    /// The paths that a pattern of this row covers and that it does not mean, because they are kept for rows that name them.
+    /// Paths that a pattern of this row matches but does not grant, because they have rows of their own.
     pub fn except(&self) -> Vec<&'static str> {
         let Traffic::Http { paths, .. } = &self.traffic else {
             return Vec::new();
@@ -56,45 +56,45 @@ impl Connection {
 /// One end of a connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Peer {
-    /// A workload of ours.
+    /// One of the platform's workloads.
     Workload(Workload),
-    /// Each workload of ours.
+    /// Every workload of the platform.
     EveryWorkload,
-    /// Pods of somebody else in the cluster.
+    /// Pods that another team runs in the cluster.
     Neighbour(Neighbour),
     /// A host outside the cluster.
     Outside(Outside),
 }
 
-/// Pods of somebody else in the cluster.
+/// Pods that another team runs in the cluster.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Neighbour {
-    /// What people call them.
+    /// Their name in documentation and diagrams.
     pub name: &'static str,
     /// Their namespace.
     pub namespace: String,
-    /// The labels that only they carry; empty for all pods of the namespace.
+    /// The labels that identify them; empty for all pods of the namespace.
     pub labels: BTreeMap<String, String>,
-    /// The service account they run as; `None` for any of the namespace.
+    /// Their service account; `None` for any of the namespace.
     pub service_account: Option<String>,
 }
 
 /// A host outside the cluster.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Outside {
-    /// What people call it.
+    /// Its name in documentation and diagrams.
     pub name: &'static str,
-    /// Its name, or its IPv4 address. TLS to it carries the name as server name.
+    /// Its host name or IPv4 address. TLS connections to it use the name as server name (SNI).
     pub host: String,
-    /// The networks its addresses are in; empty for every public address.
+    /// The networks that contain its addresses; empty for every public address.
     pub networks: Vec<String>,
 }
 
 impl Outside {
-    /// What the hosts of an account of Snowflake are called. An account has many.
+    /// The display name of an account's Snowflake hosts. An account has several.
     pub const SNOWFLAKE: &'static str = "snowflake";
 
-    /// The name of its entry in the mesh's registry.
+    /// The name of its entry in the mesh's service registry.
     pub fn entry(&self) -> String {
         if self.name == Self::SNOWFLAKE {
             format!("{}.{}", self.name, self.host)
@@ -104,30 +104,32 @@ impl Outside {
     }
 }
 
-/// What may be said on a connection.
+/// The traffic that is allowed on a connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Traffic {
-    /// HTTP requests with one of these methods to one of these paths; an empty list means any.
+    /// HTTP requests with one of these methods to one of these paths; an empty list allows any.
     Http {
-        /// The methods.
+        /// The allowed methods.
         methods: &'static [&'static str],
-        /// The paths as the pod sees them, after any rewrite; `*` at the end means everything below, and `{*}` one part.
+        /// The allowed paths as the pod receives them, after any rewrite. A `*` at the end matches everything below,
+        /// and `{*}` matches one segment.
         paths: &'static [&'static str],
-        /// Whether each request must carry a valid token (JWT) of a person besides.
+        /// Whether each request must also carry a valid user token (JWT).
         token: bool,
     },
-    /// Bytes that the mesh does not look into, between sidecars.
+    /// Bytes that the mesh does not parse, between sidecars.
     Tcp,
-    /// TLS from end to end, told apart by its server name.
+    /// TLS from end to end; the target is identified by SNI.
     Tls,
-    /// What the sidecars and the cluster themselves need; it passes beside the mesh's policies.
+    /// Traffic that the sidecars and the cluster need; mesh policies do not apply to it.
     Infrastructure {
-        /// Whether UDP is spoken besides TCP, as by DNS.
+        /// Whether UDP is allowed besides TCP, as for DNS.
         udp: bool,
     },
 }
 
-/// The table of a stack: who may reach each workload, what each reaches outside the cluster, and what all need.
+/// The connection table of a stack: the clients of each workload, the external hosts that workloads reach, and the
+/// traffic that all workloads need.
 pub fn connections(config: &StackConfig) -> Vec<Connection> {
     let mut rows = openmemory::rows(config);
     rows.extend(load_test::rows(config));
@@ -144,7 +146,7 @@ pub fn connections(config: &StackConfig) -> Vec<Connection> {
     rows
 }
 
-/// The methods of the source document.
+/// The methods that the source document allows.
 const READ_AND_WRITE: &[&str] = &["GET", "POST"];
 
 const METRICS: Traffic = Traffic::Http {
@@ -153,7 +155,7 @@ const METRICS: Traffic = Traffic::Http {
     token: false,
 };
 
-/// HTTP without a bound on methods and paths, between pods that trust each other with them.
+/// HTTP with any method and path, between pods that trust each other.
 const ANY_HTTP: Traffic = Traffic::Http {
     methods: &[],
     paths: &[],

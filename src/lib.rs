@@ -1,15 +1,14 @@
-//! An AI memory platform as a value: a stack's configuration goes in, a graph of typed Kubernetes
-//! resources comes out, and everything else looks at the graph.
+//! An AI memory platform as a value: the configuration of a stack goes in, a graph of typed Kubernetes resources
+//! comes out, and everything else uses the graph.
 //!
-//! The way, verb by verb:
+//! The verbs:
 //!
-//! - **validate**: [`config::check`] turns what was written into what is meant, or reports every problem.
-//! - **build**: [`platform::build`] makes the graph; it cannot fail.
-//! - **lower**: [`registration::lower`] turns the graph into what the engine will be asked, as plain data.
+//! - **validate**: [`config::check`] turns a raw configuration into a checked one, or reports every problem.
+//! - **build**: [`platform::build`] creates the graph; it cannot fail.
+//! - **lower**: [`registration::lower`] turns the graph into registrations as plain data.
 //!
-//! Reading and registering are done at the edges, by `main.rs` and by the command. Nothing in this library
-//! knows a file, a clock, an environment variable or the engine, but for [`esc`], which opens an environment of Pulumi ESC
-//! for both of them.
+//! Reading and registering happen at the edges, in the program and the command. This library uses no file, clock,
+//! environment variable or engine, except for [`esc`], which opens a Pulumi ESC environment for both.
 
 pub mod config;
 pub mod connections;

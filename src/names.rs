@@ -1,15 +1,15 @@
-//! Every name, port, label and address that two systems share.
+//! Names, ports, labels and addresses that several systems share.
 //!
-//! They come from the platform's source document, and other teams address them: changing one is
-//! replacing an object, or cutting somebody off.
+//! They come from the platform's source document, and other teams address them. Changing a name replaces an object or
+//! disconnects a client.
 
 use crate::config::StackConfig;
 
 /// The platform's own namespace.
 pub const MEMORY: &str = "sophia-memory";
-/// The namespace of the unified chat, a neighbour.
+/// The namespace of the unified chat, which another team may manage.
 pub const AI: &str = "sophia-ai";
-/// The namespace of the MCP gateway, a neighbour.
+/// The namespace of the MCP gateway, which another team may manage.
 pub const MCP: &str = "sophia-mcp";
 
 /// The Secret with the platform's shared credentials.
@@ -17,52 +17,53 @@ pub const SHARED_SECRET: &str = "sophia-secrets";
 /// The Secret with Qdrant's keys.
 pub const QDRANT_SECRET: &str = "qdrant-keys";
 
-/// The Secret with the passwords of the session cache.
+/// The Secret with the passwords of the session cache's users.
 pub const REDIS_SECRET: &str = "redis-passwords";
 /// The user of the session cache that reads and writes entries.
 pub const REDIS_USER: &str = "phoenix";
 
 /// The Secret with the password of the knowledge graph.
 pub const NEO4J_SECRET: &str = "neo4j-password";
-/// The Secret with the token of the person for whom a load test speaks. That person makes it, and takes it away.
+/// The Secret with the user token for the load test. The operator who runs the test creates it and deletes it
+/// afterwards.
 pub const LOAD_TEST_TOKEN: &str = "memory-load-test-token";
-/// The Secret with the licence of the LangGraph server.
+/// The Secret with the license key of the LangGraph server.
 pub const LANGGRAPH_SECRET: &str = "langgraph-license";
 /// The Secret with the private key for Snowflake.
 pub const SNOWFLAKE_SECRET: &str = "snowflake-key";
-/// The Secret with the key of the object store that backups are kept in.
+/// The Secret with the credentials of the object store for backups.
 pub const BACKUP_SECRET: &str = "backup-store";
 
-/// The label, with the value `true`, that pods of `sophia-ai` wear to be let in to the chat.
+/// The label, with the value `true`, of pods in `sophia-ai` that may call the chat.
 pub const CHAT_CLIENT: &str = "phoenix.ai/chat-client";
 
 /// The ConfigMap in the chat's namespace with the MCP configuration.
 pub const MCP_CONFIG: &str = "phoenix-mem0-config";
-/// The file in it.
+/// The file in that ConfigMap.
 pub const MCP_FILE: &str = "phoenix_mem0_mcp_config.json";
 
 /// The host that callers address, inside the mesh and through the gateway.
 pub const MEMORY_HOST: &str = "sophia-memory.local";
-/// The path that OpenMemory answers under, and with it everything below.
+/// The path prefix under which OpenMemory serves requests.
 pub const OPENMEMORY_PATH: &str = "/memory/openmemory";
-/// The header in which a server reads whose request it is. Only the mesh sets it; what a client sends under this name
-/// never reaches a server.
+/// The request header that identifies the user. Only the mesh sets it; a value sent by a client never reaches a
+/// server.
 pub const USER_HEADER: &str = "x-phoenix-user";
-/// Other headers to the mesh, but the same one to servers that write `_` for `-`, as CGI and WSGI do.
+/// Spellings that the mesh treats as other headers, but that servers which map `-` to `_` (CGI, WSGI) treat as the
+/// same one.
 pub const USER_HEADER_LOOKALIKES: [&str; 3] = ["x_phoenix_user", "x_phoenix-user", "x-phoenix_user"];
-/// Everything below that path. A pattern of its own, because `/memory/openmemory*` would let `/memory/openmemoryX` through
-/// as well.
+/// The pattern for every path below that prefix. It is separate because `/memory/openmemory*` would also match
+/// `/memory/openmemoryX`.
 pub const OPENMEMORY_BELOW: &str = "/memory/openmemory/*";
-/// The path at which OpenMemory gives and takes memories of all people at once. Only the synchronization gets there.
+/// The bulk endpoint at which OpenMemory exchanges the memories of all users. Only the synchronization may call it.
 pub const SYNC_PATH: &str = "/memory/openmemory/sync";
-/// The path at which OpenMemory gives all memories to a backup. Only the backup gets there.
+/// The bulk endpoint at which OpenMemory exports all memories. Only the backup may call it.
 pub const EXPORT_PATH: &str = "/memory/openmemory/export";
-/// The path at which OpenMemory takes all memories back. Only a restore gets there.
+/// The bulk endpoint at which OpenMemory imports all memories. Only a restore may call it.
 pub const IMPORT_PATH: &str = "/memory/openmemory/import";
-/// Everything below the path of the synchronization.
+/// Every path below the endpoint of the synchronization.
 pub const SYNC_BELOW: &str = "/memory/openmemory/sync/*";
-/// Where OpenMemory gives and takes memories of all people at once. Nobody gets there because he may ask below
-/// `/memory/`: only who is let in by name.
+/// Bulk endpoints across all users. A grant on `/memory/*` never covers them; each needs a row of its own.
 pub const OF_ALL_PEOPLE: [&str; 6] = [
     SYNC_PATH,
     SYNC_BELOW,
@@ -71,37 +72,39 @@ pub const OF_ALL_PEOPLE: [&str; 6] = [
     IMPORT_PATH,
     "/memory/openmemory/import/*",
 ];
-/// The path at which the mesh answers with OpenMemory's health.
+/// The path at which the mesh exposes OpenMemory's health.
 pub const HEALTH_PATH: &str = "/memory/health";
-/// The path at which the mesh answers with OpenMemory's metrics.
+/// The path at which the mesh exposes OpenMemory's metrics.
 pub const METRICS_PATH: &str = "/memory/metrics";
 
-/// Which data an object holds, for those who must treat it accordingly.
+/// The label with the classification of the data that an object holds.
 pub const DATA_CLASSIFICATION: &str = "phoenix.ai/data-classification";
 
-/// The annotation by which a `CronJob` says which claims of its namespace it backs up; the policy pack reads it.
+/// The annotation with which a `CronJob` declares the claims of its namespace that it backs up. The policy pack reads
+/// it.
 pub const BACKS_UP: &str = "phoenix.ai/backs-up";
 
-/// The annotation by which a `CronJob` says which claims' backups it tries to restore; the policy pack reads it.
+/// The annotation with which a `CronJob` declares the claims whose backups it restores as a test. The policy pack
+/// reads it.
 pub const TRIES_RESTORE_OF: &str = "phoenix.ai/tries-restore-of";
 
-/// The annotation of the platform's namespace that says how far the migration is there.
+/// The annotation of the platform's namespace with the current migration phase.
 pub const MIGRATION_PHASE: &str = "phoenix.ai/migration-phase";
 
-/// A set of pods of ours that others address as one.
+/// A set of the platform's pods that other workloads address as one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Workload {
-    /// The system that declares it; the word in the stack file.
+    /// The system that declares it; its key in the stack file.
     pub system: &'static str,
     /// The namespace that its pods run in.
     pub namespace: &'static str,
     /// The value of the label `app` on its pods.
     pub app: &'static str,
-    /// The service account its pods run as.
+    /// The service account that its pods use.
     pub service_account: &'static str,
     /// The name of its Deployment, `StatefulSet` or `CronJob`.
     pub name: &'static str,
-    /// The Service that clients address; `None` where nobody calls.
+    /// The Service that clients address; `None` if the workload has no clients.
     pub service: Option<&'static str>,
 }
 
@@ -145,7 +148,7 @@ pub const KNOWLEDGE_GRAPH: Workload = Workload {
     service: Some("knowledge-graph-service"),
 };
 
-/// The load test, which only a person starts.
+/// The load test, which only an operator starts.
 pub const LOAD_TEST: Workload = Workload {
     system: "load_test",
     namespace: MEMORY,
@@ -165,7 +168,7 @@ pub const LANGGRAPH: Workload = Workload {
     service: Some("langgraph-service"),
 };
 
-/// The unified chat, in a neighbour's namespace.
+/// The unified chat, which runs in another namespace.
 pub const CHAT: Workload = Workload {
     system: "chat",
     namespace: AI,
@@ -175,7 +178,7 @@ pub const CHAT: Workload = Workload {
     service: Some("sophia-unified-chat"),
 };
 
-/// What keeps Snowflake and Mem0 in step.
+/// The synchronization between Snowflake and Mem0.
 pub const SYNC: Workload = Workload {
     system: "sync",
     namespace: MEMORY,
@@ -185,28 +188,28 @@ pub const SYNC: Workload = Workload {
     service: None,
 };
 
-/// What copies the vectors to the object store.
+/// Backs up the vectors to the object store.
 pub const BACKUP_QDRANT: Workload = backup_job("backup-qdrant");
 
-/// What copies the knowledge graph to the object store.
+/// Backs up the knowledge graph to the object store.
 pub const BACKUP_NEO4J: Workload = backup_job("backup-neo4j");
 
-/// What copies what OpenMemory knows of its memories to the object store.
+/// Backs up OpenMemory's metadata about its memories to the object store.
 pub const BACKUP_OPENMEMORY: Workload = backup_job("backup-openmemory");
 
-/// What deletes backups that are kept no longer.
+/// Deletes expired backups.
 pub const BACKUP_PRUNE: Workload = backup_job("backup-prune");
 
-/// What restores a backup beside the data, looks at it and takes it away again.
+/// The restore drill: restores a backup beside the data, verifies it and deletes the copy.
 pub const RESTORE_DRILL: Workload = backup_job("restore-drill");
 
-/// What puts the vectors back; only a person starts it.
+/// Restores the vectors; only an operator starts it.
 pub const RESTORE_QDRANT: Workload = backup_job("restore-qdrant");
 
-/// What puts the knowledge graph back; only a person starts it.
+/// Restores the knowledge graph; only an operator starts it.
 pub const RESTORE_NEO4J: Workload = backup_job("restore-neo4j");
 
-/// What gives OpenMemory its memories back; only a person starts it.
+/// Restores OpenMemory's memories; only an operator starts it.
 pub const RESTORE_OPENMEMORY: Workload = backup_job("restore-openmemory");
 
 /// A Job of the backup. Each is a workload of its own, so that each reaches only what it needs.
@@ -224,7 +227,7 @@ const fn backup_job(name: &'static str) -> Workload {
 /// The workloads that every stack has.
 pub const CORE: [Workload; 2] = [OPENMEMORY, QDRANT];
 
-/// Every workload that a stack can have; `StackConfig::workloads` knows which one has.
+/// Every workload that a stack can have. `StackConfig::workloads` returns those that a stack does have.
 pub const WORKLOADS: [Workload; 16] = [
     OPENMEMORY,
     QDRANT,
@@ -244,30 +247,30 @@ pub const WORKLOADS: [Workload; 16] = [
     RESTORE_OPENMEMORY,
 ];
 
-/// Who addresses Qdrant's peers one by one, because a snapshot holds what its peer holds and no more.
+/// The workloads that address Qdrant's peers individually, because a snapshot contains only the data of its peer.
 const PEER_BY_PEER: [Workload; 3] = [BACKUP_QDRANT, RESTORE_QDRANT, RESTORE_DRILL];
 
 impl Workload {
     /// The Service that clients address.
     ///
     /// # Panics
-    /// Where nobody calls the workload, so that it has none.
+    /// Panics if the workload has no clients and so no Service.
     pub const fn service(self) -> &'static str {
         self.service.expect("only who is called has a Service")
     }
 
-    /// Whether it runs once and ends. Whoever does not is called by somebody.
+    /// Whether the workload runs to completion. Every other workload has clients.
     pub fn is_job(self) -> bool {
         self.service.is_none()
     }
 
-    /// The name under which the whole mesh knows the Service that clients address.
+    /// The fully qualified name of the Service that clients address.
     pub fn host(self) -> String {
         service_host(self.namespace, self.service())
     }
 
-    /// The name under which the whole mesh knows the Service behind which `caller` reaches it: Qdrant's peers address each
-    /// other one by one, and so do those who copy them.
+    /// The fully qualified name of the Service through which `caller` reaches the workload. Qdrant's peers and their
+    /// backup address each peer individually.
     pub fn host_for(self, caller: Self) -> String {
         let one_by_one = caller == QDRANT || PEER_BY_PEER.contains(&caller);
         if self == QDRANT && one_by_one {
@@ -278,28 +281,28 @@ impl Workload {
     }
 }
 
-/// The name under which the whole mesh knows a Service.
+/// The fully qualified name of a Service in the mesh.
 pub fn service_host(namespace: &str, service: &str) -> String {
     format!("{service}.{namespace}.svc.cluster.local")
 }
 
-/// A tier of the memory, as the source document numbers them.
+/// A memory tier, numbered as in the source document.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Tier {
-    /// What is remembered during a session.
+    /// Memories of the current session.
     SessionCache,
-    /// The center: the primary intelligence.
+    /// The primary intelligence ("the center").
     SnowflakeCortex,
-    /// What is remembered across sessions.
+    /// Memories across sessions.
     Mem0Persistent,
-    /// Entities and how they relate.
+    /// Entities and their relationships.
     KnowledgeGraph,
-    /// How people work.
+    /// Behavioral memory: workflows of users.
     LanggraphWorkflow,
 }
 
 impl Tier {
-    /// All of them, in the order of the document.
+    /// All tiers, in the order of the document.
     pub const ALL: [Self; 5] = [
         Self::SessionCache,
         Self::SnowflakeCortex,
@@ -308,7 +311,7 @@ impl Tier {
         Self::LanggraphWorkflow,
     ];
 
-    /// What everybody calls it in short.
+    /// The short name of the tier.
     pub fn level(self) -> &'static str {
         match self {
             Self::SessionCache => "L1",
@@ -320,19 +323,19 @@ impl Tier {
     }
 }
 
-/// A port, with the name that tells the mesh what is spoken on it.
+/// A port, with a name that declares its protocol to the mesh.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Port {
-    /// The port's name in pods and Services.
+    /// The name of the port in pods and Services.
     pub name: &'static str,
-    /// The number, the same on pod and Service.
+    /// The port number, which is the same on pods and Services.
     pub number: u16,
-    /// What is spoken, as Kubernetes and Istio have it in `appProtocol`.
+    /// The protocol, as the value of `appProtocol`.
     pub protocol: &'static str,
 }
 
 impl Port {
-    /// The number as Kubernetes has it.
+    /// The number as the Kubernetes API represents it.
     pub fn number(self) -> i32 {
         i32::from(self.number)
     }
@@ -356,14 +359,14 @@ pub const QDRANT_GRPC: Port = Port {
     number: 6334,
     protocol: "grpc",
 };
-/// What Qdrant's peers speak among themselves; opaque to the mesh.
+/// The protocol between Qdrant's peers; opaque to the mesh.
 pub const QDRANT_PEERS: Port = Port {
     name: "tcp-p2p",
     number: 6335,
     protocol: "tcp",
 };
 
-/// The session cache's own protocol, which the mesh takes for bytes.
+/// The protocol of the session cache, which the mesh treats as plain TCP.
 pub const REDIS_PORT: Port = Port {
     name: "tcp-redis",
     number: 6379,
@@ -376,13 +379,13 @@ pub const REDIS_METRICS: Port = Port {
     protocol: "http",
 };
 
-/// What clients of the knowledge graph speak; opaque to the mesh.
+/// The Bolt protocol of the knowledge graph's clients; opaque to the mesh.
 pub const BOLT: Port = Port {
     name: "tcp-bolt",
     number: 7687,
     protocol: "tcp",
 };
-/// The knowledge graph's interface over HTTP, at which it says that it is there.
+/// The HTTP interface of the knowledge graph, which the probes use.
 pub const GRAPH_HTTP: Port = Port {
     name: "http",
     number: 7474,
@@ -402,28 +405,28 @@ pub const CHAT_PORT: Port = Port {
     protocol: "http",
 };
 
-/// The headless Service that gives the knowledge graph's pod its name.
+/// The headless Service that gives the knowledge graph's pod its DNS name.
 pub const KNOWLEDGE_GRAPH_HEADLESS: &str = "knowledge-graph-headless";
-/// The headless Service that gives the session cache's pod its name.
+/// The headless Service that gives the session cache's pod its DNS name.
 pub const REDIS_HEADLESS: &str = "redis-headless";
-/// The headless Service that gives each Qdrant peer its name.
+/// The headless Service that gives each Qdrant peer its DNS name.
 pub const QDRANT_HEADLESS: &str = "qdrant-headless";
 /// The claim that OpenMemory's pods share.
 pub const MEMORY_CLAIM: &str = "memory-pvc";
 
-/// What all systems need to know of the stack besides their own configuration.
+/// The options of a stack that all systems use.
 #[derive(Clone, Copy, Debug)]
 pub struct Shared<'a> {
-    /// The word for the environment: `dev`, `staging`, `prod`.
+    /// The environment: `dev`, `staging` or `prod`.
     pub environment: &'a str,
-    /// Whether the engine refuses to delete what holds data.
+    /// Whether the engine refuses to delete objects that hold data.
     pub protect: bool,
-    /// Whether what holds data outlives its deletion; everywhere but in `dev`.
+    /// Whether data outlives the deletion of its object; true everywhere except in `dev`.
     pub retain: bool,
 }
 
 impl<'a> Shared<'a> {
-    /// What all systems of this stack need to know.
+    /// Collects the options that all systems of this stack use.
     pub fn of(config: &'a StackConfig) -> Self {
         Self {
             environment: config.environment.as_str(),

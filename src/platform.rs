@@ -1,4 +1,4 @@
-//! The table of contents: every system of the platform, in the order a newcomer should meet them.
+//! The table of contents: every system of the platform, in reading order.
 
 use phoenix_graph::{Graph, Object};
 
@@ -11,15 +11,15 @@ use crate::systems::{
     openmemory, qdrant, redis, secrets, sync, trust,
 };
 
-/// The JSON schema of the MCP configuration, for its readers.
+/// The JSON schema of the MCP configuration, for clients that read it.
 pub use crate::systems::mcp::schema as mcp_schema;
 
-/// What rules and dashboards ask for, and where rules and runbooks are, for those who check them and write of them.
+/// Metrics that rules and dashboards query, and the locations of rules and runbooks, for tests and documentation.
 pub use crate::systems::monitoring::{
     RULE_FILE, RULES, build_with as monitoring_with, metrics, page as runbook_page,
 };
 
-/// The systems, by the one name that each has everywhere.
+/// The systems, each with the name that it has everywhere.
 pub const SYSTEMS: [&str; 16] = [
     "namespace",
     "secrets",
@@ -39,15 +39,16 @@ pub const SYSTEMS: [&str; 16] = [
     "load_test",
 ];
 
-/// What Istio's injector reads besides the mesh's own settings when it makes the sidecar of a pod.
+/// The configuration that Istio's injector reads, in addition to the mesh-wide settings, when it creates a pod's
+/// sidecar.
 /// <https://istio.io/latest/docs/reference/config/istio.mesh.v1alpha1/#ProxyConfig>
 const PROXY_CONFIG: &str = "proxy.istio.io/config";
 
-/// The sidecar answers the names that only the mesh knows. It is off in a mesh that says nothing, and a host outside that
-/// is reached over plain TCP is known to a sidecar by such an answer only.
+/// The sidecar resolves names that only the mesh knows (DNS capture). It is off by default, and without it a sidecar
+/// cannot route plain TCP to an external host.
 const CAPTURES_NAMES: &str = r#"{"proxyMetadata":{"ISTIO_META_DNS_CAPTURE":"true"}}"#;
 
-/// Builds the graph of a stack. It cannot fail: whatever could be wrong was found by validation.
+/// Builds the graph of a stack. It cannot fail, because validation has already reported every error.
 pub fn build(config: &StackConfig) -> Graph {
     let shared = Shared::of(config);
     let rows = connections(config);
@@ -132,19 +133,18 @@ pub fn build(config: &StackConfig) -> Graph {
     graph
 }
 
-/// Whether a name of the stack file means this object.
+/// Whether a name from the stack file refers to this object.
 fn names(name: &ObjectName, object: &Object) -> bool {
     name.kind == object.id.kind && name.namespace == object.id.namespace && name.name == object.id.name
 }
 
-/// Takes an object over as it is in the cluster. The provider applies what it does not know yet, whether it exists or not;
-/// but the API server refuses to change a field that somebody else has set, unless the provider insists.
+/// Adopts an existing object. The provider applies an object that it does not know with server-side apply, but the
+/// API server rejects changes to fields that another manager owns unless the provider forces them.
 fn adopt(object: &mut Object) {
     object.annotate("pulumi.com/patchForce", "true");
 }
 
-/// Writes into an object what the engine does when it shall be deleted, so that a lifted protection is a difference
-/// that a reader sees, and not only the engine's business.
+/// Annotates each object with its deletion policy, so that dropping `protect` shows up in a diff.
 fn show_options(object: &mut Object) {
     let words = match (object.options.protect, object.options.retain_on_delete) {
         (false, false) => return,

@@ -1,4 +1,4 @@
-//! Whom the Jobs of the backup may reach. Nobody may reach them.
+//! Connections of the backup Jobs. They have no clients.
 
 use super::{Connection, Outside, Peer, Traffic, row};
 use crate::config::{ObjectStore, StackConfig, StoreCredentials};
@@ -8,10 +8,10 @@ use crate::names::{
     RESTORE_QDRANT, Workload,
 };
 
-/// The interface for queries of Neo4j, and what belongs to a transaction that goes over several requests.
+/// Neo4j's query endpoint, and the endpoints of a transaction that spans several requests.
 const QUERIES: &[&str] = &["/db/neo4j/query/v2", "/db/neo4j/query/v2/*"];
 
-/// What they ask of the stores.
+/// Connections to the stores.
 pub fn rows(config: &StackConfig) -> Vec<Connection> {
     if config.backup.is_none() {
         return Vec::new();
@@ -24,7 +24,7 @@ pub fn rows(config: &StackConfig) -> Vec<Connection> {
     rows
 }
 
-/// What they reach outside the cluster.
+/// Connections to hosts outside the cluster.
 pub fn rows_outside(config: &StackConfig) -> Vec<Connection> {
     let Some(backup) = &config.backup else {
         return Vec::new();
@@ -36,8 +36,8 @@ pub fn rows_outside(config: &StackConfig) -> Vec<Connection> {
         .collect()
 }
 
-/// What is asked of each peer. A snapshot is made, fetched and taken away; no way leads to a point, and none of the backup's
-/// to a collection that could be deleted.
+/// The requests to each peer. A snapshot is created, downloaded and deleted. No allowed path reaches a point, and
+/// none that a backup may use reaches a collection that could be deleted.
 fn qdrant() -> Vec<Connection> {
     let way = |from, methods, paths, why| ask(from, QDRANT, QDRANT_HTTP, methods, paths, why);
     vec![
@@ -75,7 +75,7 @@ fn qdrant() -> Vec<Connection> {
         way(
             RESTORE_DRILL,
             &["GET", "POST", "DELETE"],
-            // It can touch no other collection than those that it makes.
+            // It can only modify the collections that it creates.
             &["/collections/phoenix-drill-*"],
             "restores a backup under another name, counts it and takes it away again",
         ),
@@ -104,7 +104,7 @@ fn knowledge_graph() -> [Connection; 2] {
             from,
             KNOWLEDGE_GRAPH,
             GRAPH_HTTP,
-            // A transaction that is given up is deleted.
+            // A transaction that is rolled back is deleted.
             &["POST", "DELETE"],
             QUERIES,
             why,
@@ -151,13 +151,13 @@ fn ask(
     let traffic = Traffic::Http {
         methods,
         paths,
-        // It speaks for nobody.
+        // These requests are not on behalf of a user.
         token: false,
     };
     row(Peer::Workload(from), to, port, traffic, why)
 }
 
-/// The bucket, and who exchanges the identity of a service account for its role.
+/// The bucket, and the service that exchanges a service account token for cloud credentials.
 fn object_store(job: Workload, store: &ObjectStore) -> Vec<Connection> {
     let way = |name, host: String, networks, port, why| Connection {
         from: Peer::Workload(job),

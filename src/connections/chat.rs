@@ -1,4 +1,4 @@
-//! Who may reach the chat.
+//! Clients of the chat.
 
 use super::{Connection, METRICS, Neighbour, Peer, READ_AND_WRITE, Traffic, prometheus, row};
 use crate::config::StackConfig;

@@ -1,4 +1,4 @@
-//! What all workloads need of the cluster and the mesh, and what the cluster asks of them.
+//! Traffic between all workloads, the cluster and the mesh.
 
 use super::{Connection, Neighbour, Peer, Traffic, prometheus};
 use crate::config::StackConfig;

@@ -1,10 +1,10 @@
-//! Who may reach the knowledge graph.
+//! Clients of the knowledge graph.
 
 use super::{Connection, Peer, Traffic, row};
 use crate::config::StackConfig;
 use crate::names::{BOLT, KNOWLEDGE_GRAPH};
 
-/// The systems that ask it, wherever they are in the stack, and what for.
+/// The systems that query it, independent of the stack, with the reason.
 const CLIENTS: [(&str, &str); 1] = [("chat", "entities and how they relate are in the knowledge graph")];
 
 pub fn rows(config: &StackConfig) -> Vec<Connection> {

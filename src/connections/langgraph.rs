@@ -1,4 +1,4 @@
-//! Who may reach the LangGraph server.
+//! Clients of the LangGraph server.
 
 use super::{ANY_HTTP, Connection, METRICS, Peer, prometheus, row};
 use crate::config::StackConfig;

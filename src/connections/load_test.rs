@@ -1,4 +1,4 @@
-//! Whom the load test may reach. Nobody may reach it.
+//! Connections of the load test. It has no clients.
 
 use super::{Connection, Peer, READ_AND_WRITE, Traffic, row};
 use crate::config::StackConfig;
@@ -15,7 +15,7 @@ pub fn rows(config: &StackConfig) -> Vec<Connection> {
         Traffic::Http {
             methods: READ_AND_WRITE,
             paths: &[OPENMEMORY_PATH, OPENMEMORY_BELOW],
-            // It speaks for a person like everybody else.
+            // Like every other client, it sends requests on behalf of a user.
             token: config.trust.jwt.is_some(),
         },
         "a load test, started by a person, does what people do",

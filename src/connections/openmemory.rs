@@ -1,4 +1,4 @@
-//! Who may reach OpenMemory.
+//! Clients of OpenMemory.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use crate::names::{
     self, CHAT, MCP_PORT, OPENMEMORY, OPENMEMORY_BELOW, OPENMEMORY_PATH, SYNC, SYNC_BELOW, SYNC_PATH,
 };
 
-/// Who may reach it in every phase of the migration.
+/// Clients in every phase of the migration.
 pub fn rows(config: &StackConfig) -> Vec<Connection> {
     let mut rows = vec![remembers(config, the_mcp_gateway())];
     for caller in [the_mcp_gateway(), the_chat()] {
@@ -35,7 +35,7 @@ pub fn rows(config: &StackConfig) -> Vec<Connection> {
     rows
 }
 
-/// Callers of the platform's own, in every phase.
+/// The platform's own clients, in every phase.
 fn own_callers(config: &StackConfig) -> Vec<Connection> {
     let mut rows = Vec::new();
     if config.chat.is_some() {
@@ -59,7 +59,7 @@ fn own_callers(config: &StackConfig) -> Vec<Connection> {
             Traffic::Http {
                 methods: READ_AND_WRITE,
                 paths: &[SYNC_PATH, SYNC_BELOW],
-                // It speaks for nobody, and no server takes it for somebody: without a token there is no user.
+                // These requests are not on behalf of a user: without a token, no server accepts a user identity.
                 token: false,
             },
             "memories of all people are kept in step with Snowflake",
@@ -68,18 +68,18 @@ fn own_callers(config: &StackConfig) -> Vec<Connection> {
     rows
 }
 
-/// Whom the phase of the migration adds. They come after all others, so that a step shows what is added and moves nothing.
+/// Clients that the migration phase adds. They come last, so that a phase change adds rows without moving others.
 pub fn rows_of_phase(config: &StackConfig) -> Vec<Connection> {
     let mut rows = Vec::new();
     if config.has_reached(Phase::Enhanced) {
         rows.push(remembers(config, the_chat()));
         if config.chat.is_some() {
-            // The document lets the chat's whole namespace in. With a row of its own, the chat keeps its way when the others of
-            // its namespace lose theirs.
+            // The source document allows every pod in the namespace of the chat. The chat has a row of its own, so
+            // that it keeps its access when the other pods of its namespace lose theirs.
             rows.push(remembers(config, Peer::Workload(CHAT)));
         }
     }
-    // There is none before the phase that lets all people in.
+    // There are none before the phase that admits all users.
     if let Some(gateway) = &config.mesh.gateway {
         rows.push(row(
             from_gateway(gateway),
@@ -107,7 +107,7 @@ pub fn rows_of_phase(config: &StackConfig) -> Vec<Connection> {
     rows
 }
 
-/// A token is of a person: what belongs to a person demands one, where the stack knows tokens at all.
+/// A token identifies a user. Rows for user data require one if the stack uses tokens at all.
 fn remembers(config: &StackConfig, caller: Peer) -> Connection {
     row(
         caller,

@@ -1,4 +1,4 @@
-//! What workloads reach outside the cluster.
+//! Connections to hosts outside the cluster.
 
 use super::{ANY_HTTP, Connection, Outside, Peer, Traffic};
 use crate::config::{External, Snowflake, SnowflakeWay, StackConfig};
@@ -55,7 +55,7 @@ pub fn rows(config: &StackConfig) -> Vec<Connection> {
     rows
 }
 
-/// The tiers that somebody else runs. What they speak is theirs; to the mesh it is bytes.
+/// The tiers that run outside the cluster. Their protocols are opaque to the mesh.
 fn tiers(config: &StackConfig) -> Vec<Connection> {
     let tiers = &config.tiers;
     let ways: [(&'static str, Option<&External>, &'static str); 3] = [
@@ -91,7 +91,7 @@ fn tiers(config: &StackConfig) -> Vec<Connection> {
     ways.collect()
 }
 
-/// Each host of the account's list.
+/// Each host on the allow-list of the account.
 fn snowflake(from: Workload, account: &Snowflake, why: &'static str) -> Vec<Connection> {
     let ways = account.hosts.iter().map(|entry| Connection {
         from: Peer::Workload(from),

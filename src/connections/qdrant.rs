@@ -1,4 +1,4 @@
-//! Who may reach Qdrant.
+//! Clients of Qdrant.
 
 use super::{ANY_HTTP, Connection, METRICS, Peer, Traffic, prometheus, row};
 use crate::config::StackConfig;

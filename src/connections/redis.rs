@@ -1,10 +1,10 @@
-//! Who may reach the session cache.
+//! Clients of the session cache.
 
 use super::{Connection, METRICS, Peer, Traffic, prometheus, row};
 use crate::config::StackConfig;
 use crate::names::{REDIS, REDIS_METRICS, REDIS_PORT};
 
-/// The systems that use it, wherever they are in the stack, and what for.
+/// The systems that use it, independent of the stack, with the reason.
 const CLIENTS: [(&str, &str); 2] = [
     (
         "chat",

@@ -1,4 +1,4 @@
-//! What keeps a workload up while nodes come and go.
+//! Availability of a workload during node changes and rollouts.
 
 use k8s_openapi::api::apps::v1::{DeploymentStrategy, RollingUpdateDeployment};
 use k8s_openapi::api::autoscaling::v2::{
@@ -13,7 +13,7 @@ use crate::config::Scale;
 use crate::names::Workload;
 use crate::parts::metadata;
 
-/// Lets drains take one pod at a time. A single pod gets none: a budget would only block every drain for ever.
+/// Lets a drain evict one pod at a time. A single pod gets no budget, because it would block every drain permanently.
 pub fn disruption_budget(
     workload: Workload,
     least_replicas: u32,
@@ -34,35 +34,36 @@ pub fn disruption_budget(
     })
 }
 
-/// What a drain may do with a pod that is not ready.
+/// How a drain treats pods that are not ready.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unready {
-    /// It protects nothing, and must not keep a node from being drained.
+    /// They hold nothing worth protecting and must not block the drain.
     MayGo,
-    /// It may hold data that the others need, such as a peer that is catching up.
+    /// They may hold data that the others need, such as a peer that is catching up.
     Counts,
 }
 
-/// How many seconds a new pod must stay ready before a rollout goes on to the next one: a process that answers once and
-/// then falls over would otherwise take all its elder siblings with it.
+/// How many seconds a new pod must stay ready before a rollout continues. Otherwise a process that becomes ready and
+/// then crashes would replace all of its predecessors.
 pub const SETTLED_SECONDS: i32 = 5;
 
 /// How strictly pods are kept apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Spread {
-    /// As well as the nodes allow; a pod is rather crowded than pending.
+    /// Best effort: a pod is scheduled on the same node rather than left pending.
     Preferred,
-    /// Over at least three zones and nodes, always; a pod is rather pending than too near to another. For quorums.
+    /// Strictly across at least three zones and nodes: a pod is left pending rather than scheduled too close to
+    /// another. For quorums.
     Required,
 }
 
-/// Keeps the pods of a workload apart, over zones and over nodes.
+/// Spreads the pods of a workload across zones and nodes.
 pub fn spread(workload: Workload, spread: Spread) -> Vec<TopologySpreadConstraint> {
     ["topology.kubernetes.io/zone", "kubernetes.io/hostname"]
         .map(|key| TopologySpreadConstraint {
             label_selector: Some(metadata::selector(workload)),
             max_skew: 1,
-            // Without it, even pods in one and the same zone would be evenly spread.
+            // Without it, all pods in a single zone would also count as evenly spread.
             min_domains: (spread == Spread::Required).then_some(3),
             topology_key: key.to_owned(),
             when_unsatisfiable: match spread {
@@ -74,7 +75,8 @@ pub fn spread(workload: Workload, spread: Spread) -> Vec<TopologySpreadConstrain
         .to_vec()
 }
 
-/// A rollout brings one new pod up before an old one goes, so that there are never fewer than were asked for.
+/// A rollout starts one new pod before it stops an old one, so that the number of ready pods never drops below
+/// `replicas`.
 pub fn one_more_at_a_time() -> DeploymentStrategy {
     DeploymentStrategy {
         type_: Some("RollingUpdate".to_owned()),
@@ -85,13 +87,13 @@ pub fn one_more_at_a_time() -> DeploymentStrategy {
     }
 }
 
-/// Holds the number of pods; one that may not change is the least and the most at once.
+/// Holds the number of pods. A fixed number is minimum and maximum at the same time.
 ///
-/// Bounds that leave no choice are kept without any metric, so a cluster without a metrics server keeps them too.
+/// The autoscaler enforces equal bounds without a metric, so this also works in a cluster without a metrics server.
 pub fn autoscaler(workload: Workload, scale: Scale) -> HorizontalPodAutoscaler {
     let cpu_percent = match scale {
         Scale::Auto { cpu_percent, .. } => cpu_percent,
-        // What the API server writes where nothing is said; it decides nothing here.
+        // The API server's default, stated explicitly; it has no effect here.
         Scale::Fixed(_) => 80,
     };
     HorizontalPodAutoscaler {
@@ -117,7 +119,7 @@ pub fn autoscaler(workload: Workload, scale: Scale) -> HorizontalPodAutoscaler {
                 ..Default::default()
             }]),
             behavior: Some(HorizontalPodAutoscalerBehavior {
-                // Calls come in bursts; ten quiet minutes tell more than one.
+                // Load comes in bursts; scaling down waits for ten quiet minutes.
                 scale_down: Some(HPAScalingRules {
                     stabilization_window_seconds: Some(600),
                     ..Default::default()
@@ -129,7 +131,7 @@ pub fn autoscaler(workload: Workload, scale: Scale) -> HorizontalPodAutoscaler {
     }
 }
 
-/// Kubernetes counts in signed numbers; validation keeps ours far below their end.
+/// The Kubernetes API uses signed numbers; validation keeps all counts far below the maximum.
 fn count(number: u32) -> i32 {
     i32::try_from(number).expect("validation bounds every count")
 }

@@ -1,19 +1,19 @@
-//! What every pod is given because of the cluster that it runs in, so that no system has to think of it, and none can
-//! forget it.
+//! Settings that every pod receives because of its cluster, applied to the finished graph so that no system can omit
+//! them.
 
 use k8s_openapi::api::core::v1::LocalObjectReference;
 use phoenix_graph::Object;
 
 use crate::config::Cluster;
 
-/// Ranks the pods of an object by what it is, and lets them pull their images.
+/// Sets `priorityClassName` and `imagePullSecrets` on the pod template.
 pub fn suit(object: &mut Object, cluster: &Cluster) {
     let classes = &cluster.priority_classes;
     let class = match object.id.kind.as_str() {
         "StatefulSet" => &classes.stores,
         "Deployment" => &classes.servers,
         "CronJob" => &classes.jobs,
-        // Nothing else of ours makes pods.
+        // No other kind in the graph has a pod template.
         _ => return,
     };
     if class.is_none() && cluster.image_pull_secrets.is_empty() {

@@ -1,4 +1,4 @@
-//! What every container has in common: no privileges, no writable root, bounded resources.
+//! Defaults of every container: no privileges, a read-only root filesystem, bounded resources.
 
 use k8s_openapi::api::core::v1::{
     Capabilities, ContainerPort, EmptyDirVolumeSource, EnvVar, EnvVarSource, ExecAction, HTTPGetAction,
@@ -12,7 +12,7 @@ use crate::config::Resources;
 use crate::config::secret::SecretRow;
 use crate::names::Port;
 
-/// The security context that Pod Security `restricted` asks for, and a read-only root.
+/// The security context that Pod Security `restricted` requires, with a read-only root filesystem.
 pub fn security() -> SecurityContext {
     SecurityContext {
         allow_privilege_escalation: Some(false),
@@ -27,11 +27,11 @@ pub fn security() -> SecurityContext {
     }
 }
 
-/// The pod's half of it: everything runs as `user` in `group`, and volumes belong to the group.
+/// The security context of the pod: everything runs as `user` in `group`, and the group owns the volumes.
 pub fn pod_security(user: i64, group: i64) -> PodSecurityContext {
     PodSecurityContext {
         fs_group: Some(group),
-        // Changing the owner of a large volume at every start would take minutes.
+        // Changing the ownership of a large volume at every start would take minutes.
         fs_group_change_policy: Some("OnRootMismatch".to_owned()),
         run_as_group: Some(group),
         run_as_non_root: Some(true),
@@ -44,7 +44,7 @@ pub fn pod_security(user: i64, group: i64) -> PodSecurityContext {
     }
 }
 
-/// Requests and limits; `accelerators` are taken whole, so they stand in the limits only.
+/// Requests and limits. `accelerators` are whole devices, so they appear only in the limits.
 pub fn resources(resources: &Resources, accelerators: u32) -> ResourceRequirements {
     let amounts = |amounts: &crate::config::Amounts| {
         std::collections::BTreeMap::from([
@@ -73,7 +73,7 @@ pub fn port(port: Port) -> ContainerPort {
     }
 }
 
-/// A variable with a value that anybody may read.
+/// An environment variable with a value that is not confidential.
 pub fn variable(name: &str, value: impl Into<String>) -> EnvVar {
     EnvVar {
         name: name.to_owned(),
@@ -82,7 +82,7 @@ pub fn variable(name: &str, value: impl Into<String>) -> EnvVar {
     }
 }
 
-/// A variable whose value is a secret of the inventory.
+/// An environment variable whose value is a secret of the inventory.
 pub fn secret_variable(name: &str, row: &SecretRow) -> EnvVar {
     let reference = SecretKeySelector {
         name: row.secret.to_owned(),
@@ -99,7 +99,7 @@ pub fn secret_variable(name: &str, row: &SecretRow) -> EnvVar {
     }
 }
 
-/// Asks `path` every `period` seconds and gives up after `failures` of them in a row.
+/// An HTTP probe on `path` every `period` seconds; it fails after `failures` consecutive failures.
 pub fn http_probe(path: &str, port: Port, period: i32, failures: i32) -> Probe {
     Probe {
         http_get: Some(HTTPGetAction {
@@ -115,7 +115,7 @@ pub fn http_probe(path: &str, port: Port, period: i32, failures: i32) -> Probe {
     }
 }
 
-/// Opens a connection every `period` seconds and gives up after `failures` of them in a row have failed.
+/// A TCP probe every `period` seconds; it fails after `failures` consecutive failures.
 pub fn tcp_probe(port: Port, period: i32, failures: i32) -> Probe {
     Probe {
         tcp_socket: Some(TCPSocketAction {
@@ -129,22 +129,22 @@ pub fn tcp_probe(port: Port, period: i32, failures: i32) -> Probe {
     }
 }
 
-/// Runs a command every `period` seconds and gives up after `failures` of them in a row have failed. The command's
-/// arguments can be read by everybody on the node: no secret belongs there.
+/// An exec probe every `period` seconds; it fails after `failures` consecutive failures. Every user on the node can
+/// read the command's arguments, so they must not contain secrets.
 pub fn command_probe(command: &[&str], period: i32, failures: i32) -> Probe {
     Probe {
         exec: Some(ExecAction {
             command: Some(command.iter().map(|&word| word.to_owned()).collect()),
         }),
         period_seconds: Some(period),
-        // A process has to start first.
+        // Unlike a request, it has to start a process first.
         timeout_seconds: Some(5),
         failure_threshold: Some(failures),
         ..Default::default()
     }
 }
 
-/// Waits before the process is told to stop, so that everybody has taken the pod off their lists.
+/// Waits before the process receives SIGTERM, until the pod has been removed from all endpoints.
 pub fn stop_after(seconds: i64) -> Lifecycle {
     Lifecycle {
         pre_stop: Some(LifecycleHandler {
@@ -155,7 +155,7 @@ pub fn stop_after(seconds: i64) -> Lifecycle {
     }
 }
 
-/// A writable folder that lives as long as its pod.
+/// A writable directory that exists as long as its pod.
 pub fn scratch(name: &str, limit: &str) -> Volume {
     Volume {
         name: name.to_owned(),
@@ -167,7 +167,7 @@ pub fn scratch(name: &str, limit: &str) -> Volume {
     }
 }
 
-/// A writable folder that is never on a disk: what is written there counts as the container's memory.
+/// A writable directory in memory. Its contents count towards the container's memory.
 pub fn memory_scratch(name: &str, limit: &str) -> Volume {
     Volume {
         name: name.to_owned(),
@@ -179,7 +179,7 @@ pub fn memory_scratch(name: &str, limit: &str) -> Volume {
     }
 }
 
-/// Mounts a volume that nothing is written to.
+/// Mounts a volume read-only.
 pub fn read_only_mount(volume: &str, path: &str) -> VolumeMount {
     VolumeMount {
         read_only: Some(true),

@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 
 use crate::names::{self, Workload};
 
-/// Labels in the order that Kubernetes keeps them.
+/// Labels, sorted as the Kubernetes API keeps them.
 pub type Labels = BTreeMap<String, String>;
 
 /// Metadata of an object of `system` in the platform's own namespace.
@@ -16,7 +16,7 @@ pub fn in_memory(system: &str, name: &str) -> ObjectMeta {
     in_namespace(system, names::MEMORY, name)
 }
 
-/// Metadata of an object of `system` in a namespace, which may be a neighbour's.
+/// Metadata of an object of `system` in a namespace, which another team may manage.
 pub fn in_namespace(system: &str, namespace: &str, name: &str) -> ObjectMeta {
     ObjectMeta {
         namespace: Some(namespace.to_owned()),
@@ -24,26 +24,26 @@ pub fn in_namespace(system: &str, namespace: &str, name: &str) -> ObjectMeta {
     }
 }
 
-/// Metadata of an object of `system` that is in no namespace.
+/// Metadata of a cluster-scoped object of `system`.
 pub fn of_cluster(system: &str, name: &str) -> ObjectMeta {
     ObjectMeta {
         name: Some(name.to_owned()),
         labels: Some(labels(system)),
-        // Without it the provider picks a random field manager at each creation, and an object that
-        // was created just before a crash could never be changed again without a conflict.
+        // Without it, the provider chooses a random field manager each time it creates an object. An object created
+        // just before a crash could then never be changed again without a conflict.
         annotations: Some(pairs([("pulumi.com/patchFieldManager", "phoenix")])),
         ..Default::default()
     }
 }
 
-/// Metadata of a workload or its Service: labels that its pods carry too.
+/// Metadata of a workload or its Service: the labels are those of its pods.
 pub fn of_workload(workload: Workload, name: &str) -> ObjectMeta {
     let mut metadata = in_namespace(workload.system, workload.namespace, name);
     metadata.labels = Some(pod_labels(workload));
     metadata
 }
 
-/// The labels that every object of a system carries.
+/// The labels of every object of a system.
 pub fn labels(system: &str) -> Labels {
     pairs([
         ("app.kubernetes.io/name", system),
@@ -59,7 +59,7 @@ pub fn pod_labels(workload: Workload) -> Labels {
     labels
 }
 
-/// Selects the pods of a workload. One label, because a selector can never be changed.
+/// Selects the pods of a workload. It uses one label, because a selector is immutable.
 pub fn selector(workload: Workload) -> LabelSelector {
     LabelSelector {
         match_labels: Some(pairs([("app", workload.app)])),
@@ -83,7 +83,7 @@ pub fn annotate(metadata: &mut ObjectMeta, key: &str, value: &str) {
         .insert(key.to_owned(), value.to_owned());
 }
 
-/// A short word for some texts, another one for others: pods that carry it are replaced when the files they read change.
+/// A short checksum of some texts. Pods annotated with it are replaced when their files change.
 pub fn checksum(texts: &[&str]) -> String {
     let mut digest = Sha256::new();
     for text in texts {
@@ -94,7 +94,7 @@ pub fn checksum(texts: &[&str]) -> String {
     format!("sha256-{:016x}", u64::from_be_bytes(*start))
 }
 
-/// A map of texts.
+/// A map of strings.
 pub fn pairs<const N: usize>(pairs: [(&str, &str); N]) -> Labels {
     pairs
         .into_iter()

@@ -1,4 +1,4 @@
-//! Pieces that all systems use, each carrying the safe choice, so that the short way is the right one.
+//! Building blocks that all systems use, with secure defaults.
 
 pub mod availability;
 pub mod cluster;

@@ -1,22 +1,22 @@
-//! Pods that follow their secrets: a changed value makes new pods of exactly the workloads that read it.
+//! Restarts pods when a secret that they read changes.
 //!
-//! The inventory says who reads what, so no system has to think of it, and none can forget it.
+//! The inventory lists the readers of each secret, so the systems need not handle rotation themselves.
 
 use phoenix_graph::Object;
 
 use crate::config::SecretsMode;
 use crate::config::secret::SecretRow;
 
-/// The annotation on the pods with the checksum of all secrets that they read.
+/// The pod annotation with the checksum of all secrets that the pod reads.
 const CHECKSUM: &str = "phoenix.ai/secrets-checksum";
 
-/// The annotation by which Stakater's Reloader is told whose changes it is to follow.
+/// The annotation that tells Stakater's Reloader which Secrets to watch.
 pub const RELOADER: &str = "secret.reloader.stakater.com/reload";
 
-/// Kinds whose pods stay. What runs once reads its secrets anew each time.
+/// Kinds with long-running pods. Jobs read their secrets on each run.
 const STAYING: [&str; 3] = ["Deployment", "StatefulSet", "DaemonSet"];
 
-/// Makes an object restart its pods whenever one of these secrets changes that they read.
+/// Makes an object restart its pods when one of the secrets that they read changes.
 pub fn follow(object: &mut Object, needed: &[&SecretRow], mode: &SecretsMode) {
     if !STAYING.contains(&object.id.kind.as_str()) {
         return;
@@ -36,7 +36,7 @@ pub fn follow(object: &mut Object, needed: &[&SecretRow], mode: &SecretsMode) {
             let keys: Vec<_> = rows.iter().map(|row| row.full_key()).collect();
             object.restart_on_change(CHECKSUM, keys.iter().map(String::as_str));
         }
-        // The values never come by here; a controller in the cluster sees them change.
+        // The values are not known here; a controller in the cluster observes the change.
         SecretsMode::ExternalSecrets(_) => {
             let mut secrets: Vec<_> = rows.iter().map(|row| row.secret).collect();
             secrets.sort_unstable();

@@ -1,4 +1,4 @@
-//! Services, each with what is spoken on its ports said twice: by the port's name and by its `appProtocol`.
+//! Services. Each port declares its protocol both by its name and by `appProtocol`.
 
 use k8s_openapi::api::core::v1::{Service, ServicePort, ServiceSpec};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
@@ -8,7 +8,7 @@ use crate::parts::metadata::{self, annotate, pairs};
 
 /// The Service that clients of a store address.
 ///
-/// It is there before its pods; the stateful set is what is waited for.
+/// It does not wait for its pods; the StatefulSet does.
 pub fn of_store(workload: Workload, ports: &[Port]) -> Service {
     let mut metadata = metadata::of_workload(workload, workload.service());
     annotate(&mut metadata, "pulumi.com/skipAwait", "true");
@@ -24,12 +24,12 @@ pub fn of_store(workload: Workload, ports: &[Port]) -> Service {
     }
 }
 
-/// The Service that clients of a server address; the Deployment is what is waited for.
+/// The Service that clients of a server address. It does not wait for its pods; the Deployment does.
 pub fn of_server(workload: Workload, ports: &[Port]) -> Service {
     of_store(workload, ports)
 }
 
-/// The headless Service that gives each pod of a stateful set its name.
+/// The headless Service that gives each pod of a StatefulSet its DNS name.
 pub fn headless(workload: Workload, name: &str, ports: &[Port]) -> Service {
     let mut metadata = metadata::of_workload(workload, name);
     annotate(&mut metadata, "pulumi.com/skipAwait", "true");
@@ -37,10 +37,11 @@ pub fn headless(workload: Workload, name: &str, ports: &[Port]) -> Service {
         metadata,
         spec: Some(ServiceSpec {
             cluster_ip: Some("None".to_owned()),
-            // Peers need each other's names to become ready, and a person the one of a pod that does not.
+            // Peers need each other's names before they are ready, and operators need the name of a pod that is not
+            // ready.
             publish_not_ready_addresses: Some(true),
             selector: Some(pairs([("app", workload.app)])),
-            // The mesh carries to a headless Service only what is declared here.
+            // The mesh forwards only the declared ports to a headless Service.
             ports: Some(ports.iter().copied().map(port).collect()),
             ..Default::default()
         }),

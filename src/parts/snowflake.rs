@@ -1,12 +1,12 @@
-//! How a client of Snowflake is told of its account. The names are those that Snowflake's own drivers and tools read,
-//! where they read any.
+//! Environment variables for clients of Snowflake. The names are those that Snowflake's drivers and tools read, where
+//! they read any.
 
 use k8s_openapi::api::core::v1::EnvVar;
 
 use crate::config::{Snowflake, SnowflakeCortex, secret};
 use crate::parts::container::{secret_variable, variable};
 
-/// The account, as whom the client is there, and the table with the memories.
+/// The account, the user and the table with the memories.
 pub fn variables(account: &Snowflake, tier: &SnowflakeCortex) -> Vec<EnvVar> {
     let mut variables = vec![
         variable("SNOWFLAKE_ACCOUNT", &account.account),

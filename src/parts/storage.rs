@@ -1,4 +1,4 @@
-//! Claims for volumes.
+//! PersistentVolumeClaims.
 
 use k8s_openapi::api::apps::v1::StatefulSetPersistentVolumeClaimRetentionPolicy;
 use k8s_openapi::api::core::v1::{
@@ -10,16 +10,16 @@ use crate::config::Volume;
 use crate::names::{self, Shared, Workload};
 use crate::parts::metadata;
 
-/// Who may mount a volume.
+/// The access mode of a volume.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {
-    /// Pods of one node.
+    /// Pods on one node.
     Exclusive,
-    /// Pods of all nodes.
+    /// Pods on all nodes.
     Shared,
 }
 
-/// What a claim asks for.
+/// The size, class and access mode of a claim.
 pub fn claim(volume: &Volume, access: Access) -> PersistentVolumeClaimSpec {
     let mode = match access {
         Access::Exclusive => "ReadWriteOnce",
@@ -36,7 +36,7 @@ pub fn claim(volume: &Volume, access: Access) -> PersistentVolumeClaimSpec {
     }
 }
 
-/// The claim that each pod of a stateful set gets, for memories.
+/// The claim template of a StatefulSet for memories.
 pub fn claim_of_each(workload: Workload, name: &str, volume: &Volume) -> PersistentVolumeClaim {
     let mut labels = metadata::pod_labels(workload);
     labels.insert(names::DATA_CLASSIFICATION.to_owned(), "restricted".to_owned());
@@ -51,7 +51,7 @@ pub fn claim_of_each(workload: Workload, name: &str, volume: &Volume) -> Persist
     }
 }
 
-/// A deleted or smaller stateful set keeps its claims, where the data is worth keeping.
+/// A deleted or scaled-down StatefulSet keeps its claims if the stack retains data.
 pub fn retention(shared: Shared<'_>) -> StatefulSetPersistentVolumeClaimRetentionPolicy {
     StatefulSetPersistentVolumeClaimRetentionPolicy {
         when_deleted: Some(if shared.retain { "Retain" } else { "Delete" }.to_owned()),
