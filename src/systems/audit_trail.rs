@@ -1,8 +1,8 @@
-//! The audit trail: the sidecars write down who asked whom for what, when and from where, allowed or refused.
+//! The audit trail: sidecars log each request with its caller, target, time and result.
 //!
-//! One object speaks for the platform's namespace, because Istio heeds only one there; in a namespace of others each of our
-//! workloads has its own, with a selector. What is written into a line is the provider's business, which belongs to the
-//! mesh: `docs/audit-trail.md` says what it must be, and doctor looks.
+//! Istio allows one namespace-wide Telemetry object in each namespace. The platform's own namespace has one; in a
+//! shared namespace, each of the platform's workloads has its own, with a selector. The log format belongs to the
+//! mesh provider: `docs/audit-trail.md` states the requirements, and `phoenix doctor` checks them.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kcr_telemetry_istio_io::v1::telemetries::{
@@ -18,11 +18,11 @@ use crate::parts::metadata::{self, annotate, label, pairs};
 /// The system's name.
 const SYSTEM: &str = "audit_trail";
 
-/// Everything but good answers to questions about health and metrics, which would drown the rest. What has no path, such as a
-/// connection to a database, is written down always: asking a path that is not there would leave the line out.
+/// Logs everything except successful health and metrics requests, which would dominate the log. Connections without a
+/// path, such as those to a database, are always logged: testing an absent path would drop the entry.
 const ALL_BUT_MONITORING: &str = "!has(request.url_path) || request.method != 'GET' || !(request.url_path in ['/health', '/metrics', '/readyz']) || response.code >= 400";
 
-/// What the sidecars of these workloads write down.
+/// Enables access logging for the sidecars of these workloads.
 pub fn build(config: Option<&AuditTrail>, workloads: &[Workload]) -> Graph {
     let mut graph = Graph::of(SYSTEM);
     let Some(config) = config else { return graph };
@@ -46,7 +46,8 @@ pub fn build(config: Option<&AuditTrail>, workloads: &[Workload]) -> Graph {
     graph
 }
 
-/// Says on the object how long and where its log must be kept, for whoever collects logs and whoever asks after them.
+/// Annotates the object with the retention period and the storage requirement of its log, for log collectors and
+/// auditors.
 fn kept(mut metadata: ObjectMeta, config: &AuditTrail) -> ObjectMeta {
     label(&mut metadata, names::DATA_CLASSIFICATION, "restricted");
     annotate(
@@ -62,7 +63,7 @@ fn kept(mut metadata: ObjectMeta, config: &AuditTrail) -> ObjectMeta {
 fn spec(config: &AuditTrail, workload: Option<Workload>) -> TelemetrySpec {
     TelemetrySpec {
         access_logging: Some(vec![TelemetryAccessLogging {
-            // Who asked us, and what we asked of others: a sidecar that was gone around is seen at the other end.
+            // Both directions: if a sidecar is bypassed, the other end still logs the request.
             r#match: Some(TelemetryAccessLoggingMatch {
                 mode: Some(TelemetryAccessLoggingMatchMode::ClientAndServer),
             }),

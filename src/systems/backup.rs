@@ -1,8 +1,8 @@
-//! Backups and how they are put back, as declared objects: for each store a `CronJob` that copies it to the object store,
-//! and one that is suspended for ever as the mould of restores (`kubectl create job --from`).
+//! Backups and restores: for each store, a `CronJob` that copies it to the object store, and a permanently suspended
+//! one as the template of restores (`kubectl create job --from`).
 //!
-//! What the program in the Jobs does is in `docs/backup-image.md`; what a person does with it at three in the morning, in
-//! `docs/runbooks/restore-from-backup.md`.
+//! `docs/backup-image.md` describes the program in the Jobs, and `docs/runbooks/restore-from-backup.md` how an
+//! operator restores.
 
 use k8s_openapi::api::batch::v1::{
     CronJob, CronJobSpec, JobSpec, JobTemplateSpec, PodFailurePolicy, PodFailurePolicyOnExitCodesRequirement,
@@ -26,22 +26,22 @@ use crate::parts::{container, identity};
 /// The user and group of the image.
 const USER: i64 = 65_532;
 
-/// Qdrant's claims. The second holds snapshots of the first, and nothing else.
+/// Qdrant's claims. The second holds only snapshots of the first.
 const QDRANT_CLAIMS: [&str; 2] = ["qdrant-storage", "qdrant-snapshots"];
 
-/// How long a restore may take: a person watches it, and can end it.
+/// The time limit of a restore. An operator watches it and can stop it.
 const RESTORE_SECONDS: i64 = 12 * 3600;
 
 /// The stores besides OpenMemory, which every stack has.
 #[derive(Clone, Copy, Debug)]
 pub struct Stores {
-    /// How many peers Qdrant has.
+    /// The number of Qdrant peers.
     pub qdrant_peers: u32,
-    /// Whether there is a knowledge graph.
+    /// Whether the stack has a knowledge graph.
     pub knowledge_graph: bool,
 }
 
-/// The Jobs, and who each of them is.
+/// The Jobs and their service accounts.
 pub fn build(config: &config::Backup, stores: Stores) -> Graph {
     let mut graph = Graph::of(BACKUP_QDRANT.system);
     for job in jobs(config, stores) {
@@ -51,25 +51,25 @@ pub fn build(config: &config::Backup, stores: Stores) -> Graph {
     graph
 }
 
-/// One of the Jobs, with what tells it from the others.
+/// One of the Jobs.
 struct Job {
     workload: Workload,
     duty: Duty,
-    /// What the program is told to do.
+    /// The arguments of the program.
     verb: &'static [&'static str],
-    /// What it needs to know besides where the object store is.
+    /// Its environment variables besides those of the object store.
     env: Vec<EnvVar>,
 }
 
-/// What a Job is to the object store, and what starts it.
+/// How a Job accesses the object store, and what starts it.
 enum Duty {
-    /// Writes, every day. The claims are those whose data it copies.
+    /// Writes daily. The claims are those whose data it copies.
     Backup(TimeOfDay, Vec<&'static str>),
-    /// Reads, every week.
+    /// Reads weekly.
     Drill(Day, TimeOfDay),
-    /// Deletes, every day.
+    /// Deletes daily.
     Prune(TimeOfDay),
-    /// Reads, by a person's word.
+    /// Reads when an operator starts it.
     Restore,
 }
 
@@ -131,7 +131,7 @@ fn jobs(config: &config::Backup, stores: Stores) -> Vec<Job> {
     jobs
 }
 
-/// Each peer by its own name: a snapshot holds what its peer holds and no more.
+/// Each peer by its own name, because a snapshot contains only the data of its peer.
 fn qdrant(peers: u32) -> Vec<EnvVar> {
     let service = names::service_host(names::MEMORY, names::QDRANT_HEADLESS);
     let peers: Vec<_> = (0..peers)
@@ -197,7 +197,7 @@ fn object_store(store: &config::ObjectStore) -> Vec<EnvVar> {
 }
 
 impl Job {
-    /// The role of the Job, where the cloud gives roles and this one is known.
+    /// The cloud role of the Job, if the cloud uses roles and this one is configured.
     fn role<'a>(&self, credentials: &'a StoreCredentials) -> Option<&'a RoleArn> {
         let StoreCredentials::Roles(roles) = credentials else {
             return None;
@@ -239,7 +239,7 @@ fn cron_job(config: &config::Backup, job: Job) -> CronJob {
                     job.workload.name
                 ),
             );
-            // The schedule, which must be there, is a day that does not exist.
+            // The schedule is required by the API. This date does not exist.
             "0 0 31 2 *".to_owned()
         }
     };
@@ -248,13 +248,13 @@ fn cron_job(config: &config::Backup, job: Job) -> CronJob {
         metadata,
         spec: Some(CronJobSpec {
             schedule,
-            // Days begin for everybody at the same time.
+            // Days begin at the same time in every cluster.
             time_zone: Some("Etc/UTC".to_owned()),
             suspend: Some(by_hand),
-            // Two at a time would make twice the snapshots on the same volumes.
+            // Two runs at a time would create two sets of snapshots on the same volumes.
             concurrency_policy: Some("Forbid".to_owned()),
-            // A controller that was away for an hour still starts it. Without a deadline, one that finds a hundred runs
-            // missed starts none ever again.
+            // The controller may start it up to an hour late. Without a deadline, a controller that finds a hundred
+            // missed runs never starts another.
             starting_deadline_seconds: (!by_hand).then_some(3600),
             successful_jobs_history_limit: Some(3),
             failed_jobs_history_limit: Some(3),
@@ -286,10 +286,10 @@ fn job_of(config: &config::Backup, job: Job, by_hand: bool) -> JobSpec {
         } else {
             i64::from(config.deadline_minutes) * 60
         }),
-        // A network that fails for a moment is tried again. Whether a restore is, its person decides.
+        // A transient network failure is retried. The operator decides whether to repeat a restore.
         backoff_limit: Some(if by_hand { 0 } else { 2 }),
         pod_failure_policy: Some(hopeless()),
-        // A week to read what it said. A failed drill is looked at on the next working day.
+        // A week to read the logs. A failed drill is investigated on the next working day.
         ttl_seconds_after_finished: Some(7 * 24 * 3600),
         template: PodTemplateSpec {
             metadata: Some(labels(workload)),
@@ -299,7 +299,7 @@ fn job_of(config: &config::Backup, job: Job, by_hand: bool) -> JobSpec {
     }
 }
 
-/// When trying again helps nobody, and when a failure is none: the exit codes are a part of the image's contract.
+/// When a retry cannot help, and when a failure does not count. The exit codes are part of the contract of the image.
 fn hopeless() -> PodFailurePolicy {
     PodFailurePolicy {
         rules: vec![
@@ -308,7 +308,7 @@ fn hopeless() -> PodFailurePolicy {
                 on_exit_codes: Some(PodFailurePolicyOnExitCodesRequirement {
                     container_name: Some(CONTAINER.to_owned()),
                     operator: "In".to_owned(),
-                    // It was started wrongly, or what it found is not good.
+                    // It was started with wrong arguments, or the backup that it checked is invalid.
                     values: vec![2, 3],
                 }),
                 on_pod_conditions: None,
@@ -316,7 +316,7 @@ fn hopeless() -> PodFailurePolicy {
             PodFailurePolicyRule {
                 action: "Ignore".to_owned(),
                 on_exit_codes: None,
-                // Its node was emptied; that is no failure of its own.
+                // Its node was drained, which is not a failure of the Job.
                 on_pod_conditions: Some(vec![PodFailurePolicyOnPodConditionsPattern {
                     type_: "DisruptionTarget".to_owned(),
                     status: Some("True".to_owned()),
@@ -326,14 +326,14 @@ fn hopeless() -> PodFailurePolicy {
     }
 }
 
-/// The container's name, for the failure policy too.
+/// The name of the container, which the failure policy also uses.
 const CONTAINER: &str = "backup";
 
 fn pod(config: &config::Backup, job: Job, by_hand: bool) -> PodSpec {
     let mut env = job.env;
     env.extend(object_store(&config.store));
     if by_hand {
-        // What a person changes for one Job: `kubectl set env`, as the runbook has it.
+        // Operators override these for a single Job with `kubectl set env`; see the runbook.
         env.extend([
             variable("RESTORE_FROM", "latest"),
             variable("RESTORE_OVERWRITE", "false"),
@@ -357,9 +357,9 @@ fn pod(config: &config::Backup, job: Job, by_hand: bool) -> PodSpec {
             security_context: Some(container::security()),
             ..Default::default()
         }],
-        // It streams; what is here is small.
+        // The program streams, so its local files are small.
         volumes: Some(vec![container::scratch("tmp", "256Mi")]),
-        // Time to take a snapshot away from its peer before it goes.
+        // Time to delete a snapshot from its peer before the pod stops.
         termination_grace_period_seconds: Some(60),
         ..Default::default()
     }

@@ -1,7 +1,7 @@
-//! The unified chat, which asks all five tiers: Snowflake first, and Mem0 to enhance what it says.
+//! The unified chat, which queries all five tiers: Snowflake first, and Mem0 to enhance the answer.
 //!
-//! It runs in a namespace of somebody else. Nothing here speaks of pods that are not its own, or counts on anything that
-//! is set there. What its image must do is written down in `docs/chat-image.md`.
+//! Its namespace may be managed by another team. This module affects only its own pods and relies on nothing that is
+//! configured there. `docs/chat-image.md` is the contract of its image.
 
 use k8s_openapi::api::apps::v1::{Deployment, DeploymentSpec};
 use k8s_openapi::api::core::v1::{
@@ -19,27 +19,27 @@ use crate::parts::availability::{self, Spread, Unready};
 use crate::parts::container::{secret_variable, variable};
 use crate::parts::{container, identity, metadata, service, snowflake};
 
-/// Where the container finds the MCP configuration.
+/// The path of the MCP configuration in the container.
 const CONFIG_FOLDER: &str = "/etc/phoenix";
 
-/// How much the source document trusts what its primary source says, and what enhances it.
+/// The confidence that the source document assigns to the primary source and to the enhancing one.
 const SNOWFLAKE_CONFIDENCE: &str = "0.95";
 const MEM0_CONFIDENCE: &str = "0.85";
 
-/// What the chat asks.
+/// The dependencies of the chat.
 #[derive(Clone, Copy, Debug)]
 pub struct Around<'a> {
     /// The five tiers.
     pub tiers: &'a Tiers,
     /// Its primary source.
     pub snowflake: &'a Snowflake,
-    /// What of the tiers is in the stack.
+    /// The tiers that the stack provides.
     pub workloads: &'a [Workload],
-    /// The mesh that it is to be in, whatever is said of its namespace.
+    /// The mesh that it joins, independent of the labels of its namespace.
     pub mesh: &'a Mesh,
 }
 
-/// The chat, its Service, and what keeps it up.
+/// Builds the chat's Deployment, Service, budget and autoscaler.
 pub fn build(config: &config::Chat, around: Around<'_>, shared: Shared<'_>) -> Graph {
     let mut graph = Graph::of(CHAT.system);
     graph.insert(identity::service_account(CHAT));
@@ -56,7 +56,7 @@ fn deployment(config: &config::Chat, around: Around<'_>, shared: Shared<'_>) -> 
     Deployment {
         metadata: metadata::of_workload(CHAT, CHAT.name),
         spec: Some(DeploymentSpec {
-            // The number is the autoscaler's business, always: `docs/decisions/0007-always-create-an-autoscaler.md`.
+            // The autoscaler always owns the number: `docs/decisions/0007-always-create-an-autoscaler.md`.
             replicas: None,
             selector: metadata::selector(CHAT),
             strategy: Some(availability::one_more_at_a_time()),
@@ -72,7 +72,7 @@ fn deployment(config: &config::Chat, around: Around<'_>, shared: Shared<'_>) -> 
     }
 }
 
-/// Without a sidecar nothing of ours would let the chat in, and its namespace may not ask for one.
+/// Without a sidecar no other workload would accept the chat, and its namespace may not enable injection.
 fn pod_metadata(mesh: &Mesh) -> ObjectMeta {
     let mut labels = metadata::pod_labels(CHAT);
     labels.insert("sidecar.istio.io/inject".to_owned(), "true".to_owned());
@@ -89,7 +89,7 @@ fn pod(config: &config::Chat, around: Around<'_>, shared: Shared<'_>) -> PodSpec
     PodSpec {
         service_account_name: Some(CHAT.service_account.to_owned()),
         automount_service_account_token: Some(false),
-        // The namespace has Services of others.
+        // The namespace contains Services of other teams.
         enable_service_links: Some(false),
         security_context: Some(container::pod_security(1000, 1000)),
         containers: vec![server(config, around, shared)],
@@ -105,7 +105,7 @@ fn pod(config: &config::Chat, around: Around<'_>, shared: Shared<'_>) -> PodSpec
             container::scratch("tmp", "256Mi"),
         ]),
         topology_spread_constraints: Some(availability::spread(CHAT, Spread::Preferred)),
-        // Five seconds of waiting, then the longest answer that is still being written.
+        // Five seconds until endpoints are updated, then the longest answer in progress.
         termination_grace_period_seconds: Some(60),
         ..Default::default()
     }
@@ -123,7 +123,7 @@ fn server(config: &config::Chat, around: Around<'_>, shared: Shared<'_>) -> Cont
             container::read_only_mount("mcp-config", CONFIG_FOLDER),
             container::mount("tmp", "/tmp"),
         ]),
-        // Two minutes to come up; only then do the others begin to count.
+        // Two minutes to start; only then do the other probes begin.
         startup_probe: Some(container::http_probe("/health", CHAT_PORT, 5, 24)),
         readiness_probe: Some(container::http_probe("/health", CHAT_PORT, 5, 3)),
         liveness_probe: Some(container::http_probe("/health", CHAT_PORT, 10, 6)),
@@ -133,12 +133,12 @@ fn server(config: &config::Chat, around: Around<'_>, shared: Shared<'_>) -> Cont
     }
 }
 
-/// The tiers in the order in which they are asked, each with its bounds; then the chat itself.
+/// The tiers in query order, each with its limits, then the chat itself.
 fn variables(config: &config::Chat, around: Around<'_>, shared: Shared<'_>) -> Vec<EnvVar> {
     let tiers = around.tiers;
     let mut variables = Vec::new();
     let cache = &tiers.session_cache;
-    // The password is the one of whichever server has the tier.
+    // The password of the server that provides the tier.
     variables.push(secret_variable("REDIS_PASSWORD", &secret::REDIS_PASSWORD));
     if let Some(address) = around.address(REDIS, REDIS_PORT, cache.external.as_ref()) {
         variables.push(variable(
@@ -167,7 +167,7 @@ fn variables(config: &config::Chat, around: Around<'_>, shared: Shared<'_>) -> V
         variables.push(number("MEM0_SEARCH_LIMIT", config.mem0_limit));
         variables.push(variable("MEM0_CONFIDENCE", MEM0_CONFIDENCE));
         variables.push(number("MEM0_LATENCY_BUDGET_MS", tiers.mem0_persistent.latency_ms));
-        // Without what Mem0 remembers an answer is poorer; without an answer people have nothing.
+        // An answer without Mem0's memories is less complete, but still useful.
         variables.push(variable("MEM0_ON_FAILURE", "continue"));
     }
 
@@ -198,14 +198,14 @@ fn variables(config: &config::Chat, around: Around<'_>, shared: Shared<'_>) -> V
     variables.push(variable("MCP_CONFIG_FILE", format!("{CONFIG_FOLDER}/{MCP_FILE}")));
     variables.push(variable("PORT", CHAT_PORT.number.to_string()));
     variables.push(variable("ENVIRONMENT", shared.environment));
-    // What the library of Mem0 has on by default, and it phones home.
+    // Telemetry of the Mem0 library, which is enabled by default.
     variables.push(variable("MEM0_TELEMETRY", "false"));
     variables.push(variable("HOME", "/tmp"));
     variables
 }
 
 impl Around<'_> {
-    /// Where a tier is: in the stack, or where somebody else runs it.
+    /// The address of a tier: in the stack, or external.
     fn address(self, workload: Workload, port: Port, external: Option<&External>) -> Option<String> {
         if self.workloads.contains(&workload) {
             return Some(format!("{}:{}", workload.host(), port.number));

@@ -1,8 +1,8 @@
 //! The knowledge graph, tier L4: one Neo4j server of the Community Edition.
 //!
-//! That edition has no cluster, no metrics and no backup of a running server
-//! (`docs/decisions/0013-knowledge-graph-single-neo4j-server.md`). How many relationships a question follows is
-//! bounded by who asks.
+//! This edition has no clustering, no metrics and no online backup
+//! (`docs/decisions/0013-knowledge-graph-single-neo4j-server.md`). Clients limit how many relationships a query
+//! follows.
 
 use std::time::Duration;
 
@@ -16,13 +16,13 @@ use crate::names::{self, BOLT, GRAPH_HTTP, KNOWLEDGE_GRAPH, KNOWLEDGE_GRAPH_HEAD
 use crate::parts::metadata::{self, label};
 use crate::parts::{availability, container, identity, service, storage};
 
-/// The user and group that the image is made for.
+/// The user and group of the image.
 const NEO4J: i64 = 7474;
 
-/// Where the image has its settings. Its entry point writes into them at each start.
+/// The configuration directory of the image. Its entry point modifies the files in it at each start.
 const SETTINGS_FOLDER: &str = "/var/lib/neo4j/conf";
 
-/// The server and its Services.
+/// Builds the server and its Services.
 pub fn build(config: &config::GraphStore, shared: Shared<'_>) -> Graph {
     let ports = [BOLT, GRAPH_HTTP];
     let mut graph = Graph::of(KNOWLEDGE_GRAPH.system);
@@ -36,7 +36,7 @@ pub fn build(config: &config::GraphStore, shared: Shared<'_>) -> Graph {
     graph
         .insert(stateful_set(config, shared))
         .protect(shared.protect)
-        // As long as the startup probe gives it, and a node's time to fetch the image.
+        // The startup probe's limit, plus the time to pull the image.
         .ready_within(Duration::from_mins(35));
     graph
 }
@@ -77,8 +77,8 @@ fn pod(config: &config::GraphStore) -> PodSpec {
     PodSpec {
         service_account_name: Some(KNOWLEDGE_GRAPH.service_account.to_owned()),
         automount_service_account_token: Some(false),
-        // The entry point takes every variable that begins with NEO4J_ for a setting, and the server refuses to start
-        // with one that it does not know: a Service called neo4j would do it.
+        // The entry point treats every variable that begins with NEO4J_ as a setting, and the server refuses to start
+        // with an unknown one. Service links of a Service named neo4j would add such variables.
         enable_service_links: Some(false),
         security_context: Some(container::pod_security(NEO4J, NEO4J)),
         init_containers: Some(vec![image_settings(config)]),
@@ -88,15 +88,15 @@ fn pod(config: &config::GraphStore) -> PodSpec {
             container::scratch("run", "16Mi"),
             container::scratch("tmp", "1Gi"),
         ]),
-        // It writes what is only in memory to its files before it goes. Killed earlier it loses nothing, but has to go
-        // through its log at the next start, which takes longer.
+        // It flushes memory to its files before it stops. If it is killed, no data is lost, but the next start has to
+        // replay its log and takes longer.
         termination_grace_period_seconds: Some(600),
         ..Default::default()
     }
 }
 
-/// Copies the image's own settings to where the server may write: an empty folder in their place would take away the
-/// bounds of what files a query may load, and the options of the Java machine, and nothing would say so.
+/// Copies the image's own settings to a writable directory. An empty directory in their place would silently remove
+/// the limits on the files that a query may load, and the options of the Java virtual machine.
 fn image_settings(config: &config::GraphStore) -> Container {
     Container {
         name: "settings".to_owned(),
@@ -108,7 +108,7 @@ fn image_settings(config: &config::GraphStore) -> Container {
             format!("{SETTINGS_FOLDER}/."),
             "/settings".to_owned(),
         ]),
-        // What the server asks for is more, and a pod needs the larger of the two.
+        // The server requests more, and a pod's request is the larger of the two.
         resources: Some(container::resources(&config.resources, 0)),
         volume_mounts: Some(vec![container::mount("conf", "/settings")]),
         security_context: Some(container::security()),
@@ -131,11 +131,11 @@ fn server(config: &config::GraphStore) -> Container {
             container::mount("run", "/run"),
             container::mount("tmp", "/tmp"),
         ]),
-        // Half an hour to go through the log of a server that was killed; restarting it would begin that anew.
+        // Half an hour to replay the log of a server that was killed. A restart would begin the replay again.
         startup_probe: Some(container::tcp_probe(BOLT, 5, 360)),
-        // The port of HTTP opens after the one of Bolt, and answers without a password.
+        // The HTTP port opens after the Bolt port and answers without a password.
         readiness_probe: Some(container::http_probe("/", GRAPH_HTTP, 5, 3)),
-        // Patient: a long collection of garbage is not the end.
+        // Long enough to survive a long garbage collection.
         liveness_probe: Some(container::tcp_probe(BOLT, 10, 12)),
         lifecycle: Some(container::stop_after(5)),
         security_context: Some(container::security()),
@@ -143,32 +143,32 @@ fn server(config: &config::GraphStore) -> Container {
     }
 }
 
-/// The settings, as the image's entry point takes them: `NEO4J_`, `_` for a dot and `__` for `_`. The server refuses to
-/// start with one that it does not know.
+/// The settings in the form of the image's entry point: `NEO4J_`, with `_` for a dot and `__` for `_`. The server
+/// refuses to start with an unknown one.
 fn settings(config: &config::GraphStore) -> Vec<EnvVar> {
     let heap = format!("{}m", config.heap_mebibytes);
     let page_cache = format!("{}m", config.page_cache_mebibytes);
     let host = KNOWLEDGE_GRAPH.host();
     let setting = |name: &str, value: &str| container::variable(&format!("NEO4J_{name}"), value);
     vec![
-        // Not under a name that begins with NEO4J_: the entry point would write it into a file, as a setting.
+        // The name must not begin with NEO4J_, or the entry point would write it to a file as a setting.
         container::secret_variable("GRAPH_PASSWORD", &secret::NEO4J_PASSWORD),
-        // Only at the very first start: later, the password is changed in the server itself.
+        // Used only at the first start; afterwards the password is changed in the server.
         setting("AUTH", "neo4j/$(GRAPH_PASSWORD)"),
-        // The same from the start: a server that has to grow is slow when it is asked the most.
+        // Equal initial and maximum sizes, because growing the heap is slow under load.
         setting("server_memory_heap_initial__size", &heap),
         setting("server_memory_heap_max__size", &heap),
         setting("server_memory_pagecache_size", &page_cache),
-        // Without memory it would live on and answer nothing.
+        // Without enough memory, the server would keep running without answering.
         setting("server_jvm_additional", "-XX:+ExitOnOutOfMemoryError"),
-        // Clients with neo4j:// addresses are sent here.
+        // Clients with neo4j:// addresses are directed to this address.
         setting("server_default__advertised__address", &host),
-        // It reports its use to its makers unless told not to, and so does its page for browsers.
+        // Usage reports of the server and of its browser, which are enabled by default.
         setting("dbms_usage__report_enabled", "false"),
         setting("client_allow__telemetry", "false"),
-        // A setting that the server does not know is a start that fails, not one that is passed over.
+        // An unknown setting makes the start fail instead of being ignored.
         setting("server_config_strict__validation_enabled", "true"),
-        // A query must not read the files of the server, or fetch any.
+        // Queries must not read local files or fetch remote ones.
         setting("dbms_security_allow__csv__import__from__file__urls", "false"),
     ]
 }

@@ -1,7 +1,7 @@
-//! The LangGraph server, tier L5: workflows, and how people work.
+//! The LangGraph server, tier L5: workflows and behavioral memory.
 //!
-//! The image holds a team's own workflows. What it must do is written down in `docs/langgraph-image.md`, and this module
-//! relies on nothing else.
+//! The image contains a team's own workflows. `docs/langgraph-image.md` is its contract, and this module relies only
+//! on it.
 
 use k8s_openapi::api::apps::v1::{Deployment, DeploymentSpec};
 use k8s_openapi::api::core::v1::{Container, PodSpec, PodTemplateSpec};
@@ -13,7 +13,7 @@ use crate::names::{LANGGRAPH, LANGGRAPH_PORT, REDIS, REDIS_PORT, REDIS_USER, Sha
 use crate::parts::availability::{self, Spread, Unready};
 use crate::parts::{container, identity, metadata, service};
 
-/// The server, its Service, and what keeps it up.
+/// Builds the server's Deployment, Service, budget and autoscaler.
 pub fn build(config: &config::Langgraph, tier: &LanggraphWorkflow, shared: Shared<'_>) -> Graph {
     let mut graph = Graph::of(LANGGRAPH.system);
     graph.insert(identity::service_account(LANGGRAPH));
@@ -30,7 +30,7 @@ fn deployment(config: &config::Langgraph, tier: &LanggraphWorkflow, shared: Shar
     Deployment {
         metadata: metadata::of_workload(LANGGRAPH, LANGGRAPH.name),
         spec: Some(DeploymentSpec {
-            // The number is the autoscaler's business, always: `docs/decisions/0007-always-create-an-autoscaler.md`.
+            // The autoscaler always owns the number: `docs/decisions/0007-always-create-an-autoscaler.md`.
             replicas: None,
             selector: metadata::selector(LANGGRAPH),
             strategy: Some(availability::one_more_at_a_time()),
@@ -58,7 +58,7 @@ fn pod(config: &config::Langgraph, tier: &LanggraphWorkflow, shared: Shared<'_>)
         containers: vec![server(config, tier, shared)],
         volumes: Some(vec![container::scratch("tmp", "256Mi")]),
         topology_spread_constraints: Some(availability::spread(LANGGRAPH, Spread::Preferred)),
-        // A run that is cut off begins anew elsewhere, from its last step; most of them end within a minute.
+        // An interrupted run resumes elsewhere from its last step; most runs finish within a minute.
         termination_grace_period_seconds: Some(90),
         ..Default::default()
     }
@@ -68,7 +68,7 @@ fn server(config: &config::Langgraph, tier: &LanggraphWorkflow, shared: Shared<'
     let mut env = vec![
         container::secret_variable("POSTGRES_URI", &secret::POSTGRES_CONNECTION_STRING),
         container::secret_variable("REDIS_PASSWORD", &secret::REDIS_PASSWORD),
-        // Kubernetes puts the password in when the container starts; its form lets it stand in an address as it is.
+        // Kubernetes expands the password when the container starts. Its format is safe in a URL without escaping.
         container::variable(
             "REDIS_URI",
             format!(
@@ -81,7 +81,7 @@ fn server(config: &config::Langgraph, tier: &LanggraphWorkflow, shared: Shared<'
         container::variable("MAX_WORKFLOW_HISTORY", tier.max_workflow_history.to_string()),
         container::variable("LATENCY_BUDGET_MS", tier.latency_ms.to_string()),
         container::variable("ENVIRONMENT", shared.environment),
-        // What people say in a workflow is not for the makers of the tool.
+        // Workflows contain personal data, which must not be sent to the vendor's tracing service.
         container::variable("LANGSMITH_TRACING", "false"),
         container::variable("LANGGRAPH_CLI_NO_ANALYTICS", "1"),
         container::variable("HOME", "/tmp"),
@@ -100,7 +100,7 @@ fn server(config: &config::Langgraph, tier: &LanggraphWorkflow, shared: Shared<'
         env: Some(env),
         resources: Some(container::resources(&config.resources, 0)),
         volume_mounts: Some(vec![container::mount("tmp", "/tmp")]),
-        // Three minutes: the first pod of a new version brings the tables up to date.
+        // Three minutes: the first pod of a new version migrates the tables.
         startup_probe: Some(container::http_probe("/ok", LANGGRAPH_PORT, 5, 36)),
         readiness_probe: Some(container::http_probe("/ok", LANGGRAPH_PORT, 5, 3)),
         liveness_probe: Some(container::http_probe("/ok", LANGGRAPH_PORT, 10, 6)),

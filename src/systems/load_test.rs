@@ -1,7 +1,7 @@
-//! A load test that only a person starts: a `CronJob` that is suspended for ever, as the mould of Jobs
-//! (`kubectl create job --from`). `docs/how-to/run-a-load-test.md` says how.
+//! A load test that only an operator starts: a permanently suspended `CronJob` as the template of Jobs (`kubectl
+//! create job --from`). `docs/how-to/run-a-load-test.md` describes its use.
 //!
-//! What is good enough comes from the stack's tiers, so that the test and the dashboards cannot disagree.
+//! The thresholds come from the tiers of the stack, so that the test and the dashboards agree.
 
 use std::collections::BTreeMap;
 
@@ -19,15 +19,15 @@ use crate::names::{LOAD_TEST, LOAD_TEST_TOKEN, MCP_PORT, OPENMEMORY, OPENMEMORY_
 use crate::parts::metadata::{self, annotate, pairs};
 use crate::parts::{container, identity};
 
-/// The ConfigMap with what the test does.
+/// The ConfigMap with the test.
 const CONFIG: &str = "memory-load-test";
-/// The script, a file of its own so that it can be read and run by itself.
+/// The script, a file of its own so that it can be read and run separately.
 const SCRIPT: &str = include_str!("load_test/script.js");
-/// How many requests may fail, and memories get lost, of all: the document promises 99.9 % persistence.
+/// The share of requests that may fail and of memories that may be lost: the document promises 99.9 % persistence.
 const MAY_FAIL: &str = "0.001";
 const MUST_BE_KEPT: &str = "0.999";
 
-/// The test, and who it is. `demands_token` says whether the stack asks people for tokens.
+/// Builds the test and its service account. `demands_token` states whether the stack requires user tokens.
 pub fn build(config: Option<&config::LoadTest>, tiers: &Tiers, demands_token: bool) -> Graph {
     let mut graph = Graph::of(LOAD_TEST.system);
     let Some(config) = config else { return graph };
@@ -43,7 +43,7 @@ pub fn build(config: Option<&config::LoadTest>, tiers: &Tiers, demands_token: bo
     graph
 }
 
-/// What the script reads: where it goes, and k6's own options.
+/// The input of the script: its target and k6's own options.
 /// <https://grafana.com/docs/k6/latest/using-k6/k6-options/reference/>
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -75,7 +75,7 @@ struct Scenario {
 #[serde(rename_all = "camelCase")]
 struct Bound {
     threshold: String,
-    /// Ends the test, so that a platform that is going down is left alone.
+    /// Stops the test, so that a failing platform is not loaded further.
     abort_on_fail: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     delay_abort_eval: Option<&'static str>,
@@ -106,7 +106,7 @@ fn plan(config: &config::LoadTest, tiers: &Tiers, demands_token: bool) -> Plan {
                 },
             )]),
             thresholds: BTreeMap::from([
-                // The target of the tier is how soon it answers a search, the model that it asks for a vector included.
+                // The target of the tier covers a whole search, including the embedding model.
                 (
                     "http_req_duration{name:search_memory}",
                     vec![judged(format!("p(95)<{latency}"))],
@@ -118,7 +118,7 @@ fn plan(config: &config::LoadTest, tiers: &Tiers, demands_token: bool) -> Plan {
                         Bound {
                             threshold: "rate<0.1".to_owned(),
                             abort_on_fail: true,
-                            // A few requests at the start say nothing of a rate.
+                            // A few requests at the start do not give a meaningful rate.
                             delay_abort_eval: Some("30s"),
                         },
                     ],
@@ -141,7 +141,7 @@ fn cron_job(config: &config::LoadTest) -> CronJob {
     CronJob {
         metadata,
         spec: Some(CronJobSpec {
-            // Suspended for ever; the schedule, which must be there, is a day that does not exist.
+            // Permanently suspended. The schedule is required by the API; this date does not exist.
             suspend: Some(true),
             schedule: "0 0 31 2 *".to_owned(),
             concurrency_policy: Some("Forbid".to_owned()),
@@ -151,9 +151,9 @@ fn cron_job(config: &config::LoadTest) -> CronJob {
                     ..Default::default()
                 }),
                 spec: Some(JobSpec {
-                    // A failed test is a result, and a second one would be another test.
+                    // A failed test is a result; a retry would be another test.
                     backoff_limit: Some(0),
-                    // What k6 needs at its ends besides: its start, the last conversations, the summary.
+                    // Time that k6 needs besides the test itself: startup, the last conversations and the summary.
                     active_deadline_seconds: Some(i64::from(config.minutes) * 60 + 300),
                     // A week to read the summary.
                     ttl_seconds_after_finished: Some(7 * 24 * 3600),
@@ -187,7 +187,7 @@ fn pod(config: &config::LoadTest) -> PodSpec {
             args: Some(["run", "/test/script.js"].map(str::to_owned).to_vec()),
             env: Some(vec![
                 token(),
-                // On by default, and it phones home.
+                // Usage reports, which are enabled by default.
                 container::variable("K6_NO_USAGE_REPORT", "true"),
                 container::variable("HOME", "/tmp"),
             ]),
@@ -214,8 +214,8 @@ fn pod(config: &config::LoadTest) -> PodSpec {
     }
 }
 
-/// The token of the person for whom the test speaks. It is not of the inventory: tokens live for minutes, and whoever
-/// starts a test brings one and takes it away again.
+/// The user token of the test. It is not in the inventory, because tokens are valid for minutes: the operator who
+/// starts a test provides one and deletes it afterwards.
 fn token() -> EnvVar {
     EnvVar {
         name: "MEMORY_TOKEN".to_owned(),

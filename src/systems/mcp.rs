@@ -1,8 +1,8 @@
-//! The MCP configuration: a document that tells the chat and the MCP gateway which tiers and servers there are.
+//! The MCP configuration: a document that lists tiers and servers for the chat and the MCP gateway.
 //!
-//! It lies in the chat's namespace. Where that namespace is somebody else's, it has to be there before the first `up`.
-//! Its format is `docs/phoenix_mem0_mcp_config.schema.json`, which is made from the types below. It promises to name
-//! no host of the platform's own namespace that the platform does not declare.
+//! It is in the namespace of the chat. If another team manages that namespace, it must exist before the first `up`.
+//! `docs/phoenix_mem0_mcp_config.schema.json` is generated from the types below. Every host in the platform's own
+//! namespace that the document names is declared by the platform.
 
 use std::collections::BTreeMap;
 
@@ -51,22 +51,22 @@ struct Document {
     /// The version of this format.
     #[schemars(extend("const" = "5.0"))]
     version: &'static str,
-    /// What this document is, for those who open it.
+    /// The purpose of this document.
     description: &'static str,
-    /// How Mem0 belongs to the platform.
+    /// The role of Mem0 in the platform.
     #[schemars(extend("const" = "unified_with_mem0_enhancement"))]
     phoenix_architecture: &'static str,
-    /// When this version of the format was written; not when the document was deployed.
+    /// The date of this version of the format, not of the deployment.
     last_updated: &'static str,
-    /// The five tiers of the memory.
+    /// The five memory tiers.
     memory_tier_configuration: MemoryTiers,
     /// The MCP servers.
     enhanced_mcp_servers: Servers,
-    /// How the mesh leads to the memory.
+    /// The routes of the mesh to the memory.
     service_mesh_routing: Routing,
 }
 
-/// The five tiers of the memory.
+/// The five memory tiers.
 #[derive(Serialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 struct MemoryTiers {
@@ -82,7 +82,7 @@ struct MemoryTiers {
     langgraph_workflow: LanggraphWorkflow,
 }
 
-/// Who provides a tier.
+/// The provider of a tier.
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 enum Provider {
@@ -93,7 +93,7 @@ enum Provider {
     Langgraph,
 }
 
-/// What a tier or a server is for.
+/// The role of a tier or server.
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 enum Role {
@@ -101,7 +101,7 @@ enum Role {
     CrossSessionLearning,
 }
 
-/// A framework whose demands are met.
+/// A compliance framework.
 #[derive(Serialize, JsonSchema)]
 enum Compliance {
     #[serde(rename = "SOC2")]
@@ -110,112 +110,112 @@ enum Compliance {
     Hipaa,
 }
 
-/// Where a tier is: in the platform, or where somebody else runs it.
+/// The address of a tier, in the platform or external.
 #[derive(Serialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 struct Endpoint {
-    /// The name of its host.
+    /// The host name.
     host: String,
-    /// Its port.
+    /// The port.
     port: u16,
 }
 
-/// What is remembered during a session.
+/// Memories of the current session.
 #[derive(Serialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 struct SessionCache {
     provider: Provider,
-    /// Where it is; absent where there is none yet.
+    /// The address; absent if the stack does not have this tier.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Endpoint")]
     endpoint: Option<Endpoint>,
-    /// After how many seconds an entry is forgotten.
+    /// The time to live of an entry, in seconds.
     ttl_seconds: u32,
-    /// The most memory that entries may take, in megabytes.
+    /// The maximum memory for entries, in megabytes.
     max_size_mb: u32,
-    /// How soon it shall answer, in milliseconds.
+    /// The target response time, in milliseconds.
     latency_target_ms: u32,
-    /// Whether it knows of the memories in tier L3.
+    /// Whether it is aware of the memories in tier L3.
     mem0_awareness: bool,
 }
 
-/// The center: the primary intelligence.
+/// The primary intelligence ("the center").
 #[derive(Serialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 struct SnowflakeCortex {
     provider: Provider,
-    /// Where it is; absent where there is none yet.
+    /// The address; absent if the stack does not have this tier.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Endpoint")]
     endpoint: Option<Endpoint>,
-    /// The model that makes vectors of texts.
+    /// The embedding model.
     embedding_model: String,
-    /// How many numbers a vector has.
+    /// The number of dimensions of a vector.
     vector_dimension: u32,
     role: Role,
-    /// How soon it shall answer, in milliseconds.
+    /// The target response time, in milliseconds.
     latency_target_ms: u32,
-    /// Whether it is brought in step with tier L3.
+    /// Whether it is synchronized with tier L3.
     mem0_sync_enabled: bool,
 }
 
-/// What is remembered across sessions.
+/// Memories across sessions.
 #[derive(Serialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 struct Mem0Persistent {
     provider: Provider,
-    /// The address of OpenMemory inside the cluster.
+    /// The address of OpenMemory in the cluster.
     api_endpoint: String,
     role: Role,
-    /// After how many minutes it is brought in step with tier L2 again.
+    /// The interval of the synchronization with tier L2, in minutes.
     sync_interval_minutes: u32,
-    /// How soon it shall answer, in milliseconds.
+    /// The target response time, in milliseconds.
     latency_target_ms: u32,
     compliance: Vec<Compliance>,
 }
 
-/// Entities and how they relate.
+/// Entities and their relationships.
 #[derive(Serialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 struct KnowledgeGraph {
     provider: Provider,
-    /// Where it is; absent where there is none yet.
+    /// The address; absent if the stack does not have this tier.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Endpoint")]
     endpoint: Option<Endpoint>,
-    /// The most relationships that a question follows.
+    /// The maximum number of relationships that a query follows.
     max_relationships: u32,
-    /// How soon it shall answer, in milliseconds.
+    /// The target response time, in milliseconds.
     latency_target_ms: u32,
-    /// Whether it knows the entities of tier L3.
+    /// Whether it is aware of the entities of tier L3.
     mem0_entity_sync: bool,
 }
 
-/// How people work.
+/// Behavioral memory: workflows of users.
 #[derive(Serialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 struct LanggraphWorkflow {
     provider: Provider,
-    /// Where it is; absent where there is none yet.
+    /// The address; absent if the stack does not have this tier.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Endpoint")]
     endpoint: Option<Endpoint>,
-    /// The most workflows that are looked back at.
+    /// The maximum number of past workflows that are considered.
     max_workflow_history: u32,
-    /// How soon it shall answer, in milliseconds.
+    /// The target response time, in milliseconds.
     latency_target_ms: u32,
     /// Whether it learns from the patterns of tier L3.
     mem0_pattern_learning: bool,
 }
 
-/// The MCP servers, in the groups of the platform.
+/// The MCP servers, in the platform's groups.
 #[derive(Serialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 struct Servers {
     core_intelligence: CoreIntelligence,
 }
 
-/// The servers of the core; one that this stack does not know is absent.
+/// The core servers. Servers that the stack does not configure are absent.
 #[derive(Serialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 struct CoreIntelligence {
@@ -247,21 +247,21 @@ struct CoreIntelligence {
 #[derive(Serialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 struct Server {
-    /// What it is for.
+    /// Its purpose.
     description: &'static str,
-    /// The name of its host.
+    /// The host name.
     host: String,
-    /// Its port.
+    /// The port.
     port: u16,
-    /// The tiers that it uses; absent where its makers have not said.
+    /// The tiers that it uses; absent if unknown.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     memory_integration: Vec<Level>,
-    /// What it can do; absent where its makers have not said.
+    /// Its capabilities; absent if unknown.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     capabilities: Vec<&'static str>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     compliance: Vec<Compliance>,
-    /// The path below which the mesh carries calls to it.
+    /// The path prefix under which the mesh routes requests to it.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "String")]
     service_mesh_path: Option<&'static str>,
@@ -278,11 +278,11 @@ enum Level {
     L3,
 }
 
-/// How the mesh leads to the memory.
+/// The routes of the mesh to the memory.
 #[derive(Serialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 struct Routing {
-    /// By path, where a call arrives: host, port and the path that the server sees, if it is another.
+    /// For each path prefix of a request: the host, the port and the path that the server receives, if it differs.
     memory_endpoints: BTreeMap<&'static str, String>,
 }
 
@@ -356,7 +356,7 @@ fn memory_tiers(tiers: &Tiers, account: Option<&Snowflake>, workloads: &[Workloa
     }
 }
 
-/// Where the tier is, if it is in the stack.
+/// The address of the tier, if the stack provides it.
 fn own(workloads: &[Workload], workload: Workload, port: Port) -> Option<Endpoint> {
     workloads.contains(&workload).then(|| Endpoint {
         host: workload.host(),
@@ -371,8 +371,8 @@ fn endpoint(external: Option<&External>) -> Option<Endpoint> {
     })
 }
 
-/// The eight servers that the source document names; it counts more, but says nothing of them. Ports are its own, and
-/// so are the tiers and capabilities of the three that it details.
+/// The eight servers that the source document names. It mentions more, but without details. The ports are from the
+/// document, as are the tiers and capabilities of the three servers that it describes.
 fn core_intelligence(servers: &config::Servers) -> CoreIntelligence {
     CoreIntelligence {
         ai_memory: server(

@@ -1,7 +1,7 @@
-//! How requests find their way: into the platform, between its workloads, and out of it.
+//! Routing: into the platform, between its workloads, and out of it.
 //!
-//! What may be said is not decided here but in `trust`; this module only knows the ways. It routes nowhere that the
-//! connection table does not name, and opens nothing in namespaces that are not ours.
+//! Authorization belongs to `trust`; this module only routes. It adds no route that is not in the connection table
+//! and opens nothing in externally managed namespaces.
 
 mod egress;
 mod routes;
@@ -32,7 +32,7 @@ const SYSTEM: &str = "mesh";
 /// The port that the gateway listens on, and its name.
 const GATEWAY: &str = "sophia-memory-gateway";
 
-/// Routes, their protection, and the ways in and out.
+/// Builds routes, destination rules, the gateway, external hosts and sidecars.
 pub fn build(rows: &[Connection], workloads: &[Workload], routing: &Routing, mesh: &Mesh) -> Graph {
     let mut graph = Graph::of(SYSTEM);
     let callers = callers_of(OPENMEMORY, rows);
@@ -46,7 +46,7 @@ pub fn build(rows: &[Connection], workloads: &[Workload], routing: &Routing, mes
     graph.insert(to_qdrant());
     graph.insert(to_qdrant_peers());
     if workloads.contains(&REDIS) {
-        // Within its tier's tens of milliseconds there is no time to wait for long.
+        // The tier's target of tens of milliseconds leaves little time to connect.
         graph.insert(to_store(REDIS, callers_of(REDIS, rows), "1s"));
     }
     if workloads.contains(&KNOWLEDGE_GRAPH) {
@@ -73,7 +73,7 @@ pub fn build(rows: &[Connection], workloads: &[Workload], routing: &Routing, mes
     graph
 }
 
-/// The names under which people and programs address the platform.
+/// The host names of the platform.
 fn hosts(routing: &Routing) -> Vec<String> {
     let mut hosts = vec![MEMORY_HOST.to_owned()];
     if let Some(host) = routing.gateway.as_ref().and_then(|gateway| gateway.host.as_ref())
@@ -84,7 +84,7 @@ fn hosts(routing: &Routing) -> Vec<String> {
     hosts
 }
 
-/// The namespaces whose sidecars learn the ways to a workload: those that the table lets call it, and our own.
+/// The namespaces whose sidecars learn the routes to a workload: those of its clients, and the platform's own.
 fn callers_of(target: Workload, rows: &[Connection]) -> Vec<String> {
     let mut namespaces = vec![".".to_owned()];
     for row in rows.iter().filter(|row| row.to == Peer::Workload(target)) {
@@ -101,9 +101,9 @@ fn callers_of(target: Workload, rows: &[Connection]) -> Vec<String> {
     namespaces
 }
 
-/// Opens a port for TLS on the pods of the cluster's gateway.
+/// Opens a TLS port on the pods of the cluster's gateway.
 ///
-/// Plain HTTP is not even redirected: by the time of the redirect the client would have sent its token in the clear.
+/// Plain HTTP is not redirected: by then, the client would already have sent its token in plain text.
 fn open_port(gateway: &config::Gateway, hosts: &[String]) -> Gateway {
     Gateway {
         metadata: metadata::in_memory(SYSTEM, GATEWAY),
@@ -116,7 +116,7 @@ fn open_port(gateway: &config::Gateway, hosts: &[String]) -> Gateway {
                     protocol: "HTTPS".to_owned(),
                     ..Default::default()
                 },
-                // With the namespace before them, routes of other namespaces cannot take these hosts over.
+                // The namespace prefix prevents routes in other namespaces from taking over these hosts.
                 hosts: hosts
                     .iter()
                     .map(|host| format!("{}/{host}", names::MEMORY))
@@ -134,7 +134,7 @@ fn open_port(gateway: &config::Gateway, hosts: &[String]) -> Gateway {
     }
 }
 
-/// The numbers of the source document.
+/// The values of the source document.
 fn to_openmemory(callers: Vec<String>) -> DestinationRule {
     destination(
         "sophia-memory-destination",
@@ -162,11 +162,11 @@ fn to_qdrant() -> DestinationRule {
         vec![".".to_owned()],
         DestinationRuleTrafficPolicy {
             load_balancer: Some(least_request()),
-            // Each of OpenMemory's pods has a few calls under way at a time; these are bounds for a storm.
+            // Each OpenMemory pod usually has a few requests in progress; these limits apply to overload.
             connection_pool: Some(connections(100, 100)),
             outlier_detection: Some(DestinationRuleTrafficPolicyOutlierDetection {
-                // A 500 of Qdrant speaks of the request, and every peer would say the same. What a peer that is away
-                // or overloaded makes its sidecar say does count.
+                // Qdrant returns 500 for reasons in the request, so every peer would. Errors that the sidecar
+                // generates for an unreachable or overloaded peer do count.
                 consecutive5xx_errors: Some(0),
                 consecutive_gateway_errors: Some(3),
                 interval: Some("10s".to_owned()),
@@ -179,7 +179,7 @@ fn to_qdrant() -> DestinationRule {
     )
 }
 
-/// The peers, and those who copy them, choose whom they talk to, so there is no balancing and nobody to leave out.
+/// Peers and their backup Jobs choose their target, so there is no load balancing and no outlier ejection.
 fn to_qdrant_peers() -> DestinationRule {
     destination(
         "qdrant-peers-destination",
@@ -192,8 +192,8 @@ fn to_qdrant_peers() -> DestinationRule {
     )
 }
 
-/// A single server whose protocol the mesh takes for bytes: there is no balancing, and nobody to leave out. A connection
-/// is opened within `connect`, or the caller is told.
+/// A single server whose protocol is opaque to the mesh: there is no load balancing and no outlier ejection. A
+/// connection attempt fails after `connect`.
 fn to_store(store: Workload, callers: Vec<String>, connect: &str) -> DestinationRule {
     destination(
         &format!("{}-destination", store.name),
@@ -214,10 +214,10 @@ fn to_store(store: Workload, callers: Vec<String>, connect: &str) -> Destination
     )
 }
 
-/// A server whose pods are all alike. What it says of a request every pod would say; what its sidecar says of a pod that
-/// is away or overloaded counts against that pod.
+/// A server with interchangeable pods. Errors that the server returns are independent of the pod; errors that the
+/// sidecar generates for an unreachable or overloaded pod count against that pod.
 ///
-/// The mesh looks for the rule of a Service in its own namespace.
+/// The mesh looks for the DestinationRule in the namespace of the Service.
 fn to_server(server: Workload, callers: Vec<String>) -> DestinationRule {
     let mut rule = destination(
         &format!("{}-destination", server.name),
@@ -239,7 +239,7 @@ fn to_server(server: Workload, callers: Vec<String>) -> DestinationRule {
     );
     rule.metadata.namespace = Some(server.namespace.to_owned());
     if let Some(callers) = &mut rule.spec.export_to {
-        // The rule's own namespace is `.` already.
+        // The namespace of the rule itself is `.` already.
         callers.retain(|caller| caller != server.namespace);
     }
     rule
@@ -270,7 +270,7 @@ fn least_request() -> DestinationRuleTrafficPolicyLoadBalancer {
     }
 }
 
-/// Bounds of each calling sidecar. A stream holds its connection for as long as it lasts, so nothing here bounds time.
+/// Limits of each client sidecar. A stream holds its connection for its whole duration, so none of them limits time.
 fn connections(most: i32, waiting: i32) -> DestinationRuleTrafficPolicyConnectionPool {
     DestinationRuleTrafficPolicyConnectionPool {
         tcp: Some(DestinationRuleTrafficPolicyConnectionPoolTcp {
@@ -285,7 +285,8 @@ fn connections(most: i32, waiting: i32) -> DestinationRuleTrafficPolicyConnectio
     }
 }
 
-/// Of three pods one may be left out, and never the only one: with fewer than half of them well, all of them are asked.
+/// One of three pods may be ejected, and never the only one. If fewer than half are healthy, all of them receive
+/// requests.
 fn half_must_stay() -> DestinationRuleTrafficPolicyOutlierDetection {
     DestinationRuleTrafficPolicyOutlierDetection {
         max_ejection_percent: Some(50),
@@ -294,7 +295,8 @@ fn half_must_stay() -> DestinationRuleTrafficPolicyOutlierDetection {
     }
 }
 
-/// Said, not left to be found out: a pod without a sidecar behind the Service must be refused, not spoken to in clear.
+/// Explicit instead of automatic: a pod without a sidecar behind the Service must be rejected, not called in plain
+/// text.
 fn mutual_tls() -> DestinationRuleTrafficPolicyTls {
     DestinationRuleTrafficPolicyTls {
         mode: Some(DestinationRuleTrafficPolicyTlsMode::IstioMutual),

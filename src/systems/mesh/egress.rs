@@ -1,4 +1,4 @@
-//! What the mesh's registry knows besides Services, and what of it each workload may reach.
+//! External hosts in the mesh's registry, and which of them each workload can reach.
 
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
@@ -22,9 +22,9 @@ use crate::connections::{Connection, Outside, Peer, Traffic};
 use crate::names::{self, MCP_PORT, MEMORY_HOST, OPENMEMORY, Workload};
 use crate::parts::metadata::{self, pairs};
 
-/// The platform's own name inside the mesh: its sidecars answer it by their DNS capture.
+/// The platform's host name inside the mesh, which sidecars resolve by DNS capture.
 ///
-/// The pods themselves stand behind it, so that the name leads to them even where the routes are not known.
+/// Its endpoints are the pods themselves, so that the name works even where the routes are unknown.
 pub fn own_name(callers: Vec<String>) -> ServiceEntry {
     ServiceEntry {
         metadata: metadata::in_memory(SYSTEM, "sophia-memory-local"),
@@ -48,7 +48,7 @@ pub fn own_name(callers: Vec<String>) -> ServiceEntry {
     }
 }
 
-/// An entry for each host outside the cluster that the table names.
+/// A ServiceEntry for each external host in the table.
 pub fn outside(rows: &[Connection], mesh: &Mesh) -> Vec<ServiceEntry> {
     let entries = hosts(rows).into_iter().enumerate();
     entries
@@ -56,10 +56,10 @@ pub fn outside(rows: &[Connection], mesh: &Mesh) -> Vec<ServiceEntry> {
         .collect()
 }
 
-/// For each host that callers reach by TLS: only its own server name leads there.
+/// For each host that clients reach over TLS: only its own server name (SNI) is routed to it.
 ///
-/// Where the sidecar answers the host's name with an address of its own, whatever is sent to that address would go to
-/// the host, with the server name of another tenant of the same machines too.
+/// If the sidecar resolves the host to a virtual address, traffic to that address would otherwise reach the host with
+/// any server name, including that of another tenant of the same servers.
 pub fn by_server_name(rows: &[Connection]) -> Vec<VirtualService> {
     let hosts = hosts(rows).into_iter();
     hosts
@@ -105,7 +105,7 @@ fn server_name(outside: &Outside, ways: &[&Connection], ports: BTreeSet<u16>) ->
     }
 }
 
-/// The hosts that rows lead out to, each with its rows.
+/// The external hosts, each with its rows.
 fn hosts(rows: &[Connection]) -> Vec<(&Outside, Vec<&Connection>)> {
     let mut hosts: Vec<(&Outside, Vec<&Connection>)> = Vec::new();
     for row in rows {
@@ -119,7 +119,7 @@ fn hosts(rows: &[Connection]) -> Vec<(&Outside, Vec<&Connection>)> {
     hosts
 }
 
-/// The namespaces of all who open a host.
+/// The namespaces of all clients of a host.
 fn callers(ways: &[&Connection]) -> Vec<String> {
     let mut namespaces = Vec::new();
     for row in ways {
@@ -133,15 +133,15 @@ fn callers(ways: &[&Connection]) -> Vec<String> {
     namespaces
 }
 
-/// One host, with the ports of all rows that lead to it, for the namespaces of all who open them.
+/// A host with the ports of all its rows, visible to the namespaces of its clients.
 fn entry(outside: &Outside, ways: &[&Connection], position: usize, mesh: &Mesh) -> ServiceEntry {
     let (resolution, addresses) = way_to(outside, &ways[0].traffic, position, mesh);
     let mut ports: Vec<ServiceEntryPorts> = Vec::new();
     for row in ways {
         let (name, protocol) = match row.traffic {
-            // The sidecar passes the caller's own TLS on, and tells it by its server name.
+            // The sidecar forwards the client's TLS and routes it by SNI.
             Traffic::Tls => ("tls", "TLS"),
-            // Requests carry the host's name too.
+            // HTTP requests carry the host name too.
             Traffic::Http { .. } => ("http", "HTTP"),
             _ => ("tcp", "TCP"),
         };
@@ -181,9 +181,9 @@ fn entry(outside: &Outside, ways: &[&Connection], position: usize, mesh: &Mesh) 
     }
 }
 
-/// How a sidecar finds a host, and by which addresses it knows that a caller means it.
+/// How a sidecar resolves a host, and which addresses identify it.
 ///
-/// TLS and HTTP carry the host's name. Plain TCP carries none, so that only its address tells where it wants to go.
+/// TLS and HTTP carry the host name. Plain TCP does not, so only the address identifies its destination.
 fn way_to(
     outside: &Outside,
     traffic: &Traffic,
@@ -194,21 +194,21 @@ fn way_to(
         return (ServiceEntryResolution::Static, Some(vec![address.to_string()]));
     }
     if *traffic != Traffic::Tcp {
-        // The sidecar looks the host up itself, so that a caller cannot put another address under its name.
+        // The sidecar resolves the host itself, so that a client cannot substitute another address.
         return (ServiceEntryResolution::Dns, None);
     }
     if mesh.dns_capture {
-        // The sidecar answers the host's name with an address of its own, and connects to the host for whoever opens
-        // it. The address is of a range that no network uses, beside the part that istiod gives out by itself.
+        // The sidecar resolves the host to a virtual address and connects to the host itself. The address is from a
+        // range that no network uses, outside the part that istiod assigns automatically.
         let address = format!("240.0.0.{}", position + 1);
         return (ServiceEntryResolution::Dns, Some(vec![address]));
     }
-    // Callers find the host themselves. Without an address the sidecar takes whatever they open on this port for the
-    // host's, and still connects to the host and to nobody else.
+    // Clients resolve the host themselves. Without an address, the sidecar treats every connection to this port as
+    // one to the host, and still connects only to the host.
     (ServiceEntryResolution::Dns, None)
 }
 
-/// The name under which the registry knows a host. It takes no addresses for names, so those get one.
+/// The registry name of a host. A ServiceEntry does not accept an IP address as a host, so addresses get a name.
 fn registered_host(outside: &Outside) -> String {
     match address(outside) {
         Some(_) => format!("{}.outside.{}", outside.name, names::MEMORY),
@@ -216,7 +216,7 @@ fn registered_host(outside: &Outside) -> String {
     }
 }
 
-/// A namespace as an object of the platform's own namespace names it where it says who may see it.
+/// A namespace in `exportTo`, as seen from the platform's own namespace.
 pub fn seen_from_memory(namespace: &str) -> String {
     if namespace == names::MEMORY {
         ".".to_owned()
@@ -229,9 +229,9 @@ fn address(outside: &Outside) -> Option<Ipv4Addr> {
     outside.host.parse().ok()
 }
 
-/// A workload's sidecar knows what the rows of the workload name, and sends nothing anywhere else.
+/// Restricts the sidecar of a workload to the hosts in the workload's rows.
 ///
-/// It keeps mistakes in, not attackers: a process that goes around its sidecar is stopped by the NetworkPolicy only.
+/// This prevents mistakes, not attacks: only a NetworkPolicy stops a process that bypasses its sidecar.
 pub fn sidecar(workload: Workload, rows: &[Connection]) -> Sidecar {
     let mut hosts: Vec<String> = Vec::new();
     for row in rows
@@ -247,12 +247,12 @@ pub fn sidecar(workload: Workload, rows: &[Connection]) -> Sidecar {
                 };
                 format!("{namespace}/{}", target.host_for(workload))
             }
-            // The entries are in the platform's own namespace.
+            // The ServiceEntries are in the platform's own namespace.
             Peer::Outside(outside) if workload.namespace == names::MEMORY => {
                 format!("./{}", registered_host(outside))
             }
             Peer::Outside(outside) => format!("{}/{}", names::MEMORY, registered_host(outside)),
-            // Names, configuration and metrics pass beside the sidecar.
+            // DNS, configuration and metrics bypass the sidecar.
             Peer::Neighbour(_) | Peer::EveryWorkload => continue,
         };
         if !hosts.contains(&host) {
@@ -260,12 +260,12 @@ pub fn sidecar(workload: Workload, rows: &[Connection]) -> Sidecar {
         }
     }
     if hosts.is_empty() {
-        // Nothing at all.
+        // No host at all.
         hosts.push("~/*".to_owned());
     }
     let mut metadata = metadata::in_namespace(SYSTEM, workload.namespace, workload.name);
     if workload.is_job() {
-        // Most of the time it has no pod, which `istioctl analyze` takes for a selector that is wrong.
+        // It usually has no pod, which `istioctl analyze` would report as a selector without a match.
         metadata::annotate(&mut metadata, "galley.istio.io/analyze-suppress", "IST0101");
     }
     Sidecar {

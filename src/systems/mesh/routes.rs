@@ -1,4 +1,4 @@
-//! Which path leads where, how long an answer may take, and what may be asked twice.
+//! Routes of paths, with their timeouts and retries.
 
 use kcr_networking_istio_io::v1::virtualservices::{
     VirtualService, VirtualServiceHttp, VirtualServiceHttpDirectResponse, VirtualServiceHttpHeaders,
@@ -12,16 +12,16 @@ use super::{GATEWAY, SYSTEM};
 use crate::names::{self, MCP_PORT, OPENMEMORY, OPENMEMORY_PATH};
 use crate::parts::metadata::{self, pairs};
 
-/// What never reached a server can be asked again, whatever it was.
+/// Requests that never reached a server can always be retried.
 const NOT_REACHED: &str = "connect-failure,refused-stream";
-/// A question can be asked again too when a pod went away under it.
+/// Idempotent requests can also be retried after a pod disappeared.
 const NOT_ANSWERED: &str = "connect-failure,refused-stream,gateway-error";
 
-/// An answer about health that takes longer is none. Nothing else has a bound, which the mesh takes for none: an answer
-/// may be a stream that lasts for hours (SSE, streamable HTTP).
+/// A timeout for health checks. No other route has one, which the mesh treats as unlimited: a response may be a
+/// stream that lasts for hours (SSE, Streamable HTTP).
 const PROMPT: &str = "5s";
 
-/// The paths of the source document. Any other path of these hosts leads nowhere.
+/// The paths of the source document. Other paths of these hosts have no route.
 pub fn by_path(hosts: &[String], through_gateway: bool, callers: &[String]) -> VirtualService {
     let gateways = ["mesh".to_owned()]
         .into_iter()
@@ -51,7 +51,7 @@ pub fn by_path(hosts: &[String], through_gateway: bool, callers: &[String]) -> V
     }
 }
 
-/// Whoever addresses the Service itself says the paths as the pod knows them.
+/// Clients that address the Service itself use the paths of the pod.
 pub fn by_service(callers: &[String]) -> VirtualService {
     VirtualService {
         metadata: metadata::in_memory(SYSTEM, "sophia-memory-service-routing"),
@@ -72,8 +72,8 @@ pub fn by_service(callers: &[String]) -> VirtualService {
     }
 }
 
-/// A slash that is written as `%2F` or `%5C` is no slash to the mesh and may be one to a server, so that the two would
-/// read different paths in one request. Dots and backslashes in clear the mesh resolves itself.
+/// The mesh does not decode a slash written as `%2F` or `%5C`, but a server may, so that both would see different
+/// paths in one request. The mesh itself normalizes dots and plain backslashes.
 fn refuse_hidden_slashes() -> VirtualServiceHttp {
     VirtualServiceHttp {
         name: Some("hidden-slashes".to_owned()),
@@ -92,7 +92,7 @@ fn refuse_hidden_slashes() -> VirtualServiceHttp {
     }
 }
 
-/// One path of the hosts that is another at the pod, and nothing below it.
+/// An exact path that is rewritten for the pod.
 fn rewritten(name: &str, path: &str, path_at_pod: &str) -> VirtualServiceHttp {
     VirtualServiceHttp {
         r#match: Some(vec![exactly(path)]),
@@ -120,13 +120,13 @@ fn to_server(name: &str, retry_on: &str) -> VirtualServiceHttp {
         }]),
         headers: Some(VirtualServiceHttpHeaders {
             request: Some(VirtualServiceHttpHeadersRequest {
-                // Set, not added: a client's own value would stand beside it.
+                // Set, not added: an added value would appear beside one from the client.
                 set: Some(pairs([("x-memory-tier", "L3-persistent")])),
                 ..Default::default()
             }),
             ..Default::default()
         }),
-        // No bound for a single try: it would cut a stream.
+        // No timeout for each attempt, because it would end streams.
         retries: Some(VirtualServiceHttpRetries {
             attempts: Some(2),
             retry_on: Some(retry_on.to_owned()),
@@ -136,7 +136,7 @@ fn to_server(name: &str, retry_on: &str) -> VirtualServiceHttp {
     }
 }
 
-/// A path and everything below it, but not what merely begins with the same letters.
+/// A path and everything below it, but not paths that merely share the prefix.
 fn below(path: &str) -> [VirtualServiceHttpMatch; 2] {
     let prefix = VirtualServiceHttpMatchUri {
         prefix: Some(format!("{path}/")),

@@ -1,7 +1,7 @@
-//! Who is told of what: every alert of the platform, as far as its stack has what it is about.
+//! The alerts of the platform, for the systems that the stack has.
 //!
-//! An alert's name is its runbook's: `MemoryTierSlow` is `docs/runbooks/memory-tier-slow.md`. Tests hold the two against
-//! each other, and every alert against series with which it fires and with which it does not.
+//! The name of an alert determines its runbook: `MemoryTierSlow` is `docs/runbooks/memory-tier-slow.md`. Tests
+//! compare both, and evaluate every alert with series for which it fires and for which it does not.
 
 mod pods;
 mod qdrant;
@@ -19,32 +19,32 @@ use kcr_monitoring_coreos_com::v1::prometheusrules::{PrometheusRuleGroups, Prome
 
 use super::{Platform, objectives};
 
-/// What somebody is told.
+/// An alerting rule.
 #[derive(Clone, Debug)]
 pub struct Alert {
-    /// Its name; its runbook is called after it.
+    /// The name, which also determines the runbook.
     pub name: &'static str,
-    /// How soon somebody has to look.
+    /// How urgently an operator must respond.
     pub severity: Severity,
-    /// The question that has an answer while it holds.
+    /// PromQL; the alert is active while it returns samples.
     pub expression: String,
-    /// How long it has to hold first; `None` tells at once.
+    /// How long it must be active before it fires; `None` fires immediately.
     pub lasting: Option<&'static str>,
     /// Labels besides the severity.
     pub labels: &'static [(&'static str, &'static str)],
-    /// One line for a telephone. Only `{{ $labels.… }}` may stand in it.
+    /// One line for a notification. It may only contain `{{ $labels.… }}` placeholders.
     pub summary: &'static str,
-    /// What it means, in a sentence or two.
+    /// The meaning, in one or two sentences.
     pub description: &'static str,
 }
 
-/// How soon somebody has to look. The words are those that Alertmanager's usual inhibition knows: what is critical
+/// How urgently an operator must respond. The words match Alertmanager's usual inhibition rules: a critical alert
 /// silences the warning of the same name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Severity {
-    /// Now, at any hour: users feel it, or data is at stake.
+    /// Immediately: users are affected or data is at risk.
     Critical,
-    /// In working hours.
+    /// During working hours.
     Warning,
 }
 

@@ -1,25 +1,25 @@
-//! The part of Grafana's dashboard model that our dashboards use, in its classic form, which every version still reads.
+//! The subset of Grafana's classic dashboard model that the dashboards use.
 //!
-//! Fields are in the order in which Grafana writes them itself, so that an exported dashboard can be compared with ours
+//! Fields have Grafana's own order, so that an exported dashboard can be compared
 //! (<https://grafana.com/docs/grafana/latest/dashboards/build-dashboards/view-dashboard-json-model/>).
 
 use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-/// A whole dashboard.
+/// A dashboard.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Dashboard {
-    /// Its place in addresses; it must never change.
+    /// Its identifier in URLs, which must never change.
     pub uid: String,
     pub title: String,
     pub description: String,
     pub tags: Vec<&'static str>,
     pub timezone: &'static str,
-    /// What is provisioned is changed here, not in Grafana.
+    /// Provisioned dashboards are changed in this repository, not in Grafana.
     pub editable: bool,
-    /// 1 shows the same moment in all panels.
+    /// 1 shares the crosshair between all panels.
     pub graph_tooltip: u8,
     pub refresh: &'static str,
     pub schema_version: u8,
@@ -28,20 +28,20 @@ pub struct Dashboard {
     pub panels: Vec<Panel>,
 }
 
-/// What is shown at first.
+/// The initial time range.
 #[derive(Serialize)]
 pub struct TimeRange {
     pub from: &'static str,
     pub to: &'static str,
 }
 
-/// What a viewer can choose.
+/// The variables of a dashboard.
 #[derive(Serialize)]
 pub struct Templating {
     pub list: Vec<Variable>,
 }
 
-/// One choice; here always which Prometheus is asked.
+/// A variable; here always the Prometheus data source.
 #[derive(Serialize)]
 pub struct Variable {
     pub name: &'static str,
@@ -67,17 +67,17 @@ pub struct Panel {
     pub options: Options,
 }
 
-/// How a panel draws.
+/// The type of a panel.
 #[derive(Clone, Copy, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum PanelKind {
-    /// Lines over time; what the source document calls a graph, which Grafana has removed.
+    /// Lines over time; replaces the graph panel of the source document, which Grafana has removed.
     TimeSeries,
-    /// The last value, large.
+    /// The last value, in large type.
     Stat,
 }
 
-/// Who is asked.
+/// The data source.
 #[derive(Clone, Copy, Serialize)]
 pub struct Datasource {
     #[serde(rename = "type")]
@@ -85,7 +85,7 @@ pub struct Datasource {
     pub uid: &'static str,
 }
 
-/// Where a panel is; a row has 24 columns.
+/// The position of a panel; a row has 24 columns.
 #[derive(Serialize)]
 pub struct GridPosition {
     pub x: u32,
@@ -94,7 +94,7 @@ pub struct GridPosition {
     pub h: u32,
 }
 
-/// One question.
+/// A query.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Target {
@@ -104,14 +104,14 @@ pub struct Target {
     pub legend_format: &'static str,
 }
 
-/// What values mean and how they look.
+/// Units, thresholds and appearance of values.
 #[derive(Serialize)]
 pub struct FieldConfig {
     pub defaults: FieldDefaults,
     pub overrides: Vec<Override>,
 }
 
-/// What holds for all series of a panel.
+/// The defaults for all series of a panel.
 #[derive(Serialize)]
 pub struct FieldDefaults {
     pub unit: &'static str,
@@ -128,21 +128,21 @@ pub struct FieldDefaults {
     pub custom: Option<Lines>,
 }
 
-/// From which value on something looks different.
+/// Thresholds.
 #[derive(Serialize)]
 pub struct Thresholds {
     pub mode: &'static str,
     pub steps: Vec<Step>,
 }
 
-/// One of them; the first has no value, which means everything below the next.
+/// A threshold; the first has no value and covers everything below the next.
 #[derive(Serialize)]
 pub struct Step {
     pub color: &'static str,
     pub value: Option<f64>,
 }
 
-/// Words in the place of values.
+/// Text in place of values.
 #[derive(Serialize)]
 pub struct Mapping {
     #[serde(rename = "type")]
@@ -150,7 +150,7 @@ pub struct Mapping {
     pub options: BTreeMap<&'static str, Words>,
 }
 
-/// What stands for a value.
+/// The text for a value.
 #[derive(Serialize)]
 pub struct Words {
     pub text: &'static str,
@@ -158,7 +158,7 @@ pub struct Words {
     pub index: u8,
 }
 
-/// How lines are drawn.
+/// The style of lines.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Lines {
@@ -167,34 +167,34 @@ pub struct Lines {
     pub thresholds_style: ThresholdsStyle,
 }
 
-/// How thresholds are drawn: `dashed` as lines across the panel, `off` not at all.
+/// The style of thresholds: `dashed` draws lines across the panel, `off` none.
 #[derive(Serialize)]
 pub struct ThresholdsStyle {
     pub mode: &'static str,
 }
 
-/// What holds for some series of a panel.
+/// Settings for some series of a panel.
 #[derive(Serialize)]
 pub struct Override {
     pub matcher: Matcher,
     pub properties: Vec<Property>,
 }
 
-/// Which series.
+/// Selects the series.
 #[derive(Serialize)]
 pub struct Matcher {
     pub id: &'static str,
     pub options: String,
 }
 
-/// What is different for them; here always the colour.
+/// A changed property; here always the color.
 #[derive(Serialize)]
 pub struct Property {
     pub id: &'static str,
     pub value: Color,
 }
 
-/// A colour of its own.
+/// A fixed color.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Color {
@@ -202,7 +202,7 @@ pub struct Color {
     pub fixed_color: &'static str,
 }
 
-/// What only one kind of panel knows.
+/// Options that depend on the panel type.
 #[derive(Serialize)]
 #[serde(untagged)]
 pub enum Options {
@@ -216,7 +216,7 @@ pub enum Options {
     },
 }
 
-/// What is said of the lines.
+/// The legend.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Legend {
@@ -225,14 +225,14 @@ pub struct Legend {
     pub calcs: Vec<&'static str>,
 }
 
-/// What is said at the pointer.
+/// The tooltip.
 #[derive(Serialize)]
 pub struct Tooltip {
     pub mode: &'static str,
     pub sort: &'static str,
 }
 
-/// Which of many values is shown.
+/// Which value of a series a panel shows.
 #[derive(Serialize)]
 pub struct Reduce {
     pub calcs: Vec<&'static str>,

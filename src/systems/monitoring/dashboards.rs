@@ -1,7 +1,7 @@
-//! The dashboards: the four panels of the source document, its tab Memory Analytics, and one dashboard a tier.
+//! The dashboards: the four panels of the source document, its Memory Analytics tab, and a dashboard for each tier.
 //!
-//! Panels are values and every question in them is held against the table of metrics by a test. What a stack does not
-//! measure has no panel, but for the source document's own.
+//! Panels are values, and a test compares every query with the table of metrics. Metrics that a stack does not have
+//! get no panel, except for those of the source document.
 
 use std::collections::BTreeMap;
 
@@ -19,16 +19,16 @@ use crate::config::Tiers;
 use crate::names::{LANGGRAPH, OPENMEMORY, QDRANT, REDIS, Tier, Workload};
 use crate::parts::metadata::{self, label};
 
-/// The ConfigMap with the source document's dashboard, its name in addresses, and the name of its file.
+/// The ConfigMap with the source document's dashboard, its identifier in URLs, and its file name.
 const DASHBOARD: &str = "phoenix-mem0-dashboard";
 
-/// The tab Memory Analytics of the source document.
+/// The Memory Analytics tab of the source document.
 const ANALYTICS: &str = "phoenix-memory-analytics";
 
 /// The ConfigMap with a dashboard for each tier.
 const TIERS: &str = "phoenix-memory-tiers";
 
-/// Whichever Prometheus the viewer has chosen.
+/// The Prometheus data source that the viewer selected.
 const PROMETHEUS: Datasource = Datasource {
     kind: "prometheus",
     uid: "${datasource}",
@@ -44,10 +44,10 @@ pub fn insert(graph: &mut Graph, platform: &Platform<'_>) {
 
 fn config_map(name: &str, dashboards: &[Dashboard]) -> ConfigMap {
     let mut metadata = metadata::in_memory(SYSTEM, name);
-    // What the sidecar of Grafana's chart looks for unless told otherwise.
+    // The label that the sidecar of Grafana's Helm chart looks for by default.
     label(&mut metadata, "grafana_dashboard", "1");
-    // The sidecar writes all dashboards of the cluster into one folder, each under its key: `dashboard.json`, as in
-    // the source document, would be anybody's.
+    // The sidecar writes all dashboards of the cluster into one directory, named by key. `dashboard.json`, as in the
+    // source document, could collide.
     let files = dashboards.iter().map(|dashboard| {
         let json = serde_json::to_string_pretty(dashboard).expect("a dashboard is always JSON");
         (format!("{}.json", dashboard.uid), format!("{json}\n"))
@@ -70,7 +70,7 @@ fn dashboard(uid: &str, title: &str, description: &str, panels: Vec<Panel>) -> D
         editable: false,
         graph_tooltip: 1,
         refresh: "30s",
-        // The last before Grafana 11; newer ones read it and bring it up to date for themselves.
+        // The last schema version before Grafana 11; newer versions migrate it.
         schema_version: 39,
         time: TimeRange {
             from: "now-6h",
@@ -132,7 +132,7 @@ fn tier_performance(tiers: &Tiers) -> Panel {
     }
 }
 
-/// A line at each target, in the colour of its tier; tiers with the same target share a line.
+/// A line at each target, in the color of its tier; tiers with the same target share a line.
 fn latency_steps(tiers: &Tiers) -> Vec<Step> {
     let mut colors = BTreeMap::new();
     for tier in Tier::ALL {
@@ -149,7 +149,7 @@ fn latency_steps(tiers: &Tiers) -> Vec<Step> {
     std::iter::once(below).chain(targets).collect()
 }
 
-/// The colours of the source document's tier cards.
+/// The colors of the source document's tier cards.
 fn color(tier: Tier) -> &'static str {
     match tier {
         Tier::SessionCache => "#4CAF50",
@@ -163,7 +163,7 @@ fn color(tier: Tier) -> &'static str {
 fn tier_color(tier: Tier) -> Override {
     Override {
         matcher: Matcher {
-            // `L3`, or a longer name that begins so.
+            // `L3`, or a longer name with this prefix.
             id: "byRegexp",
             options: format!("/^{}/", tier.level()),
         },
@@ -258,7 +258,7 @@ fn synchronised(id: u32, title: &str, expression: &str, place: (u32, u32)) -> Pa
             defaults: FieldDefaults {
                 min: Some(0.0),
                 max: Some(1.0),
-                // One digit more than usual: 99.9 % and 99.5 % are not the same here.
+                // One more digit than usual, so that 99.9 % and 99.5 % differ.
                 decimals: Some(2),
                 thresholds: absolute(good_from(PERSISTENCE)),
                 ..field("percentunit")
@@ -269,7 +269,8 @@ fn synchronised(id: u32, title: &str, expression: &str, place: (u32, u32)) -> Pa
     }
 }
 
-/// The tab of the source document: a card for each tier, what is learnt, and how Snowflake and Mem0 keep in step.
+/// The tab of the source document: a card for each tier, learning progress, and the synchronization of Snowflake and
+/// Mem0.
 fn analytics(tiers: &Tiers) -> Dashboard {
     let mut panels = Vec::new();
     let mut x = 0;
@@ -341,7 +342,7 @@ fn analytics(tiers: &Tiers) -> Dashboard {
     )
 }
 
-/// A tier in its colour while it keeps its target, red while it does not.
+/// The color of the tier while it meets its target, red otherwise.
 fn card(id: u32, tier: Tier, tiers: &Tiers, (x, y): (u32, u32), w: u32) -> Panel {
     let target = tiers.latency_ms(tier);
     Panel {
@@ -384,7 +385,7 @@ fn card(id: u32, tier: Tier, tiers: &Tiers, (x, y): (u32, u32), w: u32) -> Panel
     }
 }
 
-/// What the source document writes on the cards.
+/// The captions of the cards in the source document.
 fn name(tier: Tier) -> &'static str {
     match tier {
         Tier::SessionCache => "L1: Session Cache",
@@ -395,7 +396,7 @@ fn name(tier: Tier) -> &'static str {
     }
 }
 
-/// One tier: how fast it is, how often it was not, and what is left of its allowance.
+/// A tier: its latency, its error rate and its remaining error budget.
 fn of_tier(tier: Tier, platform: &Platform<'_>) -> Dashboard {
     let level = tier.level();
     let target = platform.tiers.latency_ms(tier);
@@ -453,7 +454,7 @@ fn of_tier(tier: Tier, platform: &Platform<'_>) -> Dashboard {
     )
 }
 
-/// How the allowance of a tier is used up.
+/// How fast the error budget of a tier is consumed.
 fn budget(level: &str) -> [Panel; 2] {
     let objective = format!("{{slo=\"tier-latency\",tier=\"{level}\"}}");
     [
@@ -509,7 +510,7 @@ fn budget(level: &str) -> [Panel; 2] {
     ]
 }
 
-/// Whether the session cache has room, and what it does where it has none.
+/// The session cache's free memory, and its evictions.
 fn session_cache() -> [Panel; 2] {
     let job = format!("job=\"{}\"", REDIS.app);
     [
@@ -557,7 +558,7 @@ fn session_cache() -> [Panel; 2] {
     ]
 }
 
-/// A server as the mesh sees it: what its callers get, and how soon.
+/// A server as its clients see it: results and latency.
 fn traffic(server: Workload, called: &str) -> [Panel; 2] {
     let requests = format!(
         "reporter=\"destination\",destination_workload=\"{}\",destination_workload_namespace=\"{}\"",
@@ -608,7 +609,7 @@ fn traffic(server: Workload, called: &str) -> [Panel; 2] {
     ]
 }
 
-/// What is behind tier L3: OpenMemory as the mesh sees it, and Qdrant.
+/// The servers behind tier L3: OpenMemory as its clients see it, and Qdrant.
 fn servers(platform: &Platform<'_>) -> Vec<Panel> {
     let mut panels = Vec::from(traffic(OPENMEMORY, "OpenMemory"));
     panels.push(Panel {

@@ -1,36 +1,36 @@
-//! The metrics that rules and dashboards ask for, and who exposes each: one table.
+//! The metrics that rules and dashboards query, with their exporters.
 //!
-//! A question that names something else than a row of it is a question nobody answers; a test holds all of them against
-//! this table. `docs/metrics.md` is made from it.
+//! A query for a metric that is not listed would return nothing; a test compares all queries with this table.
+//! `docs/metrics.md` is generated from it.
 
 use crate::names::{OPENMEMORY, QDRANT, REDIS, Workload};
 
-/// A metric, as its exposer names it; each series of a histogram is a row of its own.
+/// A metric. Each series of a histogram is a row of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Metric {
     /// Its name.
     pub name: &'static str,
-    /// What its values do.
+    /// The type of its values.
     pub kind: Kind,
-    /// Who exposes it.
+    /// The exporter.
     pub source: Source,
-    /// The labels that we ask by.
+    /// The labels that queries use.
     pub labels: &'static [&'static str],
-    /// What its value means, unit included.
+    /// The meaning of its value, including the unit.
     pub meaning: &'static str,
 }
 
-/// What the values of a metric do.
+/// The type of a metric's values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// They go up and down.
+    /// A gauge.
     Gauge,
-    /// They only rise, until their exposer restarts.
+    /// A counter, which resets when its exporter restarts.
     Counter,
 }
 
 impl Kind {
-    /// The word for it.
+    /// The name of the type.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Gauge => "gauge",
@@ -39,31 +39,31 @@ impl Kind {
     }
 }
 
-/// Who exposes a metric.
+/// An exporter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Source {
-    /// The OpenMemory server: a part of its image's contract.
+    /// The OpenMemory server, as part of the contract of its image.
     OpenMemory,
     /// Each peer of Qdrant.
     Qdrant,
     /// The exporter beside the session cache.
     Redis,
-    /// The sidecar of each pod of ours.
+    /// The sidecar of each of the platform's pods.
     Sidecars,
-    /// The mesh's control plane, which is not ours.
+    /// The control plane of the mesh, which the cluster provides.
     Istiod,
-    /// kube-state-metrics, which is not ours.
+    /// kube-state-metrics, which the cluster provides.
     KubeStateMetrics,
-    /// The kubelet of each node, which is not ours.
+    /// The kubelet of each node, which the cluster provides.
     Kubelet,
-    /// Prometheus itself, of each target that it scrapes.
+    /// Prometheus itself, for each of its targets.
     Prometheus,
     /// The recording rules of this stack.
     Rules,
 }
 
 impl Source {
-    /// All of them, in the order in which they are told.
+    /// All of them, in the order of the documentation.
     pub const ALL: [Self; 9] = [
         Self::OpenMemory,
         Self::Qdrant,
@@ -76,7 +76,7 @@ impl Source {
         Self::Rules,
     ];
 
-    /// What people call it.
+    /// The display name.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::OpenMemory => "OpenMemory",
@@ -91,7 +91,7 @@ impl Source {
         }
     }
 
-    /// The workload of ours that exposes it at an address of its own.
+    /// The workload that serves it at a scrape address of its own.
     pub fn workload(self) -> Option<Workload> {
         match self {
             Self::OpenMemory => Some(OPENMEMORY),
@@ -129,7 +129,7 @@ const fn counter(
     }
 }
 
-/// The labels of Istio's metrics of requests.
+/// The labels of Istio's request metrics.
 const REQUEST: &[&str] = &[
     "reporter",
     "source_workload",
@@ -140,7 +140,7 @@ const REQUEST: &[&str] = &[
     "connection_security_policy",
 ];
 
-/// Every metric that rules and dashboards ask for.
+/// Every metric that rules and dashboards query.
 pub const METRICS: &[Metric] = &[
     gauge(
         Source::OpenMemory,

@@ -1,7 +1,7 @@
-//! What is promised in numbers, and the share of it that was missed: the five tiers' latency, and persistence.
+//! Service level objectives: latency of the five tiers and persistence, with their error budgets.
 //!
-//! The shape is that of the SRE workbook's fifth chapter: an error budget, and alerts on how fast it burns, over a long
-//! window that says that it matters and a short one that says that it still goes on.
+//! The alerts follow chapter 5 of the SRE workbook: an error budget with multiwindow burn rate alerts. The long
+//! window shows that the budget matters, and the short one that it is still being consumed.
 
 use std::collections::BTreeMap;
 
@@ -12,27 +12,27 @@ use super::alerts::{Alert, Severity};
 use crate::config::Tiers;
 use crate::names::{MEMORY, OPENMEMORY, Tier, Workload};
 
-/// The share of requests, or of the time, in which a tier has to keep its target.
+/// The share of requests, or of time, in which a tier must meet its target.
 pub const LATENCY: f64 = 0.99;
 
-/// The share of memories that the source document promises to keep across sessions.
+/// The share of memories that must persist across sessions, from the source document.
 pub const PERSISTENCE: f64 = 0.999;
 
-/// How long the budget has to last.
+/// The period of the error budget.
 pub const PERIOD: &str = "30d";
 
-/// The upper ends of Istio's buckets of durations, in milliseconds, as far as a target can be
-/// (<https://istio.io/latest/docs/reference/config/annotations/#SidecarStatsHistogramBuckets> could change them).
+/// The upper bounds of Istio's duration buckets, in milliseconds, as far as a target can use them
+/// (<https://istio.io/latest/docs/reference/config/annotations/#SidecarStatsHistogramBuckets> can change them).
 const BUCKETS: [u32; 13] = [
     1, 5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 30_000,
 ];
 
-/// The windows over which the share that missed is recorded; the last two are long, and so asked less often.
+/// The windows of the recorded error ratios; the last two are long and evaluated less often.
 const WINDOWS: [&str; 7] = ["5m", "30m", "1h", "2h", "6h", "1d", "3d"];
 const SHORT: usize = 5;
 
-/// What is missed so often that somebody is told: how many times as fast as allowed the budget burns over both windows.
-/// At 14.4 a thirtieth of the time costs half of it, at 1 it lasts just as long as it has to.
+/// The burn rates that alert, as multiples of the allowed rate over both windows. At 14.4, one thirtieth of the
+/// period consumes half the budget; at 1, the budget lasts exactly as long as its period.
 const BURNS: [(Severity, f64, &str, &str); 4] = [
     (Severity::Critical, 14.4, "1h", "5m"),
     (Severity::Critical, 6.0, "6h", "30m"),
@@ -40,33 +40,33 @@ const BURNS: [(Severity, f64, &str, &str); 4] = [
     (Severity::Warning, 1.0, "3d", "6h"),
 ];
 
-/// How the latency of a tier is known.
+/// The source of a tier's latency.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Measured {
-    /// The mesh sees each request to this workload.
+    /// The mesh, which sees each request to this workload.
     ByMesh(Workload),
-    /// The server that asks the tier says how long it took.
+    /// The server that queries the tier, which measures the duration.
     ByServer,
 }
 
-/// The tiers whose latency is known in a stack, and how.
+/// The tiers whose latency is measured in a stack, with the source.
 pub fn measured(platform: &Platform<'_>) -> Vec<(Tier, Measured)> {
     Tier::ALL
         .into_iter()
         .filter_map(|tier| match tier {
             Tier::Mem0Persistent => Some((tier, Measured::ByMesh(OPENMEMORY))),
-            // Databases speak no HTTP, so the mesh sees bytes and no requests.
+            // Databases do not use HTTP, so the mesh sees bytes but no requests.
             _ => platform.scrapes_servers.then_some((tier, Measured::ByServer)),
         })
         .collect()
 }
 
-/// The bucket that a target is judged by: the first that ends at the target or above.
+/// The bucket for a target: the first whose upper bound is at or above the target.
 pub fn bucket(target_ms: u32) -> Option<u32> {
     BUCKETS.into_iter().find(|end| *end >= target_ms)
 }
 
-/// What is recorded of every objective.
+/// The recording rules of every objective.
 pub fn recordings(platform: &Platform<'_>) -> Vec<PrometheusRuleGroups> {
     let measured = measured(platform);
     let mut short = Vec::new();
@@ -101,7 +101,7 @@ pub fn recordings(platform: &Platform<'_>) -> Vec<PrometheusRuleGroups> {
         },
         PrometheusRuleGroups {
             name: "phoenix-memory-objectives-long".to_owned(),
-            // They move slowly and read much.
+            // They change slowly and read many samples.
             interval: Some("5m".to_owned()),
             rules: Some(long),
             ..Default::default()
@@ -109,7 +109,7 @@ pub fn recordings(platform: &Platform<'_>) -> Vec<PrometheusRuleGroups> {
     ]
 }
 
-/// Who is told when a budget burns too fast.
+/// Alerts on error budgets that burn too fast.
 pub fn alerts() -> Vec<Alert> {
     let mut alerts = Vec::new();
     for severity in [Severity::Critical, Severity::Warning] {
@@ -137,7 +137,7 @@ pub fn alerts() -> Vec<Alert> {
     alerts
 }
 
-/// The name of the recorded share over a window.
+/// The name of the recorded ratio over a window.
 pub fn ratio(window: &str) -> String {
     format!("phoenix_slo:sli_error:ratio_rate{window}")
 }
@@ -160,7 +160,7 @@ fn burning(objective: &str, allowed: f64, severity: Severity) -> String {
     pairs.join("\nor\n")
 }
 
-/// A share without the dust of binary fractions.
+/// A ratio without binary rounding noise.
 fn number(share: f64) -> String {
     format!("{share:.6}").trim_end_matches('0').to_owned()
 }
@@ -196,7 +196,7 @@ fn missed_latency(tier: Tier, how: Measured, tiers: &Tiers, window: &str) -> Str
                 Some(bucket) => format!(
                     "1 - (\n  sum(rate(istio_request_duration_milliseconds_bucket{{{requests},le=~\"{bucket}(\\\\.0)?\"}}[{window}]))\n  / ({total} > 0)\n)"
                 ),
-                // A target beyond all buckets is kept by whatever answers at all.
+                // A target above all buckets is met by any response.
                 None => format!("0 * ({total} > 0)"),
             }
         }
@@ -207,7 +207,7 @@ fn missed_latency(tier: Tier, how: Measured, tiers: &Tiers, window: &str) -> Str
     }
 }
 
-/// Nothing is recorded while nobody asks: no requests are neither good nor bad, and a NaN would spoil every average.
+/// No result without requests: no requests are neither good nor bad, and NaN would spoil every average.
 fn missed_persistence(window: &str) -> String {
     let requests = format!(
         "reporter=\"destination\",destination_workload=\"{}\",destination_workload_namespace=\"{}\"",

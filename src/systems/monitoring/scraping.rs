@@ -1,8 +1,8 @@
-//! What the operator's Prometheus scrapes of us.
+//! The monitors of the Prometheus operator.
 //!
-//! The sidecars answer in plain text on a port of their own. The servers answer to mutual TLS alone, by the address of
-//! each pod, so Prometheus has to show its certificate of the mesh by itself: its sidecar gives mutual TLS to
-//! names of Services only (<https://istio.io/latest/docs/ops/integrations/prometheus/>).
+//! Sidecars serve metrics in plain text on a port of their own. Servers accept only mutual TLS at the address of each
+//! pod, so Prometheus must present its mesh certificate itself: its own sidecar provides mutual TLS only for Service
+//! names (<https://istio.io/latest/docs/ops/integrations/prometheus/>).
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -31,14 +31,14 @@ use crate::parts::metadata::{self, label, pairs};
 /// The monitor of the sidecars.
 pub const SIDECARS: &str = "phoenix-memory-sidecars";
 
-/// How often targets are asked, and how long one may take; the sidecars of all pods are many numbers.
+/// The scrape interval and timeout; sidecars of all pods export many series.
 const INTERVAL: &str = "30s";
 const TIMEOUT: &str = "10s";
 
-/// Where each sidecar's agent answers with the metrics of its Envoy and its own.
+/// The path at which each sidecar's agent serves the metrics of its Envoy and its own.
 const MERGED: u16 = 15_020;
 
-/// The monitors; with `labels`, by which the operator selects them.
+/// The monitors, with the `labels` by which the operator selects them.
 pub fn monitors(
     graph: &mut Graph,
     platform: &Platform<'_>,
@@ -59,14 +59,14 @@ pub fn monitors(
     ));
     graph.insert(server(
         QDRANT,
-        // The one that knows each peer: a peer tells of itself only.
+        // The Service that lists each peer, because a peer reports only about itself.
         QDRANT_HEADLESS,
         QDRANT_HTTP,
         Some(&QDRANT_READ_ONLY_API_KEY),
         labels,
         certificates,
     ));
-    // The knowledge graph is not among them: its edition has no metrics.
+    // The knowledge graph is missing, because its edition has no metrics.
     for (workload, port) in [
         (REDIS, REDIS_METRICS),
         (LANGGRAPH, LANGGRAPH_PORT),
@@ -102,8 +102,8 @@ fn sidecars(workloads: &[Workload], labels: &BTreeMap<String, String>) -> PodMon
                 ..Default::default()
             }),
             pod_metrics_endpoints: Some(vec![PodMonitorPodMetricsEndpoints {
-                // The only port that an injected container declares; it gives one target a pod. What is asked is the
-                // agent's port beside it, which adds the metrics of the certificates.
+                // The only port that an injected container declares, so that each pod is one target. The scrape uses
+                // the agent's port, which adds the certificate metrics.
                 port: Some("http-envoy-prom".to_owned()),
                 path: Some("/stats/prometheus".to_owned()),
                 interval: Some(INTERVAL.to_owned()),
@@ -120,7 +120,7 @@ fn sidecars(workloads: &[Workload], labels: &BTreeMap<String, String>) -> PodMon
     }
 }
 
-/// Asks the pod at another port, for addresses of one form.
+/// Scrapes the pod at another port, for addresses of one form.
 fn address(form: &str, target: &str) -> PodMonitorPodMetricsEndpointsRelabelings {
     PodMonitorPodMetricsEndpointsRelabelings {
         source_labels: Some(vec!["__meta_kubernetes_pod_ip".to_owned()]),
@@ -163,8 +163,8 @@ fn server(
                     ca_file: file("root-cert.pem"),
                     cert_file: file("cert-chain.pem"),
                     key_file: file("key.pem"),
-                    // The certificates of the mesh name an identity and no host, and Prometheus can check hosts only: the
-                    // server knows who asks, but Prometheus does not know who answers.
+                    // Mesh certificates identify a workload, not a host, and Prometheus can verify only hosts. The
+                    // server authenticates Prometheus, but Prometheus does not authenticate the server.
                     insecure_skip_verify: Some(true),
                     ..Default::default()
                 }),
@@ -176,7 +176,7 @@ fn server(
                     }),
                     ..Default::default()
                 }),
-                // Two Services may have the same pods; one of them gives the targets.
+                // Two Services may select the same pods; one of them provides the targets.
                 relabelings: Some(vec![ServiceMonitorEndpointsRelabelings {
                     action: Some(ServiceMonitorEndpointsRelabelingsAction::Keep),
                     source_labels: Some(vec!["__meta_kubernetes_service_name".to_owned()]),

@@ -1,7 +1,7 @@
-//! What the External Secrets Operator is asked for: one store, and one Secret each.
+//! Objects of the External Secrets Operator: one store in each namespace and an ExternalSecret for each Secret.
 //!
-//! The types here are the few fields that we write; the whole of the operator's types is a crate of more than a
-//! megabyte, most of it about other providers.
+//! The types here cover only the few fields in use. The operator's own types are a crate of more than a megabyte,
+//! mostly for other providers.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -21,13 +21,13 @@ const API_VERSION: &str = "external-secrets.io/v1";
 /// The name of the store.
 const STORE: &str = "pulumi-esc";
 
-/// How long a Secret may take to be there. It is there within seconds, or something has to be repaired first.
+/// How long a Secret may take to appear. It normally takes seconds; after that, the configuration must be fixed.
 const PATIENCE: Duration = Duration::from_mins(2);
 
-/// What stands for each part of an environment that nobody knows yet.
+/// The placeholder for each part of an environment that is not configured yet.
 const PLACEHOLDER: &str = "placeholder";
 
-/// In each namespace with pods that read secrets: the store, the service account it opens the environment as, and an
+/// For each namespace with pods that read secrets: the store, the service account that opens the environment, and an
 /// `ExternalSecret` for each Secret.
 pub fn add(
     graph: &mut Graph,
@@ -95,10 +95,10 @@ fn auth(auth: &StoreAuth, organization: &str) -> Auth {
             organization: organization.to_owned(),
             service_account_ref: ServiceAccountRef {
                 name: account.to_string(),
-                // The claim that the policies of Pulumi Cloud ask for.
+                // The claim that the policies of Pulumi Cloud require.
                 audiences: vec![format!("urn:pulumi:org:{organization}")],
             },
-            // The shortest that the operator takes; it asks for another token when it needs one.
+            // The shortest lifetime that the operator accepts; it requests another token when it needs one.
             expiration_seconds: 600,
         }),
         StoreAuth::AccessToken { secret, key } => Auth::AccessToken(AccessToken {
@@ -119,7 +119,7 @@ fn external_secret(
     let mut metadata = metadata::in_namespace(SYSTEM, target.namespace, target.name);
     label(&mut metadata, DATA_CLASSIFICATION, "secret");
     annotate(&mut metadata, "phoenix.ai/secret-source", "external-secrets");
-    // The store says that it is ready whatever it can open; only this tells that the Secret is there.
+    // The store reports Ready regardless of what it can open; only this condition shows that the Secret exists.
     annotate(&mut metadata, "pulumi.com/waitFor", "condition=Ready");
     Resource {
         api_version: API_VERSION,
@@ -133,12 +133,13 @@ fn external_secret(
             },
             target: Target {
                 name: target.name.to_owned(),
-                // What an `ExternalSecret` owns goes with it, also where another mode writes the same Secret from then on.
+                // Deleting the `ExternalSecret` deletes its Secret, even if another mode manages the same Secret from
+                // then on.
                 creation_policy: if shared.retain { "Orphan" } else { "Owner" },
-                // An environment that lost its values by mistake must not take them from running pods.
+                // An environment that lost its values by mistake must not remove them from running pods.
                 deletion_policy: "Retain",
             },
-            // Every item opens the environment anew, so one takes a whole Secret: a flat map of texts.
+            // Every item opens the environment again, so one item extracts a whole Secret: a flat map of strings.
             data_from: vec![DataFrom {
                 extract: Extract {
                     key: target.property(),

@@ -1,9 +1,9 @@
-//! Whose request it is: told by the token of a person, and by nothing else that a client sends.
+//! The user of a request, identified by a token and by nothing else that a client sends.
 //!
-//! Servers read it in one header. Where tokens are known, the sidecar of the server takes that header out of every
-//! request that comes in, with or without a token, and writes the name of a valid token into it (Envoy's `jwt_authn`
-//! does so for each header that it fills from a claim). Where they are not, nobody may send the header. Its lookalikes
-//! nobody may send anywhere.
+//! Servers read the user from one header. With tokens, the sidecar of the server removes that header from every
+//! incoming request and sets it from a claim of a valid token (Envoy's `jwt_authn` does so for each header that it
+//! fills from a claim). Without tokens, requests with the header are denied. Requests with similar headers, which a
+//! server might treat as the same, are always denied.
 
 use kcr_security_istio_io::v1::authorizationpolicies::{
     AuthorizationPolicy, AuthorizationPolicyAction, AuthorizationPolicyRules, AuthorizationPolicyRulesTo,
@@ -21,8 +21,8 @@ use crate::config::{Jwt, JwtKeys};
 use crate::names::{Port, USER_HEADER, USER_HEADER_LOOKALIKES, Workload};
 use crate::parts::metadata::{self, pairs};
 
-/// Refuses a token that is not valid, and tells the server whose it is. That there is one at all is demanded by the
-/// rows of the table.
+/// Rejects invalid tokens and passes the user to the server. The rows of the connection table require that a token is
+/// present.
 pub fn tokens(workload: Workload, jwt: &Jwt) -> RequestAuthentication {
     let (jwks_uri, jwks) = match &jwt.keys {
         JwtKeys::Uri(uri) => (Some(uri.clone()), None),
@@ -39,7 +39,8 @@ pub fn tokens(workload: Workload, jwt: &Jwt) -> RequestAuthentication {
                 audiences: Some(jwt.audiences.clone()),
                 jwks_uri,
                 jwks,
-                // Said, or a token in the query (`?access_token=`) would count too, and addresses stand in logs.
+                // Explicit, because otherwise a token in the query (`?access_token=`) would count too, and URLs are
+                // logged.
                 from_headers: Some(vec![RequestAuthenticationJwtRulesFromHeaders {
                     name: "Authorization".to_owned(),
                     prefix: Some("Bearer ".to_owned()),
@@ -48,7 +49,7 @@ pub fn tokens(workload: Workload, jwt: &Jwt) -> RequestAuthentication {
                     header: USER_HEADER.to_owned(),
                     claim: "sub".to_owned(),
                 }]),
-                // The server gets the name, not the token: it could pass a token on.
+                // The server receives the user, not the token, so it cannot forward the token.
                 forward_original_token: Some(false),
                 ..Default::default()
             }]),
@@ -58,17 +59,17 @@ pub fn tokens(workload: Workload, jwt: &Jwt) -> RequestAuthentication {
     }
 }
 
-/// A request that says by itself whose it is, is refused.
+/// Denies requests that set the user themselves.
 ///
-/// Without tokens nobody can prove to be a user, so nobody may send the header. With tokens the sidecar takes it away, but
-/// it knows nothing of headers that only a server takes for the same one.
+/// Without tokens, no client can prove its user, so the header is denied. With tokens, the sidecar removes the
+/// header, but it does not know headers that only a server treats as the same.
 ///
-/// Both are refused at the server. A `VirtualService` could take a header away, but it acts at the caller, who may be
-/// the one to distrust.
+/// Both are denied at the server. A `VirtualService` could remove a header, but it acts at the client, which may be
+/// the untrusted part.
 pub fn refused(workload: Workload, port: Port, tokens: bool) -> AuthorizationPolicy {
     let own = (!tokens).then_some(USER_HEADER);
     let rule = |header: &str| AuthorizationPolicyRules {
-        // On a port that speaks TCP the condition would count as met, and refuse everything.
+        // On a TCP port, the condition would count as met and deny every connection.
         to: Some(vec![AuthorizationPolicyRulesTo {
             operation: Some(AuthorizationPolicyRulesToOperation {
                 ports: Some(vec![port.number.to_string()]),
@@ -86,7 +87,7 @@ pub fn refused(workload: Workload, port: Port, tokens: bool) -> AuthorizationPol
         metadata: metadata::in_memory(SYSTEM, "sophia-memory-no-user"),
         spec: AuthorizationPolicySpec {
             action: Some(AuthorizationPolicyAction::Deny),
-            // One rule a header: conditions of one rule must all be met.
+            // One rule for each header, because all conditions of one rule must be met.
             rules: Some(own.into_iter().chain(USER_HEADER_LOOKALIKES).map(rule).collect()),
             selector: Some(AuthorizationPolicySelector {
                 match_labels: Some(pairs([("app", workload.app)])),
