@@ -5,7 +5,7 @@
 //! mesh provider: `docs/audit-trail.md` states the requirements, and `phoenix doctor` checks them.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use kcr_telemetry_istio_io::v1::telemetries::{
+use phoenix_crds::telemetry::{
     Telemetry, TelemetryAccessLogging, TelemetryAccessLoggingFilter, TelemetryAccessLoggingMatch,
     TelemetryAccessLoggingMatchMode, TelemetryAccessLoggingProviders, TelemetrySelector, TelemetrySpec,
 };
@@ -29,7 +29,6 @@ pub fn build(config: Option<&AuditTrail>, workloads: &[Workload]) -> Graph {
     graph.insert(Telemetry {
         metadata: kept(metadata::in_memory(SYSTEM, "memory-audit-trail"), config),
         spec: spec(config, None),
-        status: None,
     });
     for workload in workloads
         .iter()
@@ -40,7 +39,6 @@ pub fn build(config: Option<&AuditTrail>, workloads: &[Workload]) -> Graph {
         graph.insert(Telemetry {
             metadata: kept(metadata, config),
             spec: spec(config, Some(*workload)),
-            status: None,
         });
     }
     graph

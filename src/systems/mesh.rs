@@ -6,16 +6,14 @@
 mod egress;
 mod routes;
 
-use kcr_networking_istio_io::v1::destinationrules::{
+use phoenix_crds::networking::{
     DestinationRule, DestinationRuleSpec, DestinationRuleTrafficPolicy,
     DestinationRuleTrafficPolicyConnectionPool, DestinationRuleTrafficPolicyConnectionPoolHttp,
     DestinationRuleTrafficPolicyConnectionPoolTcp, DestinationRuleTrafficPolicyLoadBalancer,
     DestinationRuleTrafficPolicyLoadBalancerSimple, DestinationRuleTrafficPolicyOutlierDetection,
-    DestinationRuleTrafficPolicyTls, DestinationRuleTrafficPolicyTlsMode,
-};
-use kcr_networking_istio_io::v1::gateways::{
-    Gateway, GatewayServers, GatewayServersPort, GatewayServersTls, GatewayServersTlsMinProtocolVersion,
-    GatewayServersTlsMode, GatewaySpec,
+    DestinationRuleTrafficPolicyTls, DestinationRuleTrafficPolicyTlsMode, Gateway, GatewayServers,
+    GatewayServersPort, GatewayServersTls, GatewayServersTlsMinProtocolVersion, GatewayServersTlsMode,
+    GatewaySpec,
 };
 use phoenix_graph::Graph;
 
@@ -130,7 +128,6 @@ fn open_port(gateway: &config::Gateway, hosts: &[String]) -> Gateway {
                 ..Default::default()
             }]),
         },
-        status: None,
     }
 }
 
@@ -259,7 +256,6 @@ fn destination(
             export_to: Some(export_to),
             ..Default::default()
         },
-        status: None,
     }
 }
 

@@ -13,7 +13,7 @@ mod scraping;
 use std::collections::BTreeMap;
 
 use k8s_openapi::api::core::v1::ConfigMap;
-use kcr_monitoring_coreos_com::v1::prometheusrules::{PrometheusRule, PrometheusRuleSpec};
+use phoenix_crds::monitoring::{PrometheusRule, PrometheusRuleSpec};
 use phoenix_graph::{Graph, yaml};
 
 use crate::config::{self, Monitoring, StackConfig, Tiers};
@@ -80,7 +80,6 @@ pub fn build(config: &Monitoring, platform: &Platform<'_>) -> Graph {
             graph.insert(PrometheusRule {
                 metadata: scraping::selected(RULES, labels),
                 spec: rules,
-                status: None,
             });
         }
         None => {

@@ -9,14 +9,11 @@ use k8s_openapi::api::networking::v1::{
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
-use kcr_security_istio_io::v1::authorizationpolicies::{
+use phoenix_crds::security::{
     AuthorizationPolicy, AuthorizationPolicyAction, AuthorizationPolicyRules, AuthorizationPolicyRulesFrom,
     AuthorizationPolicyRulesFromSource, AuthorizationPolicyRulesTo, AuthorizationPolicyRulesToOperation,
-    AuthorizationPolicySelector, AuthorizationPolicySpec,
-};
-use kcr_security_istio_io::v1::peerauthentications::{
-    PeerAuthentication, PeerAuthenticationMtls, PeerAuthenticationMtlsMode, PeerAuthenticationSelector,
-    PeerAuthenticationSpec,
+    AuthorizationPolicySelector, AuthorizationPolicySpec, PeerAuthentication, PeerAuthenticationMtls,
+    PeerAuthenticationMtlsMode, PeerAuthenticationSelector, PeerAuthenticationSpec,
 };
 use phoenix_graph::Graph;
 
@@ -77,7 +74,6 @@ fn mutual_tls() -> PeerAuthentication {
             }),
             ..Default::default()
         },
-        status: None,
     }
 }
 
@@ -91,7 +87,6 @@ fn mutual_tls_of(workload: Workload) -> PeerAuthentication {
             }),
             ..mutual_tls().spec
         },
-        status: None,
     }
 }
 
@@ -100,7 +95,6 @@ fn deny_requests() -> AuthorizationPolicy {
     AuthorizationPolicy {
         metadata: metadata::in_memory(SYSTEM, "deny-all"),
         spec: AuthorizationPolicySpec::default(),
-        status: None,
     }
 }
 
@@ -154,7 +148,6 @@ impl View<'_> {
                 }),
                 ..Default::default()
             },
-            status: None,
         }
     }
 
@@ -203,7 +196,6 @@ impl View<'_> {
                 }),
                 ..Default::default()
             },
-            status: None,
         }
     }
 

@@ -3,12 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::api::core::v1::{ConfigMap, Service};
-use kcr_monitoring_coreos_com::v1::podmonitors::PodMonitor;
-use kcr_monitoring_coreos_com::v1::servicemonitors::ServiceMonitor;
 use phoenix::config::{check, secret};
 use phoenix::connections::{Peer, connections};
 use phoenix::platform::metrics::{METRICS, Source};
 use phoenix::platform::{self, RULES, runbook_page};
+use phoenix_crds::monitoring::{PodMonitor, ServiceMonitor};
 use phoenix_graph::Graph;
 use promql_parser::parser::{self, Expr};
 use promql_parser::util::{ExprVisitor, walk_expr};

@@ -5,11 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::batch::v1::CronJob;
 use k8s_openapi::api::core::v1::{EnvVar, PodSpec};
-use kcr_networking_istio_io::v1::serviceentries::ServiceEntry;
 use phoenix::config::check;
 use phoenix::connections::{Peer, Traffic, connections};
 use phoenix::names::{BACKUP_OPENMEMORY, CHAT, LANGGRAPH, OPENMEMORY, RESTORE_OPENMEMORY, SYNC};
 use phoenix::platform;
+use phoenix_crds::networking::ServiceEntry;
 use phoenix_graph::{Graph, Object};
 use serde_json::{Value, json};
 

@@ -8,11 +8,16 @@ use cargo_metadata::{DependencyKind, MetadataCommand};
 use crate::support::root;
 
 /// Package, which of ours it may depend on, and which crates it must not depend on, directly.
-const TABLE: [(&str, &[&str], &[&str]); 10] = [
+const TABLE: [(&str, &[&str], &[&str]); 11] = [
+    (
+        "phoenix-crds",
+        &[],
+        &["kube", "kube-core", "tokio", "clap", "anyhow"],
+    ),
     (
         "phoenix-graph",
         &[],
-        &["tokio", "tonic", "kube", "clap", "anyhow"],
+        &["tokio", "tonic", "kube", "kube-core", "clap", "anyhow"],
     ),
     (
         "phoenix-esc",
@@ -23,13 +28,13 @@ const TABLE: [(&str, &[&str], &[&str]); 10] = [
     ("pulumi-wire", &[], &["k8s-openapi", "kube", "kube-core", "clap"]),
     (
         "phoenix",
-        &["phoenix-esc", "phoenix-graph", "pulumi-wire"],
+        &["phoenix-crds", "phoenix-esc", "phoenix-graph", "pulumi-wire"],
         &["clap", "kube", "tonic", "reqwest"],
     ),
     (
         "pulumi-language-rust",
         &["pulumi-wire"],
-        &["k8s-openapi", "kube", "kube-core", "kcr_security_istio_io"],
+        &["k8s-openapi", "kube", "kube-core", "phoenix-crds"],
     ),
     (
         "phoenix-policies",
@@ -41,7 +46,7 @@ const TABLE: [(&str, &[&str], &[&str]); 10] = [
         &["phoenix", "phoenix-graph", "phoenix-policies"],
         &["tonic"],
     ),
-    ("phoenix-testing", &["phoenix", "phoenix-cli", "phoenix-graph"], &["kube", "tonic", "reqwest"]),
+    ("phoenix-testing", &["phoenix", "phoenix-cli", "phoenix-crds", "phoenix-graph"], &["kube", "tonic", "reqwest"]),
     ("phoenix-policies-fuzz", &["phoenix-cli", "phoenix-policies"], &[]),
 ];
 

@@ -1,7 +1,7 @@
 //! What is written down of who asked whom for what, and that a trail has no hole.
 
-use kcr_telemetry_istio_io::v1::telemetries::{Telemetry, TelemetryAccessLoggingMatchMode};
 use phoenix::config::check;
+use phoenix_crds::telemetry::{Telemetry, TelemetryAccessLoggingMatchMode};
 use serde_json::{Value, json};
 
 use crate::support::{STACKS, keys, stack};

@@ -8,19 +8,18 @@ use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use k8s_openapi::api::core::v1::{ConfigMap, Service};
 use k8s_openapi::api::networking::v1::NetworkPolicy;
-use kcr_networking_istio_io::v1::gateways::{
-    Gateway, GatewayServersTlsMinProtocolVersion, GatewayServersTlsMode,
-};
-use kcr_networking_istio_io::v1::serviceentries::ServiceEntry;
-use kcr_networking_istio_io::v1::sidecars::{Sidecar, SidecarOutboundTrafficPolicyMode};
-use kcr_networking_istio_io::v1::virtualservices::VirtualService;
-use kcr_security_istio_io::v1::authorizationpolicies::{AuthorizationPolicy, AuthorizationPolicyAction};
-use kcr_security_istio_io::v1::peerauthentications::{PeerAuthentication, PeerAuthenticationMtlsMode};
-use kcr_security_istio_io::v1::requestauthentications::RequestAuthentication;
 use phoenix::config::{StackConfig, check};
 use phoenix::connections::{Peer, Traffic, connections};
 use phoenix::names::WORKLOADS;
 use phoenix::platform;
+use phoenix_crds::networking::{
+    Gateway, GatewayServersTlsMinProtocolVersion, GatewayServersTlsMode, ServiceEntry, Sidecar,
+    SidecarOutboundTrafficPolicyMode, VirtualService,
+};
+use phoenix_crds::security::{
+    AuthorizationPolicy, AuthorizationPolicyAction, PeerAuthentication, PeerAuthenticationMtlsMode,
+    RequestAuthentication,
+};
 use phoenix_graph::{Graph, Object, compare, references};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};

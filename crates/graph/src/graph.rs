@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use kube_core::Resource;
+use k8s_openapi::Resource;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -33,7 +33,7 @@ impl Graph {
     )]
     pub fn insert<K>(&mut self, resource: K) -> &mut Object
     where
-        K: Resource<DynamicType = ()> + Serialize,
+        K: Resource + Serialize,
     {
         self.add(Object::from_typed(&self.component, &resource))
     }
@@ -120,7 +120,7 @@ impl Graph {
     /// All resources of a type, with the objects they came from.
     pub fn all<K>(&self) -> Vec<(&Object, K)>
     where
-        K: Resource<DynamicType = ()> + DeserializeOwned,
+        K: Resource + DeserializeOwned,
     {
         self.objects
             .values()
@@ -131,11 +131,11 @@ impl Graph {
     /// The resource of this type and name.
     pub fn get<K>(&self, namespace: Option<&str>, name: &str) -> Option<K>
     where
-        K: Resource<DynamicType = ()> + DeserializeOwned,
+        K: Resource + DeserializeOwned,
     {
         let id = Id {
-            group: K::group(&()).into_owned(),
-            kind: K::kind(&()).into_owned(),
+            group: K::GROUP.to_owned(),
+            kind: K::KIND.to_owned(),
             namespace: namespace.map(str::to_owned),
             name: name.to_owned(),
         };

@@ -4,8 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use k8s_openapi::Resource;
 use k8s_openapi::api::core::v1::PodSpec;
-use kube_core::Resource;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -79,7 +79,7 @@ impl std::error::Error for NotAnObject {}
 impl Object {
     pub(crate) fn from_typed<K>(component: &str, resource: &K) -> Self
     where
-        K: Resource<DynamicType = ()> + Serialize,
+        K: Resource + Serialize,
     {
         let body = serde_json::to_value(resource).expect("a typed resource is always JSON");
         Self::from_json(component, body).expect("a typed resource has apiVersion, kind and a name")
@@ -133,9 +133,9 @@ impl Object {
     /// The object as its type; `None` if it is of another kind or does not fit.
     pub fn typed<K>(&self) -> Option<K>
     where
-        K: Resource<DynamicType = ()> + DeserializeOwned,
+        K: Resource + DeserializeOwned,
     {
-        let same_kind = K::kind(&()) == self.id.kind && K::group(&()) == self.id.group;
+        let same_kind = K::KIND == self.id.kind && K::GROUP == self.id.group;
         same_kind
             .then(|| serde_json::from_value(self.body.clone()).ok())
             .flatten()

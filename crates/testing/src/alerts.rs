@@ -6,14 +6,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::api::core::v1::ConfigMap;
-use kcr_monitoring_coreos_com::v1::prometheusrules::{
-    PrometheusRule, PrometheusRuleGroupsRules, PrometheusRuleSpec,
-};
 use phoenix::config::StackConfig;
 use phoenix::names::{
     BACKUP_OPENMEMORY, BACKUP_PRUNE, BACKUP_QDRANT, OPENMEMORY, RESTORE_DRILL, SYNC, Workload,
 };
 use phoenix::platform::{RULE_FILE, RULES, monitoring_with};
+use phoenix_crds::monitoring::{PrometheusRule, PrometheusRuleGroupsRules, PrometheusRuleSpec};
 use phoenix_graph::Graph;
 use serde_json::{Value, json};
 

@@ -3,17 +3,12 @@
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 
-use kcr_networking_istio_io::v1::serviceentries::{
+use phoenix_crds::networking::{
     ServiceEntry, ServiceEntryEndpoints, ServiceEntryLocation, ServiceEntryPorts, ServiceEntryResolution,
-    ServiceEntrySpec, ServiceEntryWorkloadSelector,
-};
-use kcr_networking_istio_io::v1::sidecars::{
-    Sidecar, SidecarEgress, SidecarOutboundTrafficPolicy, SidecarOutboundTrafficPolicyMode, SidecarSpec,
-    SidecarWorkloadSelector,
-};
-use kcr_networking_istio_io::v1::virtualservices::{
-    VirtualService, VirtualServiceSpec, VirtualServiceTls, VirtualServiceTlsMatch, VirtualServiceTlsRoute,
-    VirtualServiceTlsRouteDestination, VirtualServiceTlsRouteDestinationPort,
+    ServiceEntrySpec, ServiceEntryWorkloadSelector, Sidecar, SidecarEgress, SidecarOutboundTrafficPolicy,
+    SidecarOutboundTrafficPolicyMode, SidecarSpec, SidecarWorkloadSelector, VirtualService,
+    VirtualServiceHttpMirrorPort, VirtualServiceSpec, VirtualServiceTls, VirtualServiceTlsMatch,
+    VirtualServiceTlsRoute, VirtualServiceTlsRouteDestination,
 };
 
 use super::SYSTEM;
@@ -44,7 +39,6 @@ pub fn own_name(callers: Vec<String>) -> ServiceEntry {
             export_to: Some(callers),
             ..Default::default()
         },
-        status: None,
     }
 }
 
@@ -85,7 +79,7 @@ fn server_name(outside: &Outside, ways: &[&Connection], ports: BTreeSet<u16>) ->
         route: Some(vec![VirtualServiceTlsRoute {
             destination: VirtualServiceTlsRouteDestination {
                 host: outside.host.clone(),
-                port: Some(VirtualServiceTlsRouteDestinationPort {
+                port: Some(VirtualServiceHttpMirrorPort {
                     number: Some(i64::from(port)),
                 }),
                 ..Default::default()
@@ -101,7 +95,6 @@ fn server_name(outside: &Outside, ways: &[&Connection], ports: BTreeSet<u16>) ->
             export_to: Some(callers(ways)),
             ..Default::default()
         },
-        status: None,
     }
 }
 
@@ -177,7 +170,6 @@ fn entry(outside: &Outside, ways: &[&Connection], position: usize, mesh: &Mesh) 
             export_to: Some(callers(ways)),
             ..Default::default()
         },
-        status: None,
     }
 }
 
@@ -284,6 +276,5 @@ pub fn sidecar(workload: Workload, rows: &[Connection]) -> Sidecar {
             }),
             ..Default::default()
         },
-        status: None,
     }
 }

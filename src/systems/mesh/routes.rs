@@ -1,10 +1,10 @@
 //! Routes of paths, with their timeouts and retries.
 
-use kcr_networking_istio_io::v1::virtualservices::{
+use phoenix_crds::networking::{
     VirtualService, VirtualServiceHttp, VirtualServiceHttpDirectResponse, VirtualServiceHttpHeaders,
     VirtualServiceHttpHeadersRequest, VirtualServiceHttpMatch, VirtualServiceHttpMatchMethod,
-    VirtualServiceHttpMatchUri, VirtualServiceHttpRetries, VirtualServiceHttpRewrite,
-    VirtualServiceHttpRoute, VirtualServiceHttpRouteDestination, VirtualServiceHttpRouteDestinationPort,
+    VirtualServiceHttpMatchUri, VirtualServiceHttpMirrorPort, VirtualServiceHttpRetries,
+    VirtualServiceHttpRewrite, VirtualServiceHttpRoute, VirtualServiceHttpRouteDestination,
     VirtualServiceSpec,
 };
 
@@ -47,7 +47,6 @@ pub fn by_path(hosts: &[String], through_gateway: bool, callers: &[String]) -> V
             export_to: Some(callers.to_vec()),
             ..Default::default()
         },
-        status: None,
     }
 }
 
@@ -68,7 +67,6 @@ pub fn by_service(callers: &[String]) -> VirtualService {
             export_to: Some(callers.to_vec()),
             ..Default::default()
         },
-        status: None,
     }
 }
 
@@ -111,7 +109,7 @@ fn to_server(name: &str, retry_on: &str) -> VirtualServiceHttp {
         route: Some(vec![VirtualServiceHttpRoute {
             destination: VirtualServiceHttpRouteDestination {
                 host: OPENMEMORY.host(),
-                port: Some(VirtualServiceHttpRouteDestinationPort {
+                port: Some(VirtualServiceHttpMirrorPort {
                     number: Some(i64::from(MCP_PORT.number)),
                 }),
                 ..Default::default()

@@ -15,7 +15,7 @@ mod volumes;
 use std::collections::BTreeMap;
 
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
-use kcr_monitoring_coreos_com::v1::prometheusrules::{PrometheusRuleGroups, PrometheusRuleGroupsRules};
+use phoenix_crds::monitoring::{PrometheusRuleGroups, PrometheusRuleGroupsRules};
 
 use super::{Platform, objectives};
 

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use kcr_monitoring_coreos_com::v1::prometheusrules::{PrometheusRuleGroups, PrometheusRuleGroupsRules};
+use phoenix_crds::monitoring::{PrometheusRuleGroups, PrometheusRuleGroupsRules};
 
 use super::Platform;
 use super::alerts::{Alert, Severity};

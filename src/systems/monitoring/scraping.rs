@@ -7,12 +7,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use kcr_monitoring_coreos_com::v1::podmonitors::{
+use phoenix_crds::monitoring::{
     PodMonitor, PodMonitorNamespaceSelector, PodMonitorPodMetricsEndpoints,
-    PodMonitorPodMetricsEndpointsRelabelings, PodMonitorSelector, PodMonitorSpec,
-};
-use kcr_monitoring_coreos_com::v1::servicemonitors::{
-    ServiceMonitor, ServiceMonitorEndpoints, ServiceMonitorEndpointsAuthorization,
+    PodMonitorPodMetricsEndpointsRelabelings, PodMonitorSelector, PodMonitorSpec, ServiceMonitor,
+    ServiceMonitorEndpoints, ServiceMonitorEndpointsAuthorization,
     ServiceMonitorEndpointsAuthorizationCredentials, ServiceMonitorEndpointsRelabelings,
     ServiceMonitorEndpointsRelabelingsAction, ServiceMonitorEndpointsScheme,
     ServiceMonitorEndpointsTlsConfig, ServiceMonitorNamespaceSelector, ServiceMonitorSelector,
@@ -116,7 +114,6 @@ fn sidecars(workloads: &[Workload], labels: &BTreeMap<String, String>) -> PodMon
             }]),
             ..Default::default()
         },
-        status: None,
     }
 }
 
@@ -187,7 +184,6 @@ fn server(
             }],
             ..Default::default()
         },
-        status: None,
     }
 }
 

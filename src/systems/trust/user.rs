@@ -5,15 +5,12 @@
 //! fills from a claim). Without tokens, requests with the header are denied. Requests with similar headers, which a
 //! server might treat as the same, are always denied.
 
-use kcr_security_istio_io::v1::authorizationpolicies::{
+use phoenix_crds::security::{
     AuthorizationPolicy, AuthorizationPolicyAction, AuthorizationPolicyRules, AuthorizationPolicyRulesTo,
     AuthorizationPolicyRulesToOperation, AuthorizationPolicyRulesWhen, AuthorizationPolicySelector,
-    AuthorizationPolicySpec,
-};
-use kcr_security_istio_io::v1::requestauthentications::{
-    RequestAuthentication, RequestAuthenticationJwtRules, RequestAuthenticationJwtRulesFromHeaders,
-    RequestAuthenticationJwtRulesOutputClaimToHeaders, RequestAuthenticationSelector,
-    RequestAuthenticationSpec,
+    AuthorizationPolicySpec, RequestAuthentication, RequestAuthenticationJwtRules,
+    RequestAuthenticationJwtRulesFromHeaders, RequestAuthenticationJwtRulesOutputClaimToHeaders,
+    RequestAuthenticationSelector, RequestAuthenticationSpec,
 };
 
 use super::SYSTEM;
@@ -55,7 +52,6 @@ pub fn tokens(workload: Workload, jwt: &Jwt) -> RequestAuthentication {
             }]),
             ..Default::default()
         },
-        status: None,
     }
 }
 
@@ -94,6 +90,5 @@ pub fn refused(workload: Workload, port: Port, tokens: bool) -> AuthorizationPol
             }),
             ..Default::default()
         },
-        status: None,
     }
 }
