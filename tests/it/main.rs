@@ -7,8 +7,8 @@
 //! - `invariants`: what holds for every graph, of the shipped stacks and of generated ones.
 //! - `load_test`: only a person starts it, and it judges by the stack's own targets.
 //! - `migration`: each phase is a difference that a reader sees, and can be taken back.
-//! - `numbers`: one number of a stack file changes one system, or the table says why it is more.
-//! - `promises`: what the platform promises, each as a test of its own.
+//! - `blast_radius`: one number of a stack file changes one system, or the table says why it is more.
+//! - `guarantees`: what the platform promises, each as a test of its own.
 //! - `policies`: what the policy pack says of the stacks, of what is broken in them, and of manifests with known verdicts.
 //! - `alerts`: rules and dashboards ask for what somebody exposes; every alert has a runbook and examples.
 //! - `registration`: what the engine is asked for, against an engine in this process.
@@ -26,19 +26,19 @@ mod applications;
 mod architecture;
 mod audit_trail;
 mod backup;
+mod blast_radius;
 mod config;
 mod evaluated;
 mod evaluator;
 mod external_secrets;
 mod generated;
 mod generators;
+mod guarantees;
 mod invariants;
 mod load_test;
 mod migration;
 mod mutations;
-mod numbers;
 mod policies;
-mod promises;
 mod registration;
 mod rotation;
 mod stacks;
