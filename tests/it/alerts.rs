@@ -13,8 +13,8 @@ use promql_parser::parser::{self, Expr};
 use promql_parser::util::{ExprVisitor, walk_expr};
 use serde_json::{Value, json};
 
-use phoenix_testing::alerts::{EXAMPLES, alerts, of, rules, with_everything};
 use crate::support::{STACKS, keys, root, stack};
+use phoenix_testing::alerts::{EXAMPLES, alerts, of, rules, with_everything};
 
 /// What each stack declares to be watched by, and what one with more than any of them would.
 fn graphs() -> Vec<(&'static str, Graph)> {
@@ -24,7 +24,7 @@ fn graphs() -> Vec<(&'static str, Graph)> {
 }
 
 #[test]
-fn every_rule_parses_and_asks_for_what_is_scraped_in_its_stack() {
+fn every_rule_parses_and_queries_metrics_scraped_in_its_stack() {
     for (name, graph) in graphs() {
         let rules = rules(&graph);
         let mut recorded = BTreeSet::new();
@@ -58,7 +58,7 @@ fn every_rule_parses_and_asks_for_what_is_scraped_in_its_stack() {
 }
 
 #[test]
-fn every_panel_parses_and_asks_for_what_somebody_exposes() {
+fn every_panel_parses_and_queries_exposed_metrics() {
     for name in STACKS {
         let graph = stack(name).graph;
         let recorded: BTreeSet<_> = rules(&graph)
@@ -120,7 +120,7 @@ fn overlaps(file: &str, panels: &[Value]) {
 }
 
 #[test]
-fn no_metric_of_the_table_is_there_for_nobody() {
+fn every_metric_of_the_table_is_used() {
     let mut asked = BTreeSet::new();
     for (_, graph) in graphs() {
         for rule in rules(&graph)
@@ -276,7 +276,7 @@ fn each_tier_has_a_card_and_the_center_is_the_largest() {
 }
 
 #[test]
-fn monitors_find_what_they_look_for() {
+fn monitors_select_existing_services_and_pods() {
     for name in ["staging", "prod"] {
         let phoenix_cli::stack::Stack { config, graph, .. } = stack(name);
         let mut monitors = 0;
@@ -347,7 +347,7 @@ fn monitors_find_what_they_look_for() {
 }
 
 #[test]
-fn without_the_operator_the_rules_are_a_file_and_nothing_of_its_kinds_is_left() {
+fn without_the_operator_rules_are_a_file_and_its_kinds_are_absent() {
     let mut keys = keys("prod");
     let with = platform::build(&check(&keys).unwrap());
     let monitoring = keys.get_mut("phoenix:monitoring").unwrap();
@@ -372,7 +372,7 @@ fn without_the_operator_the_rules_are_a_file_and_nothing_of_its_kinds_is_left() 
 }
 
 #[test]
-fn runbooks_are_found_where_the_stack_says() {
+fn runbook_links_use_the_stacks_base_url() {
     let mut keys = keys("prod");
     keys.get_mut("phoenix:monitoring").unwrap()["runbooks"] = json!("https://wiki.example.com/phoenix/");
     let graph = platform::build(&check(&keys).unwrap());
@@ -386,7 +386,7 @@ fn runbooks_are_found_where_the_stack_says() {
 }
 
 #[test]
-fn a_target_of_a_tier_moves_nothing_but_what_monitoring_says_and_clients_read() {
+fn a_tier_target_changes_only_monitoring_and_client_settings() {
     let mut keys = keys("prod");
     let before = platform::build(&check(&keys).unwrap());
     keys.get_mut("phoenix:tiers").unwrap()["sessionCache"]["latencyMs"] = json!(40);
@@ -470,7 +470,7 @@ fn expression(expression: &k8s_openapi::apimachinery::pkg::util::intstr::IntOrSt
     }
 }
 
-fn dashboards(graph: &Graph) -> BTreeMap<String, Value> {
+pub fn dashboards(graph: &Graph) -> BTreeMap<String, Value> {
     let maps = graph
         .objects()
         .filter_map(phoenix_graph::Object::typed::<ConfigMap>);
@@ -484,7 +484,7 @@ fn dashboards(graph: &Graph) -> BTreeMap<String, Value> {
 }
 
 #[test]
-fn what_a_person_reads_names_only_labels_that_the_alert_has() {
+fn alert_texts_use_only_labels_of_the_alert() {
     for (name, graph) in graphs() {
         let file = phoenix_testing::alerts::test_file(&rules(&graph), "rules.yaml");
         for test in file["tests"].as_array().unwrap() {

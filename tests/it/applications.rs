@@ -64,7 +64,7 @@ fn differing(one: &Graph, other: &Graph) -> BTreeSet<String> {
 }
 
 #[test]
-fn the_chat_promises_no_less_than_the_five_tiers_take_together() {
+fn the_chats_latency_target_covers_all_five_tiers() {
     // Before it is enhanced, a stack's chat asks no Mem0.
     for name in ["staging", "prod"] {
         let told = chat(&stack(name).graph);
@@ -164,7 +164,7 @@ fn the_migration_brings_mem0_to_the_chat_and_starts_the_synchronization() {
 }
 
 #[test]
-fn a_tier_of_others_is_told_to_the_chat_with_a_way_to_it() {
+fn the_chat_gets_the_address_of_an_external_tier_and_may_connect_to_it() {
     let mut keys = keys("prod");
     for system in ["redis", "knowledgeGraph", "langgraph"] {
         keys.remove(&format!("phoenix:{system}")).unwrap();
@@ -202,7 +202,7 @@ fn a_tier_of_others_is_told_to_the_chat_with_a_way_to_it() {
 }
 
 #[test]
-fn each_host_of_the_account_is_an_entry_by_its_name_and_in_its_own_words() {
+fn each_snowflake_host_has_its_own_service_entry() {
     let graph = changed("prod", "phoenix:snowflake", |account| {
         account["hosts"] = json!([
             {"host": "acme-sophia.snowflakecomputing.com"},
@@ -257,7 +257,7 @@ fn each_host_of_the_account_is_an_entry_by_its_name_and_in_its_own_words() {
 }
 
 #[test]
-fn only_the_synchronization_and_the_backup_get_to_everybodys_memories_without_a_token() {
+fn only_synchronization_and_backup_reach_all_memories_without_a_token() {
     let config = stack("prod").config;
     let open: Vec<_> = connections(&config)
         .into_iter()
@@ -289,7 +289,7 @@ fn only_the_synchronization_and_the_backup_get_to_everybodys_memories_without_a_
 }
 
 #[test]
-fn the_synchronization_runs_alone_ends_before_the_next_and_is_kept_for_a_look() {
+fn synchronization_jobs_do_not_overlap_and_are_kept_for_inspection() {
     for (minutes, schedule) in [(1, "* * * * *"), (15, "*/15 * * * *"), (1_440, "0 0 * * *")] {
         let graph = changed("prod", "phoenix:tiers", |tiers| {
             tiers["mem0Persistent"]["syncIntervalMinutes"] = json!(minutes);
@@ -322,7 +322,7 @@ fn suspending_the_synchronization_touches_nothing_else() {
 }
 
 #[test]
-fn langgraph_shares_postgres_and_the_session_cache_and_tells_nobody() {
+fn langgraph_shares_postgres_and_the_session_cache_and_sends_no_telemetry() {
     let graph = stack("prod").graph;
     let deployment: Deployment = graph.get(Some("sophia-memory"), LANGGRAPH.name).unwrap();
     let env = variables(deployment.spec.unwrap().template.spec.unwrap());
@@ -355,7 +355,7 @@ fn langgraph_shares_postgres_and_the_session_cache_and_tells_nobody() {
 }
 
 #[test]
-fn a_licence_and_a_passphrase_are_asked_for_only_where_the_stack_says_so() {
+fn license_and_passphrase_are_required_only_when_configured() {
     let needed = |key: &str, change: &dyn Fn(&mut Value)| -> BTreeSet<&'static str> {
         let mut keys = keys("prod");
         change(keys.get_mut(key).unwrap());

@@ -19,7 +19,7 @@ fn told(key: &str, pointer: &str, value: Option<Value>) -> String {
 }
 
 #[test]
-fn production_without_an_audit_trail_or_with_a_short_or_a_holey_one_is_refused() {
+fn production_requires_a_complete_audit_trail_with_long_retention() {
     let missing = told("phoenix:auditTrail", "", None);
     assert!(missing.contains("phoenix:auditTrail is missing"), "{missing}");
     let short = told("phoenix:auditTrail", "/retentionDays", Some(json!(365)));
@@ -37,7 +37,7 @@ fn production_without_an_audit_trail_or_with_a_short_or_a_holey_one_is_refused()
 }
 
 #[test]
-fn the_sidecars_of_every_workload_write_both_directions_down() {
+fn the_sidecars_of_every_workload_log_both_directions() {
     for name in STACKS {
         let stack = stack(name);
         let trails = stack.graph.all::<Telemetry>();

@@ -13,8 +13,8 @@ use phoenix::platform;
 use phoenix_graph::Graph;
 use serde_json::{Value, json};
 
-use phoenix_testing::alerts::{alerts, rules};
 use crate::support::{STACKS, keys, stack};
+use phoenix_testing::alerts::{alerts, rules};
 
 /// The `CronJob`s of the system, by name.
 fn jobs(graph: &Graph) -> BTreeMap<String, CronJobSpec> {
@@ -110,7 +110,7 @@ fn every_store_that_keeps_data_has_a_backup_a_restore_and_an_alert_on_its_age() 
 }
 
 #[test]
-fn nothing_but_a_person_starts_a_restore_and_it_overwrites_nothing_unasked() {
+fn restores_are_started_manually_and_overwrite_only_on_request() {
     for name in STACKS {
         let jobs = jobs(&stack(name).graph);
         let restores = ["restore-neo4j", "restore-openmemory", "restore-qdrant"];
@@ -137,7 +137,7 @@ fn nothing_but_a_person_starts_a_restore_and_it_overwrites_nothing_unasked() {
 }
 
 #[test]
-fn a_job_runs_alone_ends_before_its_alert_and_is_not_tried_again_in_vain() {
+fn backup_jobs_do_not_overlap_end_before_their_alert_and_retry_sensibly() {
     let jobs = jobs(&stack("prod").graph);
     let daily = |hour: &str| format!("{hour} * * *");
     for (name, schedule) in [
@@ -171,7 +171,7 @@ fn a_job_runs_alone_ends_before_its_alert_and_is_not_tried_again_in_vain() {
 }
 
 #[test]
-fn each_job_is_told_what_it_needs_and_nothing_else() {
+fn each_job_gets_only_the_settings_it_needs() {
     let jobs = jobs(&stack("prod").graph);
     let store = [
         "BACKUP_STORE",
@@ -333,7 +333,7 @@ fn a_stack_without_backups_has_nothing_of_them_and_production_has_them() {
 }
 
 #[test]
-fn a_stack_without_a_knowledge_graph_copies_none() {
+fn a_stack_without_a_knowledge_graph_has_no_backup_of_it() {
     let mut keys = keys("prod");
     keys.remove("phoenix:knowledgeGraph");
     let graph = platform::build(&check(&keys).unwrap());
@@ -342,7 +342,7 @@ fn a_stack_without_a_knowledge_graph_copies_none() {
 }
 
 #[test]
-fn what_is_wrong_with_a_backup_is_told_with_its_key() {
+fn backup_errors_name_their_key() {
     for (pointer, value, expected) in [
         (
             "backup/schedule/qdrant",

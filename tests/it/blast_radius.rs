@@ -335,7 +335,7 @@ fn a_number_of_a_shipped_stack_changes_the_objects_of_its_system() {
 }
 
 #[test]
-fn the_table_names_keys_and_systems_that_there_are() {
+fn the_table_names_existing_keys_and_systems() {
     let schema = raw::schema();
     for (key, systems, _) in SHARED {
         let mut at = &schema;

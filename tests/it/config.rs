@@ -36,7 +36,7 @@ fn told(stack: &str, pointer: &str, value: Option<Value>) -> String {
 }
 
 #[test]
-fn a_wrong_value_is_told_with_its_key_and_the_way_out() {
+fn an_invalid_value_is_reported_with_its_key_and_a_hint() {
     let conversations = [
         ("a missing key", told("dev", "/qdrant/replicas", None)),
         ("a missing system", told("dev", "/qdrant", None)),
@@ -534,7 +534,7 @@ fn account(hosts: &Value) -> Value {
 }
 
 #[test]
-fn every_problem_is_told_at_once() {
+fn all_problems_are_reported_together() {
     let mut keys = keys("prod");
     keys.get_mut("phoenix:qdrant").unwrap()["replicas"] = json!(4);
     keys.get_mut("phoenix:qdrant").unwrap()["writeConsistencyFactor"] = json!(9);
@@ -556,7 +556,7 @@ fn every_problem_is_told_at_once() {
 }
 
 #[test]
-fn what_is_wrong_in_shape_hides_nothing_that_is_wrong_in_meaning() {
+fn schema_errors_hide_no_semantic_errors() {
     let mut keys = keys("prod");
     keys.get_mut("phoenix:namespace").unwrap()["quota"]["pods"] = json!("ten");
     keys.get_mut("phoenix:namespace").unwrap()["quota"]["limitsCpu"] = json!("lots");
@@ -582,7 +582,7 @@ fn what_is_wrong_in_shape_hides_nothing_that_is_wrong_in_meaning() {
 }
 
 #[test]
-fn whatever_is_of_another_type_is_told_alone() {
+fn a_value_of_another_type_is_reported_alone() {
     // No value of a shipped stack is wrong by itself, so nothing else may be told of.
     for stack in STACKS {
         let good = keys(stack);
@@ -614,7 +614,7 @@ fn leaves(value: &Value) -> Vec<String> {
 }
 
 #[test]
-fn a_problem_is_placed_on_its_line() {
+fn a_problem_has_its_line_number() {
     let file = StackFile::parse(
         "stacks/Pulumi.a.yaml",
         "config:\n  phoenix:environment: production\n".to_owned(),
@@ -670,7 +670,7 @@ fn sandboxed(stack: &str, context: Value) -> BTreeMap<String, String> {
 }
 
 #[test]
-fn secrets_that_come_from_esc_are_neither_asked_of_the_stack_nor_accepted_from_it() {
+fn secrets_from_esc_are_neither_required_nor_accepted_in_the_stack() {
     let mut texts = sandboxed("dev", json!("phoenix-sandbox-a"));
     let esc = json!({"mode": "esc-direct", "environment": "acme/phoenix/dev@12"}).to_string();
     texts.insert("phoenix:secrets".to_owned(), esc);
@@ -725,7 +725,7 @@ fn the_engine_and_the_file_give_the_same_configuration() {
 }
 
 #[test]
-fn a_deployment_refuses_placeholders_and_missing_secrets_together() {
+fn a_deployment_reports_placeholders_and_missing_secrets_together() {
     let mut secrets = all_secrets();
     secrets.remove("phoenix:qdrantApiKey");
     secrets.insert("phoenix:openAiKey".to_owned());
@@ -770,7 +770,7 @@ fn production_takes_images_by_digest_only() {
 }
 
 #[test]
-fn what_is_wrong_with_monitoring_is_told_with_the_way_out() {
+fn monitoring_errors_have_a_hint() {
     let conversations = [
         (
             "labels without an operator",
@@ -809,7 +809,7 @@ fn what_is_wrong_with_monitoring_is_told_with_the_way_out() {
 }
 
 #[test]
-fn what_may_be_a_pasted_secret_is_not_repeated() {
+fn a_possibly_pasted_secret_is_not_repeated_in_errors() {
     let pasted = "postgres://user:canary-password@db.example.com/memory";
     for pointer in [
         "/postgres/host",
@@ -880,7 +880,7 @@ fn the_environments_of_esc_give_every_secret_in_both_shapes_and_hold_none() {
 }
 
 #[test]
-fn what_the_engine_opens_is_asked_of_the_stack_as_its_own() {
+fn secrets_imported_by_the_engine_are_required_like_stack_secrets() {
     let mut texts = sandboxed("dev", json!("phoenix-sandbox-a"));
     texts.insert(
         "phoenix:secrets".to_owned(),
@@ -909,7 +909,7 @@ proptest! {
     }
 
     #[test]
-    fn a_hostile_configuration_is_refused_with_words_or_built(keys in hostile()) {
+    fn a_hostile_configuration_is_rejected_with_a_message_or_built(keys in hostile()) {
         match check(&keys) {
             Ok(config) => prop_assert!(!platform::build(&config).is_empty()),
             Err(problems) => {

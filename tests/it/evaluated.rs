@@ -1,4 +1,4 @@
-//! The rendered policies mean what the connection table says, no more and no less.
+//! The rendered policies allow exactly what the connection table lists.
 
 use std::collections::BTreeMap;
 
@@ -15,13 +15,13 @@ use crate::mutations::{Mutation, mutations};
 use crate::support::{STACKS, stack};
 
 const LAYERS: [Layer; 7] = [
-    Layer::Proving,
-    Layer::Naming,
-    Layer::Routing,
-    Layer::Leaving,
-    Layer::Entering,
-    Layer::Asking,
-    Layer::Conversing,
+    Layer::MutualTls,
+    Layer::UserIdentity,
+    Layer::SidecarHosts,
+    Layer::Egress,
+    Layer::Ingress,
+    Layer::Authorization,
+    Layer::EndToEnd,
 ];
 
 fn setting(config: &StackConfig) -> Setting {
@@ -44,21 +44,21 @@ fn told(differences: &[Difference]) -> Vec<String> {
     differences.iter().map(ToString::to_string).collect()
 }
 
-/// The stack's rows, and what they hold for.
-struct Meant {
+/// The rows of a stack, and the facts about its cluster.
+struct Expectation {
     rows: Vec<Connection>,
     setting: Setting,
 }
 
-impl Meant {
-    fn by(config: &StackConfig) -> Self {
+impl Expectation {
+    fn of(config: &StackConfig) -> Self {
         Self {
             rows: connections(config),
             setting: setting(config),
         }
     }
 
-    /// What differs in documents, up to a limit; an object that no cluster would take is an error.
+    /// Differences in documents, up to a limit; an object that a cluster would reject is an error.
     fn differences(
         &self,
         documents: &[Value],
@@ -68,7 +68,7 @@ impl Meant {
         self.differences_of(BTreeMap::new(), documents, layers, limit)
     }
 
-    /// The same, of the pods with these labels only.
+    /// The same for the pods with these labels only.
     fn differences_of(
         &self,
         selected: BTreeMap<String, String>,
@@ -89,11 +89,11 @@ impl Meant {
 }
 
 #[test]
-fn the_shipped_stacks_mean_what_their_tables_say() {
+fn the_shipped_stacks_allow_exactly_what_their_tables_list() {
     for name in STACKS {
         let stack = stack(name);
         let documents = documents(&stack.graph.yaml()).unwrap();
-        let differences = Meant::by(&stack.config)
+        let differences = Expectation::of(&stack.config)
             .differences(&documents, &LAYERS, 20)
             .unwrap();
         assert_eq!(told(&differences), Vec::<String>::new(), "{name}");
@@ -130,11 +130,11 @@ fn mutated() -> BTreeMap<&'static str, &'static [&'static str]> {
 /// The layers that a kind of object is about; it can change nothing in the others.
 fn layers_of(kind: &str) -> &'static [Layer] {
     match kind {
-        "NetworkPolicy" => &[Layer::Leaving, Layer::Entering],
-        "AuthorizationPolicy" => &[Layer::Asking, Layer::Naming],
-        "PeerAuthentication" => &[Layer::Proving, Layer::Asking],
-        "RequestAuthentication" => &[Layer::Naming, Layer::Asking],
-        "Sidecar" => &[Layer::Routing],
+        "NetworkPolicy" => &[Layer::Egress, Layer::Ingress],
+        "AuthorizationPolicy" => &[Layer::Authorization, Layer::UserIdentity],
+        "PeerAuthentication" => &[Layer::MutualTls, Layer::Authorization],
+        "RequestAuthentication" => &[Layer::UserIdentity, Layer::Authorization],
+        "Sidecar" => &[Layer::SidecarHosts],
         _ => &LAYERS,
     }
 }
@@ -159,7 +159,7 @@ const HARMLESS: [(&str, &str); 28] = [
         "made \"*luster.local/",
         "the mesh has one trust domain, and its sidecars take no other's certificates",
     ),
-    ("requestPrincipals: \"*\" added", "it stands there twice"),
+    ("requestPrincipals: \"*\" added", "it is listed twice"),
     (
         "/spec/egress/0/hosts/",
         "of several entries for a host, the one of the own namespace wins",
@@ -169,37 +169,37 @@ const HARMLESS: [(&str, &str); 28] = [
         "a policy without a mode is REGISTRY_ONLY",
     ),
     ("elector", "more pods than before are restricted"),
-    ("when/0/values: \"*\" added", "it stands there twice"),
+    ("when/0/values: \"*\" added", "it is listed twice"),
     (
         "sophia-memory-no-user /spec/rules/0: to left out",
-        "nobody may ask anything on other ports",
+        "no caller is allowed on other ports",
     ),
     (
         "sophia-memory-no-user /spec/rules/1: to left out",
-        "nobody may ask anything on other ports",
+        "no caller is allowed on other ports",
     ),
     (
         "sophia-memory-no-user /spec/rules/2: to left out",
-        "nobody may ask anything on other ports",
+        "no caller is allowed on other ports",
     ),
     (
         "sophia-memory-of-all-people /spec/rules/0/to/0/operation: ports left out",
-        "nobody may ask anything on other ports",
+        "no caller is allowed on other ports",
     ),
     (
         "sophia-memory-of-all-people /spec/rules/0/to/0/operation/ports: ",
-        "nobody may ask anything on other ports",
+        "no caller is allowed on other ports",
     ),
     ("/sa/memory-syn*", A_JOB_IS_NAMED_TWICE),
     ("/sa/backup-openmemor*", A_JOB_IS_NAMED_TWICE),
     ("/sa/restore-openmemor*", A_JOB_IS_NAMED_TWICE),
     (
         "StatefulSet redis /spec/template/spec/serviceAccountName",
-        "the session cache calls nobody, so that nobody asks who it is",
+        "the session cache opens no connections, so its identity is never checked",
     ),
     (
         "StatefulSet knowledge-graph /spec/template/spec/serviceAccountName",
-        "the knowledge graph calls nobody, so that nobody asks who it is",
+        "the knowledge graph opens no connections, so its identity is never checked",
     ),
     (
         "forwardOriginalToken left out",
@@ -231,16 +231,16 @@ const HARMLESS: [(&str, &str); 28] = [
     ),
 ];
 
-/// One policy lets a Job ask for what is of all people, another refuses it to everybody else.
-const A_JOB_IS_NAMED_TWICE: &str = "who is not named in both policies is refused";
+/// One policy allows a Job the bulk endpoints, another denies them to all other callers.
+const A_JOB_IS_NAMED_TWICE: &str = "a caller that is not in both policies is denied";
 
-/// The rows of the chat are there for its own way out.
-const CHAT_IS_LET_IN_TWICE: &str = "the chat may do what everybody of its namespace may do";
+/// The rows of the chat exist for its egress rules.
+const CHAT_IS_LET_IN_TWICE: &str = "the chat is allowed what all pods of its namespace are allowed";
 
 #[test]
-fn every_change_of_a_policy_is_noticed() {
+fn every_mutation_of_a_policy_is_detected() {
     let stack = stack("prod");
-    let meant = Meant::by(&stack.config);
+    let expectation = Expectation::of(&stack.config);
     let documents = documents(&stack.graph.yaml()).unwrap();
     let mutations = mutations(&documents, &mutated());
     assert!(
@@ -251,7 +251,7 @@ fn every_change_of_a_policy_is_noticed() {
     let is_unnoticed = |mutation: &Mutation| {
         let changed = mutation.apply(&documents);
         let selected = mutation.selected.clone();
-        let told = meant.differences_of(selected, &changed, layers_of(&mutation.kind), 1);
+        let told = expectation.differences_of(selected, &changed, layers_of(&mutation.kind), 1);
         told.is_ok_and(|differences| differences.is_empty())
     };
     let unnoticed_from = |start: usize| -> Vec<String> {
@@ -362,9 +362,9 @@ const EDITS: [(&str, &str, &str, &str); 14] = [
 ];
 
 #[test]
-fn an_edit_by_hand_is_told_with_the_pair_the_port_the_method_and_the_path() {
+fn a_manual_edit_is_reported_with_peers_port_method_and_path() {
     let stack = stack("prod");
-    let meant = Meant::by(&stack.config);
+    let expectation = Expectation::of(&stack.config);
     let rendered = stack.graph.yaml();
     let mut texts = Vec::new();
     for (title, after, before, then) in EDITS {
@@ -374,7 +374,7 @@ fn an_edit_by_hand_is_told_with_the_pair_the_port_the_method_and_the_path() {
         let (head, tail) = rendered.split_at(start);
         assert!(tail.contains(before), "{title}: {before} is there");
         let edited = format!("{head}{}", tail.replacen(before, then, 1));
-        let differences = meant
+        let differences = expectation
             .differences(&documents(&edited).unwrap(), &LAYERS, 2)
             .unwrap();
         assert!(!differences.is_empty(), "{title}");
@@ -389,10 +389,10 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(12))]
 
     #[test]
-    fn every_good_configuration_means_what_its_table_says(keys in good()) {
+    fn every_valid_configuration_allows_exactly_what_its_table_lists(keys in good()) {
         let config = check(&keys).map_err(|problems| TestCaseError::fail(problems.to_string()))?;
         let documents = documents(&platform::build(&config).yaml()).unwrap();
-        let differences = Meant::by(&config).differences(&documents, &LAYERS, 5).unwrap();
+        let differences = Expectation::of(&config).differences(&documents, &LAYERS, 5).unwrap();
         prop_assert_eq!(told(&differences), Vec::<String>::new());
     }
 }

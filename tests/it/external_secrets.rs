@@ -42,7 +42,7 @@ fn of_kind<'a>(graph: &'a Graph, kind: &str) -> Vec<&'a Object> {
 }
 
 #[test]
-fn every_field_that_we_write_is_one_of_the_operators() {
+fn every_written_field_exists_in_the_operators_types() {
     for auth in ways() {
         let graph = graph(&auth);
         let stores = of_kind(&graph, "SecretStore");
@@ -58,7 +58,7 @@ fn every_field_that_we_write_is_one_of_the_operators() {
 }
 
 #[test]
-fn a_field_or_a_word_that_the_operator_does_not_know_would_be_found() {
+fn an_unknown_field_or_value_would_be_found() {
     let graph = graph(&ways()[0]);
     let store = of_kind(&graph, "SecretStore")[0].body();
     let secret = of_kind(&graph, "ExternalSecret")[0].body();

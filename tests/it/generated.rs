@@ -36,7 +36,7 @@ fn the_page_of_the_command_is_as_generated() {
 }
 
 #[test]
-fn the_project_and_the_program_ask_for_the_same_versions_of_the_command() {
+fn project_and_program_require_the_same_pulumi_versions() {
     let checkout = phoenix_cli::checkout::Checkout::find(Some(root())).unwrap();
     let asked = checkout.pulumi_version().unwrap();
     assert_eq!(PULUMI_VERSIONS, format!(">={asked}"));

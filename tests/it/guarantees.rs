@@ -27,7 +27,7 @@ use sha2::{Digest as _, Sha256};
 use crate::support::{STACKS, keys, stack};
 
 #[test]
-fn every_workload_speaks_mutual_tls_only() {
+fn every_workload_requires_mutual_tls() {
     for name in STACKS {
         let graph = stack(name).graph;
         let policies = graph.all::<PeerAuthentication>();
@@ -62,7 +62,7 @@ fn every_workload_speaks_mutual_tls_only() {
 }
 
 #[test]
-fn what_no_row_allows_is_refused_twice() {
+fn connections_without_a_row_are_denied_by_both_policy_kinds() {
     let graph = stack("prod").graph;
     let requests: AuthorizationPolicy = graph.get(Some("sophia-memory"), "deny-all").unwrap();
     assert!(requests.spec.rules.is_none() && requests.spec.selector.is_none());
@@ -74,7 +74,7 @@ fn what_no_row_allows_is_refused_twice() {
 }
 
 #[test]
-fn caller_and_operation_stand_in_one_rule() {
+fn caller_and_operation_are_in_one_rule() {
     // Two rules would let any caller use the paths, and let the callers do anything.
     for name in STACKS {
         for (object, policy) in stack(name).graph.all::<AuthorizationPolicy>() {
@@ -167,7 +167,10 @@ fn rules_for_tcp_ports_have_no_http_attributes() {
             for rule in policy.spec.rules.unwrap_or_default() {
                 for operation in rule.to.into_iter().flatten().filter_map(|to| to.operation) {
                     let ports = operation.ports.clone().unwrap_or_default().into_iter();
-                    let ports: Vec<_> = ports.map(|port| (app.clone(), port)).filter(|port| tcp.contains(port)).collect();
+                    let ports: Vec<_> = ports
+                        .map(|port| (app.clone(), port))
+                        .filter(|port| tcp.contains(port))
+                        .collect();
                     if ports.is_empty() {
                         continue;
                     }
@@ -185,7 +188,7 @@ fn rules_for_tcp_ports_have_no_http_attributes() {
 }
 
 #[test]
-fn switching_autoscaling_touches_only_the_autoscaler_and_its_least_is_the_declared_number() {
+fn switching_autoscaling_changes_only_the_autoscaler_and_keeps_the_minimum() {
     // A deployment whose number leaves the manifest has one pod for a moment.
     let with = |autoscaling: Option<Value>| {
         let mut keys = keys("prod");
@@ -223,7 +226,7 @@ fn switching_autoscaling_touches_only_the_autoscaler_and_its_least_is_the_declar
 }
 
 #[test]
-fn a_workload_reaches_what_its_rows_name_and_the_mesh_knows_nothing_else() {
+fn sidecars_know_only_the_hosts_of_their_rows() {
     for name in STACKS {
         let stack = stack(name);
         let rows = connections(&stack.config);
@@ -287,7 +290,7 @@ fn a_workload_reaches_what_its_rows_name_and_the_mesh_knows_nothing_else() {
 }
 
 #[test]
-fn nobody_outside_the_mesh_is_let_in_without_a_token_and_tls() {
+fn external_requests_require_a_token_and_tls() {
     for name in ["staging", "prod"] {
         // As it is once all people are let in; before that, nobody outside is.
         let mut keys = keys(name);
@@ -339,7 +342,7 @@ fn nobody_outside_the_mesh_is_let_in_without_a_token_and_tls() {
 }
 
 #[test]
-fn a_server_learns_its_user_from_a_token_or_not_at_all() {
+fn the_user_header_is_set_from_a_token_only() {
     for name in STACKS {
         let graph = stack(name).graph;
         let tokens = graph.all::<RequestAuthentication>();
@@ -380,7 +383,7 @@ fn a_server_learns_its_user_from_a_token_or_not_at_all() {
 }
 
 #[test]
-fn sidecars_answer_the_names_that_the_stack_relies_on_whatever_the_mesh_says_of_itself() {
+fn sidecars_capture_dns_independently_of_mesh_defaults() {
     let on_pods = |config: &StackConfig| -> Vec<(String, Option<String>)> {
         let graph = platform::build(config);
         let pods = graph.objects().filter_map(|object| {
@@ -416,7 +419,7 @@ fn sidecars_answer_the_names_that_the_stack_relies_on_whatever_the_mesh_says_of_
 }
 
 #[test]
-fn a_host_that_is_reached_by_tls_is_reached_under_its_own_server_name_only() {
+fn a_tls_host_is_reachable_under_its_own_sni_only() {
     for name in STACKS {
         let graph = stack(name).graph;
         let routes = graph.all::<VirtualService>();
@@ -446,7 +449,7 @@ fn a_host_that_is_reached_by_tls_is_reached_under_its_own_server_name_only() {
 }
 
 #[test]
-fn no_stream_is_cut_and_nothing_is_done_twice() {
+fn streams_are_not_cut_and_only_get_is_retried() {
     let mut with_retries = 0;
     for (object, routes) in stack("prod").graph.all::<VirtualService>() {
         for route in routes.spec.http.into_iter().flatten() {
@@ -484,7 +487,7 @@ fn no_stream_is_cut_and_nothing_is_done_twice() {
 }
 
 #[test]
-fn a_path_that_only_begins_alike_leads_nowhere() {
+fn a_path_with_a_similar_prefix_is_not_routed() {
     let routes: VirtualService = stack("prod")
         .graph
         .get(Some("sophia-memory"), "sophia-memory-routing")
@@ -517,7 +520,7 @@ fn gpu_nodes_are_tolerated_and_chosen() {
 }
 
 #[test]
-fn the_loss_of_a_zone_leaves_the_quorum() {
+fn losing_a_zone_keeps_the_quorum() {
     for name in ["staging", "prod"] {
         let qdrant: StatefulSet = stack(name).graph.get(Some("sophia-memory"), "qdrant").unwrap();
         let spec = qdrant.spec.unwrap();
@@ -540,7 +543,7 @@ fn the_loss_of_a_zone_leaves_the_quorum() {
 }
 
 #[test]
-fn the_loss_of_a_peer_stops_neither_reads_nor_writes() {
+fn losing_a_peer_stops_neither_reads_nor_writes() {
     for name in ["staging", "prod"] {
         let config = stack(name).config.qdrant;
         assert!(
@@ -575,7 +578,7 @@ fn json_of(graph: &Graph, namespace: &str, name: &str, file: &str) -> Value {
 }
 
 #[test]
-fn clients_are_told_of_the_eight_servers_and_the_five_tiers_of_the_document() {
+fn client_settings_list_the_eight_servers_and_five_tiers() {
     for name in STACKS {
         let graph = stack(name).graph;
         let told = json_of(
@@ -620,7 +623,7 @@ fn clients_are_told_of_the_eight_servers_and_the_five_tiers_of_the_document() {
 }
 
 #[test]
-fn the_mesh_leads_each_path_where_clients_are_told() {
+fn the_mesh_routes_each_path_as_client_settings_say() {
     for name in STACKS {
         let graph = stack(name).graph;
         let told = json_of(
@@ -653,7 +656,7 @@ fn the_mesh_leads_each_path_where_clients_are_told() {
 }
 
 #[test]
-fn clients_are_told_where_a_tier_of_the_stack_is() {
+fn client_settings_contain_the_address_of_a_tier() {
     let endpoint = |keys: &BTreeMap<String, Value>, tier: &str| {
         let graph = platform::build(&check(keys).unwrap());
         let file = "phoenix_mem0_mcp_config.json";
@@ -748,7 +751,7 @@ fn the_memory_of_the_knowledge_graph_leaves_a_quarter_of_its_pod_to_the_rest() {
 }
 
 #[test]
-fn the_password_of_the_knowledge_graph_is_put_together_in_its_container() {
+fn the_knowledge_graphs_password_is_composed_in_its_container() {
     let settings = settings_of_neo4j(&keys("prod"));
     assert_eq!(settings["NEO4J_AUTH"], "neo4j/$(GRAPH_PASSWORD)");
     assert_eq!(settings["NEO4J_dbms_usage__report_enabled"], "false");
@@ -787,7 +790,7 @@ fn settings_of_redis(keys: &BTreeMap<String, Value>) -> BTreeMap<String, String>
 }
 
 #[test]
-fn the_session_cache_forgets_before_its_pod_is_ended() {
+fn the_session_cache_evicts_before_its_pod_runs_out_of_memory() {
     for name in STACKS {
         let stack = stack(name);
         let settings = settings_of_redis(&stack.file.keys);
@@ -800,7 +803,7 @@ fn the_session_cache_forgets_before_its_pod_is_ended() {
 }
 
 #[test]
-fn the_session_cache_keeps_nothing_unless_the_stack_says_so() {
+fn the_session_cache_persists_only_when_configured() {
     let mut keys = keys("prod");
     let set = |keys: &BTreeMap<String, Value>| -> StatefulSet {
         let graph = platform::build(&check(keys).unwrap());
@@ -820,7 +823,7 @@ fn the_session_cache_keeps_nothing_unless_the_stack_says_so() {
 }
 
 #[test]
-fn passwords_of_the_session_cache_are_written_as_digests_and_forgotten() {
+fn session_cache_passwords_are_written_as_digests_only() {
     // The script as it is, but for its folders, before a server that only shows what it was given.
     let map: ConfigMap = stack("prod")
         .graph
@@ -874,7 +877,7 @@ fn passwords_of_the_session_cache_are_written_as_digests_and_forgotten() {
 }
 
 #[test]
-fn a_server_that_nobody_runs_is_not_told_to_clients() {
+fn client_settings_omit_a_server_that_is_not_deployed() {
     let mut keys = keys("dev");
     keys.get_mut("phoenix:mcp").unwrap()["servers"]
         .as_object_mut()
@@ -891,7 +894,7 @@ fn a_server_that_nobody_runs_is_not_told_to_clients() {
 }
 
 #[test]
-fn the_dashboard_asks_what_the_document_asks_and_draws_the_targets_of_the_stack() {
+fn the_dashboard_has_the_documents_queries_and_the_stacks_thresholds() {
     let dashboard = |keys: &BTreeMap<String, Value>| {
         // The chat would have to promise more.
         let mut keys = keys.clone();
@@ -936,7 +939,7 @@ fn the_dashboard_asks_what_the_document_asks_and_draws_the_targets_of_the_stack(
 }
 
 #[test]
-fn what_the_engine_does_on_deletion_is_seen_in_the_manifest() {
+fn the_deletion_policy_is_an_annotation_of_each_object() {
     let graph = stack("prod").graph;
     for object in graph.objects() {
         let said = object
@@ -953,7 +956,7 @@ fn what_the_engine_does_on_deletion_is_seen_in_the_manifest() {
 }
 
 #[test]
-fn what_holds_data_in_production_is_protected_and_retained() {
+fn production_data_is_protected_and_retained() {
     let graph = stack("prod").graph;
     for object in graph.objects() {
         let holds_data = match object.id.kind.as_str() {
@@ -998,7 +1001,7 @@ fn dev_can_be_destroyed_without_a_trace() {
 }
 
 #[test]
-fn no_value_of_a_secret_can_be_in_a_rendering() {
+fn rendered_manifests_contain_no_secret_value() {
     for name in STACKS {
         for object in stack(name)
             .graph
@@ -1023,7 +1026,7 @@ fn no_value_of_a_secret_can_be_in_a_rendering() {
 }
 
 #[test]
-fn an_object_is_taken_over_from_others_only_where_the_stack_says_so() {
+fn an_object_is_adopted_only_when_the_stack_lists_it() {
     let insists = |keys: &BTreeMap<String, Value>| -> Vec<String> {
         let graph = platform::build(&check(keys).unwrap());
         let has = |object: &&Object| {
@@ -1047,7 +1050,7 @@ fn an_object_is_taken_over_from_others_only_where_the_stack_says_so() {
 }
 
 #[test]
-fn pods_are_ranked_and_pull_their_images_as_the_cluster_has_it() {
+fn pods_get_the_clusters_priority_classes_and_pull_secrets() {
     let mut keys = keys("prod");
     let cluster = keys.get_mut("phoenix:cluster").unwrap();
     cluster["priorityClasses"] = json!({"stores": "memory-first", "servers": "memory"});

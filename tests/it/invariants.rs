@@ -455,7 +455,7 @@ fn list<'a>(value: &'a Value, field: &str) -> impl Iterator<Item = &'a Value> + 
 }
 
 #[test]
-fn the_shipped_stacks_are_sound() {
+fn the_shipped_stacks_satisfy_all_invariants() {
     for name in STACKS {
         assert_eq!(findings(&stack(name).graph), Vec::<String>::new(), "{name}");
     }
@@ -538,7 +538,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(300))]
 
     #[test]
-    fn every_good_configuration_makes_a_sound_graph(keys in good()) {
+    fn every_valid_configuration_satisfies_all_invariants(keys in good()) {
         let graph = platform::build(&check(&keys).map_err(|problems| TestCaseError::fail(problems.to_string()))?);
         prop_assert_eq!(findings(&graph), Vec::<String>::new());
     }

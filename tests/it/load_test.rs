@@ -18,7 +18,7 @@ fn plan(graph: &phoenix_graph::Graph) -> Value {
 }
 
 #[test]
-fn nothing_but_a_person_starts_it_and_a_result_is_final() {
+fn the_load_test_is_started_manually_and_never_retried() {
     for name in STACKS {
         let job = stack(name)
             .graph
@@ -38,7 +38,7 @@ fn nothing_but_a_person_starts_it_and_a_result_is_final() {
 }
 
 #[test]
-fn it_reaches_openmemory_and_nobody_reaches_it() {
+fn the_load_test_reaches_openmemory_and_accepts_no_connections() {
     for name in STACKS {
         let rows = connections(&stack(name).config);
         let own = Peer::Workload(LOAD_TEST);
@@ -85,7 +85,7 @@ fn a_stack_without_it_has_nothing_of_it() {
 }
 
 #[test]
-fn an_image_by_its_tag_is_refused_in_production() {
+fn production_rejects_an_image_tag() {
     let mut keys = keys("prod");
     keys.get_mut("phoenix:loadTest").unwrap()["image"] = json!("grafana/k6:1.0.0");
     let told = check(&keys).unwrap_err().to_string();
@@ -98,7 +98,7 @@ fn an_image_by_its_tag_is_refused_in_production() {
 }
 
 #[test]
-fn the_token_that_a_person_brings_is_the_only_secret_that_may_be_missing() {
+fn the_manually_provided_token_is_the_only_optional_secret() {
     fn optional<'a>(value: &'a Value, found: &mut Vec<&'a Value>) {
         match value {
             Value::Array(items) => items.iter().for_each(|item| optional(item, found)),

@@ -60,7 +60,7 @@ fn stepping_back_restores_the_former_graph_and_loses_no_data() {
 }
 
 #[test]
-fn what_keeps_memories_is_restarted_by_no_phase() {
+fn no_phase_restarts_a_store() {
     let pods = |graph: &Graph| -> Vec<_> {
         let stores = graph.objects().filter(|object| {
             ["Deployment", "StatefulSet"].contains(&object.id.kind.as_str())
@@ -78,7 +78,7 @@ fn what_keeps_memories_is_restarted_by_no_phase() {
 }
 
 #[test]
-fn what_a_later_phase_switches_on_is_checked_before_its_day() {
+fn settings_of_a_later_phase_are_checked_now() {
     let mut keys = keys("prod");
     keys.insert("phoenix:migration".to_owned(), json!({"phase": "parallel"}));
     keys.get_mut("phoenix:openmemory").unwrap()["autoscaling"]["maxReplicas"] = json!(90);

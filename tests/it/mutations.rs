@@ -1,5 +1,5 @@
-//! Every small change that can be made to the policies of a rendered stack: each object, field and item left out, each
-//! text, number and word made wider, narrower or another, each list with something added, each rule split in two.
+//! All small mutations of the policies of a rendered stack: each object, field and item removed, each text, number and word
+//! widened, narrowed or replaced, each list extended, each rule split in two.
 
 use std::collections::BTreeMap;
 
@@ -10,14 +10,14 @@ use serde_json::{Value, json};
 pub struct Mutation {
     /// The kind of the object that was changed.
     pub kind: String,
-    /// The object and the place in it, and what was done there.
+    /// The object, the JSON pointer in it, and the mutation.
     pub title: String,
     /// The labels of the pods that a policy selects, before the change as after it; none where it selects all, or others
     /// than before.
     pub selected: BTreeMap<String, String>,
     /// Which document was changed.
     place: usize,
-    /// What it became; `None` where it was left out.
+    /// The mutated document; `None` if it was removed.
     changed: Option<Value>,
 }
 

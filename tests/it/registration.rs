@@ -56,7 +56,7 @@ async fn the_engine_knows_every_object_by_these_names() {
 }
 
 #[test]
-fn what_is_asked_for_is_as_its_snapshot_says() {
+fn registrations_match_their_snapshot() {
     let mut text = String::new();
     for (place, resource) in plan("prod").resources.iter().enumerate() {
         writeln!(text, "{place} {} {}", resource.token, resource.name).unwrap();
@@ -86,7 +86,7 @@ fn what_is_asked_for_is_as_its_snapshot_says() {
 }
 
 #[test]
-fn every_object_of_the_graph_is_asked_for_once_below_its_system() {
+fn every_object_is_registered_once_below_its_system() {
     for name in STACKS {
         let (plan, graph) = (plan(name), stack(name).graph);
         let objects: Vec<_> = plan
@@ -175,7 +175,7 @@ fn with_external_secrets(auth: &serde_json::Value) -> (phoenix_graph::Graph, pul
 }
 
 #[test]
-fn what_the_external_secrets_operator_is_asked_for_is_as_its_snapshot_says() {
+fn external_secrets_registrations_match_their_snapshot() {
     let (oidc, _) = with_external_secrets(&serde_json::json!({"oidc": {}}));
     let (token, _) = with_external_secrets(
         &serde_json::json!({"accessToken": {"secret": "pulumi-token", "key": "token"}}),
@@ -192,7 +192,7 @@ fn what_the_external_secrets_operator_is_asked_for_is_as_its_snapshot_says() {
 }
 
 #[test]
-fn no_secret_is_asked_for_where_the_cluster_fetches_them_and_no_pod_starts_before_they_are_there() {
+fn with_external_secrets_none_is_registered_and_pods_wait_for_them() {
     let (graph, plan) = with_external_secrets(&serde_json::json!({"oidc": {}}));
     for object in graph.objects() {
         assert_ne!(object.id.kind, "Secret", "{}", object.id);
@@ -251,7 +251,7 @@ async fn secret_values_travel_only_as_secrets() {
 }
 
 #[tokio::test]
-async fn a_missing_secret_is_told_before_anything_is_registered() {
+async fn a_missing_secret_is_reported_before_any_registration() {
     let fake = FakeEngine::up().start().await;
     let engine = fake.connect().await;
     let deployment = engine.deployment().await.unwrap();

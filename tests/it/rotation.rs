@@ -139,7 +139,7 @@ fn pods_name_exactly_the_secrets_that_they_read_and_show_no_value() {
 }
 
 #[tokio::test]
-async fn a_changed_secret_changes_the_pods_of_its_readers_and_of_nobody_else() {
+async fn a_changed_secret_changes_only_the_pods_that_read_it() {
     for name in STACKS {
         let keys = changed(
             name,
@@ -176,7 +176,7 @@ async fn a_changed_secret_changes_the_pods_of_its_readers_and_of_nobody_else() {
 }
 
 #[tokio::test]
-async fn a_checksum_is_in_the_clear_and_another_in_each_stack() {
+async fn a_checksum_is_plain_text_and_differs_between_stacks() {
     let one = checksums(&keys("prod"), &values()).await;
     assert!(!one.is_empty());
     for checksum in one.values() {
@@ -198,7 +198,7 @@ async fn a_checksum_is_in_the_clear_and_another_in_each_stack() {
 }
 
 #[tokio::test]
-async fn what_a_preview_does_not_know_yet_makes_the_checksums_unknown_that_need_it() {
+async fn values_unknown_in_a_preview_make_their_checksums_unknown() {
     let mut values = values();
     let unknown = SecretString::from(UnknownKind::String.sentinel());
     values.insert(secret::QDRANT_READ_ONLY_API_KEY.full_key(), unknown);
@@ -208,7 +208,7 @@ async fn what_a_preview_does_not_know_yet_makes_the_checksums_unknown_that_need_
 }
 
 #[tokio::test]
-async fn the_key_of_the_checksums_is_in_nothing_that_is_registered() {
+async fn the_checksum_key_is_never_registered() {
     let mut values = values();
     values.insert(secret::CHECKSUM_KEY.full_key(), SecretString::from("canary-key"));
     for request in requests(&keys("prod"), &values).await {
@@ -247,7 +247,7 @@ fn the_provider_updates_a_changed_secret_and_never_replaces_it() {
 }
 
 #[test]
-fn where_no_value_passes_through_the_program_a_controller_follows_the_secrets() {
+fn with_external_secrets_a_controller_restarts_the_readers() {
     let keys = changed("prod", &[("secrets", external())]);
     let graph = graph(&keys);
     let mut told = BTreeMap::new();
@@ -307,7 +307,7 @@ fn the_second_key_of_qdrant_is_there_only_while_the_stack_says_so() {
 }
 
 #[test]
-fn two_equal_keys_of_qdrant_are_told_while_they_are_exchanged() {
+fn two_equal_qdrant_keys_are_reported_during_rotation() {
     let needed = check(&changed("prod", &[("qdrant.altApiKey", json!(true))]))
         .unwrap()
         .secrets_needed();

@@ -13,7 +13,7 @@ fn snapshot_folder(name: &str) -> std::path::PathBuf {
 }
 
 #[test]
-fn every_stack_renders_as_its_snapshots_say() {
+fn every_stack_matches_its_snapshots() {
     for name in STACKS {
         let stack = stack(name);
         let mut settings = insta::Settings::new();
@@ -68,12 +68,19 @@ fn every_process_renders_the_same_bytes() {
         .args(["--exact", "stacks::print_digests", "--ignored", "--nocapture"])
         .current_dir(elsewhere.path())
         .env_clear()
-        .envs([("TZ", "Pacific/Auckland"), ("LC_ALL", "tr_TR.UTF-8"), ("HOME", "/nonexistent")])
+        .envs([
+            ("TZ", "Pacific/Auckland"),
+            ("LC_ALL", "tr_TR.UTF-8"),
+            ("HOME", "/nonexistent"),
+        ])
         .output()
         .unwrap();
     let printed = String::from_utf8(output.stdout).unwrap();
     assert!(output.status.success(), "{printed}");
-    let theirs: Vec<_> = printed.lines().filter_map(|line| line.strip_prefix(DIGEST)).collect();
+    let theirs: Vec<_> = printed
+        .lines()
+        .filter_map(|line| line.strip_prefix(DIGEST))
+        .collect();
     assert_eq!(theirs, own);
 }
 

@@ -1,4 +1,4 @@
-//! The repository and its stacks, as the tests need them.
+//! Access to the repository and its stacks.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -8,7 +8,7 @@ use phoenix_cli::checkout::Checkout;
 use phoenix_cli::stack::Stack;
 use serde_json::Value;
 
-/// Every stack that has a file, so that whoever adds one has it tested like the others.
+/// Every stack that has a file, so that a new one is tested like the others.
 #[derive(Clone, Copy)]
 pub struct Stacks;
 

@@ -10,6 +10,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+use crate::lexer::{Token, tests, tokens};
 use crate::support::root;
 
 /// A word or phrase to avoid.
@@ -60,13 +61,26 @@ fn text_and_public_identifiers_avoid_the_listed_words() {
         println!("{count:>5} {file}");
     }
     for finding in &findings {
-        if below.as_ref().is_some_and(|below| finding.file.starts_with(below)) {
-            let Finding { file, line, word, suggestion, excerpt } = finding;
+        if below
+            .as_ref()
+            .is_some_and(|below| finding.file.starts_with(below))
+        {
+            let Finding {
+                file,
+                line,
+                word,
+                suggestion,
+                excerpt,
+            } = finding;
             println!("{file}:{line}: `{word}` ({suggestion}): {excerpt}");
         }
     }
     for place in &unused {
-        println!("words_allowed.txt: {} for {} excuses nothing", allowed[*place].parts.join(" "), allowed[*place].file);
+        println!(
+            "words_allowed.txt: {} for {} excuses nothing",
+            allowed[*place].parts.join(" "),
+            allowed[*place].file
+        );
     }
     assert!(
         findings.is_empty() && unused.is_empty(),
@@ -78,7 +92,13 @@ fn text_and_public_identifiers_avoid_the_listed_words() {
 
 #[test]
 fn the_scanner_sees_prose_and_skips_code() {
-    let kept = |kind: Kind, text: &str| kind.prose(text).join("|").split_whitespace().collect::<Vec<_>>().join(" ");
+    let kept = |kind: Kind, text: &str| {
+        kind.prose(text)
+            .join("|")
+            .split_whitespace()
+            .collect::<Vec<_>>()
+            .join(" ")
+    };
     assert_eq!(
         kept(Kind::Markdown, "# A `b` c\n```\nd\n```\n[e](f.md) <g@h>\n"),
         "# A c [e]( )"
@@ -88,7 +108,16 @@ fn the_scanner_sees_prose_and_skips_code() {
         "#[cfg(test)]\nmod tests { const T: &str = \"twelve { \"; }\n/* thirteen */ const L: &str = \"last\";\n"
     );
     let found = kept(Kind::Rust, rust);
-    for word in ["One", "three", "five", "six_seven", "eight", "nine", "eleven", "last"] {
+    for word in [
+        "One",
+        "three",
+        "five",
+        "six_seven",
+        "eight",
+        "nine",
+        "eleven",
+        "last",
+    ] {
         assert!(found.contains(word), "{word}: {found}");
     }
     for word in ["two", "four", "ten ", "twelve", "thirteen"] {
@@ -104,14 +133,35 @@ fn words_are_found_whole_across_lines_and_in_identifiers() {
     let found = |file: &str, text: &str| {
         let mut findings = Vec::new();
         for prose in Kind::of(file).unwrap().prose(text) {
-            find(file, text, &prose, &words, &[], &mut BTreeSet::new(), &mut findings);
+            find(
+                file,
+                text,
+                &prose,
+                &words,
+                &[],
+                &mut BTreeSet::new(),
+                &mut findings,
+            );
         }
-        findings.into_iter().map(|finding| (finding.line, finding.word)).collect::<Vec<_>>()
+        findings
+            .into_iter()
+            .map(|finding| (finding.line, finding.word))
+            .collect::<Vec<_>>()
     };
-    assert_eq!(found("a.md", "It\nis the way\nout. Retold.\nTold!"), [(2, "way out".to_owned()), (4, "told".to_owned())]);
     assert_eq!(
-        found("src/a.rs", "/// the way\n/// out\npub struct WhoeverAsks;\npub(crate) const JUDGE_BY: u8 = 1;\nfn told() {}\n"),
-        [(1, "way out".to_owned()), (3, "whoever".to_owned()), (4, "judge".to_owned())]
+        found("a.md", "It\nis the way\nout. Retold.\nTold!"),
+        [(2, "way out".to_owned()), (4, "told".to_owned())]
+    );
+    assert_eq!(
+        found(
+            "src/a.rs",
+            "/// the way\n/// out\npub struct WhoeverAsks;\npub(crate) const JUDGE_BY: u8 = 1;\nfn told() {}\n"
+        ),
+        [
+            (1, "way out".to_owned()),
+            (3, "whoever".to_owned()),
+            (4, "judge".to_owned())
+        ]
     );
 }
 
@@ -207,7 +257,13 @@ fn keep(text: &[u8], mut is_kept: impl FnMut(usize) -> bool) -> String {
     let kept = text
         .iter()
         .enumerate()
-        .map(|(place, &byte)| if byte == b'\n' || is_kept(place) { byte } else { b' ' })
+        .map(|(place, &byte)| {
+            if byte == b'\n' || is_kept(place) {
+                byte
+            } else {
+                b' '
+            }
+        })
         .collect();
     // Whole characters are kept or not: boundaries are ASCII.
     String::from_utf8(kept).unwrap_or_default()
@@ -234,7 +290,12 @@ fn markdown(text: &str) -> String {
         let byte = bytes[place];
         match byte {
             b'(' if previous == b']' => inside = b')',
-            b'<' if bytes.get(place + 1).is_some_and(|next| next.is_ascii_alphabetic() || *next == b'/') => inside = b'>',
+            b'<' if bytes
+                .get(place + 1)
+                .is_some_and(|next| next.is_ascii_alphabetic() || *next == b'/') =>
+            {
+                inside = b'>'
+            }
             b'\n' => inside = 0,
             _ if byte == inside && inside != 0 => inside = 0,
             _ => {
@@ -291,7 +352,9 @@ fn comments(text: &str, marker: &str) -> String {
             None => line[place..].starts_with(marker) && (place == 0 || line[..place].ends_with([' ', '\t'])),
         });
         let start = start.map_or(line.len(), |count| {
-            line.char_indices().nth(count).map_or(line.len(), |(place, _)| place)
+            line.char_indices()
+                .nth(count)
+                .map_or(line.len(), |(place, _)| place)
         });
         let inside = start..line.len();
         kept.push_str(&keep(line.as_bytes(), |place| {
@@ -353,7 +416,9 @@ fn keep_public(text: &[u8], code: &[bool], is_test: impl Fn(usize) -> bool) -> S
         let end = place + text[place..].iter().take_while(|byte| is_name(byte)).count();
         match &text[place..end] {
             b"pub" => public = !is_test(place),
-            b"fn" | b"struct" | b"enum" | b"const" | b"static" | b"trait" | b"mod" | b"type" => named = public,
+            b"fn" | b"struct" | b"enum" | b"const" | b"static" | b"trait" | b"mod" | b"type" => {
+                named = public
+            }
             b"async" | b"unsafe" | b"crate" | b"super" | b"in" => {}
             _ => {
                 if public && named {
@@ -365,113 +430,6 @@ fn keep_public(text: &[u8], code: &[bool], is_test: impl Fn(usize) -> bool) -> S
         place = end;
     }
     keep(text, |place| kept[place])
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Token {
-    Doc,
-    Comment,
-    String,
-    Character,
-}
-
-struct Piece {
-    kind: Token,
-    start: usize,
-    end: usize,
-}
-
-/// Comments, strings and characters.
-fn tokens(text: &[u8]) -> Vec<Piece> {
-    let mut tokens = Vec::new();
-    let mut place = 0;
-    let find = |from: usize, what: &[u8]| {
-        text[from.min(text.len())..]
-            .windows(what.len())
-            .position(|window| window == what)
-            .map_or(text.len(), |offset| from + offset)
-    };
-    while place < text.len() {
-        let rest = &text[place..];
-        let is_start = place == 0 || !(text[place - 1].is_ascii_alphanumeric() || text[place - 1] == b'_');
-        let (kind, end) = if rest.starts_with(b"//") {
-            let is_doc = rest.starts_with(b"//!") || rest.starts_with(b"///") && !rest.starts_with(b"////");
-            (if is_doc { Token::Doc } else { Token::Comment }, find(place, b"\n"))
-        } else if rest.starts_with(b"/*") {
-            (Token::Comment, (find(place + 2, b"*/") + 2).min(text.len()))
-        } else if is_start && (rest.starts_with(b"r\"") || rest.starts_with(b"r#") || rest.starts_with(b"br")) {
-            let hashes = rest.iter().skip_while(|byte| matches!(byte, b'b' | b'r')).take_while(|byte| **byte == b'#').count();
-            let open = rest.iter().position(|byte| *byte == b'"').unwrap_or(usize::MAX);
-            if open > hashes + 2 {
-                place += 1;
-                continue;
-            }
-            let closing = [&b"\""[..], &b"#".repeat(hashes)].concat();
-            (Token::String, (find(place + open + 1, &closing) + closing.len()).min(text.len()))
-        } else if rest[0] == b'"' {
-            let mut end = place + 1;
-            while end < text.len() && text[end] != b'"' {
-                end += if text[end] == b'\\' { 2 } else { 1 };
-            }
-            (Token::String, (end + 1).min(text.len()))
-        } else if rest[0] == b'\'' {
-            // A character, unless it is a lifetime.
-            let end = if rest.get(1) == Some(&b'\\') {
-                find(place + 3, b"'") + 1
-            } else {
-                let width = rest.iter().skip(2).take(4).position(|byte| *byte == b'\'');
-                let is_character = width.is_some_and(|width| std::str::from_utf8(&rest[1..2 + width]).is_ok_and(|text| text.chars().count() == 1));
-                if !is_character {
-                    place += 1;
-                    continue;
-                }
-                place + 3 + width.unwrap_or(0)
-            };
-            (Token::Character, end.min(text.len()))
-        } else {
-            place += 1;
-            continue;
-        };
-        tokens.push(Piece { kind, start: place, end });
-        place = end.max(place + 1);
-    }
-    tokens
-}
-
-/// Where the items marked `#[cfg(test)]` and `#[test]` are.
-fn tests(text: &[u8], tokens: &[Piece]) -> Vec<std::ops::Range<usize>> {
-    let mut code = text.to_vec();
-    for token in tokens {
-        code[token.start..token.end].fill(b' ');
-    }
-    let mut ranges = Vec::new();
-    let mut place = 0;
-    while place < code.len() {
-        let is_mark = [&b"#[cfg(test)]"[..], b"#[test]", b"#[cfg(any(test"].iter().any(|mark| code[place..].starts_with(mark));
-        if !is_mark {
-            place += 1;
-            continue;
-        }
-        let mut depth = 0_i32;
-        let mut end = place;
-        while end < code.len() {
-            match code[end] {
-                b'{' => depth += 1,
-                b'}' => {
-                    depth -= 1;
-                    if depth == 0 {
-                        break;
-                    }
-                }
-                b';' if depth == 0 => break,
-                _ => {}
-            }
-            end += 1;
-        }
-        ranges.push(place..end + 1);
-        place = end + 1;
-    }
-    ranges
 }
 
 /// A word of a text: where it begins, and its letters in lower case. Identifiers are several words.
@@ -510,7 +468,11 @@ fn find(
 ) {
     let split = split(prose);
     let matches = |parts: &[String], at: usize| {
-        split.len() >= at + parts.len() && parts.iter().zip(&split[at..]).all(|(part, (_, word))| part == word)
+        split.len() >= at + parts.len()
+            && parts
+                .iter()
+                .zip(&split[at..])
+                .all(|(part, (_, word))| part == word)
     };
     let mut excused = BTreeSet::new();
     for (place, entry) in allowed.iter().enumerate() {
@@ -539,7 +501,14 @@ fn find(
                     line,
                     word: word.parts.join(" "),
                     suggestion: word.suggestion.clone(),
-                    excerpt: text.lines().nth(line - 1).unwrap_or_default().trim().chars().take(160).collect(),
+                    excerpt: text
+                        .lines()
+                        .nth(line - 1)
+                        .unwrap_or_default()
+                        .trim()
+                        .chars()
+                        .take(160)
+                        .collect(),
                 });
             }
         }
@@ -553,7 +522,10 @@ fn find_in_name(
     used: &mut BTreeSet<usize>,
     findings: &mut Vec<Finding>,
 ) {
-    let name = Path::new(file).file_stem().and_then(|name| name.to_str()).unwrap_or_default();
+    let name = Path::new(file)
+        .file_stem()
+        .and_then(|name| name.to_str())
+        .unwrap_or_default();
     let name = name.replace('.', "_");
     find(file, &name, &name, words, allowed, used, findings);
 }
@@ -563,7 +535,8 @@ fn fits(pattern: &str, path: &str) -> bool {
     match pattern.split_once('*') {
         None => pattern == path,
         Some((before, after)) => path.strip_prefix(before).is_some_and(|rest| {
-            after.is_empty() || (0..=rest.len()).any(|place| rest.is_char_boundary(place) && fits(after, &rest[place..]))
+            after.is_empty()
+                || (0..=rest.len()).any(|place| rest.is_char_boundary(place) && fits(after, &rest[place..]))
         }),
     }
 }
@@ -575,9 +548,13 @@ fn files() -> Vec<String> {
     while let Some(folder) = folders.pop() {
         for entry in std::fs::read_dir(&folder).unwrap() {
             let path = entry.unwrap().path();
-            let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+            let name = path
+                .file_name()
+                .and_then(|name| name.to_str())
+                .unwrap_or_default();
             let is_hidden = name.starts_with('.') && !matches!(name, ".ci" | ".github" | ".cargo");
-            let is_made = matches!(name, "target" | "node_modules" | "snapshots" | "corpus") || name.ends_with(".snap");
+            let is_made =
+                matches!(name, "target" | "node_modules" | "snapshots" | "corpus") || name.ends_with(".snap");
             if is_hidden || is_made {
                 continue;
             }

@@ -17,13 +17,13 @@ use serde_json::{Value, json};
 
 /// One example.
 pub struct Example {
-    /// The alert that is looked at.
+    /// The alert under test.
     pub alert: &'static str,
-    /// What it shows, as a fact.
+    /// What the example shows, as a fact.
     pub fact: &'static str,
     /// The series: what each is, and its values, one a minute, in promtool's notation.
     pub series: &'static [(&'static str, &'static str)],
-    /// When the alert is looked at.
+    /// The time at which the alert is evaluated.
     pub at: &'static str,
     /// The labels of each alert that then fires; none for one that is silent.
     pub fires: &'static [&'static [(&'static str, &'static str)]],
@@ -37,7 +37,7 @@ const MEMORY: (&str, &str) = ("namespace", "sophia-memory");
 pub const EXAMPLES: &[Example] = &[
     Example {
         alert: "MemoryTierSlow",
-        fact: "a third of the requests misses the target of tier L3, in the words of Prometheus 2",
+        fact: "a third of the requests misses the target of tier L3, with the labels of Prometheus 2",
         series: &[
             (
                 "istio_request_duration_milliseconds_bucket{reporter=\"destination\",destination_workload=\"openmemory-mcp-server\",destination_workload_namespace=\"sophia-memory\",le=\"250\"}",
@@ -56,7 +56,7 @@ pub const EXAMPLES: &[Example] = &[
     },
     Example {
         alert: "MemoryTierSlow",
-        fact: "a twentieth misses the target of tier L3, in the words of Prometheus 3",
+        fact: "a twentieth misses the target of tier L3, with the labels of Prometheus 3",
         series: &[
             (
                 "istio_request_duration_milliseconds_bucket{reporter=\"destination\",destination_workload=\"openmemory-mcp-server\",destination_workload_namespace=\"sophia-memory\",le=\"250.0\"}",
@@ -88,7 +88,7 @@ pub const EXAMPLES: &[Example] = &[
     },
     Example {
         alert: "MemoryTierSlow",
-        fact: "nobody asks tier L3",
+        fact: "tier L3 receives no requests",
         series: &[
             (
                 "istio_request_duration_milliseconds_bucket{reporter=\"destination\",destination_workload=\"openmemory-mcp-server\",destination_workload_namespace=\"sophia-memory\",le=\"250\"}",
@@ -565,7 +565,7 @@ pub const EXAMPLES: &[Example] = &[
     },
     Example {
         alert: "QdrantInRecoveryMode",
-        fact: "the peers run as they should, and somebody else's does not",
+        fact: "the peers run as they should, and another workload's does not",
         series: &[
             (
                 "app_status_recovery_mode{job=\"qdrant\",namespace=\"sophia-memory\",pod=\"qdrant-1\"}",
@@ -713,7 +713,7 @@ pub const EXAMPLES: &[Example] = &[
     },
     Example {
         alert: "MemoryVolumeAlmostFull",
-        fact: "6 % are free, and somebody else's volume is full",
+        fact: "6 % are free, and a volume of another namespace is full",
         series: &[
             (
                 "kubelet_volume_stats_available_bytes{namespace=\"sophia-memory\",persistentvolumeclaim=\"memory-pvc\"}",
@@ -853,7 +853,7 @@ pub const EXAMPLES: &[Example] = &[
     },
     Example {
         alert: "MemoryDrainBlocked",
-        fact: "a budget has let nobody go for 70 minutes",
+        fact: "a budget has allowed no eviction for 70 minutes",
         series: &[(
             "kube_poddisruptionbudget_status_pod_disruptions_allowed{namespace=\"sophia-memory\",poddisruptionbudget=\"qdrant\"}",
             "0x70",
@@ -966,7 +966,7 @@ pub const EXAMPLES: &[Example] = &[
     },
     Example {
         alert: "MemoryMetricsMissing",
-        fact: "nothing arrives from anybody",
+        fact: "no metrics arrive",
         series: &[],
         at: "20m",
         fires: &[
@@ -981,7 +981,7 @@ pub const EXAMPLES: &[Example] = &[
     },
     Example {
         alert: "MemoryMetricsMissing",
-        fact: "metrics arrive from all whom every stack asks, but not from the servers",
+        fact: "metrics arrive from all sources of every stack, but not from the servers",
         series: &[
             (
                 "kube_deployment_status_replicas_available{namespace=\"sophia-memory\",deployment=\"openmemory-mcp-server\"}",
@@ -1006,7 +1006,7 @@ pub const EXAMPLES: &[Example] = &[
     },
     Example {
         alert: "MemoryMetricsMissing",
-        fact: "metrics arrive from everybody",
+        fact: "metrics arrive from all sources",
         series: &[
             (
                 "kube_deployment_status_replicas_available{namespace=\"sophia-memory\",deployment=\"openmemory-mcp-server\"}",
@@ -1104,7 +1104,7 @@ pub const EXAMPLES: &[Example] = &[
     },
     Example {
         alert: "MemoryServerDown",
-        fact: "a store restarts, and somebody else's server is down",
+        fact: "a store restarts, and a server of another namespace is down",
         series: &[
             (
                 "kube_statefulset_status_replicas_ready{namespace=\"sophia-memory\",statefulset=\"redis\"}",
@@ -1265,7 +1265,7 @@ pub fn rules(graph: &Graph) -> PrometheusRuleSpec {
     serde_json::from_value(documents[0].value.clone()).expect("the file has the shape of rules")
 }
 
-/// The rules that tell somebody.
+/// The alerting rules.
 pub fn alerts(rules: &PrometheusRuleSpec) -> Vec<PrometheusRuleGroupsRules> {
     let groups = rules.groups.clone().unwrap_or_default();
     let rules = groups

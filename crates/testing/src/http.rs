@@ -45,7 +45,9 @@ impl Request {
 
     /// The target without its query.
     pub fn path(&self) -> &str {
-        self.target.split_once('?').map_or(&*self.target, |(path, _)| path)
+        self.target
+            .split_once('?')
+            .map_or(&*self.target, |(path, _)| path)
     }
 
     /// The query without its question mark; empty if there is none.
@@ -147,7 +149,8 @@ impl HttpStub {
             .enable_all()
             .build()
             .expect("threads can be started");
-        let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port on loopback");
+        let listener =
+            std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port on loopback");
         listener.set_nonblocking(true).expect("a socket option");
         let address = listener.local_addr().expect("it is bound");
         let shared = Arc::new(Shared {

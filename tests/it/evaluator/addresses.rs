@@ -44,7 +44,7 @@ impl Block {
         self.v4 == other.v4 && self.first <= other.first && other.last <= self.last
     }
 
-    /// The addresses at which an answer can change: both ends, and what lies just outside.
+    /// The addresses at which a result can change: both ends of the block, and their neighbors outside.
     pub fn edges(self) -> Vec<IpAddr> {
         let most = if self.v4 { u128::from(u32::MAX) } else { u128::MAX };
         let outside = [
@@ -78,7 +78,7 @@ fn address(number: u128, v4: bool) -> IpAddr {
 }
 
 #[test]
-fn a_block_holds_its_ends_and_nothing_beyond() {
+fn a_block_contains_its_ends_and_nothing_beyond() {
     let block = Block::read("10.1.2.0/24").unwrap();
     let inside = |text: &str| block.contains(text.parse().unwrap());
     assert!(inside("10.1.2.0") && inside("10.1.2.255"));

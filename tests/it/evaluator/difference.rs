@@ -1,53 +1,53 @@
-//! Where a stack does not mean what the table says, in words for a person.
+//! Differences between what a stack allows and what the connection table lists, as readable messages.
 
 use std::fmt;
 use std::ops::ControlFlow;
 
-/// A place where the stack does not mean what the table says.
+/// A connection or request that the stack allows and the table does not list, or the other way round.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Difference {
-    /// Which of the layers means something else.
+    /// The layer that differs.
     pub layer: Layer,
     pub from: String,
     pub to: String,
     pub port: String,
-    /// What is said: bytes, or a method and a path.
+    /// What is sent: packets, bytes, or a method and a path.
     pub said: String,
-    /// Whether it goes through, though no row allows it; or else is refused, though a row allows it.
+    /// Whether it is allowed without a row; otherwise it is denied although a row allows it.
     pub allowed: bool,
-    /// The object that decides it, and why it should be otherwise.
+    /// The object that decides it, and the row that should.
     pub because: String,
 }
 
-/// What stands between two ends, one after the other.
+/// The checks between two ends of a connection, in their order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Layer {
-    /// NetworkPolicies where a connection starts.
-    Leaving,
-    /// The sidecar where it starts.
-    Routing,
-    /// NetworkPolicies where it ends.
-    Entering,
-    /// Mutual TLS where it ends.
-    Proving,
-    /// AuthorizationPolicies and tokens where it ends.
-    Asking,
-    /// Whose request the server takes it for.
-    Naming,
-    /// All of them, one after the other.
-    Conversing,
+    /// Egress NetworkPolicies of the client.
+    Egress,
+    /// The hosts that the client's sidecar knows.
+    SidecarHosts,
+    /// Ingress NetworkPolicies of the server.
+    Ingress,
+    /// Mutual TLS at the server.
+    MutualTls,
+    /// AuthorizationPolicies and RequestAuthentications at the server.
+    Authorization,
+    /// The user that the server reads from the request.
+    UserIdentity,
+    /// All of them together.
+    EndToEnd,
 }
 
 impl fmt::Display for Difference {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let layer = match self.layer {
-            Layer::Leaving => "packets that leave",
-            Layer::Routing => "hosts that a sidecar leads to",
-            Layer::Entering => "packets that enter",
-            Layer::Proving => "mutual TLS",
-            Layer::Asking => "requests",
-            Layer::Naming => "the person of a request",
-            Layer::Conversing => "all layers together",
+            Layer::Egress => "egress",
+            Layer::SidecarHosts => "sidecar hosts",
+            Layer::Ingress => "ingress",
+            Layer::MutualTls => "mutual TLS",
+            Layer::Authorization => "authorization",
+            Layer::UserIdentity => "user identity",
+            Layer::EndToEnd => "end to end",
         };
         write!(
             formatter,
@@ -61,7 +61,7 @@ impl fmt::Display for Difference {
                 self.because
             )
         } else {
-            write!(formatter, "refused by {}", self.because)
+            write!(formatter, "denied by {}", self.because)
         }
     }
 }
@@ -80,7 +80,7 @@ impl Findings {
         }
     }
 
-    /// Breaks where the limit is reached.
+    /// Breaks when the limit is reached.
     pub fn add(&mut self, difference: Difference) -> ControlFlow<()> {
         self.found.push(difference);
         if self.found.len() >= self.limit {

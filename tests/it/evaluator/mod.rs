@@ -1,18 +1,18 @@
-//! What the rendered policies mean, worked out a second time.
+//! An independent evaluation of what the rendered policies allow.
 //!
-//! It reads the bytes of a rendered stack as a cluster would, and the connection table as its words say; it shares
-//! nothing with the code that makes policies from the table. [`Walk`] holds one against the other.
+//! It parses the rendered YAML as a cluster would, and reads the connection table by its documentation; it shares no code
+//! with the generation of policies from the table. [`Walk`] compares the two.
 //!
-//! - `objects`: the rendering, read back into types that refuse what they do not know.
-//! - `world`: pods, declared ones and strangers.
-//! - `network`, `peers`, `requests`, `tokens`, `sidecars`: what each kind of object means, from its specification.
-//! - `addresses`, `paths`: what they are made of.
-//! - `table`: what the connection table says.
-//! - `probes`: what is tried out.
-//! - `walk`: the comparison; `difference`: what it finds.
+//! - `objects`: the rendered objects, parsed into types that reject unknown fields.
+//! - `world`: pods of the stack and other pods.
+//! - `network`, `peers`, `requests`, `tokens`, `sidecars`: the semantics of each kind, from its specification.
+//! - `addresses`, `paths`: CIDR blocks and path patterns.
+//! - `table`: what the connection table allows.
+//! - `probes`: the connections and requests to evaluate.
+//! - `walk`: the comparison; `difference`: its results.
 //!
-//! It takes for granted: the mesh has one trust domain and its usual path normalisation, nobody else puts policies into
-//! our namespace, and the network keeps NetworkPolicies.
+//! Assumptions: the mesh has one trust domain and Istio's default path normalization, no other party creates policies in the
+//! stack's namespaces, and the CNI plugin enforces NetworkPolicies.
 
 mod addresses;
 mod difference;

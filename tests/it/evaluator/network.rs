@@ -65,7 +65,7 @@ fn check_peer(peer: &NetworkPeer) -> Result<(), String> {
             Ok(())
         }
         (Some(_), ..) => Err("a peer is either a block of addresses or pods".to_owned()),
-        (None, None, None) => Err("a peer says nobody".to_owned()),
+        (None, None, None) => Err("a peer selects nothing".to_owned()),
         (None, ..) => Ok(()),
     }
 }
@@ -116,7 +116,7 @@ fn isolating<'a>(
 }
 
 /// Whether a pod may be reached from the far end (`Ingress`), or may reach it (`Egress`).
-pub fn judge<'a>(
+pub fn evaluate<'a>(
     policies: &'a [Named<NetworkPolicy>],
     pod: &'a Pod,
     direction: Direction,
@@ -186,7 +186,7 @@ fn is(peer: &NetworkPeer, policy_namespace: &str, far: End<'_>) -> bool {
             .is_none_or(|selector| matches(selector, &pod.labels))
 }
 
-/// Blocks are meant for addresses outside the cluster, but most implementations match pods by them too.
+/// Blocks are intended for addresses outside the cluster, but most implementations match pods by them too.
 fn holds(block: &IpBlock, far: End<'_>) -> bool {
     let has = |text: &str| Block::read(text).is_ok_and(|block| block.contains(far.address()));
     has(&block.cidr) && !block.except.iter().any(|except| has(except))
@@ -245,12 +245,12 @@ mod tests {
 
     fn enters(policies: &[Named<NetworkPolicy>], from: End<'_>, port: u16) -> bool {
         let target = pod("home", "a");
-        judge(policies, &target, Direction::Ingress, from, Protocol::Tcp, port).allowed
+        evaluate(policies, &target, Direction::Ingress, from, Protocol::Tcp, port).allowed
     }
 
     fn leaves(policies: &[Named<NetworkPolicy>], to: End<'_>, port: u16) -> bool {
         let source = pod("home", "a");
-        judge(policies, &source, Direction::Egress, to, Protocol::Tcp, port).allowed
+        evaluate(policies, &source, Direction::Egress, to, Protocol::Tcp, port).allowed
     }
 
     #[test]
@@ -350,7 +350,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_api_server_refuses_is_refused() {
+    fn what_the_api_server_rejects_is_rejected() {
         for spec in [
             "{podSelector: {}, ingress: [{from: [{}]}]}",
             "{podSelector: {}, ingress: [{from: [{ipBlock: {cidr: 10.0.0.0/8}, podSelector: {}}]}]}",

@@ -1,4 +1,4 @@
-//! A rendered stack, read back from its YAML into the few types that decide who may talk to whom.
+//! A rendered stack, parsed from its YAML into the types that decide which connections are allowed.
 //!
 //! The policies are read strictly: a field that is not known here is an error, so that nothing can change what a policy
 //! means without being understood. Pods and Services are read for what matters to policies.
@@ -13,7 +13,7 @@ use serde_json::{Map, Number, Value};
 /// Labels of a pod or a namespace.
 pub type Labels = BTreeMap<String, String>;
 
-/// Everything in a rendered stack that decides who may talk to whom.
+/// Everything in a rendered stack that decides which connections are allowed.
 #[derive(Debug, Default)]
 pub struct Manifest {
     /// The namespaces that the stack declares, with their labels.
@@ -125,7 +125,7 @@ impl Manifest {
             ("networking.istio.io", "VirtualService") => {
                 self.virtual_services.push(named(document, "/spec")?);
             }
-            // They say how a connection is made or which door it comes through, not whether it may be.
+            // They say how a connection is made or which gateway it uses, not whether it may be.
             ("networking.istio.io", "DestinationRule" | "Gateway") | ("telemetry.istio.io", "Telemetry") => {}
             // An EnvoyFilter or an Ingress could let anything in.
             (group, _) if group.ends_with("istio.io") || group.ends_with("networking.k8s.io") => {
@@ -478,7 +478,7 @@ pub struct RequestAuthentication {
     pub jwt_rules: Vec<JwtRule>,
 }
 
-/// Where a token is looked for, what makes it valid, and what is passed on of it.
+/// Where a token is read from, how it is validated, and which claims are forwarded.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct JwtRule {
@@ -609,7 +609,7 @@ pub struct Endpoint {
     pub address: String,
 }
 
-/// How requests are led on. What is not said here (timeouts, retries, weights) does not decide where they may end.
+/// How requests are routed. Omitted fields (timeouts, retries, weights) do not affect the destinations.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct VirtualService {

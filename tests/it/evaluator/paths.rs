@@ -1,4 +1,4 @@
-//! What a sidecar makes of a path before it judges it, and how patterns match texts.
+//! Path normalization in a sidecar before authorization, and pattern matching.
 //!
 //! Istio's default normalisation is `BASE`: what RFC 3986 calls the same is made the same, backslashes become slashes
 //! and dots are resolved; encoded slashes stay encoded and doubled slashes doubled.

@@ -6,7 +6,7 @@
 use super::objects::{Mode, Named, PeerAuthentication};
 use super::world::{Pod, contains};
 
-/// What is wrong with policies, or cannot be told from the rendering.
+/// Errors in policies, or effects that the rendering does not determine.
 pub fn check(policies: &[Named<PeerAuthentication>], root: &str) -> Result<(), String> {
     for (place, policy) in policies.iter().enumerate() {
         let scope = scope(policy, root);
@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn the_narrowest_policy_that_says_something_wins() {
+    fn the_most_specific_policy_wins() {
         let strict = "{mtls: {mode: STRICT}}";
         let open = "{mtls: {mode: PERMISSIVE}}";
         assert_eq!(mode_of(&[], "a", 1), Mode::Permissive);
@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_told_is_refused() {
+    fn ambiguous_policies_are_rejected() {
         assert!(
             check(
                 &policies(&[("home", "{portLevelMtls: {\"80\": {mode: DISABLE}}}")]),

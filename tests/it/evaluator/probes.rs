@@ -1,5 +1,5 @@
-//! What is tried out. Everything that the table or a policy mentions is tried, and what lies just beside it: between
-//! two neighbouring numbers, addresses or texts that nobody mentions, no answer can change.
+//! The connections and requests to evaluate: every value that the table or a policy mentions, and its neighbors. Between two
+//! neighboring numbers, addresses or texts that neither mentions, no result can change.
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -16,10 +16,10 @@ use super::requests::Identity;
 use super::table::Table;
 use super::world::{BESIDE_THE_MESH, Pod, namespace_labels};
 
-/// Everything that is tried out on a stack.
+/// Everything that is evaluated for a stack.
 #[derive(Debug)]
 pub struct Probes {
-    /// Pods of others, and pods of ours that nobody planned.
+    /// Pods of other namespaces, and undeclared pods in the stack's namespaces.
     pub strangers: Vec<Pod>,
     /// Addresses outside.
     pub addresses: Vec<IpAddr>,
@@ -42,7 +42,7 @@ pub struct Path {
 }
 
 impl Probes {
-    /// What to try out on a stack with these pods of its own.
+    /// The probes for a stack with these declared pods.
     pub fn new(manifest: &Manifest, table: Table<'_>, declared: &[Pod]) -> Self {
         let named = Named::gather(manifest, table.rows, &table.setting.workloads);
         Self {
@@ -156,8 +156,8 @@ fn namespace_selectors(manifest: &Manifest) -> impl Iterator<Item = &LabelSelect
     network_peers(manifest).filter_map(|peer| peer.namespace_selector.as_ref())
 }
 
-/// In every namespace: a pod for every set of labels that somebody selects, and one without any. And namespaces that
-/// wear every label that an owner of a namespace can give it, which is each but its name.
+/// In every namespace, a pod for every set of labels that a selector names, and one without labels. Also namespaces with
+/// every label that their owner can set, which is each except the name.
 fn strangers(manifest: &Manifest, rows: &[Connection], workloads: &[Workload], named: &Named) -> Vec<Pod> {
     let mut labels: BTreeSet<Labels> = BTreeSet::from([Labels::new()]);
     let selectors = network_peers(manifest)
@@ -195,12 +195,15 @@ fn strangers(manifest: &Manifest, rows: &[Connection], workloads: &[Workload], n
         .map(|namespace| (namespace.clone(), namespace_labels(manifest, namespace)))
         .collect();
     for (place, selector) in namespace_selectors(manifest).enumerate() {
-        let mut worn = satisfying(selector);
-        let only_name = worn.remove("kubernetes.io/metadata.name").is_some() && worn.is_empty();
+        let mut labels_of_namespace = satisfying(selector);
+        let only_name = labels_of_namespace
+            .remove("kubernetes.io/metadata.name")
+            .is_some()
+            && labels_of_namespace.is_empty();
         if !only_name {
             let name = format!("impostor-{place}");
-            worn.insert("kubernetes.io/metadata.name".to_owned(), name.clone());
-            namespaces.insert((name, worn));
+            labels_of_namespace.insert("kubernetes.io/metadata.name".to_owned(), name.clone());
+            namespaces.insert((name, labels_of_namespace));
         }
     }
     namespaces.insert(("elsewhere".to_owned(), namespace_labels(manifest, "elsewhere")));

@@ -47,7 +47,7 @@ pub struct Token {
     pub place: Place,
 }
 
-/// Where in a request a token stands.
+/// Where in a request a token is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Place {
     /// `Authorization: Bearer …`.
@@ -96,7 +96,7 @@ fn check_policy(policy: &AuthorizationPolicy) -> Result<(), String> {
         return Err("a denial without rules is never triggered".to_owned());
     }
     if policy.action == Action::Custom {
-        return Err("what an external authorizer will say cannot be told here".to_owned());
+        return Err("the decision of an external authorizer is unknown here".to_owned());
     }
     if policy.provider.is_some() {
         return Err("it names a provider without the action CUSTOM".to_owned());
@@ -145,7 +145,7 @@ fn check_source(source: &Source) -> Result<(), String> {
             .chain(&texts[4..6])
             .any(|values| !values.is_empty())
     {
-        return Err("service accounts stand alone, without principals and namespaces".to_owned());
+        return Err("service accounts exclude principals and namespaces".to_owned());
     }
     for account in accounts.into_iter().flatten() {
         if account.contains('*') || account.split('/').count() > 2 || account.split('/').any(str::is_empty) {
@@ -249,7 +249,7 @@ pub struct Guard<'a> {
     limited: bool,
 }
 
-/// A rule with the policy in which it stands.
+/// A rule with its policy.
 type Clause<'a> = (&'a Named<AuthorizationPolicy>, &'a Rule);
 
 impl<'a> Guard<'a> {
@@ -267,8 +267,8 @@ impl<'a> Guard<'a> {
         }
     }
 
-    /// The same for what travels over these bytes only: the rules about other callers and other ports are left out.
-    pub fn over(mut self, bytes: Call<'_>) -> Self {
+    /// The same for requests on one connection: rules for other callers and other ports are left out.
+    pub fn on_connection(mut self, bytes: Call<'_>) -> Self {
         debug_assert!(
             bytes.request.is_none(),
             "a rule that holds without the request is kept"
@@ -280,7 +280,7 @@ impl<'a> Guard<'a> {
     }
 
     /// Whether the workload takes a call, and which policy says so.
-    pub fn judge(&self, call: Call<'_>) -> Verdict<'a> {
+    pub fn evaluate(&self, call: Call<'_>) -> Verdict<'a> {
         let mut denials = self.denials.iter();
         if let Some((policy, _)) = denials.find(|(policy, rule)| denies(rule, &policy.namespace, call)) {
             return Verdict::refused(&policy.title);
@@ -506,7 +506,7 @@ mod tests {
                 header: Some(("x-user", "somebody")),
             }),
         };
-        Guard::of(&policies(specs), "root", &pod).judge(call).allowed
+        Guard::of(&policies(specs), "root", &pod).evaluate(call).allowed
     }
 
     fn home(spec: &str) -> bool {
@@ -606,7 +606,7 @@ mod tests {
     }
 
     #[test]
-    fn where_only_bytes_are_seen_allowances_vanish_and_denials_widen() {
+    fn on_tcp_ports_http_allowances_vanish_and_denials_widen() {
         let bytes = Case {
             request: None,
             ..usual()
@@ -681,7 +681,7 @@ mod tests {
     }
 
     #[test]
-    fn a_rehearsal_has_no_effect() {
+    fn a_dry_run_policy_has_no_effect() {
         let mut rehearsed = policies(&[("home", "{}")]);
         let call = Call {
             identity: None,
@@ -691,15 +691,15 @@ mod tests {
             request: None,
         };
         let pod = Pod::stranger("home", &Labels::new(), &Labels::new(), "default", true);
-        assert!(!Guard::of(&rehearsed, "root", &pod).judge(call).allowed);
+        assert!(!Guard::of(&rehearsed, "root", &pod).evaluate(call).allowed);
         rehearsed[0]
             .annotations
             .insert("istio.io/dry-run".to_owned(), "true".to_owned());
-        assert!(Guard::of(&rehearsed, "root", &pod).judge(call).allowed);
+        assert!(Guard::of(&rehearsed, "root", &pod).evaluate(call).allowed);
     }
 
     #[test]
-    fn what_istio_refuses_is_refused() {
+    fn what_istio_rejects_is_rejected() {
         for spec in [
             "{rules: [{from: []}]}",
             "{rules: [{from: [{source: {}}]}]}",

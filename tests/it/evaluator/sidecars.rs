@@ -62,7 +62,7 @@ fn behind(entry: &ServiceEntry, host: &str) -> Vec<String> {
     }
 }
 
-/// What is wrong with Sidecars, or cannot be told from the rendering.
+/// Errors in Sidecars, or effects that the rendering does not determine.
 pub fn check(sidecars: &[Named<Sidecar>]) -> Result<(), String> {
     for (place, sidecar) in sidecars.iter().enumerate() {
         let selectorless = |sidecar: &Named<Sidecar>| sidecar.spec.workload_selector.is_none();
@@ -108,7 +108,7 @@ pub fn check_pod(sidecars: &[Named<Sidecar>], pod: &Pod) -> Result<(), String> {
 }
 
 /// Whether the sidecar of a pod leads to a port of a host. `known` is what the registry holds.
-pub fn judge<'a>(
+pub fn evaluate<'a>(
     manifest: &'a Manifest,
     root: &str,
     pod: &Pod,
@@ -255,7 +255,7 @@ mod tests {
             host("b.other.svc.cluster.local", "other"),
             host("api.example.com", "home"),
         ];
-        judge(manifest, "root", &pod, &known, name, port).allowed
+        evaluate(manifest, "root", &pod, &known, name, port).allowed
     }
 
     const OWN: &str = "a.home.svc.cluster.local";
@@ -263,7 +263,7 @@ mod tests {
     const ONLY: &str = "outboundTrafficPolicy: {mode: REGISTRY_ONLY}";
 
     #[test]
-    fn without_a_sidecar_everything_is_led_to() {
+    fn without_a_sidecar_resource_every_host_is_reachable() {
         assert!(
             leads_to(&manifest(&[], ""), OTHER, 80) && leads_to(&manifest(&[], ""), "unknown.example", 1)
         );
@@ -294,7 +294,7 @@ mod tests {
     }
 
     #[test]
-    fn a_listener_with_a_port_leads_to_that_port() {
+    fn an_egress_listener_with_a_port_serves_that_port() {
         let only = format!(
             "{{egress: [{{port: {{number: 80, protocol: HTTP, name: h}}, hosts: ['*/*']}}], {ONLY}}}"
         );
@@ -329,7 +329,7 @@ mod tests {
     }
 
     #[test]
-    fn the_unknown_is_cut_off_only_where_that_is_said() {
+    fn unknown_hosts_are_blocked_only_when_configured() {
         let narrow = "egress: [{hosts: ['./*']}]";
         assert!(leads_to(
             &manifest(&[("home", &format!("{{{narrow}}}"))], ""),
@@ -352,7 +352,7 @@ mod tests {
     }
 
     #[test]
-    fn what_istio_refuses_is_refused() {
+    fn what_istio_rejects_is_rejected() {
         for spec in [
             "{egress: []}",
             "{egress: [{hosts: []}]}",

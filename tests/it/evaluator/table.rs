@@ -1,4 +1,4 @@
-//! What the connection table means, read independently of whoever makes policies from it.
+//! What the connection table allows, independently of the code that generates policies from it.
 
 use std::net::IpAddr;
 
@@ -10,7 +10,7 @@ use super::objects::Protocol;
 use super::requests::{Identity, Request};
 use super::world::{End, Pod, contains};
 
-/// What the table itself does not say: names and numbers of the cluster.
+/// Facts about the cluster that the table does not contain.
 #[derive(Clone, Debug)]
 pub struct Setting {
     /// The workloads that the stack has.
@@ -21,11 +21,11 @@ pub struct Setting {
     pub root: String,
     /// Networks that are not public.
     pub private_networks: Vec<String>,
-    /// Whose tokens are of people, and for whom they are made; `None` where nobody's are.
+    /// Accepted user tokens; `None` if the stack accepts none.
     pub tokens: Option<Tokens>,
 }
 
-/// Which tokens are of people.
+/// Issuer, audiences and keys of user tokens.
 #[derive(Clone, Debug)]
 pub struct Tokens {
     pub issuer: String,
@@ -41,18 +41,18 @@ pub struct Table<'a> {
     pub setting: &'a Setting,
 }
 
-/// What a caller shows for the person it speaks for.
+/// The user token in a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Proof {
     /// No token.
     Nothing,
     /// A token that the table accepts.
     Valid,
-    /// A token of somebody else, or for somebody else.
+    /// A token of another issuer or for another audience.
     Worthless,
 }
 
-/// What should become of something.
+/// The expected result.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Expected {
     /// A row allows it; it says why.
@@ -110,7 +110,7 @@ impl<'a> Table<'a> {
         })
     }
 
-    /// Whether one of a pod's own rows leads to somebody in a namespace of others. The table names their pods, not their
+    /// Whether one of a pod's own rows leads to a pod in another namespace. The table names their pods, not their
     /// Services, so which of the hosts there it means is left open.
     pub fn leads_to_neighbours_in(&self, from: &Pod, namespace: &str) -> bool {
         self.rows.iter().any(|row| {
@@ -134,7 +134,7 @@ impl<'a> Table<'a> {
         }
     }
 
-    /// A host without known networks may be at any public address of version 4, whoever has that address.
+    /// A host without known networks may be at any public IPv4 address.
     fn is_outside(&self, outside: &Outside, address: IpAddr) -> bool {
         let in_one = |networks: &[String]| {
             networks

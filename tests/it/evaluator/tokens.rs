@@ -1,7 +1,7 @@
 //! What RequestAuthentications mean: which tokens are taken for true.
 //!
 //! A request without a token passes, and has no name for a policy to ask about. A token that no rule finds valid is
-//! refused before any policy is asked; where no RequestAuthentication selects the workload, nobody looks at tokens.
+//! rejected before any policy is evaluated; if no RequestAuthentication selects the workload, tokens are ignored.
 //! <https://istio.io/latest/docs/reference/config/security/request_authentication>
 
 use super::objects::{JwtRule, Named, RequestAuthentication};
@@ -15,7 +15,7 @@ pub enum Taken {
     True,
     /// The request is refused.
     Refused,
-    /// Nobody looks at it.
+    /// It is ignored.
     Unseen,
 }
 
@@ -47,8 +47,8 @@ pub fn keys(rule: &JwtRule) -> &str {
     keys.map_or(rule.issuer.as_str(), String::as_str)
 }
 
-/// Whether a rule looks for a token where this one stands. One that names no place looks at the two usual ones; one that
-/// names any looks nowhere else. Cookies are never tried: a rule that names one looks at none of ours.
+/// Whether a rule reads the place of this token. A rule that names no place reads the two default places; one that
+/// names any reads no other. Cookies are not probed: a rule that names one reads none of these places.
 fn looks_at(rule: &JwtRule, place: Place) -> bool {
     let named =
         !(rule.from_headers.is_empty() && rule.from_params.is_empty() && rule.from_cookies.is_empty());
@@ -63,7 +63,7 @@ fn looks_at(rule: &JwtRule, place: Place) -> bool {
 }
 
 /// What becomes of a token.
-pub fn judge(policies: &[Named<RequestAuthentication>], root: &str, pod: &Pod, token: &Token) -> Taken {
+pub fn evaluate(policies: &[Named<RequestAuthentication>], root: &str, pod: &Pod, token: &Token) -> Taken {
     let mut seen = false;
     for rule in rules(policies, root, pod).filter(|rule| looks_at(rule, token.place)) {
         seen = true;
@@ -84,7 +84,7 @@ mod tests {
     use super::*;
     use crate::evaluator::objects::{Labels, Manifest, documents};
 
-    /// What becomes of a token in a pod `app: a` whose callers' tokens are looked at by one rule.
+    /// The result for a token at a pod `app: a` with one rule.
     fn taken(rule: &str, app: &str, place: Place, [issuer, audience, keys]: [&str; 3]) -> Taken {
         let yaml = format!(
             "apiVersion: security.istio.io/v1\nkind: RequestAuthentication\nmetadata: {{name: r, namespace: home}}\nspec: {{selector: {{matchLabels: {{app: a}}}}, jwtRules: [{{issuer: us, audiences: [x], jwks: k{rule}}}]}}"
@@ -102,11 +102,11 @@ mod tests {
             claims: std::collections::BTreeMap::new(),
             place,
         };
-        judge(&policies, "root", &pod, &token)
+        evaluate(&policies, "root", &pod, &token)
     }
 
     #[test]
-    fn a_token_is_true_refused_or_unseen() {
+    fn a_token_is_valid_rejected_or_ignored() {
         let taken = |app, issuer, audience, keys| taken("", app, Place::Header, [issuer, audience, keys]);
         assert_eq!(taken("a", "us", "x", "k"), Taken::True);
         assert_eq!(taken("a", "us", "y", "k"), Taken::Refused);

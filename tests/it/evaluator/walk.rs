@@ -1,7 +1,7 @@
-//! The walk: every pair, every port, every method, every path; and what differs from the table, layer by layer.
+//! Evaluates every pair of peers, port, method and path, and compares the results with the table, layer by layer.
 //!
-//! Each layer is held against what the table says of it, because a hole in one hides behind the next: whoever reads
-//! only the end of the way sees a wall where one of two has fallen.
+//! Each layer is compared separately, because the next layer hides a hole in the previous one: an end-to-end comparison
+//! alone would not notice that one of two protections is missing.
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
@@ -23,7 +23,7 @@ use super::world::{self, BESIDE_THE_MESH, End, Pod, Spoken};
 /// What servers that write `_` for `-`, as CGI and WSGI do, take for [`USER_HEADER`].
 const LOOKALIKES: [&str; 3] = ["x_phoenix_user", "x_phoenix-user", "x-phoenix_user"];
 
-/// A stack, and the table it should mean.
+/// A stack and the table that it should implement.
 pub struct Walk<'a> {
     manifest: &'a Manifest,
     table: Table<'a>,
@@ -33,7 +33,7 @@ pub struct Walk<'a> {
 }
 
 impl<'a> Walk<'a> {
-    /// Prepares a walk; the error is an object that no cluster would take or that nobody understands.
+    /// Prepares a walk; the error names an object that a cluster would reject or that the evaluator does not support.
     pub fn new(manifest: &'a Manifest, table: Table<'a>) -> Result<Self, String> {
         network::check(&manifest.network_policies)?;
         requests::check(&manifest.authorization_policies)?;
@@ -64,13 +64,13 @@ impl<'a> Walk<'a> {
         let mut findings = Findings::up_to(limit);
         for layer in layers {
             let flow = match layer {
-                Layer::Leaving => self.packets(Direction::Egress, &mut findings),
-                Layer::Entering => self.packets(Direction::Ingress, &mut findings),
-                Layer::Routing => self.routing(&mut findings),
-                Layer::Proving => self.proving(&mut findings),
-                Layer::Asking => self.asking(&mut findings),
-                Layer::Naming => self.naming(&mut findings),
-                Layer::Conversing => self.conversing(&mut findings),
+                Layer::Egress => self.check_packets(Direction::Egress, &mut findings),
+                Layer::Ingress => self.check_packets(Direction::Ingress, &mut findings),
+                Layer::SidecarHosts => self.check_sidecar_hosts(&mut findings),
+                Layer::MutualTls => self.check_mutual_tls(&mut findings),
+                Layer::Authorization => self.check_authorization(&mut findings),
+                Layer::UserIdentity => self.check_user_identity(&mut findings),
+                Layer::EndToEnd => self.check_end_to_end(&mut findings),
             };
             if flow.is_break() {
                 break;
@@ -79,42 +79,42 @@ impl<'a> Walk<'a> {
         findings.found
     }
 
-    /// How much is tried out, so that a walk over nothing cannot pass for a good one.
+    /// The number of probes, so that a test can require a minimum.
     pub fn size(&self) -> usize {
-        let ends = self.judged().len()
+        let ends = self.evaluated_pods().len()
             * (self.declared.len() + self.probes.strangers.len() + self.probes.addresses.len());
         let requests = self.probes.methods.len() * self.probes.paths.len();
         ends * self.probes.ports.len()
             + self.probes.identities.len() * self.probes.request_ports.len() * requests
     }
 
-    /// The pods whose policies are ours: what the stack declares, and whatever else may be started in its namespace.
-    fn judged(&self) -> Vec<Pod> {
+    /// The pods that the stack's policies protect: declared ones, and undeclared ones in its namespace.
+    fn evaluated_pods(&self) -> Vec<Pod> {
         let labels = world::namespace_labels(self.manifest, MEMORY);
         let sidecar = self
             .declared
             .iter()
             .any(|pod| pod.namespace == MEMORY && pod.sidecar);
         let other = Labels::from([("app".to_owned(), "unplanned".to_owned())]);
-        let mut judged = self.declared.clone();
-        judged.push(Pod::stranger(MEMORY, &labels, &Labels::new(), "default", sidecar));
-        judged.push(Pod::stranger(MEMORY, &labels, &other, "default", sidecar));
-        judged.retain(|pod| self.is_selected(pod));
-        judged
+        let mut evaluated = self.declared.clone();
+        evaluated.push(Pod::stranger(MEMORY, &labels, &Labels::new(), "default", sidecar));
+        evaluated.push(Pod::stranger(MEMORY, &labels, &other, "default", sidecar));
+        evaluated.retain(|pod| self.is_selected(pod));
+        evaluated
     }
 
     fn is_selected(&self, pod: &Pod) -> bool {
         world::contains(&pod.labels, &self.selected)
     }
 
-    fn packets(&self, direction: Direction, findings: &mut Findings) -> ControlFlow<()> {
-        let judged = self.judged();
+    fn check_packets(&self, direction: Direction, findings: &mut Findings) -> ControlFlow<()> {
+        let evaluated = self.evaluated_pods();
         let pods = self.declared.iter().chain(&self.probes.strangers).map(End::Pod);
         let ends: Vec<End<'_>> = pods
             .chain(self.probes.addresses.iter().map(|address| End::Address(*address)))
             .collect();
         let policies = &self.manifest.network_policies;
-        for pod in &judged {
+        for pod in &evaluated {
             for protocol in [Protocol::Tcp, Protocol::Udp, Protocol::Sctp] {
                 for port in &self.probes.ports {
                     // Where neither a rule nor a row is about the port, no far end makes a difference.
@@ -124,14 +124,14 @@ impl<'a> Walk<'a> {
                         continue;
                     }
                     for far in &ends {
-                        let verdict = network::judge(policies, pod, direction, *far, protocol, *port);
+                        let verdict = network::evaluate(policies, pod, direction, *far, protocol, *port);
                         let (layer, from, to) = match direction {
-                            Direction::Egress => (Layer::Leaving, End::Pod(pod), *far),
-                            Direction::Ingress => (Layer::Entering, *far, End::Pod(pod)),
+                            Direction::Egress => (Layer::Egress, End::Pod(pod), *far),
+                            Direction::Ingress => (Layer::Ingress, *far, End::Pod(pod)),
                         };
                         let expected = match self.table.packets(from, to, protocol, *port) {
                             Expected::Refused
-                                if layer == Layer::Leaving
+                                if layer == Layer::Egress
                                     && protocol == Protocol::Tcp
                                     && self.table.leads_out_to(pod, *far, *port) =>
                             {
@@ -157,7 +157,7 @@ impl<'a> Walk<'a> {
         ControlFlow::Continue(())
     }
 
-    fn routing(&self, findings: &mut Findings) -> ControlFlow<()> {
+    fn check_sidecar_hosts(&self, findings: &mut Findings) -> ControlFlow<()> {
         let known = self.known_hosts();
         let callers = self
             .declared
@@ -188,7 +188,7 @@ impl<'a> Walk<'a> {
                     let too_narrow = !verdict.allowed && !others && is_named(Some(*port));
                     if too_wide || too_narrow {
                         findings.add(Difference {
-                            layer: Layer::Routing,
+                            layer: Layer::SidecarHosts,
                             from: pod.title.clone(),
                             to: format!("the host {}", host.name),
                             port: port.to_string(),
@@ -203,13 +203,13 @@ impl<'a> Walk<'a> {
                     }
                 }
             }
-            self.routing_out(pod, &known, findings)?;
+            self.check_external_hosts(pod, &known, findings)?;
         }
         ControlFlow::Continue(())
     }
 
     /// Every host that a row names must be known and led to, or its row is dead.
-    fn routing_out(&self, pod: &Pod, known: &[Host], findings: &mut Findings) -> ControlFlow<()> {
+    fn check_external_hosts(&self, pod: &Pod, known: &[Host], findings: &mut Findings) -> ControlFlow<()> {
         for row in self.table.rows {
             let Peer::Outside(outside) = &row.to else { continue };
             if !self.table.is_end(&row.from, End::Pod(pod)) {
@@ -221,7 +221,7 @@ impl<'a> Walk<'a> {
                 .any(|host| self.led(pod, known, &host.name, row.port).allowed);
             if !led {
                 findings.add(Difference {
-                    layer: Layer::Routing,
+                    layer: Layer::SidecarHosts,
                     from: pod.title.clone(),
                     to: format!("the host {}", outside.host),
                     port: row.port.to_string(),
@@ -238,10 +238,10 @@ impl<'a> Walk<'a> {
     }
 
     fn led<'d>(&'d self, pod: &Pod, known: &[Host], name: &str, port: u16) -> Verdict<'d> {
-        sidecars::judge(self.manifest, &self.table.setting.root, pod, known, name, port)
+        sidecars::evaluate(self.manifest, &self.table.setting.root, pod, known, name, port)
     }
 
-    /// The hosts of the stack, those of others in the cluster, and one that nobody knows.
+    /// The hosts of the stack, hosts of other namespaces, and an unknown host.
     fn known_hosts(&self) -> Vec<Host> {
         let mut known = sidecars::declared(self.manifest);
         let others = self.probes.strangers.iter().map(|pod| pod.namespace.as_str());
@@ -290,8 +290,8 @@ impl<'a> Walk<'a> {
         })
     }
 
-    fn proving(&self, findings: &mut Findings) -> ControlFlow<()> {
-        for pod in &self.judged() {
+    fn check_mutual_tls(&self, findings: &mut Findings) -> ControlFlow<()> {
+        for pod in &self.evaluated_pods() {
             for port in &self.probes.request_ports {
                 let (mode, by) = if pod.guarded(*port) {
                     peers::mode(
@@ -305,7 +305,7 @@ impl<'a> Walk<'a> {
                 };
                 if mode != Mode::Strict {
                     findings.add(Difference {
-                        layer: Layer::Proving,
+                        layer: Layer::MutualTls,
                         from: "a pod without a sidecar".to_owned(),
                         to: pod.title.clone(),
                         port: port.to_string(),
@@ -319,18 +319,18 @@ impl<'a> Walk<'a> {
         ControlFlow::Continue(())
     }
 
-    fn asking(&self, findings: &mut Findings) -> ControlFlow<()> {
+    fn check_authorization(&self, findings: &mut Findings) -> ControlFlow<()> {
         let tokens = self.tokens();
-        for pod in &self.judged() {
+        for pod in &self.evaluated_pods() {
             for port in &self.probes.request_ports {
-                let door = self.door(pod, *port);
+                let listener = self.listener(pod, *port);
                 let nobody = std::iter::once(None);
                 for identity in nobody.chain(self.probes.identities.iter().map(Some)) {
                     let rows = self.table.rows_of(identity, pod, *port);
                     let bytes = call(identity, *port, None);
-                    let door = door.clone().over(bytes);
+                    let listener = listener.clone().on_connection(bytes);
                     // Where neither a rule nor a row is about the caller and the port, no request makes a difference.
-                    if rows.is_empty() && !door.could_open() {
+                    if rows.is_empty() && !listener.could_allow() {
                         continue;
                     }
                     let title =
@@ -340,7 +340,7 @@ impl<'a> Walk<'a> {
                             verdict, expected,
                         ) {
                             Some(because) => findings.add(Difference {
-                                layer: Layer::Asking,
+                                layer: Layer::Authorization,
                                 from: title.to_owned(),
                                 to: pod.title.clone(),
                                 port: port.to_string(),
@@ -352,7 +352,7 @@ impl<'a> Walk<'a> {
                         };
                     hold(
                         &|| "bytes".to_owned(),
-                        self.answer(&door, bytes, None),
+                        self.answer(&listener, bytes, None),
                         &expected(&rows, None, Proof::Nothing),
                     )?;
                     for method in &self.probes.methods {
@@ -366,7 +366,11 @@ impl<'a> Walk<'a> {
                             for (name, proof, token) in &tokens {
                                 hold(
                                     &|| format!("{method} {}{name}", path.sent),
-                                    self.answer(&door, call(identity, *port, Some(request)), token.as_ref()),
+                                    self.answer(
+                                        &listener,
+                                        call(identity, *port, Some(request)),
+                                        token.as_ref(),
+                                    ),
                                     &expected(&rows, Some(request), *proof),
                                 )?;
                             }
@@ -379,8 +383,8 @@ impl<'a> Walk<'a> {
     }
 
     /// Whose request it is, the memory server reads in one header. Where tokens are known, the sidecar takes away what a
-    /// client sends there and writes the subject of a valid token; where they are not, whoever sends it is refused.
-    fn naming(&self, findings: &mut Findings) -> ControlFlow<()> {
+    /// client sends there and writes the subject of a valid token; otherwise a request with that header is denied.
+    fn check_user_identity(&self, findings: &mut Findings) -> ControlFlow<()> {
         let own = Peer::Workload(OPENMEMORY);
         let root = &self.table.setting.root;
         for pod in self
@@ -397,7 +401,7 @@ impl<'a> Walk<'a> {
                     .collect();
                 if told != ["sub"] {
                     findings.add(Difference {
-                        layer: Layer::Naming,
+                        layer: Layer::UserIdentity,
                         from: "any caller".to_owned(),
                         to: pod.title.clone(),
                         port: "any".to_owned(),
@@ -411,27 +415,27 @@ impl<'a> Walk<'a> {
                 }
             }
             for header in LOOKALIKES {
-                self.pretending(pod, header, findings)?;
+                self.check_forged_header(pod, header, findings)?;
             }
             if rules.is_empty() {
-                self.pretending(pod, USER_HEADER, findings)?;
+                self.check_forged_header(pod, USER_HEADER, findings)?;
             }
         }
         ControlFlow::Continue(())
     }
 
     /// What is allowed must be refused as soon as it carries the header, with a good token as without one.
-    fn pretending(&self, pod: &Pod, header: &str, findings: &mut Findings) -> ControlFlow<()> {
+    fn check_forged_header(&self, pod: &Pod, header: &str, findings: &mut Findings) -> ControlFlow<()> {
         let tokens = self.tokens();
         let good: Vec<_> = tokens
             .iter()
             .filter(|(_, proof, token)| token.is_none() || *proof == Proof::Valid)
             .collect();
         for port in &self.probes.request_ports {
-            let door = self.door(pod, *port);
+            let listener = self.listener(pod, *port);
             for identity in &self.probes.identities {
-                let door = door.clone().over(call(Some(identity), *port, None));
-                if !door.could_open() {
+                let listener = listener.clone().on_connection(call(Some(identity), *port, None));
+                if !listener.could_allow() {
                     continue;
                 }
                 for path in &self.probes.paths {
@@ -443,10 +447,10 @@ impl<'a> Walk<'a> {
                     };
                     for (name, _, token) in &good {
                         let call = call(Some(identity), *port, Some(request));
-                        let verdict = self.answer(&door, call, token.as_ref());
+                        let verdict = self.answer(&listener, call, token.as_ref());
                         if verdict.allowed {
                             findings.add(Difference {
-                                layer: Layer::Naming,
+                                layer: Layer::UserIdentity,
                                 from: identity.principal.clone(),
                                 to: pod.title.clone(),
                                 port: port.to_string(),
@@ -462,10 +466,10 @@ impl<'a> Walk<'a> {
         ControlFlow::Continue(())
     }
 
-    fn door<'d>(&'d self, pod: &'d Pod, port: u16) -> Door<'d> {
+    fn listener<'d>(&'d self, pod: &'d Pod, port: u16) -> Listener<'d> {
         let root = &self.table.setting.root;
         let (mode, by) = peers::mode(&self.manifest.peer_authentications, root, pod, port);
-        Door {
+        Listener {
             pod,
             guarded: pod.guarded(port),
             mode,
@@ -475,14 +479,19 @@ impl<'a> Walk<'a> {
     }
 
     /// What becomes of a call at the target: mutual TLS, then the protocol, then tokens, then policies.
-    fn answer<'d>(&'d self, door: &Door<'d>, mut call: Call<'_>, token: Option<&Token>) -> Verdict<'d> {
-        if !door.guarded {
+    fn answer<'d>(
+        &'d self,
+        listener: &Listener<'d>,
+        mut call: Call<'_>,
+        token: Option<&Token>,
+    ) -> Verdict<'d> {
+        if !listener.guarded {
             return Verdict::allowed("the absence of a sidecar before it");
         }
-        let (pod, root) = (door.pod, &self.table.setting.root);
-        call.identity = door.shown(call.identity);
-        if door.mode == Mode::Strict && call.identity.is_none() {
-            return Verdict::refused(door.by);
+        let (pod, root) = (listener.pod, &self.table.setting.root);
+        call.identity = listener.shown(call.identity);
+        if listener.mode == Mode::Strict && call.identity.is_none() {
+            return Verdict::refused(listener.by);
         }
         match pod.spoken(call.port) {
             Spoken::Http if call.request.is_none() => {
@@ -492,7 +501,7 @@ impl<'a> Walk<'a> {
             _ => {}
         }
         if let Some(token) = token.filter(|_| call.request.is_some()) {
-            match tokens::judge(&self.manifest.request_authentications, root, pod, token) {
+            match tokens::evaluate(&self.manifest.request_authentications, root, pod, token) {
                 Taken::Refused => return Verdict::refused("a RequestAuthentication"),
                 Taken::Unseen => {}
                 Taken::True => {
@@ -500,14 +509,14 @@ impl<'a> Walk<'a> {
                         token: Some(token),
                         ..call
                     };
-                    return door.guard.judge(call);
+                    return listener.guard.evaluate(call);
                 }
             }
         }
-        door.guard.judge(call)
+        listener.guard.evaluate(call)
     }
 
-    /// No token, one of a person, worthless ones, and whatever else the rendering would take for one of a person.
+    /// No token, a user token, invalid ones, and every other token that the rendered rules would accept.
     fn tokens(&self) -> Vec<(&'static str, Proof, Option<Token>)> {
         let mut tokens = vec![("", Proof::Nothing, None)];
         let Some(wanted) = &self.table.setting.tokens else {
@@ -532,7 +541,11 @@ impl<'a> Walk<'a> {
             tokens.push((" with a token in the query", Proof::Nothing, Some(shown)));
         }
         let others = token(&wanted.issuer, "somebody-else", &wanted.keys);
-        tokens.push((" with a token for somebody else", Proof::Worthless, Some(others)));
+        tokens.push((
+            " with a token for another audience",
+            Proof::Worthless,
+            Some(others),
+        ));
         let forged = token(&wanted.issuer, &wanted.audiences[0], "somebody's own");
         tokens.push((" with a forged token", Proof::Worthless, Some(forged)));
         let policies = &self.manifest.request_authentications;
@@ -545,7 +558,7 @@ impl<'a> Walk<'a> {
                 if !is_wanted {
                     let unwanted = token(issuer, audience, keys);
                     tokens.push((
-                        " with a token that nobody wanted",
+                        " with a token that the table does not list",
                         Proof::Worthless,
                         Some(unwanted),
                     ));
@@ -556,11 +569,11 @@ impl<'a> Walk<'a> {
     }
 
     /// All layers one after the other, for the callers and targets that the table is about and those beside them.
-    fn conversing(&self, findings: &mut Findings) -> ControlFlow<()> {
+    fn check_end_to_end(&self, findings: &mut Findings) -> ControlFlow<()> {
         let callers = self.callers();
-        for target in &self.judged() {
+        for target in &self.evaluated_pods() {
             for port in self.probes.request_ports.iter().chain(&BESIDE_THE_MESH) {
-                let door = self.door(target, *port);
+                let listener = self.listener(target, *port);
                 for caller in &callers {
                     let table = self.table;
                     let beside = BESIDE_THE_MESH.contains(port);
@@ -608,7 +621,7 @@ impl<'a> Walk<'a> {
                             header: None,
                         };
                         let verdict = if way.allowed && !beside {
-                            self.answer(&door, call(shown, *port, Some(request)), None)
+                            self.answer(&listener, call(shown, *port, Some(request)), None)
                         } else {
                             way
                         };
@@ -618,7 +631,7 @@ impl<'a> Walk<'a> {
                         };
                         if let Some(because) = differ(verdict, &expected) {
                             findings.add(Difference {
-                                layer: Layer::Conversing,
+                                layer: Layer::EndToEnd,
                                 from: caller.title.clone(),
                                 to: target.title.clone(),
                                 port: port.to_string(),
@@ -638,15 +651,15 @@ impl<'a> Walk<'a> {
     fn way<'d>(&'d self, caller: &'d Pod, target: &'d Pod, port: u16) -> Verdict<'d> {
         let policies = &self.manifest.network_policies;
         let tcp = Protocol::Tcp;
-        let leaving = network::judge(policies, caller, Direction::Egress, End::Pod(target), tcp, port);
+        let leaving = network::evaluate(policies, caller, Direction::Egress, End::Pod(target), tcp, port);
         if leaving.allowed {
-            network::judge(policies, target, Direction::Ingress, End::Pod(caller), tcp, port)
+            network::evaluate(policies, target, Direction::Ingress, End::Pod(caller), tcp, port)
         } else {
             leaving
         }
     }
 
-    /// Our own pods, and everybody else with the right and the wrong labels and account, with and without a sidecar.
+    /// The stack's pods, and others with matching and other labels and accounts, with and without a sidecar.
     fn callers(&self) -> Vec<Pod> {
         let mut callers = self.declared.clone();
         for row in self.table.rows {
@@ -656,11 +669,17 @@ impl<'a> Walk<'a> {
             let right = neighbour.service_account.as_deref().unwrap_or("default");
             let namespaces = [neighbour.namespace.as_str(), "elsewhere"];
             for namespace in namespaces {
-                let worn = world::namespace_labels(self.manifest, namespace);
+                let namespace_labels = world::namespace_labels(self.manifest, namespace);
                 for labels in [&neighbour.labels, &Labels::new()] {
                     for account in [right, "somebody-else"] {
                         for sidecar in [true, false] {
-                            callers.push(Pod::stranger(namespace, &worn, labels, account, sidecar));
+                            callers.push(Pod::stranger(
+                                namespace,
+                                &namespace_labels,
+                                labels,
+                                account,
+                                sidecar,
+                            ));
                         }
                     }
                 }
@@ -674,7 +693,7 @@ impl<'a> Walk<'a> {
 
 /// What all calls to one port of a pod meet alike.
 #[derive(Clone)]
-struct Door<'a> {
+struct Listener<'a> {
     pod: &'a Pod,
     guarded: bool,
     mode: Mode,
@@ -683,21 +702,21 @@ struct Door<'a> {
     guard: Guard<'a>,
 }
 
-impl Door<'_> {
+impl Listener<'_> {
     /// The same for what one caller sends there.
-    fn over(mut self, bytes: Call<'_>) -> Self {
+    fn on_connection(mut self, bytes: Call<'_>) -> Self {
         let identity = self.shown(bytes.identity);
         self.guard = self.guard.over(Call { identity, ..bytes });
         self
     }
 
-    /// Nobody shows a certificate where none is asked for.
+    /// A client presents no certificate if none is requested.
     fn shown<'i>(&self, identity: Option<&'i Identity>) -> Option<&'i Identity> {
         identity.filter(|_| self.mode != Mode::Disable)
     }
 
     /// Whether some request could come through.
-    fn could_open(&self) -> bool {
+    fn could_allow(&self) -> bool {
         !self.guarded || self.guard.could_allow()
     }
 }

@@ -24,7 +24,7 @@ pub struct Pod {
     pub named_ports: BTreeMap<String, u16>,
     /// All ports that its containers declare.
     pub ports: BTreeSet<u16>,
-    /// Whether a sidecar stands before it.
+    /// Whether it has a sidecar.
     pub sidecar: bool,
     /// Ports that an annotation takes away from the sidecar.
     pub excluded: BTreeSet<u16>,
@@ -35,11 +35,11 @@ pub struct Pod {
 /// What the mesh takes the bytes on a port for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Spoken {
-    /// Requests, which rules about methods and paths can judge.
+    /// HTTP: rules for methods and paths apply.
     Http,
-    /// Bytes, which only rules about callers and ports can judge.
+    /// TCP: only rules for callers and ports apply.
     Bytes,
-    /// Nobody said: the sidecar looks at the first bytes.
+    /// Undeclared: the sidecar inspects the first bytes.
     Unknown,
 }
 
@@ -81,7 +81,7 @@ impl Pod {
         self.sidecar && !self.excluded.contains(&port) && !BESIDE_THE_MESH.contains(&port)
     }
 
-    /// A pod that somebody else runs.
+    /// A pod that the stack does not declare.
     pub fn stranger(
         namespace: &str,
         namespace_labels: &Labels,
@@ -89,17 +89,17 @@ impl Pod {
         service_account: &str,
         sidecar: bool,
     ) -> Self {
-        let worn: Vec<_> = labels
+        let pairs: Vec<_> = labels
             .iter()
             .map(|(key, value)| format!("{key}={value}"))
             .collect();
-        let worn = if worn.is_empty() {
+        let pairs = if pairs.is_empty() {
             String::new()
         } else {
-            format!(" with {}", worn.join(", "))
+            format!(" with {}", pairs.join(", "))
         };
         let bare = if sidecar { "" } else { " without a sidecar" };
-        let title = format!("{namespace}/a pod{worn} as {service_account}{bare}");
+        let title = format!("{namespace}/a pod{pairs} as {service_account}{bare}");
         Self {
             title,
             namespace: namespace.to_owned(),
@@ -182,7 +182,7 @@ fn declared_pod(manifest: &Manifest, workload: &Named<PodTemplate>) -> Result<Po
     Ok(pod)
 }
 
-/// The labels of a namespace; one that somebody else declares has at least its name.
+/// The labels of a namespace; an undeclared namespace has at least its name.
 pub fn namespace_labels(manifest: &Manifest, namespace: &str) -> Labels {
     manifest
         .namespaces
@@ -275,7 +275,7 @@ pub fn contains(labels: &Labels, wanted: &Labels) -> bool {
 }
 
 #[test]
-fn what_is_spoken_is_said_by_the_protocol_or_else_by_the_name() {
+fn the_protocol_comes_from_app_protocol_or_the_port_name() {
     assert_eq!(protocol("tcp-x", Some("http")), Spoken::Http);
     assert_eq!(protocol("web", Some("kubernetes.io/h2c")), Spoken::Http);
     assert_eq!(protocol("http-metrics", None), Spoken::Http);
