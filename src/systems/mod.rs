@@ -1,5 +1,5 @@
-//! One module a system. Each takes its own configuration and the shared names, and gives back
-//! its resources; none calls another.
+//! One module for each system. Each takes its own configuration and the shared names and returns its resources; no
+//! system calls another.
 
 pub mod audit_trail;
 pub mod backup;

@@ -1,7 +1,7 @@
-//! What people look at and who is told: what is scraped, the rules over it, and the dashboards.
+//! Monitoring: scrape targets, rules and dashboards.
 //!
-//! Grafana's sidecar finds the dashboards by their label, in whatever namespace it is told to look. The metrics that
-//! applications expose, and their units, are a contract: `docs/metrics.md`.
+//! Grafana's sidecar finds the dashboards by their label in the namespaces that it watches. The metrics of the
+//! applications, with their units, are a contract: `docs/metrics.md`.
 
 mod alerts;
 mod dashboard;
@@ -25,31 +25,31 @@ pub use alerts::page;
 /// The system's name.
 const SYSTEM: &str = "monitoring";
 
-/// The object with all rules, whatever its kind.
+/// The object with all rules, of either kind.
 pub const RULES: &str = "phoenix-memory-rules";
 
-/// The file with all rules, where no operator reads them.
+/// The file with all rules, for clusters without the Prometheus operator.
 pub const RULE_FILE: &str = "phoenix-memory.rules.yaml";
 
-/// What is watched: as much of each system as alerts and dashboards have to know.
+/// The monitored systems, as far as alerts and dashboards depend on them.
 #[derive(Clone, Copy, Debug)]
 pub struct Platform<'a> {
-    /// The targets of the tiers.
+    /// The latency targets of the tiers.
     pub tiers: &'a Tiers,
-    /// The bounds of the OpenMemory servers.
+    /// The scaling limits of OpenMemory.
     pub openmemory: &'a config::OpenMemory,
-    /// The peers of Qdrant.
+    /// The number of Qdrant peers.
     pub qdrant: &'a config::Qdrant,
     /// Every workload of the stack.
     pub workloads: &'a [Workload],
-    /// Whether the servers' own metrics arrive, and not only those of their sidecars.
+    /// Whether the servers' own metrics are collected, and not only those of their sidecars.
     pub scrapes_servers: bool,
-    /// Whether our own objects say what is scraped.
+    /// Whether the stack declares its own scrape targets.
     pub has_monitors: bool,
 }
 
 impl<'a> Platform<'a> {
-    /// What is watched in a stack.
+    /// Collects the monitored systems of a stack.
     pub fn of(config: &'a StackConfig, workloads: &'a [Workload]) -> Self {
         Self {
             tiers: &config.tiers,
@@ -62,14 +62,13 @@ impl<'a> Platform<'a> {
     }
 }
 
-/// What a stack would be watched by if it had these workloads too. For those who write and check what is said of every
-/// alert that there can be.
+/// The monitoring that a stack would have with all workloads. Documentation and tests of all possible alerts use it.
 pub fn build_with(config: &StackConfig, others: &[Workload]) -> Graph {
     let workloads = [&config.workloads()[..], others].concat();
     build(&config.monitoring, &Platform::of(config, &workloads))
 }
 
-/// Monitors, rules and dashboards.
+/// Builds monitors, rules and dashboards.
 pub fn build(config: &Monitoring, platform: &Platform<'_>) -> Graph {
     let mut graph = Graph::of(SYSTEM);
     dashboards::insert(&mut graph, platform);
@@ -95,7 +94,7 @@ fn rules(config: &Monitoring, platform: &Platform<'_>) -> PrometheusRuleSpec {
     PrometheusRuleSpec { groups: Some(groups) }
 }
 
-/// The rules as a file that Prometheus reads; it has the same shape.
+/// The rules as a Prometheus rule file, which has the same structure.
 fn rule_file(rules: &PrometheusRuleSpec) -> ConfigMap {
     let rules = serde_json::to_value(rules).expect("rules are always JSON");
     ConfigMap {

@@ -1,4 +1,4 @@
-//! The platform's namespace with its bounds, and its neighbours where nobody else creates them.
+//! The platform's namespace with its quota, and the neighboring namespaces that no other team creates.
 
 use std::collections::BTreeMap;
 
@@ -15,7 +15,7 @@ use crate::parts::metadata::{self, annotate, label};
 /// The system's name.
 const SYSTEM: &str = "namespace";
 
-/// The namespace, its quota and its defaults.
+/// Builds the namespace, its quota and its defaults.
 pub fn build(
     config: &config::Namespace,
     cluster: &Cluster,
@@ -24,7 +24,7 @@ pub fn build(
 ) -> Graph {
     let mesh = &cluster.mesh;
     let mut graph = Graph::of(SYSTEM);
-    // Deleting the namespace would take the claims in it along, retained or not; so it stays with them.
+    // Deleting the namespace would delete the claims in it, retained or not, so it is retained with them.
     graph
         .insert(memory(cluster, migration))
         .protect(shared.protect)
@@ -33,7 +33,7 @@ pub fn build(
     graph.insert(defaults());
     for (name, managed) in [(names::AI, config.manage_ai), (names::MCP, config.manage_mcp)] {
         if managed {
-            // Other teams put their objects there; deleting the stack must not delete those.
+            // Other teams deploy objects there; deleting the stack must not delete them.
             graph.insert(neighbour(name, mesh)).retain_on_delete(true);
         }
     }
@@ -42,17 +42,17 @@ pub fn build(
 
 fn memory(cluster: &Cluster, migration: Option<Phase>) -> Namespace {
     let mut metadata = neighbour(names::MEMORY, &cluster.mesh).metadata;
-    // Says so where it can be seen in a comparison: another cluster means that everything is made anew.
+    // Makes the cluster visible in a comparison: another cluster means that every object is created again.
     annotate(&mut metadata, "phoenix.ai/cluster", &cluster.identifier);
     if let Some(phase) = migration {
-        // What a cluster has reached, so that doctor can tell a step from a leap.
+        // The migration phase that the cluster has reached, so that doctor can detect a skipped phase.
         annotate(&mut metadata, names::MIGRATION_PHASE, phase.as_str());
     }
     label(&mut metadata, "phoenix.ai/tier", "memory");
     label(&mut metadata, "phoenix.ai/compliance", "enterprise");
     label(&mut metadata, names::DATA_CLASSIFICATION, "restricted");
-    // The strictest level. Injected pods pass it only where the mesh sets up its redirection by istio-cni
-    // (https://istio.io/latest/docs/ops/deployment/application-requirements/), which the stack assumes.
+    // The strictest level. Pods with injected sidecars meet it only if the mesh sets up traffic redirection with
+    // istio-cni (https://istio.io/latest/docs/ops/deployment/application-requirements/), which the stack requires.
     for mode in ["enforce", "audit", "warn"] {
         label(
             &mut metadata,
@@ -93,7 +93,7 @@ fn quota(config: &config::Quota) -> ResourceQuota {
                 ("limits.cpu".to_owned(), config.limits.cpu.to_kubernetes()),
                 ("limits.memory".to_owned(), config.limits.memory.to_kubernetes()),
                 ("pods".to_owned(), Quantity(config.pods.to_string())),
-                // A schedule that went wild would otherwise fill the API server with Jobs.
+                // Without a limit, a wrong schedule could fill the API server with Jobs.
                 ("count/jobs.batch".to_owned(), Quantity(config.jobs.to_string())),
                 ("requests.storage".to_owned(), config.storage.to_kubernetes()),
             ])),
@@ -103,9 +103,9 @@ fn quota(config: &config::Quota) -> ResourceQuota {
     }
 }
 
-/// What a container gets that says nothing. Of processor time and memory ours all say something; a person's debugging
-/// pod may not, and the quota would refuse it. Of the node's own disk nobody says anything: logs and scratch folders are
-/// small, and what fills the disk of a node takes its neighbours along.
+/// The defaults for containers that set nothing. All containers of the platform set CPU and memory, but an operator's
+/// debug pod may not, and the quota would reject it. No container sets ephemeral storage: logs and scratch
+/// directories are small, and a full disk of a node affects all of its pods.
 fn defaults() -> LimitRange {
     let amounts = |cpu: &str, memory: &str, disk: &str| {
         Some(BTreeMap::from([

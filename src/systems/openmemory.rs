@@ -1,7 +1,7 @@
 //! The OpenMemory MCP server: persistent memory, tier L3.
 //!
-//! Upstream removed the server; the image is a team's own build. What it must do is written down in
-//! `docs/openmemory-image.md`, and this module relies on nothing else.
+//! Upstream removed the server, so each team builds its own image. `docs/openmemory-image.md` is its contract, and
+//! this module relies only on it.
 
 use k8s_openapi::api::apps::v1::{Deployment, DeploymentSpec, DeploymentStrategy};
 use k8s_openapi::api::core::v1::{
@@ -19,7 +19,7 @@ use crate::parts::metadata::{self, annotate, label, pairs};
 use crate::parts::storage::{self, Access};
 use crate::parts::{container, identity};
 
-/// The server, its Service, its volume, and what keeps it up.
+/// Builds OpenMemory's Deployment, Service, claim, budget and autoscaler.
 pub fn build(config: &config::OpenMemory, shared: Shared<'_>) -> Graph {
     let mut graph = Graph::of(OPENMEMORY.system);
     graph.insert(service_account(config));
@@ -47,8 +47,8 @@ fn service_account(config: &config::OpenMemory) -> k8s_openapi::api::core::v1::S
 fn claim(config: &config::OpenMemory) -> PersistentVolumeClaim {
     let mut metadata = metadata::of_workload(OPENMEMORY, MEMORY_CLAIM);
     label(&mut metadata, names::DATA_CLASSIFICATION, "restricted");
-    // A claim that is bound already, because it was retained or on a second `up`, would otherwise be
-    // waited for until it is pending again.
+    // Otherwise the provider would wait for a claim that is already bound, because it was retained or on a second
+    // `up`, to be pending again.
     annotate(&mut metadata, "pulumi.com/skipAwait", "true");
     let access = if config.storage.shared {
         Access::Shared
@@ -64,7 +64,7 @@ fn claim(config: &config::OpenMemory) -> PersistentVolumeClaim {
 
 fn service() -> Service {
     let mut metadata = metadata::of_workload(OPENMEMORY, OPENMEMORY.service());
-    // The Service is there before its pods; the Deployment is what is waited for.
+    // The Service does not wait for its pods; the Deployment does.
     annotate(&mut metadata, "pulumi.com/skipAwait", "true");
     Service {
         metadata,
@@ -74,7 +74,7 @@ fn service() -> Service {
             ports: Some(vec![ServicePort {
                 name: Some(MCP_PORT.name.to_owned()),
                 protocol: Some("TCP".to_owned()),
-                // The name says nothing to the mesh; this does.
+                // The name does not declare the protocol to the mesh; this does.
                 app_protocol: Some(MCP_PORT.protocol.to_owned()),
                 port: MCP_PORT.number(),
                 target_port: Some(IntOrString::Int(MCP_PORT.number())),
@@ -92,7 +92,7 @@ fn deployment(config: &config::OpenMemory, shared: Shared<'_>) -> Deployment {
     Deployment {
         metadata,
         spec: Some(DeploymentSpec {
-            // The number is the autoscaler's business, always: `docs/decisions/0007-always-create-an-autoscaler.md`.
+            // The autoscaler always owns the number: `docs/decisions/0007-always-create-an-autoscaler.md`.
             replicas: None,
             selector: metadata::selector(OPENMEMORY),
             strategy: Some(strategy(config)),
@@ -112,7 +112,7 @@ fn strategy(config: &config::OpenMemory) -> DeploymentStrategy {
     if config.storage.shared {
         availability::one_more_at_a_time()
     } else {
-        // The volume goes to one node at a time, so the old pod has to leave first.
+        // The volume can be attached to one node at a time, so the old pod has to stop first.
         DeploymentStrategy {
             type_: Some("Recreate".to_owned()),
             ..Default::default()
@@ -156,7 +156,7 @@ fn pod(config: &config::OpenMemory, shared: Shared<'_>) -> PodSpec {
             .as_ref()
             .map(|accelerator| vec![toleration(accelerator)]),
         topology_spread_constraints: Some(availability::spread(OPENMEMORY, Spread::Preferred)),
-        // Five seconds of waiting, then the longest request that a client waits for.
+        // Five seconds until endpoints are updated, then the longest request that a client waits for.
         termination_grace_period_seconds: Some(45),
         ..Default::default()
     }
@@ -191,15 +191,16 @@ fn server(config: &config::OpenMemory, shared: Shared<'_>) -> Container {
                 "QDRANT_URL",
                 format!("http://{}:{}", QDRANT.service(), QDRANT_HTTP.number),
             ),
-            // What the last upstream server reads instead of the address above.
+            // The variable that the last upstream server reads instead of the URL above.
             container::variable("QDRANT_HOST", QDRANT.service()),
             container::variable("QDRANT_PORT", QDRANT_HTTP.number.to_string()),
             container::secret_variable("QDRANT_API_KEY", &secret::QDRANT_API_KEY),
             container::variable("MCP_SERVER_PORT", MCP_PORT.number.to_string()),
             container::variable("ENVIRONMENT", shared.environment),
-            // On by default upstream, and it phones home.
+            // Telemetry, which upstream enables by default.
             container::variable("MEM0_TELEMETRY", "false"),
-            // The root is read-only; whatever the libraries write to a home goes with the pod.
+            // The root filesystem is read-only; files that libraries write to the home directory are discarded with
+            // the pod.
             container::variable("HOME", "/tmp"),
         ]),
         resources: Some(container::resources(&config.resources, accelerators)),
@@ -207,7 +208,7 @@ fn server(config: &config::OpenMemory, shared: Shared<'_>) -> Container {
             container::mount("memory-storage", "/app/memory"),
             container::mount("tmp", "/tmp"),
         ]),
-        // Two minutes to come up; only then do the others begin to count.
+        // Two minutes to start; only then do the other probes begin.
         startup_probe: Some(container::http_probe("/health", MCP_PORT, 5, 24)),
         readiness_probe: Some(k8s_openapi::api::core::v1::Probe {
             initial_delay_seconds: Some(10),

@@ -1,4 +1,4 @@
-//! The Qdrant vector database: one peer alone, or a cluster with a quorum.
+//! The Qdrant vector database: a single peer, or a cluster with a quorum.
 //!
 //! A StatefulSet, because two processes on one storage directory destroy it
 //! (`docs/decisions/0003-qdrant-three-peer-statefulset.md`).
@@ -25,7 +25,7 @@ use crate::parts::{container, identity, service, storage};
 /// The ConfigMap with the server's settings.
 const CONFIG: &str = "qdrant-config";
 
-/// The peers, their Services, their settings and what keeps them up.
+/// Builds the peers, their Services, their settings and their budget.
 pub fn build(config: &config::Qdrant, shared: Shared<'_>) -> Graph {
     let settings =
         yaml::to_string(&serde_json::to_value(settings(config)).expect("settings are always JSON"));
@@ -41,7 +41,7 @@ pub fn build(config: &config::Qdrant, shared: Shared<'_>) -> Graph {
     graph
         .insert(stateful_set(config, &settings, shared))
         .protect(shared.protect)
-        // As long as the startup probe gives each peer, one after the other.
+        // The startup probe's limit for each peer, one after the other.
         .ready_within(Duration::from_mins(10 * u64::from(config.replicas) + 5));
     if let Some(budget) = availability::disruption_budget(QDRANT, config.replicas, Unready::Counts) {
         graph.insert(budget);
@@ -49,7 +49,7 @@ pub fn build(config: &config::Qdrant, shared: Shared<'_>) -> Graph {
     graph
 }
 
-/// The server's settings: what must not stay as it is by default.
+/// The server's settings that differ from its defaults.
 ///
 /// The defaults are in `config/config.yaml` of the server's repository.
 #[derive(Serialize)]
@@ -59,7 +59,7 @@ struct Settings {
     service: ServiceSettings,
     cluster: ClusterSettings,
     audit: Option<Audit>,
-    /// The server reports its use to its makers unless told not to.
+    /// Usage reports, which are enabled by default.
     telemetry_disabled: bool,
 }
 
@@ -72,12 +72,13 @@ struct Logger {
 struct StorageSettings {
     storage_path: &'static str,
     snapshots_path: &'static str,
-    /// By records, over the peers' own port. The others fetch from a peer's REST port, which no row of the table allows.
+    /// Transfers shards by records over the peer port. Other methods download from a peer's REST port, which no row
+    /// of the table allows.
     shard_transfer_method: &'static str,
     collection: Collection,
 }
 
-/// What a new collection gets unless its creator says otherwise; OpenMemory says nothing.
+/// The defaults of a new collection. OpenMemory sets none.
 #[derive(Serialize)]
 struct Collection {
     replication_factor: u32,
@@ -86,9 +87,9 @@ struct Collection {
 
 #[derive(Serialize)]
 struct ServiceSettings {
-    /// Browsers have no business here.
+    /// Browsers do not call this server.
     enable_cors: bool,
-    /// A snapshot by address would let a caller make the server fetch anything.
+    /// Recovery from a URL would let a client make the server request any address.
     enable_snapshot_url_recovery: bool,
 }
 
@@ -154,14 +155,14 @@ fn config_map(config: &config::Qdrant, settings: &str) -> ConfigMap {
     }
 }
 
-/// Each segment of each collection is several open files, and the usual bound of 1024 is soon reached; what the node allows
-/// at most is not.
+/// Each segment of each collection opens several files, so the usual soft limit of 1024 is too low; the hard limit of
+/// the node is sufficient.
 const OPEN_FILES: &str = r#"#!/bin/sh
 set -eu
 ulimit -n "$(ulimit -Hn)" || true
 "#;
 
-/// Peer 0 founds the cluster; the others find it under its name. Each says under which name it is found.
+/// Peer 0 bootstraps the cluster; the others join it by its DNS name. Each announces its own DNS name.
 fn start(config: &config::Qdrant) -> String {
     if !config.is_cluster() {
         return format!("{OPEN_FILES}exec ./entrypoint.sh\n");
@@ -187,7 +188,7 @@ fn stateful_set(config: &config::Qdrant, settings: &str, shared: Shared<'_>) -> 
             replicas: Some(i32::try_from(config.replicas).expect("validation bounds every count")),
             selector: metadata::selector(QDRANT),
             min_ready_seconds: Some(availability::SETTLED_SECONDS),
-            // One after the other would never start: a peer is ready only when most of them are.
+            // Starting them one after the other would never finish: a peer is ready only when most of the peers are.
             pod_management_policy: Some("Parallel".to_owned()),
             update_strategy: Some(StatefulSetUpdateStrategy {
                 type_: Some("RollingUpdate".to_owned()),
@@ -211,7 +212,7 @@ fn stateful_set(config: &config::Qdrant, settings: &str, shared: Shared<'_>) -> 
     }
 }
 
-/// Pods carry the checksum of their settings, so that new settings mean new pods.
+/// The pods carry the checksum of their settings, so that new settings replace them.
 fn pod_metadata(config: &config::Qdrant, settings: &str) -> ObjectMeta {
     let checksum = metadata::checksum(&[settings, &start(config)]);
     ObjectMeta {
@@ -225,7 +226,7 @@ fn pod(config: &config::Qdrant) -> PodSpec {
     PodSpec {
         service_account_name: Some(QDRANT.service_account.to_owned()),
         automount_service_account_token: Some(false),
-        // Any ids would do for the unprivileged image; these are the ones of the server beside it.
+        // Any ids work for the unprivileged image; these are the ones of OpenMemory.
         security_context: Some(container::pod_security(1000, 2000)),
         containers: vec![server(config)],
         volumes: Some(vec![
@@ -240,11 +241,11 @@ fn pod(config: &config::Qdrant) -> PodSpec {
             container::scratch("init", "16Mi"),
             container::scratch("tmp", "256Mi"),
         ]),
-        // Two peers of a quorum in one zone fall together.
+        // Two peers of a quorum in one zone would fail together.
         topology_spread_constraints: config
             .is_cluster()
             .then(|| availability::spread(QDRANT, Spread::Required)),
-        // A peer writes its segments to disk before it goes.
+        // A peer flushes its segments to disk before it stops.
         termination_grace_period_seconds: Some(90),
         ..Default::default()
     }
@@ -271,10 +272,10 @@ fn server(config: &config::Qdrant) -> Container {
             container::mount("init", "/qdrant/init"),
             container::mount("tmp", "/tmp"),
         ]),
-        // Ten minutes to load the collections; `/readyz` then waits for the consensus.
+        // Ten minutes to load the collections; `/readyz` then waits for consensus.
         startup_probe: Some(container::http_probe("/livez", QDRANT_HTTP, 5, 120)),
         readiness_probe: Some(container::http_probe("/readyz", QDRANT_HTTP, 5, 3)),
-        // Patient: restarting a busy peer makes its cluster busier.
+        // Tolerant: restarting a busy peer increases the load on the others.
         liveness_probe: Some(container::http_probe("/livez", QDRANT_HTTP, 20, 6)),
         lifecycle: Some(container::stop_after(5)),
         security_context: Some(container::security()),
@@ -283,7 +284,7 @@ fn server(config: &config::Qdrant) -> Container {
 }
 
 fn variables(config: &config::Qdrant) -> Vec<EnvVar> {
-    // Accepted as the first is, since version 1.17 (qdrant/qdrant#7835). Its absence is no empty key.
+    // Accepted like the first key, since version 1.17 (qdrant/qdrant#7835). An absent key is not an empty one.
     let second = config
         .alt_api_key
         .then(|| container::secret_variable("QDRANT__SERVICE__ALT_API_KEY", &secret::QDRANT_ALT_API_KEY));
@@ -296,7 +297,7 @@ fn variables(config: &config::Qdrant) -> Vec<EnvVar> {
         ),
     ];
     variables.extend(second);
-    // The default is in a folder that is read-only here.
+    // The default path is in a directory that is read-only here.
     variables.push(container::variable(
         "QDRANT_INIT_FILE_PATH",
         "/qdrant/init/.qdrant-initialized",
@@ -319,7 +320,7 @@ fn pod_name() -> EnvVar {
     }
 }
 
-/// Mounts one file of the configuration beside those that the image brings.
+/// Mounts one configuration file beside those of the image.
 fn file(name: &str) -> VolumeMount {
     VolumeMount {
         sub_path: Some(name.to_owned()),

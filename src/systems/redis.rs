@@ -1,8 +1,8 @@
-//! The session cache, tier L1: one Valkey server, which speaks the protocol of Redis.
+//! The session cache, tier L1: one Valkey server, which speaks the Redis protocol.
 //!
-//! One, and by default without a disk: what it holds is forgotten within the hour anyway
-//! (`docs/decisions/0012-session-cache-single-valkey-server.md`). How long an entry lives is what its writer says;
-//! the server bounds how much there is.
+//! A single server, by default without a disk, because its entries expire within the hour
+//! (`docs/decisions/0012-session-cache-single-valkey-server.md`). Clients set the time to live of an entry; the
+//! server limits the memory.
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -22,16 +22,16 @@ use crate::parts::{availability, container, identity, service, storage};
 /// The ConfigMap with the server's settings.
 const CONFIG: &str = "redis-config";
 
-/// Where the server finds them.
+/// The path of the settings in the container.
 const SETTINGS_FOLDER: &str = "/etc/valkey";
 
-/// Where the list of users is written at each start; in memory.
+/// The path to which the user list is written at each start; in memory.
 const USERS_FOLDER: &str = "/run/valkey";
 
-/// The user that only sees how the server is: of the exporter and of the probes.
+/// The monitoring user of the exporter and the probes.
 const METRICS_USER: &str = "metrics";
 
-/// The server, its Services and its settings.
+/// Builds the server, its Services and its settings.
 pub fn build(config: &config::Redis, tier: &SessionCache, shared: Shared<'_>) -> Graph {
     let settings = settings(config, tier).text();
     let ports = [REDIS_PORT, REDIS_METRICS];
@@ -43,47 +43,47 @@ pub fn build(config: &config::Redis, tier: &SessionCache, shared: Shared<'_>) ->
     graph
         .insert(stateful_set(config, &settings, shared))
         .protect(shared.protect)
-        // As long as the startup probe gives it, and a node's time to fetch the image.
+        // The startup probe's limit, plus the time to pull the image.
         .ready_within(Duration::from_mins(10));
     graph
 }
 
-/// The server's settings: what must not stay as it is by default, and what is worth saying.
+/// The server's settings that differ from its defaults, or that are worth stating.
 ///
-/// The defaults are in `valkey.conf` of the server's repository; the image's own entry point, which turns protected
-/// mode off, is not used.
+/// The defaults are in `valkey.conf` of the server's repository. The image's own entry point, which disables
+/// protected mode, is not used.
 #[expect(
     clippy::struct_excessive_bools,
     reason = "they are the switches of the server"
 )]
 struct Settings {
-    /// The file with the users; the only way in.
+    /// The file with the users, who are the only ones with access.
     aclfile: String,
     port: u16,
-    /// Clients without a password are refused, should the list of users ever let them in.
+    /// Rejects clients without a password even if the user list would admit them.
     protected_mode: bool,
-    /// Seconds after which the system looks whether a silent client is still there.
+    /// Seconds until TCP keepalive checks an idle connection.
     tcp_keepalive: u32,
-    /// Seconds after which an idle client is let go. The sidecars let go after an hour, and say nothing.
+    /// Seconds until an idle client is disconnected. Sidecars close idle connections after an hour without notice.
     timeout: u32,
     maxclients: u32,
     maxmemory: String,
     maxmemory_policy: &'static str,
-    /// The share of it that clients' buffers may take; the greediest client is let go.
+    /// The share of it for client buffers; the client with the largest buffer is disconnected first.
     maxmemory_clients: &'static str,
-    /// The folder it writes to.
+    /// The directory that it writes to.
     dir: &'static str,
     appendonly: bool,
     appendfsync: &'static str,
-    /// When to write all there is: never.
+    /// When to write a full snapshot: never.
     save: &'static str,
-    /// Whether a client may load code into the server.
+    /// Whether a client may load modules into the server.
     enable_module_command: bool,
     enable_debug_command: bool,
 }
 
 impl Settings {
-    /// The settings as the server reads them.
+    /// The settings in the server's own format.
     fn text(&self) -> String {
         let yes = |on: bool| if on { "yes" } else { "no" }.to_owned();
         let rows = [
@@ -117,14 +117,14 @@ fn settings(config: &config::Redis, tier: &SessionCache) -> Settings {
         protected_mode: true,
         tcp_keepalive: 60,
         timeout: 1_800,
-        // Ten pods with a hundred connections each, which is what a sidecar opens at most.
+        // Ten pods with a hundred connections each, which is the maximum of a sidecar.
         maxclients: 1_000,
         maxmemory: format!("{}mb", tier.max_size_mb),
         maxmemory_policy: config.eviction.as_str(),
         maxmemory_clients: "10%",
         dir: "/data",
         appendonly: config.persistence.is_some(),
-        // A lost second of a cache is no loss, and waiting for the disk at each write is.
+        // Losing one second of a cache is acceptable; waiting for the disk at each write is not.
         appendfsync: "everysec",
         save: "",
         enable_module_command: false,
@@ -132,10 +132,10 @@ fn settings(config: &config::Redis, tier: &SessionCache) -> Settings {
     }
 }
 
-/// Writes the list of users and starts the server.
+/// Writes the user list and starts the server.
 ///
-/// Of a password only its digest is in the list, and neither is in an argument, which everybody on the node can read.
-/// The server's own process does not keep them.
+/// The list contains only the digests of the passwords. Neither appears in command-line arguments, which every user
+/// on the node can read, and the server process does not keep them in its environment.
 fn start() -> String {
     format!(
         r#"#!/bin/sh
@@ -155,8 +155,8 @@ exec valkey-server {SETTINGS_FOLDER}/valkey.conf
     )
 }
 
-/// What the exporter asks, and nothing that shows an entry: `SLOWLOG GET` would show the arguments of slow commands, so
-/// the exporter goes without the age of the last one.
+/// The commands of the exporter, none of which shows an entry. `SLOWLOG GET` would show the arguments of slow
+/// commands, so the exporter does not report the age of the last one.
 const METRICS_RIGHTS: &str = "+ping +info +client|setname +latency|latest +latency|histogram +slowlog|len";
 
 fn config_map(settings: &str) -> ConfigMap {
@@ -217,26 +217,26 @@ fn pod(config: &config::Redis) -> PodSpec {
         container::memory_scratch("users", "1Mi"),
     ];
     if config.persistence.is_none() {
-        // The server wants a folder to be in, and writes nothing into it.
+        // The server needs a working directory, but writes nothing to it.
         volumes.push(container::scratch("data", "16Mi"));
     }
     PodSpec {
         service_account_name: Some(REDIS.service_account.to_owned()),
         automount_service_account_token: Some(false),
-        // Variables named after other Services would only be in the way.
+        // Service link variables are not needed.
         enable_service_links: Some(false),
-        // Any ids will do for both images; these are the ones of Valkey's own chart.
+        // Any ids work for both images; these are the ones of Valkey's own chart.
         security_context: Some(container::pod_security(1000, 1000)),
         containers: vec![server(config), exporter(config)],
         volumes: Some(volumes),
-        // What is not written yet is written, and clients are told.
+        // Pending writes are flushed, and clients are disconnected cleanly.
         termination_grace_period_seconds: Some(30),
         ..Default::default()
     }
 }
 
 fn server(config: &config::Redis) -> Container {
-    // Also answered with an error while what is on the disk is being loaded, which the startup probe waits for.
+    // The server also answers with an error while it loads its file, which the startup probe tolerates.
     let ping = [
         "valkey-cli",
         "-e",
@@ -253,7 +253,7 @@ fn server(config: &config::Redis) -> Container {
         ports: Some(vec![container::port(REDIS_PORT)]),
         env: Some(vec![
             container::secret_variable("REDIS_PASSWORD", &secret::REDIS_PASSWORD),
-            // What the client of the probes takes its password from.
+            // The variable from which the probe client reads its password.
             container::secret_variable("REDISCLI_AUTH", &secret::REDIS_METRICS_PASSWORD),
         ]),
         resources: Some(container::resources(&config.resources, 0)),
@@ -262,10 +262,10 @@ fn server(config: &config::Redis) -> Container {
             container::read_only_mount("config", SETTINGS_FOLDER),
             container::mount("users", USERS_FOLDER),
         ]),
-        // Five minutes to load what is on the disk.
+        // Five minutes to load the file.
         startup_probe: Some(container::command_probe(&ping, 5, 60)),
         readiness_probe: Some(container::command_probe(&ping, 5, 3)),
-        // Patient: a restart forgets every session.
+        // Tolerant: a restart loses every session.
         liveness_probe: Some(container::command_probe(&ping, 10, 6)),
         lifecycle: Some(container::stop_after(5)),
         security_context: Some(container::security()),
@@ -283,7 +283,7 @@ fn exporter(config: &config::Redis) -> Container {
             container::variable("REDIS_ADDR", format!("redis://127.0.0.1:{}", REDIS_PORT.number)),
             container::variable("REDIS_USER", METRICS_USER),
             container::secret_variable("REDIS_PASSWORD", &secret::REDIS_METRICS_PASSWORD),
-            // The settings are in the ConfigMap; nobody needs to read them off a running server.
+            // The settings are in the ConfigMap; the exporter need not read them from the server.
             container::variable("REDIS_EXPORTER_CONFIG_COMMAND", "-"),
             container::variable("REDIS_EXPORTER_LOG_FORMAT", "json"),
         ]),

@@ -1,5 +1,5 @@
-//! The Kubernetes Secrets of the platform, made from the inventory. Only names are here; the values
-//! take their places when the objects are registered, or, with the External Secrets Operator, in the cluster.
+//! The Kubernetes Secrets of the platform, derived from the inventory. They contain only the names of secrets; the
+//! values are inserted when the objects are registered, or in the cluster by the External Secrets Operator.
 
 mod external;
 
@@ -16,7 +16,7 @@ use crate::parts::metadata::{self, annotate, label};
 /// The system's name.
 const SYSTEM: &str = "secrets";
 
-/// One Secret for each that the inventory names, or what the External Secrets Operator makes them from.
+/// Builds one Secret for each in the inventory, or the objects from which the External Secrets Operator creates them.
 pub fn build(
     mode: &SecretsMode,
     targets: BTreeMap<Target, Vec<&'static SecretRow>>,
@@ -33,7 +33,7 @@ pub fn build(
     };
     for (target, rows) in targets {
         let object = graph.insert(build_secret(target, &rows, source));
-        // In another mode somebody else writes the same Secret, which must not be gone for a moment in between.
+        // In another mode, another controller manages the same Secret, which must not disappear in between.
         object.retain_on_delete(shared.retain);
         for row in rows {
             object.secret(&format!("/stringData/{}", row.data_key), &row.full_key());
@@ -45,12 +45,12 @@ pub fn build(
 fn build_secret(target: Target, rows: &[&SecretRow], source: &str) -> Secret {
     let mut metadata = metadata::in_namespace(SYSTEM, target.namespace, target.name);
     label(&mut metadata, names::DATA_CLASSIFICATION, "secret");
-    // Says to whoever reads a manifest why there are no values in it.
+    // Explains in the manifest why it contains no values.
     annotate(&mut metadata, "phoenix.ai/secret-source", source);
     Secret {
         metadata,
         type_: Some("Opaque".to_owned()),
-        // References cannot stand in `data`, where the server expects base64.
+        // References are not possible in `data`, where the server expects base64.
         string_data: Some(
             rows.iter()
                 .map(|row| (row.data_key.to_owned(), String::new()))

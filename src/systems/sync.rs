@@ -1,6 +1,7 @@
-//! What keeps Snowflake and Mem0 in step: a Job at regular times, which carries what is new both ways and ends.
+//! The synchronization of Snowflake and Mem0: a Job that runs at regular intervals and transfers changes in both
+//! directions.
 //!
-//! What its image must do is written down in `docs/sync-image.md`.
+//! `docs/sync-image.md` is the contract of its image.
 
 use k8s_openapi::api::batch::v1::{CronJob, CronJobSpec, JobSpec, JobTemplateSpec};
 use k8s_openapi::api::core::v1::{Container, EnvVar, PodSpec, PodTemplateSpec};
@@ -12,7 +13,7 @@ use crate::names::{MCP_PORT, OPENMEMORY, SYNC, SYNC_PATH, Shared};
 use crate::parts::container::variable;
 use crate::parts::{container, identity, metadata, snowflake};
 
-/// The `CronJob`, and who its Jobs are.
+/// Builds the `CronJob` and its service account.
 pub fn build(
     config: &config::Sync,
     account: &Snowflake,
@@ -37,12 +38,12 @@ fn cron_job(config: &config::Sync, env: Vec<EnvVar>) -> CronJob {
         metadata: metadata::of_workload(SYNC, SYNC.name),
         spec: Some(CronJobSpec {
             schedule: schedule(config.interval_minutes),
-            // Days begin for everybody at the same time.
+            // Days begin at the same time in every cluster.
             time_zone: Some("Etc/UTC".to_owned()),
-            // Two runs at a time would carry the same memory twice.
+            // Two runs at a time would transfer the same memory twice.
             concurrency_policy: Some("Forbid".to_owned()),
-            // One that could not begin within half an interval leaves it to the next. Without a deadline, a controller that
-            // finds a hundred runs missed starts none ever again.
+            // A run that could not start within half an interval is skipped. Without a deadline, a controller that
+            // finds a hundred missed runs never starts another.
             starting_deadline_seconds: Some(seconds / 2),
             successful_jobs_history_limit: Some(3),
             failed_jobs_history_limit: Some(3),
@@ -50,9 +51,9 @@ fn cron_job(config: &config::Sync, env: Vec<EnvVar>) -> CronJob {
             job_template: JobTemplateSpec {
                 metadata: labels(),
                 spec: Some(JobSpec {
-                    // A run that hangs ends before the next is due, which would otherwise never begin.
+                    // A hanging run is stopped before the next one is due, which would otherwise never start.
                     active_deadline_seconds: Some(seconds * 9 / 10),
-                    // Once more for a network that failed for a moment; the next run comes soon enough.
+                    // One retry for a transient network failure; after that, the next run is due soon.
                     backoff_limit: Some(1),
                     template: PodTemplateSpec {
                         metadata: labels(),
@@ -66,7 +67,7 @@ fn cron_job(config: &config::Sync, env: Vec<EnvVar>) -> CronJob {
     }
 }
 
-/// The cron expression of an interval that divides an hour, or is of whole hours that divide a day.
+/// The cron expression of an interval that divides an hour, or of whole hours that divide a day.
 fn schedule(interval_minutes: u32) -> String {
     match (interval_minutes / 60, interval_minutes % 60) {
         (0, 1) => "* * * * *".to_owned(),
@@ -95,7 +96,7 @@ fn pod(config: &config::Sync, env: Vec<EnvVar>) -> PodSpec {
             ..Default::default()
         }],
         volumes: Some(vec![container::scratch("tmp", "256Mi")]),
-        // What is being carried is finished, or put back.
+        // Time to finish or roll back the current transfer.
         termination_grace_period_seconds: Some(30),
         ..Default::default()
     }

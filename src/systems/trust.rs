@@ -1,5 +1,5 @@
-//! Who may talk to whom, as the cluster enforces it: mutual TLS, and policies derived from the
-//! connection table. Nothing here knows a workload that the table does not name.
+//! Mutual TLS, and the policies that are derived from the connection table. This module knows no workload that is not
+//! in the table.
 
 mod user;
 
@@ -25,7 +25,7 @@ use crate::parts::metadata::{self, Labels, pairs};
 /// The system's name.
 const SYSTEM: &str = "trust";
 
-/// Mutual TLS, the denial of everything, and what each row of the table allows.
+/// Builds mutual TLS, the default-deny policies, and a policy for each row of the table.
 pub fn build(rows: &[Connection], workloads: &[Workload], trust: &Trust, cluster: &Cluster) -> Graph {
     let view = View {
         rows,
@@ -43,10 +43,10 @@ pub fn build(rows: &[Connection], workloads: &[Workload], trust: &Trust, cluster
     graph.insert(view.kept_from_others());
     for workload in workloads {
         if workload.namespace != names::MEMORY {
-            // What holds for a whole namespace is only ours to say in our own.
+            // Namespace-wide policies are possible only in the platform's own namespace.
             graph.insert(mutual_tls_of(*workload));
         }
-        // Nobody calls it, and in our own namespace that is refused already.
+        // It has no clients, and the namespace already denies everything by default.
         let needs_none = workload.namespace == names::MEMORY && !view.is_called(*workload);
         if !needs_none {
             graph.insert(view.requests(*workload));
@@ -56,7 +56,7 @@ pub fn build(rows: &[Connection], workloads: &[Workload], trust: &Trust, cluster
     graph
 }
 
-/// What policies are made from.
+/// The input of the policies.
 #[derive(Clone, Copy)]
 struct View<'a> {
     rows: &'a [Connection],
@@ -64,7 +64,7 @@ struct View<'a> {
     cluster: &'a Cluster,
 }
 
-/// Every pod speaks mutual TLS and accepts nothing else.
+/// Every pod requires mutual TLS.
 fn mutual_tls() -> PeerAuthentication {
     PeerAuthentication {
         metadata: metadata::in_memory(SYSTEM, "sophia-memory-mtls"),
@@ -77,7 +77,7 @@ fn mutual_tls() -> PeerAuthentication {
     }
 }
 
-/// The pods of one workload speak mutual TLS, whatever the others of their namespace do.
+/// The pods of one workload require mutual TLS, independent of other pods in their namespace.
 fn mutual_tls_of(workload: Workload) -> PeerAuthentication {
     PeerAuthentication {
         metadata: metadata::in_namespace(SYSTEM, workload.namespace, workload.name),
@@ -90,7 +90,7 @@ fn mutual_tls_of(workload: Workload) -> PeerAuthentication {
     }
 }
 
-/// An empty policy allows nothing; what other policies allow is added to it.
+/// An empty policy allows nothing; other policies add to it.
 fn deny_requests() -> AuthorizationPolicy {
     AuthorizationPolicy {
         metadata: metadata::in_memory(SYSTEM, "deny-all"),
@@ -110,14 +110,14 @@ fn deny_packets() -> NetworkPolicy {
 }
 
 impl View<'_> {
-    /// Whether the mesh has to let anybody through to a workload.
+    /// Whether the workload has clients that pass through the mesh.
     fn is_called(self, workload: Workload) -> bool {
         let mut rows = self.rows.iter();
         rows.any(|row| row.to == Peer::Workload(workload) && operation(row).is_some())
     }
 
-    /// What the sidecars of a workload let through: one rule a row, with caller and operation in the same
-    /// rule, because rules are alternatives.
+    /// The requests that the sidecars of a workload allow: one rule for each row, with caller and operation in the
+    /// same rule, because rules are alternatives.
     fn requests(self, workload: Workload) -> AuthorizationPolicy {
         let rules = self
             .rows
@@ -127,7 +127,7 @@ impl View<'_> {
                 let operation = operation(row)?;
                 let mut source = self.source(&row.from)?;
                 if let Traffic::Http { token: true, .. } = row.traffic {
-                    // Only one issuer is known, so that whatever a valid token says is his word.
+                    // Only one issuer is configured, so every valid token is from it.
                     source.request_principals = Some(vec!["*".to_owned()]);
                 }
                 Some(AuthorizationPolicyRules {
@@ -151,8 +151,8 @@ impl View<'_> {
         }
     }
 
-    /// What OpenMemory gives and takes of all people at once is refused to whoever has no row that names it. Rows that allow
-    /// all that is below `/memory/` do not mean that, and an ALLOW cannot say so without naming what it is not.
+    /// Denies OpenMemory's bulk endpoints to every caller without a row that names them. Rows for `/memory/*` do not
+    /// include these paths, and an ALLOW rule cannot express that without exclusions.
     fn kept_from_others(self) -> AuthorizationPolicy {
         let names_it = |row: &&Connection| {
             let kept = |path: &&str| names::OF_ALL_PEOPLE.contains(path);
@@ -165,7 +165,7 @@ impl View<'_> {
             .filter(names_it)
             .filter_map(|row| self.source(&row.from));
         let callers: Vec<_> = sources.filter_map(|source| source.principals).flatten().collect();
-        // Where nobody has such a row, the refusal is for everybody.
+        // If no row names the endpoint, it is denied to every caller.
         let from = (!callers.is_empty()).then(|| {
             vec![AuthorizationPolicyRulesFrom {
                 source: Some(AuthorizationPolicyRulesFromSource {
@@ -176,7 +176,7 @@ impl View<'_> {
         });
         let rule = AuthorizationPolicyRules {
             from,
-            // On a port that speaks TCP the paths would count as met, and refuse everything.
+            // On a TCP port, the paths would count as matched and deny every connection.
             to: Some(vec![AuthorizationPolicyRulesTo {
                 operation: Some(AuthorizationPolicyRulesToOperation {
                     ports: Some(vec![MCP_PORT.number.to_string()]),
@@ -199,7 +199,7 @@ impl View<'_> {
         }
     }
 
-    /// The identities that a caller's certificates carry; a caller outside the mesh has none.
+    /// The identities in a client's certificates; a client outside the mesh has none.
     fn source(self, from: &Peer) -> Option<AuthorizationPolicyRulesFromSource> {
         let principal = |namespace: &str, account: &str| {
             format!("{}/ns/{namespace}/sa/{account}", self.cluster.mesh.trust_domain)
@@ -229,13 +229,13 @@ impl View<'_> {
         }
     }
 
-    /// What reaches and leaves the pods of a workload at all.
+    /// The traffic that may reach and leave the pods of a workload.
     fn packets(self, workload: Workload) -> NetworkPolicy {
         let is_workload = |peer: &Peer| *peer == Peer::EveryWorkload || *peer == Peer::Workload(workload);
         let mut ingress = Vec::new();
         let mut egress = Vec::new();
         for row in self.rows {
-            // Rows that differ only in what may be said are one rule here: packets have no paths.
+            // Rows that differ only in HTTP fields become one rule, because packets have no paths.
             if is_workload(&row.to) {
                 let rule = NetworkPolicyIngressRule {
                     from: Some(self.peers(&row.from, workload.namespace)),
@@ -266,7 +266,7 @@ impl View<'_> {
         }
     }
 
-    /// A peer as a policy of `namespace` names it.
+    /// A peer as a policy in `namespace` selects it.
     fn peers(self, peer: &Peer, namespace: &str) -> Vec<NetworkPolicyPeer> {
         let pods = |workload: &Workload| NetworkPolicyPeer {
             namespace_selector: (workload.namespace != namespace).then(|| is_namespace(workload.namespace)),
@@ -286,7 +286,7 @@ impl View<'_> {
     }
 }
 
-/// The source document names the server's policy; the others are named after their workload.
+/// The source document names the policy of OpenMemory; the others are named after their workload.
 fn policy_name(workload: Workload) -> String {
     if workload == names::OPENMEMORY {
         "sophia-memory-authz".to_owned()
@@ -300,7 +300,7 @@ fn operation(row: &Connection) -> Option<AuthorizationPolicyRulesToOperation> {
         |texts: &[&str]| (!texts.is_empty()).then(|| texts.iter().map(|&text| text.to_owned()).collect());
     let (methods, paths) = match &row.traffic {
         Traffic::Http { methods, paths, .. } => (texts(methods), texts(paths)),
-        // An HTTP attribute on a TCP port would make the whole rule disappear.
+        // On a TCP port, an HTTP attribute would make Istio ignore the whole rule.
         Traffic::Tcp | Traffic::Tls => (None, None),
         Traffic::Infrastructure { .. } => return None,
     };
@@ -316,8 +316,8 @@ fn is_namespace(name: &str) -> LabelSelector {
     selects(pairs([("kubernetes.io/metadata.name", name)]))
 }
 
-/// A network policy knows no host names: a host without known networks may be at any public address.
-/// See `docs/known-limitations.md`.
+/// NetworkPolicies have no host names, so a host without known networks may be at any public address. See
+/// `docs/known-limitations.md`.
 fn blocks(outside: &Outside, private_networks: &[String]) -> Vec<NetworkPolicyPeer> {
     let block = |cidr: &str, except: Option<Vec<String>>| NetworkPolicyPeer {
         ip_block: Some(IPBlock {

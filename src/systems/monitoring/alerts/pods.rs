@@ -1,4 +1,4 @@
-//! Pods that do not start, do not stay, or cannot be moved.
+//! Pods that do not start, keep restarting, or cannot be evicted.
 
 use super::super::Platform;
 use super::{Alert, Severity};
@@ -67,8 +67,8 @@ pub(super) fn alerts(platform: &Platform<'_>) -> Vec<Alert> {
     alerts
 }
 
-/// A question about all pods of ours: every pod of the platform's own namespace, and of a neighbour's only those that
-/// belong to a workload of ours.
+/// A query over all pods of the platform: every pod in its own namespace, and in shared namespaces only those of its
+/// workloads.
 pub(super) fn of_ours(workloads: &[Workload], question: impl Fn(&str) -> String) -> String {
     let own = question(&format!("namespace=\"{MEMORY}\""));
     let others = workloads

@@ -6,7 +6,7 @@ use crate::names::QDRANT;
 
 pub(super) fn alerts(platform: &Platform<'_>) -> Vec<Alert> {
     let is_cluster = platform.qdrant.is_cluster();
-    // What the stack asks for is asked of the cluster, so that another number of peers is no other rule.
+    // The expected number comes from the cluster, so that another number of peers does not change the rule.
     let replicas = |by: &str| {
         format!(
             "max by ({by}) (kube_statefulset_replicas{{namespace=\"{}\",statefulset=\"{}\"}})",
@@ -31,7 +31,7 @@ pub(super) fn alerts(platform: &Platform<'_>) -> Vec<Alert> {
             name: "QdrantPeerMissing",
             severity: Severity::Warning,
             expression: format!("{ready}\n< {}", replicas("namespace, statefulset")),
-            // A rollout takes each peer away for a few minutes.
+            // A rollout stops each peer for a few minutes.
             lasting: Some("15m"),
             labels: &[],
             summary: "A Qdrant peer is not ready",
@@ -41,7 +41,7 @@ pub(super) fn alerts(platform: &Platform<'_>) -> Vec<Alert> {
     if !platform.scrapes_servers {
         return alerts;
     }
-    // The monitor takes the job's name from the label `app`; the names of the metrics alone could be anybody's.
+    // The monitor takes the job name from the label `app`; the metric names alone are not unique.
     let job = format!("job=\"{}\"", QDRANT.app);
     alerts.push(Alert {
         name: "QdrantInRecoveryMode",
@@ -88,7 +88,7 @@ pub(super) fn alerts(platform: &Platform<'_>) -> Vec<Alert> {
                 name: "QdrantReplicaDead",
                 severity: Severity::Warning,
                 expression: format!("max by (namespace, pod) (collection_dead_replicas{{{job}}}) > 0"),
-                // A peer that comes back gets its shards from the others first.
+                // A returning peer first receives its shards from the others.
                 lasting: Some("15m"),
                 labels: &[],
                 summary: "Replicas of shards are not active, says Qdrant peer {{ $labels.pod }}",

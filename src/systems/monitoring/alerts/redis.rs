@@ -1,4 +1,4 @@
-//! The session cache, as the exporter beside it sees it.
+//! The session cache, as its exporter reports it.
 
 use super::super::Platform;
 use super::{Alert, Severity};
@@ -8,7 +8,7 @@ pub(super) fn alerts(platform: &Platform<'_>) -> Vec<Alert> {
     if !(platform.scrapes_servers && platform.workloads.contains(&REDIS)) {
         return Vec::new();
     }
-    // The monitor takes the job's name from the label `app`; the names of the metrics alone could be anybody's.
+    // The monitor takes the job name from the label `app`; the metric names alone are not unique.
     let job = format!("job=\"{}\"", REDIS.app);
     vec![
         Alert {
@@ -24,7 +24,7 @@ pub(super) fn alerts(platform: &Platform<'_>) -> Vec<Alert> {
             name: "RedisEvictingEntries",
             severity: Severity::Warning,
             expression: format!("sum by (namespace, pod) (rate(redis_evicted_keys_total{{{job}}}[5m])) > 0"),
-            // A burst that is over in a few minutes is what eviction is for.
+            // A burst of a few minutes is the normal use of eviction.
             lasting: Some("30m"),
             labels: &[],
             summary: "The session cache forgets sessions before their time",

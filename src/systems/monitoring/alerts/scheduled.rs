@@ -1,23 +1,24 @@
-//! What has to happen again and again: backups, the drill that restores them, and the sync with Snowflake.
+//! Scheduled Jobs: backups, restore drills, and the synchronization with Snowflake.
 //!
-//! A Job is gone before anybody scrapes it, so kube-state-metrics is asked when each `CronJob` last succeeded.
+//! A Job ends before Prometheus could scrape it, so the alerts use the time at which each `CronJob` last succeeded,
+//! from kube-state-metrics.
 
 use super::super::Platform;
 use super::{Alert, Severity};
 use crate::names::{BACKUP_PRUNE, RESTORE_DRILL, Workload};
 
-/// Backups are daily; two hours more for the run itself.
+/// Backups are daily; the run itself takes up to two more hours.
 const BACKUP: u32 = 26 * 3600;
 
-/// Drills are weekly; a day more.
+/// Drills are weekly, with a day of tolerance.
 const DRILL: u32 = 8 * 24 * 3600;
 
-/// The sync may fail twice: the third time somebody is told.
+/// The synchronization may fail twice; the third failure alerts.
 const SYNCS: u32 = 3;
 
 pub(super) fn alerts(platform: &Platform<'_>) -> Vec<Alert> {
     let mut alerts = Vec::new();
-    // Pruning copies nothing: with it overdue there are more backups than wanted, not fewer.
+    // Pruning copies nothing: if it is overdue, there are too many backups, not too few.
     let is_backup = |name: &str| name.starts_with("backup-") && name != BACKUP_PRUNE.name;
     if let Some(overdue) = overdue(platform.workloads, is_backup, BACKUP) {
         alerts.push(Alert {
@@ -56,8 +57,8 @@ pub(super) fn alerts(platform: &Platform<'_>) -> Vec<Alert> {
     alerts
 }
 
-/// What is true of a `CronJob` whose last success, or whose making if it never had any, is longer ago than this; `None`
-/// where the stack has no such `CronJob`.
+/// Active for a `CronJob` whose last success, or creation if it has never succeeded, is longer ago than this; `None`
+/// if the stack has no such `CronJob`.
 fn overdue(workloads: &[Workload], wanted: impl Fn(&str) -> bool, seconds: u32) -> Option<String> {
     let chosen: Vec<_> = workloads
         .iter()

@@ -1,4 +1,4 @@
-//! OpenMemory, how it is kept in step with Snowflake, and the other servers as the mesh sees them.
+//! OpenMemory, its synchronization with Snowflake, and the other servers as their clients see them.
 
 use super::super::Platform;
 use super::super::objectives::PERSISTENCE;
@@ -20,7 +20,7 @@ pub(super) fn alerts(platform: &Platform<'_>) -> Vec<Alert> {
             expression: format!(
                 "max by (namespace, deployment) (kube_deployment_status_replicas_available{{namespace=\"{namespace}\",deployment=\"{name}\"}}) == 0"
             ),
-            // A single pod with a volume of its own is away for a moment at each rollout.
+            // A single pod with its own volume is briefly unavailable at each rollout.
             lasting: Some("3m"),
             labels: &[],
             summary: "No OpenMemory server is available",
@@ -29,7 +29,7 @@ pub(super) fn alerts(platform: &Platform<'_>) -> Vec<Alert> {
         Alert {
             name: "OpenMemoryAtMaximumScale",
             severity: Severity::Warning,
-            // Bounds that leave no choice are no news: `docs/decisions/0007-always-create-an-autoscaler.md`.
+            // Equal bounds are always reached: `docs/decisions/0007-always-create-an-autoscaler.md`.
             expression: format!(
                 "{}\n>= {most}\nand {most} > {}",
                 autoscaler("kube_horizontalpodautoscaler_status_current_replicas"),
@@ -53,7 +53,7 @@ pub(super) fn alerts(platform: &Platform<'_>) -> Vec<Alert> {
         namespaces.sort_unstable();
         namespaces.dedup();
         let (names, namespaces) = (names.join("|"), namespaces.join("|"));
-        // Under one label, whichever kind of object runs the server.
+        // One label for all kinds of workloads.
         let ready = |metric: &str, kind: &str| {
             format!(
                 "label_replace({metric}{{namespace=~\"{namespaces}\",{kind}=~\"{names}\"}}, \"workload\", \"$1\", \"{kind}\", \"(.+)\")"
@@ -88,7 +88,7 @@ pub(super) fn alerts(platform: &Platform<'_>) -> Vec<Alert> {
             name: "MemorySyncIncomplete",
             severity: Severity::Warning,
             expression: format!("min by (direction) (sophia_snowflake_mem0_sync_success_rate) < {PERSISTENCE}"),
-            // Two runs of the sync, one of which may have had a bad moment.
+            // Two runs of the synchronization, one of which may have failed temporarily.
             lasting: Some("30m"),
             labels: &[("namespace", OPENMEMORY.namespace)],
             summary: "Snowflake and Mem0 drift apart",
@@ -98,8 +98,8 @@ pub(super) fn alerts(platform: &Platform<'_>) -> Vec<Alert> {
     alerts
 }
 
-/// What callers of the servers over HTTP get, as the servers' own sidecars see it: what these servers say of themselves is
-/// their builders' business, and no contract. OpenMemory has an objective instead.
+/// The responses of HTTP servers, as their own sidecars report them, because the servers' own metrics are not part of
+/// their contracts. OpenMemory has an objective instead.
 fn failing(workloads: &[Workload]) -> Option<Alert> {
     let servers: Vec<_> = [LANGGRAPH, CHAT]
         .into_iter()
@@ -114,7 +114,7 @@ fn failing(workloads: &[Workload]) -> Option<Alert> {
         of(|server| server.name),
         of(|server| server.namespace)
     );
-    // Under the label that every alert has, and that routes are chosen by.
+    // The label of every alert, which routes depend on.
     let share = |more: &str| {
         format!(
             "sum by (destination_workload, namespace) (label_replace(rate(istio_requests_total{{{requests}{more}}}[5m]), \"namespace\", \"$1\", \"destination_workload_namespace\", \"(.+)\"))"
@@ -123,7 +123,7 @@ fn failing(workloads: &[Workload]) -> Option<Alert> {
     Some(Alert {
         name: "MemoryServerFailing",
         severity: Severity::Warning,
-        // A single request that fails among a handful says nothing; one in six seconds does.
+        // A single failure among a handful of requests is not significant; one in six seconds is.
         expression: format!(
             "{} / {} > 0.05\nand {} > 0.15",
             share(",response_code=~\"5..\""),

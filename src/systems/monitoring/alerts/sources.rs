@@ -1,4 +1,4 @@
-//! Metrics that do not arrive. An alert whose metric is missing is silent, and looks like health.
+//! Missing metrics. An alert without its metric never fires, which looks like health.
 
 use super::super::Platform;
 use super::{Alert, Severity, pods};
@@ -67,7 +67,7 @@ pub(super) fn alerts(platform: &Platform<'_>) -> Vec<Alert> {
 
 fn missing(
     labels: &'static [(&'static str, &'static str)],
-    // Labels of the rule itself cannot be named in it.
+    // The expression cannot use labels of the rule itself.
     summary: &'static str,
     expression: String,
 ) -> Alert {

@@ -1,4 +1,4 @@
-//! Certificates, and what the mesh refuses or lets through.
+//! Certificates, and requests that the mesh denies or accepts unencrypted.
 
 use super::super::Platform;
 use super::{Alert, Severity};
@@ -30,7 +30,8 @@ pub(super) fn alerts(platform: &Platform<'_>) -> Vec<Alert> {
         Alert {
             name: "MemorySidecarCertificateOld",
             severity: Severity::Critical,
-            // They are valid for a day and renewed at half of it; one this old was tried many times in vain.
+            // Certificates are valid for a day and renewed halfway; the renewal of one this old has failed many
+            // times.
             expression: format!(
                 "min by (namespace, pod) (istio_agent_cert_expiry_seconds{{namespace=~\"{namespaces}\"}}) < 6 * 3600"
             ),

@@ -1,11 +1,11 @@
-//! Volumes that fill up.
+//! Volumes that are filling up.
 
 use super::super::Platform;
 use super::{Alert, Severity};
 use crate::names::MEMORY;
 
 pub(super) fn alerts(_: &Platform<'_>) -> Vec<Alert> {
-    // A volume that several nodes mount is told by each of them.
+    // Every node reports a volume that several nodes mount.
     let of = |metric: &str| {
         format!("min by (namespace, persistentvolumeclaim) ({metric}{{namespace=\"{MEMORY}\"}})")
     };
