@@ -52,38 +52,38 @@ fn qdrant() -> Vec<Connection> {
                 "/collections/{*}/snapshots",
                 "/collections/{*}/snapshots/{*}",
             ],
-            "sees what there is, and fetches the snapshot of each collection from each peer",
+            "lists collections and downloads the snapshot of each collection from each peer",
         ),
         way(
             BACKUP_QDRANT,
             &["POST"],
             &["/collections/{*}/snapshots", "/collections/{*}/points/count"],
-            "makes the snapshots, and counts what is in them",
+            "creates snapshots and counts their points",
         ),
         way(
             BACKUP_QDRANT,
             &["DELETE"],
             &["/collections/{*}/snapshots/{*}"],
-            "takes the snapshots away from the peers again",
+            "deletes the snapshots from the peers",
         ),
         way(
             RESTORE_DRILL,
             &["GET"],
             &["/", "/cluster", "/collections"],
-            "sees whether the backup fits the peers",
+            "checks that the backup matches the peers",
         ),
         way(
             RESTORE_DRILL,
             &["GET", "POST", "DELETE"],
             // It can only modify the collections that it creates.
             &["/collections/phoenix-drill-*"],
-            "restores a backup under another name, counts it and takes it away again",
+            "restores a backup under another name, counts its points and deletes it",
         ),
         way(
             RESTORE_QDRANT,
             &["GET"],
             &["/", "/cluster", "/aliases", "/collections"],
-            "sees whether the backup fits the peers",
+            "checks that the backup matches the peers",
         ),
         way(
             RESTORE_QDRANT,
@@ -93,7 +93,7 @@ fn qdrant() -> Vec<Connection> {
                 "/collections/{*}/points/count",
                 "/collections/aliases",
             ],
-            "puts the collections back on each peer, started by a person",
+            "restores the collections on each peer, started by an operator",
         ),
     ]
 }
@@ -111,10 +111,10 @@ fn knowledge_graph() -> [Connection; 2] {
         )
     };
     [
-        way(BACKUP_NEO4J, "reads all entities and how they relate"),
+        way(BACKUP_NEO4J, "reads all entities and relationships"),
         way(
             RESTORE_NEO4J,
-            "puts entities and how they relate back, started by a person",
+            "restores entities and relationships, started by an operator",
         ),
     ]
 }
@@ -127,7 +127,7 @@ fn openmemory() -> [Connection; 2] {
             MCP_PORT,
             &["GET"],
             &[EXPORT_PATH],
-            "reads the memories of all people",
+            "reads the memories of all users",
         ),
         ask(
             RESTORE_OPENMEMORY,
@@ -135,7 +135,7 @@ fn openmemory() -> [Connection; 2] {
             MCP_PORT,
             &["POST"],
             &[IMPORT_PATH],
-            "puts the memories of all people back, started by a person",
+            "restores the memories of all users, started by an operator",
         ),
     ]
 }
@@ -171,7 +171,7 @@ fn object_store(job: Workload, store: &ObjectStore) -> Vec<Connection> {
         store.host.to_string(),
         store.networks.clone(),
         store.port,
-        "backups are in the object store",
+        "backups are stored in the object store",
     )];
     if let StoreCredentials::Roles(_) = store.credentials {
         let host = match &store.region {
@@ -183,7 +183,7 @@ fn object_store(job: Workload, store: &ObjectStore) -> Vec<Connection> {
             host,
             Vec::new(),
             443,
-            "the identity of the service account is exchanged for its role",
+            "exchanges the service account token for its cloud role",
         ));
     }
     rows

@@ -25,7 +25,7 @@ pub fn rows(config: &StackConfig) -> Vec<Connection> {
                 paths: &["/chat", "/chat/*", "/health"],
                 token: false,
             },
-            "people talk to the chat through the applications beside it",
+            "users reach the chat through applications in its namespace",
         ),
         row(
             prometheus(config),

@@ -28,7 +28,7 @@ pub fn rows(config: &StackConfig) -> Vec<Connection> {
             }),
             port: 15_012,
             traffic: Traffic::Infrastructure { udp: false },
-            why: "sidecars get their configuration and their certificates",
+            why: "sidecars receive their configuration and certificates",
         },
         Connection {
             from: prometheus(config),

@@ -21,7 +21,7 @@ pub fn rows(config: &StackConfig) -> Vec<Connection> {
             LANGGRAPH,
             LANGGRAPH_PORT,
             ANY_HTTP,
-            "how people work is in LangGraph",
+            "behavioral memory is in LangGraph",
         ));
     }
     rows

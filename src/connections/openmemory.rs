@@ -21,7 +21,7 @@ pub fn rows(config: &StackConfig) -> Vec<Connection> {
                 paths: &["/health", "/metrics"],
                 token: false,
             },
-            "sees whether the server is well",
+            "checks the health of the server",
         ));
     }
     rows.extend(own_callers(config));
@@ -48,7 +48,7 @@ fn own_callers(config: &StackConfig) -> Vec<Connection> {
                 paths: &["/health"],
                 token: false,
             },
-            "sees whether the server is well, to do without it where it is not",
+            "checks the health of the server, to fall back if it is unhealthy",
         ));
     }
     if config.sync.is_some() {
@@ -62,7 +62,7 @@ fn own_callers(config: &StackConfig) -> Vec<Connection> {
                 // These requests are not on behalf of a user: without a token, no server accepts a user identity.
                 token: false,
             },
-            "memories of all people are kept in step with Snowflake",
+            "memories of all users are synchronized with Snowflake",
         ));
     }
     rows
@@ -90,7 +90,7 @@ pub fn rows_of_phase(config: &StackConfig) -> Vec<Connection> {
                 paths: &[OPENMEMORY_PATH, OPENMEMORY_BELOW],
                 token: config.trust.jwt.is_some(),
             },
-            "people read and write their memories",
+            "users read and write their memories",
         ));
         rows.push(row(
             from_gateway(gateway),
@@ -101,7 +101,7 @@ pub fn rows_of_phase(config: &StackConfig) -> Vec<Connection> {
                 paths: &["/health"],
                 token: false,
             },
-            "people and their monitors see whether the server is well",
+            "users and monitors check the health of the server",
         ));
     }
     rows

@@ -26,7 +26,7 @@ pub fn rows(config: &StackConfig) -> Vec<Connection> {
             }),
             port: 443,
             traffic: Traffic::Tls,
-            why: "memories are embedded and categorised by models of OpenAI",
+            why: "memories are embedded and categorized by OpenAI models",
         },
         postgres(OPENMEMORY, "records and their history are in Postgres"),
     ];
@@ -48,7 +48,7 @@ pub fn rows(config: &StackConfig) -> Vec<Connection> {
             rows.extend(snowflake(
                 SYNC,
                 account,
-                "memories are kept in step with Snowflake",
+                "memories are synchronized with Snowflake",
             ));
         }
     }
@@ -62,17 +62,17 @@ fn tiers(config: &StackConfig) -> Vec<Connection> {
         (
             "session-cache",
             tiers.session_cache.external.as_ref(),
-            "what is remembered during a session is in the session cache",
+            "memories of the current session are in the session cache",
         ),
         (
             "knowledge-graph",
             tiers.knowledge_graph.external.as_ref(),
-            "entities and how they relate are in the knowledge graph",
+            "entities and relationships are in the knowledge graph",
         ),
         (
             "langgraph",
             tiers.langgraph_workflow.external.as_ref(),
-            "how people work is in LangGraph",
+            "behavioral memory is in LangGraph",
         ),
     ];
     let ways = ways.into_iter().filter_map(|(name, external, why)| {
@@ -107,7 +107,7 @@ fn snowflake(from: Workload, account: &Snowflake, why: &'static str) -> Vec<Conn
         },
         why: match entry.way {
             SnowflakeWay::Tls => why,
-            SnowflakeWay::Http => "whether a certificate of Snowflake still counts is asked in the clear",
+            SnowflakeWay::Http => "checks the revocation of Snowflake's certificates over plain HTTP",
         },
     });
     ways.collect()

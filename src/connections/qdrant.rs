@@ -27,7 +27,7 @@ pub fn rows(config: &StackConfig) -> Vec<Connection> {
             QDRANT,
             QDRANT_PEERS,
             Traffic::Tcp,
-            "the peers hold their consensus",
+            "the peers reach consensus",
         ));
     }
     rows

@@ -8,9 +8,9 @@ use crate::names::{REDIS, REDIS_METRICS, REDIS_PORT};
 const CLIENTS: [(&str, &str); 2] = [
     (
         "chat",
-        "what is remembered during a session is in the session cache",
+        "memories of the current session are in the session cache",
     ),
-    ("langgraph", "the workers of a run tell each other how far it is"),
+    ("langgraph", "the workers of a run share its progress"),
 ];
 
 pub fn rows(config: &StackConfig) -> Vec<Connection> {

@@ -235,7 +235,7 @@ fn cron_job(config: &config::Backup, job: Job) -> CronJob {
                 &mut metadata,
                 "phoenix.ai/run",
                 &format!(
-                    "kubectl create job --from=cronjob/{}, by a person: docs/runbooks/restore-from-backup.md",
+                    "kubectl create job --from=cronjob/{}, by an operator: docs/runbooks/restore-from-backup.md",
                     job.workload.name
                 ),
             );

@@ -136,7 +136,7 @@ fn cron_job(config: &config::LoadTest) -> CronJob {
     annotate(
         &mut metadata,
         "phoenix.ai/run",
-        "kubectl create job --from=cronjob/memory-load-test, by a person: docs/how-to/run-a-load-test.md",
+        "kubectl create job --from=cronjob/memory-load-test, by an operator: docs/how-to/run-a-load-test.md",
     );
     CronJob {
         metadata,

@@ -378,7 +378,7 @@ fn core_intelligence(servers: &config::Servers) -> CoreIntelligence {
         ai_memory: server(
             servers.ai_memory.as_ref(),
             9000,
-            "Memory of the assistants, in step with Mem0",
+            "Memory of AI assistants, synchronized with Mem0",
         )
         .map(|server| Server {
             memory_integration: vec![Level::L1, Level::L2, Level::L3],
@@ -398,12 +398,12 @@ fn core_intelligence(servers: &config::Servers) -> CoreIntelligence {
         sophia_intelligence_unified: server(
             servers.sophia_intelligence_unified.as_ref(),
             8001,
-            "Orchestration that knows the memory",
+            "Memory-aware orchestration",
         ),
         snowflake_unified: server(
             servers.snowflake_unified.as_ref(),
             8080,
-            "Snowflake Cortex, in step with Mem0 both ways",
+            "Snowflake Cortex, synchronized with Mem0 in both directions",
         )
         .map(|server| Server {
             memory_integration: vec![Level::L2],
@@ -419,14 +419,14 @@ fn core_intelligence(servers: &config::Servers) -> CoreIntelligence {
         codacy: server(
             servers.codacy.as_ref(),
             9003,
-            "Analysis of code that knows the memory",
+            "Memory-aware code analysis",
         ),
         github: server(
             servers.github.as_ref(),
             9007,
-            "What is remembered of repositories",
+            "Memory of repositories",
         ),
-        linear: server(servers.linear.as_ref(), 9006, "What is remembered of projects"),
+        linear: server(servers.linear.as_ref(), 9006, "Memory of projects"),
         asana: server(servers.asana.as_ref(), 9004, "How tasks relate to memories"),
     }
 }

@@ -268,7 +268,7 @@ fn each_tier_has_a_card_and_the_center_is_the_largest() {
         rest,
         [
             "Cross-Session Learning Progress",
-            "Learnt in 7 days",
+            "Learned in 7 days",
             "Snowflake → Mem0",
             "Mem0 → Snowflake"
         ]

@@ -20,9 +20,9 @@ pub struct RawMcp {
 pub struct RawServers {
     /// Memory of the assistants, port 9000.
     pub ai_memory: Option<RawServer>,
-    /// Orchestration that knows the memory, port 8001.
+    /// Memory-aware orchestration, port 8001.
     pub sophia_intelligence_unified: Option<RawServer>,
-    /// Snowflake Cortex, in step with Mem0 both ways, port 8080.
+    /// Snowflake Cortex, synchronized with Mem0 in both directions, port 8080.
     pub snowflake_unified: Option<RawServer>,
     /// Analysis of code, port 9003.
     pub codacy: Option<RawServer>,

@@ -14,7 +14,7 @@ pub struct Mcp {
 pub struct Servers {
     /// Memory of the assistants.
     pub ai_memory: Option<HostName>,
-    /// Orchestration that knows the memory.
+    /// Memory-aware orchestration.
     pub sophia_intelligence_unified: Option<HostName>,
     /// Snowflake Cortex.
     pub snowflake_unified: Option<HostName>,

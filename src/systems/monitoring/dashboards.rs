@@ -93,7 +93,7 @@ fn memory_system(tiers: &Tiers) -> Dashboard {
     dashboard(
         DASHBOARD,
         "Phoenix + Mem0 Memory System",
-        "The five tiers of the memory, and how Mem0 and Snowflake keep in step",
+        "The five memory tiers, and the synchronization of Mem0 and Snowflake",
         vec![
             tier_performance(tiers),
             integration_health(),
@@ -110,7 +110,7 @@ fn tier_performance(tiers: &Tiers) -> Panel {
         .collect();
     Panel {
         description: format!(
-            "How long each tier takes to answer. The dashed lines are the targets: {}.",
+            "Response time of each tier. The dashed lines are the targets: {}.",
             targets.join(", ")
         ),
         field_config: FieldConfig {
@@ -179,7 +179,7 @@ fn tier_color(tier: Tier) -> Override {
 
 fn integration_health() -> Panel {
     Panel {
-        description: "Whether Mem0 says of itself that it is well.".to_owned(),
+        description: "The health that Mem0 reports.".to_owned(),
         field_config: FieldConfig {
             defaults: FieldDefaults {
                 thresholds: absolute(good_from(1.0)),
@@ -220,7 +220,7 @@ fn integration_health() -> Panel {
 
 fn learning_rate() -> Panel {
     Panel {
-        description: "How much is learnt across sessions.".to_owned(),
+        description: "Learning events across sessions.".to_owned(),
         field_config: FieldConfig {
             defaults: FieldDefaults {
                 min: Some(0.0),
@@ -251,7 +251,7 @@ fn sync_status() -> Panel {
 fn synchronised(id: u32, title: &str, expression: &str, place: (u32, u32)) -> Panel {
     Panel {
         description: format!(
-            "The share of records that were brought in step, both ways. Green from {} % on, the target for persistence.",
+            "The share of synchronized records, in both directions. Green from {} % on, the target for persistence.",
             PERSISTENCE * 100.0
         ),
         field_config: FieldConfig {
@@ -287,7 +287,7 @@ fn analytics(tiers: &Tiers) -> Dashboard {
             w: 16,
             h: 8,
         },
-        description: "How much is learnt across sessions.".to_owned(),
+        description: "Learning events across sessions.".to_owned(),
         field_config: FieldConfig {
             defaults: FieldDefaults {
                 min: Some(0.0),
@@ -311,7 +311,7 @@ fn analytics(tiers: &Tiers) -> Dashboard {
             w: 8,
             h: 8,
         },
-        description: "What was learnt in the last seven days.".to_owned(),
+        description: "Learning events in the last seven days.".to_owned(),
         field_config: FieldConfig {
             defaults: FieldDefaults {
                 decimals: Some(0),
@@ -321,7 +321,7 @@ fn analytics(tiers: &Tiers) -> Dashboard {
         },
         ..stat(
             7,
-            "Learnt in 7 days",
+            "Learned in 7 days",
             "sum(increase(sophia_mem0_learning_events[7d]))",
             "Learning Events",
             (16, 6),
@@ -337,7 +337,7 @@ fn analytics(tiers: &Tiers) -> Dashboard {
     dashboard(
         ANALYTICS,
         "Memory Analytics",
-        "Phoenix Multi-Tier Memory System: the tiers, what is learnt across sessions, and the synchronization",
+        "Phoenix Multi-Tier Memory System: the tiers, learning across sessions, and the synchronization",
         panels,
     )
 }
@@ -347,7 +347,7 @@ fn card(id: u32, tier: Tier, tiers: &Tiers, (x, y): (u32, u32), w: u32) -> Panel
     let target = tiers.latency_ms(tier);
     Panel {
         grid_pos: GridPosition { x, y, w, h: 6 },
-        description: format!("How long the tier takes to answer. Red from {target} ms on, its target."),
+        description: format!("Response time of the tier. Red from {target} ms on, its target."),
         field_config: FieldConfig {
             defaults: FieldDefaults {
                 min: Some(0.0),
@@ -402,7 +402,7 @@ fn of_tier(tier: Tier, platform: &Platform<'_>) -> Dashboard {
     let target = platform.tiers.latency_ms(tier);
     let mut panels = vec![Panel {
         description: format!(
-            "How long the tier takes to answer. The dashed line is the target, {target} ms."
+            "Response time of the tier. The dashed line is the target, {target} ms."
         ),
         field_config: FieldConfig {
             defaults: FieldDefaults {
@@ -449,7 +449,7 @@ fn of_tier(tier: Tier, platform: &Platform<'_>) -> Dashboard {
     dashboard(
         &format!("phoenix-memory-tier-{}", level.to_lowercase()),
         name(tier),
-        &format!("Tier {level} of the memory: its target of {target} ms and how it is kept"),
+        &format!("Tier {level} of the memory: its target of {target} ms, and its error budget"),
         panels,
     )
 }
@@ -460,7 +460,7 @@ fn budget(level: &str) -> [Panel; 2] {
     [
         Panel {
             description: format!(
-                "What is left of the {} % that may miss the target in {PERIOD}; below zero the objective is missed.",
+                "The remainder of the {} % of requests that may miss the target in {PERIOD}; below zero the objective is missed.",
                 100.0 - objectives::LATENCY * 100.0
             ),
             field_config: FieldConfig {
@@ -473,7 +473,7 @@ fn budget(level: &str) -> [Panel; 2] {
             },
             ..stat(
                 2,
-                "Error budget left",
+                "Remaining error budget",
                 &format!(
                     "1 - avg_over_time({}{objective}[{PERIOD}]) / on (slo, tier) phoenix_slo:error_budget:ratio{objective}",
                     objectives::ratio("5m")
@@ -483,7 +483,7 @@ fn budget(level: &str) -> [Panel; 2] {
             )
         },
         Panel {
-            description: "How many times as fast as allowed the budget burns; alerts begin at 1 (3 days) and end at 14.4 (1 hour).".to_owned(),
+            description: "How fast the error budget burns, as a multiple of the allowed rate. Alerts start at 1 (over 3 days) and end at 14.4 (over 1 hour).".to_owned(),
             field_config: FieldConfig {
                 defaults: FieldDefaults {
                     min: Some(0.0),
@@ -515,7 +515,7 @@ fn session_cache() -> [Panel; 2] {
     let job = format!("job=\"{}\"", REDIS.app);
     [
         Panel {
-            description: "What entries, clients and the server itself take, and the most that they may take."
+            description: "Memory used by entries, clients and the server itself, and the limit."
                 .to_owned(),
             field_config: FieldConfig {
                 defaults: FieldDefaults {
@@ -525,7 +525,7 @@ fn session_cache() -> [Panel; 2] {
                 },
                 overrides: Vec::new(),
             },
-            targets: [("used", "used", "A"), ("max", "at most", "B")]
+            targets: [("used", "used", "A"), ("max", "limit", "B")]
                 .into_iter()
                 .map(|(which, legend_format, ref_id)| Target {
                     ref_id,
@@ -537,7 +537,7 @@ fn session_cache() -> [Panel; 2] {
             ..time_series(4, "Memory of the session cache", "", "", (12, 8))
         },
         Panel {
-            description: "Entries that had to make room for others before their time. None is good."
+            description: "Entries that were evicted before they expired. The expected value is 0."
                 .to_owned(),
             field_config: FieldConfig {
                 defaults: FieldDefaults {
@@ -549,7 +549,7 @@ fn session_cache() -> [Panel; 2] {
             },
             ..time_series(
                 5,
-                "Forgotten before their time",
+                "Evicted entries",
                 &format!("sum(rate(redis_evicted_keys_total{{{job}}}[5m]))"),
                 "entries/sec",
                 (0, 16),
@@ -566,7 +566,7 @@ fn traffic(server: Workload, called: &str) -> [Panel; 2] {
     );
     [
         Panel {
-            description: format!("What callers of {called} get, as its sidecar sees it."),
+            description: format!("Responses to clients of {called}, as its sidecar reports them."),
             field_config: FieldConfig {
                 defaults: FieldDefaults {
                     min: Some(0.0),
@@ -577,14 +577,14 @@ fn traffic(server: Workload, called: &str) -> [Panel; 2] {
             },
             ..time_series(
                 4,
-                "Requests by answer",
+                "Requests by response code",
                 &format!("sum by (response_code) (rate(istio_requests_total{{{requests}}}[5m]))"),
                 "{{response_code}}",
                 (12, 8),
             )
         },
         Panel {
-            description: "The slowest half, twentieth and hundredth of the requests; a stream counts as one long request when it ends.".to_owned(),
+            description: "The 50th, 95th and 99th percentile of the request duration. A stream counts as one long request when it ends.".to_owned(),
             field_config: FieldConfig {
                 defaults: FieldDefaults {
                     min: Some(0.0),
@@ -613,7 +613,7 @@ fn traffic(server: Workload, called: &str) -> [Panel; 2] {
 fn servers(platform: &Platform<'_>) -> Vec<Panel> {
     let mut panels = Vec::from(traffic(OPENMEMORY, "OpenMemory"));
     panels.push(Panel {
-        description: "Servers of OpenMemory and peers of Qdrant that are ready.".to_owned(),
+        description: "OpenMemory servers and Qdrant peers that are ready.".to_owned(),
         targets: vec![
             Target {
                 ref_id: "A",
@@ -638,7 +638,7 @@ fn servers(platform: &Platform<'_>) -> Vec<Panel> {
     });
     if platform.scrapes_servers {
         panels.push(Panel {
-            description: "Points of each collection on each peer; peers with replicas of the same shards have the same.".to_owned(),
+            description: "Points of each collection on each peer. Peers with replicas of the same shards report the same number.".to_owned(),
             field_config: FieldConfig {
                 defaults: FieldDefaults {
                     min: Some(0.0),

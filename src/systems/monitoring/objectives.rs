@@ -119,8 +119,8 @@ pub fn alerts() -> Vec<Alert> {
             expression: burning("tier-latency", 1.0 - LATENCY, severity),
             lasting: None,
             labels: &[("namespace", MEMORY)],
-            summary: "Tier {{ $labels.tier }} answers too slowly too often",
-            description: "More than 1 % of what tier {{ $labels.tier }} answers misses its target, and at this pace the allowance of 30 days is used up early.",
+            summary: "Tier {{ $labels.tier }} misses its latency target too often",
+            description: "Responses of tier {{ $labels.tier }} miss the latency target so often that the 30-day error budget of 1 % will be exhausted early.",
         });
     }
     for severity in [Severity::Critical, Severity::Warning] {
@@ -130,8 +130,8 @@ pub fn alerts() -> Vec<Alert> {
             expression: burning("persistence", 1.0 - PERSISTENCE, severity),
             lasting: None,
             labels: &[("namespace", MEMORY)],
-            summary: "OpenMemory fails too many requests to keep 99.9 % of memories",
-            description: "OpenMemory answers with server errors; at this pace the allowance of 0.1 % in 30 days is used up early.",
+            summary: "OpenMemory fails too many requests for 99.9 % persistence",
+            description: "OpenMemory returns server errors. At this rate, the 30-day error budget of 0.1 % will be exhausted early.",
         });
     }
     alerts

@@ -29,8 +29,8 @@ pub(super) fn alerts(platform: &Platform<'_>) -> Vec<Alert> {
             ),
             lasting: None,
             labels: &[],
-            summary: "The container {{ $labels.container }} of {{ $labels.pod }} used more memory than it may",
-            description: "It was killed and started again; what it was doing is lost, and it will happen again.",
+            summary: "The container {{ $labels.container }} of {{ $labels.pod }} exceeded its memory limit",
+            description: "It was killed and restarted. Its work in progress is lost, and this will happen again.",
         },
         Alert {
             name: "MemoryContainerRestarting",
@@ -38,8 +38,8 @@ pub(super) fn alerts(platform: &Platform<'_>) -> Vec<Alert> {
             expression: format!("{} > 3", restarts("1h")),
             lasting: None,
             labels: &[],
-            summary: "The container {{ $labels.container }} of {{ $labels.pod }} restarts again and again",
-            description: "More than three times in an hour.",
+            summary: "The container {{ $labels.container }} of {{ $labels.pod }} keeps restarting",
+            description: "It restarted more than three times in an hour.",
         },
         Alert {
             name: "MemoryPodPending",
@@ -48,7 +48,7 @@ pub(super) fn alerts(platform: &Platform<'_>) -> Vec<Alert> {
             lasting: Some("15m"),
             labels: &[],
             summary: "The pod {{ $labels.pod }} does not start",
-            description: "It has waited for a node, a volume or an image for a quarter of an hour.",
+            description: "It has been waiting for a node, a volume or an image for 15 minutes.",
         },
     ];
     if platform.openmemory.scale.least() > 1 || platform.qdrant.is_cluster() {
@@ -61,7 +61,7 @@ pub(super) fn alerts(platform: &Platform<'_>) -> Vec<Alert> {
             lasting: Some("1h"),
             labels: &[],
             summary: "No node with a pod of {{ $labels.poddisruptionbudget }} can be drained",
-            description: "One of its pods has been away for an hour, so the budget lets no other go: upgrades of nodes wait.",
+            description: "One of its pods has been unavailable for an hour, so the budget permits no further disruption and node upgrades are blocked.",
         });
     }
     alerts

@@ -24,7 +24,7 @@ pub(super) fn alerts(platform: &Platform<'_>) -> Vec<Alert> {
         lasting: Some("3m"),
         labels: &[],
         summary: "Too few Qdrant peers are ready",
-        description: "Without most of its peers Qdrant changes nothing any more: memories are neither stored nor reliably found.",
+        description: "Without a majority of its peers, Qdrant accepts no changes: memories cannot be stored and may not be found.",
     }];
     if is_cluster {
         alerts.push(Alert {
@@ -35,7 +35,7 @@ pub(super) fn alerts(platform: &Platform<'_>) -> Vec<Alert> {
             lasting: Some("15m"),
             labels: &[],
             summary: "A Qdrant peer is not ready",
-            description: "The others carry on, but the next one to fail may take the quorum with it.",
+            description: "The other peers continue, but the next failure may cost the quorum.",
         });
     }
     if !platform.scrapes_servers {
@@ -50,7 +50,7 @@ pub(super) fn alerts(platform: &Platform<'_>) -> Vec<Alert> {
         lasting: Some("5m"),
         labels: &[],
         summary: "Qdrant peer {{ $labels.pod }} runs in recovery mode",
-        description: "It loads no collections and serves no searches, until somebody starts it otherwise.",
+        description: "It loads no collections and serves no searches until it is restarted in normal mode.",
     });
     if is_cluster {
         alerts.extend([
@@ -60,8 +60,8 @@ pub(super) fn alerts(platform: &Platform<'_>) -> Vec<Alert> {
                 expression: format!("max by (namespace, pod) (cluster_working_state{{{job},state=\"stopped\"}}) == 1"),
                 lasting: Some("5m"),
                 labels: &[],
-                summary: "Qdrant peer {{ $labels.pod }} takes no part in the consensus",
-                description: "Its consensus thread has stopped; it no longer learns of collections, shards and peers.",
+                summary: "Qdrant peer {{ $labels.pod }} does not participate in consensus",
+                description: "Its consensus thread has stopped, so it no longer receives changes to collections, shards and peers.",
             },
             Alert {
                 name: "QdrantConsensusBehind",
@@ -69,8 +69,8 @@ pub(super) fn alerts(platform: &Platform<'_>) -> Vec<Alert> {
                 expression: format!("max by (namespace, pod) (cluster_pending_operations_total{{{job}}}) > 0"),
                 lasting: Some("15m"),
                 labels: &[],
-                summary: "Qdrant peer {{ $labels.pod }} does not keep up with the consensus",
-                description: "Operations that the cluster agreed on have been waiting for a quarter of an hour.",
+                summary: "Qdrant peer {{ $labels.pod }} lags behind the consensus",
+                description: "Operations that the cluster agreed on have been pending for 15 minutes.",
             },
             Alert {
                 name: "QdrantMembershipWrong",
@@ -81,8 +81,8 @@ pub(super) fn alerts(platform: &Platform<'_>) -> Vec<Alert> {
                 ),
                 lasting: Some("15m"),
                 labels: &[],
-                summary: "Qdrant peer {{ $labels.pod }} knows another number of peers than the stack has",
-                description: "A peer was lost and never removed, or one has founded a cluster of its own.",
+                summary: "Qdrant peer {{ $labels.pod }} reports a different number of peers than the stack has",
+                description: "A peer was lost and not removed, or a peer has bootstrapped a cluster of its own.",
             },
             Alert {
                 name: "QdrantReplicaDead",
@@ -91,8 +91,8 @@ pub(super) fn alerts(platform: &Platform<'_>) -> Vec<Alert> {
                 // A returning peer first receives its shards from the others.
                 lasting: Some("15m"),
                 labels: &[],
-                summary: "Replicas of shards are not active, says Qdrant peer {{ $labels.pod }}",
-                description: "Some memories are kept in fewer places than the stack asks for.",
+                summary: "Qdrant peer {{ $labels.pod }} reports inactive shard replicas",
+                description: "Some memories have fewer replicas than the stack requires.",
             },
         ]);
     }

@@ -17,8 +17,8 @@ pub(super) fn alerts(platform: &Platform<'_>) -> Vec<Alert> {
             expression: format!("max by (namespace, pod) (redis_up{{{job}}}) == 0"),
             lasting: Some("5m"),
             labels: &[],
-            summary: "The session cache does not answer the exporter beside it",
-            description: "Either it hangs, or it no longer knows the exporter's password: whoever asks for a session waits or is refused.",
+            summary: "The session cache does not answer its exporter",
+            description: "Either the server hangs, or it rejects the exporter's password. Clients of the session cache wait or are rejected.",
         },
         Alert {
             name: "RedisEvictingEntries",
@@ -27,8 +27,8 @@ pub(super) fn alerts(platform: &Platform<'_>) -> Vec<Alert> {
             // A burst of a few minutes is the normal use of eviction.
             lasting: Some("30m"),
             labels: &[],
-            summary: "The session cache forgets sessions before their time",
-            description: "It has been full for half an hour, so each new entry costs an old one: people have to say again what they said an hour ago.",
+            summary: "The session cache evicts sessions before they expire",
+            description: "It has been full for half an hour, so each new entry evicts an old one. Users lose the context of recent sessions.",
         },
         Alert {
             name: "RedisRefusingConnections",
@@ -38,8 +38,8 @@ pub(super) fn alerts(platform: &Platform<'_>) -> Vec<Alert> {
             ),
             lasting: Some("5m"),
             labels: &[],
-            summary: "The session cache refuses connections",
-            description: "It has as many clients as it may have; others are turned away, and do without the session.",
+            summary: "The session cache rejects connections",
+            description: "It has reached its maximum number of clients. Further clients are rejected and work without session data.",
         },
     ]
 }

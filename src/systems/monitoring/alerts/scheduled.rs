@@ -28,7 +28,7 @@ pub(super) fn alerts(platform: &Platform<'_>) -> Vec<Alert> {
             lasting: Some("10m"),
             labels: &[],
             summary: "{{ $labels.cronjob }} has not succeeded for more than a day",
-            description: "What was stored since the last good backup would be lost with the store.",
+            description: "Data stored since the last successful backup would be lost with the store.",
         });
     }
     if let Some(overdue) = overdue(platform.workloads, |name| name == RESTORE_DRILL.name, DRILL) {
@@ -39,7 +39,7 @@ pub(super) fn alerts(platform: &Platform<'_>) -> Vec<Alert> {
             lasting: Some("10m"),
             labels: &[],
             summary: "{{ $labels.cronjob }} has not succeeded for more than a week",
-            description: "Nobody knows whether the backups can be restored.",
+            description: "It is unknown whether the backups can be restored.",
         });
     }
     let interval = 60 * platform.tiers.mem0_persistent.sync_interval_minutes;
@@ -51,7 +51,7 @@ pub(super) fn alerts(platform: &Platform<'_>) -> Vec<Alert> {
             lasting: Some("5m"),
             labels: &[],
             summary: "{{ $labels.cronjob }} has failed three times or does not run",
-            description: "Snowflake and Mem0 no longer learn from each other.",
+            description: "Snowflake and Mem0 are no longer synchronized.",
         });
     }
     alerts

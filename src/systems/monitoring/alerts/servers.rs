@@ -24,7 +24,7 @@ pub(super) fn alerts(platform: &Platform<'_>) -> Vec<Alert> {
             lasting: Some("3m"),
             labels: &[],
             summary: "No OpenMemory server is available",
-            description: "Nobody can store or recall memories: tier L3 does not answer.",
+            description: "Memories cannot be stored or recalled: tier L3 does not answer.",
         },
         Alert {
             name: "OpenMemoryAtMaximumScale",
@@ -37,8 +37,8 @@ pub(super) fn alerts(platform: &Platform<'_>) -> Vec<Alert> {
             ),
             lasting: Some("30m"),
             labels: &[],
-            summary: "OpenMemory has as many servers as it may",
-            description: "The autoscaler has had no room for half an hour; more load makes the servers slow.",
+            summary: "OpenMemory has reached its maximum number of servers",
+            description: "The autoscaler has been at its maximum for half an hour. More load will slow the servers down.",
         },
     ];
     let others: Vec<_> = platform
@@ -70,7 +70,7 @@ pub(super) fn alerts(platform: &Platform<'_>) -> Vec<Alert> {
             lasting: Some("5m"),
             labels: &[],
             summary: "No server of {{ $labels.workload }} is ready",
-            description: "Its tier, or the chat itself, does not answer; the others carry on.",
+            description: "Its tier, or the chat itself, does not answer. The other systems continue.",
         });
     }
     alerts.extend(failing(platform.workloads));
@@ -81,8 +81,8 @@ pub(super) fn alerts(platform: &Platform<'_>) -> Vec<Alert> {
             expression: "min(sophia_mem0_health_status) == 0".to_owned(),
             lasting: Some("5m"),
             labels: &[("namespace", OPENMEMORY.namespace)],
-            summary: "An OpenMemory server says that Mem0 is down",
-            description: "The server answers, but Mem0 behind it does not work: what is to be remembered may be lost.",
+            summary: "An OpenMemory server reports that Mem0 is down",
+            description: "The server answers, but Mem0 behind it does not work. New memories may be lost.",
         });
         alerts.push(Alert {
             name: "MemorySyncIncomplete",
@@ -91,8 +91,8 @@ pub(super) fn alerts(platform: &Platform<'_>) -> Vec<Alert> {
             // Two runs of the synchronization, one of which may have failed temporarily.
             lasting: Some("30m"),
             labels: &[("namespace", OPENMEMORY.namespace)],
-            summary: "Snowflake and Mem0 drift apart",
-            description: "Fewer than 99.9 % of the records were brought in step: what one side knows, the other does not.",
+            summary: "Snowflake and Mem0 are diverging",
+            description: "Fewer than 99.9 % of the records were synchronized, so one side lacks records of the other.",
         });
     }
     alerts
@@ -132,7 +132,7 @@ fn failing(workloads: &[Workload]) -> Option<Alert> {
         ),
         lasting: Some("10m"),
         labels: &[],
-        summary: "{{ $labels.destination_workload }} answers with server errors",
+        summary: "{{ $labels.destination_workload }} returns server errors",
         description: "More than one request in twenty has failed for ten minutes.",
     })
 }

@@ -8,7 +8,7 @@ pub(super) fn alerts(platform: &Platform<'_>) -> Vec<Alert> {
     let mut alerts = vec![
         missing(
             &[("source", "kube-state-metrics"), ("namespace", MEMORY)],
-            "Metrics of kube-state-metrics do not arrive",
+            "Metrics of kube-state-metrics are missing",
             format!(
                 "absent(max(kube_deployment_status_replicas_available{{namespace=\"{}\",deployment=\"{}\"}}))",
                 OPENMEMORY.namespace, OPENMEMORY.name
@@ -16,37 +16,37 @@ pub(super) fn alerts(platform: &Platform<'_>) -> Vec<Alert> {
         ),
         missing(
             &[("source", "kubelet"), ("namespace", MEMORY)],
-            "Metrics of the kubelets do not arrive",
+            "Metrics of the kubelets are missing",
             format!("absent(max(kubelet_volume_stats_available_bytes{{namespace=\"{MEMORY}\"}}))"),
         ),
         missing(
             &[("source", "sidecars"), ("namespace", MEMORY)],
-            "Metrics of the sidecars do not arrive",
+            "Metrics of the sidecars are missing",
             format!("absent(max(istio_agent_cert_expiry_seconds{{namespace=\"{MEMORY}\"}}))"),
         ),
         missing(
             &[("source", "istiod"), ("namespace", MEMORY)],
-            "Metrics of istiod do not arrive",
+            "Metrics of istiod are missing",
             "absent(max(citadel_server_root_cert_expiry_timestamp))".to_owned(),
         ),
     ];
     if platform.scrapes_servers {
         alerts.push(missing(
             &[("source", "openmemory"), ("namespace", MEMORY)],
-            "Metrics of OpenMemory do not arrive",
+            "Metrics of OpenMemory are missing",
             "absent(max(sophia_mem0_health_status)) or absent(max(sophia_memory_tier_response_time))"
                 .to_owned(),
         ));
         alerts.push(missing(
             &[("source", "qdrant"), ("namespace", MEMORY)],
-            "Metrics of Qdrant do not arrive",
+            "Metrics of Qdrant are missing",
             format!("absent(max(app_status_recovery_mode{{job=\"{}\"}}))", QDRANT.app),
         ));
     }
     if platform.scrapes_servers && platform.workloads.contains(&REDIS) {
         alerts.push(missing(
             &[("source", "redis"), ("namespace", MEMORY)],
-            "Metrics of the session cache do not arrive",
+            "Metrics of the session cache are missing",
             format!("absent(max(redis_up{{job=\"{}\"}}))", REDIS.app),
         ));
     }
@@ -59,7 +59,7 @@ pub(super) fn alerts(platform: &Platform<'_>) -> Vec<Alert> {
             lasting: Some("15m"),
             labels: &[],
             summary: "Prometheus cannot scrape {{ $labels.pod }} for {{ $labels.job }}",
-            description: "Alerts about this pod are silent while it lasts.",
+            description: "Alerts for this pod cannot fire until this is resolved.",
         });
     }
     alerts
@@ -78,6 +78,6 @@ fn missing(
         lasting: Some("15m"),
         labels,
         summary,
-        description: "Every alert that needs them is silent, whatever happens.",
+        description: "Alerts that need these metrics cannot fire.",
     }
 }

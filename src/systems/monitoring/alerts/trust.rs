@@ -16,7 +16,7 @@ pub(super) fn alerts(platform: &Platform<'_>) -> Vec<Alert> {
             lasting: Some("15m"),
             labels: &[("namespace", MEMORY)],
             summary: "The root certificate of the mesh expires in less than 7 days",
-            description: "When it does, no pod trusts another any more and all traffic between them ends at once.",
+            description: "After that, pods no longer trust each other and all traffic between them fails immediately.",
         },
         Alert {
             name: "MeshRootCertificateExpiring",
@@ -25,7 +25,7 @@ pub(super) fn alerts(platform: &Platform<'_>) -> Vec<Alert> {
             lasting: Some("15m"),
             labels: &[("namespace", MEMORY)],
             summary: "The root certificate of the mesh expires in less than 30 days",
-            description: "When it does, no pod trusts another any more and all traffic between them ends at once.",
+            description: "After that, pods no longer trust each other and all traffic between them fails immediately.",
         },
         Alert {
             name: "MemorySidecarCertificateOld",
@@ -37,8 +37,8 @@ pub(super) fn alerts(platform: &Platform<'_>) -> Vec<Alert> {
             ),
             lasting: Some("15m"),
             labels: &[],
-            summary: "The sidecar of {{ $labels.pod }} gets no new certificate",
-            description: "Its certificate is valid for less than six hours; then nobody talks to the pod any more.",
+            summary: "The sidecar of {{ $labels.pod }} cannot renew its certificate",
+            description: "Its certificate is valid for less than six hours. After that, all connections to and from the pod fail.",
         },
         Alert {
             name: "MemoryRequestsRefused",
@@ -48,8 +48,8 @@ pub(super) fn alerts(platform: &Platform<'_>) -> Vec<Alert> {
             ),
             lasting: Some("10m"),
             labels: &[("namespace", MEMORY)],
-            summary: "{{ $labels.destination_workload }} refuses {{ $labels.source_workload }}",
-            description: "Requests end with {{ $labels.response_code }} again and again: somebody lacks a row in the connection table or a valid token, or tries doors.",
+            summary: "{{ $labels.destination_workload }} denies requests of {{ $labels.source_workload }}",
+            description: "Requests repeatedly fail with {{ $labels.response_code }}: the client has no row in the connection table or no valid token, or is probing for access.",
         },
         Alert {
             name: "MemoryPlaintextTraffic",
@@ -59,8 +59,8 @@ pub(super) fn alerts(platform: &Platform<'_>) -> Vec<Alert> {
             ),
             lasting: None,
             labels: &[("namespace", MEMORY)],
-            summary: "{{ $labels.destination_workload }} takes requests that are not encrypted",
-            description: "Mutual TLS is STRICT in this platform, so this cannot happen unless somebody has changed it.",
+            summary: "{{ $labels.destination_workload }} accepts unencrypted requests",
+            description: "Mutual TLS is STRICT in this platform, so this can happen only if the policy was changed.",
         },
     ]
 }

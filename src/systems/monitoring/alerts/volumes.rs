@@ -22,7 +22,7 @@ pub(super) fn alerts(_: &Platform<'_>) -> Vec<Alert> {
             lasting: Some("5m"),
             labels: &[],
             summary: "The volume {{ $labels.persistentvolumeclaim }} has less than 5 % free",
-            description: "A full volume stops writes; a full one of Qdrant can keep its peer from starting again.",
+            description: "A full volume stops writes. A full Qdrant volume can prevent its peer from starting.",
         },
         Alert {
             name: "MemoryVolumeFillingUp",
@@ -33,8 +33,8 @@ pub(super) fn alerts(_: &Platform<'_>) -> Vec<Alert> {
             ),
             lasting: Some("1h"),
             labels: &[],
-            summary: "The volume {{ $labels.persistentvolumeclaim }} is full in four days",
-            description: "Less than a quarter is free, and it shrinks as fast as in the last six hours.",
+            summary: "The volume {{ $labels.persistentvolumeclaim }} will be full in four days",
+            description: "Less than a quarter is free, and usage keeps growing as in the last six hours.",
         },
     ]
 }
