@@ -1,13 +1,15 @@
 //! From the graph to what the engine will be asked, as plain data.
 //!
-//! The plan rests on one premise, that this is the stack's own cluster. It holds a provider pinned to the stack's cluster, a component for each system, and each
+//! The plan has one precondition: that this is the stack's own cluster. It holds a provider pinned to the stack's cluster, a component for each system, and each
 //! object below its system. Names in it are for ever: the engine knows an object by them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use phoenix_graph::{Graph, Id, Object, references};
-use pulumi_wire::{Alias, AliasParent, Checksum, Fact, Plan, Premise, Registration, Timeouts, Value};
+use pulumi_wire::{
+    Alias, AliasParent, Checksum, Expectation, Plan, Precondition, Registration, Timeouts, Value,
+};
 
 use crate::config::{StackConfig, secret};
 use crate::names::{MCP_PORT, MEMORY, OPENMEMORY, QDRANT, QDRANT_HTTP, Workload};
@@ -60,7 +62,7 @@ pub fn lower(graph: &Graph, config: &StackConfig) -> Plan {
         resources.push(registration);
     }
     Plan {
-        premises: right_cluster(config).into_iter().collect(),
+        preconditions: right_cluster(config).into_iter().collect(),
         resources,
         outputs: outputs(),
     }
@@ -68,35 +70,35 @@ pub fn lower(graph: &Graph, config: &StackConfig) -> Plan {
 
 /// That the context leads to the stack's own cluster: names of contexts are given anew, a UID is not. And that a stack
 /// that may hold placeholders goes to a sandbox. Where nothing of the cluster is known, nothing is asked.
-fn right_cluster(config: &StackConfig) -> Option<Premise> {
+fn right_cluster(config: &StackConfig) -> Option<Precondition> {
     let context = config.cluster.context.as_deref().unwrap_or("of the kubeconfig");
-    let identity = config.cluster.uid.as_ref().map(|uid| Fact {
+    let identity = config.cluster.uid.as_ref().map(|uid| Expectation {
         property: ["metadata", "uid"].map(str::to_owned).to_vec(),
         value: uid.clone(),
-        if_different: format!(
+        on_mismatch: format!(
             "the context {context} leads to another cluster than the stack's own: the UID of its Namespace kube-system \
              is not {uid}, as phoenix:cluster.uid says. Nothing was changed in it.\n  hint: repair the context in the \
              kubeconfig, or, if the stack is to have a new cluster, write its UID into the stack file"
         ),
     });
-    let sandbox = config.sandbox.then(|| Fact {
+    let sandbox = config.sandbox.then(|| Expectation {
         property: ["metadata", "labels", SANDBOX_LABEL].map(str::to_owned).to_vec(),
         value: "true".to_owned(),
-        if_different: format!(
+        on_mismatch: format!(
             "phoenix:sandbox is true, but the context {context} leads to no sandbox: its Namespace kube-system has no \
              label {SANDBOX_LABEL}. Nothing was changed in it.\n  hint: remove phoenix:sandbox from the stack file; \
              `phoenix sandbox` sets it in a copy of its own"
         ),
     });
-    let facts: Vec<_> = identity.into_iter().chain(sandbox).collect();
-    (!facts.is_empty()).then(|| Premise {
+    let expectations: Vec<_> = identity.into_iter().chain(sandbox).collect();
+    (!expectations.is_empty()).then(|| Precondition {
         token: "kubernetes:core/v1:Namespace".to_owned(),
         name: "kube-system".to_owned(),
         id: "kube-system".to_owned(),
         provider: 0,
         version: Some(PROVIDER_VERSION.to_owned()),
-        facts,
-        if_unreadable: format!(
+        expectations,
+        on_unreadable: format!(
             "phoenix:cluster.context is {context}: the kubeconfig (KUBECONFIG, else ~/.kube/config) must have that \
              context, its cluster must answer, and its user may get the Namespace kube-system. `cargo phoenix doctor \
              STACK` tells what is missing. Nothing has to be removed from the state"

@@ -10,8 +10,8 @@ use pulumi_wire::fake::{FakeEngine, Script};
 use pulumi_wire::{Value, from_wire};
 use serde_json::json;
 
-use phoenix_testing::canary::{self, Canaries};
 use crate::{complete, complete_for, logged, run_with, with_secrets};
+use phoenix_testing::canary::{self, Canaries};
 
 pub const TOKEN: &str = "pul-canary-8d21";
 

@@ -4,9 +4,9 @@ use phoenix_testing::esc::Trouble;
 use pulumi_wire::fake::{Code, FakeEngine, Reaction, Script};
 use serde_json::json;
 
-use phoenix_testing::canary::value;
 use crate::esc::{TOKEN, canaries, environment, in_esc, needed};
 use crate::{complete, complete_for, logged, run_with, with_secrets};
+use phoenix_testing::canary::value;
 
 /// Whatever a person could turn on to see more.
 const LOUD: [(&str, &str); 3] = [

@@ -1,4 +1,4 @@
-//! The smallest language host: it runs nothing, but starts and stops as every plugin does.
+//! A minimal language host: it runs no program, but has the lifecycle of a plugin.
 
 use pulumi_wire::proto::language_runtime_server::{LanguageRuntime, LanguageRuntimeServer};
 use pulumi_wire::proto::{

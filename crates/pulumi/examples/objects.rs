@@ -1,7 +1,7 @@
-//! Registers the Kubernetes objects of a JSON list, each after its namespace.
+//! Registers the Kubernetes objects in a JSON list, each after its namespace.
 //!
-//! `OBJECTS` names the file, `IN_FLIGHT` how many registrations may be under way at once. The provider does not wait
-//! for the objects to become ready. The benchmarks measure it under the real engine.
+//! `OBJECTS` is the path of the file, `IN_FLIGHT` the number of concurrent registrations. The provider does not wait
+//! until the objects are ready. The benchmarks run this program with the real engine.
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -41,7 +41,7 @@ async fn run() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// One component with all objects below it, and the values of the Secrets among them.
+/// A component with all objects, and the values of the Secrets among them.
 fn plan(objects: &[Json]) -> Result<(Plan, BTreeMap<String, SecretString>), Box<dyn Error>> {
     let mut resources = vec![Registration::component("bench:index:Platform", "platform")];
     let mut secrets = BTreeMap::new();
@@ -82,7 +82,7 @@ fn plan(objects: &[Json]) -> Result<(Plan, BTreeMap<String, SecretString>), Box<
     Ok((plan, secrets))
 }
 
-/// The text at a JSON pointer, empty where there is none.
+/// The string at a JSON pointer; empty if there is none.
 fn text<'a>(object: &'a Json, pointer: &str) -> &'a str {
     object.pointer(pointer).and_then(Json::as_str).unwrap_or_default()
 }
@@ -104,7 +104,7 @@ fn skip_await(inputs: &mut BTreeMap<String, Value>) {
     }
 }
 
-/// Puts names in the place of a Secret's values.
+/// Replaces the values of a Secret by references.
 fn hide(inputs: &mut BTreeMap<String, Value>, path: &str, secrets: &mut BTreeMap<String, SecretString>) {
     if let Some(Value::Object(data)) = inputs.get_mut("data") {
         for (key, value) in data {

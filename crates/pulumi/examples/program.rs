@@ -1,4 +1,4 @@
-//! The smallest program: one component. Pulumi starts it, and so do the tests.
+//! A minimal program with one component. Pulumi and the tests start it.
 
 use std::process::ExitCode;
 

@@ -1,8 +1,8 @@
-//! A policy pack as the engine asks it, and nothing of what it judges.
+//! Policy packs: the engine's analyzer protocol.
 //!
-//! A [`Pack`] says which policies it has and looks at resources; [`Analyzer`] answers the engine for it. What a pack
-//! returns is all that is ever sent: no property of a resource reaches a message, a log or a panic of this module.
-//! [`serve`] runs a pack as a plugin.
+//! A [`Pack`] lists its policies and evaluates resources; [`Analyzer`] implements the engine's service for it. Only what
+//! a pack returns is sent: this module never writes a property of a resource to a message, a log or a panic. [`serve`]
+//! runs a pack as a plugin.
 
 mod answer;
 
@@ -23,56 +23,56 @@ use crate::proto::{
 use crate::serve::{ServeError, Stop};
 use crate::value::Value;
 
-/// How much a violated policy matters to the engine.
+/// The enforcement level of a policy: what the engine does on a violation.
 pub use crate::proto::EnforcementLevel as Level;
-/// How bad a violation is, for those who read of it.
+/// The severity of a violation.
 pub use crate::proto::PolicySeverity as Severity;
 
-/// A set of policies. Its functions may be called from several threads at once.
+/// A set of policies. Its functions can be called from several threads concurrently.
 pub trait Pack: Send + Sync + 'static {
-    /// What the pack makes of its configuration.
+    /// The pack's parsed configuration.
     type Settings: Default + Send + Sync + 'static;
 
-    /// Its name, and its policies.
+    /// The pack's metadata and policies.
     fn about(&self) -> About;
 
-    /// Reads the configuration: what the engine has put together from the defaults and from `--policy-pack-config`.
-    /// The error is shown to the person, and nothing is analyzed.
+    /// Parses the configuration, which the engine merges from the defaults and `--policy-pack-config`. An error is shown
+    /// to the user, and no resource is analyzed.
     fn configure(
         &self,
         policies: BTreeMap<String, PolicySettings>,
         stack: Option<&Stack>,
     ) -> Result<Self::Settings, String>;
 
-    /// Looks at one resource as it is about to be made.
+    /// Evaluates one resource before it is created or updated.
     fn analyze(&self, resource: &Resource, context: Context<'_, Self::Settings>) -> Verdicts;
 
-    /// Looks at all resources of the stack together.
+    /// Evaluates all resources of the stack together.
     fn analyze_stack(&self, resources: &[Resource], context: Context<'_, Self::Settings>) -> Verdicts;
 
-    /// Says how one resource would be made right.
+    /// Returns the changes that make one resource compliant.
     fn remediate(&self, resource: &Resource, context: Context<'_, Self::Settings>) -> Remediations;
 }
 
-/// What holds for every resource that is looked at.
+/// The context of an evaluation.
 #[derive(Debug)]
 pub struct Context<'a, Settings> {
     /// The pack's own settings.
     pub settings: &'a Settings,
-    /// The stack; `None` where a state is analyzed without its program.
+    /// The stack; `None` if a state is analyzed without its program.
     pub stack: Option<&'a Stack>,
 }
 
-/// The stack whose resources are looked at.
+/// The stack that the resources belong to.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Stack {
-    /// Its name.
+    /// The stack's name.
     pub name: String,
-    /// Its project.
+    /// The project's name.
     pub project: String,
     /// Whether this is a preview, in which values can be unknown.
     pub dry_run: bool,
-    /// Its configuration by full key, without the secrets. A mapping is the text of its JSON.
+    /// The configuration by full key, without secrets. Objects are JSON text.
     pub config: BTreeMap<String, String>,
 }
 
@@ -88,136 +88,136 @@ impl fmt::Debug for Stack {
     }
 }
 
-/// One resource as the engine shows it. Secrets are in it; `Debug` does not show them.
+/// One resource. Its properties can contain secrets, which `Debug` does not show.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Resource {
-    /// Its type, such as `kubernetes:apps/v1:Deployment`.
+    /// The type, such as `kubernetes:apps/v1:Deployment`.
     pub token: String,
-    /// Its URN.
+    /// The URN.
     pub urn: String,
-    /// Its name in the program.
+    /// The name in the program.
     pub name: String,
-    /// Its inputs, and for [`Pack::analyze_stack`] its outputs.
+    /// The inputs; in [`Pack::analyze_stack`], the outputs.
     pub properties: BTreeMap<String, Value>,
-    /// The URN of what it belongs to; empty for the stack itself.
+    /// The URN of the parent; empty for the stack.
     pub parent: String,
-    /// The URNs of what it waits for. Known to [`Pack::analyze_stack`] only.
+    /// The URNs of the dependencies; set only in [`Pack::analyze_stack`].
     pub dependencies: Vec<String>,
-    /// Whether the engine refuses to delete it.
+    /// Whether the engine refuses to delete the resource.
     pub protect: bool,
 }
 
-/// What a pack says of itself.
+/// The metadata of a pack.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct About {
-    /// Its name: letters, digits, `-`, `_` and `.`, at most 100 of them.
+    /// The pack's name: at most 100 letters, digits, `-`, `_` and `.`.
     pub name: String,
-    /// Its name for people.
+    /// The display name.
     pub display_name: String,
-    /// What it is for.
+    /// The description.
     pub description: String,
-    /// Its version, without a `v`.
+    /// The version, without a leading `v`.
     pub version: String,
-    /// Where it comes from.
+    /// The URL of the source repository.
     pub repository: String,
-    /// Its policies.
+    /// The pack's policies.
     pub policies: Vec<Policy>,
 }
 
-/// One policy, as the pack announces it.
+/// One policy of a pack.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Policy {
-    /// Its name; never `all`, which the engine takes for all of them.
+    /// The policy's name; not `all`, which the engine interprets as all policies.
     pub name: String,
-    /// Its name for people.
+    /// The display name.
     pub display_name: String,
-    /// What is true where it holds.
+    /// The requirement.
     pub description: String,
-    /// Its level unless it is configured otherwise.
+    /// The default enforcement level.
     pub level: Level,
-    /// How bad a violation is.
+    /// The severity of a violation.
     pub severity: Severity,
-    /// Whether it looks at all resources together.
+    /// Whether the policy evaluates all resources together.
     pub of_stack: bool,
-    /// A JSON schema for each setting, and the names of those that must be given. None of them is `enforcementLevel`.
+    /// The JSON schema of each setting. The name `enforcementLevel` is reserved.
     pub schema: BTreeMap<String, serde_json::Value>,
-    /// The framework that it gives evidence for; the engine knows one.
+    /// The compliance framework that the policy supports; the engine accepts one.
     pub framework: Option<Framework>,
-    /// Words to find it by.
+    /// Search tags.
     pub tags: Vec<String>,
-    /// How a violation is repaired.
+    /// The remediation steps.
     pub remediation: String,
 }
 
-/// A place in a framework of compliance.
+/// A control of a compliance framework.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Framework {
     /// The framework's name.
     pub name: String,
-    /// Its edition.
+    /// The framework's version.
     pub version: String,
-    /// The number of the demand.
+    /// The control's id.
     pub reference: String,
-    /// What the demand is called.
+    /// The control's name.
     pub specification: String,
 }
 
-/// How a policy was configured.
+/// The configuration of a policy.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PolicySettings {
-    /// Its level.
+    /// The enforcement level.
     pub level: Level,
-    /// Its settings.
+    /// The settings by name.
     pub properties: BTreeMap<String, Value>,
 }
 
-/// What came of looking.
+/// The result of an evaluation.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Verdicts {
-    /// What is not as it should be.
+    /// The violations.
     pub violations: Vec<Violation>,
-    /// The policies that had nothing to judge, with the reason. What is in neither list passed.
+    /// The names of policies that did not apply, with the reason. Policies in neither list passed.
     pub not_applicable: Vec<(String, String)>,
 }
 
-/// Something that is not as it should be.
+/// A violation of a policy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Violation {
     /// The policy's name.
     pub policy: String,
-    /// What the policy demands.
+    /// The policy's requirement.
     pub description: String,
-    /// What is wrong, and the way out. It may never hold a property's value.
+    /// The problem and its remediation. The message must not contain property values.
     pub message: String,
     /// The URN of the resource; empty for the stack.
     pub urn: String,
-    /// The level that the policy has by its configuration.
+    /// The configured enforcement level of the policy.
     pub level: Level,
-    /// How bad it is.
+    /// The severity.
     pub severity: Severity,
 }
 
-/// What would be changed.
+/// The changes that make a resource compliant.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Remediations {
-    /// The changes, each on top of those before it.
+    /// The changes; each one includes the earlier ones.
     pub changes: Vec<Change>,
-    /// The policies that had nothing to change, with the reason.
+    /// The names of policies that did not apply, with the reason.
     pub not_applicable: Vec<(String, String)>,
 }
 
-/// A resource made right.
+/// A change to a resource.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Change {
     /// The policy's name.
     pub policy: String,
-    /// What the policy demands.
+    /// The policy's requirement.
     pub description: String,
-    /// All properties as they shall be.
+    /// All properties of the resource after the change.
     pub properties: BTreeMap<String, Value>,
 }
 
-/// Answers the engine for a pack.
+/// The engine's analyzer service for a pack.
 pub struct Analyzer<P: Pack> {
     pack: P,
     stop: Stop,
@@ -226,7 +226,7 @@ pub struct Analyzer<P: Pack> {
 }
 
 impl<P: Pack> Analyzer<P> {
-    /// For a pack that the engine has not configured yet.
+    /// Creates the service for a pack with default settings.
     pub fn new(pack: P, stop: Stop) -> Self {
         Self {
             pack,
@@ -240,9 +240,9 @@ impl<P: Pack> Analyzer<P> {
         self.stack.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Asks the pack, with what it was configured with. A rule that breaks down breaks this call only, and what it says
-    /// as it does may hold a value, so that it is not repeated.
-    fn ask<T>(&self, ask: impl FnOnce(&P, Context<'_, P::Settings>) -> T) -> Result<T, Status> {
+    /// Calls the pack with its settings. If a policy panics, only this call fails. The panic message is discarded,
+    /// because it can contain a property value.
+    fn evaluate<T>(&self, evaluate: impl FnOnce(&P, Context<'_, P::Settings>) -> T) -> Result<T, Status> {
         let settings = Arc::clone(&self.settings.lock().unwrap_or_else(PoisonError::into_inner));
         let stack = self.stack();
         catch_unwind(AssertUnwindSafe(|| {
@@ -250,24 +250,24 @@ impl<P: Pack> Analyzer<P> {
                 settings: &*settings,
                 stack: stack.as_deref(),
             };
-            ask(&self.pack, context)
+            evaluate(&self.pack, context)
         }))
-        .map_err(broke_down)
+        .map_err(panicked)
     }
 }
 
-fn broke_down(_: Box<dyn Any + Send>) -> Status {
-    Status::internal("a policy broke down; where it did stands in the diagnostics of the stack")
+fn panicked(_: Box<dyn Any + Send>) -> Status {
+    Status::internal("a policy panicked; the diagnostics of the stack show the source location")
 }
 
-/// Serves a pack until the engine is done with it. Call it once, from `main`: from now on a panic of this process says
-/// where it happened and nothing else, because its words may hold a value.
+/// Serves a pack until the engine stops it. Call this function once, from `main`: it installs a panic hook that prints
+/// only the source location, because a panic message can contain a property value.
 pub async fn serve(pack: impl Pack) -> Result<(), ServeError> {
     std::panic::set_hook(Box::new(|panic| {
         let place = panic
             .location()
             .map(|place| format!(" at {}:{}", place.file(), place.line()));
-        eprintln!("a policy broke down{}", place.unwrap_or_default());
+        eprintln!("a policy panicked{}", place.unwrap_or_default());
     }));
     let stop = Stop::new();
     crate::serve::serve(AnalyzerServer::new(Analyzer::new(pack, stop.clone())), stop).await
@@ -314,7 +314,7 @@ impl<P: Pack> Service for Analyzer<P> {
         let settings = catch_unwind(AssertUnwindSafe(|| {
             self.pack.configure(policies, stack.as_deref())
         }))
-        .map_err(broke_down)?
+        .map_err(panicked)?
         .map_err(Status::invalid_argument)?;
         *self.settings.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(settings);
         Ok(Response::new(()))
@@ -325,13 +325,13 @@ impl<P: Pack> Service for Analyzer<P> {
         request: Request<AnalyzeRequest>,
     ) -> Result<Response<RemediateResponse>, Status> {
         let resource = answer::resource(request.into_inner())?;
-        let found = self.ask(|pack, context| pack.remediate(&resource, context))?;
+        let found = self.evaluate(|pack, context| pack.remediate(&resource, context))?;
         answer::remediations(&self.pack.about(), found).map(Response::new)
     }
 
     async fn analyze(&self, request: Request<AnalyzeRequest>) -> Result<Response<AnalyzeResponse>, Status> {
         let resource = answer::resource(request.into_inner())?;
-        let found = self.ask(|pack, context| pack.analyze(&resource, context))?;
+        let found = self.evaluate(|pack, context| pack.analyze(&resource, context))?;
         Ok(Response::new(answer::verdicts(&self.pack.about(), found)))
     }
 
@@ -340,7 +340,7 @@ impl<P: Pack> Service for Analyzer<P> {
         request: Request<AnalyzeStackRequest>,
     ) -> Result<Response<AnalyzeResponse>, Status> {
         let resources = answer::resources(request.into_inner())?;
-        let found = self.ask(|pack, context| pack.analyze_stack(&resources, context))?;
+        let found = self.evaluate(|pack, context| pack.analyze_stack(&resources, context))?;
         Ok(Response::new(answer::verdicts(&self.pack.about(), found)))
     }
 

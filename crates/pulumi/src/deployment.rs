@@ -1,6 +1,6 @@
-//! What is being deployed: the project, the stack, and its configuration with the secrets apart.
+//! The deployment: project, stack, and configuration, with secrets separated.
 //!
-//! A secret is in [`SecretString`] from the moment it is recognised. Nothing here says what the keys mean.
+//! A secret is stored in a [`SecretString`] as soon as it is recognized. This module does not interpret keys.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,32 +9,32 @@ use secrecy::SecretString;
 use crate::error::Error;
 use crate::proto;
 
-/// What the engine says about the deployment at hand.
+/// The engine's description of the current deployment.
 #[derive(Clone, Debug, Default)]
 pub struct Deployment {
     /// The project's name.
     pub project: String,
     /// The stack's name.
     pub stack: String,
-    /// The organization; `organization` where the backend has none.
+    /// The organization; `organization` if the backend has none.
     pub organization: String,
-    /// Configuration by full key, `namespace:name`; objects are JSON text.
+    /// Configuration values by full key, `namespace:name`. Objects are JSON text.
     pub config: BTreeMap<String, String>,
-    /// The secret part of the configuration, by full key.
+    /// Secret configuration values by full key.
     pub secrets: BTreeMap<String, SecretString>,
     /// Whether this is a preview.
     pub preview: bool,
-    /// How many resources the engine works on at once; zero when it does not say.
+    /// The number of resources that the engine processes in parallel; zero if unknown.
     pub parallel: u32,
 }
 
 impl Deployment {
-    /// The name of the stack's own resource.
+    /// The name of the stack's root resource.
     pub fn root_name(&self) -> String {
         format!("{}-{}", self.project, self.stack)
     }
 
-    /// From the engine's own answer.
+    /// Converts the engine's response.
     pub(crate) fn from_answer(answer: proto::DeploymentInfo) -> Self {
         let (config, secrets) = split(answer.config, &answer.config_secret_keys);
         Self {
@@ -48,15 +48,15 @@ impl Deployment {
         }
     }
 
-    /// From the variables that hosts set for programs of older engines.
+    /// Reads the environment variables that language hosts set for engines without `GetDeploymentInfo`.
     pub(crate) fn from_environment(lookup: &dyn Fn(&str) -> Option<String>) -> Result<Self, Error> {
-        let needed = |variable| lookup(variable).ok_or(Error::NotStartedByPulumi { variable });
+        let required = |variable| lookup(variable).ok_or(Error::NotStartedByPulumi { variable });
         let config: BTreeMap<String, String> = json(lookup, "PULUMI_CONFIG")?;
         let secret_keys: Vec<String> = json(lookup, "PULUMI_CONFIG_SECRET_KEYS")?;
         let (config, secrets) = split(config, &secret_keys);
         Ok(Self {
-            project: needed("PULUMI_PROJECT")?,
-            stack: needed("PULUMI_STACK")?,
+            project: required("PULUMI_PROJECT")?,
+            stack: required("PULUMI_STACK")?,
             organization: lookup("PULUMI_ORGANIZATION").unwrap_or_default(),
             config,
             secrets,
@@ -68,7 +68,7 @@ impl Deployment {
     }
 }
 
-/// Puts every value into the map it belongs to. A secret is moved, so that no open copy stays behind.
+/// Separates secrets from other values. A secret is moved, so that no unprotected copy remains.
 fn split(
     all: BTreeMap<String, String>,
     secret_keys: &[String],
@@ -86,7 +86,7 @@ fn split(
     (config, secrets)
 }
 
-/// A variable that holds JSON; one that is not set or empty holds nothing.
+/// Reads a variable that contains JSON; the default if it is unset or empty.
 fn json<T: Default + serde::de::DeserializeOwned>(
     lookup: &dyn Fn(&str) -> Option<String>,
     variable: &'static str,
@@ -95,12 +95,8 @@ fn json<T: Default + serde::de::DeserializeOwned>(
         return Ok(T::default());
     };
     serde_json::from_str(&text).map_err(|error| {
-        // serde quotes what it did not expect, and that may be a secret: only the place is safe to tell.
-        let place = format!(
-            "it is not the JSON it should be, at line {} column {}",
-            error.line(),
-            error.column()
-        );
+        // The message of serde quotes the unexpected value, which may be a secret. Only the position is reported.
+        let place = format!("invalid JSON at line {} column {}", error.line(), error.column());
         Error::Variable {
             variable,
             source: place.into(),
@@ -167,10 +163,10 @@ mod tests {
             ("PULUMI_CONFIG", r#"{"a": "hunter2" "#),
         ])
         .expect_err("not JSON");
-        let told = format!("{error}: {:?}", std::error::Error::source(&error));
+        let message = format!("{error}: {:?}", std::error::Error::source(&error));
         assert!(
-            told.contains("PULUMI_CONFIG") && !told.contains("hunter2"),
-            "{told}"
+            message.contains("PULUMI_CONFIG") && !message.contains("hunter2"),
+            "{message}"
         );
     }
 }

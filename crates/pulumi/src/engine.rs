@@ -1,7 +1,7 @@
-//! The connection to the engine that started us: its resource monitor, and its ear for messages.
+//! The connection to the engine: its resource monitor and its message log.
 //!
-//! Both are plain gRPC on loopback. No proxy is ever asked, whatever `http_proxy` says. Calls have no deadline:
-//! a registration answers when the resource is ready, and that may take long.
+//! Both use plain gRPC on loopback and never a proxy, regardless of `http_proxy`. Calls have no deadline: a registration
+//! returns when the resource is ready, which can take a long time.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,13 +15,13 @@ use crate::proto::engine_client::EngineClient;
 use crate::proto::resource_monitor_client::ResourceMonitorClient;
 use crate::proto::{FullSize as _, LogRequest, LogSeverity, RequirePulumiVersionRequest};
 
-/// How long the engine may take to accept a connection. It is on this machine and waits for us.
+/// The timeout for connecting. The engine runs on this machine and is waiting for the program.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Where a variable's text comes from.
+/// Looks up an environment variable.
 type Lookup = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
 
-/// The engine, connected. Clones share the connection.
+/// A connection to the engine. Clones share the connection.
 #[derive(Clone)]
 pub struct Engine {
     pub(crate) monitor: ResourceMonitorClient<Channel>,
@@ -30,25 +30,25 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// Connects to the engine that the environment names, in `PULUMI_MONITOR` and `PULUMI_ENGINE`.
+    /// Connects to the addresses in the environment variables `PULUMI_MONITOR` and `PULUMI_ENGINE`.
     #[expect(
         clippy::disallowed_methods,
-        reason = "this is the edge where a program meets its environment"
+        reason = "this function is an edge: it reads the environment"
     )]
     pub async fn connect() -> Result<Self, Error> {
         Self::connect_with(|variable| std::env::var(variable).ok()).await
     }
 
-    /// The same with an environment of the caller's.
+    /// Connects with environment variables that the caller provides.
     pub async fn connect_with(
         environment: impl Fn(&str) -> Option<String> + Send + Sync + 'static,
     ) -> Result<Self, Error> {
-        let needed = |variable| {
+        let required = |variable| {
             environment(variable)
                 .filter(|text| !text.is_empty())
                 .ok_or(Error::NotStartedByPulumi { variable })
         };
-        let (monitor, log) = (needed("PULUMI_MONITOR")?, needed("PULUMI_ENGINE")?);
+        let (monitor, log) = (required("PULUMI_MONITOR")?, required("PULUMI_ENGINE")?);
         Ok(Self {
             monitor: ResourceMonitorClient::new(channel("PULUMI_MONITOR", monitor).await?).full_size(),
             log: EngineClient::new(channel("PULUMI_ENGINE", log).await?).full_size(),
@@ -56,7 +56,7 @@ impl Engine {
         })
     }
 
-    /// What is being deployed: from the engine, or from the environment where the engine is too old to say.
+    /// The current deployment. It is read from the engine, or from the environment if the engine is older than 3.231.
     pub async fn deployment(&self) -> Result<Deployment, Error> {
         match self.monitor.clone().get_deployment_info(()).await {
             Ok(answer) => Ok(Deployment::from_answer(answer.into_inner())),
@@ -64,14 +64,14 @@ impl Engine {
                 Deployment::from_environment(&*self.environment)
             }
             Err(status) => Err(Error::of_status(status, |answer| Error::Call {
-                doing: "telling what is being deployed".to_owned(),
+                doing: "returning the deployment".to_owned(),
                 answer,
             })),
         }
     }
 
-    /// Makes sure that the engine is one of these versions, such as `>=3.255.0`. One that is too old to be asked is
-    /// too old to be any of them.
+    /// Fails unless the engine's version is in the range, such as `>=3.255.0`. An engine before 3.219 does not implement
+    /// this check, which is reported as an error.
     pub async fn require_version(&self, range: &str) -> Result<(), Error> {
         let request = RequirePulumiVersionRequest {
             pulumi_version_range: range.to_owned(),
@@ -81,7 +81,7 @@ impl Engine {
             Err(status) => {
                 let found = match status.code() {
                     Code::Unimplemented => {
-                        "this Pulumi is too old to tell its version to a program".to_owned()
+                        "this version of Pulumi is too old to report its version to a program".to_owned()
                     }
                     _ => status.message().to_owned(),
                 };
@@ -93,7 +93,7 @@ impl Engine {
         }
     }
 
-    /// Shows a message to the person who runs Pulumi, below a resource or (without a URN) below the stack.
+    /// Logs a message to the user, for a resource or (without a URN) for the stack.
     pub async fn log(&self, severity: LogSeverity, message: &str, urn: Option<&str>) -> Result<(), Error> {
         let request = LogRequest {
             severity: severity.into(),
@@ -104,14 +104,14 @@ impl Engine {
         match self.log.clone().log(request).await {
             Ok(_) => Ok(()),
             Err(status) => Err(Error::of_status(status, |answer| Error::Call {
-                doing: "showing a message".to_owned(),
+                doing: "logging a message".to_owned(),
                 answer,
             })),
         }
     }
 
-    /// Shows an error, and remembers in it that it was shown. One that cannot be shown comes back as it was, and
-    /// one that was shown already, or that says that the engine is gone, is not shown again.
+    /// Logs an error to the user and returns it as [`Error::Shown`]. An error that cannot be logged is returned unchanged.
+    /// An error that was already shown, or that reports that the engine stopped, is not logged.
     pub async fn show(&self, error: Error, urn: Option<&str>) -> Error {
         if error.already_shown() {
             return error;

@@ -1,4 +1,4 @@
-//! What can go wrong between a program and the engine, and what the program's exit code has to be then.
+//! Errors between a program and the engine, and the program's exit codes.
 
 use std::collections::BTreeMap;
 use std::fmt::{self, Write as _};
@@ -10,123 +10,119 @@ use secrecy::{ExposeSecret as _, SecretString};
 use crate::value::EncodeError;
 use crate::wire::EXIT_ALREADY_SHOWN;
 
-/// Why a deployment could not be declared.
+/// An error while declaring a deployment.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The program was started by hand.
+    /// The program was not started by Pulumi.
     #[error(
-        "the environment variable {variable} is not set (hint: this program is started by Pulumi; run \
+        "the environment variable {variable} is not set (hint: this program must be started by Pulumi; run \
          `pulumi preview` or `pulumi up` in the project's folder)"
     )]
     NotStartedByPulumi {
-        /// The variable that is missing.
+        /// The missing variable.
         variable: &'static str,
     },
-    /// A variable does not say what it should.
+    /// A variable has an invalid value.
     #[error("cannot read the environment variable {variable}")]
     Variable {
         /// The variable.
         variable: &'static str,
-        /// What is wrong with it. The text of the variable is not repeated: it may be the configuration.
+        /// The cause. It does not contain the value of the variable, which may be the configuration.
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
-    /// The engine is not where it said it would be.
+    /// The engine does not accept connections at its address.
     #[error(
         "cannot reach Pulumi's engine at {address} (hint: is the `pulumi` that started this program still running?)"
     )]
     Connect {
-        /// Where we looked.
+        /// The address.
         address: String,
-        /// What happened there.
+        /// The cause.
         #[source]
         source: tonic::transport::Error,
     },
-    /// The engine was asked something general and would not answer.
+    /// A call to the engine that is not about a single resource failed.
     #[error("Pulumi's engine failed while {doing}")]
     Call {
-        /// What we were doing.
+        /// The attempted operation.
         doing: String,
-        /// What it said.
+        /// The engine's response.
         #[source]
         answer: Answer,
     },
-    /// Some inputs cannot be sent. Nothing was registered.
+    /// Some inputs cannot be sent. No resource was registered.
     #[error("{} cannot be sent to Pulumi:{}", count(.0.len(), "value"), list(.0))]
     Inputs(Vec<InputProblem>),
-    /// The engine refused a resource.
+    /// The engine rejected a resource.
     #[error("cannot register {resource}")]
     Registration {
-        /// Its type and name.
+        /// The resource's type and name.
         resource: String,
-        /// What the engine said.
+        /// The engine's response.
         #[source]
         answer: Answer,
     },
-    /// What has to be looked at first cannot be read. Nothing but its provider was registered.
-    #[error(
-        "{what} has to be known before anything is changed, and cannot be read: {answer}\n  hint: {way_out}"
-    )]
+    /// The resource of a precondition cannot be read. Only its provider was registered.
+    #[error("cannot read {resource}, which must be checked before any change: {answer}\n  hint: {hint}")]
     Unreadable {
-        /// Its type and id.
-        what: String,
-        /// What the engine, or the provider behind it, said.
+        /// The type and id of the resource.
+        resource: String,
+        /// The response of the engine or the provider.
         answer: Answer,
-        /// What a person can do.
-        way_out: String,
+        /// The suggested fix.
+        hint: String,
     },
-    /// What exists is not what the plan is made for. Nothing but a provider was registered.
-    #[error("{meaning} (found: {found})")]
-    Premise {
-        /// What is there.
+    /// A precondition of the plan is not met. Only its provider was registered.
+    #[error("{message} (found: {found})")]
+    Precondition {
+        /// The value that was found.
         found: String,
-        /// What that means, and the way out.
-        meaning: String,
+        /// What the difference means, and how to fix it.
+        message: String,
     },
-    /// The engine is older than this program needs, or newer than it allows.
-    #[error(
-        "{found}, and this program needs one that is {range} (hint: install such a `pulumi` and run it again)"
-    )]
+    /// The engine's version is not in the required range.
+    #[error("{found}; this program requires {range} (hint: install a matching version of `pulumi`)")]
     Version {
-        /// The versions that would do.
+        /// The required range.
         range: String,
-        /// What the engine said of itself.
+        /// The engine's message about its version.
         found: String,
     },
-    /// Resources failed, which the engine has reported one by one; others depend on them and were left out.
-    #[error("{}", incomplete(failed, *left_out))]
+    /// Some resources failed, which the engine has reported one by one. Resources that depend on them were skipped.
+    #[error("{}", incomplete(failed, *skipped))]
     Incomplete {
         /// The resources that failed, by type and name.
         failed: Vec<String>,
-        /// How many were not tried because of that.
-        left_out: usize,
+        /// The number of resources that were skipped because they depend on a failed one.
+        skipped: usize,
     },
-    /// The engine is going away: the person interrupted it, or it has found an error of its own.
+    /// The engine is shutting down, because the user interrupted it or another error occurred.
     #[error("Pulumi stopped the update")]
     Cancelled,
-    /// One of the others, which the person has seen already.
+    /// An error that was already shown to the user.
     #[error(transparent)]
     Shown(Box<Error>),
 }
 
-/// A value that cannot be sent, and whose it is.
+/// A value that cannot be sent, with its resource.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error("{resource}: {problem}")]
 pub struct InputProblem {
-    /// The resource's type and name, or the stack's outputs.
+    /// The resource's type and name, or `the stack's outputs`.
     pub resource: String,
-    /// What is wrong.
+    /// The problem.
     #[source]
     pub problem: EncodeError,
 }
 
 impl Error {
-    /// Whether the person knows already, so that repeating it would only be noise.
+    /// Whether the user has already seen the error, so that it must not be repeated.
     pub fn already_shown(&self) -> bool {
         matches!(self, Error::Shown(_) | Error::Cancelled)
     }
 
-    /// What the program shall end with: 32 tells its host to add nothing, 1 that nobody has been told yet.
+    /// The program's exit code: 32 if the user has already seen the error, otherwise 1.
     pub fn exit_code(&self) -> ExitCode {
         if self.already_shown() {
             ExitCode::from(EXIT_ALREADY_SHOWN)
@@ -135,7 +131,7 @@ impl Error {
         }
     }
 
-    /// Takes an answer of the engine for what it is: it says "unavailable" or "cancelled" when it goes away.
+    /// Converts a status. `Unavailable` and `Cancelled` mean that the engine is shutting down.
     pub(crate) fn of_status(status: tonic::Status, otherwise: impl FnOnce(Answer) -> Self) -> Self {
         match status.code() {
             tonic::Code::Unavailable | tonic::Code::Cancelled => Error::Cancelled,
@@ -143,20 +139,20 @@ impl Error {
         }
     }
 
-    /// The same error, with `[secret]` in the place of each of these values in what the engine said.
-    pub(crate) fn without(mut self, secrets: &BTreeMap<String, SecretString>) -> Self {
+    /// Replaces each of these values by `[secret]` in the engine's response.
+    pub(crate) fn redact(mut self, secrets: &BTreeMap<String, SecretString>) -> Self {
         match &mut self {
             Error::Call { answer, .. }
             | Error::Registration { answer, .. }
             | Error::Unreadable { answer, .. } => {
-                answer.remove(secrets);
+                answer.redact(secrets);
             }
             _ => (),
         }
         self
     }
 
-    /// The error and all its causes in one text.
+    /// The message of the error and of all its causes.
     pub fn with_causes(&self) -> String {
         let mut text = self.to_string();
         let mut cause = std::error::Error::source(self);
@@ -168,19 +164,19 @@ impl Error {
     }
 }
 
-/// What the engine said instead of doing what it was asked.
+/// The engine's response to a failed call.
 #[derive(Debug)]
 pub struct Answer(Box<tonic::Status>);
 
 impl Answer {
-    fn remove(&mut self, secrets: &BTreeMap<String, SecretString>) {
+    fn redact(&mut self, secrets: &BTreeMap<String, SecretString>) {
         let mut message = self.0.message().to_owned();
         for secret in secrets.values() {
             let value = secret.expose_secret();
             if value.is_empty() {
                 continue;
             }
-            // As it is, and as Go and Rust quote it.
+            // Verbatim, and as quoted by Go and Rust.
             let quoted = Zeroizing::new(value.replace('\\', "\\\\").replace('"', "\\\""));
             for form in [value, quoted.as_str()] {
                 message = message.replace(form, "[secret]");
@@ -191,7 +187,7 @@ impl Answer {
         }
     }
 
-    /// The kind of refusal.
+    /// The gRPC status code.
     pub fn code(&self) -> tonic::Code {
         self.0.code()
     }
@@ -227,17 +223,17 @@ fn list(problems: &[InputProblem]) -> String {
     })
 }
 
-fn incomplete(failed: &[String], left_out: usize) -> String {
+fn incomplete(failed: &[String], skipped: usize) -> String {
     let mut text = format!(
         "{} failed: {}",
         count(failed.len(), "resource"),
         failed.join(", ")
     );
-    if left_out > 0 {
+    if skipped > 0 {
         let _ = write!(
             text,
-            "; {} not tried, because of that",
-            count(left_out, "resource")
+            "; {} skipped because of that",
+            count(skipped, "dependent resource")
         );
     }
     text

@@ -1,8 +1,8 @@
-//! An engine in this process that answers as the real one does, for tests of programs and hosts.
+//! A fake engine in the current process, for tests of programs and hosts.
 //!
-//! It builds URNs as the engine builds them, gives no ids in a preview, refuses what the engine refuses, and writes
-//! down all it was asked. It promises to be strict: a program that passes here has sent well-formed requests in
-//! an order that is possible. It runs no provider and keeps no state, so it knows nothing of diffs.
+//! It builds URNs like the engine, assigns no ids in a preview, rejects what the engine rejects, and records all calls. It
+//! is strict: a program that passes has sent well-formed requests in a possible order. It runs no provider and keeps no
+//! state, so it computes no diffs.
 //!
 //! ```
 //! use pulumi_wire::fake::{FakeEngine, Reaction};
@@ -29,8 +29,7 @@ use crate::engine::Engine;
 use crate::proto::engine_server::EngineServer;
 use crate::proto::resource_monitor_server::ResourceMonitorServer;
 use crate::proto::{
-    LogRequest, LogSeverity, ReadResourceRequest, RegisterResourceOutputsRequest,
-    RegisterResourceRequest,
+    LogRequest, LogSeverity, ReadResourceRequest, RegisterResourceOutputsRequest, RegisterResourceRequest,
 };
 use crate::serve::{Stop, serve_on};
 use crate::value::{Value, to_wire};
@@ -38,7 +37,7 @@ use monitor::Known;
 pub use tonic::Code;
 pub use urn::urn;
 
-/// What an engine shall be like. [`start`](Script::start) makes one.
+/// The behavior of a fake engine. [`start`](Script::start) starts it.
 #[derive(Clone, Debug)]
 pub struct Script {
     project: String,
@@ -48,40 +47,40 @@ pub struct Script {
     secret_keys: BTreeSet<String>,
     reactions: BTreeMap<String, Reaction>,
     delay: Duration,
-    /// The methods that it is too old for.
-    unknown: BTreeSet<&'static str>,
+    /// The methods that the engine does not implement.
+    unimplemented: BTreeSet<&'static str>,
     existing: BTreeMap<String, prost_types::Struct>,
 }
 
-/// What an engine does about a resource of some name, other than to accept it.
+/// The engine's reaction to the registration of a resource, other than accepting it.
 #[derive(Clone, Debug)]
 pub enum Reaction {
-    /// Answers that it failed, as the engine does with `--continue-on-error`.
+    /// Returns the result "failed", as the engine does with `--continue-on-error`.
     Fail,
-    /// Answers that it was not tried, because something it depends on failed.
+    /// Returns the result "skipped", because a dependency failed.
     Skip,
-    /// Breaks the call off.
+    /// Fails the call with this status.
     Refuse(Code, String),
-    /// Accepts it after a while.
+    /// Accepts the resource after this time.
     Delay(Duration),
-    /// Goes away: this call and all that are pending or still come are answered "unavailable".
+    /// Shuts down: this call and all pending and later calls fail with "unavailable".
     ShutDown,
 }
 
-/// Something the engine was asked or told.
+/// A call to the engine.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Call {
-    /// What is being deployed?
+    /// Returns the deployment.
     GetDeploymentInfo,
-    /// Look at this, which exists already.
+    /// Reads an existing resource.
     ReadResource(ReadResourceRequest),
-    /// Let this resource exist.
+    /// Registers a resource.
     RegisterResource(Box<RegisterResourceRequest>),
-    /// That was all of this component, or these are the stack's outputs.
+    /// Registers the outputs of a component or of the stack.
     RegisterResourceOutputs(RegisterResourceOutputsRequest),
-    /// Nothing more will come.
+    /// Signals that no further resource follows.
     SignalAndWaitForShutdown,
-    /// Show this to the person.
+    /// Logs a message to the user.
     Log(LogRequest),
 }
 
@@ -95,12 +94,12 @@ impl Script {
             secret_keys: BTreeSet::new(),
             reactions: BTreeMap::new(),
             delay: Duration::ZERO,
-            unknown: BTreeSet::new(),
+            unimplemented: BTreeSet::new(),
             existing: BTreeMap::new(),
         }
     }
 
-    /// Names the project and the stack, which are `project` and `stack` otherwise.
+    /// Sets the names of the project and the stack. The defaults are `project` and `stack`.
     #[must_use]
     pub fn deploying(mut self, project: &str, stack: &str) -> Self {
         project.clone_into(&mut self.project);
@@ -108,64 +107,64 @@ impl Script {
         self
     }
 
-    /// Sets a configuration value, by full key.
+    /// Sets a configuration value by full key.
     #[must_use]
     pub fn config(mut self, key: &str, value: &str) -> Self {
         self.config.insert(key.to_owned(), value.to_owned());
         self
     }
 
-    /// Sets a secret configuration value, by full key.
+    /// Sets a secret configuration value by full key.
     #[must_use]
     pub fn secret(mut self, key: &str, value: &str) -> Self {
         self.secret_keys.insert(key.to_owned());
         self.config(key, value)
     }
 
-    /// Says what to do about the resources of a name.
+    /// Sets the reaction to resources with this name.
     #[must_use]
     pub fn react(mut self, name: &str, reaction: Reaction) -> Self {
         self.reactions.insert(name.to_owned(), reaction);
         self
     }
 
-    /// Takes this long over every registration.
+    /// Delays every registration by this time.
     #[must_use]
     pub fn delay(mut self, delay: Duration) -> Self {
         self.delay = delay;
         self
     }
 
-    /// An engine before 3.231, which does not answer `GetDeploymentInfo`.
+    /// Behaves like an engine before 3.231, which does not implement `GetDeploymentInfo`.
     #[must_use]
     pub fn without_deployment_info(mut self) -> Self {
-        self.unknown.insert("GetDeploymentInfo");
+        self.unimplemented.insert("GetDeploymentInfo");
         self
     }
 
-    /// An engine before 3.180, which does not answer `SignalAndWaitForShutdown`.
+    /// Behaves like an engine before 3.180, which does not implement `SignalAndWaitForShutdown`.
     #[must_use]
     pub fn without_shutdown_signal(mut self) -> Self {
-        self.unknown.insert("SignalAndWaitForShutdown");
+        self.unimplemented.insert("SignalAndWaitForShutdown");
         self
     }
 
-    /// An engine before 3.219, which does not answer `RequirePulumiVersion`.
+    /// Behaves like an engine before 3.219, which does not implement `RequirePulumiVersion`.
     #[must_use]
     pub fn without_version_check(mut self) -> Self {
-        self.unknown.insert("RequirePulumiVersion");
+        self.unimplemented.insert("RequirePulumiVersion");
         self
     }
 
-    /// Something with this id that exists already, for those who read it.
+    /// Adds an existing resource with this id, which can be read.
     ///
     /// # Panics
     ///
-    /// When a property refers to a secret: what exists has values.
+    /// If a property refers to a secret: existing resources have values.
     #[must_use]
     pub fn existing(mut self, id: &str, properties: &BTreeMap<String, Value>) -> Self {
         let properties =
-            to_wire(properties, &BTreeMap::new()).expect("what exists has values, not references");
+            to_wire(properties, &BTreeMap::new()).expect("existing resources have values, not references");
         self.existing.insert(id.to_owned(), properties);
         self
     }
@@ -206,7 +205,7 @@ async fn listen() -> (TcpListener, SocketAddr) {
     (listener, address)
 }
 
-/// An engine that is running. It stops when dropped.
+/// A running fake engine. It stops when dropped.
 pub struct FakeEngine {
     shared: Arc<Shared>,
     monitor: SocketAddr,
@@ -230,7 +229,7 @@ impl FakeEngine {
         self.monitor.to_string()
     }
 
-    /// The variables that a host sets for the program it starts.
+    /// The environment variables that a host sets for the program.
     pub fn environment(&self) -> BTreeMap<String, String> {
         let script = &self.shared.script;
         let json = |value: serde_json::Value| value.to_string();
@@ -253,11 +252,11 @@ impl FakeEngine {
         .collect()
     }
 
-    /// Connects to it as a program would.
+    /// Connects as a program does.
     ///
     /// # Panics
     ///
-    /// When that fails.
+    /// If the connection fails.
     pub async fn connect(&self) -> Engine {
         let environment = self.environment();
         Engine::connect_with(move |name| environment.get(name).cloned())
@@ -265,12 +264,12 @@ impl FakeEngine {
             .expect("the fake engine listens")
     }
 
-    /// Everything it was asked or told so far, in order of arrival.
+    /// All calls so far, in order of arrival.
     pub fn calls(&self) -> Vec<Call> {
         self.shared.record().calls.clone()
     }
 
-    /// The resources it was asked for, in order of arrival, the stack's own first.
+    /// The registrations so far, in order of arrival. The first one is the stack.
     pub fn registrations(&self) -> Vec<RegisterResourceRequest> {
         self.calls()
             .into_iter()
@@ -281,7 +280,7 @@ impl FakeEngine {
             .collect()
     }
 
-    /// The messages it was to show: how severe, what, and under which resource.
+    /// The logged messages: severity, text, and URN of the resource.
     pub fn logs(&self) -> Vec<(LogSeverity, String, String)> {
         self.calls()
             .into_iter()
@@ -292,14 +291,14 @@ impl FakeEngine {
             .collect()
     }
 
-    /// How many registrations were under way at once, at most.
+    /// The maximum number of concurrent registrations.
     pub fn high_water_mark(&self) -> usize {
         self.shared.record().high_water_mark
     }
 
-    /// Goes away, as the engine does when the person interrupts it or a resource fails.
+    /// Shuts down, as the engine does when the user interrupts it or a resource fails.
     pub fn shut_down(&self) {
-        self.shared.gone.request();
+        self.shared.shutting_down.request();
     }
 }
 
@@ -309,24 +308,24 @@ impl Drop for FakeEngine {
     }
 }
 
-/// What the services share.
+/// The state that both services share.
 struct Shared {
     script: Script,
     record: Mutex<Record>,
-    gone: Stop,
+    shutting_down: Stop,
 }
 
-/// What has happened so far.
+/// The calls and resources so far.
 #[derive(Default)]
 struct Record {
     calls: Vec<Call>,
-    /// The URNs that were asked for, answered or not.
-    asked_for: BTreeSet<String>,
-    /// What has been answered.
+    /// The URNs of all registrations, finished or not.
+    requested: BTreeSet<String>,
+    /// The finished registrations.
     known: BTreeMap<String, Known>,
-    under_way: usize,
+    running: usize,
     high_water_mark: usize,
-    signalled: bool,
+    end_signaled: bool,
 }
 
 impl Shared {
@@ -334,13 +333,13 @@ impl Shared {
         Self {
             script,
             record: Mutex::default(),
-            gone: Stop::new(),
+            shutting_down: Stop::new(),
         }
     }
 
-    /// Whether the engine is new enough for a method.
-    fn knows(&self, method: &str) -> Result<(), Status> {
-        if self.script.unknown.contains(method) {
+    /// Fails if the engine does not implement the method.
+    fn require_method(&self, method: &str) -> Result<(), Status> {
+        if self.script.unimplemented.contains(method) {
             return Err(Status::unimplemented(format!("unknown method {method}")));
         }
         Ok(())

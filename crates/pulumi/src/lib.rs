@@ -1,15 +1,17 @@
 #![cfg_attr(feature = "transport", doc = include_str!("../README.md"))]
-#![cfg_attr(not(feature = "transport"), doc = "Pulumi's plans and values as plain data: the crate without its feature `transport`.")]
+#![cfg_attr(
+    not(feature = "transport"),
+    doc = "Pulumi's plans and values as plain data: the crate without its feature `transport`."
+)]
 //!
-//! # Where to look
+//! # Overview
 //!
-//! A program makes a [`Plan`], [connects](Engine::connect), asks for the [`Deployment`] and [`register`]s. A language
-//! host finds the services it serves in [`proto`], and in [`serve`](mod@serve) the way every plugin starts. A policy
-//! pack implements [`analyzer::Pack`]. Tests find
-//! an engine in `fake` (feature `fake`).
+//! A program builds a [`Plan`], connects to the engine, reads the deployment, and registers the plan. A language host
+//! implements a service of the module `proto` and runs it with the module `serve`. A policy pack implements
+//! `analyzer::Pack`. Tests use the engine in the module `fake` (feature `fake`).
 //!
-//! This crate is an edge: it reads the environment, opens connections on loopback and waits. [`Value`] and [`Plan`]
-//! alone are pure.
+//! With the feature `transport` (enabled by default), this crate is an edge: it reads the environment, opens connections
+//! on loopback, and waits. Without it, the crate contains [`Value`] and [`Plan`], which are pure.
 
 #[cfg(feature = "transport")]
 pub mod analyzer;
@@ -37,7 +39,7 @@ pub use deployment::Deployment;
 pub use engine::Engine;
 #[cfg(feature = "transport")]
 pub use error::{Answer, Error, InputProblem};
-pub use plan::{Alias, AliasParent, Fact, Kind, Plan, Premise, Registration, Timeouts};
+pub use plan::{Alias, AliasParent, Expectation, Kind, Plan, Precondition, Registration, Timeouts};
 #[cfg(feature = "transport")]
 pub use register::{DEFAULT_IN_FLIGHT, Registered, register};
 pub use secrecy::{ExposeSecret, SecretString};

@@ -1,8 +1,7 @@
-//! What shall be registered, as plain data: no connection, no secret values, nothing to wait for.
+//! The resources to register, as plain data: no connection, no secret values, nothing asynchronous.
 //!
-//! A plan can be printed, compared and kept as a snapshot. It promises, once [`Plan::check`] has passed, that
-//! walking it from the first resource to the last never meets a reference to something further on. It does not
-//! know URNs: a resource refers to another by its place in the plan.
+//! A plan can be printed, compared and stored as a snapshot. After [`Plan::check`], every reference in a plan points to
+//! an earlier resource. A plan contains no URNs: a resource refers to another by its index.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,51 +9,51 @@ use serde::Serialize;
 
 use crate::value::Value;
 
-/// Everything a program declares: its resources in order, and the stack's outputs.
+/// Everything a program declares: its preconditions, its resources in order, and the stack's outputs.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Plan {
-    /// What must be so before anything else of the plan is done, in previews too.
+    /// Conditions that are checked before the resources are registered, in previews too.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub premises: Vec<Premise>,
-    /// The resources below the stack, each after everything it refers to.
+    pub preconditions: Vec<Precondition>,
+    /// The resources of the stack, each after everything it refers to.
     pub resources: Vec<Registration>,
-    /// What `pulumi stack output` shows.
+    /// The stack's outputs, as shown by `pulumi stack output`.
     pub outputs: BTreeMap<String, Value>,
 }
 
-/// Something that must be so of what exists already. It is read through its provider, which alone is registered
-/// before; where it is not so, nothing else is registered.
+/// A condition on a resource that already exists. The resource is read through its provider, which is the only resource
+/// registered before the check. If the condition is not met, no other resource is registered.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Premise {
-    /// The type of what is read: `package:module:Name`.
+pub struct Precondition {
+    /// The type of the existing resource: `package:module:Name`.
     pub token: String,
-    /// Its name in the state, which notes it as somebody else's.
+    /// The resource's name in the state, which records it as external.
     pub name: String,
-    /// Its id at the provider.
+    /// The resource's provider-assigned id.
     pub id: String,
-    /// The place of its provider in the plan: a resource that refers to no other.
+    /// The index of the provider in the plan. The provider must not refer to other resources.
     pub provider: usize,
-    /// The version of the provider's plugin: semver without a "v".
+    /// The version of the provider plugin: semver without a leading "v".
     #[serde(skip_serializing_if = "Option::is_none")]
     pub version: Option<String>,
-    /// What must be so of it.
-    pub facts: Vec<Fact>,
-    /// The way out for a person when it cannot be read at all.
-    pub if_unreadable: String,
+    /// The expected property values.
+    pub expectations: Vec<Expectation>,
+    /// The hint to show if the resource cannot be read.
+    pub on_unreadable: String,
 }
 
-/// A property that must have a certain text.
+/// A property of an existing resource and its expected value.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Fact {
-    /// The keys that lead to the property.
+pub struct Expectation {
+    /// The path of the property, as a list of keys.
     pub property: Vec<String>,
-    /// The text that it must have.
+    /// The expected value.
     pub value: String,
-    /// What it means for a person when it has another, and the way out.
-    pub if_different: String,
+    /// The message to show if the value differs: what that means, and how to fix it.
+    pub on_mismatch: String,
 }
 
-/// One resource as the engine will be asked for it.
+/// One resource to register with the engine.
 ///
 /// ```
 /// use pulumi_wire::{Kind, Registration};
@@ -71,117 +70,117 @@ pub struct Fact {
 pub struct Registration {
     /// The resource's type: `package:module:Name`.
     pub token: String,
-    /// Its name, unique among the resources of its type below the same kinds of parents.
+    /// The resource's name, unique among resources of the same type whose parents have the same types.
     pub name: String,
-    /// Whether a provider makes it.
+    /// Whether a provider manages the resource.
     pub kind: Kind,
-    /// The component it belongs to; nothing for the stack itself.
+    /// The index of the parent component; `None` for the stack.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub parent: Option<usize>,
-    /// The provider resource that makes it; nothing for its package's default one.
+    /// The index of the provider resource; `None` for the package's default provider.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub provider: Option<usize>,
-    /// What has to stand before it.
+    /// The indices of the resources that must be created before this one.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub dependencies: Vec<usize>,
-    /// Which of its properties are made from which other resources. A property that is not named here is made
-    /// from none: `dependencies` alone order, and never cause a replacement.
+    /// The resources that each property's value is computed from. A property that is not listed depends on none:
+    /// `dependencies` affect only the order and never cause a replacement.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub property_dependencies: BTreeMap<String, Vec<usize>>,
-    /// Its properties.
+    /// The resource's input properties.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub inputs: BTreeMap<String, Value>,
-    /// Whether deleting it is refused; nothing to do as the parent does.
+    /// Whether the engine refuses to delete the resource; `None` inherits from the parent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub protect: Option<bool>,
-    /// Whether it is left standing when it leaves the stack.
+    /// Whether the resource is kept when it is removed from the stack.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retain_on_delete: Option<bool>,
-    /// Whether a replacement removes the old one first; nothing to let the provider decide.
+    /// Whether a replacement deletes the old resource first; `None` lets the provider decide.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub delete_before_replace: Option<bool>,
-    /// Properties whose changes are not looked at.
+    /// Properties whose changes are ignored.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub ignore_changes: Vec<String>,
-    /// Properties whose changes call for a replacement.
+    /// Properties whose changes require a replacement.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub replace_on_changes: Vec<String>,
-    /// Outputs to keep encrypted besides those that come from secret inputs.
+    /// Outputs to encrypt in addition to those computed from secret inputs.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub additional_secret_outputs: Vec<String>,
-    /// What it was called before.
+    /// Earlier names, types and parents of the resource.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub aliases: Vec<Alias>,
-    /// The id of something that exists already and is to be taken over.
+    /// The id of an existing resource to import.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub import_id: Option<String>,
-    /// How long its operations may take.
+    /// The time limits of the resource's operations.
     #[serde(skip_serializing_if = "Timeouts::is_default")]
     pub timeouts: Timeouts,
-    /// The version of its provider's plugin: semver without a "v".
+    /// The version of the provider plugin: semver without a leading "v".
     #[serde(skip_serializing_if = "Option::is_none")]
     pub version: Option<String>,
-    /// The resource whose deletion takes this one along.
+    /// The index of a resource whose deletion also deletes this one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub deleted_with: Option<usize>,
 }
 
-/// Who makes a resource.
+/// Whether a resource is a component or is managed by a provider.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub enum Kind {
-    /// Nobody: it groups its children.
+    /// A component: groups its children.
     Component,
-    /// A provider.
+    /// A custom resource: managed by a provider.
     #[default]
     Custom,
 }
 
-/// A name under which the state may know a resource.
+/// An earlier identity of a resource, under which the state may still contain it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub enum Alias {
-    /// The whole old name.
+    /// The old URN.
     Urn(String),
-    /// Only what was different.
+    /// The parts of the old URN that were different.
     Spec {
-        /// Its old name, if it had another.
+        /// The old name, if different.
         #[serde(skip_serializing_if = "Option::is_none")]
         name: Option<String>,
-        /// Its old type, if it had another.
+        /// The old type, if different.
         #[serde(skip_serializing_if = "Option::is_none")]
         token: Option<String>,
-        /// What it stood below.
+        /// The old parent.
         parent: AliasParent,
     },
 }
 
-/// What a resource stood below when it had another name.
+/// The parent of a resource under its earlier identity.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub enum AliasParent {
-    /// Its present parent.
+    /// The current parent.
     #[default]
     Same,
-    /// Nothing but the stack.
+    /// The stack itself.
     Stack,
-    /// This resource.
+    /// The resource with this URN.
     Urn(String),
 }
 
-/// How long the operations on a resource may take, as Go writes durations: `10m`, `1h30m`.
+/// The time limits of the operations on a resource, in Go's duration format: `10m`, `1h30m`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Timeouts {
-    /// Until it exists and is ready.
+    /// The time limit for creating the resource and waiting until it is ready.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub create: Option<String>,
-    /// Until it has changed and is ready.
+    /// The time limit for updating the resource and waiting until it is ready.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub update: Option<String>,
-    /// Until it is gone.
+    /// The time limit for deleting the resource.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub delete: Option<String>,
 }
 
 impl Registration {
-    /// A group of resources.
+    /// A component with this type and name.
     pub fn component(token: impl Into<String>, name: impl Into<String>) -> Self {
         Self {
             token: token.into(),
@@ -191,7 +190,7 @@ impl Registration {
         }
     }
 
-    /// A resource that a provider makes.
+    /// A custom resource with this type and name.
     pub fn custom(token: impl Into<String>, name: impl Into<String>) -> Self {
         Self {
             token: token.into(),
@@ -201,7 +200,7 @@ impl Registration {
         }
     }
 
-    /// Everything that must have been registered before this can be, in order and each once.
+    /// The indices of all resources that must be registered before this one, sorted and without duplicates.
     pub fn prerequisites(&self) -> Vec<usize> {
         let properties = self.property_dependencies.values().flatten();
         let mut all: Vec<usize> = self.dependencies.iter().chain(properties).copied().collect();
@@ -223,47 +222,47 @@ impl Timeouts {
 }
 
 impl Plan {
-    /// Makes sure that the plan is one.
+    /// Checks that the plan is valid.
     ///
     /// # Panics
     ///
-    /// When it is not, which is a mistake in the program that made it: a reference to itself or further on, two
-    /// resources that the engine could not tell apart, a provider that is none, a premise whose provider cannot come
-    /// first, a token that the engine refuses, or
-    /// an option that means nothing for a component and that the engine would drop with no more than a warning.
+    /// If the plan is invalid, which is a bug in the program that built it: a reference to the same or a later resource,
+    /// two resources with the same URN, a provider reference to a resource that is not a provider, a precondition whose
+    /// provider refers to other resources, a type that the engine rejects, or an option that has no effect on a
+    /// component and that the engine would ignore with a warning.
     pub fn check(&self) {
-        for premise in &self.premises {
-            let provider = &self.resources[premise.provider];
+        for precondition in &self.preconditions {
+            let provider = &self.resources[precondition.provider];
             assert!(
                 provider.token.starts_with("pulumi:providers:") && provider.prerequisites().is_empty(),
-                "the premise \"{}\" is read through {} \"{}\", which is no provider that can come first",
-                premise.name,
+                "the precondition \"{}\" uses {} \"{}\", which is not a provider without prerequisites",
+                precondition.name,
                 provider.token,
                 provider.name
             );
         }
-        // For each resource the types from its outermost ancestor down to itself: with the name, this is what the
-        // engine tells resources apart by.
+        // For each resource, the types from its outermost ancestor down to itself. Together with the name, this
+        // identifies a resource in the engine.
         let mut types: Vec<String> = Vec::with_capacity(self.resources.len());
         let mut taken = BTreeSet::new();
         for (index, resource) in self.resources.iter().enumerate() {
-            let who = || {
+            let label = || {
                 format!(
-                    "{} \"{}\", number {index} in the plan,",
+                    "{} \"{}\" (index {index} of the plan)",
                     resource.token, resource.name
                 )
             };
-            assert!(!resource.name.is_empty(), "{} has no name", who());
+            assert!(!resource.name.is_empty(), "{} has no name", label());
             assert!(
                 resource.token.split(':').count() == 3,
-                "{} needs a type of three parts",
-                who()
+                "{} must have a type of three parts",
+                label()
             );
             for earlier in resource.prerequisites() {
                 assert!(
                     earlier < index,
-                    "{} refers to number {earlier}, which does not come before it",
-                    who()
+                    "{} refers to index {earlier}, which is not before it",
+                    label()
                 );
             }
             let above = resource
@@ -274,32 +273,32 @@ impl Plan {
             let is_new = taken.insert((types[index].clone(), resource.name.as_str()));
             assert!(
                 is_new,
-                "{} has the same type, name and kinds of parents as an earlier one",
-                who()
+                "{} has the same type, name and parent types as an earlier resource",
+                label()
             );
             if let Some(provider) = resource.provider {
-                let made_by = &self.resources[provider].token;
-                let is_provider = made_by.starts_with("pulumi:providers:");
+                let provider_type = &self.resources[provider].token;
+                let is_provider = provider_type.starts_with("pulumi:providers:");
                 assert!(
                     is_provider,
-                    "{} has {made_by} as its provider, which is none",
-                    who()
+                    "{} refers to {provider_type} as its provider, which is not a provider",
+                    label()
                 );
             }
             for property in resource.property_dependencies.keys() {
                 let known = resource.inputs.contains_key(property);
                 assert!(
                     known,
-                    "{} has no property \"{property}\" to depend on anything",
-                    who()
+                    "{} lists dependencies of \"{property}\", which is not one of its properties",
+                    label()
                 );
             }
             if resource.kind == Kind::Component {
                 assert!(
-                    !resource.has_options_for_custom_resources_only(),
-                    "{} is a component, for which retain_on_delete, delete_before_replace, ignore_changes, \
-                     replace_on_changes, additional_secret_outputs, import_id, timeouts and deleted_with mean nothing",
-                    who()
+                    !resource.has_custom_resource_options(),
+                    "{} is a component, on which retain_on_delete, delete_before_replace, ignore_changes, \
+                     replace_on_changes, additional_secret_outputs, import_id, timeouts and deleted_with have no effect",
+                    label()
                 );
             }
         }
@@ -307,7 +306,7 @@ impl Plan {
 }
 
 impl Registration {
-    fn has_options_for_custom_resources_only(&self) -> bool {
+    fn has_custom_resource_options(&self) -> bool {
         self.retain_on_delete.is_some()
             || self.delete_before_replace.is_some()
             || !self.ignore_changes.is_empty()

@@ -11,20 +11,16 @@ use std::fmt;
 
 use crate::wire::MAX_MESSAGE_BYTES;
 
-#[expect(
-    missing_docs,
-    clippy::pedantic,
-    reason = "generated; the description has the comments"
-)]
+#[expect(missing_docs, clippy::pedantic, reason = "generated code")]
 mod generated {
     include!("proto/pulumirpc.rs");
 }
 
 pub use generated::*;
 
-/// A client or server that takes and sends messages as large as the engine does.
+/// Clients and servers that accept messages up to the engine's maximum size.
 pub trait FullSize {
-    /// Lifts the 4 MiB limit of the gRPC library to [`MAX_MESSAGE_BYTES`], both ways.
+    /// Raises the limit of the gRPC library for both directions from 4 MiB to [`MAX_MESSAGE_BYTES`].
     #[must_use]
     fn full_size(self) -> Self;
 }
@@ -193,7 +189,7 @@ impl fmt::Debug for Remediation {
     }
 }
 
-/// The names of the properties, which are never secret.
+/// The names of the properties, which are not secret.
 fn keys(properties: Option<&prost_types::Struct>) -> Vec<&str> {
     properties
         .map(|all| all.fields.keys().map(String::as_str).collect())

@@ -1,12 +1,14 @@
-//! Registers a plan with the engine: everything as early as it may, nothing earlier.
+//! Registers a plan with the engine, concurrently and in dependency order.
 //!
-//! First of all the plan's premises are looked at. A resource is asked for when its parent, its provider and its dependencies have answered, the first of the plan
-//! first. That keeps the order of the state as steady as a concurrent run can be. It promises that nothing is
-//! registered when an input cannot be sent, and that the end is signalled only when all went well. It does not know
-//! why the resources are wanted, and it reads nothing of what they turn out to be but their URN and id.
-//! Of what a premise names it reads the properties that the premise is about.
+//! The plan's preconditions are checked first. A resource is registered as soon as its parent, its provider and its
+//! dependencies are; if several are ready, the first one in the plan starts first, which keeps the order of the state as
+//! stable as a concurrent run allows.
 //!
-//! [`request`] turns a registration into the engine's words, [`schedule`] knows what may start.
+//! Guarantees: nothing is registered if an input cannot be sent; the end of the program is signaled only if every step
+//! succeeded. Only the URN and the id of a registered resource are read, and of a precondition's resource only the
+//! properties that it lists.
+//!
+//! `request` converts a registration to the engine's message; `schedule` decides what can start.
 
 mod request;
 mod schedule;
@@ -22,36 +24,36 @@ use tonic::{Code, Status};
 use crate::deployment::Deployment;
 use crate::engine::Engine;
 use crate::error::{Answer, Error, InputProblem};
-use crate::plan::{Fact, Plan, Premise, Registration};
+use crate::plan::{Expectation, Plan, Precondition, Registration};
 use crate::proto::{
     RegisterResourceOutputsRequest, RegisterResourceRequest, RegisterResourceResponse, RegistrationResult,
 };
 use crate::value::{Value, problems, to_wire};
-use request::{Answered, read_request, registration_request, root_request};
+use request::{Identity, read_request, registration_request, root_request};
 use schedule::{Schedule, Step};
 
-/// How many calls to have under way at once where nobody has a better number. The engine bounds the real work by
-/// its own `--parallel`; this only has to be enough to keep it busy.
+/// The default number of concurrent calls. The engine limits its own work with `--parallel`; this number only has to be
+/// large enough to keep the engine busy.
 pub const DEFAULT_IN_FLIGHT: NonZeroUsize = NonZeroUsize::new(16).expect("not zero");
 
-/// What the engine calls the things that were registered.
+/// The URNs of the registered resources.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Registered {
-    /// The stack itself.
+    /// The URN of the stack.
     pub stack_urn: String,
-    /// The plan's resources, in its order.
+    /// The URNs of the plan's resources, in the order of the plan.
     pub urns: Vec<String>,
 }
 
-/// Registers the root stack, the whole plan and the stack's outputs, and waits until the engine has done all of it.
+/// Registers the root stack, the resources of the plan and the stack's outputs, and waits until the engine has finished.
 ///
-/// Every secret that the plan names must be in `secrets`. All that are not are reported together, before anything is
-/// registered. An error is shown to the person through the engine before it is returned; [`Error::already_shown`]
-/// tells whether that worked, and [`Error::exit_code`] what to end with.
+/// `secrets` must contain every secret that the plan refers to. All missing secrets are reported together, before
+/// anything is registered. An error is logged to the user through the engine before it is returned;
+/// [`Error::already_shown`] returns whether that succeeded, and [`Error::exit_code`] is the program's exit code.
 ///
 /// # Panics
 ///
-/// When the plan is not one: see [`Plan::check`].
+/// If the plan is invalid: see [`Plan::check`].
 pub async fn register(
     engine: &Engine,
     deployment: &Deployment,
@@ -69,14 +71,14 @@ pub async fn register(
         plan,
         secrets,
     };
-    match run.everything(in_flight).await {
+    match run.run(in_flight).await {
         Ok(registered) => Ok(registered),
-        // What the engine says may repeat what it was sent.
-        Err(Failure { error, urn }) => Err(engine.show(error.without(secrets), urn.as_deref()).await),
+        // The engine's messages may quote what it was sent.
+        Err(Failure { error, urn }) => Err(engine.show(error.redact(secrets), urn.as_deref()).await),
     }
 }
 
-/// Finds everything in the plan that could not be sent.
+/// Reports every value in the plan that cannot be sent.
 fn check_inputs(plan: &Plan, secrets: &BTreeMap<String, SecretString>) -> Result<(), Error> {
     let of = |resource: String, properties: &BTreeMap<String, Value>| {
         problems(properties, secrets)
@@ -100,12 +102,12 @@ fn check_inputs(plan: &Plan, secrets: &BTreeMap<String, SecretString>) -> Result
     }
 }
 
-/// `kubernetes:apps/v1:Deployment "store"`: how a resource is called in messages.
+/// The name of a resource in messages: `kubernetes:apps/v1:Deployment "store"`.
 fn describe(resource: &Registration) -> String {
     format!("{} \"{}\"", resource.token, resource.name)
 }
 
-/// One registration of one plan.
+/// The registration of one plan.
 struct Run<'a> {
     engine: &'a Engine,
     deployment: &'a Deployment,
@@ -113,100 +115,110 @@ struct Run<'a> {
     secrets: &'a BTreeMap<String, SecretString>,
 }
 
-/// An error, and the resource to show it under.
+/// An error, and the URN of the resource to log it for.
 struct Failure {
     error: Error,
     urn: Option<String>,
 }
 
-/// What a call has brought.
+/// The result of a call.
 enum Outcome {
-    Answered(usize, Result<RegisterResourceResponse, Status>),
+    Registered(usize, Result<RegisterResourceResponse, Status>),
     Closed(usize, Result<(), Status>),
 }
 
 impl Run<'_> {
-    async fn everything(&self, in_flight: NonZeroUsize) -> Result<Registered, Failure> {
+    async fn run(&self, in_flight: NonZeroUsize) -> Result<Registered, Failure> {
         let root = self.root().await?;
-        let answered = self.resources(&root, in_flight).await?;
-        let outputs = to_wire(&self.plan.outputs, self.secrets).expect("inputs were checked before");
+        let registered = self.resources(&root, in_flight).await?;
+        let outputs = to_wire(&self.plan.outputs, self.secrets).expect("inputs are checked before");
         let doing = |what: &str| (what.to_owned(), Some(root.clone()));
         finish_call(
             close(self.engine.clone(), root.clone(), outputs).await,
-            doing("taking the stack's outputs"),
+            doing("registering the stack's outputs"),
         )?;
         match self.engine.monitor.clone().signal_and_wait_for_shutdown(()).await {
-            // Engines before 3.180 do not know it, and simply wait for the program to end.
+            // Engines before 3.180 do not implement it and wait for the program to exit.
             Err(status) if status.code() == Code::Unimplemented => (),
-            answer => finish_call(answer, doing("waiting for the last steps")).map(drop)?,
+            answer => finish_call(answer, doing("finishing the last steps")).map(drop)?,
         }
         Ok(Registered {
             stack_urn: root,
-            urns: answered.into_iter().map(|answered| answered.urn).collect(),
+            urns: registered.into_iter().map(|registered| registered.urn).collect(),
         })
     }
 
-    /// Registers the stack's own resource, below which everything else stands.
+    /// Registers the root resource of the stack.
     async fn root(&self) -> Result<String, Failure> {
         let request = root_request(self.deployment);
         let what = format!("{} \"{}\"", request.r#type, request.name);
         match self.engine.monitor.clone().register_resource(request).await {
             Ok(answer) => Ok(answer.into_inner().urn),
             Err(status) => Err(Failure {
-                error: refused(what, status),
+                error: registration_error(what, status),
                 urn: None,
             }),
         }
     }
 
-    /// Registers the provider of a premise, before its turn.
-    async fn first(
+    /// Registers the provider of a precondition, ahead of the schedule.
+    async fn register_provider(
         &self,
         index: usize,
         root: &str,
-        answered: &[Option<Answered>],
-    ) -> Result<Answered, Failure> {
+        registered: &[Option<Identity>],
+    ) -> Result<Identity, Failure> {
         let resource = &self.plan.resources[index];
         let failure = |error| Failure {
             error,
             urn: Some(root.to_owned()),
         };
-        let request = registration_request(resource, root, answered, self.secrets);
+        let request = registration_request(resource, root, registered, self.secrets);
         let answer = match self.engine.monitor.clone().register_resource(request).await {
             Ok(answer) => answer.into_inner(),
-            Err(status) => return Err(failure(refused(describe(resource), status))),
+            Err(status) => return Err(failure(registration_error(describe(resource), status))),
         };
         if answer.result() != RegistrationResult::Success {
             return Err(failure(Error::Incomplete {
                 failed: vec![describe(resource)],
-                left_out: self.plan.resources.len() - 1,
+                skipped: self.plan.resources.len() - 1,
             }));
         }
-        Ok(Answered {
+        Ok(Identity {
             urn: answer.urn,
             id: answer.id,
         })
     }
 
-    /// Looks at what a premise is about, and goes on only when it is so.
-    async fn premise(&self, premise: &Premise, root: &str, provider: &Answered) -> Result<(), Failure> {
-        let request = read_request(premise, root, provider);
+    /// Reads the resource of a precondition, and fails if one of the expectations is not met.
+    async fn check_precondition(
+        &self,
+        precondition: &Precondition,
+        root: &str,
+        provider: &Identity,
+    ) -> Result<(), Failure> {
+        let request = read_request(precondition, root, provider);
         let error = match self.engine.monitor.clone().read_resource(request).await {
             Err(status) => Error::Unreadable {
-                what: format!("{} \"{}\"", premise.token, premise.id),
+                resource: format!("{} \"{}\"", precondition.token, precondition.id),
                 answer: Answer::from(status),
-                way_out: premise.if_unreadable.clone(),
+                hint: precondition.on_unreadable.clone(),
             },
             Ok(answer) => {
                 let properties = answer.into_inner().properties.unwrap_or_default();
-                let found = |fact: &Fact| text_at(&properties, &fact.property);
-                let is_so = |fact: &&Fact| found(fact) == Some(fact.value.as_str());
-                let Some(fact) = premise.facts.iter().find(|fact| !is_so(fact)) else {
+                let found = |expectation: &Expectation| text_at(&properties, &expectation.property);
+                let is_met =
+                    |expectation: &&Expectation| found(expectation) == Some(expectation.value.as_str());
+                let Some(unmet) = precondition
+                    .expectations
+                    .iter()
+                    .find(|expectation| !is_met(expectation))
+                else {
                     return Ok(());
                 };
-                Error::Premise {
-                    found: found(fact).unwrap_or("nothing").to_owned(),
-                    meaning: fact.if_different.clone(),
+                Error::Precondition {
+                    found: found(unmet).unwrap_or("nothing").to_owned(),
+                    message: unmet.on_mismatch.clone(),
                 }
             }
         };
@@ -216,19 +228,22 @@ impl Run<'_> {
         })
     }
 
-    /// Registers the plan. After the first error nothing new is started, but what is under way is awaited.
-    async fn resources(&self, root: &str, in_flight: NonZeroUsize) -> Result<Vec<Answered>, Failure> {
+    /// Registers the resources of the plan. After the first error, no further call starts; running calls are awaited.
+    async fn resources(&self, root: &str, in_flight: NonZeroUsize) -> Result<Vec<Identity>, Failure> {
         let resources = &self.plan.resources;
-        let mut answered: Vec<Option<Answered>> = vec![None; resources.len()];
+        let mut registered: Vec<Option<Identity>> = vec![None; resources.len()];
         let mut schedule = Schedule::new(self.plan);
-        for premise in &self.plan.premises {
-            let provider = match &answered[premise.provider] {
+        for precondition in &self.plan.preconditions {
+            let provider = match &registered[precondition.provider] {
                 Some(provider) => provider.clone(),
-                None => self.first(premise.provider, root, &answered).await?,
+                None => {
+                    self.register_provider(precondition.provider, root, &registered)
+                        .await?
+                }
             };
-            self.premise(premise, root, &provider).await?;
-            if answered[premise.provider].replace(provider).is_none() {
-                let step = Step::Register(premise.provider);
+            self.check_precondition(precondition, root, &provider).await?;
+            if registered[precondition.provider].replace(provider).is_none() {
+                let step = Step::Register(precondition.provider);
                 schedule.start(step);
                 schedule.done(step);
             }
@@ -241,13 +256,14 @@ impl Run<'_> {
                 let Some(step) = schedule.next() else { break };
                 match step {
                     Step::Register(index) => {
-                        let request = registration_request(&resources[index], root, &answered, self.secrets);
-                        calls.spawn(ask(self.engine.clone(), index, request));
+                        let request =
+                            registration_request(&resources[index], root, &registered, self.secrets);
+                        calls.spawn(register_resource(self.engine.clone(), index, request));
                     }
                     Step::Close(index) => {
-                        let urn = answered[index]
+                        let urn = registered[index]
                             .as_ref()
-                            .expect("a component closes after it has answered")
+                            .expect("a component is closed after it is registered")
                             .urn
                             .clone();
                         let engine = self.engine.clone();
@@ -260,41 +276,41 @@ impl Run<'_> {
             let Some(outcome) = calls.join_next().await else {
                 break;
             };
-            match outcome.expect("a call neither panics nor is aborted") {
-                Outcome::Answered(index, Ok(answer)) if answer.result() == RegistrationResult::Success => {
-                    answered[index] = Some(Answered {
+            match outcome.expect("calls neither panic nor are aborted") {
+                Outcome::Registered(index, Ok(answer)) if answer.result() == RegistrationResult::Success => {
+                    registered[index] = Some(Identity {
                         urn: answer.urn,
                         id: answer.id,
                     });
                     schedule.done(Step::Register(index));
                 }
-                // The engine has said why, or says so of what this one depends on. It goes on with the rest when
-                // it was started with `--continue-on-error`, so we do as well.
-                Outcome::Answered(index, Ok(answer)) => {
+                // The engine reports the reason itself, for this resource or for the one it depends on. With
+                // `--continue-on-error` it continues with the other resources, and so does this loop.
+                Outcome::Registered(index, Ok(answer)) => {
                     if answer.result() == RegistrationResult::Fail {
                         failed.push(index);
                     }
-                    schedule.give_up(index);
+                    schedule.skip(index);
                 }
-                Outcome::Answered(index, Err(status)) => {
+                Outcome::Registered(index, Err(status)) => {
                     let urn = match resources[index].parent {
-                        Some(parent) => answered[parent].as_ref().map(|parent| parent.urn.clone()),
+                        Some(parent) => registered[parent].as_ref().map(|parent| parent.urn.clone()),
                         None => Some(root.to_owned()),
                     };
-                    keep_worst(
+                    keep_most_specific(
                         &mut failure,
                         Failure {
-                            error: refused(describe(&resources[index]), status),
+                            error: registration_error(describe(&resources[index]), status),
                             urn,
                         },
                     );
                 }
                 Outcome::Closed(index, Ok(())) => schedule.done(Step::Close(index)),
                 Outcome::Closed(index, Err(status)) => {
-                    let urn = answered[index].as_ref().map(|component| component.urn.clone());
+                    let urn = registered[index].as_ref().map(|component| component.urn.clone());
                     let doing = format!("closing {}", describe(&resources[index]));
-                    if let Err(worse) = finish_call(Err::<(), _>(status), (doing, urn)) {
-                        keep_worst(&mut failure, worse);
+                    if let Err(other) = finish_call(Err::<(), _>(status), (doing, urn)) {
+                        keep_most_specific(&mut failure, other);
                     }
                 }
             }
@@ -302,26 +318,26 @@ impl Run<'_> {
         if let Some(failure) = failure {
             return Err(failure);
         }
-        if schedule.gave_up() > 0 {
+        if schedule.skipped() > 0 {
             failed.sort_unstable();
-            let left_out = schedule.gave_up() - failed.len();
+            let skipped = schedule.skipped() - failed.len();
             let failed = failed
                 .into_iter()
                 .map(|index| describe(&resources[index]))
                 .collect();
             return Err(Failure {
-                error: Error::Incomplete { failed, left_out },
+                error: Error::Incomplete { failed, skipped },
                 urn: Some(root.to_owned()),
             });
         }
-        Ok(answered
+        Ok(registered
             .into_iter()
-            .map(|answer| answer.expect("the schedule leaves nothing out"))
+            .map(|answer| answer.expect("the schedule includes every resource"))
             .collect())
     }
 }
 
-/// The text to which these keys lead.
+/// The string at this path, if there is one.
 fn text_at<'a>(mut properties: &'a prost_types::Struct, keys: &[String]) -> Option<&'a str> {
     let (last, before) = keys.split_last()?;
     for key in before {
@@ -336,9 +352,9 @@ fn text_at<'a>(mut properties: &'a prost_types::Struct, keys: &[String]) -> Opti
     }
 }
 
-async fn ask(engine: Engine, index: usize, request: RegisterResourceRequest) -> Outcome {
+async fn register_resource(engine: Engine, index: usize, request: RegisterResourceRequest) -> Outcome {
     let answer = engine.monitor.clone().register_resource(request).await;
-    Outcome::Answered(index, answer.map(tonic::Response::into_inner))
+    Outcome::Registered(index, answer.map(tonic::Response::into_inner))
 }
 
 async fn close(engine: Engine, urn: String, outputs: prost_types::Struct) -> Result<(), Status> {
@@ -354,7 +370,7 @@ async fn close(engine: Engine, urn: String, outputs: prost_types::Struct) -> Res
         .map(drop)
 }
 
-fn refused(resource: String, status: Status) -> Error {
+fn registration_error(resource: String, status: Status) -> Error {
     Error::of_status(status, |answer| Error::Registration { resource, answer })
 }
 
@@ -365,8 +381,8 @@ fn finish_call<T>(answer: Result<T, Status>, (doing, urn): (String, Option<Strin
     })
 }
 
-/// The first error is the one to tell. Only that the engine has gone away is worth less than any reason for it.
-fn keep_worst(kept: &mut Option<Failure>, new: Failure) {
+/// Keeps the first error. An error other than [`Error::Cancelled`] replaces a cancellation, because it is more specific.
+fn keep_most_specific(kept: &mut Option<Failure>, new: Failure) {
     let replace = match kept {
         None => true,
         Some(kept) => matches!(kept.error, Error::Cancelled) && !matches!(new.error, Error::Cancelled),

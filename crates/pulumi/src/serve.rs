@@ -1,15 +1,13 @@
-//! How every plugin of ours lives: take a port, say which, serve, and go when told to.
+//! The lifecycle of a plugin: bind a port, print it, serve, and stop on request.
 //!
-//! It promises that the port line is the first and only thing it writes to stdout, that messages may be as large
-//! as the engine sends them, and that the process does not outlive the engine. It does not know which service
-//! it serves, nor what the service does when it is cancelled.
+//! Guarantees: the line with the port is the only output to stdout; messages up to the engine's maximum size are
+//! accepted; the process does not outlive the engine.
 //!
 //! A plugin stops when one of these happens:
-//! - its service calls [`Stop::request`], which its `Cancel` method should do;
+//! - its service calls [`Stop::request`], usually in its `Cancel` method;
 //! - the process receives SIGINT or SIGTERM (the engine sends SIGINT after `Cancel`);
-//! - stdin ends, *if stdin is a pipe or a socket*. The engine holds the other end of that pipe, so its end means
-//!   that the engine is gone, even when it was killed. Any other stdin (`/dev/null`, a terminal, a file) says
-//!   nothing about the engine and is never read.
+//! - stdin is closed, *if stdin is a pipe or a socket*. The engine holds the other end, so a closed stdin means that the
+//!   engine has exited, even if it was killed. Any other stdin (`/dev/null`, a terminal, a file) is never read.
 
 use std::convert::Infallible;
 use std::io::{self, IsTerminal as _, Read, Write};
@@ -26,11 +24,11 @@ use tonic::transport::server::{Server, TcpIncoming};
 
 use crate::proto::FullSize;
 
-/// How long calls that are under way may take to end after a stop was requested. The engine sends SIGKILL five
-/// seconds after SIGINT, so a longer grace would not be seen.
+/// The time that running calls have to finish after a stop is requested. The engine sends SIGKILL five seconds after
+/// SIGINT, so a longer period would have no effect.
 pub const GRACE: Duration = Duration::from_secs(5);
 
-/// Serves as a plugin until stopped: binds a free port on loopback, prints it, and answers.
+/// Serves as a plugin until stopped: binds a free port on loopback, prints it, and answers calls.
 ///
 /// ```no_run
 /// use pulumi_wire::proto::language_runtime_server::{LanguageRuntime, LanguageRuntimeServer};
@@ -51,15 +49,15 @@ where
         .await
         .map_err(ServeError::Bind)?;
     let port = listener.local_addr().map_err(ServeError::Bind)?.port();
-    // Before the port is known, so that no request to stop can come too early to be seen.
+    // Before the port is printed, so that no early request to stop is missed.
     stop_on_signals(&stop).map_err(ServeError::Signals)?;
     stop_with_stdin(&stop);
     announce(&mut io::stdout().lock(), port).map_err(ServeError::Announce)?;
     serve_on(listener, service, stop).await
 }
 
-/// Serves on a listener that the caller has opened, with the same limits and the same end, but without a word on
-/// stdout and without watching stdin or signals: for tests.
+/// Serves on an existing listener, with the same limits, without printing the port and without watching stdin or
+/// signals. Intended for tests.
 pub async fn serve_on<S>(listener: TcpListener, service: S, stop: Stop) -> Result<(), ServeError>
 where
     S: Service<http::Request<Body>, Response = http::Response<Body>, Error = Infallible>,
@@ -68,8 +66,11 @@ where
 {
     let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
     // No router: a generated service answers the paths it does not know with `Unimplemented` itself.
-    let draining =
-        Server::builder().serve_with_incoming_shutdown(service.full_size(), incoming, stop.clone().requested());
+    let draining = Server::builder().serve_with_incoming_shutdown(
+        service.full_size(),
+        incoming,
+        stop.clone().requested(),
+    );
     let too_late = async {
         stop.requested().await;
         tokio::time::sleep(GRACE).await;
@@ -80,48 +81,48 @@ where
     }
 }
 
-/// What can keep a plugin from serving.
+/// A failure to serve as a plugin.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
-    /// No port on loopback could be had.
+    /// No port on loopback could be bound.
     #[error("cannot listen on 127.0.0.1")]
     Bind(#[source] io::Error),
-    /// The operating system refused to tell us of signals.
-    #[error("cannot watch for signals")]
+    /// The signal handlers could not be installed.
+    #[error("cannot install signal handlers")]
     Signals(#[source] io::Error),
-    /// Nobody reads our stdout, so nobody would ever call.
-    #[error("cannot tell the engine our port on stdout")]
+    /// The port could not be written to stdout, where the engine reads it.
+    #[error("cannot write the port to stdout")]
     Announce(#[source] io::Error),
-    /// The server broke down.
-    #[error("cannot answer the engine's calls")]
+    /// The server failed.
+    #[error("cannot serve the engine's calls")]
     Serve(#[source] tonic::transport::Error),
 }
 
-/// A request to stop, shared by all who may make it or wait for it.
+/// A shared request to stop. Clones refer to the same request.
 #[derive(Clone, Debug)]
 pub struct Stop(watch::Sender<bool>);
 
 impl Stop {
-    /// Nobody has asked yet.
+    /// A request that has not been made yet.
     pub fn new() -> Self {
         Self(watch::Sender::new(false))
     }
 
-    /// Asks to stop. Asking again changes nothing.
+    /// Requests the stop. Further calls have no effect.
     pub fn request(&self) {
         self.0.send_replace(true);
     }
 
-    /// Whether someone has asked.
+    /// Whether the stop was requested.
     pub fn is_requested(&self) -> bool {
         *self.0.borrow()
     }
 
-    /// Waits until someone asks; returns at once if someone has.
+    /// Waits until the stop is requested. Returns immediately if it was requested before.
     pub async fn requested(self) {
-        let mut asked = self.0.subscribe();
+        let mut receiver = self.0.subscribe();
         // Cannot fail: `self` keeps the sender alive.
-        let _ = asked.wait_for(|asked| *asked).await;
+        let _ = receiver.wait_for(|requested| *requested).await;
     }
 }
 
@@ -131,7 +132,7 @@ impl Default for Stop {
     }
 }
 
-/// The one line the engine waits for.
+/// Writes the line that the engine waits for.
 fn announce(stdout: &mut impl Write, port: u16) -> io::Result<()> {
     writeln!(stdout, "{port}")?;
     stdout.flush()
@@ -164,11 +165,11 @@ fn stop_on_signals(stop: &Stop) -> io::Result<()> {
     Ok(())
 }
 
-/// Ties our life to the engine's, where stdin allows it.
+/// Requests the stop when stdin is closed, if stdin is a pipe or a socket.
 fn stop_with_stdin(stop: &Stop) {
-    if stdin_is_held_by_someone() {
+    if stdin_has_a_peer() {
         let stop = stop.clone();
-        // A thread of its own, because a blocked read must not hold up the end of the runtime.
+        // A separate thread, because a blocked read must not delay the shutdown of the runtime.
         thread::spawn(move || {
             wait_for_end(&mut io::stdin().lock());
             stop.request();
@@ -176,9 +177,9 @@ fn stop_with_stdin(stop: &Stop) {
     }
 }
 
-/// Whether stdin is something that ends when its other side goes away.
+/// Whether stdin is a pipe or a socket, which is closed when the process at the other end exits.
 #[cfg(unix)]
-fn stdin_is_held_by_someone() -> bool {
+fn stdin_has_a_peer() -> bool {
     use std::os::fd::AsFd as _;
     use std::os::unix::fs::FileTypeExt as _;
     let stdin = io::stdin();
@@ -192,13 +193,13 @@ fn stdin_is_held_by_someone() -> bool {
         .is_ok_and(|data| data.file_type().is_fifo() || data.file_type().is_socket())
 }
 
-/// Other systems give no safe way to ask what stdin is, so it is left alone there.
+/// Other systems have no safe way to find out what stdin is, so it is not read.
 #[cfg(not(unix))]
-fn stdin_is_held_by_someone() -> bool {
+fn stdin_has_a_peer() -> bool {
     false
 }
 
-/// Reads until there is nothing more to come. What was written is of no interest.
+/// Reads and discards the input until its end.
 fn wait_for_end(input: &mut impl Read) {
     let mut ignored = [0; 256];
     loop {

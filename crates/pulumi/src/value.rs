@@ -1,9 +1,9 @@
-//! The values that inputs and outputs are made of, with the two things JSON lacks: secrets and unknowns.
+//! Values of inputs and outputs: JSON with secrets and unknown values.
 //!
-//! It promises that what is inside a secret is never shown by `Debug` or by serialization, and that a number
-//! arrives as it was sent or not at all. It does not know which resource a value belongs to.
+//! Guarantees: `Debug` and serialization never show the content of a secret; a number is transmitted exactly or is an
+//! error.
 //!
-//! [`json`] makes values from JSON, [`encode`] sends them to the engine, [`decode`] reads what the engine sends.
+//! `json` converts from JSON, `encode` converts to the engine's messages, `decode` converts from them.
 
 mod checksum;
 #[cfg(feature = "transport")]
@@ -40,38 +40,38 @@ use crate::wire;
 /// ```
 #[derive(Clone, Default, PartialEq)]
 pub enum Value {
-    /// Nothing.
+    /// The null value.
     #[default]
     Null,
-    /// True or false.
+    /// A boolean.
     Bool(bool),
-    /// A double, as all numbers on the wire are. It has to be finite to be sent.
+    /// A number: a double, as in the engine's protocol. Only finite numbers can be sent.
     Number(f64),
-    /// Text.
+    /// A string.
     String(String),
     /// A list.
     Array(Vec<Value>),
-    /// Properties by name, in the order of their names.
+    /// Properties, sorted by name.
     Object(BTreeMap<String, Value>),
-    /// Something to be kept encrypted in the state and hidden from view.
+    /// A value that is encrypted in the state and hidden in output.
     Secret(Sealed),
-    /// A secret known by its name only. It is exchanged for the secret itself when it is sent, and not before.
+    /// A reference to a secret by name. It is replaced by the secret's value when it is sent.
     SecretRef(String),
-    /// What tells whether any of several secrets has changed, and nothing else about them. They are known by their
-    /// names only, and exchanged when it is sent.
+    /// A checksum of several secrets, which shows whether one of them has changed and nothing else. It is computed from
+    /// their values when it is sent.
     ChecksumOf(Checksum),
-    /// Something a preview cannot know yet.
+    /// A value that is not known during a preview.
     Unknown(UnknownKind),
 }
 
-/// What kind of thing an unknown will turn out to be.
+/// The type of an unknown value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum UnknownKind {
     /// A boolean.
     Bool,
     /// A number.
     Number,
-    /// A string; the engine uses it for anything whose kind it cannot tell.
+    /// A string; also used by the engine for values of unknown type.
     String,
     /// An array.
     Array,
@@ -84,7 +84,7 @@ pub enum UnknownKind {
 }
 
 impl UnknownKind {
-    /// All of them.
+    /// All variants.
     pub const ALL: [Self; 7] = [
         Self::Bool,
         Self::Number,
@@ -95,7 +95,7 @@ impl UnknownKind {
         Self::Object,
     ];
 
-    /// The text that stands for it on the wire.
+    /// The sentinel string that represents this unknown in the engine's messages.
     pub const fn sentinel(self) -> &'static str {
         match self {
             Self::Bool => wire::UNKNOWN_BOOL,
@@ -108,15 +108,14 @@ impl UnknownKind {
         }
     }
 
-    /// The kind a text stands for, if it stands for one.
+    /// The kind that a sentinel string represents; `None` for any other text.
     pub fn from_sentinel(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.sentinel() == text)
     }
 }
 
 impl Value {
-    /// Hides a value. What is hidden already stays as it is: a secret of a secret is a secret, and so is one
-    /// that is known by name.
+    /// Marks a value as secret. A secret, or a reference to one, is returned unchanged.
     #[must_use]
     pub fn secret(content: Value) -> Self {
         match content {
@@ -125,7 +124,7 @@ impl Value {
         }
     }
 
-    /// The names of all secrets that sending this value would ask for.
+    /// The names of all secrets that are needed to send this value.
     pub fn secret_names(&self) -> BTreeSet<&str> {
         let mut names = BTreeSet::new();
         self.walk(&mut |value| match value {
@@ -136,7 +135,7 @@ impl Value {
         names
     }
 
-    /// Shows every value in here to `visit`, this one first.
+    /// Calls `visit` with this value and then with every value inside it.
     fn walk<'a>(&'a self, visit: &mut impl FnMut(&'a Value)) {
         visit(self);
         match self {

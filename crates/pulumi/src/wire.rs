@@ -1,43 +1,43 @@
-//! The protocol's fixed words: sizes, signatures and sentinels that both ends have agreed on.
+//! Constants of the engine's protocol: sizes, signatures and sentinels.
 //!
-//! They are the engine's, chosen once as random identifiers so that no user's text meets them by chance.
+//! The signatures and sentinels are random identifiers, so that they do not collide with user data.
 
-/// The largest message the engine sends or takes: 400 MiB. The default of gRPC libraries, 4 MiB, is too small
-/// for a whole stack in one message.
+/// The maximum size of a message: 400 MiB, as in the engine. The default of gRPC libraries, 4 MiB, is too small for a
+/// message that contains a whole stack.
 pub const MAX_MESSAGE_BYTES: usize = 400 * 1024 * 1024;
 
-/// An object with this key is not an object but something special; the key's value says what.
+/// The key that marks an object as a special value; the value of the key is one of the signatures.
 pub const SIGNATURE_KEY: &str = "4dabf18193072939515e22adb298388d";
 
-/// Signature of a secret; the content is under `value`.
+/// The signature of a secret; its content is in the field `value`.
 pub const SECRET_SIGNATURE: &str = "1b47061264138c4ac30d75fd1eb44270";
 
-/// Signature of an output value: `value` (absent while unknown), `secret`, `dependencies`.
+/// The signature of an output value, with the fields `value` (absent if unknown), `secret` and `dependencies`.
 pub const OUTPUT_SIGNATURE: &str = "d0e6a833031e9bbcd3f4e8bde6ca49a4";
 
-/// Stands for a boolean that is not known yet.
+/// The sentinel of an unknown boolean.
 pub const UNKNOWN_BOOL: &str = "1c4a061d-8072-4f0a-a4cb-0ff528b18fe7";
 
-/// Stands for a number that is not known yet.
+/// The sentinel of an unknown number.
 pub const UNKNOWN_NUMBER: &str = "3eeb2bf0-c639-47a8-9e75-3b44932eb421";
 
-/// Stands for a string that is not known yet; also for the id of a resource that a preview would create.
+/// The sentinel of an unknown string, and of the id of a resource that a preview would create.
 pub const UNKNOWN_STRING: &str = "04da6b54-80e4-46f7-96ec-b56ff0331ba9";
 
-/// Stands for an array that is not known yet.
+/// The sentinel of an unknown array.
 pub const UNKNOWN_ARRAY: &str = "6a19a0b0-7e62-4c92-b797-7f8e31da9cc2";
 
-/// Stands for an asset that is not known yet.
+/// The sentinel of an unknown asset.
 pub const UNKNOWN_ASSET: &str = "030794c1-ac77-496b-92df-f27374a8bd58";
 
-/// Stands for an archive that is not known yet.
+/// The sentinel of an unknown archive.
 pub const UNKNOWN_ARCHIVE: &str = "e48ece36-62e2-4504-bad9-02848725956a";
 
-/// Stands for an object that is not known yet.
+/// The sentinel of an unknown object.
 pub const UNKNOWN_OBJECT: &str = "dd056dcd-154b-4c76-9bd3-c8f88648b5ff";
 
-/// The type of the resource that every stack has at its root.
+/// The type of the root resource of every stack.
 pub const ROOT_STACK_TYPE: &str = "pulumi:pulumi:Stack";
 
-/// A program that ends with this exit code has failed and has already logged why: its host says nothing more.
+/// The exit code of a program that failed and has already logged the reason. The language host adds no message.
 pub const EXIT_ALREADY_SHOWN: u8 = 32;

@@ -1,4 +1,4 @@
-//! Between the engine's messages and what a pack knows.
+//! Conversions between the engine's messages and the types of a pack.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,7 @@ use crate::proto::{
 };
 use crate::value::{Value, from_wire, to_wire};
 
-/// A pack as the engine lists it.
+/// Converts the metadata of a pack.
 pub fn info(about: About) -> Result<AnalyzerInfo, Status> {
     Ok(AnalyzerInfo {
         policies: about.policies.into_iter().map(policy).collect::<Result<_, _>>()?,
@@ -33,7 +33,7 @@ fn policy(policy: Policy) -> Result<PolicyInfo, Status> {
         .iter()
         .map(|(name, schema)| Ok((name.clone(), Value::from_json(schema)?)))
         .collect::<Result<BTreeMap<_, _>, crate::value::JsonError>>()
-        .map_err(|error| Status::internal(format!("the settings of {}: {error}", policy.name)))?;
+        .map_err(|error| Status::internal(format!("the schema of {}: {error}", policy.name)))?;
     Ok(PolicyInfo {
         config_schema: (!properties.is_empty())
             .then(|| {
@@ -66,15 +66,13 @@ fn policy(policy: Policy) -> Result<PolicyInfo, Status> {
     })
 }
 
-/// What the engine has put together from the pack's defaults and the person's words.
+/// Converts the configuration, which the engine merges from the pack's defaults and the user's settings.
 pub fn settings(request: ConfigureAnalyzerRequest) -> Result<BTreeMap<String, PolicySettings>, Status> {
     let configs = request.policy_config.into_iter();
     configs
         .map(|(name, config)| {
             let level = Level::try_from(config.enforcement_level).map_err(|_| {
-                Status::invalid_argument(format!(
-                    "the policy {name} has a level that this pack does not know"
-                ))
+                Status::invalid_argument(format!("the policy {name} has an unknown enforcement level"))
             })?;
             let properties = received(config.properties, &name)?;
             Ok((name, PolicySettings { level, properties }))
@@ -82,7 +80,7 @@ pub fn settings(request: ConfigureAnalyzerRequest) -> Result<BTreeMap<String, Po
         .collect()
 }
 
-/// One resource of a call.
+/// Converts the resource of a call.
 pub fn resource(request: AnalyzeRequest) -> Result<Resource, Status> {
     let options = request.options.unwrap_or_default();
     Ok(Resource {
@@ -96,7 +94,7 @@ pub fn resource(request: AnalyzeRequest) -> Result<Resource, Status> {
     })
 }
 
-/// All resources of a stack.
+/// Converts all resources of a stack.
 pub fn resources(request: AnalyzeStackRequest) -> Result<Vec<Resource>, Status> {
     request.resources.into_iter().map(member).collect()
 }
@@ -118,7 +116,7 @@ fn member(resource: AnalyzerResource) -> Result<Resource, Status> {
     })
 }
 
-/// What a pack found, as the engine takes it.
+/// Converts the result of an evaluation.
 pub fn verdicts(about: &About, found: Verdicts) -> AnalyzeResponse {
     let violations = found.violations.into_iter();
     AnalyzeResponse {
@@ -138,7 +136,7 @@ pub fn verdicts(about: &About, found: Verdicts) -> AnalyzeResponse {
     }
 }
 
-/// What a pack would change, as the engine takes it.
+/// Converts the changes of a pack.
 pub fn remediations(about: &About, found: Remediations) -> Result<RemediateResponse, Status> {
     let changes = found.changes.into_iter();
     Ok(RemediateResponse {
@@ -165,12 +163,12 @@ fn not_applicable(found: Vec<(String, String)>) -> Vec<PolicyNotApplicable> {
         .collect()
 }
 
-fn received(properties: Option<Struct>, whose: &str) -> Result<BTreeMap<String, Value>, Status> {
+fn received(properties: Option<Struct>, owner: &str) -> Result<BTreeMap<String, Value>, Status> {
     from_wire(properties.unwrap_or_default())
-        .map_err(|error| Status::invalid_argument(format!("the properties of {whose}: {error}")))
+        .map_err(|error| Status::invalid_argument(format!("the properties of {owner}: {error}")))
 }
 
-/// A pack knows secrets only by what the engine has sent, never by name.
+/// Encodes properties. They contain no references to secrets, because a pack receives only values.
 fn sent(properties: &BTreeMap<String, Value>) -> Result<Struct, Status> {
     to_wire(properties, &BTreeMap::new()).map_err(|error| Status::internal(error.to_string()))
 }

@@ -1,4 +1,4 @@
-//! The fake engine's ear. It goes on listening when the monitor has gone away, as the real one does.
+//! The fake engine's log service. It keeps running after the monitor shuts down, like that of the real engine.
 
 use tonic::{Request, Response, Status, async_trait};
 
@@ -17,7 +17,7 @@ impl Engine for Shared {
         &self,
         _request: Request<RequirePulumiVersionRequest>,
     ) -> Result<Response<RequirePulumiVersionResponse>, Status> {
-        self.knows("RequirePulumiVersion")?;
+        self.require_method("RequirePulumiVersion")?;
         Ok(Response::new(RequirePulumiVersionResponse {}))
     }
 }

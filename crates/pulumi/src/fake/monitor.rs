@@ -1,4 +1,4 @@
-//! The fake engine's resource monitor: takes registrations, checks them as the real one does, and answers.
+//! The fake engine's resource monitor: checks registrations like the real one and records them.
 
 use std::future::pending;
 
@@ -13,19 +13,19 @@ use crate::proto::{
 };
 use crate::wire::{ROOT_STACK_TYPE, UNKNOWN_STRING};
 
-/// What the engine remembers of a resource.
+/// A registered resource.
 #[derive(Clone, Debug)]
 pub(super) struct Known {
     custom: bool,
     id: String,
-    /// Whether its outputs have been registered, which may happen once.
+    /// Whether its outputs are registered, which is allowed once.
     closed: bool,
 }
 
 #[async_trait]
 impl ResourceMonitor for Shared {
     async fn get_deployment_info(&self, _request: Request<()>) -> Result<Response<DeploymentInfo>, Status> {
-        self.knows("GetDeploymentInfo")?;
+        self.require_method("GetDeploymentInfo")?;
         self.record().calls.push(Call::GetDeploymentInfo);
         Ok(Response::new(DeploymentInfo {
             project: self.script.project.clone(),
@@ -62,10 +62,10 @@ impl ResourceMonitor for Shared {
         let urn = self.begin(&request)?;
         let answer = tokio::select! {
             biased;
-            () = self.gone.clone().requested() => Err(gone()),
+            () = self.shutting_down.clone().requested() => Err(unavailable()),
             answer = self.answer(request, urn) => answer,
         };
-        self.record().under_way -= 1;
+        self.record().running -= 1;
         answer.map(Response::new)
     }
 
@@ -73,8 +73,8 @@ impl ResourceMonitor for Shared {
         &self,
         request: Request<ReadResourceRequest>,
     ) -> Result<Response<ReadResourceResponse>, Status> {
-        if self.gone.is_requested() {
-            return Err(gone());
+        if self.shutting_down.is_requested() {
+            return Err(unavailable());
         }
         let request = request.into_inner();
         let mut record = self.record();
@@ -98,8 +98,8 @@ impl ResourceMonitor for Shared {
         &self,
         request: Request<RegisterResourceOutputsRequest>,
     ) -> Result<Response<()>, Status> {
-        if self.gone.is_requested() {
-            return Err(gone());
+        if self.shutting_down.is_requested() {
+            return Err(unavailable());
         }
         let request = request.into_inner();
         let mut record = self.record();
@@ -109,13 +109,13 @@ impl ResourceMonitor for Shared {
             .ok_or_else(|| Status::invalid_argument(format!("unknown resource '{}'", request.urn)))?;
         if known.custom {
             return Err(Status::invalid_argument(format!(
-                "'{}' gets its outputs from its provider",
+                "'{}' is a custom resource, and its outputs come from its provider",
                 request.urn
             )));
         }
         if known.closed {
             return Err(Status::invalid_argument(format!(
-                "'{}' has its outputs already",
+                "the outputs of '{}' are already registered",
                 request.urn
             )));
         }
@@ -125,27 +125,27 @@ impl ResourceMonitor for Shared {
     }
 
     async fn signal_and_wait_for_shutdown(&self, _request: Request<()>) -> Result<Response<()>, Status> {
-        self.knows("SignalAndWaitForShutdown")?;
-        if self.gone.is_requested() {
-            return Err(gone());
+        self.require_method("SignalAndWaitForShutdown")?;
+        if self.shutting_down.is_requested() {
+            return Err(unavailable());
         }
         let mut record = self.record();
-        if record.signalled || record.under_way > 0 {
+        if record.end_signaled || record.running > 0 {
             return Err(Status::failed_precondition(
-                "the end was signalled twice, or too early",
+                "the end was signaled twice or too early",
             ));
         }
-        record.signalled = true;
+        record.end_signaled = true;
         record.calls.push(Call::SignalAndWaitForShutdown);
         Ok(Response::new(()))
     }
 }
 
 impl Shared {
-    /// Writes a registration down, checks it and gives it its URN.
+    /// Records and checks a registration, and returns its URN.
     fn begin(&self, request: &RegisterResourceRequest) -> Result<String, Status> {
-        if self.gone.is_requested() {
-            return Err(gone());
+        if self.shutting_down.is_requested() {
+            return Err(unavailable());
         }
         let mut record = self.record();
         record
@@ -160,17 +160,17 @@ impl Shared {
             &request.r#type,
             &request.name,
         );
-        if !record.asked_for.insert(urn.clone()) {
+        if !record.requested.insert(urn.clone()) {
             return Err(Status::invalid_argument(format!(
                 "there are two resources with the URN '{urn}'"
             )));
         }
-        record.under_way += 1;
-        record.high_water_mark = record.high_water_mark.max(record.under_way);
+        record.running += 1;
+        record.high_water_mark = record.high_water_mark.max(record.running);
         Ok(urn)
     }
 
-    /// Does what the script wants done about a resource.
+    /// Performs the scripted reaction to a registration.
     async fn answer(
         &self,
         request: RegisterResourceRequest,
@@ -187,14 +187,14 @@ impl Shared {
             Some(Reaction::Fail) => RegistrationResult::Fail,
             Some(Reaction::Skip) => RegistrationResult::Skip,
             Some(Reaction::ShutDown) => {
-                self.gone.request();
+                self.shutting_down.request();
                 pending().await
             }
         };
         if result != RegistrationResult::Success && !request.supports_result_reporting {
             return Err(Status::internal("resource registration failed"));
         }
-        // An id is what comes of creating, so a preview has none to give.
+        // Creating a resource assigns its id, so there is none in a preview.
         let id = if request.custom && !self.script.preview {
             format!("id-of-{}", request.name)
         } else {
@@ -216,28 +216,28 @@ impl Shared {
     }
 }
 
-/// What the engine says to everyone once it has decided to end.
-fn gone() -> Status {
+/// The response to all calls while the engine is shutting down.
+fn unavailable() -> Status {
     Status::unavailable("resource monitor shut down")
 }
 
-/// Refuses what the engine refuses, and what no program of ours should send.
+/// Rejects what the engine rejects, and requests that this crate must not send.
 fn check(request: &RegisterResourceRequest, record: &Record) -> Result<(), Status> {
-    let refuse = |why: String| {
+    let reject = |reason: String| {
         Err(Status::invalid_argument(format!(
-            "{} '{}': {why}",
+            "{} '{}': {reason}",
             request.r#type, request.name
         )))
     };
-    if record.signalled {
-        return refuse("the end was signalled before".to_owned());
+    if record.end_signaled {
+        return reject("the end was already signaled".to_owned());
     }
     if request.custom && request.r#type.split(':').count() != 3 {
-        return refuse("the type of a custom resource has three parts".to_owned());
+        return reject("the type of a custom resource must have three parts".to_owned());
     }
     let is_root = request.r#type == ROOT_STACK_TYPE;
     if is_root != request.parent.is_empty() {
-        return refuse("everything but the stack needs a parent".to_owned());
+        return reject("every resource except the stack must have a parent".to_owned());
     }
     let others = [&request.parent, &request.deleted_with]
         .into_iter()
@@ -248,13 +248,13 @@ fn check(request: &RegisterResourceRequest, record: &Record) -> Result<(), Statu
         .flat_map(|dependencies| &dependencies.urns);
     for urn in others.chain(&request.dependencies).chain(properties) {
         if !record.known.contains_key(urn) {
-            return refuse(format!("it refers to '{urn}', which was not registered before"));
+            return reject(format!("it refers to '{urn}', which is not registered"));
         }
     }
-    check_provider(&request.provider, record).or_else(refuse)
+    check_provider(&request.provider, record).or_else(reject)
 }
 
-/// Whether a reference to a provider, where there is one, is to a provider that was registered before.
+/// Fails if a provider reference is set and the provider is not registered.
 fn check_provider(reference: &str, record: &Record) -> Result<(), String> {
     if reference.is_empty() {
         return Ok(());
@@ -265,6 +265,6 @@ fn check_provider(reference: &str, record: &Record) -> Result<(), String> {
     match record.known.get(urn) {
         Some(provider) if provider.id == id => Ok(()),
         Some(provider) if provider.id.is_empty() && id == UNKNOWN_STRING => Ok(()),
-        _ => Err(format!("the provider '{reference}' was not registered before")),
+        _ => Err(format!("the provider '{reference}' is not registered")),
     }
 }

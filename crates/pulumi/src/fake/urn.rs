@@ -1,8 +1,8 @@
-//! How the engine names resources.
+//! URNs of resources.
 
 use crate::wire::ROOT_STACK_TYPE;
 
-/// The URN of a resource. The types of its ancestors are part of it, but the stack's own type is not.
+/// The URN of a resource. It contains the types of the resource's ancestors except the stack's.
 ///
 /// ```
 /// use pulumi_wire::fake::urn;
@@ -19,7 +19,7 @@ pub fn urn(stack: &str, project: &str, parent: Option<&str>, token: &str, name: 
     format!("urn:pulumi:{stack}::{project}::{types}::{name}")
 }
 
-/// The third part of a URN: the types from the outermost ancestor down to the resource itself.
+/// The third part of a URN: the types from the outermost ancestor to the resource itself.
 fn types(urn: &str) -> &str {
     urn.split("::").nth(2).unwrap_or_default()
 }

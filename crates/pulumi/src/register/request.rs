@@ -1,46 +1,46 @@
-//! A registration in the engine's own words: places in the plan become URNs, secrets' names become secrets.
+//! Converts registrations to the engine's messages: indices become URNs, references to secrets become secrets.
 
 use std::collections::BTreeMap;
 
 use secrecy::SecretString;
 
 use crate::deployment::Deployment;
-use crate::plan::{Alias, AliasParent, Kind, Premise, Registration, Timeouts};
+use crate::plan::{Alias, AliasParent, Kind, Precondition, Registration, Timeouts};
 use crate::proto::alias::{self, spec};
 use crate::proto::register_resource_request::{CustomTimeouts, PropertyDependencies};
 use crate::proto::{self, ReadResourceRequest, RegisterResourceRequest};
 use crate::value::to_wire;
 use crate::wire::{ROOT_STACK_TYPE, UNKNOWN_STRING};
 
-/// What the engine calls a resource that has been registered.
+/// The identity of a registered resource.
 #[derive(Clone, Debug)]
-pub(super) struct Answered {
+pub(super) struct Identity {
     pub(super) urn: String,
-    /// Empty for components, and in a preview for what would be created.
+    /// Empty for components, and in a preview for resources that would be created.
     pub(super) id: String,
 }
 
-/// The request for the stack's own resource.
+/// The request for the root resource of the stack.
 pub(super) fn root_request(deployment: &Deployment) -> RegisterResourceRequest {
     RegisterResourceRequest {
         r#type: ROOT_STACK_TYPE.to_owned(),
         name: deployment.root_name(),
         object: Some(prost_types::Struct::default()),
-        ..what_we_understand()
+        ..with_capabilities()
     }
 }
 
-/// The request for one resource of the plan. Everything it refers to has answered, and its inputs were checked.
+/// The request for one resource of the plan. Everything it refers to must be registered, and its inputs must be checked.
 pub(super) fn registration_request(
     resource: &Registration,
     root: &str,
-    answered: &[Option<Answered>],
+    registered: &[Option<Identity>],
     secrets: &BTreeMap<String, SecretString>,
 ) -> RegisterResourceRequest {
     let get = |index: usize| {
-        answered[index]
+        registered[index]
             .as_ref()
-            .expect("a resource starts after what it refers to")
+            .expect("a resource is registered after everything it refers to")
     };
     let urns = |indices: &[usize]| {
         indices
@@ -48,8 +48,8 @@ pub(super) fn registration_request(
             .map(|&index| get(index).urn.clone())
             .collect::<Vec<_>>()
     };
-    // A property is named even when it depends on nothing: were the map empty, the engine would take every
-    // property to depend on every dependency.
+    // Every property is listed, even without dependencies: if the map were empty, the engine would assume that every
+    // property depends on every dependency.
     let property_dependencies = resource.inputs.keys().map(|property| {
         let indices = resource
             .property_dependencies
@@ -66,7 +66,7 @@ pub(super) fn registration_request(
         name: resource.name.clone(),
         parent: resource.parent.map_or(root, |parent| &get(parent).urn).to_owned(),
         custom: resource.kind == Kind::Custom,
-        object: Some(to_wire(&resource.inputs, secrets).expect("inputs were checked before")),
+        object: Some(to_wire(&resource.inputs, secrets).expect("inputs are checked before")),
         protect: resource.protect,
         dependencies: urns(&dependencies),
         provider: resource
@@ -88,27 +88,31 @@ pub(super) fn registration_request(
             .deleted_with
             .map(|other| get(other).urn.clone())
             .unwrap_or_default(),
-        ..what_we_understand()
+        ..with_capabilities()
     }
 }
 
-/// The request to look at what a premise is about. Its provider has answered.
-pub(super) fn read_request(premise: &Premise, root: &str, provider: &Answered) -> ReadResourceRequest {
+/// The request to read the resource of a precondition. Its provider must be registered.
+pub(super) fn read_request(
+    precondition: &Precondition,
+    root: &str,
+    provider: &Identity,
+) -> ReadResourceRequest {
     ReadResourceRequest {
-        id: premise.id.clone(),
-        r#type: premise.token.clone(),
-        name: premise.name.clone(),
+        id: precondition.id.clone(),
+        r#type: precondition.token.clone(),
+        name: precondition.name.clone(),
         parent: root.to_owned(),
         properties: Some(prost_types::Struct::default()),
         provider: provider_reference(provider),
-        version: premise.version.clone().unwrap_or_default(),
+        version: precondition.version.clone().unwrap_or_default(),
         accept_secrets: true,
         accept_resources: true,
     }
 }
 
-/// The engine speaks in the old ways to a program that does not say it knows the new ones.
-fn what_we_understand() -> RegisterResourceRequest {
+/// A request that declares the protocol features that this crate supports. Without them, the engine uses older formats.
+fn with_capabilities() -> RegisterResourceRequest {
     RegisterResourceRequest {
         accept_secrets: true,
         accept_resources: true,
@@ -119,8 +123,8 @@ fn what_we_understand() -> RegisterResourceRequest {
     }
 }
 
-/// `URN::ID`. A provider that a preview would create has no id yet, and the engine wants to see that said.
-fn provider_reference(provider: &Answered) -> String {
+/// `URN::ID`. A provider that a preview would create has no id; the engine requires the sentinel of an unknown string.
+fn provider_reference(provider: &Identity) -> String {
     let id = if provider.id.is_empty() {
         UNKNOWN_STRING
     } else {

@@ -1,47 +1,47 @@
-//! What may be asked of the engine next. It only counts: it makes no calls and knows no names.
+//! The order of registration: which steps can start. This module counts dependencies and makes no calls.
 
 use std::collections::BTreeSet;
 
 use crate::plan::{Kind, Plan};
 
-/// One thing to ask of the engine, about the resource at this place in the plan.
+/// One call to the engine, for the resource at this index of the plan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Step {
-    /// Say that a component has no further children.
+    /// Register the outputs of a component, which completes it.
     Close(usize),
-    /// Ask for the resource.
+    /// Register the resource.
     Register(usize),
 }
 
-/// The steps of a plan, handed out as they become possible.
+/// The steps of a plan, returned as soon as they can start.
 pub(super) struct Schedule<'a> {
     plan: &'a Plan,
-    /// For each resource, the ones that wait for it.
-    waiting_for: Vec<Vec<usize>>,
-    /// For each resource, how many of its prerequisites have not answered.
+    /// For each resource, the resources that depend on it.
+    dependents: Vec<Vec<usize>>,
+    /// For each resource, the number of prerequisites that are not registered yet.
     prerequisites_left: Vec<usize>,
-    /// For each resource, how many of its children are not complete, each with all that stands below it.
+    /// For each resource, the number of children that are not complete, including all their descendants.
     children_left: Vec<usize>,
-    /// What may start now. Closing comes first: it is cheap, and the engine can forget the component.
+    /// The steps that can start now. Closing comes first: it is cheap, and the engine can release the component.
     ready: BTreeSet<Step>,
-    given_up: BTreeSet<usize>,
+    skipped: BTreeSet<usize>,
 }
 
 impl<'a> Schedule<'a> {
     pub(super) fn new(plan: &'a Plan) -> Self {
         let mut schedule = Self {
             plan,
-            waiting_for: vec![Vec::new(); plan.resources.len()],
+            dependents: vec![Vec::new(); plan.resources.len()],
             prerequisites_left: vec![0; plan.resources.len()],
             children_left: vec![0; plan.resources.len()],
             ready: BTreeSet::new(),
-            given_up: BTreeSet::new(),
+            skipped: BTreeSet::new(),
         };
         for (index, resource) in plan.resources.iter().enumerate() {
             let prerequisites = resource.prerequisites();
             schedule.prerequisites_left[index] = prerequisites.len();
             for &earlier in &prerequisites {
-                schedule.waiting_for[earlier].push(index);
+                schedule.dependents[earlier].push(index);
             }
             if let Some(parent) = resource.parent {
                 schedule.children_left[parent] += 1;
@@ -53,21 +53,22 @@ impl<'a> Schedule<'a> {
         schedule
     }
 
-    /// The next step that may start, if any may.
+    /// The next step that can start, if there is one.
     pub(super) fn next(&mut self) -> Option<Step> {
         self.ready.pop_first()
     }
 
-    /// Takes a step out of its turn. Nothing may keep it from starting.
+    /// Starts a step out of order.
+    ///
+    /// # Panics
+    ///
+    /// If the step cannot start yet or was already returned.
     pub(super) fn start(&mut self, step: Step) {
         let could_start = self.ready.remove(&step);
-        assert!(
-            could_start,
-            "{step:?} has to wait for others, or has been handed out"
-        );
+        assert!(could_start, "{step:?} cannot start yet, or was already returned");
     }
 
-    /// A step has succeeded.
+    /// Marks a step as successful.
     pub(super) fn done(&mut self, step: Step) {
         let index = match step {
             Step::Close(index) => {
@@ -76,10 +77,10 @@ impl<'a> Schedule<'a> {
             }
             Step::Register(index) => index,
         };
-        for position in 0..self.waiting_for[index].len() {
-            let later = self.waiting_for[index][position];
+        for position in 0..self.dependents[index].len() {
+            let later = self.dependents[index][position];
             self.prerequisites_left[later] -= 1;
-            if self.prerequisites_left[later] == 0 && !self.given_up.contains(&later) {
+            if self.prerequisites_left[later] == 0 && !self.skipped.contains(&later) {
                 self.ready.insert(Step::Register(later));
             }
         }
@@ -88,21 +89,21 @@ impl<'a> Schedule<'a> {
         }
     }
 
-    /// A resource will never be, and so neither will anything that waits for it.
-    pub(super) fn give_up(&mut self, index: usize) {
-        if self.given_up.insert(index) {
-            for later in self.waiting_for[index].clone() {
-                self.give_up(later);
+    /// Skips a resource and everything that depends on it.
+    pub(super) fn skip(&mut self, index: usize) {
+        if self.skipped.insert(index) {
+            for later in self.dependents[index].clone() {
+                self.skip(later);
             }
         }
     }
 
-    /// How many resources will never be.
-    pub(super) fn gave_up(&self) -> usize {
-        self.given_up.len()
+    /// The number of skipped resources.
+    pub(super) fn skipped(&self) -> usize {
+        self.skipped.len()
     }
 
-    /// A resource and everything below it has been registered.
+    /// Marks a resource as complete: it and all its descendants are registered.
     fn complete(&mut self, index: usize) {
         match self.plan.resources[index].kind {
             Kind::Component => {
@@ -112,7 +113,7 @@ impl<'a> Schedule<'a> {
         }
     }
 
-    /// Tells the parent, if it is in the plan, that one of its children is complete.
+    /// Marks one child of the parent as complete, if the parent is in the plan.
     fn child_done(&mut self, index: usize) {
         let Some(parent) = self.plan.resources[index].parent else {
             return;
@@ -137,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_of_the_plan_goes_first() {
+    fn resources_start_in_the_order_of_the_plan() {
         let plan = Plan {
             resources: vec![
                 Registration::custom("a:b:C", "0"),
@@ -152,7 +153,7 @@ mod tests {
         assert_eq!(
             schedule.next(),
             Some(Step::Register(1)),
-            "1 became possible and stands before 2"
+            "1 can start and comes before 2 in the plan"
         );
         assert_eq!(schedule.next(), Some(Step::Register(2)));
         assert_eq!(schedule.next(), None);
@@ -191,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn what_waits_for_a_failed_resource_is_given_up_once() {
+    fn dependents_of_a_failed_resource_are_skipped_once() {
         let plan = Plan {
             resources: vec![
                 Registration::component("a:b:C", "0"),
@@ -212,12 +213,12 @@ mod tests {
         assert_eq!(schedule.next(), Some(Step::Register(0)));
         schedule.done(Step::Register(0));
         assert_eq!(schedule.next(), Some(Step::Register(1)));
-        schedule.give_up(1);
-        assert_eq!(schedule.gave_up(), 3);
+        schedule.skip(1);
+        assert_eq!(schedule.skipped(), 3);
         assert_eq!(
             schedule.next(),
             Some(Step::Register(4)),
-            "it depends on nothing that failed"
+            "it does not depend on a failed resource"
         );
         schedule.done(Step::Register(4));
         assert_eq!(

@@ -1,7 +1,7 @@
-//! What tells whether any of several secrets has changed, and nothing else about them.
+//! Checksums that show whether one of several secrets has changed.
 //!
-//! A plain hash of a secret would let anybody who guesses it be sure. This one is keyed by a secret of its own, so
-//! whoever has only the checksum learns whether something changed between two of them, and no more.
+//! A plain hash would let an attacker verify a guess of the secret. These checksums are keyed (HMAC) with a secret of
+//! their own: comparing two of them shows only whether something has changed.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -12,7 +12,7 @@ use sha2::Sha256;
 
 use super::UnknownKind;
 
-/// A checksum of secrets that are known by their names.
+/// A keyed checksum of secrets, which are referred to by name.
 ///
 /// ```
 /// use std::collections::BTreeMap;
@@ -34,7 +34,7 @@ pub struct Checksum {
 }
 
 impl Checksum {
-    /// The checksum of the secrets of these names, keyed by the secret of the name `key`.
+    /// The checksum of the secrets with these names, keyed with the secret named `key`.
     pub fn of<Name: Into<String>>(key: impl Into<String>, secrets: impl IntoIterator<Item = Name>) -> Self {
         let mut secrets: Vec<_> = secrets.into_iter().map(Into::into).collect();
         secrets.sort();
@@ -45,30 +45,30 @@ impl Checksum {
         }
     }
 
-    /// The names of all secrets that it is made from, that of its key first.
+    /// The names of all secrets that are needed to compute the checksum; the key is first.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         std::iter::once(&self.key)
             .chain(&self.secrets)
             .map(String::as_str)
     }
 
-    /// The checksum, or what stands for something unknown where a secret is not known yet. The error is the name of a
-    /// secret that has no value.
+    /// Computes the checksum. The result is the sentinel of an unknown string if one of the secrets is unknown. The error
+    /// is the name of a secret that has no value.
     pub fn text(&self, secrets: &BTreeMap<String, SecretString>) -> Result<String, String> {
         let value = |name: &str| match secrets.get(name) {
             Some(value) => Ok(value.expose_secret()),
             None => Err(name.to_owned()),
         };
         for name in self.names() {
-            // A checksum of what stands for an unknown would tell of a change that there will not be.
+            // A checksum of a sentinel would show a change that does not happen.
             if UnknownKind::from_sentinel(value(name)?).is_some() {
                 return Ok(UnknownKind::String.sentinel().to_owned());
             }
         }
         let mut code = Hmac::<Sha256>::new_from_slice(value(&self.key)?.as_bytes())
-            .expect("a key of this function may have any length");
+            .expect("HMAC accepts a key of any length");
         for name in &self.secrets {
-            // With their lengths, or what moves from one value to the next would make no difference.
+            // Length prefixes: otherwise moving a character from one value to the next would not change the checksum.
             for part in [name, value(name)?] {
                 code.update(&(part.len() as u64).to_be_bytes());
                 code.update(part.as_bytes());
@@ -96,12 +96,12 @@ mod tests {
     fn text(values: [(&str, &str); 3]) -> String {
         Checksum::of("key", ["a", "b"])
             .text(&secrets(values))
-            .expect("all have values")
+            .expect("every secret has a value")
     }
 
     #[test]
-    fn it_is_the_standard_code_of_names_and_values_with_their_lengths() {
-        // Worked out with Python's hmac and struct.pack(">Q", …).
+    fn the_checksum_is_the_standard_hmac_of_length_prefixed_names_and_values() {
+        // Computed with Python's hmac and struct.pack(">Q", …).
         assert_eq!(
             text([("key", "k"), ("a", "one"), ("b", "two")]),
             "hmac-sha256-66a1f8d70c735103e4110f957c7e167f3f57b79b29673ad321f79a8151ab317d"
@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn every_value_and_the_key_change_it_and_what_is_not_in_it_does_not() {
+    fn the_key_and_every_listed_value_change_the_checksum_and_other_secrets_do_not() {
         let base = text([("key", "k"), ("a", "one"), ("b", "two")]);
         for other in [
             [("key", "l"), ("a", "one"), ("b", "two")],
@@ -125,8 +125,8 @@ mod tests {
     }
 
     #[test]
-    fn what_moves_from_one_value_to_the_next_changes_it() {
-        // Without lengths, both were `a1b2b3`.
+    fn moving_a_character_between_values_changes_the_checksum() {
+        // Without length prefixes, both would be `a1b2b3`.
         assert_ne!(
             text([("key", "k"), ("a", "1b2"), ("b", "3")]),
             text([("key", "k"), ("a", "1"), ("b", "2b3")])
@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_that_is_not_known_yet_makes_all_of_it_unknown() {
+    fn an_unknown_secret_makes_the_checksum_unknown() {
         let unknown = UnknownKind::String.sentinel();
         for values in [
             [("key", unknown), ("a", "one"), ("b", "two")],

@@ -1,7 +1,7 @@
-//! Values as they come from the engine.
+//! Conversion from the engine's messages.
 //!
-//! Secrets and unknowns are recognised. Assets, archives, resource references and output values stay what they
-//! are on the wire, objects with the signature key: we send none and act on none, but can pass them on.
+//! Secrets and unknown values are recognized. Assets, archives, resource references and output values remain objects with
+//! the signature key: this crate does not interpret them but can pass them on.
 
 use std::collections::BTreeMap;
 
@@ -11,19 +11,19 @@ use prost_types::{Struct, Value as WireValue};
 use super::{UnknownKind, Value};
 use crate::wire::{SECRET_SIGNATURE, SIGNATURE_KEY};
 
-/// Why what came cannot be a value.
+/// A message that cannot be converted to a value.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum DecodeError {
-    /// An infinity, or not a number at all.
+    /// The number is infinite or NaN.
     #[error("Pulumi sent a number that is not finite")]
     NotFinite,
-    /// An envelope for a secret, with nothing in it.
+    /// The envelope of a secret contains no value.
     #[error("Pulumi sent a secret without its value")]
     EmptySecret,
 }
 
 impl Value {
-    /// Reads a value as the engine sends it.
+    /// Converts a value from the engine's representation.
     pub fn from_wire(value: WireValue) -> Result<Self, DecodeError> {
         Ok(match value.kind {
             None | Some(Kind::NullValue(_)) => Value::Null,
@@ -52,7 +52,7 @@ impl Value {
     }
 }
 
-/// Reads the properties of a resource as the engine sends them.
+/// Converts a resource's properties from the engine's representation.
 pub fn from_wire(properties: Struct) -> Result<BTreeMap<String, Value>, DecodeError> {
     properties
         .fields

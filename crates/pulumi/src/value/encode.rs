@@ -1,4 +1,4 @@
-//! Values on their way to the engine. This is where a secret's name is exchanged for the secret.
+//! Conversion to the engine's messages. References to secrets are replaced by the secrets' values here.
 
 use std::collections::BTreeMap;
 
@@ -10,36 +10,36 @@ use super::json::{Step, render};
 use super::{Sealed, Value};
 use crate::wire::{SECRET_SIGNATURE, SIGNATURE_KEY};
 
-/// Why a value cannot be sent.
+/// A value that cannot be sent.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum EncodeError {
-    /// A secret is known by its name, but nobody has given its value.
-    #[error("there is no value for the secret \"{name}\", which {path} refers to")]
+    /// The value of a referenced secret is missing.
+    #[error("{path} refers to the secret \"{name}\", which has no value")]
     MissingSecret {
         /// The secret's name.
         name: String,
-        /// Where it is referred to.
+        /// The path of the reference.
         path: String,
     },
-    /// JSON, and so the engine, has no infinities and no "not a number".
-    #[error("the number at {path} is not finite, and Pulumi has no way to say that")]
+    /// The number is infinite or NaN, which the engine's protocol cannot represent.
+    #[error("the number at {path} is not finite; Pulumi supports only finite numbers")]
     NotFinite {
-        /// Where it stands.
+        /// The path of the number.
         path: String,
     },
 }
 
 impl Value {
-    /// Prepares a value for the wire, with the values of the secrets it names.
+    /// Converts a value to the engine's representation, with the values of the secrets it refers to.
     ///
-    /// From here on the secrets are in ordinary memory, because the message library copies as it likes: encode
-    /// right before sending.
+    /// The result holds the secrets in ordinary memory, because the message library copies freely. Encode right before
+    /// sending.
     pub fn to_wire(&self, secrets: &BTreeMap<String, SecretString>) -> Result<WireValue, EncodeError> {
         encode(self, secrets, &mut Vec::new())
     }
 }
 
-/// Prepares the properties of a resource for the wire.
+/// Converts a resource's properties to the engine's representation.
 pub fn to_wire(
     properties: &BTreeMap<String, Value>,
     secrets: &BTreeMap<String, SecretString>,
@@ -47,19 +47,19 @@ pub fn to_wire(
     encode_fields(properties, secrets, &mut Vec::new())
 }
 
-/// Finds everything that would keep these properties from being sent, without touching a secret.
+/// Returns all problems that would prevent sending these properties. Does not read the values of secrets.
 pub fn problems(
     properties: &BTreeMap<String, Value>,
     known: &BTreeMap<String, SecretString>,
 ) -> Vec<EncodeError> {
     let mut found = Vec::new();
     for (key, value) in properties {
-        look_for_problems(value, known, &mut vec![Step::Key(key)], &mut found);
+        collect_problems(value, known, &mut vec![Step::Key(key)], &mut found);
     }
     found
 }
 
-fn look_for_problems<'a>(
+fn collect_problems<'a>(
     value: &'a Value,
     known: &BTreeMap<String, SecretString>,
     path: &mut Vec<Step<'a>>,
@@ -83,18 +83,18 @@ fn look_for_problems<'a>(
         Value::Number(number) if !number.is_finite() => {
             found.push(EncodeError::NotFinite { path: render(path) });
         }
-        Value::Secret(content) => look_for_problems(content.expose(), known, path, found),
+        Value::Secret(content) => collect_problems(content.expose(), known, path, found),
         Value::Array(items) => {
             for (index, item) in items.iter().enumerate() {
                 path.push(Step::Index(index));
-                look_for_problems(item, known, path, found);
+                collect_problems(item, known, path, found);
                 path.pop();
             }
         }
         Value::Object(fields) => {
             for (key, field) in fields {
                 path.push(Step::Key(key));
-                look_for_problems(field, known, path, found);
+                collect_problems(field, known, path, found);
                 path.pop();
             }
         }
@@ -127,7 +127,7 @@ fn encode<'a>(
         }
         Value::Object(fields) => Kind::StructValue(encode_fields(fields, secrets, path)?),
         Value::Secret(content) => return encode_secret(content, secrets, path),
-        // No envelope: it reveals nothing, and one inside a larger property would hide all of that.
+        // Not marked as secret: a checksum reveals nothing, and a secret inside a property hides the whole property.
         Value::ChecksumOf(checksum) => match checksum.text(secrets) {
             Ok(text) => Kind::StringValue(text),
             Err(name) => {

@@ -1,33 +1,33 @@
-//! Values from JSON, refusing what the wire would change behind our back.
+//! Conversion from JSON. Values that the engine's protocol would alter are errors.
 
 use super::{UnknownKind, Value};
 use crate::wire::SIGNATURE_KEY;
 
-/// The largest integer up to which every integer is a double: 2^53.
+/// 2^53: every integer up to this one has an exact representation as a double.
 const LARGEST_EXACT_INTEGER: u64 = 1 << 53;
 
-/// A piece of JSON that cannot travel unchanged.
+/// A JSON value that the engine's protocol cannot transmit unchanged.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum JsonError {
-    /// A double cannot tell this integer from its neighbours.
+    /// The integer has no exact representation as a double.
     #[error(
-        "the integer at {path} is beyond 2^53, and Pulumi's numbers are doubles (hint: write it as a string, \
-         if its reader takes one)"
+        "the integer at {path} is larger than 2^53, and Pulumi's numbers are doubles (hint: write it as a string \
+         if the resource accepts one)"
     )]
     IntegerTooLarge {
-        /// Where it stands.
+        /// The path of the value.
         path: String,
     },
-    /// The protocol gives this key or text a meaning of its own.
-    #[error("what stands at {path} is reserved by Pulumi's protocol and cannot be used as plain data")]
+    /// The key or text has a special meaning in the protocol.
+    #[error("the value at {path} is reserved by Pulumi's protocol and cannot be used as plain data")]
     Reserved {
-        /// Where it stands.
+        /// The path of the value.
         path: String,
     },
 }
 
 impl Value {
-    /// Takes JSON over, or says what in it would not arrive as it is.
+    /// Converts JSON to a value. Fails if the protocol cannot transmit the value unchanged.
     pub fn from_json(json: &serde_json::Value) -> Result<Self, JsonError> {
         convert(json, &mut Vec::new())
     }

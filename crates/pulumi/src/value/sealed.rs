@@ -1,4 +1,4 @@
-//! What is inside a secret: reachable on purpose only, invisible to `Debug`, wiped when dropped.
+//! The content of a secret: accessible only through [`Sealed::expose`], hidden in `Debug`, zeroed when dropped.
 
 use std::fmt;
 
@@ -19,12 +19,12 @@ use super::Value;
 pub struct Sealed(Box<Value>);
 
 impl Sealed {
-    /// Seals a value.
+    /// Wraps a value.
     pub fn new(content: Value) -> Self {
         Self(Box::new(content))
     }
 
-    /// The content, in the clear. Every call is a place where a secret can leave.
+    /// The content in plain text. Review every call: this is where a secret can leak.
     pub fn expose(&self) -> &Value {
         &self.0
     }
@@ -42,7 +42,7 @@ impl Drop for Sealed {
     }
 }
 
-/// Overwrites the texts and numbers in a value. The names of properties are not secret.
+/// Overwrites the strings, numbers and booleans in a value. Property names are not secret.
 fn wipe(value: &mut Value) {
     match value {
         Value::String(text) => text.zeroize(),
@@ -50,7 +50,7 @@ fn wipe(value: &mut Value) {
         Value::Bool(truth) => truth.zeroize(),
         Value::Array(items) => items.iter_mut().for_each(wipe),
         Value::Object(fields) => fields.values_mut().for_each(wipe),
-        // A secret in a secret wipes itself.
+        // A nested secret wipes itself when it is dropped.
         Value::Null | Value::Secret(_) | Value::SecretRef(_) | Value::ChecksumOf(_) | Value::Unknown(_) => (),
     }
 }
@@ -60,7 +60,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn wiping_reaches_every_text_and_number() {
+    fn wiping_overwrites_every_string_number_and_boolean() {
         let mut value = Value::from_json(&serde_json::json!({ "a": ["hunter2", { "b": 7 }], "c": true }))
             .expect("plain JSON");
         wipe(&mut value);

@@ -1,4 +1,4 @@
-//! How a value looks in `Debug` and in a snapshot: like JSON, with marks where JSON has no word.
+//! `Debug` and serialization of values: JSON, with markers for secrets, checksums and unknown values.
 
 use std::fmt;
 
@@ -23,9 +23,9 @@ impl fmt::Debug for Value {
     }
 }
 
-/// For snapshots and for people. It does not lead back to the value: secrets stay behind.
+/// Serialization for snapshots and display. It cannot be deserialized, because secrets are replaced by markers.
 ///
-/// An integral number is written as an integer, so that `replicas` reads `3` and not `3.0`.
+/// Integral numbers are written as integers: `replicas` is `3`, not `3.0`.
 impl Serialize for Value {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {

@@ -99,7 +99,7 @@ impl Pack for Words {
                 format!(
                     "{} resources of {}, the first below {}, after {}",
                     resources.len(),
-                    context.stack.map_or("nobody", |stack| stack.name.as_str()),
+                    context.stack.map_or("no stack", |stack| stack.name.as_str()),
                     resources[0].parent,
                     resources[0].dependencies.len(),
                 ),
@@ -152,7 +152,7 @@ fn asked(word: Value) -> AnalyzeRequest {
 }
 
 #[tokio::test]
-async fn a_violation_arrives_with_its_policy_its_resource_and_the_pack() {
+async fn a_violation_names_its_policy_resource_and_pack() {
     let mut client = connect().await;
     let answer = client
         .analyze(asked(Value::from("wrong")))
@@ -174,7 +174,7 @@ async fn a_violation_arrives_with_its_policy_its_resource_and_the_pack() {
 }
 
 #[tokio::test]
-async fn what_passes_is_in_neither_list_and_what_is_not_judged_says_so() {
+async fn a_passed_policy_is_in_neither_list_and_one_that_does_not_apply_gives_a_reason() {
     let mut client = connect().await;
     let passed = client
         .analyze(asked(Value::from("right")))
@@ -193,7 +193,7 @@ async fn what_passes_is_in_neither_list_and_what_is_not_judged_says_so() {
 }
 
 #[tokio::test]
-async fn an_unknown_value_is_seen_as_one() {
+async fn an_unknown_value_is_decoded_as_unknown() {
     let mut client = connect().await;
     let unknown = Value::Unknown(pulumi_wire::UnknownKind::String);
     let answer = client.analyze(asked(unknown)).await.unwrap().into_inner();
@@ -201,7 +201,7 @@ async fn an_unknown_value_is_seen_as_one() {
 }
 
 #[tokio::test]
-async fn a_policy_that_breaks_down_says_nothing_of_what_it_saw_and_the_next_call_is_answered() {
+async fn a_panic_of_a_policy_reveals_no_value_and_the_next_call_succeeds() {
     let mut client = connect().await;
     let refused = client.analyze(asked(Value::Null)).await.unwrap_err();
     assert_eq!(refused.code(), tonic::Code::Internal);
@@ -215,7 +215,7 @@ async fn a_policy_that_breaks_down_says_nothing_of_what_it_saw_and_the_next_call
 }
 
 #[tokio::test]
-async fn a_configured_level_is_the_one_that_counts_and_a_wrong_setting_is_refused() {
+async fn the_configured_level_applies_and_an_invalid_setting_is_rejected() {
     let mut client = connect().await;
     let configured = |properties: BTreeMap<String, Value>| ConfigureAnalyzerRequest {
         policy_config: BTreeMap::from([(
@@ -242,7 +242,7 @@ async fn a_configured_level_is_the_one_that_counts_and_a_wrong_setting_is_refuse
 }
 
 #[tokio::test]
-async fn a_whole_stack_is_looked_at_with_and_without_knowing_which() {
+async fn a_stack_is_evaluated_with_and_without_its_description() {
     let mut client = connect().await;
     let request = AnalyzeStackRequest {
         resources: vec![AnalyzerResource {
@@ -257,7 +257,7 @@ async fn a_whole_stack_is_looked_at_with_and_without_knowing_which() {
     let answer = client.analyze_stack(request.clone()).await.unwrap().into_inner();
     assert_eq!(
         answer.not_applicable[0].reason,
-        "1 resources of nobody, the first below urn:parent, after 1"
+        "1 resources of no stack, the first below urn:parent, after 1"
     );
     let stack = AnalyzerStackConfigureRequest {
         stack: "dev".to_owned(),
@@ -277,7 +277,7 @@ async fn a_whole_stack_is_looked_at_with_and_without_knowing_which() {
 }
 
 #[tokio::test]
-async fn a_remediation_gives_back_the_whole_resource_with_its_secrets_sealed() {
+async fn a_remediation_returns_all_properties_with_secrets_marked() {
     let mut client = connect().await;
     let answer = client
         .remediate(asked(Value::from("wrong")))

@@ -4,7 +4,7 @@ use pulumi_wire::fake::FakeEngine;
 use pulumi_wire::{Engine, Error, ExposeSecret as _};
 
 #[tokio::test]
-async fn a_program_started_by_hand_is_told_how_to_be_started() {
+async fn a_program_that_pulumi_did_not_start_reports_how_to_start_it() {
     for variable in ["PULUMI_MONITOR", "PULUMI_ENGINE"] {
         let environment = move |name: &str| (name != variable).then(|| "127.0.0.1:1".to_owned());
         let error = Engine::connect_with(environment)
@@ -18,12 +18,12 @@ async fn a_program_started_by_hand_is_told_how_to_be_started() {
 }
 
 #[tokio::test]
-async fn an_engine_that_is_gone_is_named_by_its_address() {
-    // Port 1 on loopback is nobody's.
+async fn an_unreachable_engine_is_reported_with_its_address() {
+    // Nothing listens on port 1 of loopback.
     let error = Engine::connect_with(|_| Some("127.0.0.1:1".to_owned()))
         .await
         .err()
-        .expect("nobody listens");
+        .expect("nothing listens");
     assert!(matches!(error, Error::Connect { .. }), "{error:?}");
     assert!(
         error.with_causes().contains("127.0.0.1:1"),
@@ -33,7 +33,7 @@ async fn an_engine_that_is_gone_is_named_by_its_address() {
 }
 
 #[tokio::test]
-async fn an_address_that_is_none_is_blamed_on_its_variable() {
+async fn an_invalid_address_is_reported_with_its_variable() {
     let error = Engine::connect_with(|_| Some("not an address".to_owned()))
         .await
         .err()
@@ -51,7 +51,7 @@ async fn an_address_that_is_none_is_blamed_on_its_variable() {
 }
 
 #[tokio::test]
-async fn the_engine_tells_what_is_being_deployed() {
+async fn the_deployment_is_read_from_the_engine() {
     let fake = FakeEngine::preview()
         .config("shop:size", "3")
         .secret("shop:key", "hunter2")
@@ -78,7 +78,7 @@ async fn the_engine_tells_what_is_being_deployed() {
 }
 
 #[tokio::test]
-async fn an_old_engine_tells_the_same_through_the_environment() {
+async fn the_deployment_of_an_old_engine_is_read_from_the_environment() {
     let script = FakeEngine::preview()
         .config("shop:size", "3")
         .secret("shop:key", "hunter2");
@@ -114,7 +114,7 @@ async fn an_old_engine_without_the_environment_is_an_error() {
     let engine = Engine::connect_with(only_addresses)
         .await
         .expect("the fake engine listens");
-    let error = engine.deployment().await.expect_err("nobody says which project");
+    let error = engine.deployment().await.expect_err("no project is known");
     assert!(
         matches!(
             error,
@@ -171,7 +171,7 @@ mod strictness {
     }
 
     #[tokio::test]
-    async fn the_fake_engine_refuses_what_the_real_one_refuses() {
+    async fn the_fake_engine_rejects_what_the_real_one_rejects() {
         let fake = FakeEngine::up().start().await;
         let mut client = client(&fake).await;
         let root = client
@@ -181,11 +181,15 @@ mod strictness {
             .into_inner()
             .urn;
         assert!(refusal(&mut client, stack()).await.contains("two resources"));
-        assert!(refusal(&mut client, disk("")).await.contains("needs a parent"));
+        assert!(
+            refusal(&mut client, disk(""))
+                .await
+                .contains("must have a parent")
+        );
         assert!(
             refusal(&mut client, disk("urn:unknown"))
                 .await
-                .contains("was not registered before")
+                .contains("is not registered")
         );
         let foreign = RegisterResourceRequest {
             provider: format!("{root}::wrong-id"),
@@ -201,7 +205,7 @@ mod strictness {
     }
 
     #[tokio::test]
-    async fn outputs_belong_to_components_and_come_once() {
+    async fn outputs_are_accepted_once_and_only_for_components() {
         let fake = FakeEngine::up().start().await;
         let mut client = client(&fake).await;
         let root = client
@@ -238,7 +242,7 @@ mod strictness {
     }
 
     #[tokio::test]
-    async fn a_program_that_takes_no_results_gets_a_broken_call() {
+    async fn a_program_without_result_reporting_gets_a_failed_call() {
         let fake = FakeEngine::up()
             .react("data", pulumi_wire::fake::Reaction::Fail)
             .start()

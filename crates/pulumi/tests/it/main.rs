@@ -1,8 +1,8 @@
-//! The conversation between a program and the engine, held with the fake engine.
+//! The protocol between a program and the engine, tested with the fake engine.
 
 #![expect(
     clippy::disallowed_methods,
-    reason = "processes and delays are measured by the clock"
+    reason = "the tests start processes and measure delays"
 )]
 
 mod analyzing;
@@ -10,7 +10,7 @@ mod connecting;
 mod generated;
 mod plan;
 mod plugins;
-mod premises;
+mod preconditions;
 mod registering;
 mod trouble;
 mod values;
@@ -20,7 +20,7 @@ use std::collections::BTreeMap;
 use pulumi_wire::fake::{Call, FakeEngine};
 use pulumi_wire::{DEFAULT_IN_FLIGHT, Error, Plan, Registered, Registration, SecretString, Value, register};
 
-/// A component with one provider below it and two disks made by that provider, the second after the first.
+/// A component with a provider and two disks of that provider; the second disk depends on the first.
 fn shop() -> Plan {
     let provider = Registration {
         parent: Some(0),
@@ -48,7 +48,7 @@ fn shop() -> Plan {
     }
 }
 
-/// A flat plan of resources that depend on nothing.
+/// A plan of independent resources.
 fn flat(names: &[&str]) -> Plan {
     let resources = names
         .iter()
@@ -71,14 +71,14 @@ fn secrets() -> BTreeMap<String, SecretString> {
     BTreeMap::from([("disk-key".to_owned(), SecretString::from("hunter2"))])
 }
 
-/// Registers a plan as a program would.
+/// Registers a plan as a program does.
 async fn run(fake: &FakeEngine, plan: &Plan) -> Result<Registered, Error> {
     let engine = fake.connect().await;
     let deployment = engine.deployment().await?;
     register(&engine, &deployment, plan, &secrets(), DEFAULT_IN_FLIGHT).await
 }
 
-/// The engine's log as one line a call.
+/// The recorded calls, one line each.
 fn story(fake: &FakeEngine) -> Vec<String> {
     fake.calls()
         .into_iter()

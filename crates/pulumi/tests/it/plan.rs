@@ -19,37 +19,37 @@ fn broken(change: impl FnOnce(&mut Registration)) -> String {
 }
 
 #[test]
-fn a_good_plan_passes() {
+fn a_valid_plan_passes() {
     shop().check();
 }
 
 #[test]
-fn a_reference_to_what_does_not_come_before_is_a_bug() {
-    assert!(broken(|backup| backup.dependencies = vec![3]).contains("does not come before it"));
-    assert!(broken(|backup| backup.parent = Some(9)).contains("does not come before it"));
-    assert!(broken(|backup| backup.deleted_with = Some(3)).contains("does not come before it"));
+fn a_reference_to_a_later_resource_is_a_bug() {
+    assert!(broken(|backup| backup.dependencies = vec![3]).contains("which is not before it"));
+    assert!(broken(|backup| backup.parent = Some(9)).contains("which is not before it"));
+    assert!(broken(|backup| backup.deleted_with = Some(3)).contains("which is not before it"));
 }
 
 #[test]
-fn a_provider_that_is_none_is_a_bug() {
+fn a_provider_reference_to_another_kind_of_resource_is_a_bug() {
     assert!(broken(|backup| backup.provider = Some(0)).contains("shop:index:Store as its provider"));
 }
 
 #[test]
-fn a_token_without_three_parts_is_a_bug() {
+fn a_type_without_three_parts_is_a_bug() {
     assert!(broken(|backup| backup.token = "Disk".to_owned()).contains("three parts"));
 }
 
 #[test]
-fn a_dependency_of_a_property_that_is_not_there_is_a_bug() {
+fn dependencies_of_a_missing_property_are_a_bug() {
     let change = |backup: &mut Registration| {
         backup.property_dependencies.insert("colour".to_owned(), vec![2]);
     };
-    assert!(broken(change).contains("no property \"colour\""));
+    assert!(broken(change).contains("lists dependencies of \"colour\""));
 }
 
 #[test]
-fn an_option_that_the_engine_drops_from_components_is_a_bug() {
+fn an_option_that_has_no_effect_on_components_is_a_bug() {
     let mut plan = flat(&["a"]);
     plan.resources[0] = Registration {
         retain_on_delete: Some(true),
@@ -59,7 +59,7 @@ fn an_option_that_the_engine_drops_from_components_is_a_bug() {
 }
 
 #[test]
-fn a_plan_prints_what_was_set_and_nothing_else() {
+fn a_plan_serializes_only_fields_that_are_set() {
     let disk = &shop().resources[3];
     let expected = serde_json::json!({
         "token": "disk:index:Disk",
@@ -74,14 +74,14 @@ fn a_plan_prints_what_was_set_and_nothing_else() {
 }
 
 #[test]
-fn two_resources_that_the_engine_could_not_tell_apart_are_a_bug() {
+fn two_resources_with_the_same_urn_are_a_bug() {
     assert!(
-        broken(|backup| backup.name = "data".to_owned()).contains("the same type, name and kinds of parents")
+        broken(|backup| backup.name = "data".to_owned()).contains("the same type, name and parent types")
     );
 }
 
 #[test]
-fn the_same_name_below_another_kind_of_parent_is_another_resource() {
+fn the_same_name_below_a_parent_of_another_type_is_another_resource() {
     let mut plan = shop();
     plan.resources
         .push(Registration::custom("disk:index:Disk", "data"));

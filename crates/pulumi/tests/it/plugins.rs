@@ -85,14 +85,14 @@ async fn a_plugin_answers_on_the_port_it_prints_and_stops_on_cancel() {
 }
 
 #[tokio::test]
-async fn a_plugin_stops_when_the_engine_is_gone() {
+async fn a_plugin_stops_when_the_engine_exits() {
     let (mut child, _) = host(Stdio::piped());
     drop(child.stdin.take());
     assert!(ended(&mut child).await.expect("it stops").success());
 }
 
 #[tokio::test]
-async fn a_plugin_whose_stdin_says_nothing_lives_on() {
+async fn a_plugin_without_a_pipe_on_stdin_keeps_running() {
     let (mut child, port) = host(Stdio::null());
     tokio::time::sleep(Duration::from_millis(200)).await;
     assert!(client(port).await.get_plugin_info(()).await.is_ok());
@@ -117,7 +117,7 @@ async fn a_plugin_stops_on_an_interrupt() {
 }
 
 #[tokio::test]
-async fn a_method_that_is_not_served_is_unimplemented() {
+async fn an_unknown_method_is_unimplemented() {
     let (mut child, port) = host(Stdio::piped());
     // Drops a message into a method of the real protocol that our description leaves out.
     let channel =
@@ -131,7 +131,7 @@ async fn a_method_that_is_not_served_is_unimplemented() {
     let status = grpc
         .unary(tonic::Request::new(()), path, codec)
         .await
-        .expect_err("nobody serves it");
+        .expect_err("it is not implemented");
     assert_eq!(status.code(), tonic::Code::Unimplemented);
     drop(child.stdin.take());
     assert!(
@@ -159,7 +159,7 @@ async fn program(fake: &FakeEngine) -> std::process::Output {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_program_finds_the_engine_past_any_proxy() {
+async fn a_program_connects_to_the_engine_without_a_proxy() {
     let fake = FakeEngine::up().start().await;
     let output = program(&fake).await;
     assert!(output.status.success(), "{output:?}");
@@ -167,7 +167,7 @@ async fn a_program_finds_the_engine_past_any_proxy() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_program_whose_error_was_shown_says_no_more_and_ends_with_32() {
+async fn a_program_with_a_logged_error_prints_nothing_and_exits_with_32() {
     let refuse = Reaction::Refuse(tonic::Code::InvalidArgument, "no".to_owned());
     let fake = FakeEngine::up().react("store", refuse).start().await;
     let output = program(&fake).await;
@@ -177,7 +177,7 @@ async fn a_program_whose_error_was_shown_says_no_more_and_ends_with_32() {
 }
 
 #[test]
-fn a_program_started_by_hand_explains_itself_and_ends_with_1() {
+fn a_program_that_pulumi_did_not_start_prints_a_hint_and_exits_with_1() {
     let output = example("program")
         .env_clear()
         .output()

@@ -22,7 +22,7 @@ async fn requests(fake: FakeEngine, plan: &Plan) -> Vec<RegisterResourceRequest>
 }
 
 #[tokio::test]
-async fn the_conversation_is_stack_resources_outputs_end() {
+async fn the_calls_are_stack_resources_outputs_end() {
     let fake = FakeEngine::up().start().await;
     let registered = run(&fake, &shop()).await.expect("nothing goes wrong");
     let expected = [
@@ -42,7 +42,7 @@ async fn the_conversation_is_stack_resources_outputs_end() {
 }
 
 #[tokio::test]
-async fn a_plan_of_nothing_still_has_a_stack_and_outputs() {
+async fn an_empty_plan_registers_the_stack_and_its_outputs() {
     let fake = FakeEngine::up().start().await;
     run(&fake, &Plan::default()).await.expect("nothing goes wrong");
     assert_eq!(
@@ -52,7 +52,7 @@ async fn a_plan_of_nothing_still_has_a_stack_and_outputs() {
 }
 
 #[tokio::test]
-async fn everyone_has_a_parent_and_says_what_it_understands() {
+async fn every_request_has_a_parent_and_declares_its_capabilities() {
     let requests = requests(FakeEngine::up().start().await, &shop()).await;
     let parents: Vec<_> = requests.iter().map(|request| request.parent.as_str()).collect();
     assert_eq!(parents, ["", ROOT, STORE, STORE, STORE]);
@@ -89,7 +89,7 @@ async fn a_secret_reaches_the_engine_as_a_secret() {
 }
 
 #[tokio::test]
-async fn dependencies_order_and_properties_say_what_they_are_made_from() {
+async fn dependencies_and_property_dependencies_are_sent() {
     let mut plan = shop();
     plan.resources[3]
         .property_dependencies
@@ -191,7 +191,7 @@ async fn every_option_reaches_the_engine() {
 }
 
 #[tokio::test]
-async fn independent_resources_are_registered_side_by_side() {
+async fn independent_resources_are_registered_concurrently() {
     let names: Vec<String> = (0..40).map(|number| format!("disk-{number}")).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let fake = FakeEngine::up().delay(Duration::from_millis(20)).start().await;
@@ -200,7 +200,7 @@ async fn independent_resources_are_registered_side_by_side() {
 }
 
 #[tokio::test]
-async fn one_at_a_time_is_the_order_of_the_plan() {
+async fn with_one_call_at_a_time_the_order_is_that_of_the_plan() {
     let fake = FakeEngine::up().delay(Duration::from_millis(1)).start().await;
     let names = ["d", "b", "a", "c"];
     let engine = fake.connect().await;
@@ -219,7 +219,7 @@ async fn one_at_a_time_is_the_order_of_the_plan() {
 }
 
 #[tokio::test]
-async fn a_slow_resource_holds_up_only_what_depends_on_it() {
+async fn a_slow_resource_delays_only_its_dependents() {
     let mut plan = flat(&["slow", "after-slow", "quick", "after-quick"]);
     plan.resources[1].dependencies = vec![0];
     plan.resources[3].dependencies = vec![2];
@@ -238,7 +238,7 @@ async fn a_slow_resource_holds_up_only_what_depends_on_it() {
 }
 
 #[tokio::test]
-async fn a_component_closes_once_and_after_all_below_it() {
+async fn a_component_is_closed_once_after_all_its_descendants() {
     let mut plan = shop();
     plan.resources.push(Registration {
         parent: Some(0),
@@ -292,7 +292,7 @@ async fn outputs_reach_the_stack_with_their_secrets_marked() {
 }
 
 #[tokio::test]
-async fn an_engine_that_does_not_know_the_end_is_not_asked_to_wait() {
+async fn an_engine_without_the_shutdown_signal_is_supported() {
     let fake = FakeEngine::up().without_shutdown_signal().start().await;
     run(&fake, &shop()).await.expect("an old engine is no error");
     assert_eq!(
@@ -302,7 +302,7 @@ async fn an_engine_that_does_not_know_the_end_is_not_asked_to_wait() {
 }
 
 #[tokio::test]
-async fn messages_larger_than_the_library_allows_pass() {
+async fn messages_above_the_default_limit_of_the_library_are_accepted() {
     let mut plan = flat(&["large"]);
     // The library's own limit is 4 MiB, for what is sent and for what is received.
     plan.resources[0].inputs = properties(&[("text", Value::String("x".repeat(9 * 1024 * 1024)))]);
@@ -314,7 +314,7 @@ async fn messages_larger_than_the_library_allows_pass() {
 }
 
 #[tokio::test]
-async fn the_stack_is_named_after_its_project_and_itself() {
+async fn the_root_resource_is_named_after_project_and_stack() {
     let fake = FakeEngine::up().deploying("shop", "dev").start().await;
     let registered = run(&fake, &shop()).await.expect("nothing goes wrong");
     assert_eq!(

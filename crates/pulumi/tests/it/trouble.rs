@@ -44,7 +44,7 @@ async fn every_missing_secret_is_reported_before_anything_is_registered() {
 }
 
 #[tokio::test]
-async fn a_refusal_is_shown_under_the_component_and_ends_the_program() {
+async fn a_rejected_resource_is_logged_for_its_component_and_ends_the_program() {
     let fake = FakeEngine::up().react("data", refuse()).start().await;
     let error = run(&fake, &shop()).await.expect_err("it was refused");
     let text = "cannot register disk:index:Disk \"data\": the disk is too small".to_owned();
@@ -62,7 +62,7 @@ async fn a_refusal_is_shown_under_the_component_and_ends_the_program() {
 }
 
 #[tokio::test]
-async fn after_an_error_nothing_is_started_and_what_runs_is_awaited() {
+async fn after_an_error_no_call_starts_and_running_calls_are_awaited() {
     let mut plan = flat(&["slow", "bad", "after-slow"]);
     plan.resources[2].dependencies = vec![0];
     let fake = FakeEngine::up()
@@ -85,7 +85,7 @@ async fn after_an_error_nothing_is_started_and_what_runs_is_awaited() {
 }
 
 #[tokio::test]
-async fn a_stack_that_is_refused_is_an_error_without_a_place() {
+async fn a_rejected_stack_is_logged_without_a_resource() {
     let fake = FakeEngine::up().react("project-stack", refuse()).start().await;
     run(&fake, &shop()).await.expect_err("it was refused");
     let (_, message, urn) = fake.logs().remove(0);
@@ -93,7 +93,7 @@ async fn a_stack_that_is_refused_is_an_error_without_a_place() {
 }
 
 #[tokio::test]
-async fn a_failed_resource_does_not_stop_what_is_independent_of_it() {
+async fn a_failed_resource_does_not_stop_independent_resources() {
     let mut plan = flat(&["bad", "after-bad", "good", "after-good", "skipped"]);
     plan.resources[1].dependencies = vec![0];
     plan.resources[3].dependencies = vec![2];
@@ -112,15 +112,15 @@ async fn a_failed_resource_does_not_stop_what_is_independent_of_it() {
         names.contains(&"after-good".to_owned()) && !names.contains(&"after-bad".to_owned()),
         "{names:?}"
     );
-    let text =
-        "1 resource failed: disk:index:Disk \"bad\"; 2 resources not tried, because of that".to_owned();
+    let text = "1 resource failed: disk:index:Disk \"bad\"; 2 dependent resources skipped because of that"
+        .to_owned();
     assert_eq!(fake.logs(), [(LogSeverity::Error, text, ROOT.to_owned())]);
     assert!(error.already_shown());
     assert!(!story(&fake).contains(&"end".to_owned()));
 }
 
 #[tokio::test]
-async fn an_engine_that_goes_away_is_no_error_to_talk_about() {
+async fn an_engine_that_shuts_down_is_not_reported_as_an_error() {
     let fake = FakeEngine::up().react("data", Reaction::ShutDown).start().await;
     let error = run(&fake, &shop()).await.expect_err("it was stopped");
     assert!(matches!(error, Error::Cancelled), "{error:?}");
@@ -130,7 +130,7 @@ async fn an_engine_that_goes_away_is_no_error_to_talk_about() {
 }
 
 #[tokio::test]
-async fn an_interrupt_ends_what_is_under_way() {
+async fn an_interrupt_ends_running_calls() {
     let fake = FakeEngine::up()
         .react("slow", Reaction::Delay(Duration::from_mins(10)))
         .start()
@@ -146,7 +146,7 @@ async fn an_interrupt_ends_what_is_under_way() {
 }
 
 #[tokio::test]
-async fn the_reason_counts_for_more_than_that_the_engine_has_gone() {
+async fn a_specific_error_is_reported_instead_of_the_shutdown() {
     let fake = FakeEngine::up()
         .react(
             "gone",
@@ -163,7 +163,7 @@ async fn the_reason_counts_for_more_than_that_the_engine_has_gone() {
 }
 
 #[tokio::test]
-async fn an_error_that_nobody_could_be_told_of_is_not_marked_as_shown() {
+async fn an_error_that_cannot_be_logged_is_not_marked_as_shown() {
     let fake = FakeEngine::up().start().await;
     let engine = fake.connect().await;
     drop(fake);

@@ -39,7 +39,7 @@ fn no_secrets() -> BTreeMap<String, SecretString> {
 
 proptest! {
     #[test]
-    fn a_value_survives_the_wire(value in any_value()) {
+    fn a_value_survives_encoding_and_decoding(value in any_value()) {
         let sent = value.to_wire(&no_secrets()).expect("nothing in it needs a secret");
         prop_assert_eq!(Value::from_wire(sent), Ok(value));
     }
@@ -56,13 +56,13 @@ proptest! {
     }
 
     #[test]
-    fn every_integer_a_double_can_tell_apart_reads_as_itself(number in -9_007_199_254_740_992_i64..=9_007_199_254_740_992) {
+    fn every_integer_with_an_exact_double_is_serialized_as_an_integer(number in -9_007_199_254_740_992_i64..=9_007_199_254_740_992) {
         let value = Value::from_json(&json!(number)).expect("small enough");
         prop_assert_eq!(serde_json::to_value(&value).expect("serializable"), json!(number));
     }
 
     #[test]
-    fn an_integer_that_doubles_confuse_is_refused(number in 9_007_199_254_740_993_u64..) {
+    fn an_integer_without_an_exact_double_is_rejected(number in 9_007_199_254_740_993_u64..) {
         let path = "limits[1]".to_owned();
         prop_assert_eq!(
             Value::from_json(&json!({ "limits": [1, number] })),
@@ -72,7 +72,7 @@ proptest! {
 }
 
 #[test]
-fn json_that_the_protocol_would_misread_is_refused() {
+fn json_with_reserved_keys_or_texts_is_rejected() {
     let signature = json!({ "spec": { (pulumi_wire::wire::SIGNATURE_KEY): "anything" } });
     assert_eq!(
         Value::from_json(&signature),
@@ -90,7 +90,7 @@ fn json_that_the_protocol_would_misread_is_refused() {
 }
 
 #[test]
-fn a_number_that_is_not_finite_is_not_sent() {
+fn a_number_that_is_not_finite_is_rejected() {
     for number in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
         let value = Value::Object(BTreeMap::from([(
             "size".to_owned(),
@@ -104,7 +104,7 @@ fn a_number_that_is_not_finite_is_not_sent() {
 }
 
 #[test]
-fn a_secret_known_by_name_is_exchanged_when_it_is_sent() {
+fn a_reference_to_a_secret_is_resolved_when_it_is_sent() {
     let secrets = BTreeMap::from([("key".to_owned(), SecretString::from("hunter2"))]);
     let sent = Value::SecretRef("key".to_owned())
         .to_wire(&secrets)
@@ -121,7 +121,7 @@ fn a_secret_known_by_name_is_exchanged_when_it_is_sent() {
 }
 
 #[test]
-fn a_checksum_travels_in_the_clear_and_asks_for_all_that_it_is_made_from() {
+fn a_checksum_is_sent_in_plain_text_and_requires_all_its_secrets() {
     let mut secrets = BTreeMap::from([("key".to_owned(), SecretString::from("hunter2"))]);
     let value = Value::ChecksumOf(Checksum::of("key", ["password"]));
     let missing = EncodeError::MissingSecret {
@@ -141,7 +141,7 @@ fn a_checksum_travels_in_the_clear_and_asks_for_all_that_it_is_made_from() {
 }
 
 #[test]
-fn a_checksum_of_what_a_preview_does_not_know_is_unknown() {
+fn a_checksum_of_an_unknown_secret_is_unknown() {
     let secrets = BTreeMap::from([
         ("key".to_owned(), SecretString::from("hunter2")),
         (
@@ -157,7 +157,7 @@ fn a_checksum_of_what_a_preview_does_not_know_is_unknown() {
 }
 
 #[test]
-fn the_names_of_secrets_are_found_however_deep() {
+fn nested_references_to_secrets_are_found() {
     let value = Value::Array(vec![
         Value::secret(Value::Array(vec![Value::SecretRef("b".to_owned())])),
         Value::Object(BTreeMap::from([(
@@ -174,7 +174,7 @@ fn the_names_of_secrets_are_found_however_deep() {
 }
 
 #[test]
-fn a_snapshot_shows_the_marks_and_not_the_secrets() {
+fn a_snapshot_shows_markers_instead_of_secrets() {
     let value = Value::Object(BTreeMap::from([
         ("password".to_owned(), Value::secret(Value::from("hunter2"))),
         ("key".to_owned(), Value::SecretRef("disk-key".to_owned())),
@@ -198,7 +198,7 @@ fn a_snapshot_shows_the_marks_and_not_the_secrets() {
 }
 
 #[test]
-fn requests_do_not_show_what_they_carry() {
+fn debug_of_requests_shows_no_values() {
     use pulumi_wire::proto::{DeploymentInfo, RegisterResourceRequest, RunPluginRequest, RunRequest};
     let config = BTreeMap::from([("shop:key".to_owned(), "hunter2".to_owned())]);
     let object = pulumi_wire::to_wire(

@@ -1,41 +1,41 @@
-//! What has to be so before anything is done.
+//! Preconditions are checked before resources are registered.
 
 use std::collections::BTreeMap;
 
 use pulumi_wire::fake::{FakeEngine, Script};
-use pulumi_wire::{Error, Fact, Plan, Premise, Registration, Value};
+use pulumi_wire::{Error, Expectation, Plan, Precondition, Registration, Value};
 
 use super::{properties, run, story};
 
-/// A provider and a disk, for one machine only.
+/// A provider and a disk, with a precondition on the machine.
 fn plan() -> Plan {
     let disk = Registration {
         provider: Some(0),
         ..Registration::custom("disk:index:Disk", "data")
     };
     Plan {
-        premises: vec![Premise {
+        preconditions: vec![Precondition {
             token: "disk:index:Machine".to_owned(),
             name: "machine".to_owned(),
             id: "here".to_owned(),
             provider: 0,
             version: None,
-            facts: vec![
-                fact(&["kind"], "disk machine", "this is a toaster"),
-                fact(&["metadata", "serial"], "17", "this is another machine"),
+            expectations: vec![
+                expectation(&["kind"], "disk machine", "this is a toaster"),
+                expectation(&["metadata", "serial"], "17", "this is another machine"),
             ],
-            if_unreadable: "switch it on".to_owned(),
+            on_unreadable: "switch it on".to_owned(),
         }],
         resources: vec![Registration::custom("pulumi:providers:disk", "provider"), disk],
         ..Plan::default()
     }
 }
 
-fn fact(property: &[&str], value: &str, if_different: &str) -> Fact {
-    Fact {
+fn expectation(property: &[&str], value: &str, on_mismatch: &str) -> Expectation {
+    Expectation {
         property: property.iter().map(|&key| key.to_owned()).collect(),
         value: value.to_owned(),
-        if_different: if_different.to_owned(),
+        on_mismatch: on_mismatch.to_owned(),
     }
 }
 
@@ -49,7 +49,7 @@ fn machine(script: Script, serial: Value) -> Script {
 }
 
 #[tokio::test]
-async fn it_is_looked_at_after_its_provider_and_before_everything_else() {
+async fn a_precondition_is_checked_after_its_provider_and_before_every_other_resource() {
     for script in [FakeEngine::up(), FakeEngine::preview()] {
         let fake = machine(script, Value::from("17")).start().await;
         let registered = run(&fake, &plan()).await.expect("it is the right machine");
@@ -68,7 +68,7 @@ async fn it_is_looked_at_after_its_provider_and_before_everything_else() {
 }
 
 #[tokio::test]
-async fn where_it_is_not_so_nothing_else_is_registered() {
+async fn nothing_else_is_registered_if_a_precondition_is_not_met() {
     for found in [Value::from("18"), Value::from(17), Value::Null] {
         let fake = machine(FakeEngine::up(), found).start().await;
         let error = run(&fake, &plan()).await.expect_err("it is another machine");
@@ -76,7 +76,7 @@ async fn where_it_is_not_so_nothing_else_is_registered() {
         let Error::Shown(error) = error else {
             panic!("{error}")
         };
-        assert!(matches!(*error, Error::Premise { .. }), "{error:?}");
+        assert!(matches!(*error, Error::Precondition { .. }), "{error:?}");
         assert!(fake.logs()[0].1.starts_with("this is another machine (found: "));
         assert!(!story(&fake).contains(&"register data".to_owned()));
         assert!(!story(&fake).contains(&"end".to_owned()));
@@ -84,7 +84,7 @@ async fn where_it_is_not_so_nothing_else_is_registered() {
 }
 
 #[tokio::test]
-async fn the_first_fact_that_is_not_so_is_told() {
+async fn the_first_unmet_expectation_is_reported() {
     let other = properties(&[("kind", Value::from("toaster"))]);
     let fake = FakeEngine::up().existing("here", &other).start().await;
     run(&fake, &plan()).await.expect_err("it is no machine");
@@ -92,20 +92,20 @@ async fn the_first_fact_that_is_not_so_is_told() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_read_comes_with_the_way_out() {
+async fn an_unreadable_resource_is_reported_with_a_hint() {
     let fake = FakeEngine::up().start().await;
     run(&fake, &plan()).await.expect_err("there is no machine");
-    let told = &fake.logs()[0].1;
-    let expected = "disk:index:Machine \"here\" has to be known before anything is changed, and cannot be read: \
+    let message = &fake.logs()[0].1;
+    let expected = "cannot read disk:index:Machine \"here\", which must be checked before any change: \
                     resource 'here' does not exist\n  hint: switch it on";
-    assert_eq!(told, expected);
+    assert_eq!(message, expected);
     assert!(!story(&fake).contains(&"register data".to_owned()));
 }
 
 #[test]
-#[should_panic(expected = "which is no provider that can come first")]
-fn a_premise_needs_a_provider_that_waits_for_nothing() {
+#[should_panic(expected = "which is not a provider without prerequisites")]
+fn the_provider_of_a_precondition_must_have_no_prerequisites() {
     let mut plan = plan();
-    plan.premises[0].provider = 1;
+    plan.preconditions[0].provider = 1;
     plan.check();
 }
