@@ -39,14 +39,14 @@ fn what_was_deployed_by_hand_is_taken_over_with_its_data() {
     ] {
         assert!(existing.contains(name), "{name} in {existing:?}");
     }
-    let neighbours = check(&doctor(&live), "neighbours");
-    assert_eq!(neighbours["status"], "fail", "{neighbours}");
+    let unmanaged = check(&doctor(&live), "unmanaged");
+    assert_eq!(unmanaged["status"], "fail", "{unmanaged}");
     assert!(
-        neighbours["found"]
+        unmanaged["found"]
             .as_str()
             .unwrap()
-            .contains("Deployment/sophia-memory/qdrant is behind"),
-        "{neighbours}"
+            .contains("Deployment/sophia-memory/qdrant is selected by"),
+        "{unmanaged}"
     );
 
     // Without the names, the API server refuses what differs, and no pod is touched.
@@ -93,9 +93,9 @@ fn what_was_deployed_by_hand_is_taken_over_with_its_data() {
     );
 
     // The old volume is all that is left, until somebody deletes it.
-    let neighbours = check(&doctor(&live), "neighbours");
-    assert_eq!(neighbours["status"], "warn", "{neighbours}");
-    let left: Vec<_> = neighbours["found"].as_str().unwrap().lines().skip(1).collect();
+    let unmanaged = check(&doctor(&live), "unmanaged");
+    assert_eq!(unmanaged["status"], "warn", "{unmanaged}");
+    let left: Vec<_> = unmanaged["found"].as_str().unwrap().lines().skip(1).collect();
     assert_eq!(left, ["PersistentVolumeClaim/sophia-memory/qdrant-pvc"]);
     delete::<PersistentVolumeClaim>(&live, "qdrant-pvc");
 
@@ -118,10 +118,10 @@ fn what_was_deployed_by_hand_is_taken_over_with_its_data() {
         "storage",
         "nodes",
         "accelerator",
-        "rights",
+        "permissions",
         "state",
         "existing",
-        "neighbours",
+        "unmanaged",
     ] {
         assert_eq!(check(&checks, name)["status"], "ok", "{}", check(&checks, name));
     }

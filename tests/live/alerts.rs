@@ -8,8 +8,8 @@ use phoenix_cli::sandbox::tools::{PROMTOOL, Workshop};
 use phoenix_cli::stack::Stack;
 use serde_json::{Value, json};
 
-use phoenix_testing::alerts::{of, rules, test_file, with_everything};
 use crate::live::{graph, root, said};
+use phoenix_testing::alerts::{of, rules, test_file, with_everything};
 
 #[test]
 #[ignore = "needs the real tools; .ci/run runs it, or: cargo test --test live -- --ignored --test-threads=1"]

@@ -6,8 +6,8 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use phoenix_testing::canary::Canaries;
 use crate::live::{Live, PHOENIX, checkout_state, files_with, graph, pods_of, root, said};
+use phoenix_testing::canary::Canaries;
 
 #[test]
 #[ignore = "needs the real tools; .ci/run runs it, or: cargo test --test live -- --ignored --test-threads=1"]

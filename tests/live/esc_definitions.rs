@@ -10,9 +10,9 @@ use phoenix::names::CORE;
 use phoenix_esc::{Client, Environment, ExposeSecret as _, SecretString, Value as Found, Values};
 use serde_json::{Map, Value, json};
 
-use phoenix_testing::canary::{self, Canaries};
 use crate::esc::{Service, TOKEN};
 use crate::live::{PHOENIX, root, said};
+use phoenix_testing::canary::{self, Canaries};
 
 const STACKS: [&str; 2] = ["staging", "prod"];
 

@@ -11,9 +11,9 @@ use kube::api::Api;
 use phoenix::config::secret::INVENTORY;
 use serde_json::{Value, json};
 
-use phoenix_testing::canary::{self, Canaries};
 use crate::esc::{Service, TOKEN};
 use crate::live::{Live, files_with, graph, needed, said};
+use phoenix_testing::canary::{self, Canaries};
 
 const COMMON: &str = "
 values:

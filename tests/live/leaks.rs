@@ -13,10 +13,10 @@ use k8s_openapi::api::core::v1::Secret;
 use kube::api::{Api, Patch, PatchParams};
 use serde_json::json;
 
-use phoenix_testing::canary::{self, Canaries};
 use crate::esc::TOKEN;
 use crate::esc_direct::{canaries, from_environment, start};
 use crate::live::{Live, files_with, needed, said};
+use phoenix_testing::canary::{self, Canaries};
 
 /// What the system shows of the processes of a sandbox while something is done: who they are, and which of them
 /// have a secret in their environment or their command line.

@@ -9,8 +9,8 @@ use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
 use k8s_openapi::api::core::v1::{Pod, Secret};
 use kube::api::{Api, ListParams};
 
-use phoenix_testing::canary::Canaries;
 use crate::live::{Live, files_with, graph, pods_of, said};
+use phoenix_testing::canary::Canaries;
 
 const OPENMEMORY: &str = "openmemory-mcp-server";
 const QDRANT: &str = "qdrant";

@@ -1,4 +1,4 @@
-//! Whether the API server is new enough for what the stack writes, and knows its kinds in their versions.
+//! Whether the API server is new enough for the stack's objects, and serves each kind in the version that the stack uses.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,11 +12,11 @@ use serde_json::Value;
 use super::check::Check;
 use crate::cluster::error_chain;
 
-/// The names of resources in paths, such as `deployments`, by API version and kind.
+/// The plural names of resources, such as `deployments`, by API version and kind.
 pub type Resources = BTreeMap<(String, String), String>;
 
-/// Fields that older API servers drop or refuse, with the first minor version of Kubernetes 1 that takes them
-/// without a feature gate, and the field above them where the name alone is not enough.
+/// Fields that older API servers drop or reject: the field, its parent if the name alone is ambiguous, and the first minor
+/// version of Kubernetes 1 that accepts it without a feature gate.
 const NEEDS: [(&str, Option<&str>, u32); 6] = [
     ("persistentVolumeClaimRetentionPolicy", None, 27),
     ("minDomains", None, 27),
@@ -26,7 +26,7 @@ const NEEDS: [(&str, Option<&str>, u32); 6] = [
     ("trafficDistribution", None, 31),
 ];
 
-/// The API server's version, compared with what the stack's objects need.
+/// Checks that the API server's version supports every field that the stack's objects use.
 pub fn version(version: &Info, graph: &Graph) -> Check {
     let subject = "API server";
     let found = &version.git_version;
@@ -42,20 +42,23 @@ pub fn version(version: &Info, graph: &Graph) -> Check {
     match (digits.parse::<u32>(), needs) {
         (Ok(minor), Some((field, _, least))) if version.major == "1" && minor < *least => Check::fail(
             subject,
-            format!("{found} answers, but the stack uses `{field}`, which needs 1.{least}"),
-            "upgrade the cluster; an older server drops the field or refuses the object",
+            format!("version {found}, but the stack uses `{field}`, which requires Kubernetes 1.{least}"),
+            "upgrade the cluster; an older API server drops the field or rejects the object",
         ),
-        (Ok(_), Some((_, _, least))) => Check::good(subject, format!("{found} answers; 1.{least} is needed")),
-        (Ok(_), None) => Check::good(subject, format!("{found} answers")),
+        (Ok(_), Some((_, _, least))) => Check::good(
+            subject,
+            format!("version {found}; 1.{least} or later is required"),
+        ),
+        (Ok(_), None) => Check::good(subject, format!("version {found}")),
         (Err(_), _) => Check::warn(
             subject,
-            format!("{found} answers, and its version cannot be understood"),
-            "make sure that it is 1.30 or newer",
+            format!("version {found}, which could not be parsed"),
+            "make sure that the cluster runs Kubernetes 1.30 or later",
         ),
     }
 }
 
-/// Whether a field is somewhere in a value, below another one where that is asked for.
+/// Whether a value contains a field, directly below `above` if that is given.
 fn has(value: &Value, field: &str, above: Option<&str>, parent: Option<&str>) -> bool {
     match value {
         Value::Object(fields) => fields.iter().any(|(name, value)| {
@@ -67,7 +70,7 @@ fn has(value: &Value, field: &str, above: Option<&str>, parent: Option<&str>) ->
     }
 }
 
-/// Whether every kind is served in the version that the stack uses, and what each is called in paths.
+/// Checks that every kind is served in the version that the stack uses. Also returns the plural name of each.
 pub async fn kinds(client: &Client, graph: &Graph) -> (Check, Resources) {
     let subject = "kinds";
     let mut resources = Resources::new();
@@ -82,15 +85,18 @@ pub async fn kinds(client: &Client, graph: &Graph) -> (Check, Resources) {
             Ok(list) => list.resources,
             Err(kube::Error::Api(status)) if status.code == 404 => Vec::new(),
             Err(error) => {
-                let found = format!("{api_version} cannot be asked for: {}", error_chain(&error));
+                let found = format!(
+                    "the resources of {api_version} could not be listed: {}",
+                    error_chain(&error)
+                );
                 return (
-                    Check::fail(subject, found, "try again with more rights"),
+                    Check::fail(subject, found, "run doctor again with more permissions"),
                     resources,
                 );
             }
         };
         for kind in kinds {
-            // `deployments/status` is of the same kind, and nothing of its own.
+            // `deployments/status` has the same kind, but is a subresource.
             let resource = served
                 .iter()
                 .find(|resource| resource.kind == kind && !resource.name.contains('/'));
@@ -118,8 +124,8 @@ pub async fn kinds(client: &Client, graph: &Graph) -> (Check, Resources) {
     }
     let check = Check::fail(
         subject,
-        format!("the cluster does not know {}", words.join(", ")),
-        "install what defines them first, or a newer version of it; for kinds of istio.io that is Istio's base chart, from 1.22 on, for kinds of external-secrets.io the External Secrets Operator, for kinds of monitoring.coreos.com the Prometheus Operator",
+        format!("the cluster does not serve {}", words.join(", ")),
+        "install the operator that defines them, or upgrade it: Istio's base chart 1.22 or later for istio.io, the External Secrets Operator for external-secrets.io, the Prometheus Operator for monitoring.coreos.com",
     );
     (check, resources)
 }
@@ -153,8 +159,8 @@ async fn other_versions(client: &Client, api_version: &str) -> Vec<String> {
         .collect()
 }
 
-/// In which versions the definitions of others keep the stack's objects, where those differ from what the stack writes:
-/// an upgrade that drops such a version has to convert them first.
+/// The custom resources that are also stored in another version than the stack uses. Before an upgrade removes such a
+/// version, the stored objects have to be migrated.
 async fn stored(client: &Client, graph: &Graph) -> String {
     let used = used(graph);
     let own: BTreeSet<(String, String, String)> = used

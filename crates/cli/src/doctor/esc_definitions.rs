@@ -1,5 +1,5 @@
-//! Whether the definitions in `stacks/esc` that a stack's secrets come from are complete. What Pulumi Cloud has is not
-//! asked: the files are what it is given.
+//! Whether the ESC environment definitions in `stacks/esc` that a stack's secrets come from are complete. Pulumi Cloud is not
+//! queried.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -15,13 +15,13 @@ use crate::stack::Stack;
 use crate::stack_file::import_names;
 use crate::yaml::{self, Document};
 
-/// The project of ESC whose environments are defined here.
+/// The ESC project of the environments that are defined in this repository.
 const PROJECT: &str = "phoenix";
 
-/// A definition is a page; one as large as this is something else.
+/// The largest accepted file, in bytes. A definition has about a page.
 const LARGEST: u64 = 256 * 1024;
 
-/// Nothing where the stack needs no environment, or one that is not defined here.
+/// Checks that no value is a placeholder; `None` if the stack uses no environment that is defined in this repository.
 pub fn run(checkout: &Checkout, stack: &Stack) -> Option<Check> {
     let subject = "definitions";
     let mut waiting = environments(stack);
@@ -45,7 +45,7 @@ pub fn run(checkout: &Checkout, stack: &Stack) -> Option<Check> {
                 return Some(Check::fail(
                     subject,
                     format!("{shown} cannot be read: {error}"),
-                    "repair it; stacks/esc/README.md tells what it holds",
+                    "correct the file; stacks/esc/README.md describes its content",
                 ));
             }
         };
@@ -75,11 +75,11 @@ pub fn run(checkout: &Checkout, stack: &Stack) -> Option<Check> {
     Some(Check::fail(
         subject,
         format!(
-            "{} not known yet, without which the environment cannot be opened:{}",
+            "{} not set yet, without which the environment cannot be opened:{}",
             count(missing.len(), "value"),
             missing.concat()
         ),
-        "write the value in place of `placeholder:`, and the file into the environment: `pulumi env edit ORGANIZATION/PROJECT/NAME --file FILE`",
+        "replace `placeholder:` with the value, then update the environment: `pulumi env edit ORGANIZATION/PROJECT/NAME --file FILE`",
     ))
 }
 
@@ -96,7 +96,7 @@ fn environments(stack: &Stack) -> Vec<String> {
     names
 }
 
-/// The file that defines an environment, named as a stack or another definition names it.
+/// The name of the file that defines an environment, which a stack or another definition references by this name.
 fn file(name: &str) -> Option<String> {
     let (name, _version) = name.split_once('@').unwrap_or((name, ""));
     let name = name.strip_prefix(PROJECT)?.strip_prefix('/')?;
@@ -113,11 +113,11 @@ fn read(path: &std::path::Path) -> Result<Document> {
     let mut documents = yaml::read(&fs::read_to_string(path)?)?;
     match (documents.pop(), documents.is_empty()) {
         (Some(document), true) => Ok(document),
-        _ => Err(anyhow!("it is not one document")),
+        _ => Err(anyhow!("it does not consist of exactly one document")),
     }
 }
 
-/// Every `{placeholder: what is missing}`, with its path.
+/// Every `{placeholder: description}`, with its path.
 fn placeholders(value: &Value) -> Vec<(String, String)> {
     let mut found = Vec::new();
     let mut waiting = vec![(String::new(), value)];

@@ -1,4 +1,4 @@
-//! Whether what a stack file imports from Pulumi ESC is read by its mode, and opened by its backend.
+//! Whether the ESC environment that a stack file imports fits the stack's secrets mode and backend.
 
 use std::path::PathBuf;
 
@@ -7,12 +7,12 @@ use phoenix::config::SecretsMode;
 use super::check::Check;
 use crate::stack::Stack;
 
-/// Where Pulumi keeps a state that can import environments, as its command writes it.
+/// The scheme of the backends that can open environments: Pulumi Cloud's.
 const CLOUD: &str = "https://";
 
-/// Nothing where the stack imports no environment and its mode needs none.
+/// Checks the import; `None` if the stack imports no environment and its mode requires none.
 pub fn run(stack: &Stack) -> Option<Check> {
-    judge(
+    evaluate(
         stack.file.imports.is_some(),
         stack.config.secrets == SecretsMode::PulumiEsc,
         &stack.file.path,
@@ -20,7 +20,7 @@ pub fn run(stack: &Stack) -> Option<Check> {
     )
 }
 
-fn judge(imports: bool, wants: bool, file: &str, backend: Option<&str>) -> Option<Check> {
+fn evaluate(imports: bool, wants: bool, file: &str, backend: Option<&str>) -> Option<Check> {
     let subject = "environment";
     if !imports && !wants {
         return None;
@@ -29,32 +29,32 @@ fn judge(imports: bool, wants: bool, file: &str, backend: Option<&str>) -> Optio
         return Some(Check::fail(
             subject,
             format!("phoenix:secrets.mode is pulumi-esc, but {file} imports no environment"),
-            "write `environment: [phoenix/STACK]` at its top; stacks/esc/README.md tells how it is set up",
+            "add `environment: [phoenix/STACK]` at the top of the file; stacks/esc/README.md describes the setup",
         ));
     }
-    let way = "set phoenix:secrets.mode to esc-direct and remove `environment:`, or log in to Pulumi Cloud";
+    let fix = "set phoenix:secrets.mode to esc-direct and remove `environment:`, or log in to Pulumi Cloud";
     Some(match backend {
         None => Check::warn(
             subject,
-            "is imported, and it is not known whether the state is on Pulumi Cloud, which alone can open it",
+            "is imported, but it is not known whether the state is in Pulumi Cloud, the only backend that can open it",
             "run `pulumi login`",
         ),
-        // The address is not repeated: a login may be in it.
+        // The address may contain credentials, so it is not repeated.
         Some(backend) if !backend.starts_with(CLOUD) => Check::fail(
             subject,
-            "is imported, but the state is not on Pulumi Cloud, and no other backend can open it",
-            way,
+            "is imported, but the state is not in Pulumi Cloud, the only backend that can open it",
+            fix,
         ),
         Some(_) if !wants => Check::warn(
             subject,
-            "is imported, but phoenix:secrets.mode does not say so",
+            "is imported, but phoenix:secrets.mode is not pulumi-esc",
             "set phoenix:secrets.mode to pulumi-esc, or remove `environment:`",
         ),
-        Some(_) => Check::good(subject, "is imported, and the state is on Pulumi Cloud"),
+        Some(_) => Check::good(subject, "is imported, and the state is in Pulumi Cloud"),
     })
 }
 
-/// Where the engine would keep the state: the variable, else what somebody has logged in to last.
+/// The backend that Pulumi uses: `PULUMI_BACKEND_URL`, or else that of the last `pulumi login`.
 pub(crate) fn backend() -> Option<String> {
     if let Ok(url) = std::env::var("PULUMI_BACKEND_URL")
         && !url.is_empty()
@@ -75,9 +75,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_import_is_opened_by_pulumi_cloud_only_and_wanted_by_one_mode() {
+    fn an_import_requires_pulumi_cloud_and_the_mode_pulumi_esc() {
         let status =
-            |imports, wants, backend| judge(imports, wants, "file", backend).map(|check| check.status);
+            |imports, wants, backend| evaluate(imports, wants, "file", backend).map(|check| check.status);
         let (cloud, bucket) = (Some("https://api.pulumi.com"), Some("s3://login:canary@bucket"));
         assert_eq!(status(false, false, bucket), None);
         assert_eq!(status(false, true, cloud), Some(Status::Fail));
@@ -85,7 +85,7 @@ mod tests {
         assert_eq!(status(true, false, cloud), Some(Status::Warn));
         assert_eq!(status(true, true, None), Some(Status::Warn));
         assert_eq!(status(true, true, bucket), Some(Status::Fail));
-        let told = format!("{:?}", judge(true, true, "file", bucket));
-        assert!(!told.contains("canary"), "{told}");
+        let shown = format!("{:?}", evaluate(true, true, "file", bucket));
+        assert!(!shown.contains("canary"), "{shown}");
     }
 }

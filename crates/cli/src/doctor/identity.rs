@@ -1,4 +1,4 @@
-//! Whether the context leads to the stack's own cluster. Names of contexts are given anew; a UID is not.
+//! Whether the kubeconfig context leads to the stack's cluster. A context's name can be reused; a UID cannot.
 
 use k8s_openapi::api::core::v1::Namespace;
 use kube::{Api, Client};
@@ -7,15 +7,15 @@ use super::check::{Check, could_not_check};
 use crate::cluster::IDENTITY_NAMESPACE;
 use crate::stack::Stack;
 
-/// The answer, and whether it is another cluster for sure.
+/// The result, and whether the cluster is certainly another one.
 pub struct Identity {
-    /// The answer.
+    /// The result.
     pub check: Check,
-    /// Whether the stack names another cluster.
+    /// Whether the UID in the stack file is that of another cluster.
     pub is_another_cluster: bool,
 }
 
-/// Compares the cluster's UID with the one that the stack names.
+/// Compares the cluster's UID with the one in the stack file.
 pub async fn run(client: &Client, context: &str, stack: &Stack) -> Identity {
     let subject = "cluster";
     let found = Api::<Namespace>::all(client.clone())
@@ -35,20 +35,23 @@ pub async fn run(client: &Client, context: &str, stack: &Stack) -> Identity {
         format!("{}:cluster", phoenix::config::NAMESPACE),
     );
     let (check, is_another_cluster) = match stack.config.cluster.uid.as_deref() {
-        Some(known) if known == uid => (Check::good(subject, format!("is the stack's own, {uid}")), false),
+        Some(known) if known == uid => (
+            Check::good(subject, format!("is the stack's cluster, with UID {uid}")),
+            false,
+        ),
         Some(known) => {
             let found = format!(
-                "{context} leads to another cluster: its UID is {uid}, and {key}.uid is {known}; nothing more was asked of it"
+                "the context {context} leads to another cluster: its UID is {uid}, but {key}.uid is {known}; its other checks were skipped"
             );
             let hint = format!(
-                "repair the context in the kubeconfig, or {key}.context in {file}; only if the stack is to have a new cluster, \
-                 write `uid: {uid}`"
+                "correct the context in the kubeconfig, or {key}.context in {file}; only if the stack moves to a new cluster, set \
+                 `uid: {uid}`"
             );
             (Check::fail(subject, found, hint), true)
         }
         None => {
-            let found = format!("its UID is {uid}, and the stack does not name it yet");
-            let hint = format!("write `uid: {uid}` below {key} in {file}, if this is the stack's cluster");
+            let found = format!("its UID is {uid}, and {key}.uid is not set yet");
+            let hint = format!("if this is the stack's cluster, set `uid: {uid}` below {key} in {file}");
             (Check::fail(subject, found, hint), false)
         }
     };

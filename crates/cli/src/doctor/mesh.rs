@@ -1,8 +1,8 @@
-//! What the stack assumes of the service mesh: istiod, its injector, istio-cni, sidecars that answer names, and who writes the
+//! What the stack requires of the service mesh: istiod, the sidecar injector, istio-cni, DNS capture, and the provider of the
 //! audit trail.
 //!
-//! The labels are those of Istio's own charts (`istio-discovery`, `istio-cni`); another distribution may use others, so
-//! what is found by a label alone is a warning where it is missing.
+//! Components are found by the labels of Istio's own charts (`istio-discovery`, `istio-cni`). Other distributions may use
+//! other labels, so a component that can only be found by its label is reported as a warning if it is missing.
 
 use k8s_openapi::api::admissionregistration::v1::MutatingWebhookConfiguration;
 use k8s_openapi::api::apps::v1::{DaemonSet, Deployment};
@@ -16,10 +16,10 @@ use super::version::numbers;
 use crate::stack::Stack;
 use crate::yaml;
 
-/// The first Istio that serves the `v1` APIs that the stack writes.
+/// The first Istio version that serves the `v1` APIs that the stack uses.
 const OLDEST_ISTIO: &str = "1.22";
 
-/// All of it. A sandbox has no mesh but its kinds, so there nothing of this is a failure.
+/// Runs all checks of the mesh. A sandbox only has the custom resource definitions, so its failures are warnings.
 pub async fn run(client: &Client, stack: &Stack) -> Vec<Check> {
     let (istiod, injector, cni, dns, audit) = tokio::join!(
         istiod(client, stack),
@@ -35,13 +35,13 @@ pub async fn run(client: &Client, stack: &Stack) -> Vec<Check> {
     if stack.config.sandbox {
         for check in checks.iter_mut().filter(|check| check.status == Status::Fail) {
             check.status = Status::Warn;
-            check.hint = Some("a sandbox runs no mesh; a real cluster needs it".to_owned());
+            check.hint = Some("a sandbox runs no mesh; a real cluster requires it".to_owned());
         }
     }
     checks
 }
 
-/// The revision that injects into our namespaces.
+/// The Istio revision that injects sidecars into the stack's namespaces.
 fn revision(stack: &Stack) -> &str {
     let revision = stack.config.cluster.mesh.revision.as_ref();
     revision.map_or("default", |revision| revision.as_str())
@@ -56,7 +56,7 @@ async fn istiod(client: &Client, stack: &Stack) -> Check {
         Err(error) => return could_not_check(subject, &format!("the namespace {namespace}"), &error),
     };
     if found.is_empty() {
-        let words = format!("there is none in the namespace {namespace}: no sidecar would get a certificate");
+        let words = format!("not found in namespace {namespace}: sidecars would not get a certificate");
         return Check::fail(
             subject,
             words,
@@ -73,21 +73,21 @@ async fn istiod(client: &Client, stack: &Stack) -> Check {
         .iter()
         .find(|version| numbers(version) < numbers(OLDEST_ISTIO))
     {
-        let words = format!("{old} in {namespace}, but at least {OLDEST_ISTIO} is needed");
+        let words = format!("{old} in {namespace}, but at least {OLDEST_ISTIO} is required");
         return Check::fail(
             subject,
             words,
-            "upgrade Istio; older ones do not serve security.istio.io/v1",
+            "upgrade Istio; older versions do not serve security.istio.io/v1",
         );
     }
     if ready == 0 {
         let hint = format!("kubectl --namespace {namespace} describe pods --selector app=istiod");
-        return Check::fail(subject, format!("{words}, but no pod of it is ready"), hint);
+        return Check::fail(subject, format!("{words}, but no pod is ready"), hint);
     }
     Check::good(subject, words)
 }
 
-/// The version in an image's tag; `None` where the image is named by its digest alone.
+/// The version in an image's tag; `None` if the image is referenced by digest only.
 fn version_of(deployment: &Deployment) -> Option<String> {
     let image = deployment
         .spec
@@ -113,7 +113,7 @@ async fn injector(client: &Client, stack: &Stack) -> Check {
         .await
     {
         Ok(found) => found.items,
-        Err(error) => return could_not_check(subject, "the webhooks of the cluster", &error),
+        Err(error) => return could_not_check(subject, "the cluster's webhooks", &error),
     };
     let label = |webhook: &MutatingWebhookConfiguration, name: &str| {
         webhook
@@ -127,18 +127,19 @@ async fn injector(client: &Client, stack: &Stack) -> Check {
         .filter_map(|webhook| label(webhook, "istio.io/tag").or_else(|| label(webhook, "istio.io/rev")))
         .collect();
     if known.iter().any(|known| known == revision) {
-        return Check::good(subject, format!("the revision {revision} injects"));
+        return Check::good(subject, format!("the revision {revision} injects sidecars"));
     }
     let hint = if known.is_empty() {
-        "install Istio with its injector".to_owned()
+        "install Istio with its sidecar injector".to_owned()
     } else {
         format!("set phoenix:cluster.mesh.revision to one of {}", known.join(", "))
     };
-    let words = format!("nothing injects for the revision {revision}: pods would start without a sidecar");
+    let words =
+        format!("no webhook injects sidecars for the revision {revision}: pods would start without one");
     Check::fail(subject, words, hint)
 }
 
-/// Pods with a sidecar pass Pod Security `restricted` only where istio-cni sets up the redirection for them.
+/// Checks istio-cni. Pods with a sidecar satisfy the Pod Security level `restricted` only if istio-cni sets up the redirection.
 async fn cni(client: &Client, stack: &Stack) -> Option<Check> {
     let subject = "istio-cni";
     if !stack.config.cluster.mesh.cni {
@@ -170,14 +171,14 @@ async fn cni(client: &Client, stack: &Stack) -> Option<Check> {
         ),
         None => Check::warn(
             subject,
-            "no DaemonSet k8s-app=istio-cni-node is there; without it, Pod Security `restricted` refuses every pod with a sidecar",
-            "install Istio's chart `cni`, unless your distribution sets up the redirection by other means",
+            "there is no DaemonSet with the label k8s-app=istio-cni-node; without istio-cni, the Pod Security level `restricted` rejects every pod with a sidecar",
+            "install Istio's chart `cni`, unless your distribution sets up the redirection in another way",
         ),
     })
 }
 
-/// `sophia-memory.local` is a name that only sidecars can answer. Our own pods ask for sidecars that do; those of callers
-/// do as their namespace or the mesh says.
+/// Checks DNS capture: `sophia-memory.local` is resolved by sidecars only. The stack's own pods enable DNS capture; for
+/// callers, their namespace or the mesh decides.
 async fn dns_capture(client: &Client, stack: &Stack) -> Option<Check> {
     let subject = "DNS capture";
     if !stack.config.cluster.mesh.dns_capture {
@@ -185,33 +186,33 @@ async fn dns_capture(client: &Client, stack: &Stack) -> Option<Check> {
     }
     let (place, settings) = match settings(client, stack, subject).await {
         Ok(found) => found,
-        Err(unseen) => return Some(unseen),
+        Err(check) => return Some(check),
     };
     let value = settings.pointer("/defaultConfig/proxyMetadata/ISTIO_META_DNS_CAPTURE");
     let captures = value.is_some_and(|value| *value == Value::Bool(true) || value == "true");
     Some(if captures {
-        Check::good(subject, "sidecars answer the names of the mesh")
+        Check::good(subject, "sidecars resolve the hosts of the mesh")
     } else {
         Check::warn(
             subject,
             format!(
-                "is not on for all of the mesh ({place}); callers of other namespaces may not resolve sophia-memory.local (our own pods do not depend on it)"
+                "is not enabled for the whole mesh ({place}); callers in other namespaces may not be able to resolve sophia-memory.local (the stack's own pods do not depend on it)"
             ),
-            "set ISTIO_META_DNS_CAPTURE to \"true\" in meshConfig.defaultConfig.proxyMetadata or on the pods of callers, or let callers use the Service's name",
+            "set ISTIO_META_DNS_CAPTURE to \"true\" in meshConfig.defaultConfig.proxyMetadata or on the callers' pods, or have callers use the name of the Service",
         )
     })
 }
 
-/// What a line of the audit trail must be made from, for it to say who asked, and for whom.
-const WHO: [&str; 2] = ["DOWNSTREAM_PEER_URI_SAN", "X-PHOENIX-USER"];
+/// What a line of the audit trail has to contain to identify the caller and the user.
+const CALLER_FIELDS: [&str; 2] = ["DOWNSTREAM_PEER_URI_SAN", "X-PHOENIX-USER"];
 
-/// The mesh drops an audit trail whose writer it does not know, without a word.
+/// Checks the provider of the audit trail. The mesh silently drops access logs for a provider that is not defined.
 async fn audit_trail(client: &Client, stack: &Stack) -> Option<Check> {
     let subject = "audit trail";
     let trail = stack.config.audit_trail.as_ref()?;
     let (place, settings) = match settings(client, stack, subject).await {
         Ok(found) => found,
-        Err(unseen) => return Some(unseen),
+        Err(check) => return Some(check),
     };
     let provider = trail.provider.as_str();
     let named = settings
@@ -222,35 +223,35 @@ async fn audit_trail(client: &Client, stack: &Stack) -> Option<Check> {
         .find(|known| known["name"] == provider);
     let format = match named {
         Some(named) => named.to_string(),
-        // Every mesh has it, and writes what the mesh says of all access logs.
+        // Built into every mesh; its format is that of all access logs.
         None if provider == "envoy" => settings["accessLogFormat"].to_string(),
         None => {
             return Some(Check::fail(
                 subject,
-                format!("{place} has no provider {provider}, so that nothing would be written down"),
-                "add it to meshConfig.extensionProviders: docs/audit-trail.md has it",
+                format!("{place} does not define the provider {provider}, so nothing would be logged"),
+                "add it to meshConfig.extensionProviders, as shown in docs/audit-trail.md",
             ));
         }
     };
-    let missing: Vec<_> = WHO
+    let missing: Vec<_> = CALLER_FIELDS
         .into_iter()
         .filter(|field| !format.to_ascii_uppercase().contains(field))
         .collect();
     Some(if missing.is_empty() {
-        Check::good(subject, format!("{provider} writes down who asked"))
+        Check::good(subject, format!("{provider} logs the caller and the user"))
     } else {
         Check::warn(
             subject,
             format!(
-                "{provider} does not say who asked: its lines have no {}",
+                "{provider} does not log the caller: its lines have no {}",
                 missing.join(", ")
             ),
-            "give the provider the fields of docs/audit-trail.md",
+            "add the fields listed in docs/audit-trail.md to the provider",
         )
     })
 }
 
-/// What the mesh says of itself, and where; a [`Check`] where that cannot be seen.
+/// The mesh configuration and where it is; a [`Check`] if it could not be read.
 async fn settings(client: &Client, stack: &Stack, subject: &'static str) -> Result<(String, Value), Check> {
     let namespace = stack.config.cluster.mesh.namespace.as_str();
     let name = match revision(stack) {

@@ -1,6 +1,7 @@
-//! How far the migration is in the cluster, and whether the stack goes on from there by one step.
+//! The migration phase of the cluster, and whether the stack's phase is at most one step away from it.
 //!
-//! The program itself cannot know: it asks no cluster. The platform's Namespace carries the phase of the last deployment.
+//! The Pulumi program cannot check this, because it does not query the cluster. The phase of the last deployment is an
+//! annotation of the platform's Namespace.
 
 use k8s_openapi::api::core::v1::Namespace;
 use kube::{Api, Client};
@@ -10,22 +11,22 @@ use phoenix::names;
 use super::check::{Check, could_not_check};
 use crate::stack::Stack;
 
-/// Whether the phase of the stack is the cluster's or next to it; `None` where the stack is in no migration.
+/// Checks that the stack's phase is the cluster's or next to it; `None` if the stack is not being migrated.
 pub async fn run(client: &Client, stack: &Stack) -> Option<Check> {
     let subject = "migration";
     let next = stack.config.migration?;
     let api = Api::<Namespace>::all(client.clone());
     let namespace = match api.get_opt(names::MEMORY).await {
         Ok(namespace) => namespace,
-        Err(error) => return Some(could_not_check(subject, "the platform's namespace", &error)),
+        Err(error) => return Some(could_not_check(subject, "the platform's Namespace", &error)),
     };
     let reached = namespace
         .and_then(|namespace| namespace.metadata.annotations)
         .and_then(|mut annotations| annotations.remove(names::MIGRATION_PHASE));
     let Some(reached) = reached else {
-        // What was never deployed begins beside what is there; what came by hand may be anywhere.
+        // A first deployment starts in `parallel`; a deployment made by hand may be in any phase.
         let words = format!(
-            "the cluster says nothing of a phase yet; this deployment makes it {}",
+            "the cluster has no phase yet; this deployment sets it to {}",
             next.as_str()
         );
         return Some(if next == Phase::Parallel {
@@ -34,20 +35,20 @@ pub async fn run(client: &Client, stack: &Stack) -> Option<Check> {
             Check::warn(
                 subject,
                 words,
-                "begin with parallel, unless the cluster has come this far by other means: docs/how-to/migrate.md",
+                "start with parallel, unless the cluster has already reached this phase in another way; see docs/how-to/migrate.md",
             )
         });
     };
     let Some(phase) = Phase::parse(&reached) else {
         return Some(Check::warn(
             subject,
-            format!("the cluster says {reached}, which is no phase"),
-            "look at the annotation phoenix.ai/migration-phase of the namespace sophia-memory",
+            format!("the cluster's phase is {reached}, which does not exist"),
+            "check the annotation phoenix.ai/migration-phase of the namespace sophia-memory",
         ));
     };
     let (from, to) = (phase.as_str(), next.as_str());
     Some(if phase == next {
-        Check::good(subject, format!("the cluster is in {from}, and stays there"))
+        Check::good(subject, format!("the cluster stays in {from}"))
     } else if phase.is_next_to(next) {
         Check::good(subject, format!("one step, from {from} to {to}"))
     } else {
@@ -60,9 +61,9 @@ pub async fn run(client: &Client, stack: &Stack) -> Option<Check> {
             .collect();
         Check::fail(
             subject,
-            format!("leaps from {from} to {to}"),
+            format!("skips a phase, from {from} to {to}"),
             format!(
-                "deploy with phoenix:migration.phase {} first, and look at what it does: docs/how-to/migrate.md",
+                "deploy with phoenix:migration.phase {} first, and verify it; see docs/how-to/migrate.md",
                 between.join(" and ")
             ),
         )

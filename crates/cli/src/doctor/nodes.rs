@@ -1,4 +1,4 @@
-//! What the stack needs of nodes, storage and the cluster's own services.
+//! What the stack requires of nodes, storage, the metrics API and the network plugin.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,10 +14,10 @@ use serde_json::Value;
 use super::check::{Check, could_not_check};
 use crate::output::count;
 
-/// Which class is the default says an annotation of it.
+/// The annotation of the default storage class.
 const DEFAULT_CLASS: &str = "storageclass.kubernetes.io/is-default-class";
 
-/// Names of `DaemonSet`s of network plugins that enforce policies.
+/// Names of the `DaemonSet`s of network plugins that enforce NetworkPolicies.
 const ENFORCERS: [&str; 6] = [
     "antrea-agent",
     "calico-node",
@@ -27,7 +27,7 @@ const ENFORCERS: [&str; 6] = [
     "ovnkube-node",
 ];
 
-/// All of it.
+/// Runs all of these checks.
 pub async fn run(client: &Client, graph: &Graph) -> Vec<Check> {
     let (storage, nodes, metrics, policies) = tokio::join!(
         storage_classes(client, graph),
@@ -42,7 +42,7 @@ pub async fn run(client: &Client, graph: &Graph) -> Vec<Check> {
     checks
 }
 
-/// The classes that claims name; `None` for the default one.
+/// The storage classes that claims reference; `None` is the default class.
 fn classes(graph: &Graph) -> BTreeSet<Option<String>> {
     let class = |spec: Option<&Value>| {
         spec.and_then(|spec| spec.get("storageClassName"))
@@ -105,7 +105,13 @@ async fn storage_classes(client: &Client, graph: &Graph) -> Check {
         })
         .collect();
     if missing.is_empty() {
-        return Check::good(subject, format!("has what the volumes name: {}", named(&wanted)));
+        return Check::good(
+            subject,
+            format!(
+                "the cluster has every class that the volumes use: {}",
+                named(&wanted)
+            ),
+        );
     }
     let there = if names.is_empty() {
         "it has none".to_owned()
@@ -115,7 +121,7 @@ async fn storage_classes(client: &Client, graph: &Graph) -> Check {
     Check::fail(
         subject,
         format!("the cluster does not have {}; {there}", missing.join(", ")),
-        "correct the key storageClass of that volume in the stack file, or make the class",
+        "correct storageClass of that volume in the stack file, or create the class",
     )
 }
 
@@ -138,7 +144,7 @@ async fn nodes(client: &Client, graph: &Graph) -> Vec<Check> {
     checks
 }
 
-/// Whether pods can be put there: it is ready and not cordoned.
+/// Whether pods can be scheduled on a node: it is ready and not cordoned.
 fn is_usable(node: &Node) -> bool {
     let cordoned = node.spec.as_ref().and_then(|spec| spec.unschedulable) == Some(true);
     let conditions = node.status.as_ref().and_then(|status| status.conditions.as_ref());
@@ -153,7 +159,7 @@ fn label<'a>(node: &'a Node, name: &str) -> Option<&'a String> {
     node.metadata.labels.as_ref().and_then(|labels| labels.get(name))
 }
 
-/// Whether there are as many zones and nodes as a quorum is spread over; with fewer, pods stay pending.
+/// Checks that there are as many zones and nodes as the pods of a quorum are spread over; with fewer, pods stay pending.
 fn spread(graph: &Graph, nodes: &[&Node]) -> Check {
     let subject = "nodes";
     let mut needed = BTreeMap::<&str, u64>::new();
@@ -184,8 +190,8 @@ fn spread(graph: &Graph, nodes: &[&Node]) -> Check {
     if nodes.is_empty() {
         return Check::fail(
             subject,
-            "none is ready and not cordoned",
-            "look at `kubectl get nodes`",
+            "no node is ready and schedulable",
+            "see `kubectl get nodes`",
         );
     }
     if missing.is_empty() {
@@ -208,7 +214,7 @@ fn spread(graph: &Graph, nodes: &[&Node]) -> Check {
     )
 }
 
-/// Whether there is a node that a workload may run on, where it names labels.
+/// Checks that a workload with a node selector has a node that matches and whose taints it tolerates.
 fn selected(object: &Object, pod: &Value, nodes: &[&Node]) -> Option<Check> {
     let subject = "accelerator";
     let selector = pod
@@ -234,7 +240,7 @@ fn selected(object: &Object, pod: &Value, nodes: &[&Node]) -> Option<Check> {
             .flat_map(|node| selector.keys().filter_map(|name| label(node, name)))
             .collect();
         let hint = if known.is_empty() {
-            "label the nodes, or correct phoenix:openmemory.accelerator; `kubectl get nodes --show-labels` shows what there is"
+            "label the nodes, or correct phoenix:openmemory.accelerator; `kubectl get nodes --show-labels` lists the labels"
                 .to_owned()
         } else {
             let known: Vec<_> = known.into_iter().map(String::as_str).collect();
@@ -273,7 +279,7 @@ fn selected(object: &Object, pod: &Value, nodes: &[&Node]) -> Option<Check> {
                 "every node with {words} has a taint that {} does not tolerate",
                 object.id
             ),
-            "set phoenix:openmemory.accelerator.labels to whoever taints the nodes; `kubectl describe nodes` shows the taints",
+            "set phoenix:openmemory.accelerator.labels to the vendor of these taints; `kubectl describe nodes` lists them",
         )
     })
 }
@@ -286,7 +292,7 @@ fn tolerates(toleration: &Value, taint: &k8s_openapi::api::core::v1::Taint) -> b
     effect && key && value
 }
 
-/// The autoscaler reads the pods' use from the metrics API; one whose bounds leave no choice needs none.
+/// Checks the metrics API, which autoscalers read. An autoscaler with equal bounds does not need it.
 async fn metrics(client: &Client, graph: &Graph) -> Option<Check> {
     let subject = "metrics API";
     let autoscaler = graph.objects().find(|object| {
@@ -298,14 +304,14 @@ async fn metrics(client: &Client, graph: &Graph) -> Option<Check> {
         Ok(_) => Check::good(subject, "is served"),
         Err(kube::Error::Api(status)) if matches!(status.code, 404 | 503) => Check::warn(
             subject,
-            format!("is not served: {} would not scale anything", autoscaler.id),
-            "install metrics-server; until then the number of pods stays as it is",
+            format!("is not served: {} would not scale", autoscaler.id),
+            "install metrics-server; until then the number of pods does not change",
         ),
-        Err(error) => could_not_check(subject, "metrics.k8s.io", &error),
+        Err(error) => could_not_check(subject, "the API metrics.k8s.io", &error),
     })
 }
 
-/// Policies are only as good as the plugin that enforces them, and no API tells whether one does.
+/// Checks the network plugin by name, because no API reports whether NetworkPolicies are enforced.
 async fn policies(client: &Client, graph: &Graph) -> Option<Check> {
     let subject = "network";
     let number = graph
@@ -323,13 +329,13 @@ async fn policies(client: &Client, graph: &Graph) -> Option<Check> {
         .unwrap_or_default();
     let enforcer = names.iter().find(|name| ENFORCERS.contains(&name.as_str()));
     Some(match enforcer {
-        Some(name) => Check::good(subject, format!("{name} runs, which enforces policies")),
+        Some(name) => Check::good(subject, format!("{name} enforces NetworkPolicies")),
         None => Check::warn(
             subject,
             format!(
-                "whether the plugin enforces the stack's {number} network policies cannot be seen; the stack assumes it"
+                "it is not known whether the network plugin enforces the stack's {number} NetworkPolicies; the stack assumes that it does"
             ),
-            "ask those who run the cluster; Calico, Cilium and Antrea do, flannel alone does not",
+            "ask the operators of the cluster; Calico, Cilium and Antrea enforce them, flannel alone does not",
         ),
     })
 }

@@ -1,8 +1,9 @@
-//! What is in the cluster already: objects that the stack declares but did not make, and neighbours in its namespace that
-//! it does not declare at all.
+//! Existing objects in the cluster: those that the stack declares but did not create, and those in its namespaces that it
+//! does not declare.
 //!
-//! The provider applies what it does not know yet, whether it exists or not. Where fields agree, it takes an object over
-//! without a word; where they differ, the API server refuses, and an `up` stops halfway. Both are told beforehand.
+//! The provider applies an object that is not in the state, whether it exists or not. If all fields agree, the object is
+//! taken over silently; if they differ, the API server reports a conflict and `pulumi up` stops halfway. Both cases are
+//! reported before a deployment.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -26,13 +27,13 @@ use crate::stack::Stack;
 /// How long the engine may take to hand out a state, a login to a far backend included.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// The name under which the provider sets the fields of our objects.
+/// The field manager of the provider.
 const OUR_MANAGER: &str = "phoenix";
 
 const HOW_TO: &str = "docs/how-to/adopt-an-existing-deployment.md";
 
-/// Kinds that do something by being in a namespace, with their API version and their name in paths.
-const NEIGHBOURS: [(&str, &str, &str); 9] = [
+/// Kinds that take effect by existing in a namespace: API version, kind and plural name.
+const UNMANAGED_KINDS: [(&str, &str, &str); 9] = [
     ("apps/v1", "DaemonSet", "daemonsets"),
     ("apps/v1", "Deployment", "deployments"),
     ("apps/v1", "StatefulSet", "statefulsets"),
@@ -52,34 +53,37 @@ const NEIGHBOURS: [(&str, &str, &str); 9] = [
     ("v1", "PersistentVolumeClaim", "persistentvolumeclaims"),
 ];
 
-/// What the engine knows of a stack.
+/// The objects of a stack according to Pulumi's state.
 #[derive(Debug, PartialEq, Eq)]
 enum State {
-    /// These objects: kind with its group, and the path of the name.
+    /// These objects: group, kind, and the name with its namespace.
     Known(BTreeSet<(String, String, String)>),
-    /// It could not be asked, for this reason.
+    /// The state could not be read, for this reason.
     Unknown(String),
 }
 
-/// All of it.
+/// Runs all of these checks.
 pub async fn run(client: &Client, root: &Path, stack: &Stack, resources: &Resources) -> Vec<Check> {
     let state = read_state(root, &stack.name).await;
     let mut checks = vec![match &state {
         State::Known(objects) => Check::good(
             "state",
-            format!("the engine has {}", count(objects.len(), "object")),
+            format!("Pulumi's state has {}", count(objects.len(), "object")),
         ),
         State::Unknown(why) => Check::warn(
             "state",
-            format!("could not be read, so ours are told from others' by who set their fields: {why}"),
-            format!("make `pulumi stack export --stack {}` work here", stack.name),
+            format!("could not be read, so the stack's objects are identified by their field manager: {why}"),
+            format!(
+                "make sure that `pulumi stack export --stack {}` works in this directory",
+                stack.name
+            ),
         ),
     }];
     match live(client, &stack.graph, resources).await {
         Ok(live) => checks.extend(adoption(stack, &state, &live)),
-        Err(error) => checks.push(could_not_check("existing", "what exists already", &error)),
+        Err(error) => checks.push(could_not_check("existing", "the existing objects", &error)),
     }
-    checks.push(neighbours(client, &stack.graph).await);
+    checks.push(unmanaged(client, &stack.graph).await);
     checks
 }
 
@@ -166,7 +170,7 @@ async fn live(
     }
     let mut found = BTreeMap::new();
     while let Some(answer) = questions.join_next().await {
-        if let (Some(object), id) = answer.expect("asking does not panic")? {
+        if let (Some(object), id) = answer.expect("a query does not panic")? {
             found.insert(id, object);
         }
     }
@@ -188,17 +192,17 @@ fn api(
     }
 }
 
-/// Who set fields of an object, in alphabetical order.
+/// The field managers of an object, in alphabetical order.
 fn managers(object: &DynamicObject) -> BTreeSet<String> {
     let entries = object.metadata.managed_fields.iter().flatten();
-    // What only the status says was set by controllers.
+    // The status is set by controllers.
     entries
         .filter(|entry| entry.subresource.as_deref().unwrap_or_default().is_empty())
         .filter_map(|entry| entry.manager.clone())
         .collect()
 }
 
-/// What is declared and exists, but is not in the state.
+/// Checks the objects that are declared and exist, but are not in the state.
 fn adoption(stack: &Stack, state: &State, live: &BTreeMap<Id, DynamicObject>) -> Vec<Check> {
     let subject = "existing";
     let in_state = |id: &Id| match state {
@@ -222,35 +226,35 @@ fn adoption(stack: &Stack, state: &State, live: &BTreeMap<Id, DynamicObject>) ->
     let mut checks = Vec::new();
     if !refused.is_empty() {
         let found = format!(
-            "{} here already, made by somebody else; an `up` would take them over without a word, or stop halfway where \
-             fields differ:{}",
+            "{} and not created by this stack; `pulumi up` would take them over silently, or stop halfway if fields \
+             differ:{}",
             are(refused.len()),
             refused.concat()
         );
         let hint = format!(
-            "see {HOW_TO}; to take them over, name them below {NAMESPACE}:adopt in {}",
+            "see {HOW_TO}; to take them over, list them in {NAMESPACE}:adopt in {}",
             stack.file.path
         );
         checks.push(Check::fail(subject, found, hint));
     }
     if !taken.is_empty() {
         let found = format!(
-            "{} here already, and will be taken over as {NAMESPACE}:adopt says:{}",
+            "{} and will be taken over because of {NAMESPACE}:adopt:{}",
             are(taken.len()),
             taken.concat()
         );
         let hint = format!(
-            "read {HOW_TO} first: what the stack does not declare otherwise stays as it is until the names are removed"
+            "read {HOW_TO} first: fields that the stack does not declare stay as they are until the names are removed from the list"
         );
         checks.push(Check::warn(subject, found, hint));
     }
     if refused.is_empty() && taken.is_empty() {
         let found = if kept.is_empty() {
-            "nothing is here that the stack declares and did not make".to_owned()
+            "no object of the stack exists that it did not create".to_owned()
         } else {
             let kept: Vec<_> = kept.iter().map(|id| Consent::to(id)).collect();
             format!(
-                "kept from an earlier deployment, and found again: {}",
+                "retained from an earlier deployment and reused: {}",
                 kept.join(", ")
             )
         };
@@ -260,7 +264,7 @@ fn adoption(stack: &Stack, state: &State, live: &BTreeMap<Id, DynamicObject>) ->
     checks
 }
 
-/// Whether the list itself is right: its names are declared, and not taken over already.
+/// Checks the list of objects to adopt: each is declared by the stack, and not in its state yet.
 fn list(stack: &Stack, in_state: &dyn Fn(&Id) -> bool) -> Option<Check> {
     let subject = "adopt";
     let key = format!("{NAMESPACE}:adopt");
@@ -274,11 +278,11 @@ fn list(stack: &Stack, in_state: &dyn Fn(&Id) -> bool) -> Option<Check> {
     }
     if !unknown.is_empty() {
         let found = format!(
-            "{key} names what the stack does not declare: {}",
+            "{key} lists objects that the stack does not declare: {}",
             unknown.join(", ")
         );
         let hint = nearest(&unknown[0], &stack.graph).map_or(
-            "remove it; what the stack does not declare cannot be taken over".to_owned(),
+            "remove it; only objects that the stack declares can be taken over".to_owned(),
             |meant| format!("did you mean {meant}?"),
         );
         return Some(Check::fail(subject, found, hint));
@@ -286,8 +290,8 @@ fn list(stack: &Stack, in_state: &dyn Fn(&Id) -> bool) -> Option<Check> {
     (!done.is_empty()).then(|| {
         Check::warn(
             subject,
-            format!("{key} names what is the stack's by now: {}", done.join(", ")),
-            format!("remove the names from {}; as long as they stand there, every `up` overwrites what others set", stack.file.path),
+            format!("{key} lists objects that the stack owns already: {}", done.join(", ")),
+            format!("remove the names from {}; while they are listed, every `pulumi up` overwrites the fields of other managers", stack.file.path),
         )
     })
 }
@@ -313,7 +317,7 @@ fn means(name: &ObjectName, id: &Id) -> bool {
 fn line(id: &Id, managers: &BTreeSet<String>) -> String {
     let managers: Vec<_> = managers.iter().map(String::as_str).collect();
     let whose = if managers.is_empty() {
-        "nobody knows by whom".to_owned()
+        "field manager unknown".to_owned()
     } else {
         format!("set by {}", managers.join(", "))
     };
@@ -322,15 +326,15 @@ fn line(id: &Id, managers: &BTreeSet<String>) -> String {
 
 fn are(number: usize) -> String {
     match number {
-        1 => "1 object is".to_owned(),
-        several => format!("{several} objects are"),
+        1 => "1 object exists".to_owned(),
+        several => format!("{several} objects exist"),
     }
 }
 
-/// What is in the namespaces of the stack without being declared: workloads behind its Services are a failure, because
-/// requests would go to both; policies and routes add to what the stack says.
-async fn neighbours(client: &Client, graph: &Graph) -> Check {
-    let subject = "neighbours";
+/// Checks for objects in the stack's namespaces that it does not declare. A workload that one of its Services selects is a
+/// failure, because requests would reach both; policies and routes add to those of the stack.
+async fn unmanaged(client: &Client, graph: &Graph) -> Check {
+    let subject = "unmanaged";
     let services: Vec<&Object> = graph
         .objects()
         .filter(|object| object.id.kind == "Service" && object.body().pointer("/spec/selector").is_some())
@@ -341,11 +345,11 @@ async fn neighbours(client: &Client, graph: &Graph) -> Check {
         .collect();
     let (mut behind, mut beside) = (Vec::new(), Vec::new());
     for namespace in namespaces {
-        for (api_version, kind, plural) in NEIGHBOURS {
+        for (api_version, kind, plural) in UNMANAGED_KINDS {
             let api = api(client, api_version, kind, plural, Some(namespace));
             let found = match api.list(&ListParams::default()).await {
                 Ok(found) => found.items,
-                // A cluster without the mesh's kinds has none of them.
+                // A cluster without Istio's kinds has none of them.
                 Err(kube::Error::Api(status)) if status.code == 404 => continue,
                 Err(error) => {
                     return could_not_check(subject, &format!("{plural} in {namespace}"), &error);
@@ -368,7 +372,7 @@ async fn neighbours(client: &Client, graph: &Graph) -> Check {
                     service.id.namespace.as_deref() == Some(namespace) && serves(service, &object)
                 }) {
                     Some(service) => behind.push(format!(
-                        "\n{} is behind {}",
+                        "\n{} is selected by {}",
                         Consent::to(&id),
                         Consent::to(&service.id)
                     )),
@@ -379,32 +383,32 @@ async fn neighbours(client: &Client, graph: &Graph) -> Check {
     }
     if !behind.is_empty() {
         let found = format!(
-            "pods that the stack does not declare would be served together with its own:{}",
+            "the stack's Services also select pods that it does not declare:{}",
             behind.concat()
         );
         return Check::fail(
             subject,
             found,
-            format!("move their data and delete them first; {HOW_TO} has the steps"),
+            format!("move their data and delete them first, as described in {HOW_TO}"),
         );
     }
     if beside.is_empty() {
         return Check::good(
             subject,
-            "nothing stands in the stack's namespace that it does not declare",
+            "the stack's namespaces contain only objects that it declares",
         );
     }
     Check::warn(
         subject,
         format!(
-            "in the stack's namespace, and not declared by it:{}",
+            "in the stack's namespaces, but not declared by it:{}",
             beside.concat()
         ),
-        "policies and routes add to those of the stack; delete what is left over from an earlier deployment",
+        "policies and routes add to those of the stack; delete the objects that an earlier deployment left behind",
     )
 }
 
-/// Whether a workload's pods carry the labels that a Service selects.
+/// Whether a Service selects a workload's pods.
 fn serves(service: &Object, workload: &DynamicObject) -> bool {
     let selector = service
         .body()
@@ -419,7 +423,7 @@ fn serves(service: &Object, workload: &DynamicObject) -> bool {
     })
 }
 
-/// Claims of a StatefulSet are made from its templates: `template-set-0`.
+/// Whether a claim was created from a template of a StatefulSet, as `template-set-0`.
 fn is_claim_of_a_peer(id: &Id, graph: &Graph) -> bool {
     id.kind == "PersistentVolumeClaim"
         && graph

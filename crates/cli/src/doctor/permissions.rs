@@ -1,4 +1,4 @@
-//! Whether the person may do what a deployment does, asked of the API server itself.
+//! Whether the user has the permissions that a deployment requires, according to the API server.
 
 use std::collections::BTreeSet;
 
@@ -14,12 +14,12 @@ use super::api_versions::Resources;
 use super::check::{Check, could_not_check};
 use crate::output::count;
 
-/// What the provider does with objects over their life. It applies by `patch`, which creates what is not there.
+/// The verbs that the provider uses. It applies with `patch`, which also creates an object.
 const VERBS: [&str; 4] = ["get", "create", "patch", "delete"];
 
-/// Asks for each kind in each namespace of the stack.
+/// Checks every verb for each kind in each namespace of the stack.
 pub async fn run(client: &Client, graph: &Graph, resources: &Resources) -> Check {
-    let subject = "rights";
+    let subject = "permissions";
     let mut questions = BTreeSet::new();
     for object in graph.objects() {
         let key = (object.api_version.clone(), object.id.kind.clone());
@@ -67,17 +67,17 @@ pub async fn run(client: &Client, graph: &Graph, resources: &Resources) -> Check
     }
     let mut refused = BTreeSet::new();
     while let Some(answer) = answers.join_next().await {
-        match answer.expect("asking does not panic") {
+        match answer.expect("a query does not panic") {
             Ok(answer) => refused.extend(answer),
-            Err(error) => return could_not_check(subject, "your rights", &error),
+            Err(error) => return could_not_check(subject, "your permissions", &error),
         }
     }
     if refused.is_empty() {
         return Check::good(
             subject,
             format!(
-                "you may do everything that a deployment does ({})",
-                count(asked, "question")
+                "you have every permission that a deployment requires ({})",
+                count(asked, "permission")
             ),
         );
     }
@@ -88,10 +88,10 @@ pub async fn run(client: &Client, graph: &Graph, resources: &Resources) -> Check
     Check::fail(
         subject,
         format!(
-            "you may not do {}:{}",
-            count(refused.len(), "thing"),
+            "you lack {}:{}",
+            count(refused.len(), "permission"),
             lines.concat()
         ),
-        "ask those who run the cluster for a role with these rights, or use another context",
+        "ask the operators of the cluster for a role with these permissions, or use another context",
     )
 }

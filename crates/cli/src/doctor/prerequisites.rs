@@ -1,6 +1,6 @@
-//! What the stack names and others make: classes of priority, and credentials for registries.
+//! Objects that the stack references but does not create: PriorityClasses, and image pull secrets.
 //!
-//! Of a Secret only its metadata is asked for: what is in it is nobody's business here.
+//! Only the metadata of a Secret is read, never its content.
 
 use std::collections::BTreeSet;
 
@@ -12,7 +12,7 @@ use kube::{Api, Client};
 use super::check::{Check, could_not_check};
 use crate::stack::Stack;
 
-/// All of it; nothing where the stack names nothing.
+/// Runs all of these checks; none if the stack references no such object.
 pub async fn run(client: &Client, stack: &Stack) -> Vec<Check> {
     let (classes, secrets) = tokio::join!(classes(client, stack), pull_secrets(client, stack));
     classes.into_iter().chain(secrets).collect()
@@ -51,13 +51,13 @@ async fn classes(client: &Client, stack: &Stack) -> Option<Check> {
         return Some(Check::fail(
             subject,
             format!(
-                "the cluster has no PriorityClass {}: its pods would be refused",
+                "the cluster has no PriorityClass {}: the pods would be rejected",
                 missing.join(", ")
             ),
-            "have it made, or correct phoenix:cluster.priorityClasses; `kubectl get priorityclasses` shows what there is",
+            "have the class created, or correct phoenix:cluster.priorityClasses; `kubectl get priorityclasses` lists the existing ones",
         ));
     }
-    // One that is not named has the cluster's default.
+    // A role without a class has the cluster's default priority.
     let default = known
         .iter()
         .find(|class| class.global_default == Some(true))
@@ -78,8 +78,8 @@ async fn classes(client: &Client, stack: &Stack) -> Option<Check> {
     } else {
         Check::warn(
             subject,
-            format!("{shown}: where nodes are short, what others need goes first"),
-            "give stores the highest PriorityClass and Jobs the lowest, in phoenix:cluster.priorityClasses",
+            format!("{shown}: when nodes are short of resources, stores are evicted before their clients"),
+            "in phoenix:cluster.priorityClasses, give stores the highest priority and Jobs the lowest",
         )
     })
 }
@@ -103,7 +103,7 @@ async fn pull_secrets(client: &Client, stack: &Stack) -> Option<Check> {
             match api.get_metadata_opt(name.as_str()).await {
                 Ok(Some(_)) => {}
                 Ok(None) => missing.push(format!("{namespace}/{name}")),
-                Err(error) => return Some(could_not_check(subject, "the credentials for images", &error)),
+                Err(error) => return Some(could_not_check(subject, "the image pull secrets", &error)),
             }
         }
     }
@@ -111,16 +111,16 @@ async fn pull_secrets(client: &Client, stack: &Stack) -> Option<Check> {
         let names: Vec<_> = names.iter().map(ToString::to_string).collect();
         Check::good(
             subject,
-            format!("the credentials are there: {}", names.join(", ")),
+            format!("every namespace has the image pull secret {}", names.join(", ")),
         )
     } else {
         Check::warn(
             subject,
             format!(
-                "there is no Secret {}: images are asked for without it",
+                "there is no Secret {}: images are pulled without credentials",
                 missing.join(", ")
             ),
-            "have it made in each namespace (`kubectl create secret docker-registry`), or correct phoenix:cluster.imagePullSecrets; before the first deployment the namespace itself may be missing",
+            "have it created in each namespace (`kubectl create secret docker-registry`), or correct phoenix:cluster.imagePullSecrets; before the first deployment the namespace itself may be missing",
         )
     })
 }

@@ -1,7 +1,7 @@
-//! What follows the secrets where no value passes through Pulumi: Stakater's Reloader.
+//! Stakater's Reloader, which restarts pods after a secret changed if no value passes through Pulumi.
 //!
-//! It is found by the labels of its own chart and manifests. Whoever installs it otherwise, or has another controller
-//! that reads its annotation, is warned without need.
+//! It is found by the labels of its own chart and manifests. An installation with other labels, or another controller that
+//! reads the same annotation, is not recognized and leads to an unnecessary warning.
 
 use k8s_openapi::api::apps::v1::Deployment;
 use kube::api::ListParams;
@@ -11,20 +11,20 @@ use phoenix::config::SecretsMode;
 use super::check::{Check, could_not_check};
 use crate::stack::Stack;
 
-/// The labels of its Deployment.
+/// The labels of Reloader's Deployment.
 const LABELS: &str = "group=com.stakater.platform,provider=stakater";
 
-/// Whether it is there; `None` where the stack does without it.
+/// Checks that Reloader is running; `None` if the stack does not need it.
 pub async fn run(client: &Client, stack: &Stack) -> Option<Check> {
     let subject = "Reloader";
     if !matches!(stack.config.secrets, SecretsMode::ExternalSecrets(_)) {
         return None;
     }
-    // Nobody knows in which namespace it is.
+    // Its namespace is not known.
     let api = Api::<Deployment>::all(client.clone());
     let found = match api.list(&ListParams::default().labels(LABELS)).await {
         Ok(found) => found.items,
-        Err(error) => return Some(could_not_check(subject, "the Deployments of the cluster", &error)),
+        Err(error) => return Some(could_not_check(subject, "the cluster's Deployments", &error)),
     };
     let place = |deployment: &Deployment| {
         let metadata = &deployment.metadata;
@@ -47,15 +47,17 @@ pub async fn run(client: &Client, stack: &Stack) -> Option<Check> {
         Check::warn(
             subject,
             format!(
-                "no pod of {namespace}/{name} is ready; a changed secret reaches a pod only when it starts"
+                "no pod of {namespace}/{name} is ready; a changed secret takes effect only when a pod restarts"
             ),
             format!("kubectl --namespace {namespace} describe deployment {name}"),
         )
     } else {
         Check::warn(
             subject,
-            format!("no Deployment {LABELS} is there; a changed secret reaches a pod only when it starts"),
-            "install Stakater's chart `reloader`, or restart the readers by hand, as docs/runbooks/rotate-a-secret.md says",
+            format!(
+                "there is no Deployment with the labels {LABELS}; a changed secret takes effect only when a pod restarts"
+            ),
+            "install Stakater's chart `reloader`, or restart the pods that read the secret, as described in docs/runbooks/rotate-a-secret.md",
         )
     })
 }

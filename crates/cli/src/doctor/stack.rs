@@ -1,4 +1,4 @@
-//! What a stack's file has to say before a deployment: no errors, no placeholders, and a value for every secret.
+//! The stack file: it is valid, has no placeholders, and every secret has a value.
 
 use phoenix::config::secret::Giver;
 use phoenix::config::{NAMESPACE, secret};
@@ -30,17 +30,17 @@ pub fn file(name: &str, loaded: &anyhow::Result<Stack>) -> Check {
         Some(invalid) => Check::fail(
             subject,
             invalid.to_string(),
-            "repair the stack file; each problem has its own hint",
+            "correct the stack file; each error has its own hint",
         ),
         None => Check::fail(
             subject,
             mistake::told(error).trim_start_matches("error: "),
-            "repair the stack file",
+            "correct the stack file",
         ),
     }
 }
 
-/// Checks that `phoenix:sandbox` is not set: it makes the program accept placeholders; in a checkout nobody may set it.
+/// Checks that `phoenix:sandbox` is not set in the repository: it makes the Pulumi program accept placeholders.
 pub fn sandbox_marker(checkout: &Checkout, name: &str) -> Option<Check> {
     let file = StackFile::read(checkout, name).ok()?;
     let key = format!("{NAMESPACE}:sandbox");
@@ -56,7 +56,7 @@ pub fn sandbox_marker(checkout: &Checkout, name: &str) -> Option<Check> {
         Check::fail(
             "sandbox marker",
             format!("{key} is set at {place}"),
-            "remove it; only the sandbox's own copy of the file has it",
+            "remove it; only the sandbox sets it, in its own copy of the file",
         )
     })
 }
@@ -73,15 +73,11 @@ pub fn placeholders(stack: &Stack) -> Check {
         .map(|(key, missing)| format!("\n{key} — {missing}"))
         .collect();
     let found = format!(
-        "{} not known yet, which a deployment refuses:{}",
+        "{} not set yet, without which a deployment is rejected:{}",
         count(placeholders.len(), "value"),
         lines.concat()
     );
-    Check::fail(
-        subject,
-        found,
-        format!("write the values into {}", stack.file.path),
-    )
+    Check::fail(subject, found, format!("set the values in {}", stack.file.path))
 }
 
 /// Checks that every secret has a value, and in one place only.
@@ -90,12 +86,12 @@ pub fn secrets(stack: &Stack) -> Check {
     if let Some(source) = crate::secrets::source(&stack.config.secrets) {
         let own: Vec<_> = stack.file.secrets.iter().map(String::as_str).collect();
         return if own.is_empty() {
-            Check::good(subject, format!("come from {source}; the stack itself has none"))
+            Check::good(subject, format!("come from {source}; the stack file has none"))
         } else {
             Check::fail(
                 subject,
                 format!(
-                    "come from {source}, but the stack itself has values of {}, and nobody could tell which is meant",
+                    "come from {source}, but the stack file also has values for {}, which is ambiguous",
                     own.join(", ")
                 ),
                 format!("pulumi config rm KEY --stack {}", stack.name),
@@ -125,7 +121,7 @@ pub fn secrets(stack: &Stack) -> Check {
         subject,
         found,
         format!(
-            "pulumi config set --secret KEY --stack {}; it asks for the value",
+            "pulumi config set --secret KEY --stack {}, which prompts for the value",
             stack.name
         ),
     )

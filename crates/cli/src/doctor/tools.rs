@@ -37,7 +37,7 @@ pub fn run(checkout: &Checkout) -> Vec<Check> {
             "cargo",
             &["--version"],
             "",
-            "install Rust with rustup; it reads rust-toolchain.toml",
+            "install Rust with rustup, which reads rust-toolchain.toml",
         ),
         program(
             root,
@@ -51,7 +51,7 @@ pub fn run(checkout: &Checkout) -> Vec<Check> {
             "pulumi",
             &["version"],
             &pulumi,
-            "install Pulumi's command, or let `cargo phoenix sandbox up` build one",
+            "install the Pulumi CLI, or let `cargo phoenix sandbox up` build it",
         ),
     ];
     checks.extend(
@@ -63,7 +63,7 @@ pub fn run(checkout: &Checkout) -> Vec<Check> {
     if checkout.languages().is_empty() {
         checks.push(Check::fail(
             "language host",
-            "Pulumi.yaml pins none",
+            "Pulumi.yaml does not configure one",
             "add it below plugins.languages, with `path: bin`",
         ));
     }
@@ -153,7 +153,8 @@ pub fn output_within(command: &mut Command, limit: Duration) -> io::Result<Optio
 fn launcher(root: &Path, folder: &str, name: &str) -> Check {
     let path = format!("{folder}/pulumi-language-{name}");
     let subject = "language host";
-    let hint = "restore it with `git checkout -- bin`; Pulumi.yaml names its folder below plugins.languages";
+    let hint =
+        "restore it with `git checkout -- bin`; its folder is configured in plugins.languages of Pulumi.yaml";
     match std::fs::metadata(root.join(&path)) {
         Ok(there) if is_executable(&there) => Check::good(subject, path),
         Ok(_) => Check::fail(
@@ -161,7 +162,7 @@ fn launcher(root: &Path, folder: &str, name: &str) -> Check {
             format!("{path} is not an executable file"),
             format!("chmod +x {path}"),
         ),
-        Err(_) => Check::fail(subject, format!("{path} is not there"), hint),
+        Err(_) => Check::fail(subject, format!("{path} does not exist"), hint),
     }
 }
 
@@ -176,7 +177,7 @@ fn is_executable(there: &std::fs::Metadata) -> bool {
     there.is_file()
 }
 
-/// The Kubernetes provider, which the engine downloads where it is missing.
+/// Checks the Kubernetes provider, which Pulumi downloads if it is missing.
 fn provider() -> Check {
     let subject = "provider";
     let home = std::env::var_os("PULUMI_HOME")
@@ -184,15 +185,12 @@ fn provider() -> Check {
         .or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".pulumi")));
     let name = format!("resource-kubernetes-v{PROVIDER_VERSION}");
     if home.is_some_and(|home| home.join("plugins").join(&name).is_dir()) {
-        return Check::good(
-            subject,
-            format!("kubernetes {PROVIDER_VERSION} among the engine's plugins"),
-        );
+        return Check::good(subject, format!("kubernetes {PROVIDER_VERSION} is installed"));
     }
     let program = "pulumi-resource-kubernetes";
     let path = std::env::var_os("PATH").unwrap_or_default();
     if std::env::split_paths(&path).any(|folder| folder.join(program).is_file()) {
-        let found = format!("{program} on PATH is used, and its version is not known");
+        let found = format!("{program} on PATH is used; its version is not known");
         return Check::warn(
             subject,
             found,
@@ -204,13 +202,13 @@ fn provider() -> Check {
     {
         return Check::fail(
             subject,
-            "kubernetes is not installed, and the engine may not download it",
+            "kubernetes is not installed, and downloads of plugins are disabled",
             hint,
         );
     }
     Check::warn(
         subject,
-        "kubernetes is not installed; the engine will download it",
+        "kubernetes is not installed; Pulumi will download it",
         hint,
     )
 }

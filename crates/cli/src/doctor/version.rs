@@ -1,6 +1,6 @@
 //! Version numbers as programs print them.
 
-/// The first word of a line that is a version.
+/// The first word of a line that is a version number.
 pub fn number_in(line: &str) -> Option<String> {
     line.split_whitespace()
         .map(|word| word.trim_start_matches('v'))
@@ -25,7 +25,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn versions_are_found_in_what_programs_say_and_compared_by_number() {
+    fn versions_are_found_in_the_output_of_programs_and_compared_by_number() {
         assert_eq!(number_in("git version 2.39.5"), Some("2.39.5".to_owned()));
         assert_eq!(number_in("v3.259.0"), Some("3.259.0".to_owned()));
         assert_eq!(

@@ -122,10 +122,7 @@ impl<'a> Engine<'a> {
             ["--bin", "phoenix-program"],
         ] {
             let mut cargo = Command::new("cargo");
-            cargo
-                .current_dir(checkout)
-                .args(["build", "--locked"])
-                .args(what);
+            cargo.current_dir(checkout).args(["build", "--locked"]).args(what);
             for (name, _) in std::env::vars_os() {
                 if name.to_str().is_some_and(is_of_outer_cargo) {
                     cargo.env_remove(name);

@@ -1,4 +1,4 @@
-//! Doctor: what it finds without anything, and with a cluster to ask.
+//! `phoenix doctor`, without and with a cluster.
 
 use std::net::TcpListener;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use crate::world::{
     CLASSES, DAEMON_SETS, ISTIOD, MESH, NODES, UID, WEBHOOKS, World, class, daemon_set, istiod, node, webhook,
 };
 
-/// Doctor with programs of our own on PATH, beside git and what a shell needs.
+/// Runs doctor with stub programs on PATH.
 fn doctor(checkout: &Checkout, arguments: &[&str]) -> Answer {
     doctor_with(checkout, arguments, &[])
 }
@@ -45,7 +45,7 @@ fn line<'a>(answer: &'a Answer, name: &str) -> &'a str {
 }
 
 #[test]
-fn without_pulumi_and_a_cluster_it_says_what_is_missing_and_goes_on() {
+fn missing_pulumi_and_kubeconfig_do_not_stop_the_other_checks() {
     let checkout = Checkout::bare();
     let answer = doctor(&checkout, &[]);
     assert_eq!(answer.code, 1, "{answer}");
@@ -83,7 +83,7 @@ fn a_stack_is_not_ready_while_it_has_placeholders_and_secrets_without_values() {
 }
 
 #[test]
-fn an_environment_that_only_pulumi_cloud_can_open_fails_with_every_other_backend() {
+fn an_imported_environment_fails_with_any_backend_but_pulumi_cloud() {
     let checkout = Checkout::bare();
     let with = |backend| doctor_with(&checkout, &["prod"], &[("PULUMI_BACKEND_URL", backend)]);
     assert!(line(&doctor(&checkout, &["prod"]), "environment").starts_with("warn"));
@@ -105,25 +105,25 @@ fn an_environment_that_only_pulumi_cloud_can_open_fails_with_every_other_backend
         );
         assert!(!answer.to_string().contains("canary"), "{answer}");
     }
-    // A stack that imports nothing has nothing to open.
+    // A stack without an import has no such check.
     let answer = doctor_with(&checkout, &["dev"], &[("PULUMI_BACKEND_URL", "file://~")]);
     assert!(!answer.out.contains("environment  "), "{answer}");
 }
 
 #[test]
-fn what_the_environments_of_a_stack_still_have_to_be_told_is_found() {
+fn placeholders_in_the_environment_definitions_are_reported() {
     let checkout = Checkout::bare();
     let answer = doctor(&checkout, &["prod"]);
     assert!(line(&answer, "definitions").starts_with("FAIL"), "{answer}");
     assert!(
-        answer.out.contains("1 value not known yet")
+        answer.out.contains("1 value not set yet")
             && answer
                 .out
                 .contains("stacks/esc/prod.yaml:7: values.account — the number of the AWS account"),
         "{answer}"
     );
 
-    // Whoever opens the environment, what it imports counts too.
+    // The imports of an environment count in every mode.
     let (place, modes) = (
         "    mode: pulumi-esc\n",
         [
@@ -142,7 +142,7 @@ fn what_the_environments_of_a_stack_still_have_to_be_told_is_found() {
         checkout.edit(checkout_of_mode, place, mode);
         checkout.edit(checkout_of_mode, "environment: [phoenix/prod]\n", "");
         let answer = doctor(&checkout, &["prod"]);
-        assert!(answer.out.contains("2 values not known yet"), "{answer}");
+        assert!(answer.out.contains("2 values not set yet"), "{answer}");
         assert!(
             answer
                 .out
@@ -176,14 +176,14 @@ fn what_the_environments_of_a_stack_still_have_to_be_told_is_found() {
         answer.out.contains("stacks/esc/prod.yaml cannot be read: line 2"),
         "{answer}"
     );
-    // What is not defined here is somebody else's.
+    // Environments of other projects are not checked.
     checkout.edit("stacks/Pulumi.prod.yaml", "[phoenix/prod]", "[shop/prod]");
     let answer = doctor(&checkout, &["prod"]);
     assert!(!answer.out.contains("definitions"), "{answer}");
 }
 
 #[test]
-fn the_mark_of_the_sandbox_is_found_in_a_checkout() {
+fn a_sandbox_marker_in_a_checkout_is_reported() {
     let checkout = Checkout::bare();
     checkout.edit(
         "stacks/Pulumi.dev.yaml",
@@ -265,14 +265,14 @@ fn known(text: &str, key: &str, value: &str) -> String {
     format!("{before}    {key}: {value}\n{after}")
 }
 
-/// What doctor says of the stack `prod` and a cluster in which something is different.
+/// Runs doctor for the stack `prod` with a cluster in which something is different.
 fn examined(change: impl FnOnce(&mut World)) -> Answer {
     let mut world = World::good();
     change(&mut world);
     doctor(&checkout_with_cluster("prod", world.serve()), &["prod"])
 }
 
-/// As [`examined`], in the last phase of the migration, in which the number of pods follows the load.
+/// As [`examined`], in the last phase of the migration, which enables autoscaling.
 fn examined_with_autoscaling(change: impl FnOnce(&mut World)) -> Answer {
     let mut world = World::good();
     change(&mut world);
@@ -311,16 +311,16 @@ fn a_cluster_that_has_everything_is_fine() {
         "accelerator",
         "metrics",
         "network",
-        "rights",
+        "permissions",
         "existing",
-        "neighbours",
+        "unmanaged",
     ] {
         assert!(line(&answer, name).starts_with("ok"), "{name}: {answer}");
     }
 }
 
 #[test]
-fn a_cluster_without_istio_fails_with_the_kinds_it_does_not_know() {
+fn a_cluster_without_istio_fails_with_the_missing_kinds() {
     let mut world = World::good();
     world.forget("/apis/security.istio.io/v1");
     let checkout = checkout_with_cluster("prod", world.serve());
@@ -339,7 +339,7 @@ fn a_cluster_without_istio_fails_with_the_kinds_it_does_not_know() {
 }
 
 #[test]
-fn versions_in_which_objects_are_still_stored_are_told() {
+fn other_stored_versions_are_reported() {
     let definition = json!({
         "metadata": {"name": "authorizationpolicies.security.istio.io"},
         "spec": {"group": "security.istio.io", "scope": "Namespaced", "versions": [],
@@ -361,7 +361,7 @@ fn versions_in_which_objects_are_still_stored_are_told() {
 }
 
 #[test]
-fn another_cluster_is_refused_and_asked_nothing_more() {
+fn another_cluster_fails_and_is_not_queried_further() {
     let other = "00000000-1111-2222-3333-444444444444";
     let answer = examined(|world| {
         world.set(
@@ -371,18 +371,18 @@ fn another_cluster_is_refused_and_asked_nothing_more() {
     });
     assert!(line(&answer, "cluster").starts_with("FAIL"), "{answer}");
     assert!(
-        line(&answer, "cluster").contains("here leads to another cluster"),
+        line(&answer, "cluster").contains("the context here leads to another cluster"),
         "{answer}"
     );
     assert!(
-        hint(&answer, "cluster").contains(&format!("write `uid: {other}`")),
+        hint(&answer, "cluster").contains(&format!("set `uid: {other}`")),
         "{answer}"
     );
-    assert!(!answer.out.contains("rights"), "{answer}");
+    assert!(!answer.out.contains("permissions"), "{answer}");
 }
 
 #[test]
-fn a_stack_that_does_not_name_its_cluster_yet_gets_the_line_to_write() {
+fn a_stack_without_a_uid_gets_the_line_to_add() {
     let checkout = checkout_with_cluster("prod", World::good().serve());
     checkout.edit(
         "stacks/Pulumi.prod.yaml",
@@ -393,27 +393,27 @@ fn a_stack_that_does_not_name_its_cluster_yet_gets_the_line_to_write() {
     assert!(line(&answer, "cluster").starts_with("FAIL"), "{answer}");
     assert!(
         hint(&answer, "cluster").starts_with(&format!(
-            "write `uid: {UID}` below phoenix:cluster in stacks/Pulumi.prod.yaml"
+            "if this is the stack's cluster, set `uid: {UID}` below phoenix:cluster in stacks/Pulumi.prod.yaml"
         )),
         "{answer}"
     );
-    assert!(line(&answer, "rights").starts_with("ok"), "{answer}");
+    assert!(line(&answer, "permissions").starts_with("ok"), "{answer}");
 }
 
 #[test]
 fn an_api_server_that_is_too_old_for_a_field_fails_with_the_field() {
     let answer = examined(|world| world.version("29+"));
     assert!(
-        line(&answer, "API").contains("the stack uses `sleep`, which needs 1.30"),
+        line(&answer, "API").contains("the stack uses `sleep`, which requires Kubernetes 1.30"),
         "{answer}"
     );
 }
 
 #[test]
-fn what_the_mesh_lacks_is_told_one_by_one() {
+fn missing_mesh_components_are_reported() {
     let answer = examined(|world| world.list(ISTIOD, &[istiod("1.21.5", 1)]));
     assert!(
-        line(&answer, "istiod").contains("1.21.5 in istio-system, but at least 1.22 is needed"),
+        line(&answer, "istiod").contains("1.21.5 in istio-system, but at least 1.22 is required"),
         "{answer}"
     );
     let answer = examined(|world| world.list(ISTIOD, &[istiod("1.30.3", 0)]));
@@ -439,11 +439,11 @@ fn what_the_mesh_lacks_is_told_one_by_one() {
 }
 
 #[test]
-fn an_audit_trail_that_nobody_writes_or_that_does_not_say_who_is_found() {
+fn an_audit_trail_without_a_provider_or_without_the_caller_is_reported() {
     let answer = examined(|world| world.set(MESH, json!({"data": {"mesh": "extensionProviders: []\n"}})));
     assert!(line(&answer, "audit").starts_with("FAIL"), "{answer}");
     assert!(
-        line(&answer, "audit").contains("istio-system/istio has no provider phoenix-audit"),
+        line(&answer, "audit").contains("istio-system/istio does not define the provider phoenix-audit"),
         "{answer}"
     );
     let silent = "extensionProviders:\n- name: phoenix-audit\n  envoyFileAccessLog: {path: /dev/stdout, logFormat: {labels: {user: \"%REQ(X-PHOENIX-USER)%\"}}}\n";
@@ -456,7 +456,7 @@ fn an_audit_trail_that_nobody_writes_or_that_does_not_say_who_is_found() {
 }
 
 #[test]
-fn a_leap_over_a_phase_of_the_migration_fails_and_a_step_does_not() {
+fn skipping_a_phase_of_the_migration_fails() {
     // The stack says `active`.
     let reached = |phase: &'static str| {
         examined(move |world| {
@@ -470,7 +470,7 @@ fn a_leap_over_a_phase_of_the_migration_fails_and_a_step_does_not() {
     let answer = reached("parallel");
     assert!(line(&answer, "migration").starts_with("FAIL"), "{answer}");
     assert!(
-        line(&answer, "migration").contains("leaps from parallel to active"),
+        line(&answer, "migration").contains("skips a phase, from parallel to active"),
         "{answer}"
     );
     assert!(
@@ -483,7 +483,7 @@ fn a_leap_over_a_phase_of_the_migration_fails_and_a_step_does_not() {
     }
     let answer = reached("sideways");
     assert!(line(&answer, "migration").starts_with("warn"), "{answer}");
-    // A cluster that says nothing may be anywhere.
+    // A cluster without the annotation may be in any phase.
     let answer = examined(|_| {});
     assert!(line(&answer, "migration").starts_with("warn"), "{answer}");
 }
@@ -502,13 +502,13 @@ fn a_revision_is_found_by_its_tag_too() {
     );
     let answer = doctor(&checkout, &["prod"]);
     assert!(
-        line(&answer, "injector").contains("the revision stable injects"),
+        line(&answer, "injector").contains("the revision stable injects sidecars"),
         "{answer}"
     );
 }
 
 #[test]
-fn a_storage_class_that_is_not_there_fails_with_those_that_are() {
+fn a_missing_storage_class_fails_with_the_existing_ones() {
     let answer = examined(|world| world.list(CLASSES, &[class("fast", false)]));
     assert!(
         line(&answer, "storage").contains("does not have a default class; it has fast"),
@@ -547,7 +547,7 @@ fn examined_with_priorities(classes: &[(&str, i32)], change: impl FnOnce(&mut Wo
 }
 
 #[test]
-fn what_the_stack_names_and_others_make_is_looked_for() {
+fn priority_classes_and_image_pull_secrets_have_to_exist() {
     let secret = |world: &mut World| {
         for namespace in ["sophia-memory", "sophia-ai"] {
             world.set(
@@ -618,15 +618,15 @@ fn accelerators_that_no_node_has_or_that_are_tainted_otherwise_fail() {
 }
 
 #[test]
-fn an_autoscaler_without_metrics_is_warned_of() {
+fn an_autoscaler_without_metrics_is_a_warning() {
     let answer = examined_with_autoscaling(|world| world.forget("/apis/metrics.k8s.io/v1beta1"));
     assert!(line(&answer, "metrics").starts_with("warn"), "{answer}");
 }
 
 #[test]
-fn rights_that_are_missing_are_listed() {
+fn missing_permissions_are_listed() {
     let answer = examined(|world| world.refuse("networkpolicies", "delete"));
-    assert!(line(&answer, "rights").starts_with("FAIL"), "{answer}");
+    assert!(line(&answer, "permissions").starts_with("FAIL"), "{answer}");
     assert!(
         answer
             .out
@@ -636,14 +636,11 @@ fn rights_that_are_missing_are_listed() {
 }
 
 #[test]
-fn what_may_not_be_looked_at_is_a_warning() {
+fn a_denied_request_is_a_warning() {
     let answer = examined(|world| world.forbid(NODES));
     assert!(line(&answer, "nodes").starts_with("warn"), "{answer}");
-    assert!(
-        line(&answer, "nodes").contains("permission denied"),
-        "{answer}"
-    );
-    assert!(line(&answer, "rights").starts_with("ok"), "{answer}");
+    assert!(line(&answer, "nodes").contains("permission denied"), "{answer}");
+    assert!(line(&answer, "permissions").starts_with("ok"), "{answer}");
 }
 
 /// The Deployment of Stakater's Reloader, with so many pods that are ready.
@@ -655,7 +652,7 @@ fn reloader(ready: u32) -> Value {
 }
 
 #[test]
-fn where_the_cluster_fetches_the_secrets_somebody_must_follow_them() {
+fn external_secrets_require_reloader() {
     const DEPLOYMENTS: &str = "/apis/apps/v1/deployments";
     let examined = |change: &dyn Fn(&mut World)| {
         let mut world = World::good();
@@ -689,12 +686,12 @@ fn where_the_cluster_fetches_the_secrets_somebody_must_follow_them() {
         line(&answer, "Reloader").contains("permission denied"),
         "{answer}"
     );
-    // Where values pass through Pulumi, pods follow them without it.
+    // If values pass through Pulumi, Reloader is not needed.
     let answer = self::examined(|_| {});
     assert!(!answer.out.contains("Reloader"), "{answer}");
 }
 
-/// A live object, as somebody else or we have made it.
+/// A live object with this field manager.
 fn object(kind: &str, name: &str, manager: &str) -> Value {
     json!({
         "kind": kind,
@@ -723,13 +720,13 @@ fn objects_that_exist_and_are_not_in_the_state_are_listed() {
         "{answer}"
     );
     assert!(
-        hint(&answer, "existing").contains("name them below phoenix:adopt"),
+        hint(&answer, "existing").contains("list them in phoenix:adopt"),
         "{answer}"
     );
 }
 
 #[test]
-fn objects_that_an_earlier_deployment_kept_are_no_strangers() {
+fn objects_retained_by_an_earlier_deployment_are_reused() {
     let mut world = World::good();
     world.set(CLAIM, object("PersistentVolumeClaim", "memory-pvc", "phoenix"));
     let checkout = checkout_with_cluster("prod", world.serve());
@@ -740,14 +737,14 @@ fn objects_that_an_earlier_deployment_kept_are_no_strangers() {
     );
     let answer = doctor(&checkout, &["prod"]);
     assert!(
-        line(&answer, "existing").contains("found again: PersistentVolumeClaim/sophia-memory/memory-pvc"),
+        line(&answer, "existing").contains("reused: PersistentVolumeClaim/sophia-memory/memory-pvc"),
         "{answer}"
     );
     assert!(line(&answer, "existing").starts_with("ok"), "{answer}");
 }
 
 #[test]
-fn what_the_state_has_is_ours_whoever_set_it_and_an_unreadable_state_is_told() {
+fn objects_in_the_state_belong_to_the_stack_and_an_unreadable_state_is_a_warning() {
     let mut world = World::good();
     world.set(
         CLAIM,
@@ -765,10 +762,7 @@ fn what_the_state_has_is_ours_whoever_set_it_and_an_unreadable_state_is_told() {
         &format!("#!/bin/sh\nif [ \"$1\" = version ]; then echo v3.259.0; else echo '{state}'; fi\n"),
     );
     let answer = doctor(&checkout, &["prod"]);
-    assert!(
-        line(&answer, "state").contains("the engine has 1 object"),
-        "{answer}"
-    );
+    assert!(line(&answer, "state").contains("state has 1 object"), "{answer}");
     assert!(line(&answer, "existing").starts_with("ok"), "{answer}");
 
     script(
@@ -780,20 +774,17 @@ fn what_the_state_has_is_ours_whoever_set_it_and_an_unreadable_state_is_told() {
     assert!(line(&answer, "state").starts_with("warn"), "{answer}");
     assert!(line(&answer, "existing").starts_with("FAIL"), "{answer}");
 
-    // Nobody has made the stack yet: it has nothing.
+    // A stack that was never deployed has no objects.
     script(
         &pulumi,
         "#!/bin/sh\nif [ \"$1\" = version ]; then echo v3.259.0; else echo \"error: no stack named 'prod' found\" >&2; exit 1; fi\n",
     );
     let answer = doctor(&checkout, &["prod"]);
-    assert!(
-        line(&answer, "state").contains("the engine has 0 objects"),
-        "{answer}"
-    );
+    assert!(line(&answer, "state").contains("state has 0 objects"), "{answer}");
 }
 
 #[test]
-fn names_to_adopt_are_taken_over_and_wrong_ones_are_told() {
+fn names_to_adopt_are_taken_over_and_wrong_ones_are_reported() {
     let mut world = World::good();
     world.set(
         CLAIM,
@@ -815,7 +806,7 @@ fn names_to_adopt_are_taken_over_and_wrong_ones_are_told() {
     );
     assert!(line(&answer, "existing").starts_with("warn"), "{answer}");
     assert!(
-        line(&answer, "existing").contains("will be taken over as phoenix:adopt says"),
+        line(&answer, "existing").contains("will be taken over because of phoenix:adopt"),
         "{answer}"
     );
     let answer = doctor(
@@ -828,7 +819,7 @@ fn names_to_adopt_are_taken_over_and_wrong_ones_are_told() {
         "did you mean PersistentVolumeClaim/sophia-memory/memory-pvc?"
     );
 
-    // Taken over by now.
+    // Taken over already.
     let checkout = adopting("PersistentVolumeClaim/sophia-memory/memory-pvc");
     std::fs::create_dir_all(checkout.path("programs")).unwrap();
     let state = json!({"deployment": {"resources": [
@@ -844,7 +835,7 @@ fn names_to_adopt_are_taken_over_and_wrong_ones_are_told() {
 }
 
 #[test]
-fn a_strange_workload_behind_our_service_fails_and_a_strange_policy_is_warned_of() {
+fn an_unmanaged_workload_behind_a_service_fails_and_an_unmanaged_policy_is_a_warning() {
     let mut old = object("Deployment", "qdrant", "kubectl-client-side-apply");
     old["spec"] = json!({"template": {"metadata": {"labels": {"app": "qdrant"}}}});
     let policy = object("AuthorizationPolicy", "let-all-in", "kubectl-client-side-apply");
@@ -853,15 +844,15 @@ fn a_strange_workload_behind_our_service_fails_and_a_strange_policy_is_warned_of
         world.list("/apis/apps/v1/namespaces/sophia-memory/deployments", &[old]);
         world.list(policies, std::slice::from_ref(&policy));
     });
-    assert!(line(&answer, "neighbours").starts_with("FAIL"), "{answer}");
+    assert!(line(&answer, "unmanaged").starts_with("FAIL"), "{answer}");
     assert!(
         answer
             .out
-            .contains("Deployment/sophia-memory/qdrant is behind Service/sophia-memory/qdrant-"),
+            .contains("Deployment/sophia-memory/qdrant is selected by Service/sophia-memory/qdrant-"),
         "{answer}"
     );
     let answer = examined(|world| world.list(policies, &[policy]));
-    assert!(line(&answer, "neighbours").starts_with("warn"), "{answer}");
+    assert!(line(&answer, "unmanaged").starts_with("warn"), "{answer}");
     assert!(
         answer
             .out
@@ -871,7 +862,7 @@ fn a_strange_workload_behind_our_service_fails_and_a_strange_policy_is_warned_of
 }
 
 #[test]
-fn a_server_that_does_not_answer_is_not_waited_for() {
+fn an_unreachable_server_fails_quickly() {
     let closed = TcpListener::bind(("127.0.0.1", 0))
         .unwrap()
         .local_addr()
@@ -883,7 +874,7 @@ fn a_server_that_does_not_answer_is_not_waited_for() {
 }
 
 #[test]
-fn a_context_that_the_kubeconfig_does_not_have_is_told_with_those_it_has() {
+fn an_unknown_context_is_reported_with_the_known_ones() {
     let checkout = checkout_with_cluster("prod", Server::Closed(1));
     checkout.edit("kubeconfig", "name: here", "name: there");
     let answer = doctor(&checkout, &["prod"]);

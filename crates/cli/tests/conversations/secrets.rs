@@ -2,10 +2,10 @@
 
 use serde_json::{Value, json};
 
-use phoenix_testing::canary::{self, Canaries};
 use crate::examining::checkout_with_cluster;
 use crate::support::{Answer, Checkout};
 use crate::world::World;
+use phoenix_testing::canary::{self, Canaries};
 
 pub const TOKEN: &str = "pul-cAnArY-8d21";
 

@@ -4,9 +4,9 @@
 use phoenix_testing::esc::{FakeService, Script, Trouble};
 use serde_json::{Value, json};
 
-use phoenix_testing::canary;
 use crate::secrets::{ALL, TOKEN, keeps_silent};
 use crate::support::{Answer, Checkout};
+use phoenix_testing::canary;
 
 /// An environment with every secret where Pulumi's engine and the program look for it.
 fn for_pulumi(environment: &str) -> Script {
@@ -50,7 +50,9 @@ const KNOWN: (&str, &str) = ("PHOENIX_ESC_TOKEN", TOKEN);
 
 #[test]
 fn an_environment_with_all_secrets_is_as_it_should_be_and_only_sizes_are_told() {
-    let service = for_pulumi("acme/phoenix/dev").warning("a login is deprecated").start();
+    let service = for_pulumi("acme/phoenix/dev")
+        .warning("a login is deprecated")
+        .start();
     let checkout = checkout("esc-direct", &service);
     let answer = asked(&checkout, &["dev", "--esc"], &[KNOWN]);
     assert_eq!(answer.code, 0, "{answer}");
@@ -83,26 +85,27 @@ fn nothing_is_asked_of_esc_unless_a_person_says_so() {
 fn what_is_missing_weak_in_clear_or_unused_in_an_environment_is_told_without_values() {
     let map = "pulumiConfig";
     let service = for_pulumi("acme/phoenix/dev")
-            .without(map, "phoenix:openaiApiKey")
-            .value(
-                map,
-                "phoenix:postgresConnectionString",
-                json!({"value": 471_100, "secret": true}),
-            )
-            .secret(
-                map,
-                "phoenix:mem0EncryptionKey",
-                &format!("{}\n", canary::value("mem0EncryptionKey")),
-            )
-            .value(
-                map,
-                "phoenix:qdrantApiKey",
-                json!({"value": canary::value("qdrantApiKey")}),
-            )
-            .secret(map, "phoenix:qdrantReadOnlyApiKey", "cAnArY-9fK2mQ7")
-            .secret(map, "phoenix:openAiKey", "cAnArY-9fK2mQ7")
-            .value(map, "phoenix:environment", json!({"value": "dev"}))
-            .secret(map, "aws:region", "cAnArY-9fK2mQ7").start();
+        .without(map, "phoenix:openaiApiKey")
+        .value(
+            map,
+            "phoenix:postgresConnectionString",
+            json!({"value": 471_100, "secret": true}),
+        )
+        .secret(
+            map,
+            "phoenix:mem0EncryptionKey",
+            &format!("{}\n", canary::value("mem0EncryptionKey")),
+        )
+        .value(
+            map,
+            "phoenix:qdrantApiKey",
+            json!({"value": canary::value("qdrantApiKey")}),
+        )
+        .secret(map, "phoenix:qdrantReadOnlyApiKey", "cAnArY-9fK2mQ7")
+        .secret(map, "phoenix:openAiKey", "cAnArY-9fK2mQ7")
+        .value(map, "phoenix:environment", json!({"value": "dev"}))
+        .secret(map, "aws:region", "cAnArY-9fK2mQ7")
+        .start();
     let answer = asked(&checkout("esc-direct", &service), &["dev", "--esc"], &[KNOWN]);
     assert_eq!(answer.code, 2, "{answer}");
     assert!(!answer.out.contains("471100"), "{answer}");
