@@ -6,6 +6,7 @@
 //! - `audit_trail`: access logging of every workload.
 //! - `backup`: every store with data has a backup, a restore and an alert on the age of its backup.
 //! - `blast_radius`: a changed number of a stack file changes one system, or the table gives the reason for more.
+//! - `docs_pages`: every page is linked, and every link, file, command and setting key that a page names exists.
 //! - `config`: errors of invalid configurations; no configuration causes a panic.
 //! - `dashboards`: panels, queries, units and thresholds as a table.
 //! - `evaluated`: the rendered policies allow exactly what the connection table lists; `evaluator` computes what they allow.
@@ -29,6 +30,7 @@ mod audit_trail;
 mod backup;
 mod blast_radius;
 mod config;
+mod docs_pages;
 mod dashboards;
 mod evaluated;
 mod evaluator;
