@@ -706,7 +706,7 @@ impl Listener<'_> {
     /// The same for what one caller sends there.
     fn on_connection(mut self, bytes: Call<'_>) -> Self {
         let identity = self.shown(bytes.identity);
-        self.guard = self.guard.over(Call { identity, ..bytes });
+        self.guard = self.guard.on_connection(Call { identity, ..bytes });
         self
     }
 

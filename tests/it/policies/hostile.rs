@@ -56,7 +56,7 @@ const PIECES: [&str; 34] = [
 fn corpus() -> Vec<Vec<u8>> {
     let examples = phoenix_policies::RULES
         .iter()
-        .flat_map(|rule| [rule.good, rule.bad].map(|text| text.as_bytes().to_vec()));
+        .flat_map(|rule| [rule.text.good, rule.text.bad].map(|text| text.as_bytes().to_vec()));
     let mut files: Vec<_> = fs::read_dir(root().join("policies/fuzz/corpus/check"))
         .unwrap()
         .map(|entry| entry.unwrap().path())
