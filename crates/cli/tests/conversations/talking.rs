@@ -1,5 +1,10 @@
 //! Help, completions, colours: the manners of the command.
 
+use std::process::Command;
+
+use clap::CommandFactory as _;
+use phoenix_cli::Cli;
+
 use crate::support::Checkout;
 
 #[test]
@@ -34,7 +39,24 @@ fn every_shell_gets_its_completions_anywhere() {
                 .current_dir(elsewhere.path()),
         );
         assert_eq!(answer.code, 0, "{answer}");
-        assert!(answer.out.contains("preview"), "{shell}");
+        for verb in Cli::command().get_subcommands() {
+            let name = verb.get_name();
+            assert!(answer.out.contains(name), "{shell} completes {name}");
+            let options = verb.get_arguments().filter(|option| !option.is_hide_set());
+            for option in options.filter_map(clap::Arg::get_long) {
+                // Elvish and PowerShell list options with two dashes, fish without.
+                assert!(answer.out.contains(option), "{shell} completes --{option} of {name}");
+            }
+        }
+        if shell == "bash" {
+            checkout.write("completions.bash", &answer.out);
+            let parsed = Command::new("bash")
+                .args(["-n", "completions.bash"])
+                .current_dir(checkout.root())
+                .output()
+                .unwrap();
+            assert!(parsed.status.success(), "{parsed:?}");
+        }
         // The others complete verbs and options only.
         if ["bash", "zsh"].contains(&shell) {
             assert!(
