@@ -7,7 +7,7 @@
 //!
 //! - [`programs`]: what is measured, built in release mode, and its versions
 //! - [`corpus`]: the objects that both sides work on
-//! - [`render`], [`judge`], [`start`], [`engine`]: the four rooms, each with the rows of its table
+//! - [`render`], [`check`], [`start`], [`engine`]: the four rooms, each with the rows of its table
 //! - [`measure`], [`pairs`]: one run of one command, and many, in turns
 //! - [`peers`], [`node`]: what else judges manifests, where it is installed
 //! - [`machine`], [`report`]: where it was measured, and the Markdown
@@ -18,7 +18,7 @@
 
 mod corpus;
 mod engine;
-mod judge;
+mod check;
 mod machine;
 mod measure;
 mod node;
@@ -114,7 +114,7 @@ fn run(arguments: &Arguments) -> Result<()> {
             huge = corpus::make(&programs, &root, folder.path(), 100)?;
             vec![&small, &large, &huge]
         };
-        judge::measure(&programs, &sizes, &root, arguments.smoke, &mut report)?;
+        check::measure(&programs, &sizes, &root, arguments.smoke, &mut report)?;
         machine.look_again()?;
     }
     if let Some(registrar) = &programs.registrar {
