@@ -1,5 +1,5 @@
-//! Judging: manifests against all rules, beside kube-score, the fastest of the others, and beside what else is installed.
-//! Rows P1 to P5 and G2.
+//! Checking manifests against all rules, compared with kube-score, the fastest of the other tools, and with the tools that
+//! are installed. Rows P1 to P5 and G2.
 
 use std::path::Path;
 
@@ -10,10 +10,10 @@ use crate::measure::Run;
 use crate::pairs::{Count, Pairs, Spread};
 use crate::peers::PEERS;
 use crate::programs::Programs;
+use crate::progress;
 use crate::report::{Figure, Goal, Report, Row};
-use crate::say;
 
-/// Measures all sizes, each ten times the one before.
+/// Measures all sizes; each is ten times the previous one.
 pub fn measure(
     programs: &Programs,
     corpora: &[&Corpus],
@@ -28,7 +28,7 @@ pub fn measure(
             ("P3 x10", "P3 x10 memory"),
             ("P3 x100", "P5"),
         ][place.min(2)];
-        say(&format!("judging {} objects", corpus.size));
+        progress(&format!("checking {} objects", corpus.size));
         let ours = check(programs, root, &["--file".as_ref(), corpus.yaml.as_ref()]);
         let theirs = score(programs, root, corpus);
         let count = if place < 2 { 11 } else { 5 };
@@ -40,7 +40,7 @@ pub fn measure(
         report.row(Row {
             id: row,
             what: format!(
-                "judge {} objects in a file: how many times faster than kube-score",
+                "check {} objects in a file: speed relative to kube-score",
                 corpus.size
             ),
             figure: pairs.ratio(|figures| figures.wall).inverse().into(),
@@ -49,28 +49,28 @@ pub fn measure(
         report.row(Row {
             id: memory_row,
             what: format!(
-                "judge {} objects in a file: peak memory, of kube-score's",
+                "check {} objects in a file: peak memory relative to kube-score",
                 corpus.size
             ),
             figure: pairs.ratio(|figures| figures.largest).into(),
             goal: (place == 2).then_some(Goal::AtMost(1.0)),
         });
         report.series(
-            &format!("judge {} objects, `phoenix check --file`", corpus.size),
+            &format!("check {} objects, `phoenix check --file`", corpus.size),
             &pairs.ours,
         );
         report.series(
-            &format!("judge {} objects, kube-score", corpus.size),
+            &format!("check {} objects, kube-score", corpus.size),
             &pairs.others,
         );
     }
-    say("building and judging prod in one process");
+    progress("checking the stack prod");
     let ours = check(programs, root, &["prod".as_ref()]);
     let pairs = Pairs::measure(&ours, &score(programs, root, corpora[0]), Count::of(11, smoke))?;
     report.row(Row {
         id: "P1",
         what: format!(
-            "`phoenix check prod`, from the stack file to the report: how many times faster than kube-score on {} objects",
+            "`phoenix check prod`, from the stack file to the report: speed relative to kube-score on {} objects",
             corpora[0].size
         ),
         figure: pairs.ratio(|figures| figures.wall).inverse().into(),
@@ -79,11 +79,11 @@ pub fn measure(
     report.series("`phoenix check prod`", &pairs.ours);
     for peer in &PEERS {
         let what = format!(
-            "the same: how many times faster than {} on {} objects",
+            "the same: speed relative to {} on {} objects",
             peer.name, corpora[0].size
         );
         let Some(program) = peer.find() else {
-            say(&format!("without {}: it is not on PATH", peer.name));
+            progress(&format!("skipping {}: it is not on PATH", peer.name));
             report.row(Row {
                 id: "P2",
                 what,
@@ -92,7 +92,7 @@ pub fn measure(
             });
             continue;
         };
-        say(&format!("the same beside {}", peer.name));
+        progress(&format!("comparing with {}", peer.name));
         let theirs = peer.run(&program, root, corpora[0]);
         let pairs = Pairs::measure(&ours, &theirs, Count::of(peer.count, smoke))?;
         report.row(Row {
@@ -103,7 +103,7 @@ pub fn measure(
         });
         report.series(
             &format!(
-                "judge {} objects, {} {}",
+                "check {} objects, {} {}",
                 corpora[0].size,
                 peer.name,
                 peer.version(&program)
@@ -112,17 +112,17 @@ pub fn measure(
         );
     }
     if let [.., (fewer, less), (more, longer)] = walls.as_slice() {
-        #[expect(clippy::cast_precision_loss, reason = "they are thousands")]
+        #[expect(clippy::cast_precision_loss, reason = "the numbers are small")]
         let objects = (more - fewer) as f64;
         report.row(Row {
             id: "P4",
-            what: format!("each further object, from {fewer} to {more}, in ms"),
+            what: format!("each additional object, from {fewer} to {more}, in ms"),
             figure: ((longer.median - less.median) * 1000.0 / objects).into(),
             goal: Some(Goal::AtMost(0.05)),
         });
         report.row(Row {
             id: "G2",
-            what: "judge ten times as many objects: times the wall time".to_owned(),
+            what: "ten times as many objects: factor of the wall time".to_owned(),
             figure: (longer.median / less.median).into(),
             goal: Some(Goal::AtMost(10.5)),
         });
@@ -140,8 +140,8 @@ fn check(programs: &Programs, root: &Path, what: &[&std::ffi::OsStr]) -> Run {
         directory: root.to_owned(),
         environment: [].into(),
         tree: false,
-        // 3 is that a mandatory rule failed.
-        ends_with: &[0, 3],
+        // 3: a mandatory rule failed.
+        expected_codes: &[0, 3],
     }
 }
 
@@ -149,8 +149,8 @@ fn score(programs: &Programs, root: &Path, corpus: &Corpus) -> Run {
     Run {
         program: programs.kube_score.clone(),
         arguments: vec!["score".into(), corpus.yaml.clone().into()],
-        // 1 is that it found something critical.
-        ends_with: &[0, 1],
+        // 1: critical findings.
+        expected_codes: &[0, 1],
         ..check(programs, root, &[])
     }
 }

@@ -1,7 +1,7 @@
-//! The objects that both sides work on: what Helm makes of `benches/chart`.
+//! The objects that both sides process: what Helm renders from `benches/chart`.
 //!
-//! A tenant is 120 objects of 25 kinds, as a platform of six workloads has them. Helm works from the chart; the other
-//! side gets the same objects as a JSON list, in Helm's order.
+//! A tenant of the chart is 120 objects of 25 kinds, typical of a platform with six workloads. Helm renders the chart; the
+//! other side gets the same objects as a JSON list, in Helm's order.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -13,23 +13,23 @@ use serde_json::Value;
 use crate::measure::Run;
 use crate::programs::Programs;
 
-/// How many objects a tenant has.
+/// Objects per tenant.
 pub const PER_TENANT: usize = 120;
 
 /// One size of the corpus.
 #[derive(Debug)]
 pub struct Corpus {
-    /// How many objects it has.
+    /// The number of objects.
     pub size: usize,
     /// The objects as a JSON list.
     pub objects: PathBuf,
-    /// The objects as Helm wrote them, YAML of many documents.
+    /// The objects as Helm wrote them, as a stream of YAML documents.
     pub yaml: PathBuf,
-    /// How Helm renders them.
+    /// The command that renders them with Helm.
     pub helm: Run,
 }
 
-/// Makes the corpus for so many tenants in the folder.
+/// Generates the corpus for this number of tenants, in the folder.
 pub fn make(programs: &Programs, root: &Path, folder: &Path, tenants: usize) -> Result<Corpus> {
     let helm = Run {
         program: programs.helm.clone(),
@@ -49,14 +49,14 @@ pub fn make(programs: &Programs, root: &Path, folder: &Path, tenants: usize) -> 
         ]
         .into(),
         tree: false,
-        ends_with: &[0],
+        expected_codes: &[0],
     };
     let rendered = helm.output()?;
-    let bodies = parse(&rendered).context("reading what Helm rendered")?;
+    let bodies = parse(&rendered).context("parsing the output of Helm")?;
     let size = tenants * PER_TENANT;
     ensure!(
         bodies.len() == size,
-        "Helm made {} objects of the chart, and not {size}",
+        "Helm rendered {} objects from the chart instead of {size}",
         bodies.len()
     );
     let objects = folder.join(format!("objects-{size}.json"));
@@ -72,9 +72,9 @@ pub fn make(programs: &Programs, root: &Path, folder: &Path, tenants: usize) -> 
     })
 }
 
-/// The objects of a YAML stream.
+/// Parses a YAML stream into its objects.
 pub fn parse(stream: &[u8]) -> Result<Vec<Value>> {
-    let text = std::str::from_utf8(stream).context("reading it as text")?;
+    let text = std::str::from_utf8(stream).context("decoding UTF-8")?;
     let documents = yaml::read(text)?;
     let values = documents.into_iter().map(|document| document.value);
     Ok(values.filter(|value| !value.is_null()).collect())

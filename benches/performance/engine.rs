@@ -1,9 +1,9 @@
-//! Under the engine: the first preview of the corpus with our host and program, beside the ideal program, and with the
-//! policy pack beside without. Rows E1 to E6.
+//! Under the engine: the first preview of the corpus with our host and program, compared with the ideal program, and with
+//! the policy pack, compared with none. Rows E1 to E6.
 //!
-//! The ideal program is a Go language host that is the program as well, so what it takes is the engine's own time. Both
-//! sides have a home and a state of their own, and else the same of everything: objects, provider, cluster, settings, and
-//! how many registrations are under way at once.
+//! The ideal program is a Go language host that registers the objects itself, so its time is that of the engine. Each side
+//! has its own `PULUMI_HOME` and state; objects, provider, cluster, settings and the number of concurrent registrations
+//! are the same.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
@@ -21,20 +21,19 @@ use crate::measure::{Figures, Run};
 use crate::node::NodePack;
 use crate::pairs::{Count, Pairs, Spread};
 use crate::programs::Programs;
+use crate::progress;
 use crate::report::{Figure, Goal, Report, Row};
-use crate::say;
 
-/// Registrations under way at once, on both sides. More than eight gain nothing.
+/// Concurrent registrations, on both sides. More than eight are no faster.
 const IN_FLIGHT: &str = "12";
 
-/// Requests a second that the provider allows itself, on both sides. Its own limit would hide what a program takes:
-/// from some hundred objects on, everybody would wait for it.
+/// The provider's limit of requests per second, on both sides. With its default, the limit would dominate the time from
+/// a few hundred objects on.
 const PROVIDER_LIMIT: &str = "2000";
 
-/// Measures no objects, and those of each corpus.
+/// Measures an empty program, each corpus, and the policy pack.
 pub fn measure(
     programs: &Programs,
-    registrar: &Path,
     corpora: &[&Corpus],
     place: &Path,
     root: &Path,
@@ -43,36 +42,56 @@ pub fn measure(
 ) -> Result<()> {
     let cluster = Cluster::boot(&place.join("sandbox"), programs, root)?;
     let kubeconfig = cluster.sandbox().kubeconfig();
-    let world = |name: &str, host: &Path| World::make(&place.join(name), host, &kubeconfig, programs);
-    let ours = world("phoenix", &root.join("bin"))?;
-    let ideal = world(
-        "ideal",
-        registrar.parent().context("the ideal program lies in a folder")?,
-    )?;
+    let project = |name: &str, host: &Path| Project::create(&place.join(name), host, &kubeconfig, programs);
+    let ours = project("phoenix", &root.join("bin"))?;
+    if let Some(registrar) = &programs.registrar {
+        let ideal = project(
+            "ideal",
+            registrar.parent().context("the ideal program is in a folder")?,
+        )?;
+        previews(&ours, &ideal, corpora, place, smoke, report)?;
+    } else {
+        progress("skipping the comparison with the ideal program: there is no --registrar");
+    }
+    if let [small, ..] = corpora {
+        packs(programs, &ours, small, place, root, smoke, report)?;
+    }
+    cluster.end()
+}
+
+/// First previews, compared with the ideal program.
+fn previews(
+    ours: &Project,
+    ideal: &Project,
+    corpora: &[&Corpus],
+    place: &Path,
+    smoke: bool,
+    report: &mut Report,
+) -> Result<()> {
     let nothing = place.join("nothing.json");
     fs::write(&nothing, "[]").with_context(|| format!("writing {}", nothing.display()))?;
 
     let pairs = |objects: &Path, size: usize, count: usize| {
-        say(&format!("previewing {size} objects"));
+        progress(&format!("previewing {size} objects"));
         let (ours, ideal) = (ours.preview(objects), ideal.preview(objects));
-        same(&ours, &ideal, size)?;
+        ensure_same(&ours, &ideal, size)?;
         Pairs::measure(&ours, &ideal, Count::of(count, smoke))
     };
     let empty = pairs(&nothing, 0, 9)?;
     report.row(Row {
         id: "E5",
-        what: "preview of an empty program: wall time, of the ideal program's".to_owned(),
+        what: "preview of an empty program: wall time relative to the ideal program".to_owned(),
         figure: empty.ratio(|figures| figures.wall).into(),
         goal: Some(Goal::AtMost(1.03)),
     });
-    note(report, 0, &empty);
+    add_series(report, 0, &empty);
     let rows = [("E1", "E6", 9), ("E2", "E6 x10", 5)];
     for (corpus, (row, memory_row, count)) in corpora.iter().zip(rows) {
         let pairs = pairs(&corpus.objects, corpus.size, count)?;
         report.row(Row {
             id: row,
             what: format!(
-                "first preview of {} objects: wall time, of the ideal program's",
+                "first preview of {} objects: wall time relative to the ideal program",
                 corpus.size
             ),
             figure: pairs.ratio(|figures| figures.wall).into(),
@@ -80,23 +99,19 @@ pub fn measure(
         });
         report.row(Row {
             id: memory_row,
-            what: "the same: peak memory of all processes, of the ideal program's".to_owned(),
+            what: "the same: peak memory of all processes relative to the ideal program".to_owned(),
             figure: pairs.ratio(|figures| figures.tree).into(),
             goal: Some(Goal::AtMost(1.05)),
         });
-        note(report, corpus.size, &pairs);
+        add_series(report, corpus.size, &pairs);
     }
-    let [small, ..] = corpora else {
-        return cluster.end();
-    };
-    packs(programs, &ours, small, place, root, smoke, report)?;
-    cluster.end()
+    Ok(())
 }
 
-/// The policy pack beside none, and what it adds beside what a pack of Node's SDK adds.
+/// A preview with the policy pack compared with one without, and what the pack adds compared with a pack of the Node SDK.
 fn packs(
     programs: &Programs,
-    world: &World,
+    project: &Project,
     corpus: &Corpus,
     place: &Path,
     root: &Path,
@@ -104,19 +119,21 @@ fn packs(
     report: &mut Report,
 ) -> Result<()> {
     let size = corpus.size;
-    let without = world.preview(&corpus.objects);
-    say(&format!("previewing {size} objects with the policy pack"));
-    // None of its rules stops the engine: the corpus breaks some.
+    let without = project.preview(&corpus.objects);
+    progress(&format!("previewing {size} objects with the policy pack"));
+    // All rules are advisory, because the corpus violates some and the engine must continue.
     let settings = place.join("policies.json");
     write(&settings, "{\"all\": \"advisory\"}")?;
-    let mut ours = judged_by(&without, &programs.policies);
+    let mut ours = with_policy_pack(&without, &programs.policies);
     ours.arguments
         .extend(["--policy-pack-config".into(), settings.into()]);
-    found_something(&ours)?;
+    ensure_findings(&ours)?;
     let pairs = Pairs::measure(&ours, &without, Count::of(9, smoke))?;
     report.row(Row {
         id: "E3",
-        what: format!("first preview of {size} objects with the policy pack: wall time, of the same without"),
+        what: format!(
+            "first preview of {size} objects with the policy pack: wall time relative to one without"
+        ),
         figure: pairs.ratio(|figures| figures.wall).into(),
         goal: Some(Goal::AtMost(1.25)),
     });
@@ -126,15 +143,17 @@ fn packs(
     );
     let mut row = Row {
         id: "E4",
-        what: "what the policy pack adds, of what twenty rules with Node's SDK add".to_owned(),
+        what: "time added by the policy pack, relative to twenty rules of the Node SDK".to_owned(),
         figure: Figure::Missing,
         goal: Some(Goal::AtMost(0.25)),
     };
     if let Some(node) = NodePack::install(root, &place.join("node"))? {
-        say(&format!("previewing {size} objects with a pack of Node's SDK"));
-        let mut theirs = judged_by(&without, &node.folder);
+        progress(&format!(
+            "previewing {size} objects with a policy pack of the Node SDK"
+        ));
+        let mut theirs = with_policy_pack(&without, &node.folder);
         theirs.environment.insert("PATH", node.path);
-        found_something(&theirs)?;
+        ensure_findings(&theirs)?;
         let nodes = Pairs::measure(&theirs, &without, Count::of(5, smoke))?;
         let added = |pairs: &Pairs| {
             let median = |runs: &[Figures]| Spread::of(runs.iter().map(|run| run.wall)).median;
@@ -142,34 +161,34 @@ fn packs(
         };
         row.figure = (added(&pairs) / added(&nodes)).into();
         report.series(
-            &format!("preview of {size} objects, Phoenix with a pack of Node's SDK"),
+            &format!("preview of {size} objects, Phoenix with a policy pack of the Node SDK"),
             &nodes.ours,
         );
     } else {
-        say("without a pack of Node's SDK: npm is not on PATH");
+        progress("skipping the policy pack of the Node SDK: npm is not on PATH");
     }
     report.row(row);
     Ok(())
 }
 
 /// The same preview, with a policy pack.
-fn judged_by(preview: &Run, pack: &Path) -> Run {
+fn with_policy_pack(preview: &Run, pack: &Path) -> Run {
     let mut run = preview.clone();
     run.arguments.extend(["--policy-pack".into(), pack.into()]);
     run
 }
 
-/// Makes sure that the engine asks the policy pack.
-fn found_something(run: &Run) -> Result<()> {
-    let said = String::from_utf8_lossy(&run.output()?).into_owned();
+/// Fails unless the preview reports findings of the policy pack.
+fn ensure_findings(run: &Run) -> Result<()> {
+    let output = String::from_utf8_lossy(&run.output()?).into_owned();
     ensure!(
-        said.contains("[advisory]"),
-        "the engine does not tell what the policy pack found: {said}"
+        output.contains("[advisory]"),
+        "the preview reports no findings of the policy pack: {output}"
     );
     Ok(())
 }
 
-fn note(report: &mut Report, size: usize, pairs: &Pairs) {
+fn add_series(report: &mut Report, size: usize, pairs: &Pairs) {
     report.series(&format!("preview of {size} objects, Phoenix"), &pairs.ours);
     report.series(
         &format!("preview of {size} objects, ideal program"),
@@ -177,7 +196,7 @@ fn note(report: &mut Report, size: usize, pairs: &Pairs) {
     );
 }
 
-/// A control plane that ends with the benchmark, however that ends.
+/// A control plane that is stopped when it is dropped.
 struct Cluster(Option<Sandbox>);
 
 impl Cluster {
@@ -196,37 +215,37 @@ impl Cluster {
     }
 
     fn sandbox(&self) -> &Sandbox {
-        self.0.as_ref().expect("it has not ended")
+        self.0.as_ref().expect("the control plane is running")
     }
 
     fn end(mut self) -> Result<()> {
-        self.0.take().expect("it has not ended").down()
+        self.0.take().expect("the control plane is running").down()
     }
 }
 
 impl Drop for Cluster {
     fn drop(&mut self) {
         if let Some(Err(error)) = self.0.take().map(Sandbox::down) {
-            say(&format!("the control plane could not be ended: {error:#}"));
+            progress(&format!("cannot stop the control plane: {error:#}"));
         }
     }
 }
 
-/// One side: a project with its own engine's home, state and language host.
-struct World {
+/// One side: a Pulumi project with its own `PULUMI_HOME`, state and language host.
+struct Project {
     pulumi: PathBuf,
     directory: PathBuf,
     environment: BTreeMap<&'static str, OsString>,
 }
 
-impl World {
-    fn make(directory: &Path, host: &Path, kubeconfig: &Path, programs: &Programs) -> Result<Self> {
+impl Project {
+    fn create(directory: &Path, host: &Path, kubeconfig: &Path, programs: &Programs) -> Result<Self> {
         let state = directory.join("state");
-        fs::create_dir_all(&state).with_context(|| format!("making {}", state.display()))?;
+        fs::create_dir_all(&state).with_context(|| format!("creating {}", state.display()))?;
         let provider = programs
             .provider
             .parent()
-            .context("the provider lies in a folder")?;
+            .context("the provider is in a folder")?;
         // The same names on both sides, so that the same objects have the same URNs.
         let project = json!({
             "name": "benchmark",
@@ -239,7 +258,7 @@ impl World {
                 "providers": [{ "name": "kubernetes", "path": provider, "version": PROVIDER_VERSION }],
             },
         });
-        // What our host answers when it is asked for plugins; the ideal program knows the same answer by heart.
+        // Our host reads the required plugins from here; they are built into the ideal program.
         let manifest = format!(
             "[package]\nname = \"benchmark\"\n\n[package.metadata.pulumi]\n\
              packages = [{{ name = \"kubernetes\", version = \"{PROVIDER_VERSION}\" }}]\n"
@@ -251,7 +270,7 @@ impl World {
         write(&directory.join("Cargo.toml"), &manifest)?;
         let mut backend = OsString::from("file://");
         backend.push(&state);
-        let world = Self {
+        let created = Self {
             pulumi: programs.pulumi.clone(),
             directory: directory.to_owned(),
             environment: BTreeMap::from([
@@ -267,11 +286,11 @@ impl World {
                 ("PULUMI_SKIP_UPDATE_CHECK", "1".into()),
             ]),
         };
-        world.run(&["stack", "init", "first"]).output()?;
-        Ok(world)
+        created.run(&["stack", "init", "first"]).output()?;
+        Ok(created)
     }
 
-    /// The first preview of these objects: nothing of them is known to the engine or to the cluster.
+    /// The first preview of these objects: neither the engine's state nor the cluster contains any of them.
     fn preview(&self, objects: &Path) -> Run {
         let mut run = self.run(&["preview", "--stack", "first"]);
         run.environment.insert("OBJECTS", objects.into());
@@ -288,7 +307,7 @@ impl World {
             directory: self.directory.clone(),
             environment: self.environment.clone(),
             tree: true,
-            ends_with: &[0],
+            expected_codes: &[0],
         }
     }
 }
@@ -297,7 +316,7 @@ fn write(path: &Path, text: &str) -> Result<()> {
     fs::write(path, text).with_context(|| format!("writing {}", path.display()))
 }
 
-/// What the engine says it would do, with `--json`.
+/// The output of `pulumi preview --json`.
 #[derive(Debug, Deserialize)]
 struct Preview {
     #[serde(default)]
@@ -312,7 +331,7 @@ struct Step {
     new_state: State,
 }
 
-/// What a program has a say in.
+/// The part of a resource's state that the program determines.
 #[derive(Debug, PartialEq, Deserialize)]
 struct State {
     #[serde(default)]
@@ -323,13 +342,12 @@ struct State {
     dependencies: BTreeSet<String>,
 }
 
-/// Makes sure that the engine was asked for the same on both sides.
-fn same(ours: &Run, ideal: &Run, size: usize) -> Result<()> {
+/// Fails unless both sides register the same resources.
+fn ensure_same(ours: &Run, ideal: &Run, size: usize) -> Result<()> {
     let steps = |run: &Run| -> Result<BTreeMap<String, (String, State)>> {
         let mut run = run.clone();
         run.arguments.push("--json".into());
-        let preview: Preview =
-            serde_json::from_slice(&run.output()?).context("reading what the engine would do")?;
+        let preview: Preview = serde_json::from_slice(&run.output()?).context("parsing the preview")?;
         let steps = preview.steps.into_iter();
         Ok(steps.map(|step| (step.urn, (step.op, step.new_state))).collect())
     };
@@ -340,8 +358,8 @@ fn same(ours: &Run, ideal: &Run, size: usize) -> Result<()> {
         .find(|urn| ours.get(*urn) != ideal.get(*urn));
     if let Some(urn) = differing {
         anyhow::bail!(
-            "the two programs do not ask the engine for the same, so there is nothing to compare; for {urn}\n\
-             Phoenix has it {:?}\nthe ideal program {:?}",
+            "the two programs do not register the same resources, so they cannot be compared; {urn}\n\
+             Phoenix: {:?}\nthe ideal program: {:?}",
             ours.get(urn),
             ideal.get(urn)
         );
@@ -352,7 +370,7 @@ fn same(ours: &Run, ideal: &Run, size: usize) -> Result<()> {
     let objects = ours.iter().filter(is_object).count();
     ensure!(
         objects == size,
-        "the engine was asked for {objects} objects, and not {size}"
+        "the programs registered {objects} objects instead of {size}"
     );
     Ok(())
 }

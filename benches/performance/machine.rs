@@ -1,33 +1,33 @@
-//! The machine that the figures come from, and what else it was doing.
+//! The machine that the figures are from, and its load.
 
 use std::fs;
 use std::thread;
 
 use anyhow::{Context as _, Result};
 
-/// Where and how undisturbed it was measured.
+/// The machine and its load during the benchmark.
 #[derive(Debug)]
 pub struct Machine {
-    /// The processor, as it calls itself.
+    /// The model name of the processor.
     pub processor: String,
-    /// How many of its cores we may use.
+    /// The number of cores available to this process.
     pub cores: usize,
-    /// The kernel.
+    /// The version of the kernel.
     pub kernel: String,
-    /// The load averages of the last minute: before the first figure, and after each room.
+    /// One-minute load averages: before the first figure and after each section.
     pub loads: Vec<String>,
 }
 
 impl Machine {
-    /// Looks at the machine, before anything is measured.
-    pub fn look() -> Result<Self> {
-        let information = fs::read_to_string("/proc/cpuinfo").context("reading what the processor is")?;
+    /// Describes the machine, before anything is measured.
+    pub fn detect() -> Result<Self> {
+        let information = fs::read_to_string("/proc/cpuinfo").context("reading /proc/cpuinfo")?;
         let processor = information
             .lines()
             .find_map(|line| line.strip_prefix("model name")?.split_once(": "))
             .map_or("unknown", |(_, name)| name);
         let kernel =
-            fs::read_to_string("/proc/sys/kernel/osrelease").context("reading the kernel's version")?;
+            fs::read_to_string("/proc/sys/kernel/osrelease").context("reading the kernel version")?;
         Ok(Self {
             processor: processor.to_owned(),
             cores: thread::available_parallelism().map_or(1, usize::from),
@@ -36,14 +36,14 @@ impl Machine {
         })
     }
 
-    /// Notes how busy it was meanwhile.
-    pub fn look_again(&mut self) -> Result<()> {
+    /// Records the current load.
+    pub fn record_load(&mut self) -> Result<()> {
         self.loads.push(load()?);
         Ok(())
     }
 }
 
 fn load() -> Result<String> {
-    let text = fs::read_to_string("/proc/loadavg").context("reading the load")?;
+    let text = fs::read_to_string("/proc/loadavg").context("reading /proc/loadavg")?;
     Ok(text.split(' ').next().unwrap_or_default().to_owned())
 }

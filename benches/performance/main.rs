@@ -1,24 +1,23 @@
-//! The benchmarks: Phoenix beside the tools that people would use in its place, on one machine, in one run.
+//! The benchmarks: Phoenix and the tools it is compared with, measured on one machine in one run.
 //!
-//! `cargo bench -p phoenix-cli --bench performance` does everything: it builds release programs, makes the corpus, boots
-//! a control plane, measures, and prints the page's table; `docs/performance.md` tells how to read it. It promises that
-//! both sides of a pair did the same work, and fails where they did not. It judges no figure: a number on a busy machine
-//! is no verdict.
+//! `cargo run --release -p phoenix-benchmarks` builds release programs, generates the corpus, starts a control plane,
+//! measures, and prints the tables of `docs/performance.md`, which explains them. It verifies that both sides of a pair
+//! do the same work and fails if they do not. It does not fail because of a figure: on a busy machine figures mean little.
 //!
-//! - [`programs`]: what is measured, built in release mode, and its versions
-//! - [`corpus`]: the objects that both sides work on
-//! - [`render`], [`check`], [`start`], [`engine`]: the four rooms, each with the rows of its table
-//! - [`measure`], [`pairs`]: one run of one command, and many, in turns
-//! - [`peers`], [`node`]: what else judges manifests, where it is installed
-//! - [`machine`], [`report`]: where it was measured, and the Markdown
+//! - [`programs`]: the measured programs, built in release mode, and their versions
+//! - [`corpus`]: the objects that both sides process
+//! - [`render`], [`check`], [`start`], [`engine`]: the sections of the benchmark, each with its rows of the table
+//! - [`measure`], [`pairs`]: one run of one command, and alternating runs of two
+//! - [`peers`], [`node`]: other policy tools, measured if they are installed
+//! - [`machine`], [`report`]: the description of the machine, and the Markdown
 #![expect(
     clippy::disallowed_methods,
     reason = "benchmarks are an edge: they read clocks, start programs and write files"
 )]
 
+mod check;
 mod corpus;
 mod engine;
-mod check;
 mod machine;
 mod measure;
 mod node;
@@ -40,46 +39,43 @@ use machine::Machine;
 use programs::Programs;
 use report::Report;
 
-/// Measure Phoenix beside Helm, kube-score and the ideal Pulumi program.
+/// Measure Phoenix and compare it with Helm, kube-score and an ideal Pulumi program.
 #[derive(Debug, Parser)]
 #[command(
-    bin_name = "cargo bench -p phoenix-cli --bench performance --",
-    after_help = "Example: cargo bench -p phoenix-cli --bench performance -- --write"
+    bin_name = "cargo run --release -p phoenix-benchmarks --",
+    after_help = "Example: cargo run --release -p phoenix-benchmarks -- --only render"
 )]
 struct Arguments {
-    /// Put the figures into docs/performance.md; without, they are printed.
+    /// Write the figures to docs/performance.md instead of stdout.
     #[arg(long)]
     write: bool,
-    /// One pair of each, to see that everything still works. The figures mean nothing.
+    /// Run each pair once, to verify that the benchmarks work. The figures are meaningless.
     #[arg(long, conflicts_with = "write")]
     smoke: bool,
-    /// Measure only this.
-    #[arg(long, value_enum, value_name = "ROOM", conflicts_with = "write")]
-    only: Option<Room>,
-    /// The folder of the ideal program, a Go module that is a language host and registers `$BENCH_OBJECTS`
-    /// [default: ../shared/bench/registrar beside the checkout].
+    /// Measure only this section.
+    #[arg(long, value_enum, value_name = "SECTION", conflicts_with = "write")]
+    only: Option<Section>,
+    /// The folder of the ideal program: a Go module that is a language host and registers the objects in the file
+    /// `$BENCH_OBJECTS`. Without it, the rows that compare with the ideal program are left out.
     #[arg(long, value_name = "DIR")]
     registrar: Option<PathBuf>,
-    /// Cargo says so.
-    #[arg(long, hide = true)]
-    bench: bool,
 }
 
-/// What can be measured by itself.
+/// A section that can be measured on its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Room {
-    /// Rendering, beside Helm. Needs no control plane.
+enum Section {
+    /// Rendering, compared with Helm. Needs no control plane.
     Render,
-    /// Judging, beside kube-score. Needs no control plane.
-    Judge,
-    /// The language host and the program under the engine, beside the ideal program.
+    /// Checking policies, compared with kube-score. Needs no control plane.
+    Check,
+    /// The language host, the program and the policy pack under the engine. Builds the engine and a control plane.
     Engine,
 }
 
 fn main() -> ExitCode {
     let mut words = std::env::args_os().skip(1).peekable();
-    if words.next_if(|word| word == measure::INSIDE).is_some() {
-        return measure::inside(words);
+    if words.next_if(|word| word == measure::CHILD).is_some() {
+        return measure::child(words);
     }
     match run(&Arguments::parse()) {
         Ok(()) => ExitCode::SUCCESS,
@@ -91,23 +87,25 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: &Arguments) -> Result<()> {
-    let wanted = |room: Room| arguments.only.is_none_or(|only| only == room);
+    let wanted = |section: Section| arguments.only.is_none_or(|only| only == section);
     let root = root();
-    let folder = tempfile::tempdir().context("making a folder for the corpus")?;
-    let mut machine = Machine::look()?;
-    let registrar = wanted(Room::Engine)
-        .then(|| registrar(arguments, &root))
-        .flatten();
-    let programs = Programs::build(&root, folder.path(), registrar.as_deref())?;
+    let folder = tempfile::tempdir().context("creating a folder for the corpus")?;
+    let mut machine = Machine::detect()?;
+    let programs = Programs::build(
+        &root,
+        folder.path(),
+        wanted(Section::Engine),
+        arguments.registrar.as_deref(),
+    )?;
     let mut report = Report::default();
     let small = corpus::make(&programs, &root, folder.path(), 1)?;
     let large = corpus::make(&programs, &root, folder.path(), 10)?;
     let huge;
-    if wanted(Room::Render) {
+    if wanted(Section::Render) {
         render::measure(&programs, [&small, &large], &root, arguments.smoke, &mut report)?;
-        machine.look_again()?;
+        machine.record_load()?;
     }
-    if wanted(Room::Judge) {
+    if wanted(Section::Check) {
         let sizes = if arguments.smoke {
             vec![&small]
         } else {
@@ -115,26 +113,18 @@ fn run(arguments: &Arguments) -> Result<()> {
             vec![&small, &large, &huge]
         };
         check::measure(&programs, &sizes, &root, arguments.smoke, &mut report)?;
-        machine.look_again()?;
+        machine.record_load()?;
     }
-    if let Some(registrar) = &programs.registrar {
-        start::measure(&programs, registrar, &root, arguments.smoke, &mut report)?;
+    if wanted(Section::Engine) {
+        start::measure(&programs, &root, arguments.smoke, &mut report)?;
         let sizes = if arguments.smoke {
             vec![&small]
         } else {
             vec![&small, &large]
         };
         let place = folder.path().join("engine");
-        engine::measure(
-            &programs,
-            registrar,
-            &sizes,
-            &place,
-            &root,
-            arguments.smoke,
-            &mut report,
-        )?;
-        machine.look_again()?;
+        engine::measure(&programs, &sizes, &place, &root, arguments.smoke, &mut report)?;
+        machine.record_load()?;
     }
     let markdown = report.markdown(&machine, &programs.versions);
     if arguments.write {
@@ -144,26 +134,13 @@ fn run(arguments: &Arguments) -> Result<()> {
     }
 }
 
-/// The folder of the ideal program. To see that all works, what does not need it is enough.
-fn registrar(arguments: &Arguments, root: &Path) -> Option<PathBuf> {
-    let usual = root.join("../shared/bench/registrar");
-    if arguments.registrar.is_none() && arguments.smoke && !usual.exists() {
-        say(&format!(
-            "without the engine's rows: {} is not there",
-            usual.display()
-        ));
-        return None;
-    }
-    Some(arguments.registrar.clone().unwrap_or(usual))
-}
-
 /// The root of the checkout.
 fn root() -> PathBuf {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     root.canonicalize().unwrap_or(root)
 }
 
-/// Talk, while it works.
-fn say(message: &str) {
+/// Prints progress to stderr.
+fn progress(message: &str) {
     eprintln!("{message}");
 }

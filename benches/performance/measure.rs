@@ -1,8 +1,8 @@
-//! One run of one command, seen from outside: wall time, processor time, memory.
+//! One run of one command, measured from outside: wall time, CPU time, memory.
 //!
-//! A command is started by this program once more, as a small process of its own ([`inside`]): on Linux the peak memory
-//! of a child begins with its parent's, and the harness itself has a corpus in memory. It promises the whole process, from
-//! the start to the last word; of a tree of processes the processor time and the sum of memory are sampled.
+//! The command is started by a second, small process of this program ([`child`]): on Linux the peak memory of a child
+//! starts at that of its parent, and this process holds a corpus in memory. A measurement covers the whole process. For a
+//! tree of processes, CPU time and the sum of memory are sampled.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -17,78 +17,78 @@ use anyhow::{Context as _, Result, bail};
 use serde::{Deserialize, Serialize};
 use wait4::Wait4 as _;
 
-/// The first argument under which this program measures one command.
-pub const INSIDE: &str = "measure-one";
+/// The first argument that makes this program measure one command.
+pub const CHILD: &str = "measure-one";
 
-/// How often a tree of processes is looked at. Looking takes about two milliseconds.
-const LOOK: Duration = Duration::from_millis(50);
+/// The interval for sampling a tree of processes. A sample takes about two milliseconds.
+const SAMPLE_INTERVAL: Duration = Duration::from_millis(50);
 
-/// What one run took.
+/// The figures of one run.
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 pub struct Figures {
-    /// Seconds from the start to the end.
+    /// Wall time in seconds.
     pub wall: f64,
-    /// Seconds of processor time, user and system, of all its processes.
+    /// CPU time in seconds, user and system, of all its processes.
     pub cpu: f64,
-    /// The most memory of its largest process, in MiB.
+    /// The peak resident memory of its largest process, in MiB.
     pub largest: f64,
-    /// The most memory of all its processes at once, in MiB; zero where the tree was not looked at. Pages that they share
-    /// count for each.
+    /// The peak sum of the resident memory of all its processes, in MiB; zero if the tree was not sampled. Shared pages
+    /// are counted for each process.
     pub tree: f64,
 }
 
-/// A command to be measured, again and again.
+/// A command to be measured.
 #[derive(Clone, Debug)]
 pub struct Run {
     /// The program.
     pub program: PathBuf,
     /// Its arguments.
     pub arguments: Vec<OsString>,
-    /// The file it reads as its stdin.
+    /// The file that is its stdin.
     pub stdin: PathBuf,
-    /// The folder it works in.
+    /// Its working directory.
     pub directory: PathBuf,
-    /// Variables besides our own.
+    /// Environment variables in addition to those of this process.
     pub environment: BTreeMap<&'static str, OsString>,
-    /// Whether the processes it starts count.
+    /// Whether its child processes are sampled.
     pub tree: bool,
-    /// The codes with which it ends when all went well: what judges may find something.
-    pub ends_with: &'static [i32],
+    /// The exit codes of a successful run: a policy tool may report findings.
+    pub expected_codes: &'static [i32],
 }
 
 impl Run {
-    /// The command itself, unmeasured, with its output kept: to see what it does.
+    /// Runs the command without measuring it and returns its stdout.
     pub fn output(&self) -> Result<Vec<u8>> {
         let output = self
             .prepare(Command::new(&self.program))
             .args(&self.arguments)
             .stdin(File::open(&self.stdin).with_context(|| format!("reading {}", self.stdin.display()))?)
             .output()
-            .with_context(|| format!("running {}", self.shown()))?;
+            .with_context(|| format!("running {}", self.display()))?;
         if !output
             .status
             .code()
-            .is_some_and(|code| self.ends_with.contains(&code))
+            .is_some_and(|code| self.expected_codes.contains(&code))
         {
-            let said = [output.stdout, output.stderr].concat();
+            let printed = [output.stdout, output.stderr].concat();
             bail!(
                 "{} failed: {}",
-                self.shown(),
-                String::from_utf8_lossy(&said).trim()
+                self.display(),
+                String::from_utf8_lossy(&printed).trim()
             );
         }
         Ok(output.stdout)
     }
 
-    /// Runs it once and tells what that took.
+    /// Measures one run.
     pub fn measure(&self) -> Result<Figures> {
-        let own = std::env::current_exe().context("finding this program's own file")?;
+        let own = std::env::current_exe().context("finding the path of this program")?;
         let mut command = self.prepare(Command::new(own));
         command
-            .arg(INSIDE)
+            .arg(CHILD)
             .arg(if self.tree { "tree" } else { "alone" })
             .arg(
-                self.ends_with
+                self.expected_codes
                     .iter()
                     .map(ToString::to_string)
                     .collect::<Vec<_>>()
@@ -98,18 +98,22 @@ impl Run {
             .args(&self.arguments);
         let output = command
             .output()
-            .with_context(|| format!("measuring {}", self.shown()))?;
+            .with_context(|| format!("measuring {}", self.display()))?;
         if !output.status.success() {
-            let said = String::from_utf8_lossy(&output.stderr).into_owned();
-            bail!("{} failed while it was measured: {}", self.shown(), said.trim());
+            let printed = String::from_utf8_lossy(&output.stderr).into_owned();
+            bail!(
+                "{} failed while being measured: {}",
+                self.display(),
+                printed.trim()
+            );
         }
-        serde_json::from_slice(&output.stdout).context("reading what a run took")
+        serde_json::from_slice(&output.stdout).context("parsing the figures of a run")
     }
 
     fn prepare(&self, mut command: Command) -> Command {
         command.current_dir(&self.directory);
         for (name, _) in std::env::vars_os() {
-            // Neither the person's own Pulumi nor the cargo that started us has a part in it.
+            // Neither the user's Pulumi settings nor those of the cargo that started this program may have an effect.
             if name
                 .to_str()
                 .is_some_and(|name| name.starts_with("PULUMI_") || name.starts_with("CARGO"))
@@ -121,15 +125,15 @@ impl Run {
         command
     }
 
-    fn shown(&self) -> String {
+    fn display(&self) -> String {
         let words: Vec<_> = self.arguments.iter().map(|word| word.to_string_lossy()).collect();
         format!("{} {}", self.program.display(), words.join(" "))
     }
 }
 
-/// The other half of [`Run::measure`]: `tree` or `alone`, the codes that it may end with, the file for stdin, the
+/// The other half of [`Run::measure`]. Arguments: `tree` or `alone`, the expected exit codes, the file for stdin, the
 /// program, its arguments.
-pub fn inside(words: impl Iterator<Item = OsString>) -> ExitCode {
+pub fn child(words: impl Iterator<Item = OsString>) -> ExitCode {
     match measure_one(words) {
         Ok(figures) => {
             println!("{}", serde_json::json!(figures));
@@ -146,71 +150,71 @@ fn measure_one(mut words: impl Iterator<Item = OsString>) -> Result<Figures> {
     let (Some(tree), Some(codes), Some(stdin), Some(program)) =
         (words.next(), words.next(), words.next(), words.next())
     else {
-        bail!("{INSIDE} needs `tree` or `alone`, codes, a file and a program; it is not meant to be typed");
+        bail!("{CHILD} requires `tree` or `alone`, exit codes, a file and a program; it is for internal use");
     };
-    let stdin = File::open(stdin).context("opening its stdin")?;
+    let stdin = File::open(stdin).context("opening the file for stdin")?;
     let mut command = Command::new(program);
     command.args(words).stdin(stdin).stdout(Stdio::null());
     let start = Instant::now();
-    let child = command.spawn().context("starting it")?;
-    let watched = (tree == "tree").then(|| child.id());
-    let (used, seen) = watch(watched, || wait(child))?;
+    let child = command.spawn().context("starting the command")?;
+    let sampled = (tree == "tree").then(|| child.id());
+    let (used, samples) = sample(sampled, || wait(child))?;
     let wall = start.elapsed().as_secs_f64();
     let code = used.status.code().map(|code| code.to_string());
     let codes = codes.to_string_lossy();
     if !code.is_some_and(|code| codes.split(',').any(|known| known == code)) {
-        bail!("it ended with {}", used.status);
+        bail!("unexpected {}", used.status);
     }
     let waited_for = used.rusage.utime + used.rusage.stime;
     Ok(Figures {
         wall,
-        // A child that its parent has killed and not waited for is only among those that were seen.
-        cpu: waited_for.as_secs_f64().max(seen.cpu),
+        // The samples include children that were killed and not waited for.
+        cpu: waited_for.as_secs_f64().max(samples.cpu),
         largest: mebibytes(used.rusage.maxrss),
-        tree: mebibytes(seen.memory),
+        tree: mebibytes(samples.memory),
     })
 }
 
 fn wait(child: Child) -> Result<wait4::ResUse> {
-    child.wait4().context("waiting for it")
+    child.wait4().context("waiting for the command")
 }
 
-/// What was seen of a tree of processes.
+/// What the samples of a tree of processes add up to.
 #[derive(Default)]
-struct Seen {
-    /// The most memory at once, in bytes.
+struct Samples {
+    /// The peak sum of memory, in bytes.
     memory: u64,
-    /// Processor time of all that were seen, in seconds.
+    /// CPU time of all sampled processes, in seconds.
     cpu: f64,
 }
 
-/// Does the work, and meanwhile looks at a process and all below it.
-fn watch<T>(root: Option<u32>, work: impl FnOnce() -> Result<T>) -> Result<(T, Seen)> {
+/// Runs `work` and meanwhile samples a process and its descendants.
+fn sample<T>(root: Option<u32>, work: impl FnOnce() -> Result<T>) -> Result<(T, Samples)> {
     let Some(root) = root else {
-        return Ok((work()?, Seen::default()));
+        return Ok((work()?, Samples::default()));
     };
     let done = AtomicBool::new(false);
     thread::scope(|scope| {
-        let watcher = scope.spawn(|| {
+        let sampler = scope.spawn(|| {
             let mut memory = 0;
             let mut cpu = BTreeMap::new();
             while !done.load(Ordering::Relaxed) {
-                let tree = below(root);
+                let tree = tree_of(root);
                 memory = memory.max(tree.iter().map(|process| process.memory).sum());
                 cpu.extend(tree.iter().map(|process| (process.id, process.cpu)));
-                thread::sleep(LOOK);
+                thread::sleep(SAMPLE_INTERVAL);
             }
             let cpu = cpu.values().sum();
-            Seen { memory, cpu }
+            Samples { memory, cpu }
         });
         let result = work();
         done.store(true, Ordering::Relaxed);
-        let seen = watcher.join().expect("looking at processes never panics");
-        Ok((result?, seen))
+        let samples = sampler.join().expect("sampling never panics");
+        Ok((result?, samples))
     })
 }
 
-/// One process, at one moment.
+/// A sample of one process.
 struct Process {
     id: u32,
     parent: u32,
@@ -218,8 +222,8 @@ struct Process {
     cpu: f64,
 }
 
-/// A process and everything it has started that still lives.
-fn below(root: u32) -> Vec<Process> {
+/// A process and its running descendants.
+fn tree_of(root: u32) -> Vec<Process> {
     let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
     let mut others: Vec<Process> = entries
         .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
@@ -242,15 +246,15 @@ fn below(root: u32) -> Vec<Process> {
     tree
 }
 
-/// What `/proc` tells of a process; nothing when it has just ended.
+/// Reads a process from `/proc`. `None` if it has ended.
 fn process(id: u32) -> Option<Process> {
     let text = fs::read_to_string(format!("/proc/{id}/stat")).ok()?;
-    // The name stands in parentheses and may hold anything; after it, fields are numbers.
+    // The name is in parentheses and may contain any character; the fields after it are numbers.
     let fields: Vec<&str> = text.rsplit_once(") ")?.1.split(' ').collect();
     let number = |field: usize| fields.get(field)?.parse::<u64>().ok();
     #[expect(
         clippy::cast_precision_loss,
-        reason = "no process has run for millions of years"
+        reason = "clock ticks of a process are far below 2^52"
     )]
     let seconds = |ticks: u64| ticks as f64 / rustix::param::clock_ticks_per_second() as f64;
     Some(Process {
@@ -261,7 +265,10 @@ fn process(id: u32) -> Option<Process> {
     })
 }
 
-#[expect(clippy::cast_precision_loss, reason = "a tenth of a MiB is precise enough")]
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "a precision of a tenth of a MiB is enough"
+)]
 fn mebibytes(bytes: u64) -> f64 {
     bytes as f64 / f64::from(1 << 20)
 }

@@ -1,4 +1,4 @@
-//! A policy pack written with Node's SDK, of twenty rules that look at one label each, to set beside ours. Row E4.
+//! A policy pack written with the Node SDK, with twenty rules that check one label each, to compare ours with. Row E4.
 
 use std::ffi::OsString;
 use std::fs;
@@ -8,29 +8,29 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, ensure};
 
-/// The pack, installed, and a `PATH` on which the engine finds what runs it.
+/// The installed pack, and a `PATH` that contains its runner.
 #[derive(Debug)]
 pub struct NodePack {
-    /// Its folder.
+    /// The folder of the pack.
     pub folder: PathBuf,
     /// The `PATH` for the engine.
     pub path: OsString,
 }
 
-/// What the engine starts for the runtime that the pack names.
+/// The program that the engine starts for the runtime named in the pack.
 const RUNNER: &str = "pulumi-analyzer-policy-peer";
 
 impl NodePack {
-    /// Installs it into a folder; `None` where there is no npm.
+    /// Installs the pack into a folder. `None` if npm is not on `PATH`.
     pub fn install(root: &Path, folder: &Path) -> Result<Option<Self>> {
-        let asked = Command::new("npm")
+        let npm = Command::new("npm")
             .arg("--version")
             .stdout(Stdio::null())
             .status();
-        if !asked.is_ok_and(|status| status.success()) {
+        if !npm.is_ok_and(|status| status.success()) {
             return Ok(None);
         }
-        fs::create_dir_all(folder).with_context(|| format!("making {}", folder.display()))?;
+        fs::create_dir_all(folder).with_context(|| format!("creating {}", folder.display()))?;
         for file in ["PulumiPolicy.yaml", "package.json", "index.js"] {
             let from = root.join("benches/peers/node").join(file);
             fs::copy(&from, folder.join(file)).with_context(|| format!("copying {}", from.display()))?;
@@ -50,19 +50,19 @@ impl NodePack {
             .context("running npm")?;
         ensure!(
             installed.success(),
-            "npm could not install the Node pack ({installed})"
+            "npm cannot install the policy pack of the Node SDK ({installed})"
         );
         let executor = folder.join("node_modules/@pulumi/pulumi/cmd/run-policy-pack");
         let script = format!("#!/bin/sh\nexec node '{}' \"$@\"\n", executor.display());
         let runner = folder.join(RUNNER);
         fs::write(&runner, script).with_context(|| format!("writing {}", runner.display()))?;
         fs::set_permissions(&runner, fs::Permissions::from_mode(0o755))
-            .with_context(|| format!("making {} executable", runner.display()))?;
+            .with_context(|| format!("setting permissions of {}", runner.display()))?;
         let others = std::env::var_os("PATH").unwrap_or_default();
         let folders = std::iter::once(folder.to_owned()).chain(std::env::split_paths(&others));
         Ok(Some(Self {
             folder: folder.to_owned(),
-            path: std::env::join_paths(folders).context("putting the Node pack on PATH")?,
+            path: std::env::join_paths(folders).context("adding the Node pack to PATH")?,
         }))
     }
 }

@@ -1,21 +1,21 @@
-//! Many runs of two commands, in turns: A B A B. What disturbs the machine disturbs both, so the ratio is taken pair by
-//! pair and its median is told.
+//! Alternating runs of two commands: A B A B. A disturbance of the machine affects both, so ratios are computed pair by
+//! pair, and their median is reported.
 
 use anyhow::Result;
 
 use crate::measure::{Figures, Run};
 
-/// The runs of both sides; the first of one belongs to the first of the other.
+/// The runs of both sides, in pairs: element `i` of both lists ran one after the other.
 #[derive(Clone, Debug)]
 pub struct Pairs {
     /// Phoenix.
     pub ours: Vec<Figures>,
-    /// What it is compared with.
+    /// The tool it is compared with.
     pub others: Vec<Figures>,
 }
 
 impl Pairs {
-    /// Measures both in turns, after one run each that does not count.
+    /// Measures both alternately, after the warm-up runs.
     pub fn measure(ours: &Run, other: &Run, count: Count) -> Result<Self> {
         let mut pairs = Self {
             ours: Vec::new(),
@@ -32,24 +32,24 @@ impl Pairs {
         Ok(pairs)
     }
 
-    /// The ratio of one of the figures, ours to theirs, pair by pair.
+    /// The ratio of one figure, ours divided by theirs, pair by pair.
     pub fn ratio(&self, figure: fn(&Figures) -> f64) -> Spread {
         let pairs = self.ours.iter().zip(&self.others);
         Spread::of(pairs.map(|(ours, other)| figure(ours) / figure(other)))
     }
 }
 
-/// How often to measure.
+/// The number of runs.
 #[derive(Clone, Copy, Debug)]
 pub struct Count {
-    /// Runs before the first that counts.
+    /// Runs that are not counted.
     pub warm_ups: usize,
-    /// Pairs that count.
+    /// Pairs that are counted.
     pub pairs: usize,
 }
 
 impl Count {
-    /// So many pairs after a warm-up; or one, just to see it work.
+    /// This number of pairs after a warm-up; for a smoke test, one pair without a warm-up.
     pub fn of(pairs: usize, smoke: bool) -> Self {
         if smoke {
             Self {
@@ -62,19 +62,19 @@ impl Count {
     }
 }
 
-/// Many values of one figure.
+/// The distribution of a figure over several runs.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Spread {
-    /// The one in the middle.
+    /// The median.
     pub median: f64,
-    /// The smallest.
-    pub least: f64,
-    /// The largest.
-    pub most: f64,
+    /// The minimum.
+    pub min: f64,
+    /// The maximum.
+    pub max: f64,
 }
 
 impl Spread {
-    /// Of at least one value.
+    /// Of at least one value; panics if there is none.
     pub fn of(values: impl IntoIterator<Item = f64>) -> Self {
         let mut values: Vec<f64> = values.into_iter().collect();
         values.sort_by(f64::total_cmp);
@@ -86,17 +86,17 @@ impl Spread {
         };
         Self {
             median,
-            least: values[0],
-            most: values[values.len() - 1],
+            min: values[0],
+            max: values[values.len() - 1],
         }
     }
 
-    /// The other way round: theirs to ours.
+    /// The reciprocal: theirs divided by ours.
     pub fn inverse(self) -> Self {
         Self {
             median: self.median.recip(),
-            least: self.most.recip(),
-            most: self.least.recip(),
+            min: self.max.recip(),
+            max: self.min.recip(),
         }
     }
 }

@@ -1,7 +1,7 @@
-//! Other programs that judge manifests: where they are installed, they are measured too. Row P2.
+//! Other policy tools, which are measured if they are installed. Row P2.
 //!
-//! conftest and Kyverno judge by rules that somebody has to write: of `benches/peers`, eighty for the one and fifteen for
-//! the other, so that they have less to do than the policy pack. Checkov and kube-score have rules of their own.
+//! conftest and Kyverno come without rules for this purpose; they get eighty and fifteen from `benches/peers`, so they
+//! evaluate fewer rules than the policy pack. Checkov and kube-score use their built-in rules.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -10,27 +10,27 @@ use std::process::Command;
 use crate::corpus::Corpus;
 use crate::measure::Run;
 
-/// A program that judges manifests.
+/// A policy tool.
 #[derive(Debug)]
 pub struct Peer {
-    /// What it is called, also on `PATH`.
+    /// The name of its executable.
     pub name: &'static str,
-    /// How many times faster we want to be than it, at the least.
+    /// The goal: how many times faster `phoenix check` is, at least.
     pub goal: f64,
-    /// How often it is measured.
+    /// The number of measured pairs.
     pub count: usize,
-    /// What it is asked for its version.
-    question: &'static [&'static str],
+    /// The arguments that print its version.
+    version_arguments: &'static [&'static str],
     arguments: fn(root: &Path, manifests: &Path) -> Vec<OsString>,
 }
 
-/// Those that we know how to ask.
+/// The tools that are measured.
 pub const PEERS: [Peer; 3] = [
     Peer {
         name: "conftest",
         goal: 10.0,
         count: 11,
-        question: &["--version"],
+        version_arguments: &["--version"],
         arguments: |root, manifests| {
             let rules = root.join("benches/peers/manifests.rego");
             [
@@ -47,7 +47,7 @@ pub const PEERS: [Peer; 3] = [
         name: "kyverno",
         goal: 45.0,
         count: 5,
-        question: &["version"],
+        version_arguments: &["version"],
         arguments: |root, manifests| {
             let rules = root.join("benches/peers/pods.kyverno.yaml");
             [
@@ -63,9 +63,9 @@ pub const PEERS: [Peer; 3] = [
         name: "checkov",
         goal: 190.0,
         count: 3,
-        question: &["--version"],
+        version_arguments: &["--version"],
         arguments: |_, manifests| {
-            // Without the last word it asks its maker for news.
+            // Without `--skip-download` it contacts its vendor.
             let words = [
                 "--framework",
                 "kubernetes",
@@ -84,7 +84,7 @@ pub const PEERS: [Peer; 3] = [
 ];
 
 impl Peer {
-    /// Where it is on `PATH`, if anywhere.
+    /// Its path, if it is on `PATH`.
     pub fn find(&self) -> Option<PathBuf> {
         let search = std::env::var_os("PATH")?;
         std::env::split_paths(&search)
@@ -92,23 +92,22 @@ impl Peer {
             .find(|path| path.is_file())
     }
 
-    /// Its version: of a Go program, that of the module it was built from; else the first word of its answer that has
-    /// digits and dots.
+    /// Its version: the module version of a Go program, otherwise the first word in its version output that looks like a
+    /// version number.
     pub fn version(&self, program: &Path) -> String {
-        let asked = |command: &mut Command| {
-            let answer = command.output();
-            answer.map_or_else(
+        let output = |command: &mut Command| {
+            command.output().map_or_else(
                 |_| String::new(),
-                |answer| String::from_utf8_lossy(&answer.stdout).into_owned(),
+                |output| String::from_utf8_lossy(&output.stdout).into_owned(),
             )
         };
-        let built_from = asked(Command::new("go").args(["version", "-m"]).arg(program));
+        let built_from = output(Command::new("go").args(["version", "-m"]).arg(program));
         let module = built_from.lines().find_map(|line| {
             let mut words = line.split_whitespace();
             (words.next() == Some("mod")).then(|| words.nth(1).unwrap_or_default().to_owned())
         });
         let version = module.or_else(|| {
-            let answer = asked(Command::new(program).args(self.question));
+            let answer = output(Command::new(program).args(self.version_arguments));
             let mut words = answer.split_whitespace();
             let is_version = |word: &&str| {
                 word.trim_start_matches('v')
@@ -123,7 +122,7 @@ impl Peer {
             .to_owned()
     }
 
-    /// It judges a corpus.
+    /// The command that checks a corpus.
     pub fn run(&self, program: &Path, root: &Path, corpus: &Corpus) -> Run {
         Run {
             program: program.to_owned(),
@@ -132,8 +131,8 @@ impl Peer {
             directory: root.to_owned(),
             environment: [].into(),
             tree: false,
-            // 1 is that it found something.
-            ends_with: &[0, 1],
+            // 1: findings.
+            expected_codes: &[0, 1],
         }
     }
 }

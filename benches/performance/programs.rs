@@ -1,4 +1,4 @@
-//! What is measured, built as users would have it: ours by cargo in release mode, the others by Go from pinned modules.
+//! The measured programs: ours, built by cargo with the release profile, and the others, built by Go from pinned modules.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -8,42 +8,41 @@ use anyhow::{Context as _, Result, bail};
 use phoenix_cli::mistake::mistake;
 use phoenix_cli::sandbox::tools::{HELM, KUBE_SCORE, PROVIDER, PULUMI, Tool, Workshop};
 
-use crate::say;
+use crate::progress;
 
-/// Every program that takes part.
+/// The measured programs.
 #[derive(Debug)]
 pub struct Programs {
     /// Helm.
     pub helm: PathBuf,
-    /// kube-score, which judges manifests.
+    /// kube-score, which checks manifests.
     pub kube_score: PathBuf,
-    /// The engine.
+    /// The Pulumi engine; empty if the engine is not measured.
     pub pulumi: PathBuf,
-    /// The Kubernetes provider.
+    /// The Kubernetes provider; empty if the engine is not measured.
     pub provider: PathBuf,
-    /// The ideal program, where it takes part.
+    /// The ideal program, if it is measured.
     pub registrar: Option<PathBuf>,
     /// The `phoenix` command.
     pub phoenix: PathBuf,
     /// The policy pack.
     pub policies: PathBuf,
-    /// Our language host.
+    /// The language host.
     pub host: PathBuf,
-    /// `crates/graph` as a program that renders what it reads.
+    /// A program that renders the objects it reads, using `crates/graph` only.
     pub render: PathBuf,
-    /// `crates/pulumi` as a program that registers what it reads.
+    /// A program that registers the objects it reads, using `crates/pulumi` only.
     pub objects: PathBuf,
-    /// The versions of all of them, by name.
+    /// The versions of the other programs, by name.
     pub versions: BTreeMap<&'static str, String>,
 }
 
 impl Programs {
-    /// Builds what is missing. The `registrar` is the folder of the ideal program's Go module.
-    pub fn build(root: &Path, folder: &Path, registrar: Option<&Path>) -> Result<Self> {
+    /// Builds the programs that are missing. `registrar` is the folder of the ideal program's Go module.
+    pub fn build(root: &Path, folder: &Path, engine: bool, registrar: Option<&Path>) -> Result<Self> {
         let registrar = registrar
             .map(|module| build_registrar(module, folder))
             .transpose()?;
-        // The launcher's own words, so that it finds its host as it would have built it.
         cargo(root, &["--package", "pulumi-language-rust"])?;
         cargo(root, &["--package", "phoenix-cli", "--bin", "phoenix"])?;
         cargo(
@@ -53,7 +52,7 @@ impl Programs {
         cargo(root, &["--package", "phoenix-graph", "--example", "render"])?;
         cargo(root, &["--package", "pulumi-wire", "--example", "objects"])?;
         let mut wanted = vec![HELM, KUBE_SCORE];
-        if registrar.is_some() {
+        if engine {
             wanted.extend([PULUMI, PROVIDER]);
         }
         let found = Workshop::of(root)?.provide(&wanted)?;
@@ -80,18 +79,18 @@ impl Programs {
     }
 }
 
-/// What is pinned or asked for, so that figures can be compared with those of another day.
+/// The pinned versions and those of the compilers, so that figures of different days can be compared.
 fn versions(tools: &[Tool]) -> Result<BTreeMap<&'static str, String>> {
     let mut versions: BTreeMap<_, _> = tools
         .iter()
         .map(|tool| (tool.name, tool.version.to_owned()))
         .collect();
-    for (name, question) in [("rustc", "--version"), ("go", "version")] {
-        let answer = Command::new(name)
-            .arg(question)
+    for (name, argument) in [("rustc", "--version"), ("go", "version")] {
+        let output = Command::new(name)
+            .arg(argument)
             .output()
-            .with_context(|| format!("asking {name} for its version"))?;
-        let words = String::from_utf8_lossy(&answer.stdout);
+            .with_context(|| format!("running {name} {argument}"))?;
+        let words = String::from_utf8_lossy(&output.stdout);
         let version = words.split_whitespace().find(|word| {
             word.trim_start_matches("go")
                 .starts_with(|first: char| first.is_ascii_digit())
@@ -102,19 +101,19 @@ fn versions(tools: &[Tool]) -> Result<BTreeMap<&'static str, String>> {
     Ok(versions)
 }
 
-/// Builds the ideal program from the folder where it is kept, which is not written to.
+/// Builds the ideal program. Does not write to the folder of its module.
 fn build_registrar(module: &Path, folder: &Path) -> Result<PathBuf> {
     if !module.join("go.mod").is_file() {
         return Err(mistake(
             format!(
-                "the ideal program, beside which the engine's rows are measured, is not in {}",
+                "the ideal program is not in {}: there is no go.mod",
                 module.display()
             ),
-            "name its folder with --registrar, or leave these rows out with --only render",
+            "pass the folder of its Go module with --registrar, or leave out the option and the rows that need it",
         ));
     }
-    say("building the ideal program");
-    // The name by which the engine looks for a language host.
+    progress("building the ideal program");
+    // The engine looks for a language host by this name.
     let program = folder.join("registrar/pulumi-language-rust");
     let status = Command::new("go")
         .args(["build", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w", "-o"])
@@ -127,7 +126,7 @@ fn build_registrar(module: &Path, folder: &Path) -> Result<PathBuf> {
         .context("running go")?;
     if !status.success() {
         bail!(
-            "the ideal program could not be built from {} ({status})",
+            "cannot build the ideal program in {} ({status})",
             module.display()
         );
     }
@@ -135,14 +134,14 @@ fn build_registrar(module: &Path, folder: &Path) -> Result<PathBuf> {
 }
 
 fn cargo(root: &Path, what: &[&str]) -> Result<()> {
-    say(&format!("building {}", what.join(" ")));
+    progress(&format!("building {}", what.join(" ")));
     let mut cargo = Command::new("cargo");
     cargo
         .current_dir(root)
         .args(["build", "--quiet", "--release", "--locked"])
         .args(what);
     for (name, _) in std::env::vars_os() {
-        // The cargo that runs us says of which package; build scripts watch that, and everything would be built again.
+        // The variables that `cargo run` sets would make build scripts run again, and everything that depends on them.
         if name
             .to_str()
             .is_some_and(|name| name.starts_with("CARGO_") && !KEPT.contains(&name))
@@ -152,12 +151,12 @@ fn cargo(root: &Path, what: &[&str]) -> Result<()> {
     }
     let status = cargo.stdin(Stdio::null()).status().context("running cargo")?;
     if !status.success() {
-        bail!("cargo could not build {} ({status})", what.join(" "));
+        bail!("cargo build {} failed ({status})", what.join(" "));
     }
     Ok(())
 }
 
-/// Cargo's variables that people set.
+/// Variables of cargo that users set.
 const KEPT: [&str; 3] = ["CARGO_HOME", "CARGO_TARGET_DIR", "CARGO_BUILD_JOBS"];
 
 fn target(root: &Path) -> PathBuf {

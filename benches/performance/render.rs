@@ -1,4 +1,4 @@
-//! Rendering: objects to YAML, beside `helm template`. Rows R1, R2, R4 and G1.
+//! Rendering objects as YAML, compared with `helm template`. Rows R1, R2, R4 and G1.
 
 use std::path::Path;
 
@@ -9,8 +9,8 @@ use crate::corpus::{Corpus, parse};
 use crate::measure::{Figures, Run};
 use crate::pairs::{Count, Pairs, Spread};
 use crate::programs::Programs;
+use crate::progress;
 use crate::report::{Goal, Report, Row};
-use crate::say;
 
 /// Measures both sizes.
 pub fn measure(
@@ -25,24 +25,33 @@ pub fn measure(
         (corpora[0], "R1", "R4", Goal::AtLeast(8.0)),
         (corpora[1], "R2", "R4 x10", Goal::AtLeast(6.0)),
     ] {
-        say(&format!("rendering {} objects", corpus.size));
+        progress(&format!("rendering {} objects", corpus.size));
         let ours = render(programs, corpus);
-        same(corpus, &ours)?;
+        ensure_same(corpus, &ours)?;
         let pairs = Pairs::measure(&ours, &corpus.helm, Count::of(15, smoke))?;
         walls.push(Spread::of(pairs.ours.iter().map(|figures| figures.wall)));
         report.row(Row {
             id: row,
-            what: format!("render {} objects: how many times faster than Helm", corpus.size),
+            what: format!(
+                "render {} objects with `crates/graph` alone: speed relative to Helm",
+                corpus.size
+            ),
             figure: pairs.ratio(|figures| figures.wall).inverse().into(),
             goal: Some(goal),
         });
         report.row(Row {
             id: memory_row,
-            what: format!("render {} objects: peak memory, of Helm's", corpus.size),
+            what: format!(
+                "render {} objects with `crates/graph` alone: peak memory relative to Helm",
+                corpus.size
+            ),
             figure: pairs.ratio(|figures| figures.largest).into(),
             goal: Some(Goal::AtMost(1.0 / 3.0)),
         });
-        report.series(&format!("render {} objects, Phoenix", corpus.size), &pairs.ours);
+        report.series(
+            &format!("render {} objects, `crates/graph` alone", corpus.size),
+            &pairs.ours,
+        );
         report.series(
             &format!("render {} objects, helm template", corpus.size),
             &pairs.others,
@@ -50,17 +59,17 @@ pub fn measure(
     }
     report.row(Row {
         id: "G1",
-        what: "render ten times as many objects: times the wall time, start-up included".to_owned(),
+        what: "ten times as many objects: factor of the wall time, including startup".to_owned(),
         figure: (walls[1].median / walls[0].median).into(),
         goal: Some(Goal::AtMost(10.0)),
     });
-    say("rendering a stack with the command, and starting nothing");
+    progress("rendering the stack prod with the command");
     for (name, run) in [
         (
             "`phoenix render prod`, from the stack file to YAML",
             command(programs, root),
         ),
-        ("`true`: what the method itself costs", nothing(root)),
+        ("`true`: the overhead of the method", nothing(root)),
     ] {
         let count = Count::of(15, smoke);
         let runs = (0..count.warm_ups + count.pairs)
@@ -96,12 +105,12 @@ fn nothing(root: &Path) -> Run {
         directory: root.to_owned(),
         environment: [].into(),
         tree: false,
-        ends_with: &[0],
+        expected_codes: &[0],
     }
 }
 
-/// Makes sure that both streams hold the same objects, with the same content.
-fn same(corpus: &Corpus, ours: &Run) -> Result<()> {
+/// Fails unless both streams contain the same objects with the same content.
+fn ensure_same(corpus: &Corpus, ours: &Run) -> Result<()> {
     let graph = |run: &Run| -> Result<Graph> {
         let mut graph = Graph::of("benchmark");
         for body in parse(&run.output()?)? {
@@ -112,7 +121,7 @@ fn same(corpus: &Corpus, ours: &Run) -> Result<()> {
     let (ours, helms) = (graph(ours)?, graph(&corpus.helm)?);
     ensure!(
         ours.len() == corpus.size && ours == helms,
-        "Phoenix and Helm did not render the same {} objects, so there is nothing to compare:\n{:?}",
+        "Phoenix and Helm did not render the same {} objects, so they cannot be compared:\n{:?}",
         corpus.size,
         phoenix_graph::compare(&helms, &ours)
     );

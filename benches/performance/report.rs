@@ -1,4 +1,4 @@
-//! The results as Markdown: a table of goals, a table of what was measured, and the place.
+//! The results as Markdown: the rows with their goals, the measured runs, and the machine.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -12,47 +12,47 @@ use crate::machine::Machine;
 use crate::measure::Figures;
 use crate::pairs::Spread;
 
-/// Between these lines of the page stand the figures.
+/// The figures are between these two lines of the page.
 const BEGIN: &str = "<!-- figures: written by the benchmarks -->";
 const END: &str = "<!-- end of figures -->";
 
-/// Everything that was found out.
+/// The results.
 #[derive(Debug, Default)]
 pub struct Report {
     rows: Vec<Row>,
     series: Vec<(String, Vec<Figures>)>,
 }
 
-/// One figure that has a name.
+/// A named figure.
 #[derive(Debug)]
 pub struct Row {
-    /// Its short name, by which pages refer to it.
+    /// The id by which pages refer to it.
     pub id: &'static str,
-    /// What it is the figure of.
+    /// A description.
     pub what: String,
     /// The figure.
     pub figure: Figure,
-    /// What it should be.
+    /// The goal, if there is one.
     pub goal: Option<Goal>,
 }
 
-/// A figure: one number, or many of which the median counts.
+/// A single number, or a distribution that is reported by its median.
 #[derive(Clone, Copy, Debug)]
 pub enum Figure {
-    /// Made from medians.
+    /// Computed from medians.
     One(f64),
-    /// One for each pair or run.
+    /// One value per pair or run.
     Many(Spread),
-    /// What it needs is not installed.
+    /// Not measured, because a required program is not installed.
     Missing,
 }
 
-/// What a figure should be.
+/// The goal for a figure.
 #[derive(Clone, Copy, Debug)]
 pub enum Goal {
-    /// This or more.
+    /// At least this.
     AtLeast(f64),
-    /// This or less.
+    /// At most this.
     AtMost(f64),
 }
 
@@ -74,36 +74,36 @@ impl Report {
         self.rows.push(row);
     }
 
-    /// Adds what single runs took.
+    /// Adds the figures of the runs of one command.
     pub fn series(&mut self, name: &str, runs: &[Figures]) {
         self.series.push((name.to_owned(), runs.to_vec()));
     }
 
-    /// All of it as Markdown.
+    /// The whole report as Markdown.
     pub fn markdown(&self, machine: &Machine, versions: &BTreeMap<&'static str, String>) -> String {
         let mut text =
-            String::from("| row | what | figure [least – most] | goal | met |\n|---|---|---|---|---|\n");
+            String::from("| row | what | figure [min – max] | goal | met |\n|---|---|---|---|---|\n");
         for row in &self.rows {
             let (goal, met) = row
                 .goal
-                .map_or(("–".to_owned(), "–"), |goal| goal.judge(row.figure));
-            line(&mut text, &[row.id, &row.what, &row.figure.shown(), &goal, met]);
+                .map_or(("–".to_owned(), "–"), |goal| goal.evaluate(row.figure));
+            line(&mut text, &[row.id, &row.what, &row.figure.display(), &goal, met]);
         }
         text.push_str("\n| run | wall, ms | CPU, ms | largest process, MiB | all processes, MiB | n |\n");
         text.push_str("|---|---|---|---|---|---|\n");
         for (name, runs) in &self.series {
             let of = |figure: fn(&Figures) -> f64| Spread::of(runs.iter().map(figure));
             let tree = of(|run| run.tree);
-            let tree = if tree.most > 0.0 {
-                whole(tree)
+            let tree = if tree.max > 0.0 {
+                format_spread(tree)
             } else {
                 "–".to_owned()
             };
             let cells = [
                 name,
-                &whole(of(|run| run.wall * 1000.0)),
-                &whole(of(|run| run.cpu * 1000.0)),
-                &whole(of(|run| run.largest)),
+                &format_spread(of(|run| run.wall * 1000.0)),
+                &format_spread(of(|run| run.cpu * 1000.0)),
+                &format_spread(of(|run| run.largest)),
                 &tree,
                 &runs.len().to_string(),
             ];
@@ -115,7 +115,7 @@ impl Report {
             .collect();
         write!(
             text,
-            "\nMeasured on {} cores of {}, Linux {}. Load average before, and after each part: {}. {}.\n",
+            "\nMeasured on {} cores of {}, Linux {}. Load average before, and after each section: {}. {}.\n",
             machine.cores,
             machine.processor,
             machine.kernel,
@@ -128,18 +128,15 @@ impl Report {
 }
 
 impl Goal {
-    fn judge(self, figure: Figure) -> (String, &'static str) {
+    fn evaluate(self, figure: Figure) -> (String, &'static str) {
         let figure = match figure {
             Figure::One(number) => Some(number),
             Figure::Many(spread) => Some(spread.median),
             Figure::Missing => None,
         };
         let (goal, met) = match self {
-            Self::AtLeast(least) => (
-                format!("≥ {}", number(least)),
-                figure.map(|figure| figure >= least),
-            ),
-            Self::AtMost(most) => (format!("≤ {}", number(most)), figure.map(|figure| figure <= most)),
+            Self::AtLeast(min) => (format!("≥ {}", number(min)), figure.map(|figure| figure >= min)),
+            Self::AtMost(max) => (format!("≤ {}", number(max)), figure.map(|figure| figure <= max)),
         };
         let met = match met {
             Some(true) => "yes",
@@ -151,21 +148,21 @@ impl Goal {
 }
 
 impl Figure {
-    fn shown(self) -> String {
+    fn display(self) -> String {
         match self {
             Self::One(one) => format!("**{}**", number(one)),
             Self::Many(spread) => format!(
                 "**{}** [{} – {}]",
                 number(spread.median),
-                number(spread.least),
-                number(spread.most)
+                number(spread.min),
+                number(spread.max)
             ),
             Self::Missing => "not installed".to_owned(),
         }
     }
 }
 
-/// Puts the figures into the page.
+/// Writes the figures into the page.
 pub fn write(page: &Path, figures: &str) -> Result<()> {
     let text = fs::read_to_string(page).with_context(|| format!("reading {}", page.display()))?;
     let parts = text
@@ -173,8 +170,8 @@ pub fn write(page: &Path, figures: &str) -> Result<()> {
         .and_then(|(before, rest)| Some((before, rest.split_once(END)?.1)));
     let Some((before, after)) = parts else {
         return Err(mistake(
-            format!("{} has no place for the figures", page.display()),
-            format!("write the lines {BEGIN} and {END} where they belong"),
+            format!("{} has no marker lines for the figures", page.display()),
+            format!("add the lines {BEGIN} and {END} where the figures belong"),
         ));
     };
     fs::write(page, format!("{before}{BEGIN}\n\n{figures}\n{END}{after}"))
@@ -185,7 +182,7 @@ fn line(text: &mut String, cells: &[&str]) {
     writeln!(text, "| {} |", cells.join(" | ")).expect("writing to a string never fails");
 }
 
-/// Three digits that mean something.
+/// Formats with three significant digits.
 fn number(number: f64) -> String {
     let digits = match number.abs() {
         100.0.. => 0,
@@ -196,6 +193,6 @@ fn number(number: f64) -> String {
     format!("{number:.digits$}")
 }
 
-fn whole(spread: Spread) -> String {
-    Figure::from(spread).shown().replace("**", "")
+fn format_spread(spread: Spread) -> String {
+    Figure::from(spread).display().replace("**", "")
 }

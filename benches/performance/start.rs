@@ -1,5 +1,5 @@
-//! The start of a language host: from its start to the line with its port, on which the engine waits, twice at every
-//! operation.
+//! The startup of a language host: from its start until it prints its port. The engine starts a host twice per operation
+//! and waits for that line.
 
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
@@ -10,38 +10,34 @@ use anyhow::{Context as _, Result, ensure};
 
 use crate::pairs::{Count, Spread};
 use crate::programs::Programs;
+use crate::progress;
 use crate::report::{Goal, Report, Row};
-use crate::say;
 
-/// Measures our host, the launcher in front of it, and the ideal program, which is a host as well.
-pub fn measure(
-    programs: &Programs,
-    registrar: &Path,
-    root: &Path,
-    smoke: bool,
-    report: &mut Report,
-) -> Result<()> {
-    say("starting language hosts");
+/// Measures our host, the launcher that starts it, and the ideal program, which is a language host too.
+pub fn measure(programs: &Programs, root: &Path, smoke: bool, report: &mut Report) -> Result<()> {
+    progress("starting language hosts");
     let launcher = root.join("bin/pulumi-language-rust");
-    // The first start builds what is missing and remembers that it did.
+    // The first start builds the host with the dev profile, which is what users get from a checkout.
     until_port(&launcher)?;
     let count = Count::of(21, smoke);
-    let hosts = [
+    let mut hosts = vec![
         (
             "S1",
-            "start of the language host, until the engine can call it, in ms",
+            "startup of the language host, until the engine can call it, in ms",
             programs.host.as_path(),
             Some(Goal::AtMost(5.0)),
         ),
         (
             "S2",
-            "the same through the launcher `bin/pulumi-language-rust`, in ms",
+            "the same through the launcher `bin/pulumi-language-rust`, which starts the host of the dev profile, in ms",
             launcher.as_path(),
             None,
         ),
-        ("S3", "the same of the ideal program, in ms", registrar, None),
     ];
-    let mut times = [const { Vec::new() }; 3];
+    if let Some(registrar) = &programs.registrar {
+        hosts.push(("S3", "the same for the ideal program, in ms", registrar, None));
+    }
+    let mut times = vec![Vec::new(); hosts.len()];
     for turn in 0..count.warm_ups + count.pairs {
         for ((.., program, _), times) in hosts.iter().zip(&mut times) {
             let time = until_port(program)?;
@@ -61,7 +57,7 @@ pub fn measure(
     Ok(())
 }
 
-/// Milliseconds from the start of a host to its port; then it is ended.
+/// Starts a host, returns the milliseconds until it prints its port, and stops it.
 fn until_port(program: &Path) -> Result<f64> {
     let starting = || format!("starting {}", program.display());
     let start = Instant::now();
@@ -72,7 +68,7 @@ fn until_port(program: &Path) -> Result<f64> {
         .spawn()
         .with_context(starting)?;
     let mut line = String::new();
-    let stdout = host.stdout.take().context("its stdout was asked for")?;
+    let stdout = host.stdout.take().context("its stdout is piped")?;
     BufReader::new(stdout)
         .read_line(&mut line)
         .with_context(starting)?;
@@ -81,7 +77,7 @@ fn until_port(program: &Path) -> Result<f64> {
     host.wait().with_context(starting)?;
     ensure!(
         line.trim().parse::<u16>().is_ok(),
-        "{} said \"{}\" in place of its port",
+        "{} printed \"{}\" instead of its port",
         program.display(),
         line.trim()
     );

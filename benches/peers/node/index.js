@@ -1,4 +1,4 @@
-// Twenty rules that look at one label each: less than any real rule does.
+// Twenty rules that check one label each: less work than any real rule.
 const { PolicyPack } = require("@pulumi/policy");
 
 const rules = Array.from({ length: 20 }, (_, number) => ({
@@ -7,9 +7,9 @@ const rules = Array.from({ length: 20 }, (_, number) => ({
   enforcementLevel: "advisory",
   validateResource: ({ props }, report) => {
     const labels = (props.metadata || {}).labels || {};
-    // Every Service fails the first, so that the benchmark sees that the pack was asked.
+    // Every Service violates the first rule, so that the benchmark can verify that the pack was evaluated.
     if (labels[`label-${number}`] || (number === 0 && props.kind === "Service")) {
-      report(`the label ${number} is not wanted`);
+      report(`the label ${number} is not allowed`);
     }
   },
 }));
