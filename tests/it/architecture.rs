@@ -11,7 +11,7 @@ use crate::support::root;
 mod imports;
 
 /// Package, its dependencies on our own packages, and the crates that a build of it must not compile.
-const TABLE: [(&str, &[&str], &[&str]); 11] = [
+const TABLE: [(&str, &[&str], &[&str]); 12] = [
     (
         "phoenix-crds",
         &[],
@@ -55,6 +55,7 @@ const TABLE: [(&str, &[&str], &[&str]); 11] = [
         &["kube", "tonic", "reqwest"],
     ),
     ("phoenix-policies-fuzz", &["phoenix-cli", "phoenix-policies"], &[]),
+    ("phoenix-benchmarks", &["phoenix-cli", "phoenix-graph"], &[]),
 ];
 
 /// Packages that may have more than ten thousand lines: the platform and its rules, which are mostly tables.
