@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Component, Path, PathBuf};
 
 use clap::Parser as _;
+use phoenix::platform::SYSTEMS;
 use phoenix_cli::Cli;
 use serde_json::Value;
 
@@ -120,6 +121,39 @@ fn every_setting_key_that_a_page_names_is_in_the_schema() {
     }
     assert!(count > 100, "the pages name only {count} keys");
     assert!(unknown.is_empty(), "keys that do not exist: {unknown:#?}");
+}
+
+#[test]
+fn the_readme_lists_every_system_and_every_exit_code() {
+    let readme = read(Path::new("README.md"));
+    let listed: BTreeSet<_> = readme
+        .lines()
+        .skip_while(|line| !line.starts_with("| system |"))
+        .skip(2)
+        .map_while(|line| line.strip_prefix("| `")?.split('`').next())
+        .collect();
+    let systems: BTreeSet<_> = SYSTEMS.into_iter().collect();
+    assert_eq!(listed, systems);
+
+    // The page of the command is generated from the code.
+    let reference = read(Path::new("docs/cli.md"));
+    let codes: Vec<_> = reference
+        .lines()
+        .skip_while(|line| !line.starts_with("| code |"))
+        .skip(2)
+        .map_while(|line| line.strip_prefix("| ")?.split(' ').next())
+        .collect();
+    assert!(codes.len() >= 5, "docs/cli.md lists {codes:?}");
+    let sentence = readme
+        .split("Exit codes: ")
+        .nth(1)
+        .and_then(|rest| rest.split('.').next());
+    let listed: Vec<_> = sentence
+        .unwrap_or_default()
+        .split('·')
+        .filter_map(|code| code.split_whitespace().next())
+        .collect();
+    assert_eq!(listed, codes);
 }
 
 /// All Markdown files of the repository, relative to its root.
