@@ -1,19 +1,19 @@
-//! Where secrets are in Pulumi ESC: which environment, and at which address.
+//! The location of secrets in Pulumi ESC: the environment and the address of the service.
 
 use std::fmt;
 
 use super::DnsName;
 
-/// An environment of Pulumi ESC: `organization/project/name`, or with `@version` behind it.
+/// A Pulumi ESC environment: `organization/project/name`, optionally with `@version`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EscEnvironment {
-    /// Who owns the project.
+    /// The organization that owns the project.
     pub organization: String,
     /// The project within the organization.
     pub project: String,
     /// The environment's own name.
     pub name: String,
-    /// A revision's number, or a tag; the latest revision without it.
+    /// A revision number or a tag; absent for the latest revision.
     pub version: Option<String>,
 }
 
@@ -53,7 +53,7 @@ impl fmt::Display for EscEnvironment {
     }
 }
 
-/// Letters, digits, `-`, `_` and `.`, as ESC allows them; `.` and `..` would lead to another address.
+/// Letters, digits, `-`, `_` and `.`, as ESC allows; `.` and `..` would change the path of the request.
 fn is_name(name: &str) -> bool {
     (1..=100).contains(&name.len())
         && name
@@ -62,8 +62,8 @@ fn is_name(name: &str) -> bool {
         && !name.bytes().all(|byte| byte == b'.')
 }
 
-/// Checks the address of ESC: `https://host[:port]`, or `http://` on this machine, for tests. The error is the rest of a
-/// sentence that begins with its key; the address is never repeated in it, because a login may be in it.
+/// Checks the address of ESC: `https://host[:port]`, or `http://` on this machine, for tests. The error is the rest
+/// of a sentence that begins with its key. It never repeats the address, which may contain credentials.
 pub fn address(text: &str) -> Result<String, &'static str> {
     const WRONG: &str = "is not https://HOST or https://HOST:PORT without a login, a path and a query (http:// only on this machine)";
     let (secure, authority) = match (text.strip_prefix("https://"), text.strip_prefix("http://")) {

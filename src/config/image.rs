@@ -1,4 +1,4 @@
-//! A container image, named so that everybody pulls the same one.
+//! A reference to a container image that always resolves to the same image.
 
 use std::fmt;
 
@@ -24,7 +24,7 @@ impl Image {
                 return Err("has a digest that is not sha256: and 64 lower-case hexadecimal digits");
             }
         }
-        // A colon before the last slash belongs to a registry's port.
+        // A colon before the last slash belongs to the port of a registry.
         let name_start = named.rfind('/').map_or(0, |slash| slash + 1);
         let (repository, tag) = match named[name_start..].find(':') {
             Some(colon) => (
@@ -58,7 +58,7 @@ impl Image {
         }
     }
 
-    /// Stands for an image whose digest is not known yet; no registry has it.
+    /// A reference for an image whose digest is not known yet; no registry has it.
     pub fn placeholder(name: &str) -> Self {
         Self {
             reference: format!("placeholder.invalid/{name}@sha256:{}", "0".repeat(64)),
@@ -66,7 +66,7 @@ impl Image {
         }
     }
 
-    /// Whether it is named by digest, so that it can never change.
+    /// Whether it has a digest and so can never change.
     pub fn is_pinned(&self) -> bool {
         self.pinned
     }

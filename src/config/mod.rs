@@ -1,10 +1,10 @@
-//! Configuration: what a stack file says, and what it means.
+//! Configuration of a stack.
 //!
-//! [`RawConfig`] is what was written; its field docs are the reference that editors show.
-//! [`StackConfig`] is what is meant: whoever holds one need not ask again whether a quorum is
-//! odd or a digest is there. The way from one to the other reports every [`Problem`] at once.
+//! [`RawConfig`] is the configuration as written; its field documentation is the reference that editors show.
+//! [`StackConfig`] is the validated configuration: code that has one need not check again that a quorum is odd or
+//! that a digest is present. Validation reports every [`Problem`].
 //!
-//! Nothing here reads a file or talks to the engine: keys and values come in as arguments.
+//! Nothing here reads a file or talks to the engine: keys and values are arguments.
 
 mod esc;
 mod image;
@@ -34,10 +34,10 @@ pub use role::RoleArn;
 pub use stack::*;
 use validate::validate;
 
-/// The namespace of all our keys in a stack file: `phoenix:qdrant`, `phoenix:openmemory`, …
+/// The namespace of the platform's keys in a stack file: `phoenix:qdrant`, `phoenix:openmemory`, …
 pub const NAMESPACE: &str = "phoenix";
 
-/// Reads and checks the keys of a configuration. Every problem is told at once, of its shape and of its meaning.
+/// Reads and validates a configuration. All errors are reported together, both of the schema and of the meaning.
 pub fn check(keys: &std::collections::BTreeMap<String, serde_json::Value>) -> Result<StackConfig, Problems> {
     let (readings, mut problems) = RawConfig::from_keys(keys);
     let mut meanings = readings.iter().map(validate);
@@ -49,7 +49,7 @@ pub fn check(keys: &std::collections::BTreeMap<String, serde_json::Value>) -> Re
         Ok(_) => Problems::default(),
         Err(others) => others,
     };
-    // What is wrong whatever is put in the place of what does not fit, is wrong by itself.
+    // Errors that occur with every substitute value are independent of the schema errors.
     let others = meanings.fold(found, |others, meaning| {
         others.shared_with(&meaning.err().unwrap_or_default())
     });

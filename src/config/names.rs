@@ -1,8 +1,8 @@
-//! Names that a cluster checks too; checked here, so that nobody waits for the cluster to do it.
+//! Names with the syntax that a cluster requires, checked before a deployment.
 
 use std::fmt;
 
-/// A DNS label or subdomain of at most 253 characters, as Kubernetes names most objects.
+/// A DNS label or subdomain of at most 253 characters, as most Kubernetes object names are.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct DnsName(String);
 
@@ -27,7 +27,7 @@ impl fmt::Display for DnsName {
     }
 }
 
-/// The name of a host outside the cluster: a DNS name with at least two labels, or an IPv4 address.
+/// An external host: a DNS name with at least two labels, or an IPv4 address.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct HostName(String);
 
@@ -48,7 +48,7 @@ impl HostName {
         }
     }
 
-    /// Whether it is an IPv4 address and no name.
+    /// Whether it is an IPv4 address instead of a name.
     pub fn is_address(&self) -> bool {
         self.0.parse::<std::net::Ipv4Addr>().is_ok()
     }
@@ -65,14 +65,14 @@ impl fmt::Display for HostName {
     }
 }
 
-/// The name of an object in a cluster, as people type it: `Kind/namespace/name`, or `Kind/name` where it is in none.
+/// A reference to an object in a cluster: `Kind/namespace/name`, or `Kind/name` if it is cluster-scoped.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ObjectName {
     /// The kind, such as `StatefulSet`.
     pub kind: String,
-    /// The namespace; `None` for objects of the whole cluster.
+    /// The namespace; `None` for cluster-scoped objects.
     pub namespace: Option<String>,
-    /// The object's own name.
+    /// The name of the object.
     pub name: String,
 }
 

@@ -1,12 +1,12 @@
-//! Where a value of the configuration was written.
+//! The location of a configuration value in its file.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
-/// A place in a file.
+/// A location in a file.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Origin {
-    /// The file, as the person named it.
+    /// The file, as the user named it.
     pub file: String,
     /// The line, counted from 1.
     pub line: usize,
@@ -18,17 +18,17 @@ impl fmt::Display for Origin {
     }
 }
 
-/// The places of all keys that were read; empty where the configuration came from the engine.
+/// The locations of all keys; empty if the configuration came from the engine.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Origins(BTreeMap<String, Origin>);
 
 impl Origins {
-    /// Notes where the key of this path stands.
+    /// Records the location of the key with this path.
     pub fn insert(&mut self, key: String, origin: Origin) {
         self.0.insert(key, origin);
     }
 
-    /// Where the key stands; for a key that is missing, where the nearest key around it stands.
+    /// The location of a key; for a missing key, that of the nearest enclosing key.
     pub fn of(&self, key: &str) -> Option<&Origin> {
         let mut path = key;
         loop {

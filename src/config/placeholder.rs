@@ -1,25 +1,25 @@
-//! Values that nobody can know yet, marked as such.
+//! Values that are not known yet.
 //!
-//! A placeholder is an object, `{placeholder: "what is missing"}`, never a text that looks real. Rendering,
-//! previews and the sandbox accept placeholders and say so; a real deployment refuses them.
+//! A placeholder is an object, `{placeholder: "what is missing"}`, never a string that looks like a real value.
+//! Rendering, previews and the sandbox accept placeholders and report them; a deployment rejects them.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// A value, or a note that it is not known yet.
+/// A value or a placeholder.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(untagged)]
 pub enum OrPlaceholder<T> {
-    /// Not known yet.
+    /// The value is not known yet.
     Placeholder(Placeholder),
     /// The value.
     Value(T),
 }
 
-/// A note that a value is not known yet.
+/// A placeholder.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Placeholder {
-    /// What is missing, in words for the person who has to provide it.
+    /// A description of the missing value.
     pub placeholder: String,
 }

@@ -1,19 +1,19 @@
-//! What is wrong with a configuration, in words for the person who wrote it.
+//! Configuration errors.
 
 use std::fmt;
 
 use super::{Origin, Origins};
 
-/// One thing that is wrong, with its key and, where we know it, the way out.
+/// A configuration error with its key and, if known, a hint.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Problem {
     /// The path of the key, such as `phoenix:qdrant.replicas`.
     pub key: String,
     /// The rest of a sentence that begins with the key: `is 2, but …`.
     pub message: String,
-    /// What to do about it.
+    /// How to fix it.
     pub hint: Option<String>,
-    /// Where the key was written.
+    /// The location of the key.
     pub origin: Option<Origin>,
 }
 
@@ -30,17 +30,17 @@ impl fmt::Display for Problem {
     }
 }
 
-/// Everything that is wrong with one configuration; an error only when there is something.
+/// The errors of one configuration.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Problems(Vec<Problem>);
 
 impl Problems {
-    /// Notes a problem without a way out.
+    /// Adds an error without a hint.
     pub fn add(&mut self, key: impl Into<String>, message: impl Into<String>) {
         self.push(key.into(), message.into(), None);
     }
 
-    /// Notes a problem and the way out.
+    /// Adds an error with a hint.
     pub fn add_with_hint(
         &mut self,
         key: impl Into<String>,
@@ -59,22 +59,22 @@ impl Problems {
         });
     }
 
-    /// Whether nothing is wrong.
+    /// Whether there are no errors.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// The problems, in the order they were found.
+    /// The errors, in the order in which they were found.
     pub fn iter(&self) -> impl Iterator<Item = &Problem> {
         self.0.iter()
     }
 
-    /// Notes all problems of `other` as well.
+    /// Adds all errors of `other`.
     pub fn append(&mut self, mut other: Self) {
         self.0.append(&mut other.0);
     }
 
-    /// Notes the problems of `other` with keys that no problem is known of yet, of them or of what they stand in.
+    /// Adds the errors of `other` for keys that have no error yet, neither on the key itself nor on an enclosing key.
     pub fn append_unknown(&mut self, other: Self) {
         for problem in other.0 {
             if !self.0.iter().any(|known| holds(&known.key, &problem.key)) {
@@ -83,7 +83,7 @@ impl Problems {
         }
     }
 
-    /// The problems with keys that `other` has a problem with as well.
+    /// The errors with keys that also have an error in `other`.
     #[must_use]
     pub fn shared_with(mut self, other: &Self) -> Self {
         self.0
@@ -91,7 +91,7 @@ impl Problems {
         self
     }
 
-    /// Adds to each problem where its key was written.
+    /// Adds the location of its key to each error.
     #[must_use]
     pub fn located(mut self, origins: &Origins) -> Self {
         for problem in &mut self.0 {
@@ -101,7 +101,7 @@ impl Problems {
     }
 }
 
-/// Whether one key is the other, or leads to it.
+/// Whether one key is the other, or encloses it.
 fn holds(outer: &str, inner: &str) -> bool {
     inner
         .strip_prefix(outer)

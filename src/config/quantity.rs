@@ -1,22 +1,22 @@
-//! Amounts of processor time, memory and storage, in the notation of Kubernetes.
+//! Quantities of CPU, memory and storage, in the notation of Kubernetes.
 
 use std::cmp::Ordering;
 use std::fmt;
 
-/// An amount such as `200m`, `2`, `512Mi` or `50Gi`; greater than nothing.
+/// A quantity such as `200m`, `2`, `512Mi` or `50Gi`; always greater than zero.
 #[derive(Clone, Debug)]
 pub struct Quantity {
     text: String,
     thousandths: u128,
 }
 
-/// Suffixes from small to large, each worth 1,000 of the one before; the first is worth a thousandth.
+/// Decimal suffixes in ascending order, each 1,000 times the previous one, starting at one thousandth.
 const DECIMAL: [&str; 7] = ["m", "", "k", "M", "G", "T", "P"];
-/// Suffixes from small to large, each worth 1,024 of the one before.
+/// Binary suffixes in ascending order, each 1,024 times the previous one.
 const BINARY: [&str; 5] = ["Ki", "Mi", "Gi", "Ti", "Pi"];
 
 impl Quantity {
-    /// Checks an amount. The error is the rest of a sentence that begins with its key.
+    /// Parses a quantity. The error is the rest of a sentence that begins with its key.
     pub fn parse(text: &str) -> Result<Self, &'static str> {
         const WRONG: &str = "is not an amount such as 200m, 2, 512Mi or 50Gi";
         let suffix = text.trim_start_matches(|character: char| character.is_ascii_digit());
@@ -45,12 +45,12 @@ impl Quantity {
         }
     }
 
-    /// The amount in thousandths of its unit: of a core, or of a byte.
+    /// The amount in thousandths of its unit, a core or a byte.
     pub fn thousandths(&self) -> u128 {
         self.thousandths
     }
 
-    /// Both amounts together.
+    /// The sum of two quantities.
     #[must_use]
     pub fn plus(&self, other: &Self) -> Self {
         let thousandths = self.thousandths + other.thousandths;
@@ -62,14 +62,14 @@ impl Quantity {
         Self { text, thousandths }
     }
 
-    /// The amount as Kubernetes has it in its objects.
+    /// The quantity as a Kubernetes object contains it.
     pub fn to_kubernetes(&self) -> k8s_openapi::apimachinery::pkg::api::resource::Quantity {
         k8s_openapi::apimachinery::pkg::api::resource::Quantity(self.text.clone())
     }
 }
 
-/// The one form in which the API server gives an amount back: `1`, not `1000m`. Any other would be
-/// a difference at every refresh.
+/// The canonical form of the API server: `1`, not `1000m`. Any other form would appear as a difference at every
+/// refresh.
 fn shortest(mut number: u128, mut power: usize, step: u128, suffixes: &[&str]) -> String {
     while number.is_multiple_of(step) && power + 1 < suffixes.len() {
         number /= step;

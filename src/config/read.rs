@@ -1,7 +1,7 @@
-//! The configuration as the engine hands it over, read for a real deployment.
+//! Reads the configuration of a deployment from the engine.
 //!
-//! More is asked than for a rendering: every secret must have a value, and nothing may be a placeholder,
-//! except in the sandbox.
+//! It is stricter than for rendering: every secret must have a value, and placeholders are rejected except in the
+//! sandbox.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,8 +13,8 @@ use super::secret::{Giver, Unusable};
 use super::{NAMESPACE, Problems, RawConfig, StackConfig, check, secret};
 use crate::names::CORE;
 
-/// Reads a deployment's configuration: the plain keys with their texts, and of each secret that has a value, what makes
-/// it one that cannot be used.
+/// Reads the configuration of a deployment: the plain keys with their values, and for each secret with a value, why
+/// that value is unusable, if it is.
 pub fn read_deployment(
     plain: &BTreeMap<String, String>,
     secrets: &BTreeMap<&str, Option<Unusable>>,
@@ -50,12 +50,12 @@ pub fn read_deployment(
         problems.append(in_two_places(&secret_keys));
     } else {
         problems.append(unusable(secrets, giver));
-        // Which systems there are is known of a good configuration only; some are always there.
+        // The enabled systems are known only if the configuration is valid; some are always enabled.
         let needed = match &checked {
             Ok(config) => config.secrets_needed(),
             Err(_) => secret::needed(&CORE),
         };
-        // One that stands there in clear is told of as that.
+        // A secret in plain text is reported as such.
         let present = secret_keys
             .iter()
             .copied()
@@ -78,8 +78,8 @@ pub fn read_deployment(
     }
 }
 
-/// Where the secrets come from. It is asked before the configuration is known to be right, so that a mistake elsewhere in
-/// it does not ask for secrets that nobody has to set.
+/// The source of the secrets. It is determined before the configuration is known to be valid, so that an error
+/// elsewhere does not lead to requests for secrets that are not needed.
 fn mode(keys: &BTreeMap<String, Value>) -> Option<RawSecretsMode> {
     keys.iter()
         .find(|(key, _)| own_key(key) == Some("secrets"))
@@ -87,8 +87,8 @@ fn mode(keys: &BTreeMap<String, Value>) -> Option<RawSecretsMode> {
         .map(|raw| raw.mode)
 }
 
-/// Takes out secrets that an imported environment gives without their secrecy: in clear, or as numbers and truth values,
-/// which Pulumi ESC hands over in clear whatever they are marked as.
+/// Removes secrets that an imported environment provides unencrypted: in plain text, or as numbers and booleans,
+/// which Pulumi ESC always provides in plain text.
 fn without_secrecy(keys: &mut BTreeMap<String, Value>) -> Problems {
     let mut problems = Problems::default();
     keys.retain(|key, _| {
@@ -106,7 +106,7 @@ fn without_secrecy(keys: &mut BTreeMap<String, Value>) -> Problems {
     problems
 }
 
-/// Secrets with values that nobody could use.
+/// Secrets with unusable values.
 fn unusable(secrets: &BTreeMap<&str, Option<Unusable>>, giver: Giver) -> Problems {
     let mut problems = Problems::default();
     for (key, unusable) in secrets {
@@ -129,7 +129,7 @@ fn unusable(secrets: &BTreeMap<&str, Option<Unusable>>, giver: Giver) -> Problem
     problems
 }
 
-/// Secrets that the stack holds although they come from ESC: nobody could tell which of two values is meant.
+/// Secrets that the stack contains although they come from ESC, so that it is ambiguous which value applies.
 fn in_two_places(secret_keys: &BTreeSet<&str>) -> Problems {
     let mut problems = Problems::default();
     for row in secret_keys.iter().filter_map(|key| secret::row(key)) {
@@ -144,7 +144,7 @@ fn in_two_places(secret_keys: &BTreeSet<&str>) -> Problems {
     problems
 }
 
-/// Keys of ours that are encrypted although they are no secrets: names and sizes end up in manifests.
+/// Encrypted keys that are not secrets: names and sizes appear in manifests.
 fn encrypted(secret_keys: &BTreeSet<&str>) -> Problems {
     let mut problems = Problems::default();
     for key in secret_keys.iter().filter_map(|key| own_key(key)) {
@@ -167,7 +167,7 @@ fn encrypted(secret_keys: &BTreeSet<&str>) -> Problems {
     problems
 }
 
-/// A placeholder is good enough to look at, and for the sandbox; never for a cluster.
+/// Placeholders are accepted for rendering and in the sandbox, but never for a cluster.
 fn placeholders(config: &StackConfig) -> Problems {
     let mut problems = Problems::default();
     if !config.sandbox {

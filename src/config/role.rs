@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// The ARN of an AWS role, as EKS wants it on a service account.
+/// The ARN of an AWS role, as EKS expects it on a service account.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RoleArn(String);
 
@@ -15,7 +15,7 @@ impl RoleArn {
         let ["arn", partition, "iam", "", account, resource] = parts[..] else {
             return Err(WRONG);
         };
-        // A copied example is told apart from a role by its account.
+        // An example ARN is recognized by its account.
         if account.len() != 12 || !account.bytes().all(|byte| byte.is_ascii_digit()) {
             return Err("has no account of twelve digits");
         }

@@ -1,7 +1,7 @@
-//! The inventory of secrets: one row for each value that the platform needs and nobody may see.
+//! The inventory of secrets: one row for each confidential value that the platform needs.
 //!
-//! Only names are here. The values stay with whoever read them until the moment of registration. Manifests, the
-//! schema of the stack files, `phoenix secrets` and `docs/secrets.md` all come from these rows.
+//! It contains only names. The values stay with the code that read them until they are sent to the engine. Manifests,
+//! the schema of the stack files, `phoenix secrets` and `docs/secrets.md` are derived from these rows.
 
 pub mod strength;
 
@@ -20,33 +20,33 @@ pub use strength::{Form, Unusable};
 /// One secret of the platform.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SecretRow {
-    /// Its key in the configuration, behind `phoenix:`.
+    /// Its key in the configuration, after `phoenix:`.
     pub key: &'static str,
-    /// The Kubernetes Secret that carries it in the namespaces of its readers; empty where it has none.
+    /// The Kubernetes Secret that contains it in the namespaces of its readers; empty if it has none.
     pub secret: &'static str,
-    /// Its key in that Secret; empty where it has no readers.
+    /// Its key in that Secret; empty if it has no readers.
     pub data_key: &'static str,
-    /// What it opens, as a sentence.
+    /// What it gives access to, as a sentence.
     pub purpose: &'static str,
-    /// Who makes it, and answers for it.
+    /// The team that creates it and is responsible for it.
     pub owner: &'static str,
-    /// Everybody who reads it. These workloads restart when it changes, and no other does. Empty for what the program
-    /// itself needs: no Secret carries that.
+    /// All containers that read it. Exactly these workloads restart when it changes. Empty for a secret of the
+    /// program itself, which no Secret contains.
     pub readers: &'static [Reader],
-    /// What a good value looks like.
+    /// The form of a valid value.
     pub form: Form,
-    /// How it is changed without an outage, as a sentence.
+    /// How to change it without an outage, as a sentence.
     pub rotation: &'static str,
 }
 
 /// A container that reads a secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Reader {
-    /// Whose container it is.
+    /// The workload of the container.
     pub workload: Workload,
     /// The container's name.
     pub container: &'static str,
-    /// The variable in which it gets the value.
+    /// The environment variable with the value.
     pub variable: &'static str,
 }
 
@@ -106,7 +106,7 @@ const fn backup(workload: Workload, variable: &'static str) -> Reader {
     }
 }
 
-/// Every Job that opens the object store.
+/// Every Job that accesses the object store.
 const fn at_the_object_store(variable: &'static str) -> [Reader; 8] {
     [
         backup(BACKUP_QDRANT, variable),
@@ -120,7 +120,7 @@ const fn at_the_object_store(variable: &'static str) -> [Reader; 8] {
     ]
 }
 
-/// A Kubernetes Secret that the inventory asks for.
+/// A Kubernetes Secret that the inventory requires.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Target {
     /// Its namespace.
@@ -129,7 +129,7 @@ pub struct Target {
     pub name: &'static str,
 }
 
-/// What OpenMemory calls the models of `OpenAI` with.
+/// The API key of `OpenAI`.
 pub const OPENAI_API_KEY: SecretRow = SecretRow {
     key: "openaiApiKey",
     secret: SHARED_SECRET,
@@ -141,7 +141,7 @@ pub const OPENAI_API_KEY: SecretRow = SecretRow {
     rotation: "Make a second key at OpenAI, set it, wait for the rollout, and revoke the first.",
 };
 
-/// Where OpenMemory keeps its records, login included.
+/// The connection string of OpenMemory's database, including credentials.
 pub const POSTGRES_CONNECTION_STRING: SecretRow = SecretRow {
     key: "postgresConnectionString",
     secret: SHARED_SECRET,
@@ -153,7 +153,7 @@ pub const POSTGRES_CONNECTION_STRING: SecretRow = SecretRow {
     rotation: "Make a second user with the same rights, set its connection string, wait for the rollout, and drop the first.",
 };
 
-/// What memories are encrypted with.
+/// The encryption key of the memories.
 pub const MEM0_ENCRYPTION_KEY: SecretRow = SecretRow {
     key: "mem0EncryptionKey",
     secret: SHARED_SECRET,
@@ -165,7 +165,7 @@ pub const MEM0_ENCRYPTION_KEY: SecretRow = SecretRow {
     rotation: "Not by itself: what was encrypted with the old key stays so. Encrypt the memories anew first.",
 };
 
-/// What reads and writes in Qdrant.
+/// The read-write API key of Qdrant.
 pub const QDRANT_API_KEY: SecretRow = SecretRow {
     key: "qdrantApiKey",
     secret: QDRANT_SECRET,
@@ -183,7 +183,7 @@ pub const QDRANT_API_KEY: SecretRow = SecretRow {
     rotation: "In three steps, without an interruption: make the new one `phoenix:qdrantAltApiKey`, exchange the two, take the old one away.",
 };
 
-/// What reads metrics from Qdrant.
+/// The read-only API key of Qdrant.
 pub const QDRANT_READ_ONLY_API_KEY: SecretRow = SecretRow {
     key: "qdrantReadOnlyApiKey",
     secret: QDRANT_SECRET,
@@ -195,7 +195,7 @@ pub const QDRANT_READ_ONLY_API_KEY: SecretRow = SecretRow {
     rotation: "Set a new value and give it to those who read with it. The peers restart one by one.",
 };
 
-/// What Qdrant accepts besides its key while that is exchanged for another.
+/// The second read-write API key of Qdrant, during a rotation.
 pub const QDRANT_ALT_API_KEY: SecretRow = SecretRow {
     key: "qdrantAltApiKey",
     secret: QDRANT_SECRET,
@@ -207,10 +207,10 @@ pub const QDRANT_ALT_API_KEY: SecretRow = SecretRow {
     rotation: "It is there for as long as a rotation of `phoenix:qdrantApiKey` takes.",
 };
 
-/// What the checksums of secrets are keyed with, by which pods follow their secrets.
+/// The key for the checksums of secrets, which restart pods after a change.
 pub const CHECKSUM_KEY: SecretRow = SecretRow {
     key: "checksumKey",
-    // Only the program uses it: whoever had it beside a checksum could try out guesses of the secrets.
+    // Only the program uses it: with a checksum and this key, an attacker could test guesses of a secret.
     secret: "",
     data_key: "",
     purpose: "The key of the checksums by which pods restart when a secret of theirs changes. Make it once for each stack: `openssl rand -hex 32`.",
@@ -220,7 +220,7 @@ pub const CHECKSUM_KEY: SecretRow = SecretRow {
     rotation: "Set a new value. All checksums change with it, so every workload that reads a secret restarts once.",
 };
 
-/// What reads and writes entries of the session cache.
+/// The password of the session cache's main user.
 pub const REDIS_PASSWORD: SecretRow = SecretRow {
     key: "redisPassword",
     secret: REDIS_SECRET,
@@ -236,7 +236,7 @@ pub const REDIS_PASSWORD: SecretRow = SecretRow {
     rotation: "Set a new value. The server and its callers restart, sessions begin anew, and a caller with the old one is refused until it has restarted.",
 };
 
-/// What reads metrics of the session cache.
+/// The password of the session cache's monitoring user.
 pub const REDIS_METRICS_PASSWORD: SecretRow = SecretRow {
     key: "redisMetricsPassword",
     secret: REDIS_SECRET,
@@ -251,7 +251,7 @@ pub const REDIS_METRICS_PASSWORD: SecretRow = SecretRow {
     rotation: "Set a new value. The server and its exporter restart together, and sessions begin anew.",
 };
 
-/// What opens the knowledge graph.
+/// The password of the knowledge graph.
 pub const NEO4J_PASSWORD: SecretRow = SecretRow {
     key: "neo4jPassword",
     secret: NEO4J_SECRET,
@@ -272,7 +272,7 @@ pub const NEO4J_PASSWORD: SecretRow = SecretRow {
     rotation: "Change it in the server first, with `ALTER CURRENT USER SET PASSWORD FROM … TO …`, because the server reads it at its very first start only. Then set the new value; callers with the old one are refused until they have restarted.",
 };
 
-/// The licence of LangGraph's own server.
+/// The license key of the LangGraph server.
 pub const LANGGRAPH_LICENSE_KEY: SecretRow = SecretRow {
     key: "langgraphLicenseKey",
     secret: LANGGRAPH_SECRET,
@@ -284,7 +284,7 @@ pub const LANGGRAPH_LICENSE_KEY: SecretRow = SecretRow {
     rotation: "Set the new licence before the old one ends. The pods restart one by one.",
 };
 
-/// What logs in to Snowflake.
+/// The private key for Snowflake.
 pub const SNOWFLAKE_PRIVATE_KEY: SecretRow = SecretRow {
     key: "snowflakePrivateKey",
     secret: SNOWFLAKE_SECRET,
@@ -296,7 +296,7 @@ pub const SNOWFLAKE_PRIVATE_KEY: SecretRow = SecretRow {
     rotation: "A user of Snowflake has two public keys. Set the second one (`ALTER USER … SET RSA_PUBLIC_KEY_2`), set its private key here, wait for the rollout, and unset the first.",
 };
 
-/// What opens the private key for Snowflake.
+/// The passphrase of the private key for Snowflake.
 pub const SNOWFLAKE_PASSPHRASE: SecretRow = SecretRow {
     key: "snowflakePrivateKeyPassphrase",
     secret: SNOWFLAKE_SECRET,
@@ -311,7 +311,7 @@ pub const SNOWFLAKE_PASSPHRASE: SecretRow = SecretRow {
     rotation: "Set it together with a new `phoenix:snowflakePrivateKey`.",
 };
 
-/// Who the Jobs of the backup are to the object store.
+/// The access key ID of the backup's bucket.
 pub const BACKUP_ACCESS_KEY_ID: SecretRow = SecretRow {
     key: "backupAccessKeyId",
     secret: BACKUP_SECRET,
@@ -323,7 +323,7 @@ pub const BACKUP_ACCESS_KEY_ID: SecretRow = SecretRow {
     rotation: "Set it together with `phoenix:backupSecretAccessKey`, from a second key of the same user.",
 };
 
-/// What proves it.
+/// The secret access key of the backup's bucket.
 pub const BACKUP_SECRET_ACCESS_KEY: SecretRow = SecretRow {
     key: "backupSecretAccessKey",
     secret: BACKUP_SECRET,
@@ -355,13 +355,13 @@ pub const INVENTORY: &[SecretRow] = &[
 ];
 
 impl SecretRow {
-    /// Its key as people write it: `phoenix:openaiApiKey`.
+    /// Its full key, such as `phoenix:openaiApiKey`.
     pub fn full_key(&self) -> String {
         format!("{}:{}", super::NAMESPACE, self.key)
     }
 
-    /// Every place where the External Secrets Operator finds it in its environment of Pulumi ESC: one for each
-    /// namespace that it is read in.
+    /// The paths at which the External Secrets Operator finds it in the Pulumi ESC environment: one for each
+    /// namespace with readers.
     pub fn properties(&self) -> BTreeSet<String> {
         let targets = self.readers.iter().map(|reader| self.target(reader.workload));
         targets
@@ -369,7 +369,7 @@ impl SecretRow {
             .collect()
     }
 
-    /// The Secret in which a workload finds it: one of its own namespace.
+    /// The Secret of a workload's own namespace that contains it.
     pub fn target(&self, reader: Workload) -> Target {
         Target {
             namespace: reader.namespace,
@@ -377,7 +377,7 @@ impl SecretRow {
         }
     }
 
-    /// Whether only some stacks need it that have its readers: the stack file says so in a key of its own.
+    /// Whether it is needed only if a key of the stack file enables it, even if the stack has its readers.
     pub fn is_optional(&self) -> bool {
         [
             QDRANT_ALT_API_KEY,
@@ -396,7 +396,7 @@ impl SecretRow {
             .any(|reader| workloads.contains(&reader.workload))
     }
 
-    /// Who reads it, each once: workloads by their names, and Jobs by their system, which may have many.
+    /// Its readers without duplicates: workloads by name, and Jobs by their system, which may have several.
     pub fn read_by(&self) -> Vec<&'static str> {
         let mut names: Vec<_> = self
             .readers
@@ -413,12 +413,12 @@ impl SecretRow {
         names
     }
 
-    /// The names of the workloads that restart when it changes, each once.
+    /// The names of the workloads that restart when it changes, without duplicates.
     pub fn restarts(&self) -> Vec<&'static str> {
         let mut names: Vec<_> = self
             .readers
             .iter()
-            // What runs once reads its secrets anew each time.
+            // Jobs read their secrets on each run.
             .filter(|reader| !reader.workload.is_job())
             .map(|reader| reader.workload.name)
             .collect();
@@ -427,13 +427,13 @@ impl SecretRow {
     }
 }
 
-/// The row of a key, with or without `phoenix:` before it.
+/// The row of a key, with or without the prefix `phoenix:`.
 pub fn row(key: &str) -> Option<&'static SecretRow> {
     let key = super::raw::own_key(key)?;
     INVENTORY.iter().find(|row| row.key == key)
 }
 
-/// The rows that every stack with these workloads needs, and those that the program itself needs to register one.
+/// The rows that every stack with these workloads needs, and those that the program itself needs.
 pub fn needed(workloads: &[Workload]) -> Vec<&'static SecretRow> {
     INVENTORY
         .iter()
@@ -441,8 +441,8 @@ pub fn needed(workloads: &[Workload]) -> Vec<&'static SecretRow> {
         .collect()
 }
 
-/// The Kubernetes Secrets that carry these rows to these workloads, with the rows of each. A namespace gets only what its
-/// own workloads read.
+/// The Kubernetes Secrets that contain these rows for these workloads, each with its rows. A namespace receives only
+/// the values that its own workloads read.
 pub fn targets(
     needed: &[&'static SecretRow],
     workloads: &[Workload],
@@ -464,12 +464,12 @@ pub fn targets(
 }
 
 impl Target {
-    /// Where the External Secrets Operator finds all its values in its environment of Pulumi ESC: a flat map of texts.
+    /// The path of all its values in the Pulumi ESC environment: a flat map of strings.
     pub fn property(self) -> String {
         if self.namespace == MEMORY {
             format!("kubernetes.{}", self.name)
         } else {
-            // Less than what the platform's own namespace gets under the same name.
+            // A subset of the Secret of the same name in the platform's own namespace.
             format!("kubernetes.{}.{}", self.namespace, self.name)
         }
     }
@@ -481,17 +481,17 @@ impl fmt::Display for Target {
     }
 }
 
-/// Where the stack's configuration gets the values of its secrets.
+/// The source of a stack's secret values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Giver {
-    /// A person, who sets each.
+    /// An operator who sets each of them.
     Person,
-    /// The environments of Pulumi ESC that the stack file imports.
+    /// The Pulumi ESC environments that the stack file imports.
     Imports,
 }
 
 impl Giver {
-    /// How a secret gets its value.
+    /// How to set the value of a secret.
     pub fn way(self, row: &SecretRow) -> String {
         let key = row.full_key();
         match self {
@@ -504,9 +504,9 @@ impl Giver {
     }
 }
 
-/// The problems of a stack that needs these secrets and has values for those of these keys only.
+/// The errors for a stack that needs these secrets but has values only for some keys.
 ///
-/// Rendering needs no values; whoever registers asks this first.
+/// Rendering needs no values; a deployment checks this first.
 pub fn missing<'a>(
     needed: &[&SecretRow],
     present: impl IntoIterator<Item = &'a str>,
@@ -521,7 +521,8 @@ pub fn missing<'a>(
     problems
 }
 
-/// What is wrong with values that are good one by one. `value` answers for a full key; no problem repeats a value.
+/// Errors in combinations of values that are valid individually. `value` returns the value of a full key; errors
+/// never repeat a value.
 pub fn contradictions<'a>(needed: &[&SecretRow], value: impl Fn(&str) -> Option<&'a str>) -> super::Problems {
     let mut problems = super::Problems::default();
     let (key, second) = (QDRANT_API_KEY.full_key(), QDRANT_ALT_API_KEY.full_key());

@@ -1,5 +1,5 @@
-//! From what was written to what is meant. Everything that can be wrong is found here, all of it
-//! in one run, and nothing behind this point can fail.
+//! Validates a raw configuration and turns it into a checked one. All errors are reported in one run, and nothing
+//! after this step can fail.
 
 mod audit_trail;
 mod backup;
@@ -30,8 +30,8 @@ mod secrets;
 mod snowflake;
 mod sync;
 
-/// What Istio sets aside for each sidecar unless told otherwise: processor time in millicores and memory in bytes,
-/// first requested, then at most.
+/// What Istio reserves for each sidecar by default: CPU in millicores and memory in bytes, first the requests, then
+/// the limits.
 const SIDECAR: Footprint = Footprint {
     requests_cpu: 100,
     requests_memory: 128 << 20,
@@ -39,7 +39,8 @@ const SIDECAR: Footprint = Footprint {
     limits_memory: 1 << 30,
 };
 
-/// A Job, such as a backup or an export: more than any of them needs, because nobody wants one to be refused at night.
+/// A Job, such as a backup or an export. It is larger than any of them needs, so that the quota never rejects a
+/// nightly Job.
 const JOB: Footprint = Footprint {
     requests_cpu: 250,
     requests_memory: 256 << 20,
@@ -47,19 +48,19 @@ const JOB: Footprint = Footprint {
     limits_memory: 1 << 30,
 };
 
-/// Each `PriorityClass` that Kubernetes keeps for itself has a name that begins like this.
+/// The name prefix of the `PriorityClass`es that Kubernetes reserves for itself.
 const SYSTEM_CLASSES: &str = "system-";
 
-/// Contexts of sandboxes begin like this.
+/// The context prefix of sandboxes.
 const SANDBOX: &str = "phoenix-sandbox-";
 
-/// Addresses that no host outside has: those of a node's own services, and those that providers give to pods.
+/// Addresses that no external host has: link-local services of a node, and ranges that providers assign to pods.
 const ALWAYS_INSIDE: [&str; 2] = ["100.64.0.0/10", "169.254.0.0/16"];
 
-/// The largest numbers that still make sense; beyond them somebody's finger slipped.
+/// Upper bounds that catch typing errors.
 const MOST_REPLICAS: u32 = 100;
 
-/// Checks a configuration, and gives it back as what it means.
+/// Checks a configuration and returns the validated one.
 pub fn validate(raw: &RawConfig) -> Result<StackConfig, Problems> {
     let mut check = Check {
         problems: Problems::default(),
@@ -81,7 +82,7 @@ struct Check {
 
 impl Check {
     fn stack(&mut self, raw: &RawConfig) -> Option<StackConfig> {
-        // Each part is checked before the first `?`, so that all problems are found.
+        // Each part is checked before the first `?`, so that all errors are found.
         let cluster = self.cluster(&raw.cluster);
         let namespace = self.namespace(&raw.namespace);
         let openmemory = self.openmemory(&raw.openmemory);
@@ -129,13 +130,13 @@ impl Check {
             let mut demands = vec![
                 Demand {
                     resources: &openmemory.resources,
-                    // One more while it rolls.
+                    // One additional pod during a rollout.
                     pods: openmemory.scale.most() + 1,
                     claims: openmemory.storage.volume.size.thousandths(),
                 },
                 Demand {
                     resources: &qdrant.resources,
-                    // A stateful set replaces its pods in place.
+                    // A StatefulSet replaces its pods in place.
                     pods: qdrant.replicas,
                     claims: u128::from(qdrant.replicas)
                         * (qdrant.storage.size.thousandths() + qdrant.snapshots.size.thousandths()),
@@ -170,7 +171,7 @@ impl Check {
             if let Some(Some(langgraph)) = &langgraph {
                 demands.push(Demand {
                     resources: &langgraph.resources,
-                    // One more while it rolls.
+                    // One additional pod during a rollout.
                     pods: langgraph.scale.most() + 1,
                     claims: 0,
                 });
@@ -178,7 +179,7 @@ impl Check {
             if let Some(Some(sync)) = &sync {
                 demands.push(Demand {
                     resources: &sync.resources,
-                    // A run begins only after the one before it.
+                    // A run starts only after the previous one has finished.
                     pods: 1,
                     claims: 0,
                 });
@@ -186,7 +187,7 @@ impl Check {
             if let Some(Some(backup)) = &backup {
                 demands.push(Demand {
                     resources: &backup.resources,
-                    // What is scheduled, should one run late into the next, and a restore.
+                    // The scheduled Jobs, in case one run overlaps the next, and a restore.
                     pods: 5 + u32::from(raw.knowledge_graph.is_some()),
                     claims: 0,
                 });
@@ -199,7 +200,7 @@ impl Check {
             RawPhase::Active => Phase::Active,
             RawPhase::Optimized => Phase::Optimized,
         });
-        // Only now, so that what a later phase will switch on is good, and has room, before its day.
+        // Only now, so that values that a later phase enables are valid and fit into the quota in advance.
         let phase = migration.unwrap_or(Phase::Optimized);
         let mesh = mesh.map(|mesh| phase.routing(mesh));
         let langgraph = langgraph.map(|langgraph| {
@@ -334,7 +335,7 @@ impl Check {
             }
             self.dns_name(&path, class).map(Some)
         };
-        // Each is checked before any is missed.
+        // Every entry is checked before an error ends the function.
         let stores = class("stores", raw.stores.as_ref());
         let servers = class("servers", raw.servers.as_ref());
         let jobs = class("jobs", raw.jobs.as_ref());
@@ -377,7 +378,7 @@ impl Check {
     }
 
     fn adopt(&mut self, names: &[String]) -> Option<Vec<ObjectName>> {
-        // Each is checked before any is missed.
+        // Every entry is checked before an error ends the function.
         let names: Vec<_> = names
             .iter()
             .enumerate()
@@ -386,7 +387,7 @@ impl Check {
         names.into_iter().collect()
     }
 
-    /// The mark of the sandbox opens a door, so it counts only together with a sandbox's own context.
+    /// The sandbox setting accepts placeholders, so it counts only with a sandbox context.
     fn sandbox(&mut self, raw: &RawConfig) {
         let is_sandbox =
             matches!(&raw.cluster.context, OrPlaceholder::Value(context) if context.starts_with(SANDBOX));
@@ -513,7 +514,7 @@ impl Check {
             RawAcceleratorLabels::Lambda => ("lambdalabs.com/gpu-type", ("lambdalabs.com/gpu", "true")),
             RawAcceleratorLabels::Nvidia => ("nvidia.com/gpu.product", ("nvidia.com/gpu", "true")),
         };
-        // What the source document places its pods on.
+        // The nodes that the source document uses.
         let product = match (&raw.product, raw.labels) {
             (Some(product), _) => product.as_str(),
             (None, RawAcceleratorLabels::Lambda) => "rtx-4090",
@@ -667,7 +668,7 @@ impl Check {
         })
     }
 
-    /// A quota smaller than what the pods ask for, sidecars and a rollout included, would stop a rollout half-way.
+    /// A quota below the demand of all pods, with their sidecars and a rollout, would stop a rollout halfway.
     fn quota_leaves_room(&mut self, quota: &Quota, demands: &[Demand<'_>]) {
         let mut need = Footprint::default();
         need.add_one(JOB);
@@ -834,7 +835,7 @@ impl Check {
         }
     }
 
-    /// The value, unless it is a placeholder, which is noted.
+    /// The value, unless it is a placeholder, which is recorded.
     fn known<'a, T>(&mut self, path: &str, value: &'a OrPlaceholder<T>) -> Option<&'a T> {
         match value {
             OrPlaceholder::Value(value) => Some(value),
@@ -847,7 +848,7 @@ impl Check {
     }
 }
 
-/// A UID as Kubernetes writes it: 32 hexadecimal digits in five groups.
+/// A UID in the form of Kubernetes: 32 hexadecimal digits in five groups.
 fn uid_of_cluster(text: &str) -> Result<String, &'static str> {
     let groups: Vec<_> = text.split('-').collect();
     let lengths: Vec<_> = groups.iter().map(|group| group.len()).collect();
@@ -859,16 +860,16 @@ fn uid_of_cluster(text: &str) -> Result<String, &'static str> {
     }
 }
 
-/// What the pods of a workload ask of the platform's namespace.
+/// The demand of a workload's pods on the namespace of the platform.
 struct Demand<'a> {
     resources: &'a Resources,
-    /// The most pods at a time, those of a rollout included.
+    /// The maximum number of pods at a time, including those of a rollout.
     pods: u32,
-    /// The volumes of all of them together, in thousandths of a byte.
+    /// The total size of all volumes, in thousandths of a byte.
     claims: u128,
 }
 
-/// What pods ask for and may use: processor time in millicores, memory in bytes.
+/// Requests or limits of pods: CPU in millicores, memory in bytes.
 #[derive(Clone, Copy, Default)]
 struct Footprint {
     requests_cpu: u128,
@@ -878,7 +879,7 @@ struct Footprint {
 }
 
 impl Footprint {
-    /// Adds pods of one container and a sidecar each.
+    /// Adds pods with one container and a sidecar each.
     fn add(&mut self, resources: &Resources, pods: u32) {
         let pod = Self {
             requests_cpu: resources.requests.cpu.thousandths(),
@@ -891,7 +892,7 @@ impl Footprint {
         }
     }
 
-    /// Adds a pod of one container and a sidecar.
+    /// Adds a pod with one container and a sidecar.
     fn add_one(&mut self, pod: Self) {
         for container in [pod, SIDECAR] {
             self.requests_cpu += container.requests_cpu;

@@ -1,35 +1,35 @@
-//! What is wrong with a secret's value, told without the value.
+//! Checks the value of a secret without revealing it.
 //!
-//! This finds mistakes, not attacks: an empty value, a line break from the clipboard, a word that stands for a value.
-//! It never looks a value up anywhere, and what it answers is the same for every value with the same mistake.
+//! The checks find mistakes, not attacks: an empty value, a line break from the clipboard, a placeholder word. They
+//! use no external data, and the message is the same for every value with the same mistake.
 
-/// What a good value looks like.
+/// The form of a valid value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Form {
-    /// A text that nobody can guess.
+    /// Random text.
     Key {
-        /// The fewest characters of a strong one.
+        /// The minimum number of characters.
         least: usize,
     },
-    /// A text that nobody can guess, and that can stand in an address as it is.
+    /// Random text that needs no escaping in a URL.
     Password {
-        /// The fewest characters of a strong one.
+        /// The minimum number of characters.
         least: usize,
     },
     /// `postgresql://USER:PASSWORD@HOST…`.
     PostgresUrl,
-    /// A private key in PEM: PKCS #8, of RSA with 2048 bits or more, with or without a passphrase.
+    /// A private key in PEM: PKCS #8, RSA with at least 2048 bits, with or without a passphrase.
     PrivateKey,
 }
 
-/// The fewest characters of a password that counts as strong.
+/// The minimum number of characters of a strong password.
 const LEAST_PASSWORD: usize = 12;
 
-/// The fewest different characters of a value that counts as made by chance. Sixteen random hexadecimal digits or more
+/// The minimum number of different characters of a random value. Sixteen or more random hexadecimal digits
 /// practically never have fewer.
 const LEAST_VARIETY: usize = 6;
 
-/// Words that stand where a value should be. Values are compared without case, `-`, `_` and spaces.
+/// Placeholder words. Values are compared without case, `-`, `_` and spaces.
 const STAND_INS: [&str; 12] = [
     "changeme",
     "changeit",
@@ -45,20 +45,20 @@ const STAND_INS: [&str; 12] = [
     "xxxx",
 ];
 
-/// Why a value cannot be used as it is.
+/// Why a value is invalid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Unusable {
-    /// The rest of a sentence that begins with its key.
+    /// The rest of a sentence that begins with the key.
     pub wrong: &'static str,
-    /// The way out, where it is not simply to give it a value.
+    /// How to fix it, if it needs more than a new value.
     pub way: Option<&'static str>,
 }
 
 impl Form {
-    /// What makes a value one that nobody can use, whatever its strength. A deployment refuses it: a client would send the
-    /// line break along, and be refused far from here.
+    /// Why no client can use a value, regardless of its strength. A deployment rejects it, because a client would
+    /// send the line break and fail far from the cause.
     pub fn unusable(self, value: &str) -> Option<Unusable> {
-        // The lines of a key are a part of it, and the last one may end.
+        // Line breaks are part of a PEM key, and the last line may end with one.
         let breaks: &[char] = if self == Self::PrivateKey {
             &['\r', '\n']
         } else {
@@ -86,9 +86,9 @@ impl Form {
         Some(Unusable { wrong, way })
     }
 
-    /// What is wrong with a value, as the rest of a sentence that begins with its key; `None` if nothing is.
+    /// Why a value is weak or invalid, as the rest of a sentence that begins with its key; `None` if it is valid.
     pub fn weakness(self, value: &str) -> Option<String> {
-        // Of a key in PEM more can be told, such as line breaks that were lost.
+        // The PEM check is more specific, for example about lost line breaks.
         if self == Self::PrivateKey && !value.trim().is_empty() {
             return private_key(value);
         }
@@ -104,7 +104,7 @@ impl Form {
     }
 }
 
-/// Clients send a key in a header, which carries nothing else.
+/// Clients send an API key in a header, which restricts its characters.
 fn not_sendable(value: &str) -> Option<String> {
     let is_sendable = value.bytes().all(|byte| byte.is_ascii_graphic());
     (!is_sendable).then(|| {
@@ -113,7 +113,7 @@ fn not_sendable(value: &str) -> Option<String> {
     })
 }
 
-/// Clients write a password into an address, such as `redis://user:password@host`, as it is.
+/// Clients insert a password into a URL, such as `redis://user:password@host`, without escaping.
 fn address_part(value: &str) -> Option<String> {
     let stays = |letter: char| letter.is_ascii_alphanumeric() || "-._~".contains(letter);
     (!value.chars().all(stays)).then(|| {
@@ -127,7 +127,7 @@ fn postgres_url(value: &str) -> Option<String> {
     let rest = value
         .strip_prefix("postgresql://")
         .or_else(|| value.strip_prefix("postgres://"));
-    // The last `@` ends the login, as libpq reads it; a password may hold others if it is not encoded.
+    // The last `@` ends the credentials, as in libpq; a password that is not encoded may contain others.
     let login = rest.and_then(|rest| rest.split('/').next()?.rsplit_once('@'));
     let Some((login, host)) = login else {
         return Some(FORM.to_owned());
@@ -140,7 +140,7 @@ fn postgres_url(value: &str) -> Option<String> {
     }
 }
 
-/// The fewest letters of a key's lines: those of an RSA key with 2048 bits, without its labels.
+/// The minimum number of base64 characters: those of a 2048-bit RSA key without its labels.
 const LEAST_KEY: usize = 1_500;
 
 fn private_key(value: &str) -> Option<String> {
@@ -180,7 +180,7 @@ fn guessable(value: &str, least: usize, subject: &str) -> Option<String> {
         .filter(|letter| !matches!(letter, '-' | '_' | ' ' | '<' | '>' | '$' | '{' | '}'))
         .flat_map(char::to_lowercase)
         .collect();
-    // A short word may be in a good value by chance.
+    // A random value may contain a short word.
     let stands_in = |word: &&str| plain.starts_with(*word) || (word.len() > 6 && plain.contains(*word));
     if STAND_INS.iter().any(stands_in) {
         return Some(format!("{subject}looks like a word that stands for a value"));

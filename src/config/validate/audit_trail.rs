@@ -1,4 +1,4 @@
-//! Checks of the audit trail. The bounds of the retention are in the schema, and checked with the shape.
+//! Checks of the audit trail. The range of the retention is part of the schema.
 
 use super::{Check, key};
 use crate::config::AuditTrail;
@@ -18,7 +18,7 @@ impl Check {
         })
     }
 
-    /// A trail with a hole in it is none: production has one, and the store keeps its part of it.
+    /// An audit trail must be complete: production requires one, and Qdrant must keep its part.
     pub(super) fn trail_is_whole(&mut self, raw: &RawConfig) {
         if raw.audit_trail.is_none() {
             if self.is_prod {
@@ -40,7 +40,8 @@ impl Check {
     }
 }
 
-/// A provider's name is a text of the mesh's configuration; ours is also a part of annotations and of messages.
+/// The name of a provider is free text in the mesh configuration; here it also becomes part of annotations and
+/// messages.
 fn provider(text: &str) -> Result<String, &'static str> {
     let legal = (1..=63).contains(&text.len())
         && text

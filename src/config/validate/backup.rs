@@ -1,4 +1,4 @@
-//! Checks of backups. Bounds of numbers are in the schema, and checked with the shape.
+//! Checks of backups. Number ranges are part of the schema.
 
 use super::{Check, key};
 use crate::config::raw::{RawBackup, RawBackupRoles, RawBackupSchedule, RawConfig, RawDay, RawObjectStore};
@@ -28,7 +28,7 @@ impl Check {
         })
     }
 
-    /// Production has backups: replicas repeat a mistake at once.
+    /// Production requires backups, because replicas repeat a mistake immediately.
     pub(super) fn is_backed_up(&mut self, raw: &RawConfig) {
         if self.is_prod && raw.backup.is_none() {
             self.problems.add_with_hint(
@@ -85,7 +85,7 @@ impl Check {
         };
         let prefix = match &raw.prefix {
             Some(text) => self.parse("backup.objectStore.prefix", text, prefix),
-            // What a provider knows a cluster by is free text.
+            // The cluster identifier at a provider is free text.
             None => Some(
                 identifier
                     .chars()
@@ -136,7 +136,7 @@ fn time_of_day(text: &str) -> Result<TimeOfDay, &'static str> {
     }
 }
 
-/// It becomes a part of a host's name.
+/// It becomes part of a host name.
 fn region(text: &str) -> Result<String, &'static str> {
     let legal = (1..=63).contains(&text.len())
         && !text.starts_with('-')

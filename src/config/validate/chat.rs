@@ -46,7 +46,7 @@ impl Check {
             let OrPlaceholder::Value(host) = &external.host else {
                 continue;
             };
-            // A row of the table to somebody else's pods needs their labels, and a name tells none.
+            // A row of the table for another team's pods requires their labels, which a name does not provide.
             let labels: Vec<_> = host.split('.').collect();
             if labels.last() == Some(&"local") || labels.get(2) == Some(&"svc") {
                 self.problems.add_with_hint(
@@ -58,7 +58,7 @@ impl Check {
         }
     }
 
-    /// The chat asks one tier after the other, so what it promises cannot be less than what they promise it.
+    /// The chat queries the tiers one after the other, so its target cannot be less than the sum of theirs.
     fn chat_keeps_its_promise(&mut self, raw: &RawChat, tiers: &RawTiers) {
         let together = [
             tiers.session_cache.latency_ms,

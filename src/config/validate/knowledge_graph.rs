@@ -4,7 +4,7 @@ use super::{Check, key};
 use crate::config::raw::{RawGraphStore, RawKnowledgeGraph};
 use crate::config::{GraphStore, Quantity};
 
-/// The least memory of a server, which Neo4j's own chart demands too.
+/// The minimum memory of a server, which Neo4j's own chart also requires.
 const LEAST_MEMORY: u128 = 2 << 30;
 
 impl Check {
@@ -18,7 +18,7 @@ impl Check {
         let limit = resources
             .as_ref()
             .map(|resources| resources.limits.memory.thousandths() / 1_000);
-        // What neither has been given.
+        // The memory that is left for other uses.
         let share = limit.map(|limit| limit / 8 * 3);
         let heap = match &raw.heap {
             Some(heap) => self.part_of_memory("knowledgeGraph.heap", heap),

@@ -1,4 +1,4 @@
-//! Checks of the load test. Bounds of numbers are in the schema, and checked with the shape.
+//! Checks of the load test. Number ranges are part of the schema.
 
 use super::Check;
 use crate::config::LoadTest;

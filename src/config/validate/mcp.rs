@@ -1,4 +1,4 @@
-//! Checks of the tiers and of the MCP servers. Bounds of numbers are in the schema, and checked with the shape.
+//! Checks of the tiers and the MCP servers. Number ranges are part of the schema.
 
 use super::{Check, key};
 use crate::config::raw::{RawExternal, RawMcp, RawServer, RawTiers};
@@ -9,7 +9,7 @@ use crate::config::{
 };
 use crate::names;
 
-/// The embedding model of the source document, and how many numbers its vectors have.
+/// The embedding model of the source document and the number of its dimensions.
 const E5: (&str, u32) = ("e5-base-v2", 768);
 
 impl Check {
@@ -20,7 +20,7 @@ impl Check {
             Some(raw) => self.external(tier, raw, software, port).map(Some),
             None => Some(None),
         };
-        // The ports that the software listens on by default.
+        // The default ports of the software.
         let cache_at = external("sessionCache", cache.external.as_ref(), "redis", 6379);
         let snowflake_at = external("snowflakeCortex", snowflake.external.as_ref(), "snowflake", 443);
         let knowledge_at = external("knowledgeGraph", knowledge.external.as_ref(), "neo4j", 7687);
@@ -112,7 +112,7 @@ impl Check {
         })
     }
 
-    /// A host that somebody else runs. In the platform's own namespace only what the platform declares is there.
+    /// An external host. In the platform's own namespace, only hosts that the platform declares exist.
     fn foreign_host(&mut self, path: &str, raw: &OrPlaceholder<String>, name: &str) -> Option<HostName> {
         let Some(text) = self.known(path, raw) else {
             return HostName::parse(&format!("{}.placeholder.invalid", name.replace('_', "-"))).ok();

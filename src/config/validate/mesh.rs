@@ -1,4 +1,4 @@
-//! What can be wrong with the gateway and with the tokens of people.
+//! Checks of the gateway and of user tokens.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use super::super::stack::{Gateway, Jwt, JwtKeys, Routing, Trust};
 use super::super::{DnsName, HostName};
 use super::{Check, key};
 
-/// What stands for an issuer that nobody knows yet.
+/// The placeholder for an issuer that is not configured yet.
 const UNKNOWN_ISSUER: &str = "https://issuer.placeholder.invalid";
 
 impl Check {
@@ -125,7 +125,7 @@ impl Check {
             },
             (None, Some(keys)) => match public_keys(keys) {
                 Ok(()) => Some(JwtKeys::Inline(keys.clone())),
-                // The text is not shown: it may be a private key.
+                // The text is not shown, because it may be a private key.
                 Err(wrong) => {
                     self.problems.add_with_hint(
                         key("trust.jwt.jwks"),
@@ -154,7 +154,7 @@ impl Check {
         }
     }
 
-    /// The server trusts whoever the mesh lets through; through the gateway, that would be everybody.
+    /// The server trusts every request that the mesh admits; through the gateway, that would be any request.
     pub(super) fn gateway_is_guarded(&mut self, raw: &RawConfig) {
         if self.is_prod && raw.mesh.gateway.is_some() && raw.trust.jwt.is_none() {
             self.problems.add_with_hint(
@@ -199,7 +199,7 @@ pub(super) fn is_label_value(text: &str) -> bool {
                 .all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
 }
 
-/// What Istio can match: an issuer with a `*` or a blank would mean something else in a policy.
+/// Characters that Istio matches literally: `*` or a space would have another meaning in a policy.
 fn issuer_name(text: &str) -> Result<String, &'static str> {
     is_plain(text)
         .then(|| text.to_owned())
@@ -232,7 +232,7 @@ fn https_address(text: &str) -> Result<String, &'static str> {
         .ok_or("is not an address that begins with https:// and has no login in it")
 }
 
-/// What of a key set tells whether it may be shown to everybody.
+/// The fields of a key set that decide whether it may be published.
 #[derive(Deserialize)]
 struct KeySet {
     keys: Vec<JsonWebKey>,
@@ -241,7 +241,7 @@ struct KeySet {
 #[derive(Deserialize)]
 struct JsonWebKey {
     kty: String,
-    /// The private exponent, or the private part of a curve's key.
+    /// The private exponent, or the private part of an elliptic curve key.
     d: Option<serde_json::Value>,
 }
 

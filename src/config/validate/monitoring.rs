@@ -1,4 +1,4 @@
-//! What can be wrong with scraping and alerts.
+//! Checks of scraping and alerts.
 
 use super::super::raw::RawMonitoring;
 use super::super::shape::shown_text;
@@ -6,7 +6,7 @@ use super::super::stack::Monitoring;
 use super::mesh::{is_label_key, is_label_value};
 use super::{Check, key};
 
-/// Where the runbooks are in the repository.
+/// The directory of the runbooks in the repository.
 const RUNBOOKS: &str = "docs/runbooks";
 
 impl Check {

@@ -19,10 +19,10 @@ impl Check {
         let entries = u128::from(tier.max_size_mb) << 20;
         if let Some(resources) = &resources {
             let (needed, why) = if raw.persistence.is_some() {
-                // The process that writes to disk shares the memory until the server changes a page of it.
+                // The process that writes to disk shares memory pages with the server until the server changes them.
                 (2 * entries, "as much again while it writes to disk")
             } else {
-                // Pages that are only partly used, and what the program itself needs. Its clients' buffers count as entries.
+                // Fragmentation, and the program itself. Client buffers count as entries.
                 (
                     entries + entries / 4 + (64 << 20),
                     "a quarter and 64Mi beside them",
@@ -71,7 +71,7 @@ impl Check {
         })
     }
 
-    /// A tier is either in the stack, as `system`, or somebody else's.
+    /// A tier is provided either by the stack, as `system`, or externally.
     pub(super) fn tier_is_once(&mut self, tier: &str, external: bool, system: &str) {
         if external {
             self.problems.add_with_hint(

@@ -1,4 +1,4 @@
-//! Checks where secrets come from.
+//! Checks of the source of secrets.
 
 use super::{Check, key};
 use crate::config::raw::{RawSecrets, RawSecretsMode, RawStoreAuth};
@@ -7,13 +7,13 @@ use crate::config::stack::{EscDirect, ExternalSecrets, SecretsMode, StoreAuth};
 use crate::config::{DnsName, EscEnvironment, esc};
 use crate::names::WORKLOADS;
 
-/// The words of the modes, as the stack file has them.
+/// The modes, as the stack file names them.
 const LOCAL: &str = "local";
 const PULUMI_ESC: &str = "pulumi-esc";
 const ESC_DIRECT: &str = "esc-direct";
 const EXTERNAL_SECRETS: &str = "external-secrets";
 
-/// It is wrong, and the problem is told.
+/// The value is invalid, and the error has been reported.
 struct Told;
 
 impl Check {
@@ -58,7 +58,7 @@ impl Check {
         }
     }
 
-    /// A key that its mode does not read would look as if it did something.
+    /// A key that its mode does not use would appear to have an effect.
     fn keys_of_other_modes(&mut self, raw: &RawSecrets) {
         let opens = matches!(
             raw.mode,
@@ -92,12 +92,12 @@ impl Check {
         }
     }
 
-    /// The address; `None` is Pulumi's own.
+    /// The address; `None` for Pulumi Cloud.
     fn esc_address(&mut self, raw: &RawSecrets) -> Result<Option<String>, Told> {
         let Some(url) = raw.url.as_deref() else {
             return Ok(None);
         };
-        // The address is not repeated: a login may be in it.
+        // The address is not repeated, because it may contain credentials.
         esc::address(url).map(Some).map_err(|wrong| {
             self.problems.add(key("secrets.url"), wrong);
             Told
@@ -165,7 +165,7 @@ impl Check {
         }
     }
 
-    /// A service account that pods run as must not open the environment, or they could do so too.
+    /// A service account that pods use must not open the environment, or the pods could open it too.
     fn account_is_free(&mut self, path: &str, account: &DnsName) -> bool {
         let is_taken = account.as_str() == "default"
             || WORKLOADS
@@ -182,7 +182,7 @@ impl Check {
     }
 }
 
-/// Whole minutes or hours, at least one; the operator would take `0` for never.
+/// Whole minutes or hours, at least one; the operator would treat `0` as never.
 fn refresh_interval(text: &str) -> Result<String, &'static str> {
     let number = text
         .strip_suffix(['m', 'h'])

@@ -1,4 +1,4 @@
-//! Checks of the account of Snowflake.
+//! Checks of the Snowflake account.
 
 use super::{Check, key};
 use crate::config::placeholder::OrPlaceholder;
@@ -108,13 +108,13 @@ impl Check {
         legal.then_some(hosts)
     }
 
-    /// The host that speaks SQL. A list that lacks it is of another account.
+    /// The SQL endpoint. A list without it belongs to another account.
     fn account_host(&mut self, account: &str, hosts: &[SnowflakeHost], known: bool) -> Option<HostName> {
         let mut secure = hosts
             .iter()
             .filter(|host| host.way == SnowflakeWay::Tls)
             .map(|host| &host.host);
-        // Names of hosts have no underscores.
+        // Host names cannot contain underscores.
         let beginning = format!("{}.", account.to_lowercase().replace('_', "-"));
         let is_account = |host: &&HostName| {
             host.as_str().starts_with(&beginning) && host.as_str().contains(".snowflakecomputing.")

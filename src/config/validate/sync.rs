@@ -1,4 +1,4 @@
-//! Checks of what keeps Snowflake and Mem0 in step.
+//! Checks of the synchronization of Snowflake and Mem0.
 
 use super::{Check, key};
 use crate::config::Sync;
@@ -40,7 +40,7 @@ impl Check {
     }
 }
 
-/// Whether runs that begin so many minutes apart begin at the same times each day.
+/// Whether runs at this interval, in minutes, start at the same times every day.
 fn is_regular(minutes: u32) -> bool {
     const HOUR: u32 = 60;
     const DAY: u32 = 24 * HOUR;
