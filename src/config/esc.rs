@@ -37,7 +37,7 @@ impl EscEnvironment {
                 })
             }
             _ => Err(
-                "is not the name of an environment, such as acme/phoenix/prod or acme/phoenix/prod@stable",
+                "is not an environment name such as acme/phoenix/prod or acme/phoenix/prod@stable",
             ),
         }
     }
@@ -65,7 +65,7 @@ fn is_name(name: &str) -> bool {
 /// Checks the address of ESC: `https://host[:port]`, or `http://` on this machine, for tests. The error is the rest
 /// of a sentence that begins with its key. It never repeats the address, which may contain credentials.
 pub fn address(text: &str) -> Result<String, &'static str> {
-    const WRONG: &str = "is not https://HOST or https://HOST:PORT without a login, a path and a query (http:// only on this machine)";
+    const WRONG: &str = "is not https://HOST or https://HOST:PORT without credentials, path and query (http:// only on this machine)";
     let (secure, authority) = match (text.strip_prefix("https://"), text.strip_prefix("http://")) {
         (Some(authority), _) => (true, authority),
         (None, Some(authority)) => (false, authority),

@@ -42,14 +42,14 @@ impl Image {
             return Err("is not an image reference such as registry.example.com/team/name:tag");
         }
         if tag.is_some_and(|tag| !is_tag(tag)) {
-            return Err("has a tag that no registry accepts");
+            return Err("has an invalid tag");
         }
         match (tag, digest) {
             (Some("latest"), None) => {
-                Err("uses the tag latest, another image every day; name a version or a digest")
+                Err("uses the mutable tag latest; use a version or a digest")
             }
             (None, None) => {
-                Err("has neither a tag nor a digest, which means latest; name a version or a digest")
+                Err("has neither a tag nor a digest, which means latest; use a version or a digest")
             }
             _ => Ok(Self {
                 reference: reference.to_owned(),

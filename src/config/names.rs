@@ -37,14 +37,14 @@ impl HostName {
         let legal = name.len() <= 253 && name.contains('.') && name.split('.').all(is_label);
         legal
             .then(|| Self(name.to_owned()))
-            .ok_or("is not the name of a host, such as db.example.com")
+            .ok_or("is not a host name such as db.example.com")
     }
 
     /// Checks a host name that must not be an address.
     pub fn parse_name(name: &str) -> Result<Self, &'static str> {
         match Self::parse(name) {
             Ok(host) if !host.is_address() => Ok(host),
-            _ => Err("is not the name of a host, such as memory.example.com"),
+            _ => Err("is not a host name such as memory.example.com"),
         }
     }
 
@@ -110,7 +110,7 @@ impl fmt::Display for ObjectName {
     }
 }
 
-const NO_OBJECT_NAME: &str = "is not the name of an object, such as Deployment/sophia-memory/openmemory-mcp-server or Namespace/sophia-memory";
+const NO_OBJECT_NAME: &str = "is not an object reference such as Deployment/sophia-memory/openmemory-mcp-server or Namespace/sophia-memory";
 
 fn is_label(label: &str) -> bool {
     !label.is_empty()

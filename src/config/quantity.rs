@@ -18,7 +18,7 @@ const BINARY: [&str; 5] = ["Ki", "Mi", "Gi", "Ti", "Pi"];
 impl Quantity {
     /// Parses a quantity. The error is the rest of a sentence that begins with its key.
     pub fn parse(text: &str) -> Result<Self, &'static str> {
-        const WRONG: &str = "is not an amount such as 200m, 2, 512Mi or 50Gi";
+        const WRONG: &str = "is not a quantity such as 200m, 2, 512Mi or 50Gi";
         let suffix = text.trim_start_matches(|character: char| character.is_ascii_digit());
         let digits = &text[..text.len() - suffix.len()];
         if digits.is_empty() || digits.len() > 15 {
@@ -26,7 +26,7 @@ impl Quantity {
         }
         let number: u128 = digits.parse().map_err(|_| WRONG)?;
         if number == 0 {
-            return Err("is nothing, and nothing runs on it");
+            return Err("must be greater than zero");
         }
         if let Some(power) = BINARY.iter().position(|other| *other == suffix) {
             let bytes = number << (10 * (power + 1));

@@ -23,8 +23,8 @@ pub fn read_deployment(
         let mut nothing = Problems::default();
         nothing.add_with_hint(
             NAMESPACE,
-            "has no keys at all: the stack has no configuration",
-            "write stacks/Pulumi.<stack>.yaml; stacks/README.md tells how the present ones differ",
+            "has no keys: the stack has no configuration",
+            "create stacks/Pulumi.<stack>.yaml; stacks/README.md describes the existing stacks",
         );
         return Err(nothing);
     }
@@ -94,10 +94,10 @@ fn without_secrecy(keys: &mut BTreeMap<String, Value>) -> Problems {
     keys.retain(|key, _| {
         let row = secret::row(key);
         if let Some(row) = row {
-            let hint = format!("{}, and as a text in quotation marks", Giver::Imports.way(row));
+            let hint = format!("{}, and quote it so that it is a string", Giver::Imports.way(row));
             problems.add_with_hint(
                 row.full_key(),
-                "is not marked as a secret, or is no text: numbers and truth values lose their secrecy on the way",
+                "is not marked as a secret, or is not a string: Pulumi ESC provides numbers and booleans in plain text",
                 hint,
             );
         }
@@ -113,11 +113,11 @@ fn unusable(secrets: &BTreeMap<&str, Option<Unusable>>, giver: Giver) -> Problem
         if let (Some(row), Some(unusable)) = (secret::row(key), unusable) {
             let hint = match (giver, unusable.way) {
                 (Giver::Imports, Some(way)) => {
-                    format!("{way}, in the environment that `environment:` of the stack file imports")
+                    format!("{way}, in the environment that the stack file imports with `environment:`")
                 }
                 (Giver::Person, Some(_)) => {
                     format!(
-                        "{} and give it on one line, without spaces around it",
+                        "{} and pass it on one line, without surrounding spaces",
                         giver.way(row)
                     )
                 }
@@ -137,7 +137,7 @@ fn in_two_places(secret_keys: &BTreeSet<&str>) -> Problems {
         let hint = format!("pulumi config rm {key}, or set {NAMESPACE}:secrets.mode to local");
         problems.add_with_hint(
             key,
-            "has a value in the stack's configuration, but secrets come from an environment of Pulumi ESC",
+            "has a value in the stack's configuration, but secrets come from a Pulumi ESC environment",
             hint,
         );
     }
@@ -175,7 +175,7 @@ fn placeholders(config: &StackConfig) -> Problems {
             problems.add_with_hint(
                 key.as_str(),
                 format!("is a placeholder for {missing}"),
-                "write the value into the stack file",
+                "set the value in the stack file",
             );
         }
     }

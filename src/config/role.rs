@@ -10,14 +10,14 @@ impl RoleArn {
     /// Checks an ARN. The error is the rest of a sentence that begins with its key.
     pub fn parse(text: &str) -> Result<Self, &'static str> {
         const WRONG: &str =
-            "is not the ARN of a role, such as arn:aws:iam::123456789012:role/sophia-memory-role";
+            "is not the ARN of a role such as arn:aws:iam::123456789012:role/sophia-memory-role";
         let parts: Vec<_> = text.splitn(6, ':').collect();
         let ["arn", partition, "iam", "", account, resource] = parts[..] else {
             return Err(WRONG);
         };
         // An example ARN is recognized by its account.
         if account.len() != 12 || !account.bytes().all(|byte| byte.is_ascii_digit()) {
-            return Err("has no account of twelve digits");
+            return Err("has no twelve-digit account");
         }
         let name = resource.strip_prefix("role/").ok_or(WRONG)?;
         let legal = (partition == "aws" || partition.starts_with("aws-"))

@@ -134,11 +134,11 @@ pub const OPENAI_API_KEY: SecretRow = SecretRow {
     key: "openaiApiKey",
     secret: SHARED_SECRET,
     data_key: "openai_api_key",
-    purpose: "The key with which OpenMemory calls the models of OpenAI.",
-    owner: "whoever pays for the account at OpenAI",
+    purpose: "The API key with which OpenMemory calls OpenAI models.",
+    owner: "the owner of the OpenAI account",
     readers: &[openmemory("OPENAI_API_KEY")],
     form: Form::Key { least: 20 },
-    rotation: "Make a second key at OpenAI, set it, wait for the rollout, and revoke the first.",
+    rotation: "Create a second key at OpenAI, set it, wait for the rollout, and revoke the first.",
 };
 
 /// The connection string of OpenMemory's database, including credentials.
@@ -146,11 +146,11 @@ pub const POSTGRES_CONNECTION_STRING: SecretRow = SecretRow {
     key: "postgresConnectionString",
     secret: SHARED_SECRET,
     data_key: "postgres_connection_string",
-    purpose: "The connection string, user and password included, of the Postgres server.",
-    owner: "whoever runs the Postgres server",
+    purpose: "The connection string of the Postgres server, including user and password.",
+    owner: "the operator of the Postgres server",
     readers: &[openmemory("DATABASE_URL"), langgraph("POSTGRES_URI")],
     form: Form::PostgresUrl,
-    rotation: "Make a second user with the same rights, set its connection string, wait for the rollout, and drop the first.",
+    rotation: "Create a second user with the same permissions, set its connection string, wait for the rollout, and drop the first user.",
 };
 
 /// The encryption key of the memories.
@@ -159,10 +159,10 @@ pub const MEM0_ENCRYPTION_KEY: SecretRow = SecretRow {
     secret: SHARED_SECRET,
     data_key: "mem0_encryption_key",
     purpose: "The key with which OpenMemory encrypts memories at rest.",
-    owner: "the platform's team",
+    owner: "the platform team",
     readers: &[openmemory("MEM0_ENCRYPTION_KEY")],
     form: Form::Key { least: 32 },
-    rotation: "Not by itself: what was encrypted with the old key stays so. Encrypt the memories anew first.",
+    rotation: "Changing the value alone is not enough, because existing data stays encrypted with the old key. Re-encrypt the memories first.",
 };
 
 /// The read-write API key of Qdrant.
@@ -170,8 +170,8 @@ pub const QDRANT_API_KEY: SecretRow = SecretRow {
     key: "qdrantApiKey",
     secret: QDRANT_SECRET,
     data_key: "api-key",
-    purpose: "The key that may read and write in Qdrant.",
-    owner: "the platform's team",
+    purpose: "The API key with read and write access to Qdrant.",
+    owner: "the platform team",
     readers: &[
         qdrant("QDRANT__SERVICE__API_KEY"),
         openmemory("QDRANT_API_KEY"),
@@ -180,7 +180,7 @@ pub const QDRANT_API_KEY: SecretRow = SecretRow {
         backup(RESTORE_QDRANT, "QDRANT_API_KEY"),
     ],
     form: Form::Key { least: 32 },
-    rotation: "In three steps, without an interruption: make the new one `phoenix:qdrantAltApiKey`, exchange the two, take the old one away.",
+    rotation: "In three steps, without interruption: set the new key as `phoenix:qdrantAltApiKey`, exchange the two, and remove the old one.",
 };
 
 /// The read-only API key of Qdrant.
@@ -188,11 +188,11 @@ pub const QDRANT_READ_ONLY_API_KEY: SecretRow = SecretRow {
     key: "qdrantReadOnlyApiKey",
     secret: QDRANT_SECRET,
     data_key: "read-only-api-key",
-    purpose: "The key that may only read in Qdrant, for metrics.",
-    owner: "the platform's team",
+    purpose: "The API key with read-only access to Qdrant, for metrics.",
+    owner: "the platform team",
     readers: &[qdrant("QDRANT__SERVICE__READ_ONLY_API_KEY")],
     form: Form::Key { least: 32 },
-    rotation: "Set a new value and give it to those who read with it. The peers restart one by one.",
+    rotation: "Set a new value and update its clients. The peers restart one by one.",
 };
 
 /// The second read-write API key of Qdrant, during a rotation.
@@ -200,11 +200,11 @@ pub const QDRANT_ALT_API_KEY: SecretRow = SecretRow {
     key: "qdrantAltApiKey",
     secret: QDRANT_SECRET,
     data_key: "alt-api-key",
-    purpose: "The second key that may read and write in Qdrant, while `phoenix:qdrant.altApiKey` is true.",
-    owner: "the platform's team",
+    purpose: "The second API key with read and write access to Qdrant, while `phoenix:qdrant.altApiKey` is true.",
+    owner: "the platform team",
     readers: &[qdrant("QDRANT__SERVICE__ALT_API_KEY")],
     form: Form::Key { least: 32 },
-    rotation: "It is there for as long as a rotation of `phoenix:qdrantApiKey` takes.",
+    rotation: "It exists only during a rotation of `phoenix:qdrantApiKey`.",
 };
 
 /// The key for the checksums of secrets, which restart pods after a change.
@@ -213,11 +213,11 @@ pub const CHECKSUM_KEY: SecretRow = SecretRow {
     // Only the program uses it: with a checksum and this key, an attacker could test guesses of a secret.
     secret: "",
     data_key: "",
-    purpose: "The key of the checksums by which pods restart when a secret of theirs changes. Make it once for each stack: `openssl rand -hex 32`.",
-    owner: "the platform's team",
+    purpose: "The key of the checksums that restart pods when one of their secrets changes. Create it once for each stack: `openssl rand -hex 32`.",
+    owner: "the platform team",
     readers: &[],
     form: Form::Key { least: 32 },
-    rotation: "Set a new value. All checksums change with it, so every workload that reads a secret restarts once.",
+    rotation: "Set a new value. All checksums change, so every workload that reads a secret restarts once.",
 };
 
 /// The password of the session cache's main user.
@@ -225,15 +225,15 @@ pub const REDIS_PASSWORD: SecretRow = SecretRow {
     key: "redisPassword",
     secret: REDIS_SECRET,
     data_key: "password",
-    purpose: "The password of the user `phoenix`, who reads and writes entries of the session cache.",
-    owner: "the platform's team",
+    purpose: "The password of the user `phoenix`, which reads and writes entries of the session cache.",
+    owner: "the platform team",
     readers: &[
         redis("redis", "REDIS_PASSWORD"),
         langgraph("REDIS_PASSWORD"),
         chat("REDIS_PASSWORD"),
     ],
     form: Form::Password { least: 32 },
-    rotation: "Set a new value. The server and its callers restart, sessions begin anew, and a caller with the old one is refused until it has restarted.",
+    rotation: "Set a new value. The server and its clients restart and sessions are lost. A client with the old password is rejected until it has restarted.",
 };
 
 /// The password of the session cache's monitoring user.
@@ -241,14 +241,14 @@ pub const REDIS_METRICS_PASSWORD: SecretRow = SecretRow {
     key: "redisMetricsPassword",
     secret: REDIS_SECRET,
     data_key: "metrics-password",
-    purpose: "The password of the user `metrics`, who sees how the session cache is, and no entry of it.",
-    owner: "the platform's team",
+    purpose: "The password of the user `metrics`, which reads the status of the session cache but no entries.",
+    owner: "the platform team",
     readers: &[
         redis("redis", "REDISCLI_AUTH"),
         redis("exporter", "REDIS_PASSWORD"),
     ],
     form: Form::Password { least: 32 },
-    rotation: "Set a new value. The server and its exporter restart together, and sessions begin anew.",
+    rotation: "Set a new value. The server and its exporter restart together and sessions are lost.",
 };
 
 /// The password of the knowledge graph.
@@ -256,8 +256,8 @@ pub const NEO4J_PASSWORD: SecretRow = SecretRow {
     key: "neo4jPassword",
     secret: NEO4J_SECRET,
     data_key: "password",
-    purpose: "The password of the user `neo4j`, who may do everything in the knowledge graph.",
-    owner: "the platform's team",
+    purpose: "The password of the user `neo4j`, which has full access to the knowledge graph.",
+    owner: "the platform team",
     readers: &[
         Reader {
             workload: KNOWLEDGE_GRAPH,
@@ -269,7 +269,7 @@ pub const NEO4J_PASSWORD: SecretRow = SecretRow {
         backup(RESTORE_NEO4J, "NEO4J_PASSWORD"),
     ],
     form: Form::Password { least: 32 },
-    rotation: "Change it in the server first, with `ALTER CURRENT USER SET PASSWORD FROM … TO …`, because the server reads it at its very first start only. Then set the new value; callers with the old one are refused until they have restarted.",
+    rotation: "Change it in the server first, with `ALTER CURRENT USER SET PASSWORD FROM … TO …`, because the server reads this value only at its first start. Then set the new value; clients with the old password are rejected until they have restarted.",
 };
 
 /// The license key of the LangGraph server.
@@ -277,11 +277,11 @@ pub const LANGGRAPH_LICENSE_KEY: SecretRow = SecretRow {
     key: "langgraphLicenseKey",
     secret: LANGGRAPH_SECRET,
     data_key: "license-key",
-    purpose: "The licence of the LangGraph server, while `phoenix:langgraph.license` is true.",
-    owner: "whoever has the contract with LangChain",
+    purpose: "The license key of the LangGraph server, while `phoenix:langgraph.license` is true.",
+    owner: "the owner of the LangChain contract",
     readers: &[langgraph("LANGGRAPH_CLOUD_LICENSE_KEY")],
     form: Form::Key { least: 20 },
-    rotation: "Set the new licence before the old one ends. The pods restart one by one.",
+    rotation: "Set the new license before the old one expires. The pods restart one by one.",
 };
 
 /// The private key for Snowflake.
@@ -290,10 +290,10 @@ pub const SNOWFLAKE_PRIVATE_KEY: SecretRow = SecretRow {
     secret: SNOWFLAKE_SECRET,
     data_key: "private-key",
     purpose: "The private key with which the chat and the synchronization log in to Snowflake.",
-    owner: "whoever runs the account of Snowflake",
+    owner: "the administrator of the Snowflake account",
     readers: &[chat("SNOWFLAKE_PRIVATE_KEY"), sync("SNOWFLAKE_PRIVATE_KEY")],
     form: Form::PrivateKey,
-    rotation: "A user of Snowflake has two public keys. Set the second one (`ALTER USER … SET RSA_PUBLIC_KEY_2`), set its private key here, wait for the rollout, and unset the first.",
+    rotation: "A Snowflake user has two public keys. Set the second one (`ALTER USER … SET RSA_PUBLIC_KEY_2`), set its private key here, wait for the rollout, and unset the first.",
 };
 
 /// The passphrase of the private key for Snowflake.
@@ -302,7 +302,7 @@ pub const SNOWFLAKE_PASSPHRASE: SecretRow = SecretRow {
     secret: SNOWFLAKE_SECRET,
     data_key: "private-key-passphrase",
     purpose: "The passphrase of `phoenix:snowflakePrivateKey`, while `phoenix:snowflake.encryptedKey` is true.",
-    owner: "whoever runs the account of Snowflake",
+    owner: "the administrator of the Snowflake account",
     readers: &[
         chat("SNOWFLAKE_PRIVATE_KEY_PASSPHRASE"),
         sync("SNOWFLAKE_PRIVATE_KEY_PASSPHRASE"),
@@ -316,8 +316,8 @@ pub const BACKUP_ACCESS_KEY_ID: SecretRow = SecretRow {
     key: "backupAccessKeyId",
     secret: BACKUP_SECRET,
     data_key: "access-key-id",
-    purpose: "The name of the key that opens the bucket with the backups, where `phoenix:backup.objectStore.cloudRoles` is not given.",
-    owner: "whoever runs the object store",
+    purpose: "The access key ID for the backup bucket, if `phoenix:backup.objectStore.cloudRoles` is not set.",
+    owner: "the administrator of the object store",
     readers: &at_the_object_store("AWS_ACCESS_KEY_ID"),
     form: Form::Key { least: 16 },
     rotation: "Set it together with `phoenix:backupSecretAccessKey`, from a second key of the same user.",
@@ -328,11 +328,11 @@ pub const BACKUP_SECRET_ACCESS_KEY: SecretRow = SecretRow {
     key: "backupSecretAccessKey",
     secret: BACKUP_SECRET,
     data_key: "secret-access-key",
-    purpose: "The key that opens the bucket with the backups, where `phoenix:backup.objectStore.cloudRoles` is not given.",
-    owner: "whoever runs the object store",
+    purpose: "The secret access key for the backup bucket, if `phoenix:backup.objectStore.cloudRoles` is not set.",
+    owner: "the administrator of the object store",
     readers: &at_the_object_store("AWS_SECRET_ACCESS_KEY"),
     form: Form::Key { least: 32 },
-    rotation: "Make a second key for the same user, set both parts, wait for a backup to succeed, and delete the first. Nothing restarts: each Job reads it anew.",
+    rotation: "Create a second key for the same user, set both parts, wait for a successful backup, and delete the first. No pod restarts, because each Job reads the value when it starts.",
 };
 
 /// Every secret of the platform.
@@ -530,8 +530,8 @@ pub fn contradictions<'a>(needed: &[&SecretRow], value: impl Fn(&str) -> Option<
     if is_rotating && value(&key).is_some() && value(&key) == value(&second) {
         problems.add_with_hint(
             &second,
-            format!("is the same as {key}, so a peer that restarts would refuse all who still use the other key"),
-            "while the key is exchanged, one of them is the old one and the other the new one: docs/runbooks/rotate-a-secret.md",
+            format!("is the same as {key}, so a peer that restarts would reject all clients that still use the other key"),
+            "during a rotation, one of them is the old key and the other the new key: docs/runbooks/rotate-a-secret.md",
         );
     }
     problems

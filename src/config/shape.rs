@@ -174,7 +174,7 @@ impl Shape {
             let hint = format!("pulumi config set --secret {NAMESPACE}:{name}");
             self.problems.add_with_hint(
                 key(name),
-                "is a secret, but stands in the stack file in clear",
+                "is a secret, but is in plain text in the stack file",
                 hint,
             );
             return;
@@ -183,7 +183,7 @@ impl Shape {
         let all: Vec<_> = known.keys().map(String::as_str).collect();
         let hint = match nearest(name, candidates) {
             Some(meant) => format!("did you mean {}?", key(&join(path, meant))),
-            None => format!("known here: {}", all.join(", ")),
+            None => format!("known keys: {}", all.join(", ")),
         };
         self.problems
             .add_with_hint(key(&join(path, name)), "is not a key of the configuration", hint);
@@ -373,12 +373,12 @@ fn described(schema: &Value) -> Vec<&'static str> {
         return vec!["a {placeholder: …}"];
     }
     if !choices(schema).is_empty() {
-        return vec!["one of the known words"];
+        return vec!["one of the known values"];
     }
     types(schema)
         .into_iter()
         .filter_map(|name| match name {
-            "string" => Some("a text"),
+            "string" => Some("a string"),
             "integer" => Some("a whole number"),
             "number" => Some("a number"),
             "boolean" => Some("true or false"),
@@ -405,7 +405,7 @@ fn type_name(value: &Value) -> &'static str {
 fn shown(value: &Value) -> String {
     match value {
         Value::Null => "empty".to_owned(),
-        Value::String(text) => format!("the text {}", shown_text(text)),
+        Value::String(text) => format!("the string {}", shown_text(text)),
         Value::Array(_) => "a list".to_owned(),
         Value::Object(_) => "a mapping of keys".to_owned(),
         other => other.to_string(),

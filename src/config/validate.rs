@@ -328,8 +328,8 @@ impl Check {
             if class.starts_with(SYSTEM_CLASSES) {
                 self.problems.add_with_hint(
                     key(&path),
-                    format!("is {}, a class of what the cluster itself cannot do without: such pods push out its own", shown_text(class)),
-                    "have a PriorityClass made for the platform, with a value of your own",
+                    format!("is {}, a class for components of the cluster: such pods would preempt them", shown_text(class)),
+                    "create a PriorityClass for the platform, with a value of your own",
                 );
                 return None;
             }
@@ -353,7 +353,7 @@ impl Check {
             if names[..position].contains(name) {
                 self.problems.add(
                     key(&path),
-                    format!("is {}, which is there already", shown_text(name)),
+                    format!("is {}, which is already listed", shown_text(name)),
                 );
                 legal = false;
             }
@@ -361,10 +361,10 @@ impl Check {
                 self.problems.add_with_hint(
                     key(&path),
                     format!(
-                        "is {}, a Secret of the platform's own, which is for no registry",
+                        "is {}, a Secret of the platform, which has no registry credentials",
                         shown_text(name)
                     ),
-                    "name a Secret of the type kubernetes.io/dockerconfigjson that somebody else makes",
+                    "name an existing Secret of the type kubernetes.io/dockerconfigjson",
                 );
                 legal = false;
             }
@@ -393,12 +393,12 @@ impl Check {
             matches!(&raw.cluster.context, OrPlaceholder::Value(context) if context.starts_with(SANDBOX));
         if raw.sandbox && !is_sandbox {
             let message = format!(
-                "is true, but phoenix:cluster.context does not begin with {SANDBOX}: this is no sandbox"
+                "is true, but phoenix:cluster.context does not begin with {SANDBOX}, so this is not a sandbox"
             );
             self.problems.add_with_hint(
                 key("sandbox"),
                 message,
-                "remove it; `phoenix sandbox` sets it in a copy of its own",
+                "remove it; `phoenix sandbox` sets it in its own copy of the stack file",
             );
         }
     }
@@ -442,7 +442,7 @@ impl Check {
         if !shared && scale.is_some_and(|scale| scale.most() > 1) {
             self.problems.add_with_hint(
                 key("openmemory.storage.mode"),
-                format!("is exclusive, but a volume of that mode cannot serve the {} pods that openmemory may have", scale.map_or(0, Scale::most)),
+                format!("is exclusive, but a volume of that mode cannot be mounted by the {} pods that openmemory may have", scale.map_or(0, Scale::most)),
                 "set it to shared with a ReadWriteMany class, or openmemory.replicas to 1 without autoscaling",
             );
         }
@@ -477,7 +477,7 @@ impl Check {
         if self.is_prod && replicas == 1 {
             self.problems.add_with_hint(
                 key(&path),
-                "is 1, but production must outlive the loss of a node",
+                "is 1, but production must survive the loss of a node",
                 "use 2 or more",
             );
             legal = false;
@@ -493,7 +493,7 @@ impl Check {
                 autoscaling.max_replicas
             );
             self.problems
-                .add_with_hint(key(&path), message, "raise it, or leave autoscaling out");
+                .add_with_hint(key(&path), message, "increase it, or remove autoscaling");
             legal = false;
         }
         if !(1..=100).contains(&autoscaling.cpu_percent) {
@@ -521,8 +521,8 @@ impl Check {
             (None, RawAcceleratorLabels::Nvidia) => {
                 self.problems.add_with_hint(
                     key("openmemory.accelerator.product"),
-                    "is missing, and only Lambda's label has a product by default",
-                    "read it off a node with: kubectl get nodes --label-columns nvidia.com/gpu.product",
+                    "is missing, and only Lambda's label has a default product",
+                    "look it up on a node with: kubectl get nodes --label-columns nvidia.com/gpu.product",
                 );
                 return None;
             }
@@ -537,8 +537,8 @@ impl Check {
         if !legal {
             self.problems.add_with_hint(
                 key("openmemory.accelerator.product"),
-                "is not a value that a node's label can have",
-                "read it off a node with: kubectl get nodes --show-labels",
+                "is not a valid label value",
+                "look it up on a node with: kubectl get nodes --show-labels",
             );
         }
         let few = raw.count <= 16;
@@ -602,12 +602,12 @@ impl Check {
             ),
             RawQdrantMode::Cluster if replicas.is_multiple_of(2) => self.problems.add_with_hint(
                 key("qdrant.replicas"),
-                format!("is {replicas}, but a cluster needs an odd number: an even one costs a peer more and outlives no more losses"),
+                format!("is {replicas}, but a cluster needs an odd number: one more peer would not tolerate more failures"),
                 format!("use {}, or set phoenix:qdrant.mode to single", replicas + 1),
             ),
             RawQdrantMode::Cluster if replicas < 3 => self.problems.add_with_hint(
                 key("qdrant.replicas"),
-                format!("is {replicas}, but a cluster needs at least 3 for its quorum to outlive the loss of one"),
+                format!("is {replicas}, but a cluster needs at least 3 for its quorum to survive the loss of one"),
                 "use 3, or set phoenix:qdrant.mode to single",
             ),
             _ => {}
@@ -615,7 +615,7 @@ impl Check {
         if self.is_prod && raw.mode == RawQdrantMode::Single {
             self.problems.add_with_hint(
                 key("qdrant.mode"),
-                "is single, but production must outlive the loss of a peer",
+                "is single, but production must survive the loss of a peer",
                 "set it to cluster with 3 replicas",
             );
         }
@@ -637,7 +637,7 @@ impl Check {
             };
             self.problems.add_with_hint(
                 key("qdrant.replicationFactor"),
-                format!("is {factor}, but must be {range}: no peer keeps a shard twice, and in a cluster one copy is none"),
+                format!("is {factor}, but must be {range}: a peer stores at most one copy of a shard, and a cluster needs at least two copies"),
                 format!("use {}", most.min(3)),
             );
             return;
@@ -646,8 +646,8 @@ impl Check {
         if !(1..=most).contains(&confirmed) {
             self.problems.add_with_hint(
                 key("qdrant.writeConsistencyFactor"),
-                format!("is {confirmed}, but {factor} peers keep a shard: with one of them away, {confirmed} could never confirm a write"),
-                format!("use {most}, or raise phoenix:qdrant.replicationFactor"),
+                format!("is {confirmed}, but {factor} peers store a shard: with one of them unavailable, {confirmed} could not confirm a write"),
+                format!("use {most}, or increase phoenix:qdrant.replicationFactor"),
             );
         }
     }
@@ -658,7 +658,7 @@ impl Check {
             None => HostName::parse("postgres.placeholder.invalid").ok(),
         };
         if raw.port == 0 {
-            self.problems.add(key("postgres.port"), "is 0, which is no port");
+            self.problems.add(key("postgres.port"), "is 0, which is not a valid port");
         }
         self.networks("postgres.networks", &raw.networks);
         Some(Postgres {
@@ -715,7 +715,7 @@ impl Check {
         for (name, allowed, needed, unit) in rows {
             if allowed < needed {
                 let message = format!(
-                    "leaves no room: all pods with their sidecars, one more during a rollout and a Job need {}",
+                    "is too small: all pods with their sidecars, one more during a rollout and a Job need {}",
                     unit.rounded_up(needed)
                 );
                 self.problems.add_with_hint(
@@ -744,8 +744,8 @@ impl Check {
             ("memory", &requests.memory, &limits.memory),
         ] {
             if request > limit {
-                let message = format!("is {limit}, which is less than the {request} it asks for");
-                let hint = format!("raise it, or lower phoenix:{path}.requests.{name}");
+                let message = format!("is {limit}, which is less than its request of {request}");
+                let hint = format!("increase it, or reduce phoenix:{path}.requests.{name}");
                 self.problems
                     .add_with_hint(key(&format!("{path}.limits.{name}")), message, hint);
             }
@@ -774,8 +774,8 @@ impl Check {
         if self.is_prod && !image.is_pinned() {
             self.problems.add_with_hint(
                 key(path),
-                format!("is {image}, but production runs only what is named by digest"),
-                format!("append @sha256:…, the digest that the registry answers for {image}"),
+                format!("is {image}, but production requires images with a digest"),
+                format!("append @sha256:…, the digest of {image} in its registry"),
             );
         }
         Some(image)
@@ -803,10 +803,10 @@ impl Check {
     fn networks(&mut self, path: &str, networks: &[String]) {
         for (position, network) in networks.iter().enumerate() {
             if !is_network(network) {
-                let hint = "use the form 10.20.0.0/24, with the address of the network itself";
+                let hint = "use the form 10.20.0.0/24, with the network address";
                 self.problems.add_with_hint(
                     key(&format!("{path}[{position}]")),
-                    format!("is {}, which is no IPv4 network", shown_text(network)),
+                    format!("is {}, which is not an IPv4 network", shown_text(network)),
                     hint,
                 );
             }
@@ -815,7 +815,7 @@ impl Check {
 
     fn not_empty(&mut self, path: &str, text: &str) {
         if text.trim().is_empty() {
-            self.problems.add(key(path), "is an empty text");
+            self.problems.add(key(path), "is an empty string");
         }
     }
 
@@ -856,7 +856,7 @@ fn uid_of_cluster(text: &str) -> Result<String, &'static str> {
     if lengths == [8, 4, 4, 4, 12] && groups.iter().all(|group| group.bytes().all(is_digit)) {
         Ok(text.to_owned())
     } else {
-        Err("is no UID; `kubectl get namespace kube-system -o jsonpath={.metadata.uid}` shows it")
+        Err("is not a UID; `kubectl get namespace kube-system -o jsonpath={.metadata.uid}` prints it")
     }
 }
 

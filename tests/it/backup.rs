@@ -327,7 +327,7 @@ fn a_stack_without_backups_has_nothing_of_them_and_production_has_them() {
     prod.remove("phoenix:backup");
     let told = check(&prod).unwrap_err().to_string();
     assert!(
-        told.contains("phoenix:backup is missing, but production must be able to bring lost memories back"),
+        told.contains("phoenix:backup is missing, but production must be able to restore lost memories"),
         "{told}"
     );
 }
@@ -347,7 +347,7 @@ fn backup_errors_name_their_key() {
         (
             "backup/schedule/qdrant",
             json!("25:00"),
-            "phoenix:backup.schedule.qdrant is \"25:00\", which is not a time of the day such as \"01:10\"",
+            "phoenix:backup.schedule.qdrant is \"25:00\", which is not a time of day such as \"01:10\"",
         ),
         (
             "backup/schedule/drill/day",
@@ -378,7 +378,7 @@ fn backup_errors_name_their_key() {
         (
             "backup/image",
             json!("team/phoenix-backup:1.0.0"),
-            "phoenix:backup.image is team/phoenix-backup:1.0.0, but production runs only what is named by digest",
+            "phoenix:backup.image is team/phoenix-backup:1.0.0, but production requires images with a digest",
         ),
         (
             "namespace/quota/pods",

@@ -91,7 +91,7 @@ fn production_rejects_an_image_tag() {
     let told = check(&keys).unwrap_err().to_string();
     assert!(
         told.contains(
-            "phoenix:loadTest.image is grafana/k6:1.0.0, but production runs only what is named by digest"
+            "phoenix:loadTest.image is grafana/k6:1.0.0, but production requires images with a digest"
         ),
         "{told}"
     );

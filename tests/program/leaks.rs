@@ -89,7 +89,7 @@ async fn values_that_nobody_could_use_are_refused_by_key_before_anything_is_regi
             ),
             (
                 value("qdrantApiKey").replace("mQ7", "m\nQ7"),
-                "holds a line break or another control character",
+                "contains a line break or another control character",
             ),
         ] {
             let engine = handed_over(mode, FakeEngine::up())

@@ -157,7 +157,7 @@ impl Reader {
             unreachable!("only a mapping wants a key");
         };
         if fields.contains_key(&text) {
-            let message = format!("the key {} stands here a second time", shown(&text));
+            let message = format!("the key {} stands here more than once", shown(&text));
             return Err(broken(span, message, Some("remove one of the two")));
         }
         *key = Some(text);

@@ -70,15 +70,15 @@ impl Form {
         } else if inside.trim() != inside {
             (
                 "begins or ends with a line break or a space",
-                Some("write it in quotation marks, or in a block that begins with |- instead of |"),
+                Some("quote it, or use a block scalar that begins with |- instead of |"),
             )
         } else if inside
             .chars()
             .any(|letter| letter.is_control() && !breaks.contains(&letter))
         {
             (
-                "holds a line break or another control character",
-                Some("write it on one line"),
+                "contains a line break or another control character",
+                Some("put it on one line"),
             )
         } else {
             return None;
@@ -108,7 +108,7 @@ impl Form {
 fn not_sendable(value: &str) -> Option<String> {
     let is_sendable = value.bytes().all(|byte| byte.is_ascii_graphic());
     (!is_sendable).then(|| {
-        "holds a space, or a character outside ASCII that may be invisible, which no client can send"
+        "contains a space, or a non-ASCII character that may be invisible, which no client can send"
             .to_owned()
     })
 }
@@ -117,7 +117,7 @@ fn not_sendable(value: &str) -> Option<String> {
 fn address_part(value: &str) -> Option<String> {
     let stays = |letter: char| letter.is_ascii_alphanumeric() || "-._~".contains(letter);
     (!value.chars().all(stays)).then(|| {
-        "holds something else than letters, digits, `-`, `.`, `_` and `~`, which would change its meaning in an address"
+        "contains characters other than letters, digits, `-`, `.`, `_` and `~`, which would change its meaning in a URL"
             .to_owned()
     })
 }
@@ -155,7 +155,7 @@ fn private_key(value: &str) -> Option<String> {
         });
     let Some(inside) = inside else {
         return told(
-            "is not a private key in PEM of the kind PKCS #8, which begins with -----BEGIN PRIVATE KEY----- or -----BEGIN ENCRYPTED PRIVATE KEY-----",
+            "is not a PKCS #8 private key in PEM, which begins with -----BEGIN PRIVATE KEY----- or -----BEGIN ENCRYPTED PRIVATE KEY-----",
         );
     };
     let is_base64 = |letter: char| letter.is_ascii_alphanumeric() || "+/=".contains(letter);
@@ -165,11 +165,11 @@ fn private_key(value: &str) -> Option<String> {
             .all(|letter| is_base64(letter) || "\r\n".contains(letter))
     {
         return told(
-            "is in PEM, but between its labels there are not lines of base64 alone; its line breaks may be lost",
+            "is in PEM, but does not consist of base64 lines between its labels; its line breaks may be lost",
         );
     }
     if inside.chars().filter(|letter| is_base64(*letter)).count() < LEAST_KEY {
-        return told("is shorter than an RSA key with 2048 bits, which is the least that Snowflake takes");
+        return told("is shorter than a 2048-bit RSA key, the minimum that Snowflake accepts");
     }
     guessable(inside, LEAST_KEY, "")
 }
@@ -183,7 +183,7 @@ fn guessable(value: &str, least: usize, subject: &str) -> Option<String> {
     // A random value may contain a short word.
     let stands_in = |word: &&str| plain.starts_with(*word) || (word.len() > 6 && plain.contains(*word));
     if STAND_INS.iter().any(stands_in) {
-        return Some(format!("{subject}looks like a word that stands for a value"));
+        return Some(format!("{subject}looks like a placeholder"));
     }
     if value.chars().count() < least {
         return Some(format!("{subject}is shorter than {least} characters"));
@@ -226,12 +226,12 @@ mod tests {
                 "abababababababababababab",
                 "fewer than 6 different characters",
             ),
-            (KEY, "CHANGE-ME-9fK2mQ7vLx03bTzR", "stands for a value"),
-            (KEY, "<your-api-key> 9fK2mQ7vLx0", "stands for a value"),
+            (KEY, "CHANGE-ME-9fK2mQ7vLx03bTzR", "looks like a placeholder"),
+            (KEY, "<your-api-key> 9fK2mQ7vLx0", "looks like a placeholder"),
             (
                 PASSWORD,
                 "9fK2mQ7vLx0/3bTzR9fK2",
-                "would change its meaning in an address",
+                "would change its meaning in a URL",
             ),
             (KEY, "9fK2mQ7\u{200b}vLx03bTzR8sQ5wYd", "outside ASCII"),
             (PASSWORD, "9fK2mQ7vLx03bTzR", "is shorter than 20 characters"),
@@ -281,8 +281,8 @@ mod tests {
         }
         for (value, told) in [
             (String::new(), "is empty"),
-            (pem("RSA PRIVATE KEY", 1_624), "is not a private key in PEM"),
-            (pem("PUBLIC KEY", 1_624), "is not a private key in PEM"),
+            (pem("RSA PRIVATE KEY", 1_624), "is not a PKCS #8 private key"),
+            (pem("PUBLIC KEY", 1_624), "is not a PKCS #8 private key"),
             (
                 pem("PRIVATE KEY", 1_624).replace('\n', " "),
                 "line breaks may be lost",
@@ -291,7 +291,7 @@ mod tests {
                 pem("PRIVATE KEY", 1_624).trim_end().replace('\n', "\\n"),
                 "line breaks may be lost",
             ),
-            (pem("PRIVATE KEY", 800), "shorter than an RSA key"),
+            (pem("PRIVATE KEY", 800), "shorter than a 2048-bit RSA key"),
             (
                 format!(
                     "-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----",

@@ -24,8 +24,8 @@ impl Check {
             if self.is_prod {
                 self.problems.add_with_hint(
                     key("auditTrail"),
-                    "is missing, but production writes down who read and changed memories",
-                    "name where the log is kept for six years: phoenix:auditTrail: {provider: …, archive: …}",
+                    "is missing, but production requires an audit trail of access to memories",
+                    "name the archive that retains the log for six years: phoenix:auditTrail: {provider: …, archive: …}",
                 );
             }
             return;
@@ -33,8 +33,8 @@ impl Check {
         if raw.qdrant.audit_days == 0 {
             self.problems.add_with_hint(
                 key("qdrant.auditDays"),
-                "is 0, but phoenix:auditTrail promises to write down who read and changed memories, in Qdrant too",
-                "use at least 7, so that whoever collects the files has a week for a repair",
+                "is 0, but phoenix:auditTrail also requires Qdrant's audit log",
+                "use at least 7, so that a failed log collector can be repaired within a week",
             );
         }
     }
@@ -49,5 +49,5 @@ fn provider(text: &str) -> Result<String, &'static str> {
             .all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte));
     legal
         .then(|| text.to_owned())
-        .ok_or("is not the name of a provider, such as phoenix-audit")
+        .ok_or("is not a provider name such as phoenix-audit")
 }

@@ -33,8 +33,8 @@ impl Check {
         if self.is_prod && raw.backup.is_none() {
             self.problems.add_with_hint(
                 key("backup"),
-                "is missing, but production must be able to bring lost memories back",
-                "name an image and a bucket: phoenix:backup: {image: …, resources: …, objectStore: …}",
+                "is missing, but production must be able to restore lost memories",
+                "configure an image and a bucket: phoenix:backup: {image: …, resources: …, objectStore: …}",
             );
         }
     }
@@ -72,7 +72,7 @@ impl Check {
         };
         if raw.port == 0 {
             self.problems
-                .add(key("backup.objectStore.port"), "is 0, which is no port");
+                .add(key("backup.objectStore.port"), "is 0, which is not a valid port");
         }
         self.networks("backup.objectStore.networks", &raw.networks);
         let region = match self.known("backup.objectStore.region", &raw.region) {
@@ -123,7 +123,7 @@ impl Check {
 }
 
 fn time_of_day(text: &str) -> Result<TimeOfDay, &'static str> {
-    const WRONG: &str = "is not a time of the day such as \"01:10\"";
+    const WRONG: &str = "is not a time of day such as \"01:10\"";
     let (hour, minute) = text.split_once(':').ok_or(WRONG)?;
     let number = |digits: &str, below: u8| {
         let two_digits = digits.len() == 2 && digits.bytes().all(|byte| byte.is_ascii_digit());
@@ -146,7 +146,7 @@ fn region(text: &str) -> Result<String, &'static str> {
             .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
     legal
         .then(|| text.to_owned())
-        .ok_or("is not a region, such as eu-central-1")
+        .ok_or("is not a region such as eu-central-1")
 }
 
 /// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html>
@@ -162,7 +162,7 @@ fn bucket(text: &str) -> Result<String, &'static str> {
             .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-.".contains(&byte));
     legal
         .then(|| text.to_owned())
-        .ok_or("is not the name of a bucket: 3 to 63 small letters, digits, `-` and `.`")
+        .ok_or("is not a bucket name: 3 to 63 lower-case letters, digits, `-` and `.`")
 }
 
 fn prefix(text: &str) -> Result<String, &'static str> {
@@ -171,7 +171,7 @@ fn prefix(text: &str) -> Result<String, &'static str> {
             .split('/')
             .all(|part| !part.is_empty() && part != "." && part != ".." && part.chars().all(is_plain));
     legal.then(|| text.to_owned()).ok_or(
-        "is not a folder, such as phoenix/prod: letters, digits, `-`, `_` and `.`, with `/` between them",
+        "is not a path prefix such as phoenix/prod: letters, digits, `-`, `_` and `.`, with `/` between them",
     )
 }
 

@@ -32,7 +32,7 @@ impl Check {
         if stack.snowflake.is_none() {
             self.problems.add_with_hint(
                 key("chat"),
-                "needs an account of Snowflake, which is its primary source",
+                "requires a Snowflake account, which is its primary source",
                 "add phoenix:snowflake, or remove phoenix:chat",
             );
         }
@@ -51,8 +51,8 @@ impl Check {
             if labels.last() == Some(&"local") || labels.get(2) == Some(&"svc") {
                 self.problems.add_with_hint(
                     key(&format!("tiers.{tier}.external.host")),
-                    "is a name inside the cluster, and the chat is let out to hosts outside it only",
-                    "name a host outside the cluster, let this stack have the tier, or remove phoenix:chat",
+                    "is a name inside the cluster, but the chat may only connect to external hosts",
+                    "name an external host, add the tier to this stack, or remove phoenix:chat",
                 );
             }
         }
@@ -74,10 +74,10 @@ impl Check {
             self.problems.add_with_hint(
                 key("chat.latencyMs"),
                 format!(
-                    "is {}, but the five tiers may take {together} together: the chat would promise what it is not promised",
+                    "is {}, less than the {together} ms that its five tiers may take one after the other",
                     raw.latency_ms
                 ),
-                format!("use at least {together}, or lower a latencyMs in phoenix:tiers"),
+                format!("use at least {together}, or reduce a latencyMs in phoenix:tiers"),
             );
         }
     }

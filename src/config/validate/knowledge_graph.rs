@@ -47,7 +47,7 @@ impl Check {
                     "is {}, but a Neo4j server needs at least 2Gi",
                     resources.limits.memory
                 ),
-                "use 2Gi or more, or leave phoenix:knowledgeGraph out",
+                "use 2Gi or more, or remove phoenix:knowledgeGraph",
             );
         }
         let together = limit / 4 * 3;
@@ -62,7 +62,7 @@ impl Check {
                     mebibytes(heap + page_cache)
                 ),
                 format!(
-                    "use at least {}Mi, or let phoenix:knowledgeGraph.heap and pageCache be {}Mi together",
+                    "use at least {}Mi, or reduce phoenix:knowledgeGraph.heap and pageCache to a sum of {}Mi",
                     mebibytes(heap + page_cache).div_ceil(3) * 4,
                     mebibytes(together)
                 ),
@@ -84,8 +84,8 @@ impl Check {
         if bytes < 128 << 20 {
             self.problems.add_with_hint(
                 key(path),
-                format!("is {text}, with which a Neo4j server does not start"),
-                "use 128Mi or more, or leave it out",
+                format!("is {text}, too little for a Neo4j server to start"),
+                "use 128Mi or more, or remove it",
             );
             return None;
         }

@@ -14,7 +14,7 @@ impl Check {
         if stack.redis.is_none() {
             self.problems.add_with_hint(
                 key("langgraph"),
-                "needs a session cache of this stack: its workers tell each other by it how far a run is",
+                "requires the session cache of this stack, through which its workers share the progress of a run",
                 "add phoenix:redis, or remove phoenix:langgraph",
             );
         }

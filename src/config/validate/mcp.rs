@@ -30,10 +30,10 @@ impl Check {
             self.problems.add_with_hint(
                 key("tiers.snowflakeCortex.vectorDimension"),
                 format!(
-                    "is {}, but the vectors of {} have {} numbers",
+                    "is {}, but the vectors of {} have {} dimensions",
                     snowflake.vector_dimension, E5.0, E5.1
                 ),
-                format!("use {}, or name the model that has so many", E5.1),
+                format!("use {}, or name a model with that many dimensions", E5.1),
             );
         }
         Some(Tiers {
@@ -122,11 +122,11 @@ impl Check {
         let is_ours = labels.next() == Some(names::MEMORY) && matches!(labels.next(), None | Some("svc"));
         if is_ours {
             let message = format!(
-                "is {}, but in {} there is only what this stack declares",
+                "is {}, but this stack declares every host in {}",
                 shown_text(text),
                 names::MEMORY
             );
-            let hint = "name the host of somebody else, or leave the key out where there is none";
+            let hint = "name an external host, or remove the key";
             self.problems.add_with_hint(key(path), message, hint);
         }
         (!is_ours).then_some(host)

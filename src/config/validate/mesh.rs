@@ -56,7 +56,7 @@ impl Check {
             self.problems.add_with_hint(
                 key(path),
                 "is empty, which would open the port on the pods of every gateway",
-                "read the labels off the gateway's pods with: kubectl get pods --show-labels",
+                "look up the labels of the gateway's pods with: kubectl get pods --show-labels",
             );
             return None;
         }
@@ -66,10 +66,10 @@ impl Check {
                 self.problems.add_with_hint(
                     key(path),
                     format!(
-                        "has {}, which is not a label that a pod can have",
+                        "has {}, which is not a valid pod label",
                         super::shown_text(&format!("{name}: {value}"))
                     ),
-                    "read the labels off the gateway's pods with: kubectl get pods --show-labels",
+                    "look up the labels of the gateway's pods with: kubectl get pods --show-labels",
                 );
                 legal = false;
             }
@@ -95,8 +95,8 @@ impl Check {
         if raw.audiences.is_empty() {
             self.problems.add_with_hint(
                 key("trust.jwt.audiences"),
-                "is empty, so that a token that the issuer gave for any other application would do",
-                "name the audience that the issuer writes into the tokens for this platform",
+                "is empty, so that tokens for any other application of the issuer would be accepted",
+                "name the audience of this platform's tokens",
             );
         }
         let audiences = raw.audiences.iter().enumerate().map(|(position, audience)| {
@@ -130,7 +130,7 @@ impl Check {
                     self.problems.add_with_hint(
                         key("trust.jwt.jwks"),
                         wrong,
-                        "paste what the issuer answers at its jwks_uri: {\"keys\": [...]}",
+                        "paste the response of the issuer's jwks_uri: {\"keys\": [...]}",
                     );
                     None
                 }
@@ -138,15 +138,15 @@ impl Check {
             (None, None) => {
                 self.problems.add_with_hint(
                     key("trust.jwt"),
-                    "has neither jwksUri nor jwks, so that no token could be proven",
-                    "set jwksUri to the address of the issuer's public keys",
+                    "has neither jwksUri nor jwks, so that no token could be verified",
+                    "set jwksUri to the URL of the issuer's public keys",
                 );
                 None
             }
             (Some(_), Some(_)) => {
                 self.problems.add_with_hint(
                     key("trust.jwt"),
-                    "has both jwksUri and jwks, and only one of them would count",
+                    "has both jwksUri and jwks, but only one of them is used",
                     "keep jwksUri, unless istiod cannot reach the issuer",
                 );
                 None
@@ -159,8 +159,8 @@ impl Check {
         if self.is_prod && raw.mesh.gateway.is_some() && raw.trust.jwt.is_none() {
             self.problems.add_with_hint(
                 key("mesh.gateway"),
-                "lets people in, but nothing asks them who they are",
-                "set phoenix:trust.jwt to the issuer of their tokens, or leave the gateway out",
+                "admits users without authentication",
+                "set phoenix:trust.jwt to the issuer of their tokens, or remove the gateway",
             );
         }
         let host = raw
@@ -173,7 +173,7 @@ impl Check {
         {
             self.problems.add_with_hint(
                 key("mesh.gateway.host"),
-                "is a name of the cluster's own, which nobody outside can resolve",
+                "is a cluster-internal name, which cannot be resolved outside the cluster",
                 "use the public name of the platform",
             );
         }
@@ -203,13 +203,13 @@ pub(super) fn is_label_value(text: &str) -> bool {
 fn issuer_name(text: &str) -> Result<String, &'static str> {
     is_plain(text)
         .then(|| text.to_owned())
-        .ok_or("is not the name of an issuer, such as https://id.example.com")
+        .ok_or("is not an issuer name such as https://id.example.com")
 }
 
 fn audience_name(text: &str) -> Result<String, &'static str> {
     is_plain(text)
         .then(|| text.to_owned())
-        .ok_or("is not the name of an audience, such as phoenix-memory")
+        .ok_or("is not an audience name such as phoenix-memory")
 }
 
 fn is_plain(text: &str) -> bool {
@@ -229,7 +229,7 @@ fn https_address(text: &str) -> Result<String, &'static str> {
     });
     (legal && is_plain(text))
         .then(|| text.to_owned())
-        .ok_or("is not an address that begins with https:// and has no login in it")
+        .ok_or("is not an https:// URL without credentials")
 }
 
 /// The fields of a key set that decide whether it may be published.
@@ -247,16 +247,16 @@ struct JsonWebKey {
 
 fn public_keys(text: &str) -> Result<(), &'static str> {
     let Ok(set) = serde_json::from_str::<KeySet>(text) else {
-        return Err("is not a set of keys (JWKS)");
+        return Err("is not a JSON Web Key Set (JWKS)");
     };
     if set.keys.is_empty() {
-        return Err("is a set without keys, so that no token could be proven");
+        return Err("contains no keys, so that no token could be verified");
     }
     if set.keys.iter().any(|key| key.d.is_some()) {
-        return Err("holds a private key, which must never be here: whoever reads it can make tokens");
+        return Err("contains a private key, which must not be here: its readers can forge tokens");
     }
     if set.keys.iter().any(|key| key.kty == "oct") {
-        return Err("holds a shared secret (kty oct), with which whoever reads it can make tokens");
+        return Err("contains a shared secret (kty oct), with which its readers can forge tokens");
     }
     Ok(())
 }

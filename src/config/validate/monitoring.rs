@@ -15,7 +15,7 @@ impl Check {
         if !raw.prometheus_operator && !raw.labels.is_empty() {
             self.problems.add_with_hint(
                 key("monitoring.labels"),
-                "is for the Prometheus Operator, which this stack does not use",
+                "applies only to the Prometheus Operator, which this stack does not use",
                 "remove it, or set phoenix:monitoring.prometheusOperator to true",
             );
         }
@@ -24,8 +24,8 @@ impl Check {
             if !is_label_key(name) || !is_label_value(value) {
                 self.problems.add_with_hint(
                     key("monitoring.labels"),
-                    format!("has {shown}, which is not a label that an object can have"),
-                    "read them off with: kubectl get prometheus --all-namespaces -o yaml, below ruleSelector and serviceMonitorSelector",
+                    format!("has {shown}, which is not a valid label"),
+                    "look them up with: kubectl get prometheus --all-namespaces -o yaml, below ruleSelector and serviceMonitorSelector",
                 );
             } else if name.starts_with("app.kubernetes.io/") {
                 self.problems.add_with_hint(
@@ -39,8 +39,8 @@ impl Check {
             if !folder.starts_with('/') || folder.chars().any(char::is_whitespace) {
                 self.problems.add_with_hint(
                     key("monitoring.certificates"),
-                    format!("is {}, which is no absolute path", shown_text(folder)),
-                    "use the folder that OUTPUT_CERTS names in Prometheus' sidecar, such as /etc/prom-certs",
+                    format!("is {}, which is not an absolute path", shown_text(folder)),
+                    "use the directory that OUTPUT_CERTS names in Prometheus' sidecar, such as /etc/prom-certs",
                 );
             }
             folder.trim_end_matches('/').to_owned()
@@ -55,8 +55,8 @@ impl Check {
         if runbooks != RUNBOOKS && !is_address {
             self.problems.add_with_hint(
                 key("monitoring.runbooks"),
-                format!("is {}, which is no address", shown_text(runbooks)),
-                "use one that begins with https://, or remove the key",
+                format!("is {}, which is not a URL", shown_text(runbooks)),
+                "use an https:// URL, or remove the key",
             );
         }
         (self.problems.iter().count() == before).then(|| Monitoring {

@@ -20,12 +20,12 @@ impl Check {
         if let Some(resources) = &resources {
             let (needed, why) = if raw.persistence.is_some() {
                 // The process that writes to disk shares memory pages with the server until the server changes them.
-                (2 * entries, "as much again while it writes to disk")
+                (2 * entries, "the same amount again while it writes to disk")
             } else {
                 // Fragmentation, and the program itself. Client buffers count as entries.
                 (
                     entries + entries / 4 + (64 << 20),
-                    "a quarter and 64Mi beside them",
+                    "a quarter more and 64Mi in addition",
                 )
             };
             let limit = resources.limits.memory.thousandths() / 1_000;
@@ -34,10 +34,10 @@ impl Check {
                 self.problems.add_with_hint(
                     key("redis.resources.limits.memory"),
                     format!(
-                        "is {}, but entries may take {}Mi, and the server needs {why}: it would be ended before it forgets",
+                        "is {}, but entries may take {}Mi, and the server needs {why}: it would be killed before it evicts entries",
                         resources.limits.memory, tier.max_size_mb
                     ),
-                    format!("use at least {least}Mi, or lower phoenix:tiers.sessionCache.maxSizeMb"),
+                    format!("use at least {least}Mi, or reduce phoenix:tiers.sessionCache.maxSizeMb"),
                 );
             }
         }
@@ -48,10 +48,10 @@ impl Check {
             self.problems.add_with_hint(
                 key("redis.persistence.size"),
                 format!(
-                    "is {}, but {}Mi of entries take three times as much while their log is written anew",
+                    "is {}, but {}Mi of entries take three times as much while their log is rewritten",
                     volume.size, tier.max_size_mb
                 ),
-                format!("use at least {least}Mi, or lower phoenix:tiers.sessionCache.maxSizeMb"),
+                format!("use at least {least}Mi, or reduce phoenix:tiers.sessionCache.maxSizeMb"),
             );
         }
         self.tier_is_once("sessionCache", tier.external.is_some(), "redis");
@@ -76,7 +76,7 @@ impl Check {
         if external {
             self.problems.add_with_hint(
                 key(&format!("tiers.{tier}.external")),
-                format!("is set, but phoenix:{system} is in this stack: one tier would be in two places"),
+                format!("is set, but phoenix:{system} is in this stack, so the tier would have two addresses"),
                 format!("remove it, or phoenix:{system}"),
             );
         }

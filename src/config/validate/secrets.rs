@@ -43,8 +43,8 @@ impl Check {
                 {
                     self.problems.add_with_hint(
                         key("secrets.environment"),
-                        "names a version, but the External Secrets Operator opens the latest one only",
-                        "remove the @ and what is behind it, or set phoenix:secrets.mode to esc-direct",
+                        "names a version, but the External Secrets Operator opens only the latest one",
+                        "remove the @ and the version, or set phoenix:secrets.mode to esc-direct",
                     );
                     return None;
                 }
@@ -110,7 +110,7 @@ impl Check {
             self.problems.add_with_hint(
                 key("secrets.environment"),
                 format!("is missing, and phoenix:secrets.mode is {mode}"),
-                "set it to the environment of Pulumi ESC that holds the secrets, such as acme/phoenix/prod",
+                "set it to the Pulumi ESC environment with the secrets, such as acme/phoenix/prod",
             );
             return Err(Told);
         };
@@ -139,7 +139,7 @@ impl Check {
                 if secret::INVENTORY.iter().any(|row| row.secret == secret.as_str()) {
                     self.problems.add_with_hint(
                         key("secrets.auth.accessToken.secret"),
-                        format!("is {secret}, which the External Secrets Operator itself writes"),
+                        format!("is {secret}, which the External Secrets Operator writes itself"),
                         "keep the access token in a Secret of its own",
                     );
                     return None;
@@ -151,14 +151,14 @@ impl Check {
             }
             (both, _) => {
                 let message = if both.is_some() {
-                    "gives two ways to prove who opens the environment, and only one can count"
+                    "has two authentication methods, but only one can be used"
                 } else {
-                    "does not say how the External Secrets Operator proves who it is"
+                    "has no authentication method for the External Secrets Operator"
                 };
                 self.problems.add_with_hint(
                     key("secrets.auth"),
                     message,
-                    "use `oidc: {}` where Pulumi Cloud trusts the cluster's issuer, or `accessToken: {secret: …, key: …}`",
+                    "use `oidc: {}` if Pulumi Cloud trusts the cluster's issuer, or `accessToken: {secret: …, key: …}`",
                 );
                 None
             }
@@ -174,8 +174,8 @@ impl Check {
         if is_taken {
             self.problems.add_with_hint(
                 key(path),
-                format!("is {account}, which pods run as"),
-                "choose a name that no other service account has, such as external-secrets",
+                format!("is {account}, which pods use"),
+                "choose a name of its own, such as external-secrets",
             );
         }
         !is_taken
@@ -189,7 +189,7 @@ fn refresh_interval(text: &str) -> Result<String, &'static str> {
         .and_then(|number| number.parse().ok());
     match number {
         Some(1_u16..) if text.bytes().all(|byte| byte != b'+') => Ok(text.to_owned()),
-        _ => Err("is not a number of minutes or hours, such as 30m or 1h"),
+        _ => Err("is not a number of minutes or hours such as 30m or 1h"),
     }
 }
 
@@ -201,5 +201,5 @@ fn data_key(text: &str) -> Result<String, &'static str> {
             .all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte));
     legal
         .then(|| text.to_owned())
-        .ok_or("is not a key of a Secret: letters, digits, `-`, `_` and `.`")
+        .ok_or("is not a valid Secret key: letters, digits, `-`, `_` and `.`")
 }

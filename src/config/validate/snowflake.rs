@@ -66,7 +66,7 @@ impl Check {
                     "has {} entries, but must have from 1 to {MOST_HOSTS}",
                     raw.hosts.len()
                 ),
-                "use what the account answers to: SELECT SYSTEM$ALLOWLIST()",
+                "use the result of: SELECT SYSTEM$ALLOWLIST()",
             );
             return None;
         }
@@ -84,7 +84,7 @@ impl Check {
                 other => {
                     self.problems.add(
                         key(&format!("{path}.port")),
-                        format!("is {other}, but Snowflake's clients speak on 443 and, about certificates, on 80 only"),
+                        format!("is {other}, but Snowflake's clients use only port 443 and, for certificate revocation, port 80"),
                     );
                     None
                 }
@@ -97,7 +97,7 @@ impl Check {
             if hosts.contains(&host) {
                 self.problems.add_with_hint(
                     key(&path),
-                    format!("is {} on port {} a second time", host.host, way.port()),
+                    format!("is {} on port {} more than once", host.host, way.port()),
                     "remove one of them",
                 );
                 legal = false;
@@ -132,7 +132,7 @@ impl Check {
                     "lacks the account {} itself, on port 443",
                     shown_text(account)
                 ),
-                format!("add {beginning}snowflakecomputing.com, or what SYSTEM$ALLOWLIST() calls SNOWFLAKE_DEPLOYMENT"),
+                format!("add {beginning}snowflakecomputing.com, or the SNOWFLAKE_DEPLOYMENT entry of SYSTEM$ALLOWLIST()"),
             );
         }
         found.cloned()
@@ -149,7 +149,7 @@ fn is_account(text: &str) -> Result<String, &'static str> {
             .all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
     legal
         .then(|| text.to_owned())
-        .ok_or("is not the identifier of an account, organization first, such as acme-sophia")
+        .ok_or("is not an account identifier, beginning with the organization, such as acme-sophia")
 }
 
 fn is_identifier(text: &str) -> Result<String, &'static str> {
@@ -160,12 +160,12 @@ fn is_identifier(text: &str) -> Result<String, &'static str> {
             .all(|byte| byte.is_ascii_alphanumeric() || b"_$".contains(&byte));
     legal
         .then(|| text.to_owned())
-        .ok_or("is not a name that Snowflake takes without quotation marks")
+        .ok_or("is not an unquoted Snowflake identifier")
 }
 
 fn is_table(text: &str) -> Result<String, &'static str> {
     let parts: Vec<_> = text.split('.').collect();
     (parts.len() == 2 && parts.iter().all(|part| is_identifier(part).is_ok()))
         .then(|| text.to_owned())
-        .ok_or("is not a table behind its schema, such as SOPHIA_AI_MEMORY.MEMORY_RECORDS_ENHANCED")
+        .ok_or("is not a table name with its schema, such as SOPHIA_AI_MEMORY.MEMORY_RECORDS_ENHANCED")
 }

@@ -11,7 +11,7 @@ impl Check {
         if stack.snowflake.is_none() {
             self.problems.add_with_hint(
                 key("sync"),
-                "needs an account of Snowflake to keep in step with",
+                "requires a Snowflake account to synchronize with",
                 "add phoenix:snowflake, or remove phoenix:sync",
             );
         }
@@ -19,13 +19,13 @@ impl Check {
         let regular = is_regular(interval);
         if !regular {
             let message = format!(
-                "is {interval}, but a schedule begins anew each hour and each day: the last interval would be shorter than the others"
+                "is {interval}, but a cron schedule restarts each hour and each day, so the last interval would be shorter than the others"
             );
             let hint = match (1..interval).rev().find(|minutes| is_regular(*minutes)) {
                 Some(nearest) => format!(
-                    "use {nearest}, or another number that divides an hour, or hours that divide a day"
+                    "use {nearest}, or another divisor of an hour, or hours that divide a day"
                 ),
-                None => "use a number that divides an hour".to_owned(),
+                None => "use a divisor of an hour".to_owned(),
             };
             self.problems
                 .add_with_hint(key("tiers.mem0Persistent.syncIntervalMinutes"), message, hint);
