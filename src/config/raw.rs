@@ -1,7 +1,7 @@
-//! What a stack file says: the types as they are written.
+//! The types of a stack file, as written.
 //!
-//! The comments on the fields are the reference: the JSON schema in `stacks/schema.json` is made
-//! from them, and editors show them. Nothing is checked here beyond the shape.
+//! The field comments are the reference documentation: the JSON schema in `stacks/schema.json` is generated from
+//! them, and editors show them. Only the schema is checked here.
 
 mod audit_trail;
 mod backup;
@@ -45,140 +45,145 @@ pub use tiers::{
     RawSnowflakeCortex, RawTiers,
 };
 
-/// The configuration of one stack: everything below `phoenix:` in its stack file.
+/// The configuration of one stack: everything under `phoenix:` in its stack file.
 #[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct RawConfig {
-    /// What the stack is for. `prod` demands images by digest.
+    /// The purpose of the stack. `prod` requires images with a digest.
     pub environment: RawEnvironment,
-    /// The cluster that the stack belongs to.
+    /// The cluster of the stack.
     pub cluster: RawCluster,
-    /// The platform's namespace and its neighbours.
+    /// The platform's namespace and the namespaces of its clients.
     pub namespace: RawNamespace,
     /// The OpenMemory MCP server: persistent memory, tier L3.
     pub openmemory: RawOpenMemory,
     /// The Qdrant vector database.
     pub qdrant: RawQdrant,
-    /// The session cache, tier L1. Without it, the tier is where `tiers.sessionCache.external` says, or nowhere.
+    /// The session cache, tier L1. Without it, the tier is at `tiers.sessionCache.external`, or does not exist.
     #[serde(default)]
     pub redis: Option<RawRedis>,
-    /// The knowledge graph, tier L4. Without it, the tier is where `tiers.knowledgeGraph.external` says, or nowhere.
+    /// The knowledge graph, tier L4. Without it, the tier is at `tiers.knowledgeGraph.external`, or does not exist.
     #[serde(default)]
     pub knowledge_graph: Option<RawGraphStore>,
-    /// The LangGraph server, tier L5. Without it, the tier is where `tiers.langgraphWorkflow.external` says, or nowhere.
+    /// The LangGraph server, tier L5. Without it, the tier is at `tiers.langgraphWorkflow.external`, or does not
+    /// exist.
     #[serde(default)]
     pub langgraph: Option<RawLanggraph>,
-    /// The account of Snowflake, tier L2. Without it, the tier is where `tiers.snowflakeCortex.external` says, or nowhere.
+    /// The Snowflake account, tier L2. Without it, the tier is at `tiers.snowflakeCortex.external`, or does not
+    /// exist.
     #[serde(default)]
     pub snowflake: Option<RawSnowflake>,
-    /// The unified chat in the namespace `sophia-ai`. Without it, that namespace is somebody else's business.
+    /// The unified chat in the namespace `sophia-ai`. Without it, the stack deploys no chat.
     #[serde(default)]
     pub chat: Option<RawChat>,
-    /// Keeps Snowflake and Mem0 in step. Without it, nothing does.
+    /// The synchronization of Snowflake and Mem0. Without it, they are not synchronized.
     #[serde(default)]
     pub sync: Option<RawSync>,
-    /// The Postgres server outside the cluster that OpenMemory keeps its records in.
+    /// The external Postgres server with OpenMemory's records.
     pub postgres: RawPostgres,
-    /// The five tiers of the memory: their limits, and how soon each shall answer.
+    /// The five memory tiers: their limits and target response times.
     #[serde(default)]
     pub tiers: RawTiers,
     /// The MCP servers of the platform, for the configuration that their clients read.
     #[serde(default)]
     pub mcp: RawMcp,
-    /// Who is told what of the platform's state: scraping, alerts and dashboards.
+    /// Scraping, alerts and dashboards.
     #[serde(default)]
     pub monitoring: RawMonitoring,
-    /// Where the values of secrets come from.
+    /// The source of secret values.
     pub secrets: RawSecrets,
-    /// How requests reach the platform.
+    /// Routing into the platform.
     #[serde(default)]
     pub mesh: RawRouting,
-    /// What callers must prove besides the identity of their pods.
+    /// The authentication of users, in addition to the identity of pods.
     #[serde(default)]
     pub trust: RawTrust,
-    /// The audit trail: who asked whom for what, when and from where. Production has one.
+    /// The audit trail: the caller, target, time and source of each request. Required in production.
     #[serde(default)]
     pub audit_trail: Option<RawAuditTrail>,
-    /// A load test that only a person starts.
+    /// A load test that only an operator starts.
     #[serde(default)]
     pub load_test: Option<RawLoadTest>,
-    /// Copies of the stores in an object store, and how they are put back. Production has them.
+    /// Backups of the stores in an object store, and their restores. Required in production.
     #[serde(default)]
     pub backup: Option<RawBackup>,
-    /// How far the migration to the platform is. Without it, the migration is over: everything is as this file says.
+    /// The phase of the migration to the platform. Without it, the migration is complete and this file applies
+    /// unchanged.
     #[serde(default)]
     pub migration: Option<RawMigration>,
-    /// Whether the engine refuses to delete namespaces, stores and their volumes. Without it: in production only.
+    /// Whether the engine refuses to delete namespaces, stores and their volumes. By default only in production.
     #[serde(default)]
     pub protect: Option<bool>,
-    /// Objects that exist already and are taken over, as `Kind/namespace/name` or `Kind/name`. Where somebody else has set
-    /// a field otherwise, the API server refuses to overwrite it for an object that is not named here.
+    /// Existing objects to adopt, as `Kind/namespace/name` or `Kind/name`. For other objects, the API server rejects
+    /// changes to fields that another manager owns.
     #[serde(default)]
     pub adopt: Vec<String>,
-    /// How the stack is judged by the policy pack: how rules are enforced, what is assumed of the cluster, and waivers. The
-    /// pack reads it (`policies/README.md`); the platform does not.
+    /// The settings of the policy pack for this stack: enforcement of rules, assumptions about the cluster, and
+    /// waivers. The pack reads them (`policies/README.md`); the platform does not.
     #[serde(default)]
     pub policies: BTreeMap<String, Value>,
-    /// Accepts placeholders, in a sandbox's cluster only. `phoenix sandbox` sets it in its own copy of the stack file.
+    /// Accepts placeholders, only in the cluster of a sandbox. `phoenix sandbox` sets it in its own copy of the stack
+    /// file.
     #[serde(default)]
     pub sandbox: bool,
 }
 
-/// What a stack is for.
+/// The purpose of a stack.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum RawEnvironment {
-    /// One of everything, on a laptop or in the sandbox.
+    /// One replica of everything, on a laptop or in the sandbox.
     Dev,
-    /// As production in shape, smaller in number.
+    /// Like production, with fewer replicas.
     Staging,
-    /// The real thing.
+    /// Production.
     Prod,
 }
 
-/// The cluster that the stack belongs to, and what we assume of it.
+/// The cluster of the stack, and assumptions about it.
 #[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct RawCluster {
-    /// The kubeconfig context that the provider is pinned to.
+    /// The kubeconfig context that the provider uses.
     pub context: OrPlaceholder<String>,
-    /// The UID of the cluster's Namespace `kube-system`, which no other cluster has. Nothing is changed in a cluster
-    /// with another one. `cargo phoenix doctor STACK` shows it.
+    /// The UID of the cluster's `kube-system` Namespace, which identifies the cluster. Nothing is changed in a
+    /// cluster with another UID. `cargo phoenix doctor STACK` prints it.
     pub uid: OrPlaceholder<String>,
-    /// A name that stays when kubeconfig or address change; the provider replaces everything if it changes.
+    /// A name that remains the same when the kubeconfig or the address changes. If it changes, the provider replaces
+    /// every object.
     pub identifier: String,
     /// The service mesh.
     #[serde(default)]
     pub mesh: RawMesh,
-    /// Who scrapes metrics.
+    /// The Prometheus that scrapes the platform.
     #[serde(default)]
     pub monitoring: RawPrometheus,
-    /// Networks that count as inside: egress to a host outside the cluster may not go there. Link-local and
-    /// carrier-grade addresses always count as inside.
+    /// Networks that count as internal: egress to an external host must not reach them. Link-local and carrier-grade
+    /// NAT addresses always count as internal.
     #[serde(default = "private_networks")]
     pub private_networks: Vec<String>,
-    /// Whose pods go first where nodes are short: each a `PriorityClass` that the cluster has.
+    /// The priority of pods when nodes run out of resources: each value is a `PriorityClass` of the cluster.
     #[serde(default)]
     pub priority_classes: RawPriorityClasses,
-    /// Secrets with credentials for the registries that the images come from, of the type `kubernetes.io/dockerconfigjson`.
-    /// Whoever runs the cluster makes them in `sophia-memory`, and in `sophia-ai` where the chat is in the stack. Without
-    /// any, the nodes have the credentials, or the images are public.
+    /// Secrets of the type `kubernetes.io/dockerconfigjson` with registry credentials. The cluster operator creates
+    /// them in `sophia-memory`, and in `sophia-ai` if the chat is part of the stack. Without any, the nodes have the
+    /// credentials or the images are public.
     #[serde(default)]
     pub image_pull_secrets: Vec<String>,
 }
 
-/// Each names a `PriorityClass` that the cluster has. Without one, pods get the cluster's default, which is 0 mostly.
+/// `PriorityClass`es of the cluster. Without one, pods have the default priority of the cluster, usually 0.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct RawPriorityClasses {
-    /// Of the stores, Qdrant, the session cache and the knowledge graph: the highest, because servers can do nothing
-    /// without them.
+    /// The class of the stores: Qdrant, the session cache and the knowledge graph. The highest, because the servers
+    /// depend on them.
     #[serde(default)]
     pub stores: Option<String>,
-    /// Of the servers, OpenMemory, LangGraph and the chat.
+    /// The class of the servers: OpenMemory, LangGraph and the chat.
     #[serde(default)]
     pub servers: Option<String>,
-    /// Of Jobs, such as the synchronization and the load test: the lowest, because they can wait.
+    /// The class of Jobs, such as the synchronization and the load test. The lowest, because they can wait.
     #[serde(default)]
     pub jobs: Option<String>,
 }
@@ -187,17 +192,17 @@ pub struct RawPriorityClasses {
 #[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase", default)]
 pub struct RawMesh {
-    /// The namespace of istiod, which is the mesh's root namespace too.
+    /// The namespace of istiod, which is also the root namespace of the mesh.
     pub namespace: String,
-    /// The revision whose injector labels our namespaces; without it, `istio-injection: enabled`.
+    /// The revision label of the platform's namespaces; by default `istio-injection: enabled`.
     pub revision: Option<String>,
     /// The trust domain, the first part of every identity.
     pub trust_domain: String,
-    /// Whether the mesh sets up its redirection by istio-cni. Without it, its pods would need privileges that our
-    /// namespace refuses.
+    /// Whether the mesh sets up traffic redirection with istio-cni. Otherwise its pods would need privileges that the
+    /// platform's namespace does not allow.
     pub cni: bool,
-    /// Whether sidecars answer the names that only the mesh knows, such as `sophia-memory.local` (DNS capture). Without
-    /// it, callers inside the mesh use the name of the Service.
+    /// Whether sidecars resolve names that only the mesh knows, such as `sophia-memory.local` (DNS capture).
+    /// Otherwise, clients in the mesh use the name of the Service.
     pub dns_capture: bool,
 }
 
@@ -217,9 +222,9 @@ impl Default for RawMesh {
 #[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase", default)]
 pub struct RawPrometheus {
-    /// The namespace it runs in.
+    /// Its namespace.
     pub namespace: String,
-    /// The service account it runs as.
+    /// Its service account.
     pub service_account: String,
 }
 
@@ -232,40 +237,40 @@ impl Default for RawPrometheus {
     }
 }
 
-/// The platform's namespace and its neighbours.
+/// The platform's namespace and the namespaces of its clients.
 #[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct RawNamespace {
-    /// Creates the namespace `sophia-ai`. Off where somebody else owns it, as in most real clusters.
+    /// Whether the stack creates the namespace `sophia-ai`. False if another team manages it, as in most clusters.
     #[serde(default)]
     pub manage_ai: bool,
-    /// Creates the namespace `sophia-mcp`. Off where somebody else owns it.
+    /// Whether the stack creates the namespace `sophia-mcp`. False if another team manages it.
     #[serde(default)]
     pub manage_mcp: bool,
-    /// The most that all pods of the platform may ask for together; it must leave room for sidecars, a rollout and a Job.
+    /// The quota for all pods of the platform. It must leave room for sidecars, a rollout and a Job.
     pub quota: RawQuota,
 }
 
-/// An upper bound for all pods of a namespace together.
+/// The quota of a namespace.
 #[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct RawQuota {
-    /// Processor time that may be requested, such as `16`.
+    /// The sum of CPU requests, such as `16`.
     pub requests_cpu: String,
-    /// Memory that may be requested, such as `64Gi`.
+    /// The sum of memory requests, such as `64Gi`.
     pub requests_memory: String,
-    /// Processor time that may be used at most.
+    /// The sum of CPU limits.
     pub limits_cpu: String,
-    /// Memory that may be used at most.
+    /// The sum of memory limits.
     pub limits_memory: String,
     /// The number of pods, from 1 to 10000.
     #[schemars(range(min = 1, max = 10_000))]
     pub pods: u32,
-    /// The number of Jobs, those included that have ended and are kept to be looked at, from 1 to 1000.
+    /// The number of Jobs, including finished Jobs that are kept for inspection, from 1 to 1000.
     #[serde(default = "jobs")]
     #[schemars(range(min = 1, max = 1_000))]
     pub jobs: u32,
-    /// Storage that claims may ask for.
+    /// The sum of storage requests of claims.
     pub requests_storage: String,
 }
 
@@ -273,20 +278,21 @@ pub struct RawQuota {
 #[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct RawOpenMemory {
-    /// The image; upstream publishes none any more, so every team builds its own (`docs/openmemory-image.md`).
+    /// The image. Upstream no longer publishes one, so every team builds its own (`docs/openmemory-image.md`).
     pub image: OrPlaceholder<String>,
-    /// How many pods serve, from 1 to 100; at least two in production.
+    /// The number of pods, from 1 to 100; at least two in production.
     #[schemars(range(min = 1, max = 100))]
     pub replicas: u32,
-    /// Lets the number of pods follow the load, from `replicas` upwards; needs a metrics server. It can be switched on and off
-    /// on a running stack. In a migration (`phoenix:migration`), it counts from the phase `optimized` on.
+    /// Scales the number of pods with the load, from `replicas` upwards; requires a metrics server. It can be enabled
+    /// and disabled on a running stack. During a migration (`phoenix:migration`), it takes effect in the phase
+    /// `optimized`.
     #[serde(default)]
     pub autoscaling: Option<RawAutoscaling>,
-    /// What a pod asks for and may use.
+    /// The resource requests and limits of a pod.
     pub resources: RawResources,
     /// The volume at `/app/memory`.
     pub storage: RawMemoryStorage,
-    /// The nodes with accelerators that the pods are placed on; without it they run anywhere.
+    /// The accelerator nodes for the pods; by default they run on any node.
     #[serde(default)]
     pub accelerator: Option<RawAccelerator>,
     /// The ARN of the service account's role, for clusters that map service accounts to roles (EKS).
@@ -294,33 +300,33 @@ pub struct RawOpenMemory {
     pub cloud_role: Option<OrPlaceholder<String>>,
 }
 
-/// Lets the number of pods follow the load.
+/// Scales the number of pods with the load.
 #[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct RawAutoscaling {
-    /// The most pods, from 1 to 100.
+    /// The maximum number of pods, from 1 to 100.
     #[schemars(range(min = 1, max = 100))]
     pub max_replicas: u32,
-    /// Scales up above this share of the requested processor time, in percent from 1 to 100.
+    /// The target CPU utilization, in percent of the request from 1 to 100.
     #[schemars(range(min = 1, max = 100))]
     pub cpu_percent: u32,
 }
 
-/// What a container asks for and may use.
+/// The resource requests and limits of a container.
 #[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct RawResources {
-    /// What the scheduler sets aside.
+    /// The amounts that the scheduler reserves.
     pub requests: RawAmounts,
-    /// What it may use at most.
+    /// The maximum amounts.
     pub limits: RawAmounts,
 }
 
-/// Processor time and memory.
+/// CPU and memory.
 #[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct RawAmounts {
-    /// Processor time as a text, such as `200m` or `"2"`.
+    /// CPU as a string, such as `200m` or `"2"`.
     pub cpu: String,
     /// Memory, such as `512Mi`.
     pub memory: String,
@@ -330,16 +336,16 @@ pub struct RawAmounts {
 #[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct RawMemoryStorage {
-    /// `shared` by all pods (ReadWriteMany), or `exclusive` to one (ReadWriteOnce, one replica only).
+    /// `shared` by all pods (ReadWriteMany), or `exclusive` to one (ReadWriteOnce, only one replica).
     pub mode: RawStorageMode,
     /// Its size, such as `20Gi`.
     pub size: String,
-    /// The storage class; without it, the cluster's default class.
+    /// The storage class; by default that of the cluster.
     #[serde(default)]
     pub storage_class: Option<OrPlaceholder<String>>,
 }
 
-/// Who may mount a volume.
+/// The access mode of a volume.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum RawStorageMode {
@@ -353,19 +359,20 @@ pub enum RawStorageMode {
 #[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct RawAccelerator {
-    /// Who labels and taints the nodes.
+    /// The component that labels and taints the nodes.
     #[serde(default)]
     pub labels: RawAcceleratorLabels,
-    /// The accelerator as the label has it, such as `NVIDIA-A100-SXM4-40GB`; without it, `rtx-4090` where the labels are Lambda's.
+    /// The value of the accelerator label, such as `NVIDIA-A100-SXM4-40GB`; by default `rtx-4090` with Lambda's
+    /// labels.
     #[serde(default)]
     pub product: Option<String>,
-    /// How many accelerators a pod takes for itself. OpenMemory needs none: it only runs beside them.
+    /// The number of accelerators that a pod reserves. OpenMemory needs none; it only runs on these nodes.
     #[serde(default)]
     #[schemars(range(min = 0, max = 16))]
     pub count: u32,
 }
 
-/// Who labels and taints the nodes with accelerators.
+/// The component that labels and taints accelerator nodes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum RawAcceleratorLabels {
@@ -380,42 +387,44 @@ pub enum RawAcceleratorLabels {
 #[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct RawQdrant {
-    /// The image, in its unprivileged form.
+    /// The image, in its unprivileged variant.
     pub image: OrPlaceholder<String>,
     /// `single`, or a `cluster` with a quorum.
     pub mode: RawQdrantMode,
-    /// How many peers; odd, and at least 3 in a cluster.
+    /// The number of peers; odd, and at least 3 in a cluster.
     #[schemars(range(min = 1, max = 100))]
     pub replicas: u32,
-    /// How many peers keep each shard of a new collection. At least 2 in a cluster, or losing a peer loses data.
+    /// The number of peers that store each shard of a new collection. At least 2 in a cluster, so that losing a peer
+    /// loses no data.
     #[schemars(range(min = 1, max = 100))]
     pub replication_factor: u32,
-    /// How many of them must confirm a write. Fewer than keep it in a cluster, or losing a peer stops all writes.
+    /// The number of peers that must confirm a write. Less than `replicationFactor` in a cluster, so that losing a
+    /// peer does not stop all writes.
     #[schemars(range(min = 1, max = 100))]
     pub write_consistency_factor: u32,
-    /// What a peer asks for and may use.
+    /// The resource requests and limits of a peer.
     pub resources: RawResources,
     /// The volume of each peer at `/qdrant/storage`.
     pub storage: RawVolume,
-    /// The volume of each peer at `/qdrant/snapshots`; as large as the other, or a snapshot may not fit.
+    /// The volume of each peer at `/qdrant/snapshots`; as large as `storage`, so that a snapshot fits.
     pub snapshots: RawVolume,
-    /// How many days of audit log a peer keeps, up to 3650; 0 turns the audit log off.
+    /// The number of days of audit log that a peer keeps, up to 3650; 0 disables the audit log.
     #[serde(default = "audit_days")]
     #[schemars(range(min = 0, max = 3650))]
     pub audit_days: u32,
-    /// Whether the peers accept a second key, the secret `qdrantAltApiKey`, which can do what the first can. Only while the
-    /// first is exchanged for another: `docs/runbooks/rotate-a-secret.md`.
+    /// Whether the peers accept a second key, the secret `qdrantAltApiKey`, with the same permissions. Only during a
+    /// rotation of the first key: `docs/runbooks/rotate-a-secret.md`.
     #[serde(default)]
     pub alt_api_key: bool,
 }
 
-/// Whether Qdrant runs alone or as a cluster.
+/// Whether Qdrant runs as a single peer or as a cluster.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum RawQdrantMode {
-    /// One peer, no consensus.
+    /// One peer without consensus.
     Single,
-    /// Peers with a consensus.
+    /// Several peers with consensus.
     Cluster,
 }
 
@@ -425,12 +434,12 @@ pub enum RawQdrantMode {
 pub struct RawVolume {
     /// Its size, such as `50Gi`.
     pub size: String,
-    /// The storage class; without it, the cluster's default class.
+    /// The storage class; by default that of the cluster.
     #[serde(default)]
     pub storage_class: Option<OrPlaceholder<String>>,
 }
 
-/// The Postgres server outside the cluster.
+/// The external Postgres server.
 #[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct RawPostgres {
@@ -440,47 +449,47 @@ pub struct RawPostgres {
     #[serde(default = "postgres_port")]
     #[schemars(range(min = 1))]
     pub port: u16,
-    /// The networks that its addresses are in, such as `10.20.0.0/24`; without them, every public address.
+    /// The networks of its addresses, such as `10.20.0.0/24`; by default every public address.
     #[serde(default)]
     pub networks: Vec<String>,
 }
 
-/// Where the values of secrets come from.
+/// The source of secret values.
 #[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct RawSecrets {
-    /// `local`: from the stack's own encrypted configuration (`pulumi config set --secret`). `pulumi-esc`: from the
-    /// environments of Pulumi ESC that the stack file imports with `environment:`, which only a state on Pulumi Cloud allows. `esc-direct`: from an
-    /// environment of Pulumi ESC that the program opens itself, for stacks whose state is not on Pulumi Cloud.
-    /// `external-secrets`: from such an environment, which the External Secrets Operator opens in the cluster; no value passes
-    /// through Pulumi.
+    /// `local`: the stack's own encrypted configuration (`pulumi config set --secret`). `pulumi-esc`: the Pulumi ESC
+    /// environments that the stack file imports with `environment:`, which requires state on Pulumi Cloud.
+    /// `esc-direct`: a Pulumi ESC environment that the program opens itself, for stacks whose state is not on Pulumi
+    /// Cloud. `external-secrets`: a Pulumi ESC environment that the External Secrets Operator opens in the cluster,
+    /// so that no value passes through Pulumi.
     pub mode: RawSecretsMode,
-    /// The environment of Pulumi ESC that modes `esc-direct` and `external-secrets` open: `organization/project/environment`, or,
-    /// in the first of them, with the number or tag of a version behind it, `@stable`. For `esc-direct`, the secrets are in it
-    /// under `pulumiConfig`, each by its full key, such as `phoenix:openaiApiKey`, and the access token comes in the variable
-    /// `PHOENIX_ESC_TOKEN`. For `external-secrets`, they are in it under `kubernetes`, by Secret and key, such as
-    /// `qdrant-keys: {api-key: …}`.
+    /// The Pulumi ESC environment for the modes `esc-direct` and `external-secrets`:
+    /// `organization/project/environment`; `esc-direct` also accepts a version number or tag, such as `@stable`. For
+    /// `esc-direct`, it contains the secrets under `pulumiConfig`, each by its full key, such as
+    /// `phoenix:openaiApiKey`, and the access token is in the variable `PHOENIX_ESC_TOKEN`. For `external-secrets`,
+    /// it contains them under `kubernetes`, by Secret and key, such as `qdrant-keys: {api-key: …}`.
     #[serde(default)]
     pub environment: Option<OrPlaceholder<String>>,
-    /// The address of Pulumi ESC for modes `esc-direct` and `external-secrets`, where it is not `https://api.pulumi.com`.
+    /// The URL of Pulumi ESC for the modes `esc-direct` and `external-secrets`; by default `https://api.pulumi.com`.
     #[serde(default)]
     pub url: Option<String>,
-    /// How the External Secrets Operator proves who it is, in mode `external-secrets`.
+    /// The authentication of the External Secrets Operator, for the mode `external-secrets`.
     #[serde(default)]
     pub auth: Option<RawStoreAuth>,
-    /// How often the External Secrets Operator opens the environment anew, in minutes (`30m`) or hours; `1h` without it. Each
-    /// time, it opens it once for each Secret.
+    /// How often the External Secrets Operator opens the environment, in minutes (`30m`) or hours; by default `1h`.
+    /// It opens the environment once for each Secret.
     #[serde(default)]
     pub refresh_interval: Option<String>,
 }
 
-/// How the External Secrets Operator proves to Pulumi ESC who it is. Give one of the two.
+/// The authentication of the External Secrets Operator at Pulumi ESC. Exactly one method is required.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase", default)]
 pub struct RawStoreAuth {
-    /// By a token of a service account, which Pulumi Cloud exchanges. No secret is kept for it.
+    /// A service account token that Pulumi Cloud exchanges. No secret needs to be stored.
     pub oidc: Option<RawStoreOidc>,
-    /// By an access token of Pulumi Cloud, in a Secret that somebody else puts into the platform's namespace.
+    /// An access token of Pulumi Cloud, in an existing Secret of the platform's namespace.
     pub access_token: Option<RawStoreToken>,
 }
 
@@ -488,7 +497,7 @@ pub struct RawStoreAuth {
 #[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase", default)]
 pub struct RawStoreOidc {
-    /// Its name. We make it, and no pod runs as it.
+    /// Its name. The stack creates it, and no pod uses it.
     pub service_account: String,
 }
 
@@ -500,7 +509,7 @@ impl Default for RawStoreOidc {
     }
 }
 
-/// Where the access token is.
+/// The location of the access token.
 #[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct RawStoreToken {
@@ -510,47 +519,48 @@ pub struct RawStoreToken {
     pub key: String,
 }
 
-/// Where the values of secrets come from.
+/// The source of secret values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum RawSecretsMode {
-    /// From the stack's own encrypted configuration.
+    /// The stack's own encrypted configuration.
     Local,
-    /// From the environments of Pulumi ESC that the stack file imports, which Pulumi's engine opens.
+    /// The Pulumi ESC environments that the stack file imports and Pulumi's engine opens.
     PulumiEsc,
-    /// From an environment of Pulumi ESC that the program opens itself.
+    /// A Pulumi ESC environment that the program opens itself.
     EscDirect,
-    /// From an environment of Pulumi ESC that the External Secrets Operator opens in the cluster.
+    /// A Pulumi ESC environment that the External Secrets Operator opens in the cluster.
     ExternalSecrets,
 }
 
-/// How requests reach the platform.
+/// Routing into the platform.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase", default)]
 pub struct RawRouting {
-    /// Lets people outside the mesh in, over TLS. Without it, only pods of the mesh can call. In a migration
-    /// (`phoenix:migration`), nobody is let in before the phase `active`.
+    /// Admits users outside the mesh over TLS. Without it, only pods of the mesh have access. During a migration
+    /// (`phoenix:migration`), it takes effect in the phase `active`.
     pub gateway: Option<RawGateway>,
 }
 
-/// The gateway that lets people outside the mesh in. Its pods are the cluster's; we only open a port on them.
+/// The gateway for users outside the mesh. The cluster provides its pods; the stack only opens a port on them.
 #[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase", default)]
 pub struct RawGateway {
-    /// The host name that clients use, besides `sophia-memory.local`.
+    /// The public host name, in addition to `sophia-memory.local`.
     pub host: Option<OrPlaceholder<String>>,
-    /// The namespace that the gateway's pods run in.
+    /// The namespace of the gateway's pods.
     pub namespace: String,
-    /// The service account that the gateway's pods run as.
+    /// The service account of the gateway's pods.
     pub service_account: String,
-    /// The labels that only the gateway's pods carry.
+    /// The labels that identify the gateway's pods.
     pub selector: BTreeMap<String, String>,
-    /// The TLS Secret with the certificate of the hosts, in the gateway's namespace. Somebody else provides it.
+    /// The TLS Secret with the certificate for the hosts, in the gateway's namespace. The cluster operator provides
+    /// it.
     pub credential: String,
 }
 
 impl Default for RawGateway {
-    /// As the gateway's own chart installs it under the name that Istio's manual gives it.
+    /// As installed by the gateway's own Helm chart under the name in Istio's documentation.
     fn default() -> Self {
         Self {
             host: None,
@@ -562,26 +572,26 @@ impl Default for RawGateway {
     }
 }
 
-/// What callers must prove besides the identity of their pods.
+/// The authentication of users, in addition to the identity of pods.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase", default)]
 pub struct RawTrust {
-    /// Demands a token of a person for everything below `/memory`. Production's gateway is not opened without it.
+    /// Requires a user token for everything under `/memory`. In production, the gateway requires it.
     pub jwt: Option<RawJwt>,
 }
 
-/// Which tokens (JWT) are valid. Give either `jwksUri` or `jwks`.
+/// The valid tokens (JWT). Exactly one of `jwksUri` and `jwks` is required.
 #[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct RawJwt {
-    /// Who issues them: the claim `iss`, letter by letter.
+    /// The issuer: the exact value of the claim `iss`.
     pub issuer: OrPlaceholder<String>,
-    /// Whom they are for: one of these must be in the claim `aud`. A token for another application does not count.
+    /// The audiences, one of which must be in the claim `aud`. Tokens for another application are rejected.
     pub audiences: Vec<OrPlaceholder<String>>,
-    /// The address of the issuer's public keys; istiod fetches them.
+    /// The URL of the issuer's public keys; istiod fetches them.
     #[serde(default)]
     pub jwks_uri: Option<OrPlaceholder<String>>,
-    /// The issuer's public keys themselves, as JSON, where istiod cannot reach the issuer.
+    /// The issuer's public keys as JSON, if istiod cannot reach the issuer.
     #[serde(default)]
     pub jwks: Option<String>,
 }
@@ -605,11 +615,11 @@ fn postgres_port() -> u16 {
 }
 
 impl RawConfig {
-    /// Reads the configuration from its keys, each with or without `phoenix:` before it, and says what is wrong with
-    /// its shape. Where something is, there are two readings, with different values in the place of what does not fit.
+    /// Reads the configuration from its keys, each with or without the prefix `phoenix:`, and reports schema errors.
+    /// If there are any, it returns two readings with different substitutes for invalid values.
     ///
-    /// Keys of other namespaces belong to somebody else and are passed over. Keys of secrets must be absent: whoever
-    /// reads a configuration takes them out first (see [`secret`]).
+    /// Keys of other namespaces are ignored. Keys of secrets must be absent: callers remove them first (see
+    /// [`secret`]).
     pub fn from_keys(keys: &BTreeMap<String, Value>) -> (Vec<Self>, Problems) {
         let ours = keys
             .iter()
@@ -634,7 +644,7 @@ impl RawConfig {
         (readings, problems)
     }
 
-    /// The value of a key as the engine hands it over: a text, or JSON where the key wants more than a text.
+    /// Parses a value from the engine: a string, or JSON if the key has another type.
     pub fn value_from_text(key: &str, text: &str) -> Value {
         let wants_text = own_key(key).is_some_and(shape::is_text);
         let parsed = if wants_text {
@@ -646,7 +656,7 @@ impl RawConfig {
     }
 }
 
-/// The part of a key behind `phoenix:`; `None` for keys of other namespaces.
+/// The part of a key after `phoenix:`; `None` for keys of other namespaces.
 pub fn own_key(key: &str) -> Option<&str> {
     match key.split_once(':') {
         Some((NAMESPACE, name)) => Some(name),
@@ -655,12 +665,12 @@ pub fn own_key(key: &str) -> Option<&str> {
     }
 }
 
-/// The JSON schema of the configuration: what may stand below `phoenix:`, without the secrets.
+/// The JSON schema of the configuration under `phoenix:`, without the secrets.
 pub fn schema() -> Value {
     serde_json::to_value(schemars::schema_for!(RawConfig)).expect("a schema is always JSON")
 }
 
-/// The JSON schema of a whole stack file, as editors use it: every key with `phoenix:` before it.
+/// The JSON schema of a whole stack file for editors: every key has the prefix `phoenix:`.
 pub fn stack_file_schema() -> Value {
     let Value::Object(mut schema) = schema() else {
         unreachable!("the schema of a struct is an object")

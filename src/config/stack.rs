@@ -1,6 +1,6 @@
-//! What a configuration means: the types that the systems are built from.
+//! The validated configuration, from which the systems are built.
 //!
-//! Every value here has been checked. Nothing is optional that a builder would have to refuse.
+//! Every value has been checked. No builder needs to reject an optional value.
 
 mod audit_trail;
 mod backup;
@@ -44,65 +44,66 @@ pub use tiers::{
     External, KnowledgeGraph, LanggraphWorkflow, Mem0Persistent, SessionCache, SnowflakeCortex, Tiers,
 };
 
-/// The configuration of one stack, checked.
+/// The validated configuration of one stack.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StackConfig {
-    /// What the stack is for.
+    /// The purpose of the stack.
     pub environment: Environment,
-    /// The cluster it belongs to.
+    /// The cluster of the stack.
     pub cluster: Cluster,
-    /// The platform's namespace and its neighbours.
+    /// The platform's namespace and the namespaces of its clients.
     pub namespace: Namespace,
     /// The OpenMemory MCP server.
     pub openmemory: OpenMemory,
     /// The Qdrant vector database.
     pub qdrant: Qdrant,
-    /// The session cache, where the stack has one.
+    /// The session cache, if the stack has one.
     pub redis: Option<Redis>,
-    /// The knowledge graph, where the stack has one.
+    /// The knowledge graph, if the stack has one.
     pub knowledge_graph: Option<GraphStore>,
-    /// The LangGraph server, where the stack has one.
+    /// The LangGraph server, if the stack has one.
     pub langgraph: Option<Langgraph>,
-    /// The account of Snowflake, where the stack has one; it has one if it has the chat, or the synchronization.
+    /// The Snowflake account, if the stack has one; always present with the chat or the synchronization.
     pub snowflake: Option<Snowflake>,
-    /// The unified chat, where the stack has it.
+    /// The unified chat, if the stack has it.
     pub chat: Option<Chat>,
-    /// What keeps Snowflake and Mem0 in step, where the stack has it.
+    /// The synchronization of Snowflake and Mem0, if the stack has it.
     pub sync: Option<Sync>,
-    /// The Postgres server outside the cluster.
+    /// The external Postgres server.
     pub postgres: Postgres,
-    /// The five tiers of the memory.
+    /// The five memory tiers.
     pub tiers: Tiers,
     /// The MCP servers of the platform.
     pub mcp: Mcp,
     /// Scraping, alerts and dashboards.
     pub monitoring: Monitoring,
-    /// Where the values of secrets come from.
+    /// The source of secret values.
     pub secrets: SecretsMode,
-    /// How requests reach the platform.
+    /// Routing into the platform.
     pub mesh: Routing,
-    /// What callers must prove besides the identity of their pods.
+    /// The authentication of users, in addition to the identity of pods.
     pub trust: Trust,
-    /// What is written down of who asked whom for what; `None` writes down what the mesh does by itself.
+    /// The audit trail; `None` keeps the defaults of the mesh.
     pub audit_trail: Option<AuditTrail>,
-    /// A load test that only a person starts; `None` has none.
+    /// A load test that only an operator starts.
     pub load_test: Option<LoadTest>,
-    /// Copies of the stores, and how they are put back; `None` makes none.
+    /// Backups and restores of the stores.
     pub backup: Option<Backup>,
-    /// How far the migration is; `None` once it is over. What the phase switches is in the other fields as it is then.
+    /// The migration phase; `None` once the migration is complete. The other fields already contain the effects of
+    /// the phase.
     pub migration: Option<Phase>,
-    /// Whether the engine refuses to delete what holds data.
+    /// Whether the engine refuses to delete objects that hold data.
     pub protect: bool,
-    /// The objects that are taken over from whoever made them.
+    /// The existing objects to adopt.
     pub adopt: Vec<ObjectName>,
     /// Whether this is the sandbox's own copy, in which placeholders are accepted.
     pub sandbox: bool,
-    /// The keys whose values nobody knows yet, with what is missing.
+    /// The keys whose values are placeholders, with the missing value.
     pub placeholders: Vec<(String, String)>,
 }
 
 impl StackConfig {
-    /// The workloads that this stack has, in the order of the platform's table of contents.
+    /// The workloads of this stack, in the order of the platform's table of contents.
     pub fn workloads(&self) -> Vec<Workload> {
         let mut workloads = CORE.to_vec();
         if self.redis.is_some() {
@@ -134,7 +135,7 @@ impl StackConfig {
         workloads
     }
 
-    /// Whether the migration has come this far.
+    /// Whether the migration has reached this phase.
     pub fn has_reached(&self, phase: Phase) -> bool {
         self.migration.is_none_or(|own| own >= phase)
     }
@@ -165,31 +166,31 @@ impl StackConfig {
             needed.extend([&secret::BACKUP_ACCESS_KEY_ID, &secret::BACKUP_SECRET_ACCESS_KEY]);
         }
         if let SecretsMode::ExternalSecrets(_) = self.secrets {
-            // The program has no values to make checksums of.
+            // The program has no values from which to compute checksums.
             needed.retain(|row| !row.readers.is_empty());
         }
         needed
     }
 
-    /// The Kubernetes Secrets that this stack needs, with the rows of each.
+    /// The Kubernetes Secrets that this stack needs, with their rows.
     pub fn secret_targets(&self) -> BTreeMap<Target, Vec<&'static SecretRow>> {
         secret::targets(&self.secrets_needed(), &self.workloads())
     }
 }
 
-/// What a stack is for.
+/// The purpose of a stack.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Environment {
-    /// One of everything.
+    /// One replica of everything.
     Dev,
-    /// As production in shape.
+    /// Like production, with fewer replicas.
     Staging,
-    /// The real thing.
+    /// Production.
     Prod,
 }
 
 impl Environment {
-    /// The word for it in the stack file and in `ENVIRONMENT`.
+    /// Its name in the stack file and in `ENVIRONMENT`.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Dev => "dev",
@@ -199,35 +200,35 @@ impl Environment {
     }
 }
 
-/// The cluster a stack belongs to.
+/// The cluster of a stack.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cluster {
-    /// The kubeconfig context the provider is pinned to; `None` while it is a placeholder.
+    /// The kubeconfig context that the provider uses; `None` while it is a placeholder.
     pub context: Option<String>,
-    /// The UID of its Namespace `kube-system`; `None` while it is a placeholder.
+    /// The UID of its `kube-system` Namespace; `None` while it is a placeholder.
     pub uid: Option<String>,
-    /// A name that stays when the kubeconfig changes.
+    /// A name that remains the same when the kubeconfig changes.
     pub identifier: String,
     /// The service mesh.
     pub mesh: Mesh,
-    /// Who scrapes metrics.
+    /// The Prometheus that scrapes the platform.
     pub monitoring: Prometheus,
-    /// Networks that count as inside.
+    /// Networks that count as internal.
     pub private_networks: Vec<String>,
-    /// Whose pods go first where nodes are short.
+    /// The priority of pods when nodes run out of resources.
     pub priority_classes: PriorityClasses,
-    /// Secrets with credentials for registries, which somebody else makes.
+    /// Existing Secrets with registry credentials.
     pub image_pull_secrets: Vec<DnsName>,
 }
 
-/// Whose pods go first where nodes are short; `None` is the cluster's default.
+/// The priority classes of pods; `None` uses the default of the cluster.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PriorityClasses {
-    /// Of the stores.
+    /// The class of the stores.
     pub stores: Option<DnsName>,
-    /// Of the servers.
+    /// The class of the servers.
     pub servers: Option<DnsName>,
-    /// Of the Jobs.
+    /// The class of the Jobs.
     pub jobs: Option<DnsName>,
 }
 
@@ -236,48 +237,48 @@ pub struct PriorityClasses {
 pub struct Mesh {
     /// The namespace of istiod.
     pub namespace: DnsName,
-    /// The revision that injects into our namespaces; `None` for the default one.
+    /// The revision that injects sidecars into the platform's namespaces; `None` for the default one.
     pub revision: Option<DnsName>,
-    /// The first part of every identity.
+    /// The trust domain, the first part of every identity.
     pub trust_domain: DnsName,
-    /// Whether it sets up its redirection by istio-cni.
+    /// Whether it sets up traffic redirection with istio-cni.
     pub cni: bool,
-    /// Whether sidecars answer the names that only the mesh knows.
+    /// Whether sidecars resolve names that only the mesh knows.
     pub dns_capture: bool,
 }
 
 /// The Prometheus of the cluster.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Prometheus {
-    /// The namespace it runs in.
+    /// Its namespace.
     pub namespace: DnsName,
-    /// The service account it runs as.
+    /// Its service account.
     pub service_account: DnsName,
 }
 
-/// The platform's namespace and its neighbours.
+/// The platform's namespace and the namespaces of its clients.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Namespace {
-    /// Whether we create `sophia-ai`.
+    /// Whether the stack creates `sophia-ai`.
     pub manage_ai: bool,
-    /// Whether we create `sophia-mcp`.
+    /// Whether the stack creates `sophia-mcp`.
     pub manage_mcp: bool,
-    /// The bound for all pods together.
+    /// The quota for all pods.
     pub quota: Quota,
 }
 
-/// An upper bound for all pods of a namespace together.
+/// The quota of a namespace.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Quota {
-    /// Processor time and memory that may be requested.
+    /// The sums of CPU and memory requests.
     pub requests: Amounts,
-    /// Processor time and memory that may be used.
+    /// The sums of CPU and memory limits.
     pub limits: Amounts,
     /// The number of pods.
     pub pods: u32,
-    /// The number of Jobs, those included that have ended and are kept to be looked at.
+    /// The number of Jobs, including finished Jobs that are kept for inspection.
     pub jobs: u32,
-    /// Storage that claims may ask for.
+    /// The sum of storage requests of claims.
     pub storage: Quantity,
 }
 
@@ -286,43 +287,43 @@ pub struct Quota {
 pub struct OpenMemory {
     /// The image.
     pub image: Image,
-    /// How many pods serve.
+    /// The number of pods.
     pub scale: Scale,
-    /// What a pod asks for and may use.
+    /// The resource requests and limits of a pod.
     pub resources: Resources,
     /// The volume at `/app/memory`.
     pub storage: MemoryStorage,
-    /// The nodes the pods are placed on.
+    /// The nodes for the pods.
     pub accelerator: Option<Accelerator>,
     /// The cloud role of the service account.
     pub cloud_role: Option<RoleArn>,
 }
 
-/// How many pods serve.
+/// The number of pods.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scale {
-    /// Always this many.
+    /// A fixed number.
     Fixed(u32),
-    /// As many as the load asks for.
+    /// A number that follows the load.
     Auto {
-        /// The fewest.
+        /// The minimum.
         min: u32,
-        /// The most.
+        /// The maximum.
         max: u32,
-        /// Scales up above this share of the requested processor time, in percent.
+        /// The target CPU utilization, in percent of the request.
         cpu_percent: u32,
     },
 }
 
 impl Scale {
-    /// The fewest pods that serve.
+    /// The minimum number of pods.
     pub fn least(self) -> u32 {
         match self {
             Self::Fixed(replicas) | Self::Auto { min: replicas, .. } => replicas,
         }
     }
 
-    /// The most pods that serve.
+    /// The maximum number of pods.
     pub fn most(self) -> u32 {
         match self {
             Self::Fixed(replicas) | Self::Auto { max: replicas, .. } => replicas,
@@ -330,17 +331,17 @@ impl Scale {
     }
 }
 
-/// What a container asks for and may use.
+/// The resource requests and limits of a container.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Resources {
-    /// What the scheduler sets aside.
+    /// The amounts that the scheduler reserves.
     pub requests: Amounts,
-    /// What it may use at most; never less than it asks for.
+    /// The maximum amounts; never less than the requests.
     pub limits: Amounts,
 }
 
 impl Resources {
-    /// What two containers of a pod ask for and may use together.
+    /// The sum of two containers of a pod.
     #[must_use]
     pub fn and(&self, other: &Self) -> Self {
         let sum = |one: &Amounts, other: &Amounts| Amounts {
@@ -354,10 +355,10 @@ impl Resources {
     }
 }
 
-/// Processor time and memory.
+/// CPU and memory.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Amounts {
-    /// Processor time.
+    /// CPU.
     pub cpu: Quantity,
     /// Memory.
     pub memory: Quantity,
@@ -366,29 +367,29 @@ pub struct Amounts {
 /// The volume at `/app/memory`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MemoryStorage {
-    /// Whether several pods share it. Never false where there are several pods.
+    /// Whether several pods share it. Always true if there are several pods.
     pub shared: bool,
     /// Size and class.
     pub volume: Volume,
 }
 
-/// A volume's size and class.
+/// The size and class of a volume.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Volume {
     /// Its size.
     pub size: Quantity,
-    /// Its storage class; `None` for the cluster's default class, and while it is a placeholder.
+    /// Its storage class; `None` for the default class of the cluster, and while it is a placeholder.
     pub storage_class: Option<DnsName>,
 }
 
 /// Nodes with accelerators.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Accelerator {
-    /// The label that such nodes carry, and its value.
+    /// The node label and its value.
     pub label: (&'static str, String),
-    /// The taint that such nodes carry, as key and value, with the effect `NoSchedule`.
+    /// The node taint as key and value, with the effect `NoSchedule`.
     pub taint: (&'static str, &'static str),
-    /// How many accelerators a pod takes for itself.
+    /// The number of accelerators that a pod reserves.
     pub count: u32,
 }
 
@@ -397,83 +398,83 @@ pub struct Accelerator {
 pub struct Qdrant {
     /// The image.
     pub image: Image,
-    /// How many peers; 1 alone, an odd number from 3 upwards as a cluster.
+    /// The number of peers: 1, or an odd number from 3 for a cluster.
     pub replicas: u32,
-    /// How many peers keep each shard.
+    /// The number of peers that store each shard.
     pub replication_factor: u32,
-    /// How many peers must confirm a write.
+    /// The number of peers that must confirm a write.
     pub write_consistency_factor: u32,
-    /// What a peer asks for and may use.
+    /// The resource requests and limits of a peer.
     pub resources: Resources,
     /// The volume at `/qdrant/storage`.
     pub storage: Volume,
     /// The volume at `/qdrant/snapshots`.
     pub snapshots: Volume,
-    /// How many days of audit log a peer keeps; `None` keeps none.
+    /// The number of days of audit log that a peer keeps; `None` disables it.
     pub audit_days: Option<u32>,
-    /// Whether a second key is accepted, while the first is exchanged for another.
+    /// Whether a second key is accepted during a rotation of the first.
     pub alt_api_key: bool,
 }
 
 impl Qdrant {
-    /// Whether the peers form a cluster with a consensus.
+    /// Whether the peers form a cluster with consensus.
     pub fn is_cluster(&self) -> bool {
         self.replicas > 1
     }
 }
 
-/// The Postgres server outside the cluster.
+/// The external Postgres server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Postgres {
     /// Its host name.
     pub host: HostName,
     /// Its port.
     pub port: u16,
-    /// The networks its addresses are in; empty for every public address.
+    /// The networks of its addresses; empty for every public address.
     pub networks: Vec<String>,
 }
 
-/// Where the values of secrets come from.
+/// The source of secret values.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SecretsMode {
-    /// From the stack's own encrypted configuration.
+    /// The stack's own encrypted configuration.
     Local,
-    /// From the environments of Pulumi ESC that the stack file imports, which Pulumi's engine opens.
+    /// The Pulumi ESC environments that the stack file imports and Pulumi's engine opens.
     PulumiEsc,
-    /// From an environment of Pulumi ESC that the program opens itself.
+    /// A Pulumi ESC environment that the program opens itself.
     EscDirect(EscDirect),
-    /// From an environment of Pulumi ESC that the External Secrets Operator opens in the cluster.
+    /// A Pulumi ESC environment that the External Secrets Operator opens in the cluster.
     ExternalSecrets(ExternalSecrets),
 }
 
-/// What the program opens in Pulumi ESC.
+/// The Pulumi ESC environment that the program opens.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EscDirect {
     /// The environment; `None` while it is a placeholder.
     pub environment: Option<EscEnvironment>,
-    /// The address of the service; `None` is Pulumi's own.
+    /// The URL of the service; `None` for Pulumi Cloud.
     pub url: Option<String>,
 }
 
-/// What the External Secrets Operator opens in Pulumi ESC.
+/// The Pulumi ESC environment that the External Secrets Operator opens.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ExternalSecrets {
     /// The environment, without a version; `None` while it is a placeholder.
     pub environment: Option<EscEnvironment>,
-    /// The address of the service; `None` is Pulumi's own.
+    /// The URL of the service; `None` for Pulumi Cloud.
     pub url: Option<String>,
-    /// How the operator proves who it is.
+    /// The authentication of the operator.
     pub auth: StoreAuth,
-    /// How often it opens the environment anew, such as `1h`.
+    /// How often it opens the environment, such as `1h`.
     pub refresh_interval: String,
 }
 
-/// How the External Secrets Operator proves who it is.
+/// The authentication of the External Secrets Operator.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum StoreAuth {
-    /// By a token of this service account, which we make.
+    /// A token of this service account, which the stack creates.
     Oidc(DnsName),
-    /// By an access token in a Secret of somebody else.
+    /// An access token in an existing Secret.
     AccessToken {
         /// The Secret.
         secret: DnsName,
@@ -482,51 +483,51 @@ pub enum StoreAuth {
     },
 }
 
-/// How requests reach the platform.
+/// Routing into the platform.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Routing {
-    /// Lets people outside the mesh in; `None` lets nobody in.
+    /// The gateway for users outside the mesh; `None` admits none.
     pub gateway: Option<Gateway>,
 }
 
-/// The gateway that lets people outside the mesh in.
+/// The gateway for users outside the mesh.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Gateway {
-    /// The host name that clients use besides the platform's own; `None` while it is a placeholder.
+    /// The public host name in addition to the platform's own; `None` while it is a placeholder.
     pub host: Option<HostName>,
-    /// The namespace that its pods run in.
+    /// The namespace of its pods.
     pub namespace: DnsName,
-    /// The service account that its pods run as.
+    /// The service account of its pods.
     pub service_account: DnsName,
-    /// The labels that only its pods carry; never empty.
+    /// The labels that identify its pods; never empty.
     pub selector: BTreeMap<String, String>,
     /// The TLS Secret in its namespace.
     pub credential: DnsName,
 }
 
-/// What callers must prove besides the identity of their pods.
+/// The authentication of users, in addition to the identity of pods.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Trust {
-    /// The tokens of people; `None` demands none.
+    /// The user tokens; `None` requires none.
     pub jwt: Option<Jwt>,
 }
 
-/// Which tokens are valid.
+/// The valid tokens.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Jwt {
-    /// Who issues them.
+    /// The issuer.
     pub issuer: String,
-    /// Whom they are for; never empty.
+    /// The audiences; never empty.
     pub audiences: Vec<String>,
-    /// What proves that the issuer signed them.
+    /// The keys that verify the issuer's signature.
     pub keys: JwtKeys,
 }
 
 /// The public keys of an issuer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum JwtKeys {
-    /// Where istiod fetches them.
+    /// The URL from which istiod fetches them.
     Uri(String),
-    /// The keys themselves, as JSON.
+    /// The keys as JSON.
     Inline(String),
 }

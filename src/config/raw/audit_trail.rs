@@ -1,23 +1,24 @@
-//! The audit trail, as a stack file writes it.
+//! The audit trail, as written in a stack file.
 
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::config::OrPlaceholder;
 
-/// The audit trail: who asked whom for what, when and from where. `docs/audit-trail.md` says what is logged where.
+/// The audit trail: the caller, target, time and source of each request. `docs/audit-trail.md` describes what is
+/// logged where.
 #[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct RawAuditTrail {
-    /// Who writes down what the sidecars see: the name of a provider in the mesh's own configuration (`extensionProviders`),
-    /// or `envoy`, which every mesh has, but whose lines do not say who asked.
+    /// The provider that logs the sidecars' requests: a name from the mesh configuration (`extensionProviders`), or
+    /// `envoy`, which every mesh has but which does not log the caller.
     #[serde(default = "provider")]
     pub provider: String,
-    /// How many days the log must be kept; at least 2190, which is six years.
+    /// The number of days for which the log must be retained; at least 2190 (six years).
     #[serde(default = "retention_days")]
     #[schemars(range(min = 2_190, max = 36_500))]
     pub retention_days: u32,
-    /// Where it is kept for so long, in words that an auditor can follow.
+    /// A description of the archive that retains the log, for auditors.
     pub archive: OrPlaceholder<String>,
 }
 

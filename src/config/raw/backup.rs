@@ -1,4 +1,4 @@
-//! Backups, as a stack file writes them.
+//! Backups, as written in a stack file.
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -6,41 +6,42 @@ use serde::Deserialize;
 use super::RawResources;
 use crate::config::OrPlaceholder;
 
-/// Copies of the stores in an object store, and how they are put back: `docs/runbooks/restore-from-backup.md`.
+/// Backups of the stores in an object store, and their restores: `docs/runbooks/restore-from-backup.md`.
 #[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct RawBackup {
     /// The image of `phoenix-backup`; every team builds its own (`docs/backup-image.md`).
     pub image: OrPlaceholder<String>,
-    /// What a Job asks for and may use. Memory is bounded, however large a store is.
+    /// The resource requests and limits of a Job. Its memory use is bounded, independent of the size of a store.
     pub resources: RawResources,
-    /// When what begins, in UTC.
+    /// The schedules, in UTC.
     #[serde(default)]
     pub schedule: RawBackupSchedule,
-    /// After how many minutes a backup or a drill is ended, from 10 to 120. Longer, and the alert on its age would fire before.
+    /// The time limit of a backup or drill in minutes, from 10 to 120. A longer run would trigger the alert on the
+    /// age of backups.
     #[serde(default = "deadline_minutes")]
     #[schemars(range(min = 10, max = 120))]
     pub deadline_minutes: u32,
-    /// Which backups are kept. The last good one of a store always is.
+    /// The retention of backups. The last successful backup of a store is always kept.
     #[serde(default)]
     pub retention: RawRetention,
-    /// Where backups are kept.
+    /// The object store for backups.
     pub object_store: RawObjectStore,
 }
 
-/// When what begins, as hours and minutes in UTC such as `"01:10"`. Every backup is made once a day.
+/// The schedules, as hours and minutes in UTC such as `"01:10"`. Every backup runs daily.
 #[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase", default)]
 pub struct RawBackupSchedule {
     /// The backup of Qdrant.
     pub qdrant: String,
-    /// The backup of the knowledge graph, where the stack has one.
+    /// The backup of the knowledge graph, if the stack has one.
     pub neo4j: String,
     /// The backup of OpenMemory.
     pub openmemory: String,
-    /// The removal of backups that are kept no longer.
+    /// The removal of expired backups.
     pub prune: String,
-    /// The drill that restores a backup of Qdrant beside the data, once a week.
+    /// The weekly drill, which restores a backup of Qdrant beside the data.
     pub drill: RawDrill,
 }
 
@@ -56,13 +57,13 @@ impl Default for RawBackupSchedule {
     }
 }
 
-/// When the drill begins.
+/// The schedule of the drill.
 #[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase", default)]
 pub struct RawDrill {
     /// The day of the week.
     pub day: RawDay,
-    /// The time of that day, such as `"04:40"`.
+    /// The time on that day, such as `"04:40"`.
     pub at: String,
 }
 
@@ -95,20 +96,20 @@ pub enum RawDay {
     Sunday,
 }
 
-/// Which backups of a store are kept. One that any of these numbers keeps is kept.
+/// The retention of a store's backups. A backup is kept if any of these numbers keeps it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase", default)]
 pub struct RawRetention {
-    /// The newest, from 1 to 365.
+    /// The number of newest backups, from 1 to 365.
     #[schemars(range(min = 1, max = 365))]
     pub last: u32,
-    /// The newest of each of so many days, up to 3650.
+    /// The number of days of which the newest backup is kept, up to 3650.
     #[schemars(range(min = 0, max = 3_650))]
     pub daily: u32,
-    /// The newest of each of so many weeks, up to 520.
+    /// The number of weeks of which the newest backup is kept, up to 520.
     #[schemars(range(min = 0, max = 520))]
     pub weekly: u32,
-    /// The newest of each of so many months, up to 120.
+    /// The number of months of which the newest backup is kept, up to 120.
     #[schemars(range(min = 0, max = 120))]
     pub monthly: u32,
 }
@@ -124,29 +125,30 @@ impl Default for RawRetention {
     }
 }
 
-/// A bucket of an object store that speaks like S3, over TLS. That it encrypts what it keeps, keeps versions and lets nobody
-/// else in, is assumed of it: `docs/runbooks/restore-from-backup.md` has the list.
+/// A bucket of an S3-compatible object store with TLS. The store must encrypt at rest, keep versions and deny public
+/// access: see the list in `docs/runbooks/restore-from-backup.md`.
 #[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct RawObjectStore {
-    /// Its host, such as `s3.eu-central-1.amazonaws.com`. The bucket is a part of the path, not of the host's name.
+    /// Its host, such as `s3.eu-central-1.amazonaws.com`. The bucket is part of the path, not of the host name.
     pub host: OrPlaceholder<String>,
     /// Its port.
     #[serde(default = "https")]
     #[schemars(range(min = 1))]
     pub port: u16,
-    /// The networks that its addresses are in, such as `10.20.0.0/24`; without them, every public address.
+    /// The networks of its addresses, such as `10.20.0.0/24`; by default every public address.
     #[serde(default)]
     pub networks: Vec<String>,
-    /// The region of the bucket, such as `eu-central-1`; another one than the cluster's outlives the loss of a region.
+    /// The region of the bucket, such as `eu-central-1`. A region other than that of the cluster protects against the
+    /// loss of a region.
     pub region: OrPlaceholder<String>,
     /// The bucket.
     pub bucket: OrPlaceholder<String>,
-    /// The folder in the bucket; without it, `phoenix:cluster.identifier`, so that stacks may share a bucket.
+    /// The path prefix in the bucket; by default `phoenix:cluster.identifier`, so that stacks can share a bucket.
     #[serde(default)]
     pub prefix: Option<String>,
-    /// The roles of the Jobs, for clusters that map service accounts to roles (EKS). Without them, the secrets `backupAccessKeyId`
-    /// and `backupSecretAccessKey` open the bucket.
+    /// The roles of the Jobs, for clusters that map service accounts to roles (EKS). Without them, the Jobs use the
+    /// secrets `backupAccessKeyId` and `backupSecretAccessKey`.
     #[serde(default)]
     pub cloud_roles: Option<RawBackupRoles>,
 }
@@ -155,11 +157,11 @@ pub struct RawObjectStore {
 #[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct RawBackupRoles {
-    /// Who makes backups: writes and reads.
+    /// The role for backups: write and read.
     pub backup: OrPlaceholder<String>,
-    /// Who restores, and makes the drill: reads.
+    /// The role for restores and the drill: read.
     pub restore: OrPlaceholder<String>,
-    /// Who prunes: reads and deletes.
+    /// The role for pruning: read and delete.
     pub prune: OrPlaceholder<String>,
 }
 

@@ -1,4 +1,4 @@
-//! The unified chat, as a stack file writes it.
+//! The unified chat, as written in a stack file.
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -6,61 +6,62 @@ use serde::Deserialize;
 use super::{RawAutoscaling, RawResources};
 use crate::config::OrPlaceholder;
 
-/// The unified chat in the namespace `sophia-ai`, which asks all five tiers. It needs `phoenix:snowflake`, its primary source.
+/// The unified chat in the namespace `sophia-ai`, which queries all five tiers. It requires `phoenix:snowflake`, its
+/// primary source.
 #[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct RawChat {
     /// The image; every team builds its own (`docs/chat-image.md`).
     pub image: OrPlaceholder<String>,
-    /// How many pods serve, from 1 to 100; at least two in production.
+    /// The number of pods, from 1 to 100; at least two in production.
     #[schemars(range(min = 1, max = 100))]
     pub replicas: u32,
-    /// Lets the number of pods follow the load, from `replicas` upwards; needs a metrics server.
+    /// Scales the number of pods with the load, from `replicas` upwards; requires a metrics server.
     #[serde(default)]
     pub autoscaling: Option<RawAutoscaling>,
-    /// What a pod asks for and may use. They count against the bounds of `sophia-ai`, not against ours.
+    /// The resource requests and limits of a pod. They count towards the quota of `sophia-ai`, not of the platform.
     pub resources: RawResources,
-    /// How much of tier L3 the chat makes use of at most. An early phase of `phoenix:migration` allows less.
+    /// The maximum use that the chat makes of tier L3. An early phase of `phoenix:migration` restricts it further.
     #[serde(default)]
     pub mem0: RawMem0Use,
-    /// How many answers it takes of each tier that it searches.
+    /// The number of results that it uses of each searched tier.
     #[serde(default)]
     pub search_limits: RawSearchLimits,
-    /// How soon it shall have asked all tiers, in milliseconds; no less than the `latencyMs` of the five together, which
-    /// it asks one after the other.
+    /// The target time to query all tiers, in milliseconds. At least the sum of the five tiers' `latencyMs`, because
+    /// it queries them one after the other.
     #[serde(default = "latency_ms")]
     #[schemars(range(min = 1, max = 300_000))]
     pub latency_ms: u32,
 }
 
-/// How much of tier L3 the chat makes use of.
+/// The use that the chat makes of tier L3.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum RawMem0Use {
-    /// None: the chat is not told where it is.
+    /// None: the chat does not receive its address.
     Off,
-    /// It is asked, and what it says enhances what Snowflake says.
+    /// Its results enhance the answers of Snowflake.
     Enhanced,
-    /// Besides, what people say is written to it.
+    /// In addition, conversations are stored in it.
     Active,
-    /// Besides, it learns from what people do with the answers.
+    /// In addition, it learns from user feedback.
     #[default]
     Optimized,
 }
 
-/// How many answers the chat takes of each tier that it searches.
+/// The number of results that the chat uses of each searched tier.
 #[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase", default)]
 pub struct RawSearchLimits {
-    /// Of Snowflake, tier L2.
+    /// Results of Snowflake, tier L2.
     #[schemars(range(min = 1, max = 1_000))]
     pub snowflake: u32,
-    /// Of Mem0, tier L3.
+    /// Results of Mem0, tier L3.
     #[schemars(range(min = 1, max = 1_000))]
     pub mem0: u32,
 }
 
-// The numbers of the source document.
+// The values of the source document.
 
 impl Default for RawSearchLimits {
     fn default() -> Self {

@@ -1,4 +1,4 @@
-//! The LangGraph server, as a stack file writes it.
+//! The LangGraph server, as written in a stack file.
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -6,22 +6,23 @@ use serde::Deserialize;
 use super::{RawAutoscaling, RawResources};
 use crate::config::OrPlaceholder;
 
-/// The LangGraph server, tier L5: workflows, and how people work. It keeps them in Postgres, and needs `phoenix:redis`.
+/// The LangGraph server, tier L5: workflows and behavioral memory. It stores them in Postgres and requires
+/// `phoenix:redis`.
 #[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct RawLanggraph {
-    /// The image, which holds the workflows; every team builds its own (`docs/langgraph-image.md`).
+    /// The image with the workflows; every team builds its own (`docs/langgraph-image.md`).
     pub image: OrPlaceholder<String>,
-    /// How many pods serve, from 1 to 100; at least two in production.
+    /// The number of pods, from 1 to 100; at least two in production.
     #[schemars(range(min = 1, max = 100))]
     pub replicas: u32,
-    /// Lets the number of pods follow the load, from `replicas` upwards; needs a metrics server.
+    /// Scales the number of pods with the load, from `replicas` upwards; requires a metrics server.
     #[serde(default)]
     pub autoscaling: Option<RawAutoscaling>,
-    /// What a pod asks for and may use.
+    /// The resource requests and limits of a pod.
     pub resources: RawResources,
-    /// Whether the server is given a licence, the secret `langgraphLicenseKey`. An image with LangGraph's own server asks
-    /// for one.
+    /// Whether the server receives a license key, the secret `langgraphLicenseKey`. Images with LangGraph's own
+    /// server require one.
     #[serde(default)]
     pub license: bool,
 }

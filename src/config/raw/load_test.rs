@@ -1,4 +1,4 @@
-//! The load test, as a stack file writes it.
+//! The load test, as written in a stack file.
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -6,21 +6,21 @@ use serde::Deserialize;
 use super::RawResources;
 use crate::config::OrPlaceholder;
 
-/// A load test that only a person starts. What is good enough comes from `phoenix:tiers`.
+/// A load test that only an operator starts. Its thresholds come from `phoenix:tiers`.
 #[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct RawLoadTest {
     /// The image of k6.
     pub image: OrPlaceholder<String>,
-    /// How many people converse at a time.
+    /// The number of concurrent users.
     #[serde(default = "virtual_users")]
     #[schemars(range(min = 1, max = 1_000))]
     pub virtual_users: u32,
-    /// For how many minutes.
+    /// The duration in minutes.
     #[serde(default = "minutes")]
     #[schemars(range(min = 1, max = 120))]
     pub minutes: u32,
-    /// What the pod asks for and may use.
+    /// The resource requests and limits of the pod.
     pub resources: RawResources,
 }
 

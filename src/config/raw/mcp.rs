@@ -1,4 +1,4 @@
-//! The MCP servers beside OpenMemory, as a stack file writes them.
+//! The MCP servers besides OpenMemory, as written in a stack file.
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -9,22 +9,22 @@ use crate::config::OrPlaceholder;
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase", default)]
 pub struct RawMcp {
-    /// Where the servers are that this stack does not run. `mem0_persistent` is not among them: it is this stack's OpenMemory.
+    /// The servers that this stack does not run. `mem0_persistent` is not among them, because it is OpenMemory.
     pub servers: RawServers,
 }
 
-/// The servers by the names that their clients know; one that is left out is not told to clients.
-// Not in camel case: these are names that other teams use, not words of ours.
+/// The servers, by the names that their clients use. Servers that are not set are not announced to clients.
+// Not in camel case, because other teams define these names.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct RawServers {
-    /// Memory of the assistants, port 9000.
+    /// Memory of AI assistants, port 9000.
     pub ai_memory: Option<RawServer>,
     /// Memory-aware orchestration, port 8001.
     pub sophia_intelligence_unified: Option<RawServer>,
     /// Snowflake Cortex, synchronized with Mem0 in both directions, port 8080.
     pub snowflake_unified: Option<RawServer>,
-    /// Analysis of code, port 9003.
+    /// Code analysis, port 9003.
     pub codacy: Option<RawServer>,
     /// Repositories, port 9007.
     pub github: Option<RawServer>,
@@ -34,15 +34,15 @@ pub struct RawServers {
     pub asana: Option<RawServer>,
 }
 
-/// An MCP server that somebody else runs.
+/// An external MCP server.
 #[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct RawServer {
-    /// Where it is.
+    /// Its address.
     pub external: RawHost,
 }
 
-/// A host that is not ours.
+/// An external host.
 #[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct RawHost {

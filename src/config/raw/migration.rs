@@ -1,14 +1,14 @@
-//! The migration to the platform, as a stack file writes it.
+//! The migration to the platform, as written in a stack file.
 
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-/// How far the migration to the platform is. Each phase adds to the one before it, and going back takes exactly that away.
-/// One step at a time: `docs/how-to/migrate.md`.
+/// The state of the migration to the platform. Each phase adds to the previous one, and going back removes exactly
+/// that. Change the phase by one step at a time: `docs/how-to/migrate.md`.
 #[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct RawMigration {
-    /// The phase that the stack is in.
+    /// The current phase.
     pub phase: RawPhase,
 }
 
@@ -16,12 +16,12 @@ pub struct RawMigration {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum RawPhase {
-    /// The platform runs beside what is there. Only the MCP gateway's tests and the load test reach its memories.
+    /// The platform runs beside the existing system. Only the MCP gateway's tests and the load test access memories.
     Parallel,
-    /// Besides, the chat reads and writes memories.
+    /// In addition, the chat reads and writes memories.
     Enhanced,
-    /// Besides, the gateway lets all people in.
+    /// In addition, the gateway admits all users.
     Active,
-    /// Besides, the number of pods follows the load.
+    /// In addition, the number of pods scales with the load.
     Optimized,
 }

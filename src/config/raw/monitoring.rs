@@ -1,4 +1,4 @@
-//! How a stack file says what is scraped, and who is told.
+//! Scraping and alerts, as written in a stack file.
 
 use std::collections::BTreeMap;
 
@@ -9,18 +9,18 @@ use serde::Deserialize;
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase", default)]
 pub struct RawMonitoring {
-    /// Whether the cluster has the Prometheus Operator. With it, the rules are a `PrometheusRule` and what is scraped are
-    /// `ServiceMonitor` and `PodMonitor` objects; without it, the rules are a file in a ConfigMap, which Prometheus has to
-    /// mount and to name in `rule_files`.
+    /// Whether the cluster has the Prometheus Operator. If so, the stack creates a `PrometheusRule` and
+    /// `ServiceMonitor` and `PodMonitor` objects. Otherwise, the rules are a file in a ConfigMap, which Prometheus
+    /// must mount and list in `rule_files`.
     pub prometheus_operator: bool,
-    /// The labels by which the operator's Prometheus selects rules and monitors, such as
-    /// `release: kube-prometheus-stack` for the chart of that name. Without them it has to select by namespace.
+    /// The labels by which the operator's Prometheus selects rules and monitors, such as `release:
+    /// kube-prometheus-stack` for the Helm chart of that name. Without them, it must select by namespace.
     pub labels: BTreeMap<String, String>,
-    /// The folder in which Prometheus finds its certificate of the mesh, as its sidecar writes it there (`OUTPUT_CERTS`).
-    /// Without it, only the sidecars' own metrics can be scraped: those of OpenMemory and Qdrant answer to mutual TLS alone,
-    /// and alerts that need them are left out.
+    /// The directory in which Prometheus finds its mesh certificate, to which its sidecar writes it (`OUTPUT_CERTS`).
+    /// Without it, only the sidecars can be scraped: OpenMemory and Qdrant require mutual TLS, and alerts on their
+    /// metrics are omitted.
     pub certificates: Option<String>,
-    /// Where people find the runbooks, as an address that the name of a page is put behind. Without it, the path in this
-    /// repository: `docs/runbooks`.
+    /// The base URL of the runbooks, to which the name of a page is appended; by default the path in this repository,
+    /// `docs/runbooks`.
     pub runbooks: Option<String>,
 }

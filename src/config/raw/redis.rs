@@ -1,4 +1,4 @@
-//! The session cache, as a stack file writes it.
+//! The session cache, as written in a stack file.
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -6,50 +6,50 @@ use serde::Deserialize;
 use super::{RawResources, RawVolume};
 use crate::config::OrPlaceholder;
 
-/// The session cache: a Valkey server, which speaks the protocol of Redis. How much it may hold, and for how long,
-/// is in `phoenix:tiers.sessionCache`.
+/// The session cache: a Valkey server, which speaks the Redis protocol. Its capacity and time to live are in
+/// `phoenix:tiers.sessionCache`.
 #[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct RawRedis {
     /// The image of the server.
     pub image: OrPlaceholder<String>,
-    /// What is forgotten first when the memory of `phoenix:tiers.sessionCache.maxSizeMb` is used up.
+    /// The eviction policy when the memory of `phoenix:tiers.sessionCache.maxSizeMb` is used up.
     #[serde(default)]
     pub eviction: RawEviction,
-    /// What the server asks for and may use. Its memory must leave room beside `phoenix:tiers.sessionCache.maxSizeMb`: a
-    /// quarter and 64Mi, or as much again where it writes to disk.
+    /// The resource requests and limits of the server. Its memory limit must exceed
+    /// `phoenix:tiers.sessionCache.maxSizeMb` by a quarter plus 64Mi, or be twice as large if it writes to disk.
     pub resources: RawResources,
-    /// Writes what it holds to a volume at `/data`, so that sessions outlive its pod. Without it nothing is kept, as is
-    /// right for a cache. Switching it replaces the server.
+    /// Writes the entries to a volume at `/data`, so that sessions survive a restart of the pod. By default nothing
+    /// is persisted, as is usual for a cache. Changing this replaces the server.
     #[serde(default)]
     pub persistence: Option<RawVolume>,
-    /// Tells Prometheus how the server is.
+    /// The metrics exporter.
     pub exporter: RawExporter,
 }
 
-/// What is forgotten first when the memory is used up.
+/// The eviction policy.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum RawEviction {
-    /// What nobody has asked for the longest.
+    /// The least recently used entry.
     #[default]
     AllkeysLru,
-    /// What is asked for the least often.
+    /// The least frequently used entry.
     AllkeysLfu,
-    /// What nobody has asked for the longest, among what ends by itself.
+    /// The least recently used entry among those with a time to live.
     VolatileLru,
-    /// What ends soonest by itself.
+    /// The entry that expires first.
     VolatileTtl,
-    /// Nothing: writes are refused.
+    /// None: writes are rejected.
     Noeviction,
 }
 
-/// A container that tells Prometheus how the server beside it is.
+/// The metrics exporter, a container beside the server.
 #[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct RawExporter {
     /// The image of the exporter.
     pub image: OrPlaceholder<String>,
-    /// What it asks for and may use.
+    /// Its resource requests and limits.
     pub resources: RawResources,
 }

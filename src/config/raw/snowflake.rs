@@ -1,32 +1,32 @@
-//! The account of Snowflake, as a stack file writes it.
+//! The Snowflake account, as written in a stack file.
 
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::config::OrPlaceholder;
 
-/// The account of Snowflake, tier L2: where it is, and as whom the platform is there. Its private key is the secret
-/// `snowflakePrivateKey`; the model and its vectors are in `phoenix:tiers.snowflakeCortex`.
+/// The Snowflake account, tier L2: its location and the platform's user. The private key is the secret
+/// `snowflakePrivateKey`; the embedding model is in `phoenix:tiers.snowflakeCortex`.
 #[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct RawSnowflake {
-    /// The identifier of the account, organization first, such as `acme-sophia`.
+    /// The account identifier, beginning with the organization, such as `acme-sophia`.
     pub account: OrPlaceholder<String>,
-    /// The hosts that the account answers to `SELECT SYSTEM$ALLOWLIST()`, or to `SYSTEM$ALLOWLIST_PRIVATELINK()` where a
-    /// private link leads to it: the account itself, its stages, and who vouches for its certificates.
+    /// The hosts that `SELECT SYSTEM$ALLOWLIST()` returns for the account, or `SYSTEM$ALLOWLIST_PRIVATELINK()` for a
+    /// private link: the account itself, its stages, and the servers for certificate revocation.
     pub hosts: Vec<RawSnowflakeHost>,
-    /// The networks that the hosts are in, such as those of a private link; without them, every public address.
+    /// The networks of the hosts, such as those of a private link; by default every public address.
     #[serde(default)]
     pub networks: Vec<String>,
-    /// The user who logs in with the private key; a service user, not a person.
+    /// The user that logs in with the private key; a service user, not a person.
     pub user: OrPlaceholder<String>,
-    /// The role that the user takes.
+    /// The role of the user.
     pub role: OrPlaceholder<String>,
-    /// The warehouse that computes.
+    /// The warehouse.
     pub warehouse: OrPlaceholder<String>,
     /// The database.
     pub database: OrPlaceholder<String>,
-    /// The table with the memories, behind its schema.
+    /// The table with the memories, including its schema.
     #[serde(default = "table")]
     pub table: String,
     /// Whether the private key is encrypted; its passphrase is then the secret `snowflakePrivateKeyPassphrase`.
@@ -34,13 +34,13 @@ pub struct RawSnowflake {
     pub encrypted_key: bool,
 }
 
-/// A host of the account's list.
+/// A host on the account's allow-list.
 #[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct RawSnowflakeHost {
     /// Its name.
     pub host: OrPlaceholder<String>,
-    /// Its port: 443, or 80 for those who vouch for certificates.
+    /// Its port: 443, or 80 for certificate revocation.
     #[serde(default = "port")]
     #[schemars(range(min = 1))]
     pub port: u16,

@@ -1,4 +1,4 @@
-//! What keeps Snowflake and Mem0 in step, as a stack file writes it.
+//! The synchronization of Snowflake and Mem0, as written in a stack file.
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -6,16 +6,16 @@ use serde::Deserialize;
 use super::RawResources;
 use crate::config::OrPlaceholder;
 
-/// Keeps Snowflake and Mem0 in step, both ways, every `phoenix:tiers.mem0Persistent.syncIntervalMinutes`. It needs
-/// `phoenix:snowflake`.
+/// Synchronizes Snowflake and Mem0 in both directions, every `phoenix:tiers.mem0Persistent.syncIntervalMinutes`. It
+/// requires `phoenix:snowflake`.
 #[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct RawSync {
     /// The image; every team builds its own (`docs/sync-image.md`).
     pub image: OrPlaceholder<String>,
-    /// What a run asks for and may use.
+    /// The resource requests and limits of a run.
     pub resources: RawResources,
-    /// Lets no new run begin; one that has begun ends. So does the phase `parallel` of `phoenix:migration`.
+    /// Starts no new runs; a current run finishes. The phase `parallel` of `phoenix:migration` has the same effect.
     #[serde(default)]
     pub suspend: bool,
 }

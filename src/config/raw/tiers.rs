@@ -1,23 +1,23 @@
-//! The five tiers of the memory, as a stack file writes them. What is left out is as in the source document.
+//! The five memory tiers, as written in a stack file. The defaults are those of the source document.
 
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::config::OrPlaceholder;
 
-/// The five tiers of the memory: their limits, and how soon each shall answer.
+/// The five memory tiers: their limits and target response times.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase", default)]
 pub struct RawTiers {
-    /// Tier L1: what is remembered during a session.
+    /// Tier L1: memories of the current session.
     pub session_cache: RawSessionCache,
-    /// Tier L2, the center: the primary intelligence.
+    /// Tier L2: the primary intelligence ("the center").
     pub snowflake_cortex: RawSnowflakeCortex,
-    /// Tier L3: what is remembered across sessions; the platform's own OpenMemory server.
+    /// Tier L3: memories across sessions, in the platform's own OpenMemory server.
     pub mem0_persistent: RawMem0Persistent,
-    /// Tier L4: entities and how they relate.
+    /// Tier L4: entities and their relationships.
     pub knowledge_graph: RawKnowledgeGraph,
-    /// Tier L5: how people work.
+    /// Tier L5: behavioral memory.
     pub langgraph_workflow: RawLanggraphWorkflow,
 }
 
@@ -25,16 +25,16 @@ pub struct RawTiers {
 #[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase", default)]
 pub struct RawSessionCache {
-    /// After how many seconds an entry is forgotten.
+    /// The time to live of an entry, in seconds.
     #[schemars(range(min = 1, max = 2_592_000))]
     pub ttl_seconds: u32,
-    /// The most memory that entries may take, in megabytes.
+    /// The maximum memory for entries, in megabytes.
     #[schemars(range(min = 1, max = 1_048_576))]
     pub max_size_mb: u32,
-    /// How soon it shall answer, in milliseconds.
+    /// The target response time, in milliseconds.
     #[schemars(range(min = 1, max = 60_000))]
     pub latency_ms: u32,
-    /// Where it is; left out where there is none yet.
+    /// Its address, if the stack does not run it.
     pub external: Option<RawExternal>,
 }
 
@@ -42,15 +42,15 @@ pub struct RawSessionCache {
 #[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase", default)]
 pub struct RawSnowflakeCortex {
-    /// The model that makes vectors of texts.
+    /// The embedding model.
     pub embedding_model: String,
-    /// How many numbers a vector has; the model decides.
+    /// The number of dimensions of a vector, which depends on the model.
     #[schemars(range(min = 1, max = 4_096))]
     pub vector_dimension: u32,
-    /// How soon it shall answer, in milliseconds.
+    /// The target response time, in milliseconds.
     #[schemars(range(min = 1, max = 60_000))]
     pub latency_ms: u32,
-    /// Where it is; left out where there is none yet.
+    /// Its address, if the stack does not run it.
     pub external: Option<RawExternal>,
 }
 
@@ -58,10 +58,10 @@ pub struct RawSnowflakeCortex {
 #[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase", default)]
 pub struct RawMem0Persistent {
-    /// After how many minutes it is brought in step with Snowflake again.
+    /// The interval of the synchronization with Snowflake, in minutes.
     #[schemars(range(min = 1, max = 1_440))]
     pub sync_interval_minutes: u32,
-    /// How soon it shall answer, in milliseconds.
+    /// The target response time, in milliseconds.
     #[schemars(range(min = 1, max = 60_000))]
     pub latency_ms: u32,
 }
@@ -70,13 +70,13 @@ pub struct RawMem0Persistent {
 #[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase", default)]
 pub struct RawKnowledgeGraph {
-    /// The most relationships that a question follows.
+    /// The maximum number of relationships that a query follows.
     #[schemars(range(min = 1, max = 1_000_000))]
     pub max_relationships: u32,
-    /// How soon it shall answer, in milliseconds.
+    /// The target response time, in milliseconds.
     #[schemars(range(min = 1, max = 60_000))]
     pub latency_ms: u32,
-    /// Where it is; left out where there is none yet.
+    /// Its address, if the stack does not run it.
     pub external: Option<RawExternal>,
 }
 
@@ -84,29 +84,29 @@ pub struct RawKnowledgeGraph {
 #[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase", default)]
 pub struct RawLanggraphWorkflow {
-    /// The most workflows that are looked back at.
+    /// The maximum number of past workflows that are considered.
     #[schemars(range(min = 1, max = 100_000))]
     pub max_workflow_history: u32,
-    /// How soon it shall answer, in milliseconds.
+    /// The target response time, in milliseconds.
     #[schemars(range(min = 1, max = 60_000))]
     pub latency_ms: u32,
-    /// Where it is; left out where there is none yet.
+    /// Its address, if the stack does not run it.
     pub external: Option<RawExternal>,
 }
 
-/// Where somebody else runs a tier.
+/// The address of an external tier.
 #[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct RawExternal {
-    /// The name of its host.
+    /// The host name.
     pub host: OrPlaceholder<String>,
-    /// Its port; without it, the one that the software has by default.
+    /// The port; by default that of the software.
     #[serde(default)]
     #[schemars(range(min = 1))]
     pub port: Option<u16>,
 }
 
-// The numbers of the source document.
+// The values of the source document.
 
 impl Default for RawSessionCache {
     fn default() -> Self {

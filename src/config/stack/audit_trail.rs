@@ -1,12 +1,12 @@
 //! The audit trail.
 
-/// What is written down, and for how long it is kept.
+/// The logging provider and the retention of the audit trail.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AuditTrail {
-    /// Who writes down what the sidecars see.
+    /// The provider that logs the sidecars' requests.
     pub provider: String,
-    /// How many days the log must be kept; never less than six years.
+    /// The number of days for which the log must be retained; at least six years.
     pub retention_days: u32,
-    /// Where it is kept for so long; `None` while it is a placeholder.
+    /// The archive of the log; `None` while it is a placeholder.
     pub archive: Option<String>,
 }

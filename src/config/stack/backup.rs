@@ -2,24 +2,24 @@
 
 use super::{HostName, Image, Resources, RoleArn};
 
-/// Copies of the stores in an object store, and how they are put back.
+/// Backups of the stores in an object store, and their restores.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Backup {
     /// The image of `phoenix-backup`.
     pub image: Image,
-    /// What a Job asks for and may use.
+    /// The resource requests and limits of a Job.
     pub resources: Resources,
-    /// When what begins.
+    /// The schedules.
     pub schedule: BackupSchedule,
-    /// After how many minutes a backup or a drill is ended.
+    /// The time limit of a backup or drill, in minutes.
     pub deadline_minutes: u32,
-    /// Which backups are kept.
+    /// The retention of backups.
     pub retention: Retention,
-    /// Where backups are kept.
+    /// The object store for backups.
     pub store: ObjectStore,
 }
 
-/// When what begins, in UTC. Every backup is made once a day, the drill once a week.
+/// The schedules, in UTC. Every backup runs daily, the drill weekly.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BackupSchedule {
     /// The backup of Qdrant.
@@ -28,13 +28,13 @@ pub struct BackupSchedule {
     pub neo4j: TimeOfDay,
     /// The backup of OpenMemory.
     pub openmemory: TimeOfDay,
-    /// The removal of backups that are kept no longer.
+    /// The removal of expired backups.
     pub prune: TimeOfDay,
     /// The drill.
     pub drill: (Day, TimeOfDay),
 }
 
-/// A time of the day.
+/// A time of day.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TimeOfDay {
     /// From 0 to 23.
@@ -43,20 +43,20 @@ pub struct TimeOfDay {
     pub minute: u8,
 }
 
-/// A day of the week, by the number that cron has for it: Sunday is 0.
+/// A day of the week, by its number in cron: Sunday is 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Day(pub u8);
 
-/// Which backups of a store are kept.
+/// The retention of a store's backups.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Retention {
-    /// The newest; at least one.
+    /// The number of newest backups; at least one.
     pub last: u32,
-    /// The newest of each of so many days.
+    /// The number of days of which the newest backup is kept.
     pub daily: u32,
-    /// The newest of each of so many weeks.
+    /// The number of weeks of which the newest backup is kept.
     pub weekly: u32,
-    /// The newest of each of so many months.
+    /// The number of months of which the newest backup is kept.
     pub monthly: u32,
 }
 
@@ -67,34 +67,34 @@ pub struct ObjectStore {
     pub host: HostName,
     /// Its port.
     pub port: u16,
-    /// The networks its addresses are in; empty for every public address.
+    /// The networks of its addresses; empty for every public address.
     pub networks: Vec<String>,
     /// The region of the bucket; `None` while it is a placeholder.
     pub region: Option<String>,
     /// The bucket.
     pub bucket: String,
-    /// The folder in the bucket.
+    /// The path prefix in the bucket.
     pub prefix: String,
-    /// Who the Jobs are to it.
+    /// The credentials of the Jobs.
     pub credentials: StoreCredentials,
 }
 
-/// Who the Jobs are to the object store.
+/// The credentials of the Jobs for the object store.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum StoreCredentials {
-    /// Roles that the cloud gives to service accounts.
+    /// Cloud roles of the service accounts.
     Roles(BackupRoles),
-    /// A key of the inventory of secrets.
+    /// An access key from the inventory of secrets.
     Key,
 }
 
 /// The roles of the Jobs; `None` while one is a placeholder.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BackupRoles {
-    /// Who makes backups.
+    /// The role for backups.
     pub backup: Option<RoleArn>,
-    /// Who restores, and makes the drill.
+    /// The role for restores and the drill.
     pub restore: Option<RoleArn>,
-    /// Who prunes.
+    /// The role for pruning.
     pub prune: Option<RoleArn>,
 }

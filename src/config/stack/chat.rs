@@ -3,40 +3,40 @@
 use super::{Resources, Scale};
 use crate::config::Image;
 
-/// The unified chat, which asks all five tiers.
+/// The unified chat, which queries all five tiers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Chat {
     /// The image.
     pub image: Image,
-    /// How many pods serve.
+    /// The number of pods.
     pub scale: Scale,
-    /// What a pod asks for and may use.
+    /// The resource requests and limits of a pod.
     pub resources: Resources,
-    /// How much of tier L3 it makes use of.
+    /// The use that it makes of tier L3.
     pub mem0: Mem0Use,
-    /// How many answers it takes of Snowflake.
+    /// The number of results that it uses of Snowflake.
     pub snowflake_limit: u32,
-    /// How many answers it takes of Mem0.
+    /// The number of results that it uses of Mem0.
     pub mem0_limit: u32,
-    /// How soon it shall have asked all tiers, in milliseconds; no less than they may take together.
+    /// The target time to query all tiers, in milliseconds; at least the sum of their targets.
     pub latency_ms: u32,
 }
 
-/// How much of tier L3 the chat makes use of.
+/// The use that the chat makes of tier L3.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Mem0Use {
     /// None.
     Off,
-    /// What it says enhances what Snowflake says.
+    /// Its results enhance the answers of Snowflake.
     Enhanced,
-    /// Besides, what people say is written to it.
+    /// In addition, conversations are stored in it.
     Active,
-    /// Besides, it learns from what people do with the answers.
+    /// In addition, it learns from user feedback.
     Optimized,
 }
 
 impl Mem0Use {
-    /// The word for it in the stack file and in `MEM0_MODE`.
+    /// Its name in the stack file and in `MEM0_MODE`.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Off => "off",

@@ -8,11 +8,11 @@ use crate::config::Image;
 pub struct GraphStore {
     /// The image.
     pub image: Image,
-    /// What the server asks for and may use.
+    /// The resource requests and limits of the server.
     pub resources: Resources,
-    /// The memory of queries, in mebibytes.
+    /// The memory for queries, in mebibytes.
     pub heap_mebibytes: u64,
-    /// The memory in which pieces of the graph are kept, in mebibytes. With the heap at most three quarters of the limit.
+    /// The page cache, in mebibytes. Together with the heap, at most three quarters of the limit.
     pub page_cache_mebibytes: u64,
     /// The volume at `/data`.
     pub storage: Volume,

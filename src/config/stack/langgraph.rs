@@ -8,10 +8,10 @@ use crate::config::Image;
 pub struct Langgraph {
     /// The image with the workflows.
     pub image: Image,
-    /// How many pods serve.
+    /// The number of pods.
     pub scale: Scale,
-    /// What a pod asks for and may use.
+    /// The resource requests and limits of a pod.
     pub resources: Resources,
-    /// Whether it is given a licence.
+    /// Whether it receives a license key.
     pub license: bool,
 }

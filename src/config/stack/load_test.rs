@@ -2,15 +2,15 @@
 
 use super::{Image, Resources};
 
-/// A load test that only a person starts.
+/// A load test that only an operator starts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LoadTest {
     /// The image of k6.
     pub image: Image,
-    /// How many people converse at a time.
+    /// The number of concurrent users.
     pub virtual_users: u32,
-    /// For how many minutes.
+    /// The duration in minutes.
     pub minutes: u32,
-    /// What the pod asks for and may use.
+    /// The resource requests and limits of the pod.
     pub resources: Resources,
 }

@@ -1,24 +1,24 @@
-//! The MCP servers beside OpenMemory.
+//! The MCP servers besides OpenMemory.
 
 use crate::config::HostName;
 
 /// The MCP servers of the platform.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mcp {
-    /// Where the servers are that this stack does not run.
+    /// The servers that this stack does not run.
     pub servers: Servers,
 }
 
-/// The hosts of the servers, none of them in the platform's own namespace; clients are told of no other.
+/// The hosts of the servers, none of them in the platform's own namespace. Clients learn of no others.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Servers {
-    /// Memory of the assistants.
+    /// Memory of AI assistants.
     pub ai_memory: Option<HostName>,
     /// Memory-aware orchestration.
     pub sophia_intelligence_unified: Option<HostName>,
     /// Snowflake Cortex.
     pub snowflake_unified: Option<HostName>,
-    /// Analysis of code.
+    /// Code analysis.
     pub codacy: Option<HostName>,
     /// Repositories.
     pub github: Option<HostName>,

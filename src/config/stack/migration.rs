@@ -2,24 +2,24 @@
 
 use super::{Mem0Use, Routing, Scale};
 
-/// A phase of the migration. Each adds to the one before it.
+/// A phase of the migration. Each adds to the previous one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Phase {
-    /// The platform runs beside what is there.
+    /// The platform runs beside the existing system.
     Parallel,
     /// The chat reads and writes memories.
     Enhanced,
-    /// All people are let in.
+    /// The gateway admits all users.
     Active,
-    /// The number of pods follows the load.
+    /// The number of pods scales with the load.
     Optimized,
 }
 
 impl Phase {
-    /// All of them, in their order.
+    /// All phases in order.
     pub const ALL: [Self; 4] = [Self::Parallel, Self::Enhanced, Self::Active, Self::Optimized];
 
-    /// The word for it in the stack file and on the Namespace.
+    /// Its name in the stack file and on the Namespace.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Parallel => "parallel",
@@ -29,24 +29,24 @@ impl Phase {
         }
     }
 
-    /// The phase of this name.
+    /// The phase with this name.
     pub fn parse(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|phase| phase.as_str() == text)
     }
 
-    /// Whether a stack may go from here to `next` in one deployment: by one step, forth or back.
+    /// Whether a stack may go from this phase to `next` in one deployment: one step, in either direction.
     pub fn is_next_to(self, next: Self) -> bool {
         (self as u8).abs_diff(next as u8) <= 1
     }
 
-    /// How requests reach the platform in this phase: people from outside do once all may.
+    /// The routing in this phase: the gateway is open from the phase that admits all users.
     pub fn routing(self, routing: Routing) -> Routing {
         Routing {
             gateway: routing.gateway.filter(|_| self >= Self::Active),
         }
     }
 
-    /// How much the chat makes use of Mem0 in this phase at most.
+    /// The maximum use that the chat makes of Mem0 in this phase.
     pub fn mem0(self) -> Mem0Use {
         match self {
             Self::Parallel => Mem0Use::Off,
@@ -56,7 +56,7 @@ impl Phase {
         }
     }
 
-    /// How many pods serve in this phase: before it is optimized, always the declared number.
+    /// The number of pods in this phase: fixed before the last phase.
     pub fn scale(self, scale: Scale) -> Scale {
         if self >= Self::Optimized {
             scale

@@ -1,15 +1,15 @@
-//! What is scraped, and who is told.
+//! Scraping and alerts.
 
 use std::collections::BTreeMap;
 
 /// Scraping, alerts and dashboards.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Monitoring {
-    /// The labels by which the Prometheus Operator selects our objects; `None` where there is no operator.
+    /// The labels by which the Prometheus Operator selects the platform's objects; `None` without the operator.
     pub operator: Option<BTreeMap<String, String>>,
-    /// The folder in which Prometheus finds its certificate of the mesh, without a slash at its end; `None` where it has
-    /// none, and can ask nobody but the sidecars.
+    /// The directory in which Prometheus finds its mesh certificate, without a trailing slash; `None` if it has none
+    /// and can only scrape the sidecars.
     pub certificates: Option<String>,
-    /// What the name of a runbook's page is put behind, without a slash at its end.
+    /// The base URL of the runbooks, without a trailing slash.
     pub runbooks: String,
 }

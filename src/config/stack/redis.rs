@@ -3,40 +3,40 @@
 use super::{Resources, Volume};
 use crate::config::Image;
 
-/// The session cache: a server that speaks the protocol of Redis.
+/// The session cache: a server that speaks the Redis protocol.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Redis {
     /// The image of the server.
     pub image: Image,
-    /// What is forgotten first when its memory is used up.
+    /// The eviction policy.
     pub eviction: Eviction,
-    /// What the server asks for and may use; more memory than its entries may take.
+    /// The resource requests and limits of the server; more memory than its entries may use.
     pub resources: Resources,
-    /// The volume at `/data`; `None` where nothing is kept.
+    /// The volume at `/data`; `None` if nothing is persisted.
     pub persistence: Option<Volume>,
-    /// The image of the exporter of metrics.
+    /// The image of the metrics exporter.
     pub exporter: Image,
-    /// What the exporter asks for and may use.
+    /// The resource requests and limits of the exporter.
     pub exporter_resources: Resources,
 }
 
-/// What is forgotten first when the memory is used up.
+/// The eviction policy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Eviction {
-    /// What nobody has asked for the longest.
+    /// The least recently used entry.
     AllkeysLru,
-    /// What is asked for the least often.
+    /// The least frequently used entry.
     AllkeysLfu,
-    /// What nobody has asked for the longest, among what ends by itself.
+    /// The least recently used entry among those with a time to live.
     VolatileLru,
-    /// What ends soonest by itself.
+    /// The entry that expires first.
     VolatileTtl,
-    /// Nothing: writes are refused.
+    /// None: writes are rejected.
     Noeviction,
 }
 
 impl Eviction {
-    /// The server's word for it.
+    /// The server's name of the policy.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::AllkeysLru => "allkeys-lru",

@@ -1,47 +1,47 @@
-//! The account of Snowflake.
+//! The Snowflake account.
 
 use crate::config::HostName;
 
-/// The account of Snowflake, tier L2.
+/// The Snowflake account, tier L2.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Snowflake {
-    /// Its identifier, organization first.
+    /// Its identifier, beginning with the organization.
     pub account: String,
-    /// The host that speaks SQL; one of the hosts.
+    /// The SQL endpoint; one of the hosts.
     pub account_host: HostName,
-    /// All hosts that its clients talk to.
+    /// All hosts that its clients use.
     pub hosts: Vec<SnowflakeHost>,
-    /// The networks that they are in; empty for every public address.
+    /// The networks of the hosts; empty for every public address.
     pub networks: Vec<String>,
-    /// Who logs in.
+    /// The user.
     pub user: String,
-    /// The role that the user takes.
+    /// The role of the user.
     pub role: String,
-    /// The warehouse that computes.
+    /// The warehouse.
     pub warehouse: String,
     /// The database.
     pub database: String,
-    /// The table with the memories, behind its schema.
+    /// The table with the memories, including its schema.
     pub table: String,
     /// Whether the private key has a passphrase.
     pub encrypted_key: bool,
 }
 
-/// A host that Snowflake's clients talk to.
+/// A host that Snowflake's clients use.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SnowflakeHost {
     /// Its name.
     pub host: HostName,
-    /// What is spoken with it.
+    /// Its protocol.
     pub way: SnowflakeWay,
 }
 
-/// What is spoken with a host of Snowflake.
+/// The protocol of a Snowflake host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SnowflakeWay {
     /// TLS, on port 443.
     Tls,
-    /// HTTP in the clear, on port 80: questions whether a certificate still counts, whose answers are signed.
+    /// Plain HTTP, on port 80: certificate revocation checks, whose responses are signed.
     Http,
 }
 

@@ -1,17 +1,17 @@
-//! What keeps Snowflake and Mem0 in step.
+//! The synchronization of Snowflake and Mem0.
 
 use super::Resources;
 use crate::config::Image;
 
-/// Keeps Snowflake and Mem0 in step, both ways.
+/// Synchronizes Snowflake and Mem0 in both directions.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sync {
     /// The image.
     pub image: Image,
-    /// What a run asks for and may use.
+    /// The resource requests and limits of a run.
     pub resources: Resources,
-    /// Whether no new run begins.
+    /// Whether new runs are suspended.
     pub suspend: bool,
-    /// After how many minutes the next run begins; a cron expression can say it.
+    /// The interval in minutes; a cron expression can represent it.
     pub interval_minutes: u32,
 }

@@ -1,9 +1,9 @@
-//! The five tiers of the memory.
+//! The five memory tiers.
 
 use crate::config::HostName;
 use crate::names::Tier;
 
-/// The five tiers of the memory.
+/// The five memory tiers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tiers {
     /// Tier L1.
@@ -19,7 +19,7 @@ pub struct Tiers {
 }
 
 impl Tiers {
-    /// How soon a tier shall answer, in milliseconds.
+    /// The target response time of a tier, in milliseconds.
     pub fn latency_ms(&self, tier: Tier) -> u32 {
         match tier {
             Tier::SessionCache => self.session_cache.latency_ms,
@@ -34,64 +34,64 @@ impl Tiers {
 /// Tier L1: the session cache in Redis.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SessionCache {
-    /// After how many seconds an entry is forgotten.
+    /// The time to live of an entry, in seconds.
     pub ttl_seconds: u32,
-    /// The most memory that entries may take, in megabytes.
+    /// The maximum memory for entries, in megabytes.
     pub max_size_mb: u32,
-    /// How soon it shall answer, in milliseconds.
+    /// The target response time, in milliseconds.
     pub latency_ms: u32,
-    /// Where it is, if it is known.
+    /// Its address, if known.
     pub external: Option<External>,
 }
 
 /// Tier L2: Snowflake Cortex.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SnowflakeCortex {
-    /// The model that makes vectors of texts.
+    /// The embedding model.
     pub embedding_model: String,
-    /// How many numbers a vector has.
+    /// The number of dimensions of a vector.
     pub vector_dimension: u32,
-    /// How soon it shall answer, in milliseconds.
+    /// The target response time, in milliseconds.
     pub latency_ms: u32,
-    /// Where it is, if it is known.
+    /// Its address, if known.
     pub external: Option<External>,
 }
 
 /// Tier L3: the platform's own OpenMemory.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mem0Persistent {
-    /// After how many minutes it is brought in step with Snowflake again.
+    /// The interval of the synchronization with Snowflake, in minutes.
     pub sync_interval_minutes: u32,
-    /// How soon it shall answer, in milliseconds.
+    /// The target response time, in milliseconds.
     pub latency_ms: u32,
 }
 
 /// Tier L4: the knowledge graph in Neo4j.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KnowledgeGraph {
-    /// The most relationships that a question follows.
+    /// The maximum number of relationships that a query follows.
     pub max_relationships: u32,
-    /// How soon it shall answer, in milliseconds.
+    /// The target response time, in milliseconds.
     pub latency_ms: u32,
-    /// Where it is, if it is known.
+    /// Its address, if known.
     pub external: Option<External>,
 }
 
 /// Tier L5: workflows in LangGraph.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LanggraphWorkflow {
-    /// The most workflows that are looked back at.
+    /// The maximum number of past workflows that are considered.
     pub max_workflow_history: u32,
-    /// How soon it shall answer, in milliseconds.
+    /// The target response time, in milliseconds.
     pub latency_ms: u32,
-    /// Where it is, if it is known.
+    /// Its address, if known.
     pub external: Option<External>,
 }
 
-/// Where somebody else runs a tier.
+/// The address of an external tier.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct External {
-    /// The name of its host; never one of the platform's own namespace.
+    /// The host name; never in the platform's own namespace.
     pub host: HostName,
     /// Its port.
     pub port: u16,
