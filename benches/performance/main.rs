@@ -33,7 +33,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
 use clap::{Parser, ValueEnum};
-use phoenix_cli::mistake;
+use phoenix_terminal::user_error;
 
 use machine::Machine;
 use programs::Programs;
@@ -80,7 +80,7 @@ fn main() -> ExitCode {
     match run(&Arguments::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("{}", mistake::told(&error));
+            eprintln!("{}", user_error::render(&error));
             ExitCode::FAILURE
         }
     }
@@ -130,7 +130,7 @@ fn run(arguments: &Arguments) -> Result<()> {
     if arguments.write {
         report::write(&root.join("docs/performance.md"), &markdown)
     } else {
-        phoenix_cli::output::data(&markdown)
+        phoenix_terminal::output::data(&markdown)
     }
 }
 

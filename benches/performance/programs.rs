@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, bail};
-use phoenix_cli::mistake::mistake;
 use phoenix_cli::sandbox::tools::{HELM, KUBE_SCORE, PROVIDER, PULUMI, Tool, Workshop};
+use phoenix_terminal::user_error::user_error;
 
 use crate::progress;
 
@@ -104,7 +104,7 @@ fn versions(tools: &[Tool]) -> Result<BTreeMap<&'static str, String>> {
 /// Builds the ideal program. Does not write to the folder of its module.
 fn build_registrar(module: &Path, folder: &Path) -> Result<PathBuf> {
     if !module.join("go.mod").is_file() {
-        return Err(mistake(
+        return Err(user_error(
             format!(
                 "the ideal program is not in {}: there is no go.mod",
                 module.display()

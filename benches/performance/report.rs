@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
-use phoenix_cli::mistake::mistake;
+use phoenix_terminal::user_error::user_error;
 
 use crate::machine::Machine;
 use crate::measure::Figures;
@@ -169,7 +169,7 @@ pub fn write(page: &Path, figures: &str) -> Result<()> {
         .split_once(BEGIN)
         .and_then(|(before, rest)| Some((before, rest.split_once(END)?.1)));
     let Some((before, after)) = parts else {
-        return Err(mistake(
+        return Err(user_error(
             format!("{} has no marker lines for the figures", page.display()),
             format!("add the lines {BEGIN} and {END} where the figures belong"),
         ));

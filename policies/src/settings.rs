@@ -352,7 +352,7 @@ impl Reader {
         what: &str,
         known: impl IntoIterator<Item = &'n str>,
     ) {
-        let hint = nearest(name, known).map(|name| format!("did you mean {name}?"));
+        let hint = phoenix_suggest::nearest(name, known).map(|name| format!("did you mean {name}?"));
         self.problem(key, format!("is not {what}"), hint);
     }
 
@@ -453,18 +453,4 @@ impl Reader {
             }
         }
     }
-}
-
-/// The name most like this one, if any is like it at all.
-pub fn nearest<'n>(name: &str, known: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
-    // A name of a thousand letters is nobody's slip, and comparing it would cost.
-    if name.len() > 100 {
-        return None;
-    }
-    known
-        .into_iter()
-        .map(|candidate| (strsim::normalized_damerau_levenshtein(name, candidate), candidate))
-        .filter(|(likeness, _)| *likeness >= 0.5)
-        .max_by(|(left, _), (right, _)| left.total_cmp(right))
-        .map(|(_, name)| name)
 }

@@ -150,7 +150,7 @@ fn encrypted(secret_keys: &BTreeSet<&str>) -> Problems {
     for key in secret_keys.iter().filter_map(|key| own_key(key)) {
         if secret::row(key).is_none() {
             let known: Vec<_> = secret::INVENTORY.iter().map(|row| row.key).collect();
-            let hint = match super::shape::nearest(key, known.iter().copied()) {
+            let hint = match phoenix_suggest::nearest(key, known.iter().copied()) {
                 Some(meant) => format!("did you mean {NAMESPACE}:{meant}?"),
                 None => format!(
                     "set it without --secret, or remove it; secrets are {}",

@@ -87,7 +87,7 @@ impl Shape {
         let message = format!("is {}, but must be one of {}", shown(value), choices.join(", "));
         match value
             .as_str()
-            .and_then(|text| nearest(text, choices.iter().copied()))
+            .and_then(|text| phoenix_suggest::nearest(text, choices.iter().copied()))
         {
             Some(meant) => self
                 .problems
@@ -181,7 +181,7 @@ impl Shape {
         }
         let candidates = known.keys().map(String::as_str).chain(secrets);
         let all: Vec<_> = known.keys().map(String::as_str).collect();
-        let hint = match nearest(name, candidates) {
+        let hint = match phoenix_suggest::nearest(name, candidates) {
             Some(meant) => format!("did you mean {}?", key(&join(path, meant))),
             None => format!("known keys: {}", all.join(", ")),
         };
@@ -421,25 +421,6 @@ pub(super) fn shown_text(text: &str) -> String {
     } else {
         format!("{text:?}")
     }
-}
-
-/// The known word that was probably meant.
-pub(super) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    // A word as long as a page was meant to be none of ours; comparing it would only take time.
-    if word.len() > 100 {
-        return None;
-    }
-    known
-        .into_iter()
-        .map(|candidate| {
-            (
-                strsim::normalized_damerau_levenshtein(&word.to_lowercase(), &candidate.to_lowercase()),
-                candidate,
-            )
-        })
-        .filter(|(likeness, _)| *likeness >= 0.6)
-        .max_by(|(left, _), (right, _)| left.total_cmp(right))
-        .map(|(_, candidate)| candidate)
 }
 
 fn join(path: &str, name: &str) -> String {

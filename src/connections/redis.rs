@@ -6,10 +6,7 @@ use crate::names::{REDIS, REDIS_METRICS, REDIS_PORT};
 
 /// The systems that use it, independent of the stack, with the reason.
 const CLIENTS: [(&str, &str); 2] = [
-    (
-        "chat",
-        "memories of the current session are in the session cache",
-    ),
+    ("chat", "memories of the current session are in the session cache"),
     ("langgraph", "the workers of a run share its progress"),
 ];
 

@@ -416,16 +416,8 @@ fn core_intelligence(servers: &config::Servers) -> CoreIntelligence {
             role: Some(Role::PrimaryIntelligence),
             ..server
         }),
-        codacy: server(
-            servers.codacy.as_ref(),
-            9003,
-            "Memory-aware code analysis",
-        ),
-        github: server(
-            servers.github.as_ref(),
-            9007,
-            "Memory of repositories",
-        ),
+        codacy: server(servers.codacy.as_ref(), 9003, "Memory-aware code analysis"),
+        github: server(servers.github.as_ref(), 9007, "Memory of repositories"),
         linear: server(servers.linear.as_ref(), 9006, "Memory of projects"),
         asana: server(servers.asana.as_ref(), 9004, "How tasks relate to memories"),
     }

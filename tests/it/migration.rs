@@ -3,9 +3,9 @@
 use insta::assert_snapshot;
 use phoenix::config::{Phase, check};
 use phoenix::platform;
-use phoenix_cli::output::Paint;
 use phoenix_cli::show::{Detail, text};
 use phoenix_graph::{Graph, compare};
+use phoenix_terminal::style;
 use serde_json::json;
 
 use crate::support::keys;
@@ -22,7 +22,7 @@ fn prod(phase: Option<Phase>) -> Graph {
 
 fn difference(before: &Graph, after: &Graph) -> String {
     let changes = compare(before, after).changes;
-    text(&changes, Detail::Headings, Paint::PLAIN)
+    style::strip(&text(&changes, Detail::Headings))
 }
 
 #[test]

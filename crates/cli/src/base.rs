@@ -12,8 +12,8 @@ use phoenix_graph::{Graph, Object};
 
 use crate::checkout::{Checkout, stacks_among};
 use crate::git::{Repository, short};
-use crate::mistake::{WithHint as _, mistake};
 use crate::yaml;
+use phoenix_terminal::user_error::{WithHint as _, user_error};
 
 /// Where the rendered manifests of a stack are committed.
 const SNAPSHOTS: &str = "tests/snapshots";
@@ -70,7 +70,7 @@ impl Base {
                 None => Ok(Self::Nothing {
                     why: "this is not a git checkout, so everything counts as new".to_owned(),
                 }),
-                Some(revision) => Err(mistake(
+                Some(revision) => Err(user_error(
                     format!(
                         "cannot compare with {revision}: {} is not a git checkout",
                         checkout.root().display()
@@ -118,7 +118,7 @@ impl Base {
         } else {
             "name a branch, a tag or a commit that `git log` shows; a branch of the server's needs `git fetch` first"
         };
-        Err(mistake(
+        Err(user_error(
             format!("there is no revision {revision:?} in this repository"),
             hint,
         ))
@@ -150,7 +150,7 @@ impl Base {
                 });
             }
             if repository.is_shallow()? {
-                return Err(mistake(
+                return Err(user_error(
                     format!("cannot find where this branch left {branch}, because this clone is shallow"),
                     "fetch the rest with `git fetch --unshallow` (in a workflow: `fetch-depth: 0`), or name the base with --base",
                 ));
@@ -215,7 +215,7 @@ impl Base {
         say(&format!(
             "{words} has no snapshots of {stack}; building that revision in a temporary worktree, which can take minutes"
         ));
-        let rendered = render_in_worktree(checkout, repository, commit, stack).or_mistake(
+        let rendered = render_in_worktree(checkout, repository, commit, stack).or_hint(
             format!("cannot render {stack} as {words} declared it"),
             format!("commit the snapshots of the base, in {folder}, or name another base with --base"),
         )?;

@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result};
 use serde_json::Value;
 
-use crate::mistake::{WithHint as _, mistake};
 use crate::yaml;
+use phoenix_terminal::user_error::{WithHint as _, user_error};
 
 /// A checkout of this repository.
 #[derive(Clone, Debug)]
@@ -44,7 +44,7 @@ impl Checkout {
             .find(|folder| folder.join("Pulumi.yaml").is_file() && folder.join("Cargo.toml").is_file())
         {
             Some(found) => Self::open(found),
-            None => Err(mistake(
+            None => Err(user_error(
                 format!(
                     "{} is not in a checkout: there is no folder with Pulumi.yaml and Cargo.toml",
                     here.display()
@@ -126,7 +126,7 @@ impl Checkout {
     /// The names of all stacks that have a file here, sorted.
     pub fn stacks(&self) -> Result<Vec<String>> {
         let folder = self.root.join(&self.stacks);
-        let entries = fs::read_dir(&folder).or_mistake(
+        let entries = fs::read_dir(&folder).or_hint(
             format!("cannot list the stack files in {}", self.shown(&folder)),
             "Pulumi.yaml names their folder as stackConfigDir",
         )?;
@@ -145,13 +145,9 @@ impl Checkout {
             return Ok(asked.to_owned());
         }
         let shown: String = asked.chars().take(60).collect();
-        let nearest = stacks
-            .iter()
-            .map(|stack| (strsim::normalized_damerau_levenshtein(stack, &shown), stack))
-            .filter(|(likeness, _)| *likeness >= 0.5)
-            .max_by(|(left, _), (right, _)| left.total_cmp(right));
+        let nearest = phoenix_suggest::nearest(&shown, stacks.iter().map(String::as_str));
         let hint = match nearest {
-            Some((_, stack)) => format!("did you mean {stack}?"),
+            Some(stack) => format!("did you mean {stack}?"),
             None => format!("write {}", self.shown(&self.stack_file("NAME"))),
         };
         let known = if stacks.is_empty() {
@@ -159,7 +155,7 @@ impl Checkout {
         } else {
             format!("there are {}", stacks.join(", "))
         };
-        Err(mistake(format!("there is no stack {shown:?}; {known}"), hint))
+        Err(user_error(format!("there is no stack {shown:?}; {known}"), hint))
     }
 
     /// Where the file of a stack is.

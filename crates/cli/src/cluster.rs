@@ -9,7 +9,7 @@ use k8s_openapi::api::core::v1::Namespace;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Api, Client, Config};
 
-use crate::mistake::mistake;
+use phoenix_terminal::user_error::user_error;
 
 /// How long an API server may take to accept a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
@@ -50,7 +50,7 @@ pub async fn require_cluster(client: &Client, uid: Option<&str>) -> Result<()> {
     if uid == expected {
         return Ok(());
     }
-    Err(mistake(
+    Err(user_error(
         format!("it is another cluster: its UID is {uid}, but phoenix:cluster.uid is {expected}"),
         "correct the context in the kubeconfig; nothing else was read from this cluster",
     ))

@@ -12,7 +12,7 @@ use std::fmt::Write as _;
 use clap::{Arg, Command, CommandFactory as _};
 
 use crate::Cli;
-use crate::exit::Exit;
+use phoenix_terminal::exit::Exit;
 
 /// The reference as it is committed in `docs/cli.md`.
 pub fn markdown() -> String {

@@ -9,7 +9,7 @@ use std::process::{Command, Output};
 
 use anyhow::{Context as _, Result, anyhow};
 
-use crate::mistake::mistake;
+use phoenix_terminal::user_error::user_error;
 
 /// The git repository that a checkout is in.
 #[derive(Clone, Debug)]
@@ -145,7 +145,7 @@ impl Repository {
             .env("GIT_OPTIONAL_LOCKS", "0");
         match command.output() {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                Err(mistake("cannot run git: there is none on PATH", "install git"))
+                Err(user_error("cannot run git: there is none on PATH", "install git"))
             }
             output => output.context("cannot run git"),
         }

@@ -2,7 +2,7 @@
 //!
 //! [`run`] reads the command line, runs one verb of [`commands`], and tells how it ended as an [`Exit`]. What the verbs
 //! share are data: a [`Stack`](stack::Stack) comes out of a [`Checkout`], a
-//! [`Comparison`](comparison::Comparison) out of a stack and a [`Base`](base::Base); [`show`] and [`output`] print them.
+//! [`Comparison`](comparison::Comparison) out of a stack and a [`Base`](base::Base); [`show`] renders them.
 
 #![expect(
     clippy::disallowed_methods,
@@ -16,6 +16,7 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use clap::{Parser, Subcommand};
 
+pub mod arguments;
 pub mod base;
 pub mod checkout;
 pub mod cluster;
@@ -23,13 +24,9 @@ pub mod commands;
 pub mod comparison;
 pub mod docs;
 pub mod doctor;
-pub mod exit;
 pub mod explain;
-pub mod files;
 pub mod git;
 pub mod manifests;
-pub mod mistake;
-pub mod output;
 pub mod policies;
 pub mod sandbox;
 pub mod secrets;
@@ -38,10 +35,11 @@ pub mod stack;
 pub mod stack_file;
 pub mod yaml;
 
+use arguments::Color;
 use checkout::Checkout;
 use commands::{completions, diff, preview, render, schema};
-use exit::Exit;
-use output::{Color, Paint, say};
+use phoenix_terminal::exit::Exit;
+use phoenix_terminal::{output, style, user_error};
 
 /// Declare, check and show the Phoenix memory platform.
 ///
@@ -61,7 +59,7 @@ pub struct Cli {
     /// The checkout to work on; by default the one around the current directory.
     #[arg(long, global = true, hide = true, value_name = "DIR")]
     root: Option<PathBuf>,
-    /// When to colour; `NO_COLOR` is respected.
+    /// When to color output. `NO_COLOR` is honored.
     #[arg(long, global = true, value_enum, default_value_t, value_name = "WHEN")]
     color: Color,
     #[command(subcommand)]
@@ -87,11 +85,11 @@ enum Verb {
 
 const EXITS_AND_EXAMPLE: &str = "\
 Exit codes:
-  0  clean: it did what was asked, and there is nothing to report
-  1  failed: the tool or its input is wrong, usage errors included
-  2  changed: something differs (where asked with --exit-code), or is not as it should be
+  0  clean: success, nothing to report
+  1  failed: the tool or its input failed, including usage errors
+  2  changed: differences were found (with --exit-code), or a check did not pass
   3  policy: a mandatory policy failed
-  4  destructive: something would be deleted or replaced without --allow-destructive
+  4  destructive: objects would be deleted or replaced without --allow-destructive
 
 Example:
   cargo phoenix preview dev";
@@ -114,7 +112,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     match dispatch(cli) {
         Ok(exit) => exit.into(),
         Err(error) => {
-            say(&mistake::told(&error));
+            output::message(&user_error::render(&error));
             Exit::Failed.into()
         }
     }
@@ -122,15 +120,15 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 
 fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
     let checkout = || Checkout::find(cli.root.as_deref());
-    let paint = Paint::asked(cli.color);
+    style::set_color(cli.color.into());
     match cli.verb {
-        Verb::Preview(arguments) => preview::run(&arguments, &checkout()?, paint),
+        Verb::Preview(arguments) => preview::run(&arguments, &checkout()?),
         Verb::Render(arguments) => render::run(&arguments, &checkout()?),
-        Verb::Diff(arguments) => diff::run(&arguments, &checkout()?, paint),
-        Verb::Explain(arguments) => commands::explain::run(&arguments, &checkout()?, paint),
-        Verb::Check(arguments) => commands::check::run(&arguments, checkout, paint),
-        Verb::Doctor(arguments) => commands::doctor::run(&arguments, &checkout()?, paint),
-        Verb::Secrets(command) => commands::secrets::run(&command, &checkout()?, paint),
+        Verb::Diff(arguments) => diff::run(&arguments, &checkout()?),
+        Verb::Explain(arguments) => commands::explain::run(&arguments, &checkout()?),
+        Verb::Check(arguments) => commands::check::run(&arguments, checkout),
+        Verb::Doctor(arguments) => commands::doctor::run(&arguments, &checkout()?),
+        Verb::Secrets(command) => commands::secrets::run(&command, &checkout()?),
         Verb::Schema(arguments) => schema::run(&arguments),
         Verb::Completions(arguments) => completions::run(&arguments),
         Verb::Sandbox(command) => {

@@ -14,8 +14,8 @@ use phoenix_graph::{Graph, Object, yaml};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use crate::files;
-use crate::mistake::mistake;
+use phoenix_terminal::atomic;
+use phoenix_terminal::user_error::user_error;
 
 /// The list of what was written. No `kubectl apply -f` reads a file of this name.
 const LIST: &str = ".phoenix-manifests";
@@ -63,7 +63,7 @@ pub fn write(folder: &Path, stack: &str, files: &BTreeMap<String, String>) -> Re
     // Everything is on the disk before the first old file goes.
     let staged: Vec<_> = files
         .iter()
-        .map(|(name, text)| Ok((name, files::staged(&folder.join(name), text.as_bytes())?)))
+        .map(|(name, text)| Ok((name, atomic::stage(&folder.join(name), text.as_bytes())?)))
         .collect::<Result<_>>()?;
     let written = Written {
         stack: stack.to_owned(),
@@ -73,10 +73,10 @@ pub fn write(folder: &Path, stack: &str, files: &BTreeMap<String, String>) -> Re
             .collect(),
     };
     let list = serde_json::to_vec_pretty(&written).expect("names and digests are always JSON");
-    let list = files::staged(&folder.join(LIST), &list)?;
+    let list = atomic::stage(&folder.join(LIST), &list)?;
 
     for (name, file) in staged {
-        files::put(file, &folder.join(name))?;
+        atomic::persist(file, &folder.join(name))?;
     }
     for gone in earlier.files.keys().filter(|name| !files.contains_key(*name)) {
         match fs::remove_file(folder.join(gone)) {
@@ -87,7 +87,7 @@ pub fn write(folder: &Path, stack: &str, files: &BTreeMap<String, String>) -> Re
             _ => {}
         }
     }
-    files::put(list, &folder.join(LIST))
+    atomic::persist(list, &folder.join(LIST))
 }
 
 /// What an earlier run wrote here; an error where the folder holds something else.
@@ -108,7 +108,7 @@ fn earlier(folder: &Path, stack: &str) -> Result<Written> {
             if earlier.stack == stack {
                 return Ok(earlier);
             }
-            Err(mistake(
+            Err(user_error(
                 format!("{shown} holds the manifests of the stack {}", earlier.stack),
                 hint,
             ))
@@ -117,7 +117,7 @@ fn earlier(folder: &Path, stack: &str) -> Result<Written> {
             let mut entries = fs::read_dir(folder).with_context(|| format!("cannot list {shown}"))?;
             match entries.next() {
                 None => Ok(Written::default()),
-                Some(_) => Err(mistake(
+                Some(_) => Err(user_error(
                     format!("{shown} is not empty, and what is in it was not rendered by phoenix"),
                     hint,
                 )),
@@ -142,7 +142,7 @@ fn refuse_what_is_not_ours(file: &Path, written: Option<&String>) -> Result<()> 
     } else {
         "was not rendered by phoenix"
     };
-    Err(mistake(
+    Err(user_error(
         format!("{} {how}", file.display()),
         "move it away, or name another folder with --output",
     ))

@@ -14,8 +14,8 @@ use phoenix_graph::Id;
 use phoenix_policies::{Date, Report, Settings, judge};
 use serde_json::Value;
 
-use crate::output::count;
 use crate::stack::Stack;
+use phoenix_terminal::output::count;
 
 /// A report, what it is about, and where its subjects stand.
 pub struct Judged {

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use similar::TextDiff;
 
 use crate::comparison::{Operation, operation};
-use crate::output::Paint;
+use phoenix_terminal::style;
 
 /// How much is told of objects that are new or gone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,7 +22,7 @@ pub enum Detail {
 }
 
 /// Changes as text: a heading for each object, then a line for each field.
-pub fn text(changes: &[Change], detail: Detail, paint: Paint) -> String {
+pub fn text(changes: &[Change], detail: Detail) -> String {
     let mut text = String::new();
     for change in changes {
         let operation = operation(change);
@@ -31,16 +31,16 @@ pub fn text(changes: &[Change], detail: Detail, paint: Paint) -> String {
         let _ = writeln!(
             text,
             "{}  {}",
-            paint.bold(&colored(operation, &heading, paint)),
-            paint.dim(&format!("({})", object.component))
+            style::bold(&colored(operation, &heading)),
+            style::dim(&format!("({})", object.component))
         );
         match change {
-            Change::Created(object) if detail == Detail::Manifests => manifest(&mut text, object, '+', paint),
-            Change::Deleted(object) if detail == Detail::Manifests => manifest(&mut text, object, '-', paint),
+            Change::Created(object) if detail == Detail::Manifests => manifest(&mut text, object, '+'),
+            Change::Deleted(object) if detail == Detail::Manifests => manifest(&mut text, object, '-'),
             Change::Created(_) | Change::Deleted(_) => {}
             Change::Updated { before, fields, .. } => {
                 for change in fields {
-                    field(&mut text, before, change, paint);
+                    field(&mut text, before, change);
                 }
             }
         }
@@ -89,42 +89,42 @@ fn sign(operation: Operation) -> &'static str {
     }
 }
 
-fn colored(operation: Operation, text: &str, paint: Paint) -> String {
+fn colored(operation: Operation, text: &str) -> String {
     match operation {
-        Operation::Create => paint.green(text),
-        Operation::Update => paint.yellow(text),
-        Operation::Replace | Operation::Delete => paint.red(text),
+        Operation::Create => style::green(text),
+        Operation::Update => style::yellow(text),
+        Operation::Replace | Operation::Delete => style::red(text),
     }
 }
 
-fn manifest(text: &mut String, object: &Object, sign: char, paint: Paint) {
+fn manifest(text: &mut String, object: &Object, sign: char) {
     for line in yaml::to_string(&without_values(object)).lines() {
         let line = format!("    {sign} {line}");
         let _ = writeln!(
             text,
             "{}",
             if sign == '+' {
-                paint.green(&line)
+                style::green(&line)
             } else {
-                paint.red(&line)
+                style::red(&line)
             }
         );
     }
 }
 
-fn field(text: &mut String, object: &Object, change: &FieldChange, paint: Paint) {
+fn field(text: &mut String, object: &Object, change: &FieldChange) {
     let (before, after) = masked(object, change);
     let mark = if change.replaces {
-        paint.red("  [replaces the object]")
+        style::red("  [replaces the object]")
     } else {
         String::new()
     };
     if let (Some(before), Some(after)) = (one_line(before.as_ref()), one_line(after.as_ref())) {
-        let (before, after) = (paint.red(&before), paint.green(&after));
+        let (before, after) = (style::red(&before), style::green(&after));
         let _ = writeln!(text, "    {}: {before} -> {after}{mark}", change.path);
     } else {
         let _ = writeln!(text, "    {}:{mark}", change.path);
-        lines_that_differ(text, &lines(before.as_ref()), &lines(after.as_ref()), paint);
+        lines_that_differ(text, &lines(before.as_ref()), &lines(after.as_ref()));
     }
 }
 
@@ -147,19 +147,19 @@ fn lines(value: Option<&Value>) -> String {
     }
 }
 
-fn lines_that_differ(text: &mut String, before: &str, after: &str, paint: Paint) {
+fn lines_that_differ(text: &mut String, before: &str, after: &str) {
     let diff = TextDiff::from_lines(before, after);
     for hunk in diff.unified_diff().context_radius(2).iter_hunks() {
         let whole = before.is_empty() || after.is_empty();
         if !whole {
-            let _ = writeln!(text, "      {}", paint.dim(&hunk.header().to_string()));
+            let _ = writeln!(text, "      {}", style::dim(&hunk.header().to_string()));
         }
         for change in hunk.iter_changes() {
             let line = format!("      {} {}", change.tag(), change.value().trim_end_matches('\n'));
             let line = line.trim_end();
             let painted = match change.tag() {
-                similar::ChangeTag::Delete => paint.red(line),
-                similar::ChangeTag::Insert => paint.green(line),
+                similar::ChangeTag::Delete => style::red(line),
+                similar::ChangeTag::Insert => style::green(line),
                 similar::ChangeTag::Equal => line.to_owned(),
             };
             let _ = writeln!(text, "{painted}");
@@ -225,6 +225,10 @@ mod tests {
 
     use super::*;
 
+    fn plain(changes: &[Change], detail: Detail) -> String {
+        style::strip(&text(changes, detail))
+    }
+
     fn changes(before: &Value, after: &Value) -> Vec<Change> {
         let graph = |body: &Value| {
             let mut graph = Graph::of("qdrant");
@@ -247,7 +251,7 @@ mod tests {
             &config_map(&json!({"a": "x", "b": "2", "c": ""})),
         );
         assert_eq!(
-            text(&changes, Detail::Manifests, Paint::PLAIN),
+            plain(&changes, Detail::Manifests),
             "~ update ConfigMap memory/a  (qdrant)\n    data.a: \"1\" -> x\n    data.c: (absent) -> \"\"\n"
         );
     }
@@ -266,11 +270,7 @@ mod tests {
                 .collect();
             config_map(&json!({"script": lines.join("\n") + "\n"}))
         };
-        let text = text(
-            &changes(&script("old"), &script("new")),
-            Detail::Manifests,
-            Paint::PLAIN,
-        );
+        let text = plain(&changes(&script("old"), &script("new")), Detail::Manifests);
         assert_eq!(
             text,
             "~ update ConfigMap memory/a  (qdrant)\n    data.script:\n      @@ -3,5 +3,5 @@\n        line 3\n        line 4\n      \
@@ -282,20 +282,16 @@ mod tests {
     fn a_new_object_shows_its_manifest_only_where_that_is_wanted() {
         let changes = changes(&Value::Null, &config_map(&json!({"a": "x"})));
         assert_eq!(
-            text(&changes, Detail::Headings, Paint::PLAIN),
+            plain(&changes, Detail::Headings),
             "+ create ConfigMap memory/a  (qdrant)\n"
         );
-        assert!(text(&changes, Detail::Manifests, Paint::PLAIN).contains("    + data:\n    +   a: x\n"));
+        assert!(plain(&changes, Detail::Manifests).contains("    + data:\n    +   a: x\n"));
     }
 
     #[test]
     fn what_replaces_an_object_is_marked() {
         let service = |address: &str| json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "a", "namespace": "memory"}, "spec": {"clusterIP": address}});
-        let text = text(
-            &changes(&service("None"), &service("")),
-            Detail::Manifests,
-            Paint::PLAIN,
-        );
+        let text = plain(&changes(&service("None"), &service("")), Detail::Manifests);
         assert_eq!(
             text,
             "± replace Service memory/a  (qdrant)\n    spec.clusterIP: \"None\" -> \"\"  [replaces the object]\n"
@@ -307,7 +303,7 @@ mod tests {
         let secret = |value: &str| json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "a", "namespace": "memory"}, "stringData": {"key": value, "other": "secret phoenix:x"}});
         let updated = changes(&secret("old-value"), &secret("new-value"));
         assert!(
-            text(&updated, Detail::Manifests, Paint::PLAIN)
+            plain(&updated, Detail::Manifests)
                 .contains("stringData.key: \"*** (before)\" -> \"*** (after)\"")
         );
         for changes in [
@@ -315,7 +311,7 @@ mod tests {
             changes(&Value::Null, &secret("new-value")),
             changes(&secret("old-value"), &Value::Null),
         ] {
-            let shown = text(&changes, Detail::Manifests, Paint::PLAIN) + &json(&changes).to_string();
+            let shown = plain(&changes, Detail::Manifests) + &json(&changes).to_string();
             assert!(!shown.contains("-value"), "{shown}");
         }
         assert!(

@@ -8,8 +8,8 @@ use phoenix::platform;
 use phoenix_graph::Graph;
 
 use crate::checkout::Checkout;
-use crate::output::count;
 use crate::stack_file::StackFile;
+use phoenix_terminal::output::count;
 
 /// A stack whose file is good.
 #[derive(Clone, Debug)]
@@ -55,7 +55,7 @@ impl Stack {
                 let told: Vec<_> = errors
                     .iter()
                     .map(|error| {
-                        crate::mistake::told(error)
+                        phoenix_terminal::user_error::render(error)
                             .trim_start_matches("error: ")
                             .to_owned()
                     })

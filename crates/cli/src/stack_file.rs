@@ -11,8 +11,8 @@ use phoenix::config::{NAMESPACE, Origin, Origins, Problems, RawConfig, StackConf
 use serde_json::{Map, Value};
 
 use crate::checkout::Checkout;
-use crate::mistake::{WithHint as _, mistake};
 use crate::yaml;
+use phoenix_terminal::user_error::{WithHint as _, user_error};
 
 /// A stack file is a page or two; one as large as this is something else.
 const LARGEST: u64 = 256 * 1024;
@@ -54,7 +54,7 @@ impl StackFile {
             .context(reading()));
         }
         let bytes = fs::read(&file).with_context(reading)?;
-        let text = String::from_utf8(bytes).or_mistake(reading(), "save it as UTF-8")?;
+        let text = String::from_utf8(bytes).or_hint(reading(), "save it as UTF-8")?;
         Self::parse(&shown, text).with_context(reading)
     }
 
@@ -63,8 +63,8 @@ impl StackFile {
         let documents = yaml::read(&text)?;
         let [document] = documents.as_slice() else {
             return Err(match documents.len() {
-                0 => mistake("it is empty", "a stack file has its keys under `config:`"),
-                several => mistake(
+                0 => user_error("it is empty", "a stack file has its keys under `config:`"),
+                several => user_error(
                     format!("it holds {several} documents"),
                     "a stack file is one document; remove the `---` between them",
                 ),
@@ -142,28 +142,27 @@ pub(crate) fn import_names(list: &Value) -> Vec<String> {
 /// The mapping under `config:`.
 fn config(document: &Value) -> Result<&Map<String, Value>> {
     let Some(fields) = document.as_object() else {
-        return Err(mistake(
+        return Err(user_error(
             "it is no mapping of keys",
             "a stack file has its keys under `config:`",
         ));
     };
     match fields.get("config") {
         Some(Value::Object(config)) => Ok(config),
-        Some(_) => Err(mistake(
+        Some(_) => Err(user_error(
             "`config:` is not a mapping of keys",
             format!("write keys such as {NAMESPACE}:qdrant below it"),
         )),
         None => {
             let meant = fields.keys().find(|key| {
-                key.starts_with(&format!("{NAMESPACE}:"))
-                    || strsim::damerau_levenshtein(&shortened(key), "config") <= 2
+                key.starts_with(&format!("{NAMESPACE}:")) || phoenix_suggest::is_similar(key, "config")
             });
             let hint = match meant {
                 Some(key) if key.contains(':') => "indent the keys below a line `config:`".to_owned(),
                 Some(key) => format!("did you mean `config:` by `{key}:`?"),
                 None => "a stack file has its keys under `config:`".to_owned(),
             };
-            Err(mistake("`config:` is missing", hint))
+            Err(user_error("`config:` is missing", hint))
         }
     }
 }
@@ -216,14 +215,14 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::mistake::told;
+    use phoenix_terminal::user_error::render;
 
     fn parse(text: &str) -> StackFile {
         StackFile::parse("stacks/Pulumi.dev.yaml", text.to_owned()).expect("the text is a stack file")
     }
 
     fn refused(text: &str) -> String {
-        told(
+        render(
             &StackFile::parse("stacks/Pulumi.dev.yaml", text.to_owned())
                 .expect_err("the text is no stack file"),
         )

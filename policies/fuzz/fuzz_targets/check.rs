@@ -2,7 +2,6 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use phoenix_cli::output::Paint;
 use phoenix_cli::policies::reading::Manifests;
 use phoenix_cli::policies::{Judged, sarif, told};
 use phoenix_policies::{Date, Settings, judge};
@@ -20,7 +19,7 @@ fuzz_target!(|bytes: &[u8]| {
         settings,
         places: Box::new(manifests.places()),
     };
-    told::text(&judged, Paint::PLAIN);
+    told::text(&judged);
     told::json(&judged);
     sarif::document(std::slice::from_ref(&judged));
 });

@@ -401,9 +401,7 @@ fn of_tier(tier: Tier, platform: &Platform<'_>) -> Dashboard {
     let level = tier.level();
     let target = platform.tiers.latency_ms(tier);
     let mut panels = vec![Panel {
-        description: format!(
-            "Response time of the tier. The dashed line is the target, {target} ms."
-        ),
+        description: format!("Response time of the tier. The dashed line is the target, {target} ms."),
         field_config: FieldConfig {
             defaults: FieldDefaults {
                 min: Some(0.0),
@@ -515,8 +513,7 @@ fn session_cache() -> [Panel; 2] {
     let job = format!("job=\"{}\"", REDIS.app);
     [
         Panel {
-            description: "Memory used by entries, clients and the server itself, and the limit."
-                .to_owned(),
+            description: "Memory used by entries, clients and the server itself, and the limit.".to_owned(),
             field_config: FieldConfig {
                 defaults: FieldDefaults {
                     min: Some(0.0),
@@ -537,8 +534,7 @@ fn session_cache() -> [Panel; 2] {
             ..time_series(4, "Memory of the session cache", "", "", (12, 8))
         },
         Panel {
-            description: "Entries that were evicted before they expired. The expected value is 0."
-                .to_owned(),
+            description: "Entries that were evicted before they expired. The expected value is 0.".to_owned(),
             field_config: FieldConfig {
                 defaults: FieldDefaults {
                     min: Some(0.0),

@@ -5,7 +5,6 @@
 
 use std::fs;
 
-use phoenix_cli::output::Paint;
 use phoenix_cli::policies::reading::Manifests;
 use phoenix_cli::policies::{Judged, sarif, told};
 use phoenix_policies::{Settings, judge};
@@ -80,7 +79,7 @@ fn check(bytes: Vec<u8>) -> (usize, Vec<String>) {
         settings,
         places: Box::new(manifests.places()),
     };
-    assert!(!told::text(&judged, Paint::PLAIN).is_empty());
+    assert!(!told::text(&judged).is_empty());
     assert!(told::json(&judged).is_object());
     assert!(sarif::document(std::slice::from_ref(&judged)).is_object());
     let faults = manifests.broken.iter().map(|(_, fault)| fault.to_string());

@@ -15,15 +15,15 @@ use serde_json::{Value, json};
 
 use crate::checkout::Checkout;
 use crate::cluster::require_cluster;
-use crate::exit::Exit;
-use crate::mistake::mistake;
-use crate::output::{self, Paint, count, data, say};
 use crate::policies::cluster::{self, Seen, Unseen};
 use crate::policies::reading::{MOST_BYTES, Manifests};
 pub use crate::policies::settings_of;
 use crate::policies::{Judged, read_settings, sarif, today, told};
 use crate::stack::Stack;
 use crate::yaml;
+use phoenix_terminal::exit::Exit;
+use phoenix_terminal::output::{self, count, message};
+use phoenix_terminal::user_error::user_error;
 
 /// Judge stacks or manifests by the policies.
 ///
@@ -81,10 +81,10 @@ pub enum Format {
 }
 
 /// Runs the verb.
-pub fn run(arguments: &Arguments, checkout: impl FnOnce() -> Result<Checkout>, paint: Paint) -> Result<Exit> {
+pub fn run(arguments: &Arguments, checkout: impl FnOnce() -> Result<Checkout>) -> Result<Exit> {
     let mut exit = Exit::Clean;
     if arguments.settings.is_some() && arguments.file.is_empty() && !arguments.cluster {
-        return Err(mistake(
+        return Err(user_error(
             "--settings is for manifests and clusters, and a stack has its settings in its file",
             "write them below phoenix:policies in the stack file, or name manifests with --file",
         ));
@@ -94,7 +94,7 @@ pub fn run(arguments: &Arguments, checkout: impl FnOnce() -> Result<Checkout>, p
             [] => None,
             [one] => Some(Stack::load(&checkout()?, one)?),
             _ => {
-                return Err(mistake(
+                return Err(user_error(
                     "--cluster is given for several stacks at once",
                     "name one stack, or none and a --context",
                 ));
@@ -113,9 +113,9 @@ pub fn run(arguments: &Arguments, checkout: impl FnOnce() -> Result<Checkout>, p
     match arguments.format {
         Format::Text => {
             for judged in &judged {
-                data(&told::text(judged, paint))?;
+                output::print(&told::text(judged))?;
                 if arguments.assumptions {
-                    data(&told::assumptions(judged))?;
+                    output::print(&told::assumptions(judged))?;
                 }
             }
         }
@@ -152,7 +152,7 @@ fn live(arguments: &Arguments, stack: Option<&Stack>) -> Result<Judged> {
     let context = match (&arguments.context, stack) {
         (Some(context), _) => Some(context.as_str()),
         (None, Some(stack)) => Some(stack.config.cluster.context.as_deref().ok_or_else(|| {
-            mistake(
+            user_error(
                 "phoenix:cluster.context is a placeholder, so the stack names no cluster yet",
                 format!("write the context into {}, or give --context", stack.file.path),
             )
@@ -265,16 +265,16 @@ fn tell(seen: &Seen, scope: &Scope<'_>) {
         } else {
             "the API server shows no object in the version that it was written in"
         };
-        say(&format!("{} is not asked of a cluster: {why}", rule.id));
+        message(&format!("{} is not asked of a cluster: {why}", rule.id));
     }
     if seen.made_of_others > 0 {
-        say(&format!(
+        message(&format!(
             "left out {} that controllers made of others, which are judged themselves",
             count(seen.made_of_others, "object")
         ));
     }
     if matches!(scope, Scope::Everything) {
-        say(
+        message(
             "left out the cluster's own namespaces, which begin with kube-; name one with --namespace to have it judged",
         );
     }
@@ -286,7 +286,7 @@ fn tell(seen: &Seen, scope: &Scope<'_>) {
         } else {
             "ask again as somebody who may"
         };
-        say(&format!(
+        message(&format!(
             "warning: you may not list {}; what rules say of them is unknown\nhint: {hint}",
             kinds.join(", ")
         ));
@@ -309,13 +309,13 @@ fn files(arguments: &Arguments) -> Result<(Judged, bool)> {
         }
     }
     for (file, broken) in &manifests.broken {
-        say(&format!(
+        message(&format!(
             "error: cannot read {file}, {broken}\nwhat this is a part of is not judged"
         ));
     }
     let passed_over: usize = manifests.passed_over.values().sum();
     if passed_over > 0 {
-        say(&format!(
+        message(&format!(
             "passed over {}, which are no Kubernetes objects",
             count(passed_over, "document")
         ));

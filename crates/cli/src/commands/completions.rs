@@ -5,8 +5,8 @@ use clap::CommandFactory as _;
 use clap_complete::Shell;
 
 use crate::Cli;
-use crate::exit::Exit;
-use crate::output;
+use phoenix_terminal::exit::Exit;
+use phoenix_terminal::output;
 
 /// Print the completions of a shell.
 ///

@@ -3,13 +3,14 @@
 use anyhow::Result;
 use serde_json::{Value, json};
 
+use crate::arguments::Format;
 use crate::base::Base;
 use crate::checkout::Checkout;
 use crate::comparison::{Comparison, Counts};
-use crate::exit::Exit;
-use crate::output::{self, Format, Paint, data, say};
 use crate::show::{self, Detail};
 use crate::stack::Stack;
+use phoenix_terminal::exit::Exit;
+use phoenix_terminal::output::{self, message};
 
 /// Compare the objects of a stack with those of another revision.
 ///
@@ -42,13 +43,13 @@ pub struct Against {
 }
 
 /// Runs the verb.
-pub fn run(arguments: &Arguments, checkout: &Checkout, paint: Paint) -> Result<Exit> {
+pub fn run(arguments: &Arguments, checkout: &Checkout) -> Result<Exit> {
     let stack = Stack::load(checkout, &arguments.stack)?;
     let base = Base::choose(checkout, arguments.against.base.as_deref())?;
     if let Base::Nothing { why } = &base {
-        say(why);
+        message(why);
     }
-    let comparison = Comparison::of(checkout, &stack, &base, &say)?;
+    let comparison = Comparison::of(checkout, &stack, &base, &message)?;
     match arguments.format {
         Format::Json => {
             let mut document = stack_as_json(&comparison);
@@ -56,12 +57,12 @@ pub fn run(arguments: &Arguments, checkout: &Checkout, paint: Paint) -> Result<E
             output::json(&document)?;
         }
         Format::Text => {
-            data(&show::text(&comparison.changes.changes, Detail::Manifests, paint))?;
+            output::print(&show::text(&comparison.changes.changes, Detail::Manifests))?;
             let words = match comparison.counts().words() {
                 none if none.is_empty() => "nothing differs".to_owned(),
                 words => words,
             };
-            say(&format!(
+            message(&format!(
                 "{}: {words}, compared with {}",
                 stack.name,
                 base.words()

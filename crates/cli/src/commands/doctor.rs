@@ -5,10 +5,12 @@ use std::fmt::Write as _;
 use anyhow::{Context as _, Result};
 use serde_json::json;
 
+use crate::arguments::Format;
 use crate::checkout::Checkout;
 use crate::doctor::{self, Check, Status};
-use crate::exit::Exit;
-use crate::output::{self, Format, Paint, count, data};
+use phoenix_terminal::exit::Exit;
+use phoenix_terminal::output::{self, count};
+use phoenix_terminal::style;
 
 /// Check what a deployment needs, and say how to get what is missing.
 ///
@@ -25,7 +27,7 @@ pub struct Arguments {
 }
 
 /// Runs the verb.
-pub fn run(arguments: &Arguments, checkout: &Checkout, paint: Paint) -> Result<Exit> {
+pub fn run(arguments: &Arguments, checkout: &Checkout) -> Result<Exit> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -33,7 +35,7 @@ pub fn run(arguments: &Arguments, checkout: &Checkout, paint: Paint) -> Result<E
     let checks = runtime.block_on(doctor::run(checkout, arguments.stack.as_deref()))?;
     let failed = checks.iter().any(|check| check.status == Status::Fail);
     match arguments.format {
-        Format::Text => data(&text(&checks, paint))?,
+        Format::Text => output::print(&text(&checks))?,
         Format::Json => {
             let entries: Vec<_> = checks
                 .iter()
@@ -45,7 +47,7 @@ pub fn run(arguments: &Arguments, checkout: &Checkout, paint: Paint) -> Result<E
     Ok(if failed { Exit::Failed } else { Exit::Clean })
 }
 
-fn text(checks: &[Check], paint: Paint) -> String {
+fn text(checks: &[Check]) -> String {
     let width = checks
         .iter()
         .map(|check| check.name.chars().count())
@@ -60,9 +62,9 @@ fn text(checks: &[Check], paint: Paint) -> String {
     } in checks
     {
         let word = match status {
-            Status::Good => paint.green("ok  "),
-            Status::Warn => paint.yellow("warn"),
-            Status::Fail => paint.red("FAIL"),
+            Status::Good => style::green("ok  "),
+            Status::Warn => style::yellow("warn"),
+            Status::Fail => style::red("FAIL"),
         };
         let mut lines = found.lines();
         let _ = writeln!(
@@ -76,7 +78,7 @@ fn text(checks: &[Check], paint: Paint) -> String {
             text.push('\n');
         }
         if let Some(hint) = hint {
-            let _ = writeln!(text, "{indent}{}", paint.dim(&format!("hint: {hint}")));
+            let _ = writeln!(text, "{indent}{}", style::dim(&format!("hint: {hint}")));
         }
     }
     let number = |status| checks.iter().filter(|check| check.status == status).count();
@@ -85,7 +87,7 @@ fn text(checks: &[Check], paint: Paint) -> String {
         (0, warned) => format!("nothing failed; {}", count(warned, "warning")),
         (failed, _) => format!("{} of {} failed", failed, count(checks.len(), "check")),
     };
-    let _ = writeln!(text, "\n{}", paint.bold(&summary));
+    let _ = writeln!(text, "\n{}", style::bold(&summary));
     text
 }
 
@@ -109,7 +111,7 @@ mod tests {
             check("pulumi", Status::Fail, "is not on PATH", Some("install it")),
         ];
         assert_eq!(
-            text(&checks, Paint::PLAIN),
+            style::strip(&text(&checks)),
             "ok    git     2.39.5\nFAIL  pulumi  is not on PATH\n              hint: install it\n\n1 of 2 checks failed\n"
         );
     }

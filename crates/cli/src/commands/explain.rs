@@ -9,15 +9,17 @@ use phoenix_graph::yaml;
 use phoenix_policies::{Control, RULES, Rule};
 use serde_json::{Value, json};
 
+use crate::arguments::Format;
 use crate::checkout::Checkout;
 use crate::docs::policies::{kinds, rules_of};
-use crate::exit::Exit;
 use crate::explain::key::{self, Key, Named, Setting};
 use crate::explain::object::{Explained, Neighbour};
 use crate::explain::probe::Effect;
 use crate::explain::{Explanation, Subjects};
-use crate::output::{self, Format, Paint, count, data, table};
 use crate::policies::told::control_as_json;
+use phoenix_terminal::exit::Exit;
+use phoenix_terminal::output::{self, count, table};
+use phoenix_terminal::style;
 
 /// Explain a key of the configuration, an object that a stack declares, a rule of the policies or a control.
 ///
@@ -71,13 +73,13 @@ impl TypedValueParser for Subject {
 }
 
 /// Runs the verb.
-pub fn run(arguments: &Arguments, checkout: &Checkout, paint: Paint) -> Result<Exit> {
+pub fn run(arguments: &Arguments, checkout: &Checkout) -> Result<Exit> {
     let explanation = Subjects::of(checkout)?.explain(&arguments.subject)?;
     match (arguments.format, &explanation) {
-        (Format::Text, Explanation::Key(key)) => data(&key_text(key, paint))?,
-        (Format::Text, Explanation::Object(object)) => data(&object_text(object, paint))?,
-        (Format::Text, Explanation::Rule(rule)) => data(&rule_text(rule, paint))?,
-        (Format::Text, Explanation::Control(control)) => data(&control_text(*control, paint))?,
+        (Format::Text, Explanation::Key(key)) => output::print(&key_text(key))?,
+        (Format::Text, Explanation::Object(object)) => output::print(&object_text(object))?,
+        (Format::Text, Explanation::Rule(rule)) => output::print(&rule_text(rule))?,
+        (Format::Text, Explanation::Control(control)) => output::print(&control_text(*control))?,
         (Format::Json, Explanation::Rule(rule)) => output::json(&json!({"rule": rule_json(rule)}))?,
         (Format::Json, Explanation::Control(control)) => {
             let rules: Vec<_> = rules_of(*control).map(|rule| rule.id).collect();
@@ -89,8 +91,8 @@ pub fn run(arguments: &Arguments, checkout: &Checkout, paint: Paint) -> Result<E
     Ok(Exit::Clean)
 }
 
-fn rule_text(rule: &Rule, paint: Paint) -> String {
-    let mut text = format!("{}\n  {}.\n", paint.bold(rule.id), rule.text.title);
+fn rule_text(rule: &Rule) -> String {
+    let mut text = format!("{}\n  {}.\n", style::bold(rule.id), rule.text.title);
     let _ = writeln!(text, "\n  judges: {}", kinds(rule));
     let _ = writeln!(
         text,
@@ -98,15 +100,15 @@ fn rule_text(rule: &Rule, paint: Paint) -> String {
         rule.severity.word(),
         rule.enforcement.word()
     );
-    section(&mut text, "what passes and what fails", rule.text.what, paint);
-    section(&mut text, "why", rule.text.why, paint);
-    section(&mut text, "how to repair it", rule.text.fix, paint);
+    section(&mut text, "what passes and what fails", rule.text.what);
+    section(&mut text, "why", rule.text.why);
+    section(&mut text, "how to repair it", rule.text.fix);
     let evidence: Vec<_> = rule
         .evidence
         .iter()
         .map(|control| vec![control.citation(), control.topic().to_owned()])
         .collect();
-    section(&mut text, "evidence for", &table(&evidence), paint);
+    section(&mut text, "evidence for", &table(&evidence));
     let options: Vec<_> = rule
         .options
         .iter()
@@ -118,11 +120,11 @@ fn rule_text(rule: &Rule, paint: Paint) -> String {
             ]
         })
         .collect();
-    section(&mut text, "options, with their defaults", &table(&options), paint);
+    section(&mut text, "options, with their defaults", &table(&options));
     let limits: Vec<_> = rule.text.limits().collect();
-    section(&mut text, "what it does not see", &limits.join("\n"), paint);
-    section(&mut text, "this passes", rule.text.good, paint);
-    section(&mut text, "this fails", rule.text.bad, paint);
+    section(&mut text, "what it does not see", &limits.join("\n"));
+    section(&mut text, "this passes", rule.text.good);
+    section(&mut text, "this fails", rule.text.bad);
     text
 }
 
@@ -145,22 +147,17 @@ fn rule_json(rule: &Rule) -> Value {
     })
 }
 
-fn control_text(control: Control, paint: Paint) -> String {
-    let mut text = format!("{}\n  {}\n", paint.bold(&control.citation()), control.topic());
+fn control_text(control: Control) -> String {
+    let mut text = format!("{}\n  {}\n", style::bold(&control.citation()), control.topic());
     let rules: Vec<_> = rules_of(control)
         .map(|rule| vec![rule.id.to_owned(), rule.text.title.to_owned()])
         .collect();
-    section(
-        &mut text,
-        "rules that give evidence for it",
-        &table(&rules),
-        paint,
-    );
+    section(&mut text, "rules that give evidence for it", &table(&rules));
     text
 }
 
-fn key_text(key: &Key, paint: Paint) -> String {
-    let mut text = format!("{}\n", paint.bold(&key.key));
+fn key_text(key: &Key) -> String {
+    let mut text = format!("{}\n", style::bold(&key.key));
     if !key.meaning.is_empty() {
         let _ = writeln!(text, "  {}", key.meaning);
     }
@@ -180,12 +177,12 @@ fn key_text(key: &Key, paint: Paint) -> String {
         (None, true) => text.push_str("  default: none; it must be there\n"),
         (None, false) => text.push_str("  default: none; it may be left out\n"),
     }
-    section(&mut text, "what may stand there", &named(&key.choices), paint);
-    section(&mut text, "the keys below it", &named(&key.keys), paint);
+    section(&mut text, "what may stand there", &named(&key.choices));
+    section(&mut text, "the keys below it", &named(&key.keys));
     let stacks: Vec<_> = key.stacks.iter().map(|setting| row(setting, key)).collect();
-    section(&mut text, "in the stacks", &table(&stacks), paint);
+    section(&mut text, "in the stacks", &table(&stacks));
     if let Some(effect) = &key.effect {
-        text.push_str(&effect_text(effect, paint));
+        text.push_str(&effect_text(effect));
     }
     let refused: Vec<_> = key
         .refused
@@ -195,12 +192,7 @@ fn key_text(key: &Key, paint: Paint) -> String {
             None => refusal.message.clone(),
         })
         .collect();
-    section(
-        &mut text,
-        "what is refused, for example",
-        &refused.join("\n"),
-        paint,
-    );
+    section(&mut text, "what is refused, for example", &refused.join("\n"));
     text
 }
 
@@ -219,7 +211,7 @@ fn row(setting: &Setting, key: &Key) -> Vec<String> {
     ]
 }
 
-fn effect_text(effect: &Effect, paint: Paint) -> String {
+fn effect_text(effect: &Effect) -> String {
     let stack = &effect.stack;
     let mut text = String::new();
     let title = match (&effect.tried, &effect.before) {
@@ -250,12 +242,12 @@ fn effect_text(effect: &Effect, paint: Paint) -> String {
     if effect.objects.is_empty() {
         lines.push_str("no object\n");
     }
-    section(&mut text, &title, &lines, paint);
+    section(&mut text, &title, &lines);
     text
 }
 
-fn object_text(object: &Explained, paint: Paint) -> String {
-    let mut text = format!("{} ({})\n", paint.bold(&object.object), object.api_version);
+fn object_text(object: &Explained) -> String {
+    let mut text = format!("{} ({})\n", style::bold(&object.object), object.api_version);
     if let Some(kind) = object.kind {
         let name = object.object.split('/').next().unwrap_or_default();
         let article = if name.starts_with(['A', 'E', 'I', 'O', 'U']) {
@@ -266,7 +258,7 @@ fn object_text(object: &Explained, paint: Paint) -> String {
         let _ = writeln!(text, "  {article} {name} {kind}.");
     }
     let meaning = object.system_meaning.as_deref().unwrap_or_default();
-    let _ = writeln!(text, "\n  system: {} {}", object.system, paint.dim(meaning));
+    let _ = writeln!(text, "\n  system: {} {}", object.system, style::dim(meaning));
     let stacks: Vec<_> = object
         .stacks
         .iter()
@@ -280,25 +272,19 @@ fn object_text(object: &Explained, paint: Paint) -> String {
             vec![stack.stack.clone(), said]
         })
         .collect();
-    section(&mut text, "in the stacks", &table(&stacks), paint);
+    section(&mut text, "in the stacks", &table(&stacks));
     let names: Vec<_> = object
         .stacks
         .iter()
         .filter_map(|stack| stack.urn.clone())
         .collect();
-    section(&mut text, "the engine's names for it", &names.join("\n"), paint);
-    section(&mut text, "refers to", &neighbours(&object.refers_to), paint);
-    section(
-        &mut text,
-        "referred to by",
-        &neighbours(&object.referred_by),
-        paint,
-    );
+    section(&mut text, "the engine's names for it", &names.join("\n"));
+    section(&mut text, "refers to", &neighbours(&object.refers_to));
+    section(&mut text, "referred to by", &neighbours(&object.referred_by));
     section(
         &mut text,
         "new pods when one of these changes",
         &object.restarts_with.join("\n"),
-        paint,
     );
     let rows: Vec<_> = object
         .connections
@@ -310,13 +296,13 @@ fn object_text(object: &Explained, paint: Paint) -> String {
             )
         })
         .collect();
-    section(&mut text, "connections", &rows.join("\n"), paint);
+    section(&mut text, "connections", &rows.join("\n"));
     let keys: Vec<_> = object
         .keys
         .iter()
         .map(|key| format!("{}:{key}", phoenix::config::NAMESPACE))
         .collect();
-    section(&mut text, "keys that change it", &keys.join("\n"), paint);
+    section(&mut text, "keys that change it", &keys.join("\n"));
     text
 }
 
@@ -344,11 +330,11 @@ fn neighbours(neighbours: &[Neighbour]) -> String {
 }
 
 /// A heading with indented lines below it; nothing where there are none.
-fn section(text: &mut String, title: &str, lines: &str, paint: Paint) {
+fn section(text: &mut String, title: &str, lines: &str) {
     if lines.is_empty() {
         return;
     }
-    let _ = writeln!(text, "\n  {}", paint.bold(&format!("{title}:")));
+    let _ = writeln!(text, "\n  {}", style::bold(&format!("{title}:")));
     for line in lines.lines() {
         let _ = writeln!(text, "    {line}");
     }

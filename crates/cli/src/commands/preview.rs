@@ -8,16 +8,18 @@ use serde_json::{Value, json};
 
 use super::diff::{Against, base_as_json, counts_as_json, stack_as_json};
 use super::render;
+use crate::arguments::Format;
 use crate::base::{Base, Source};
 use crate::checkout::Checkout;
 use crate::comparison::{Comparison, Consent, Counts, verdict};
-use crate::exit::Exit;
-use crate::mistake::mistake;
-use crate::output::{self, Format, Paint, count, data, say, table};
 use crate::policies::told::{self, Counts as Verdicts, Failures};
 use crate::policies::{Judged, today};
 use crate::show::{self, Detail};
 use crate::stack::Stack;
+use phoenix_terminal::exit::Exit;
+use phoenix_terminal::output::{self, count, message, table};
+use phoenix_terminal::style;
+use phoenix_terminal::user_error::user_error;
 
 /// Show what the stacks declare and what would change.
 ///
@@ -47,12 +49,12 @@ pub struct Arguments {
 }
 
 /// Runs the verb.
-pub fn run(arguments: &Arguments, checkout: &Checkout, paint: Paint) -> Result<Exit> {
+pub fn run(arguments: &Arguments, checkout: &Checkout) -> Result<Exit> {
     let names = names(arguments, checkout)?;
     let stacks = Stack::load_all(checkout, &names)?;
     let base = Base::choose(checkout, arguments.against.base.as_deref())?;
     if let Base::Nothing { why } = &base {
-        say(why);
+        message(why);
     }
     if arguments.stacks.is_empty() {
         for gone in base
@@ -60,7 +62,7 @@ pub fn run(arguments: &Arguments, checkout: &Checkout, paint: Paint) -> Result<E
             .iter()
             .filter(|stack| !names.contains(stack))
         {
-            say(&format!(
+            message(&format!(
                 "{} has a stack {gone} that is gone here; what it deployed stays until `pulumi destroy`",
                 base.words()
             ));
@@ -68,7 +70,7 @@ pub fn run(arguments: &Arguments, checkout: &Checkout, paint: Paint) -> Result<E
     }
     let comparisons = stacks
         .iter()
-        .map(|stack| Comparison::of(checkout, stack, &base, &say))
+        .map(|stack| Comparison::of(checkout, stack, &base, &message))
         .collect::<Result<Vec<_>>>()?;
     let day = today();
     let judged = stacks
@@ -77,7 +79,7 @@ pub fn run(arguments: &Arguments, checkout: &Checkout, paint: Paint) -> Result<E
         .collect::<Result<Vec<_>>>()?;
     let consents = &arguments.allow_destructive;
     if !consents.is_empty() && comparisons.len() > 1 {
-        return Err(mistake(
+        return Err(user_error(
             format!(
                 "--allow-destructive is given for {} stacks at once, and their objects have the same names",
                 comparisons.len()
@@ -87,7 +89,7 @@ pub fn run(arguments: &Arguments, checkout: &Checkout, paint: Paint) -> Result<E
     }
     match arguments.format {
         Format::Json => output::json(&as_json(&comparisons, &judged, &base, consents))?,
-        Format::Text => data(&text(&comparisons, &judged, &base, consents, paint))?,
+        Format::Text => output::print(&text(&comparisons, &judged, &base, consents))?,
     }
     let losses = comparisons
         .iter()
@@ -97,7 +99,7 @@ pub fn run(arguments: &Arguments, checkout: &Checkout, paint: Paint) -> Result<E
         .iter()
         .filter(|consent| !losses.iter().any(|(loss, _)| consent.covers(&loss.id)))
     {
-        say(&format!(
+        message(&format!(
             "--allow-destructive {consent} was not needed: nothing deletes or replaces it"
         ));
     }
@@ -131,7 +133,7 @@ fn names(arguments: &Arguments, checkout: &Checkout) -> Result<Vec<String>> {
         names = checkout.stacks()?;
     }
     if names.is_empty() {
-        return Err(mistake(
+        return Err(user_error(
             "there are no stacks to preview",
             format!("write {}", checkout.shown(&checkout.stack_file("dev"))),
         ));
@@ -139,21 +141,15 @@ fn names(arguments: &Arguments, checkout: &Checkout) -> Result<Vec<String>> {
     Ok(names)
 }
 
-fn text(
-    comparisons: &[Comparison],
-    judged: &[Judged],
-    base: &Base,
-    consents: &[Consent],
-    paint: Paint,
-) -> String {
-    let mut text = format!("{}\n\n", paint.bold(&verdict(comparisons, base)));
+fn text(comparisons: &[Comparison], judged: &[Judged], base: &Base, consents: &[Consent]) -> String {
+    let mut text = format!("{}\n\n", style::bold(&verdict(comparisons, base)));
     text.push_str(&rows(comparisons));
     declared(&mut text, comparisons);
-    destructive(&mut text, comparisons, consents, paint);
-    policies(&mut text, judged, paint);
+    destructive(&mut text, comparisons, consents);
+    policies(&mut text, judged);
     for comparison in comparisons {
         if let Some(told) = render::placeholders(&comparison.placeholders) {
-            let _ = write!(text, "\n{}: {told}\n", paint.bold(&comparison.stack));
+            let _ = write!(text, "\n{}: {told}\n", style::bold(&comparison.stack));
         }
     }
     for comparison in comparisons
@@ -164,13 +160,13 @@ fn text(
         let _ = write!(
             text,
             "\n{}\n",
-            paint.bold(&format!("{stack}, compared with {}:", base.words()))
+            style::bold(&format!("{stack}, compared with {}:", base.words()))
         );
         let counts = comparison.counts();
         if comparison.source == Source::Absent {
             let _ = writeln!(text, "all {} are new", count(counts.create, "object"));
         } else {
-            text.push_str(&show::text(&comparison.changes.changes, Detail::Headings, paint));
+            text.push_str(&show::text(&comparison.changes.changes, Detail::Headings));
         }
         if counts.create > 0 {
             let _ = writeln!(text, "(the manifests of new objects: phoenix diff {stack})");
@@ -235,14 +231,14 @@ fn declared(text: &mut String, comparisons: &[Comparison]) {
 }
 
 /// Everything that would be deleted or replaced, unfolded.
-fn destructive(text: &mut String, comparisons: &[Comparison], consents: &[Consent], paint: Paint) {
+fn destructive(text: &mut String, comparisons: &[Comparison], consents: &[Consent]) {
     let mut is_first = true;
     for comparison in comparisons {
         for (Loss { id, why, data }, consented) in comparison.losses(consents) {
             if std::mem::take(&mut is_first) {
-                let _ = write!(text, "\n{}\n", paint.bold(&paint.red("Destructive changes")));
+                let _ = write!(text, "\n{}\n", style::bold(&style::red("Destructive changes")));
             }
-            let _ = writeln!(text, "  {}: {}", comparison.stack, paint.red(&id.to_string()));
+            let _ = writeln!(text, "  {}: {}", comparison.stack, style::red(&id.to_string()));
             let _ = writeln!(text, "    {why}");
             let _ = writeln!(
                 text,
@@ -259,14 +255,14 @@ fn destructive(text: &mut String, comparisons: &[Comparison], consents: &[Consen
 }
 
 /// What the policies find: a line for what is clean, and everything that nobody waived for what is not.
-fn policies(text: &mut String, judged: &[Judged], paint: Paint) {
+fn policies(text: &mut String, judged: &[Judged]) {
     let (clean, failing): (Vec<_>, Vec<_>) = judged
         .iter()
         .partition(|judged| judged.report.failures().next().is_none());
     if !failing.is_empty() {
-        let _ = write!(text, "\n{}\n", paint.bold(&paint.red("Policies")));
+        let _ = write!(text, "\n{}\n", style::bold(&style::red("Policies")));
         for judged in failing {
-            text.push_str(&told::failures(judged, Failures::Open, paint));
+            text.push_str(&told::failures(judged, Failures::Open));
             let _ = writeln!(text, "{}: {}", judged.name, told::summary(judged));
         }
     }
@@ -286,7 +282,7 @@ fn policies(text: &mut String, judged: &[Judged], paint: Paint) {
         let _ = write!(text, "\n{line}\n");
     }
     for ending in judged.iter().flat_map(|judged| &judged.report.ending) {
-        let _ = writeln!(text, "{} {ending}", paint.yellow("note"));
+        let _ = writeln!(text, "{} {ending}", style::yellow("note"));
     }
 }
 

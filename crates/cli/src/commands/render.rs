@@ -5,10 +5,10 @@ use std::path::PathBuf;
 use anyhow::{Context as _, Result};
 
 use crate::checkout::Checkout;
-use crate::exit::Exit;
 use crate::manifests;
-use crate::output::{count, data, say};
 use crate::stack::Stack;
+use phoenix_terminal::exit::Exit;
+use phoenix_terminal::output::{count, data, message};
 
 /// Render the manifests of a stack.
 ///
@@ -44,7 +44,7 @@ pub fn run(arguments: &Arguments, checkout: &Checkout) -> Result<Exit> {
             let files = manifests::files_of(&graph);
             manifests::write(folder, &stack.name, &files)
                 .with_context(|| format!("cannot render {} into {}", stack.name, folder.display()))?;
-            say(&format!(
+            message(&format!(
                 "{} in {} written to {}",
                 count(graph.len(), "object"),
                 count(files.len(), "file"),
@@ -53,14 +53,14 @@ pub fn run(arguments: &Arguments, checkout: &Checkout) -> Result<Exit> {
         }
     }
     if let Some(told) = placeholders(&stack.config.placeholders) {
-        say(&told);
+        message(&told);
     }
     let references = graph
         .objects()
         .filter(|object| !object.secrets().is_empty())
         .count();
     if references > 0 {
-        say(&format!(
+        message(&format!(
             "{} with references in place of values; --without-secrets leaves them out",
             count(references, "Secret")
         ));

@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use anyhow::Result;
 use phoenix::config::{NAMESPACE, raw};
 
-use crate::exit::Exit;
-use crate::files;
-use crate::output;
+use phoenix_terminal::atomic;
+use phoenix_terminal::exit::Exit;
+use phoenix_terminal::output;
 
 /// Print the JSON schema of a stack file.
 ///
@@ -24,7 +24,7 @@ pub struct Arguments {
 /// Runs the verb.
 pub fn run(arguments: &Arguments) -> Result<Exit> {
     match &arguments.output {
-        Some(file) => files::replace(file, text().as_bytes())?,
+        Some(file) => atomic::replace(file, text().as_bytes())?,
         None => output::data(&text())?,
     }
     Ok(Exit::Clean)

@@ -6,10 +6,12 @@ use anyhow::{Context as _, Result};
 use phoenix::config::secret::SecretRow;
 use serde_json::json;
 
+use crate::arguments::Format;
 use crate::checkout::Checkout;
-use crate::exit::Exit;
-use crate::output::{self, Format, Paint, count, data};
 use crate::secrets::{self, Entry, State, Subject};
+use phoenix_terminal::exit::Exit;
+use phoenix_terminal::output::{self, count, data};
+use phoenix_terminal::style;
 
 /// Show which secrets a stack needs, and how they stand. Never a value.
 #[derive(Debug, clap::Subcommand)]
@@ -65,10 +67,10 @@ pub struct Check {
 }
 
 /// Runs the verb.
-pub fn run(command: &Command, checkout: &Checkout, paint: Paint) -> Result<Exit> {
+pub fn run(command: &Command, checkout: &Checkout) -> Result<Exit> {
     match command {
         Command::List(arguments) => list(arguments, checkout),
-        Command::Check(arguments) => check(arguments, checkout, paint),
+        Command::Check(arguments) => check(arguments, checkout),
     }
 }
 
@@ -138,7 +140,7 @@ fn listed(subject: &Subject, row: &SecretRow, state: &str) -> serde_json::Value 
     })
 }
 
-fn check(arguments: &Check, checkout: &Checkout, paint: Paint) -> Result<Exit> {
+fn check(arguments: &Check, checkout: &Checkout) -> Result<Exit> {
     let subject = Subject::load(checkout, &arguments.stack)?;
     let runtime = || {
         tokio::runtime::Builder::new_current_thread()
@@ -160,7 +162,7 @@ fn check(arguments: &Check, checkout: &Checkout, paint: Paint) -> Result<Exit> {
     };
     let is_good = entries.iter().all(|entry| entry.state.is_good());
     match arguments.format {
-        Format::Text => data(&text(&entries, paint))?,
+        Format::Text => output::print(&text(&entries))?,
         Format::Json => {
             let told: Vec<_> = entries
                 .iter()
@@ -175,7 +177,7 @@ fn check(arguments: &Check, checkout: &Checkout, paint: Paint) -> Result<Exit> {
     Ok(if is_good { Exit::Clean } else { Exit::Changed })
 }
 
-fn text(entries: &[Entry], paint: Paint) -> String {
+fn text(entries: &[Entry]) -> String {
     let width = entries
         .iter()
         .map(|entry| entry.key.chars().count())
@@ -185,17 +187,17 @@ fn text(entries: &[Entry], paint: Paint) -> String {
     for entry in entries {
         let word = format!("{:9}", entry.state.as_str());
         let word = if entry.state.is_good() {
-            paint.green(&word)
+            style::green(&word)
         } else {
-            paint.red(&word)
+            style::red(&word)
         };
         let _infallible = writeln!(text, "{word}  {:width$}  {}", entry.key, entry.found);
         if let Some(hint) = &entry.hint {
             let indent = " ".repeat(width + 13);
-            let _infallible = writeln!(text, "{indent}{}", paint.dim(&format!("hint: {hint}")));
+            let _infallible = writeln!(text, "{indent}{}", style::dim(&format!("hint: {hint}")));
         }
     }
-    let _infallible = writeln!(text, "\n{}", paint.bold(&summary(entries)));
+    let _infallible = writeln!(text, "\n{}", style::bold(&summary(entries)));
     if entries.iter().any(|entry| entry.state == State::Elsewhere) {
         text.push_str(
             "hint: --esc looks at those that are elsewhere before a deployment, --cluster after it\n",

@@ -10,10 +10,10 @@ use serde_json::Value;
 
 use super::check::Check;
 use crate::checkout::Checkout;
-use crate::output::count;
 use crate::stack::Stack;
 use crate::stack_file::import_names;
 use crate::yaml::{self, Document};
+use phoenix_terminal::output::count;
 
 /// The ESC project of the environments that are defined in this repository.
 const PROJECT: &str = "phoenix";

@@ -12,7 +12,7 @@ use phoenix_graph::{Graph, Object};
 use serde_json::Value;
 
 use super::check::{Check, could_not_check};
-use crate::output::count;
+use phoenix_terminal::output::count;
 
 /// The annotation of the default storage class.
 const DEFAULT_CLASS: &str = "storageclass.kubernetes.io/is-default-class";

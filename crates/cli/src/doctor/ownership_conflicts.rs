@@ -21,8 +21,8 @@ use tokio::task::JoinSet;
 use super::api_versions::Resources;
 use super::check::{Check, could_not_check};
 use crate::comparison::Consent;
-use crate::output::count;
 use crate::stack::Stack;
+use phoenix_terminal::output::count;
 
 /// How long the engine may take to hand out a state, a login to a far backend included.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -281,7 +281,9 @@ fn list(stack: &Stack, in_state: &dyn Fn(&Id) -> bool) -> Option<Check> {
             "{key} lists objects that the stack does not declare: {}",
             unknown.join(", ")
         );
-        let hint = nearest(&unknown[0], &stack.graph).map_or(
+        let known: Vec<_> = stack.graph.objects().map(|object| Consent::to(&object.id)).collect();
+        let nearest = phoenix_suggest::nearest(&unknown[0], known.iter().map(String::as_str));
+        let hint = nearest.map_or(
             "remove it; only objects that the stack declares can be taken over".to_owned(),
             |meant| format!("did you mean {meant}?"),
         );
@@ -294,20 +296,6 @@ fn list(stack: &Stack, in_state: &dyn Fn(&Id) -> bool) -> Option<Check> {
             format!("remove the names from {}; while they are listed, every `pulumi up` overwrites the fields of other managers", stack.file.path),
         )
     })
-}
-
-fn nearest(name: &str, graph: &Graph) -> Option<String> {
-    graph
-        .objects()
-        .map(|object| Consent::to(&object.id))
-        .map(|known| {
-            let likeness =
-                strsim::normalized_damerau_levenshtein(&name.to_lowercase(), &known.to_lowercase());
-            (likeness, known)
-        })
-        .filter(|(likeness, _)| *likeness >= 0.6)
-        .max_by(|(left, _), (right, _)| left.total_cmp(right))
-        .map(|(_, known)| known)
 }
 
 fn means(name: &ObjectName, id: &Id) -> bool {

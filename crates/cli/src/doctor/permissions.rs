@@ -12,7 +12,7 @@ use tokio::task::JoinSet;
 
 use super::api_versions::Resources;
 use super::check::{Check, could_not_check};
-use crate::output::count;
+use phoenix_terminal::output::count;
 
 /// The verbs that the provider uses. It applies with `patch`, which also creates an object.
 const VERBS: [&str; 4] = ["get", "create", "patch", "delete"];

@@ -5,10 +5,10 @@ use phoenix::config::{NAMESPACE, secret};
 
 use super::check::Check;
 use crate::checkout::Checkout;
-use crate::mistake;
-use crate::output::count;
 use crate::stack::{Invalid, Stack};
 use crate::stack_file::StackFile;
+use phoenix_terminal::output::count;
+use phoenix_terminal::user_error;
 
 /// Checks that the file is valid.
 pub fn file(name: &str, loaded: &anyhow::Result<Stack>) -> Check {
@@ -34,7 +34,7 @@ pub fn file(name: &str, loaded: &anyhow::Result<Stack>) -> Check {
         ),
         None => Check::fail(
             subject,
-            mistake::told(error).trim_start_matches("error: "),
+            user_error::render(error).trim_start_matches("error: "),
             "correct the stack file",
         ),
     }

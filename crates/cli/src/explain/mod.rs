@@ -14,9 +14,9 @@ use std::collections::BTreeMap;
 use phoenix_policies::{Control, RULES, Rule};
 
 use crate::checkout::Checkout;
-use crate::mistake::mistake;
 use crate::stack::Stack;
 use crate::stack_file::StackFile;
+use phoenix_terminal::user_error::user_error;
 
 /// A stack as far as it can be looked at: its file always, its graph where the file is good.
 #[derive(Debug)]
@@ -86,7 +86,7 @@ impl Subjects {
             [] => Err(self.nothing_named(asked, looks_like_object)),
             several => {
                 let names: Vec<_> = several.iter().map(object::typed).collect();
-                Err(mistake(
+                Err(user_error(
                     format!("{asked:?} names {} objects: {}", several.len(), names.join(", ")),
                     format!("ask for one of them, such as: phoenix explain {}", names[0]),
                 ))
@@ -114,19 +114,14 @@ impl Subjects {
                 .collect()
         };
         let own = own.replace(' ', "/").to_lowercase();
-        let nearest = candidates
-            .iter()
-            .filter(|_| own.len() <= 100)
-            .map(|(word, name)| (likeness(&own, word), name))
-            .filter(|(likeness, _)| *likeness >= 0.6)
-            .max_by(|(left, _), (right, _)| left.total_cmp(right));
+        let nearest = phoenix_suggest::nearest_path(&own, candidates.keys().map(String::as_str));
         let hint = match nearest {
-            Some((_, name)) => format!("did you mean {name}?"),
+            Some(word) => format!("did you mean {}?", candidates[word]),
             None => "a key is written as in a stack file, such as qdrant.replicas; an object as Kind/namespace/name, such as \
                      StatefulSet/sophia-memory/qdrant"
                 .to_owned(),
         };
-        mistake(
+        user_error(
             format!(
                 "{shown:?} is no key of the configuration, no object of a stack, no rule of the policies and no control"
             ),
@@ -143,12 +138,4 @@ fn policy(asked: &str) -> Option<Explanation> {
         .unwrap_or(asked);
     let rule = Rule::named(id).map(Explanation::Rule);
     rule.or_else(|| Control::named(id).map(Explanation::Control))
-}
-
-/// How alike two words are. The last part of a path counts as much as the whole: `replica` is near `qdrant.replicas`.
-fn likeness(asked: &str, known: &str) -> f64 {
-    let whole = strsim::normalized_damerau_levenshtein(asked, known);
-    let last = known.rsplit(['.', '/']).next().unwrap_or(known);
-    // A little less, so that a whole match wins over a part's.
-    whole.max(strsim::normalized_damerau_levenshtein(asked, last) * 0.95)
 }

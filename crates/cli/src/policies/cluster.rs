@@ -291,7 +291,7 @@ pub async fn connect(context: Option<&str>) -> Result<(Client, String)> {
         .map(str::to_owned)
         .or_else(|| kubeconfig.current_context.clone())
     else {
-        return Err(crate::mistake::mistake(
+        return Err(phoenix_terminal::user_error::user_error(
             "the kubeconfig has no current context",
             "name one with --context",
         ));

@@ -7,7 +7,8 @@ use phoenix_policies::{Control, Enforcement, Finding, Report, Rule};
 use serde_json::{Value, json};
 
 use super::Judged;
-use crate::output::{Paint, count};
+use phoenix_terminal::output::count;
+use phoenix_terminal::style;
 
 /// How many verdicts of each sort there are.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -57,15 +58,15 @@ pub enum Failures {
 
 /// The report as a text: each rule that fails with what fails it and how to repair it, then what is not known, then the
 /// sums and what was assumed.
-pub fn text(judged: &Judged, paint: Paint) -> String {
+pub fn text(judged: &Judged) -> String {
     let report = &judged.report;
-    let mut text = failures(judged, Failures::All, paint);
+    let mut text = failures(judged, Failures::All);
     for rule in report.rules.iter().filter(|rule| !rule.unknown.is_empty()) {
         let _ = writeln!(
             text,
             "{} {}: {}",
-            paint.yellow("unknown"),
-            paint.bold(rule.rule.id),
+            style::yellow("unknown"),
+            style::bold(rule.rule.id),
             rule.rule.text.title
         );
         for (subject, what) in &rule.unknown {
@@ -82,14 +83,14 @@ pub fn text(judged: &Judged, paint: Paint) -> String {
         text.push('\n');
     }
     for ending in &report.ending {
-        let _ = writeln!(text, "{} {ending}", paint.yellow("note"));
+        let _ = writeln!(text, "{} {ending}", style::yellow("note"));
     }
     let _ = writeln!(text, "{}: {}", judged.name, summary(judged));
     text
 }
 
 /// Each rule that fails, with what fails it and how to repair it.
-pub fn failures(judged: &Judged, which: Failures, paint: Paint) -> String {
+pub fn failures(judged: &Judged, which: Failures) -> String {
     let mut text = String::new();
     let report = &judged.report;
     for rule in &report.rules {
@@ -104,14 +105,14 @@ pub fn failures(judged: &Judged, which: Failures, paint: Paint) -> String {
             waived
         };
         let word = match (failed.is_empty(), rule.enforcement) {
-            (true, _) => paint.dim("waived"),
-            (false, enforcement) if enforcement.stops() => paint.red("FAIL"),
-            (false, _) => paint.yellow("advice"),
+            (true, _) => style::dim("waived"),
+            (false, enforcement) if enforcement.stops() => style::red("FAIL"),
+            (false, _) => style::yellow("advice"),
         };
         let _ = writeln!(
             text,
             "{word} {} ({}): {}",
-            paint.bold(rule.rule.id),
+            style::bold(rule.rule.id),
             rule.rule.severity.word(),
             rule.rule.text.title
         );
@@ -136,7 +137,7 @@ pub fn failures(judged: &Judged, which: Failures, paint: Paint) -> String {
                 } else {
                     format!("{}: ", finding.path)
                 };
-                let _ = writeln!(text, "    {}{path}{}", paint.dim(&place), finding.message);
+                let _ = writeln!(text, "    {}{path}{}", style::dim(&place), finding.message);
             }
         }
         let _ = writeln!(text, "  repair: {}", rule.rule.text.fix);

@@ -39,8 +39,8 @@ pub use status::{Component, Status};
 use talk::{Step, say};
 use tools::{Tool, Workshop};
 
-use crate::exit::Exit;
 use crate::{output, yaml};
+use phoenix_terminal::exit::Exit;
 
 /// The stack of a sandbox that was not told which.
 const DEFAULT_STACK: &str = "dev";

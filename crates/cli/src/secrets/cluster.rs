@@ -12,7 +12,7 @@ use phoenix::config::{SecretsMode, StoreAuth};
 
 use super::{Entry, State, Subject};
 use crate::cluster::{ANSWER_TIMEOUT, connect, error_chain, require_cluster};
-use crate::mistake::mistake;
+use phoenix_terminal::user_error::user_error;
 
 /// Repairs what was changed in the cluster: `pulumi up` alone compares with the state, which knows nothing of it.
 const DEPLOY: &str = "`pulumi refresh --run-program` and `pulumi up` make the Secret what the stack says";
@@ -20,7 +20,7 @@ const DEPLOY: &str = "`pulumi refresh --run-program` and `pulumi up` make the Se
 /// How the secrets stand in the cluster that the stack's context leads to.
 pub async fn run(subject: &Subject) -> Result<Vec<Entry>> {
     let Some(context) = subject.config.cluster.context.as_deref() else {
-        return Err(mistake(
+        return Err(user_error(
             "phoenix:cluster.context is a placeholder, so the stack names no cluster yet",
             format!("write the context into {}", subject.file.path),
         ));
@@ -77,11 +77,11 @@ async fn read(client: &Client, namespace: &str, name: &str) -> Result<Option<Sec
         .get_opt(name)
         .await;
     found.map_err(|error| match error {
-        kube::Error::Api(status) if status.code == 403 => mistake(
+        kube::Error::Api(status) if status.code == 403 => user_error(
             format!("you may not read the Secret {namespace}/{name}"),
             "ask again as somebody who may, or leave --cluster out",
         ),
-        kube::Error::SerdeError(_) => mistake(
+        kube::Error::SerdeError(_) => user_error(
             format!("the API server's answer about the Secret {namespace}/{name} cannot be understood"),
             "look at the Secret with kubectl; its data must be a mapping of texts in base64",
         ),

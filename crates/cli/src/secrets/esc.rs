@@ -10,7 +10,7 @@ use phoenix::esc::{self, Fault, FaultKind, Opened, PULUMI_CONFIG};
 
 use super::{Entry, State, Subject};
 use crate::doctor::esc_import::backend;
-use crate::mistake::mistake;
+use phoenix_terminal::user_error::user_error;
 
 /// How the secrets stand, and what the service warns of.
 #[derive(Clone, Debug)]
@@ -63,7 +63,7 @@ impl Source {
     fn of(subject: &Subject, organization: Option<&str>) -> Result<Self> {
         let (environment, url) = match &subject.config.secrets {
             SecretsMode::Local => {
-                return Err(mistake(
+                return Err(user_error(
                     format!(
                         "the secrets of {} are in no environment of Pulumi ESC: phoenix:secrets.mode is local",
                         subject.name
@@ -76,7 +76,7 @@ impl Source {
             SecretsMode::ExternalSecrets(external) => (&external.environment, &external.url),
         };
         let environment = environment.clone().ok_or_else(|| {
-            mistake(
+            user_error(
                 "phoenix:secrets.environment is a placeholder, so the stack names no environment yet",
                 format!("write its name into {}", subject.file.path),
             )
@@ -93,13 +93,13 @@ impl Source {
         let file = &subject.file.path;
         let names = subject.file.imports.as_deref().unwrap_or_default();
         if names.is_empty() {
-            return Err(mistake(
+            return Err(user_error(
                 format!("phoenix:secrets.mode is pulumi-esc, but {file} imports no environment by its name"),
                 "write `environment: [phoenix/STACK]` at its top; stacks/esc/README.md tells how it is set up",
             ));
         }
         let Some(organization) = organization else {
-            return Err(mistake(
+            return Err(user_error(
                 format!(
                     "{file} imports {}, and it is not known whose they are",
                     names.join(", ")

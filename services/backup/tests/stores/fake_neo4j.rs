@@ -80,7 +80,10 @@ impl Neo4j {
 
 /// An error that comes when the status is out already.
 pub fn error_in_the_body(code: &str) -> Response {
-    Response::json(202, &json!({"errors": [{"code": code, "message": "it went wrong"}]}))
+    Response::json(
+        202,
+        &json!({"errors": [{"code": code, "message": "it went wrong"}]}),
+    )
 }
 
 fn question(request: &Request) -> (String, Value) {

@@ -216,10 +216,7 @@ fn what_does_not_pass_ends() {
         (error_in_the_body(busy), busy),
         (Response::new(500, "broken"), "500"),
         (Response::new(202, "{\"data\":{\"fie").cut_off(100), "cut off"),
-        (
-            Response::new(202, "{\"data\":{\"fie"),
-            "not what was expected",
-        ),
+        (Response::new(202, "{\"data\":{\"fie"), "not what was expected"),
         (Response::new(202, "{}"), "neither data nor errors"),
     ] {
         let fault = each("elementId(n) > $after", move || Fault::Instead(fault.clone()));

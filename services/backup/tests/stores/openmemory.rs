@@ -18,7 +18,10 @@ fn backup(store: &TempDir, server: &HttpStub) -> Ended {
     run(
         store.path(),
         &["openmemory", "backup"],
-        &[("OPENMEMORY_URL", &server.url()), ("OPENMEMORY_TOKEN", "a-secret-token")],
+        &[
+            ("OPENMEMORY_URL", &server.url()),
+            ("OPENMEMORY_TOKEN", "a-secret-token"),
+        ],
     )
 }
 
@@ -26,7 +29,10 @@ fn restore(store: &TempDir, server: &HttpStub, overwrite: &str) -> Ended {
     run(
         store.path(),
         &["openmemory", "restore"],
-        &[("OPENMEMORY_URL", &server.url()), ("RESTORE_OVERWRITE", overwrite)],
+        &[
+            ("OPENMEMORY_URL", &server.url()),
+            ("RESTORE_OVERWRITE", overwrite),
+        ],
     )
 }
 
@@ -53,7 +59,10 @@ fn memories_come_back_byte_for_byte() {
     let server = always(Response::new(200, r#"{"imported":2}"#));
     restore(&store, &server, "false").expect(0, "");
     let requests = server.requests();
-    assert_eq!(requests[0].line(), "POST /memory/openmemory/import?overwrite=false");
+    assert_eq!(
+        requests[0].line(),
+        "POST /memory/openmemory/import?overwrite=false"
+    );
     assert_eq!(requests[0].header("content-type"), "application/x-ndjson");
     assert_eq!(String::from_utf8_lossy(&requests[0].body), WHOLE);
 }
@@ -119,7 +128,10 @@ fn memories_that_are_there_are_left_alone() {
     let server = always(Response::new(200, r#"{"imported":2}"#));
     restore(&store, &server, "true").expect(0, "");
     let requests = server.requests();
-    assert_eq!(requests[0].line(), "POST /memory/openmemory/import?overwrite=true");
+    assert_eq!(
+        requests[0].line(),
+        "POST /memory/openmemory/import?overwrite=true"
+    );
 }
 
 #[test]

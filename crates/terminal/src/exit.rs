@@ -1,26 +1,27 @@
-//! How a command ended, in one number with a name.
+//! Exit codes.
 //!
-//! The numbers are an interface: pipelines branch on them. `docs/cli.md` lists them; they are the same for every verb.
+//! Pipelines branch on these numbers, so they are a stable interface. They are the same for every verb, and
+//! `docs/cli.md` lists them.
 
 use std::process::ExitCode;
 
-/// How a command ended.
+/// The outcome of a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
-    /// 0: it did what was asked, and there is nothing to report.
+    /// 0: success, nothing to report.
     Clean,
     /// 1: the tool or its input failed; usage errors too.
     Failed,
-    /// 2: something differs, where that was asked with `--exit-code`, or is not as it should be.
+    /// 2: changes or drift were found, where `--exit-code` requested it, or a check did not pass.
     Changed,
     /// 3: a mandatory policy failed.
     Policy,
-    /// 4: a destructive change that nobody consented to.
+    /// 4: a destructive change without consent.
     Destructive,
 }
 
 impl Exit {
-    /// Every way a command can end, in the order of its numbers.
+    /// All outcomes, in the order of their codes.
     pub const ALL: [Self; 5] = [
         Self::Clean,
         Self::Failed,
@@ -29,7 +30,7 @@ impl Exit {
         Self::Destructive,
     ];
 
-    /// The number.
+    /// The exit code.
     pub fn code(self) -> u8 {
         match self {
             Self::Clean => 0,
@@ -40,22 +41,20 @@ impl Exit {
         }
     }
 
-    /// What the number means, as the documentation says it.
+    /// The meaning of the code, as the documentation states it.
     pub fn meaning(self) -> &'static str {
         match self {
-            Self::Clean => "clean: it did what was asked, and there is nothing to report",
-            Self::Failed => "failed: the tool or its input is wrong, usage errors included",
-            Self::Changed => {
-                "changed: something differs (where asked with --exit-code), or is not as it should be"
-            }
+            Self::Clean => "clean: success, nothing to report",
+            Self::Failed => "failed: the tool or its input failed, including usage errors",
+            Self::Changed => "changed: differences were found (with --exit-code), or a check did not pass",
             Self::Policy => "policy: a mandatory policy failed",
             Self::Destructive => {
-                "destructive: something would be deleted or replaced without --allow-destructive"
+                "destructive: objects would be deleted or replaced without --allow-destructive"
             }
         }
     }
 
-    /// The one that is told where several hold: failed, then policy, then destructive, then changed.
+    /// The outcome to report where two apply. Precedence: failed, policy, destructive, changed.
     #[must_use]
     pub fn or(self, other: Self) -> Self {
         let rank = |exit| match exit {
@@ -81,7 +80,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn policy_is_told_before_destruction_and_destruction_before_a_change() {
+    fn policy_takes_precedence_over_destructive_and_destructive_over_changed() {
         assert_eq!(Changed.or(Destructive).or(Policy), Policy);
         assert_eq!(Destructive.or(Changed), Destructive);
         assert_eq!(Clean.or(Changed).or(Clean), Changed);
@@ -89,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn the_numbers_are_distinct_and_in_order() {
+    fn the_codes_are_distinct_and_in_order() {
         assert_eq!(Exit::ALL.map(Exit::code), [0, 1, 2, 3, 4]);
     }
 }

@@ -1,4 +1,4 @@
-//! Writing files so that whoever looks sees the old content or the new, and never half of it.
+//! Atomic file writes: a reader sees the old content or the new, never a part of it.
 
 use std::io::Write as _;
 use std::path::Path;
@@ -6,13 +6,13 @@ use std::path::Path;
 use anyhow::{Context as _, Result};
 use tempfile::NamedTempFile;
 
-/// Replaces the content of a file, or makes it.
+/// Replaces the content of a file, or creates it.
 pub fn replace(file: &Path, content: &[u8]) -> Result<()> {
-    put(staged(file, content)?, file)
+    persist(stage(file, content)?, file)
 }
 
-/// The content in a temporary file beside its place.
-pub fn staged(file: &Path, content: &[u8]) -> Result<NamedTempFile> {
+/// Writes the content to a temporary file in the same directory. [`persist`] moves it into place.
+pub fn stage(file: &Path, content: &[u8]) -> Result<NamedTempFile> {
     let writing = || format!("cannot write {}", file.display());
     let folder = file
         .parent()
@@ -23,7 +23,7 @@ pub fn staged(file: &Path, content: &[u8]) -> Result<NamedTempFile> {
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt as _;
-        // Temporary files are private by default; the umask still applies to this.
+        // Temporary files are private by default; the umask still applies to this mode.
         builder.permissions(std::fs::Permissions::from_mode(0o666));
     }
     let mut temporary = builder.tempfile_in(folder).with_context(writing)?;
@@ -32,8 +32,8 @@ pub fn staged(file: &Path, content: &[u8]) -> Result<NamedTempFile> {
     Ok(temporary)
 }
 
-/// Moves a staged file to its place.
-pub fn put(staged: NamedTempFile, file: &Path) -> Result<()> {
+/// Moves a staged file to its final path.
+pub fn persist(staged: NamedTempFile, file: &Path) -> Result<()> {
     staged
         .persist(file)
         .map(drop)
@@ -45,7 +45,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_file_is_replaced_and_nothing_is_left_beside_it() {
+    fn a_file_is_replaced_and_no_temporary_file_remains() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("schema.json");
         replace(&file, b"old").unwrap();
@@ -55,7 +55,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_that_is_not_there_is_an_error_that_names_the_file() {
+    fn a_missing_directory_is_an_error_that_names_the_file() {
         let error = replace(Path::new("no-such-folder/schema.json"), b"x").unwrap_err();
         assert_eq!(error.to_string(), "cannot write no-such-folder/schema.json");
     }
