@@ -18,6 +18,19 @@ const FOLDERS: [&str; 12] = [
     ".github",
 ];
 
+/// Error messages of Pulumi, its Kubernetes provider, the API server and the operating system.
+const OF_OTHER_PROGRAMS: [&str; 9] = [
+    "apply conflict",
+    "unreachable cluster",
+    "the server has asked for the client to provide credentials",
+    "no space left on device",
+    "does not satisfy the version range",
+    "no folder at path …/bin",
+    "must be executable binaries",
+    "permission denied",
+    "pulumi-language-rust",
+];
+
 #[test]
 fn every_page_is_reachable_from_the_index() {
     let mut reached = BTreeSet::new();
@@ -156,6 +169,34 @@ fn the_readme_lists_every_system_and_every_exit_code() {
     assert_eq!(listed, codes);
 }
 
+#[test]
+fn every_error_message_that_the_deployment_page_explains_exists() {
+    let sources: String = ["src", "crates", "bin"]
+        .into_iter()
+        .flat_map(files)
+        .filter(|file| {
+            let name = file.file_name().unwrap_or_default();
+            file.extension().is_some_and(|extension| extension == "rs") || name == "pulumi-language-rust"
+        })
+        .map(|file| one_line_literals(&read(&file)))
+        .collect();
+    let page = read(Path::new("docs/how-to/deploy-a-stack.md"));
+    let rows = page.split("## Error messages").nth(1).unwrap_or_default();
+    let messages: Vec<_> = rows
+        .lines()
+        .filter_map(|row| row.strip_prefix("| `")?.split(" | ").next())
+        .flat_map(|cell| cell.split('`').step_by(2))
+        .filter(|message| !message.trim().is_empty())
+        .collect();
+    assert!(messages.len() > 10, "{messages:?}");
+    for message in messages {
+        assert!(
+            OF_OTHER_PROGRAMS.contains(&message) || sources.contains(message),
+            "no program reports {message:?}"
+        );
+    }
+}
+
 /// All Markdown files of the repository, relative to its root.
 fn pages() -> Vec<PathBuf> {
     let mut pages: Vec<_> = files("")
@@ -186,6 +227,22 @@ fn files(folder: &str) -> Vec<PathBuf> {
 
 fn read(page: &Path) -> String {
     std::fs::read_to_string(root().join(page)).unwrap()
+}
+
+/// The source of a program in which string literals do not continue on another line.
+fn one_line_literals(source: &str) -> String {
+    let mut text = String::new();
+    for line in source.lines() {
+        let line = if text.ends_with('\\') {
+            text.pop();
+            line.trim_start()
+        } else {
+            text.push('\n');
+            line
+        };
+        text.push_str(line);
+    }
+    text
 }
 
 /// The text of a page without its code blocks.
