@@ -233,7 +233,7 @@ mod tests {
                 "9fK2mQ7vLx0/3bTzR9fK2",
                 "would change its meaning in a URL",
             ),
-            (KEY, "9fK2mQ7\u{200b}vLx03bTzR8sQ5wYd", "outside ASCII"),
+            (KEY, "9fK2mQ7\u{200b}vLx03bTzR8sQ5wYd", "non-ASCII"),
             (PASSWORD, "9fK2mQ7vLx03bTzR", "is shorter than 20 characters"),
             (Form::PostgresUrl, "db.example.com", "is not postgresql://USER"),
             (
