@@ -1,12 +1,13 @@
-// Command phoenix-esc-service answers the two calls with which an environment of
-// Pulumi ESC is opened and read. The definitions are files, and the evaluator is
-// the real one; only what providers (fn::open) would fetch is made up.
+// Command phoenix-esc-service implements the two calls of Pulumi ESC that open and
+// read an environment, for tests. Definitions are files, the evaluator is the real
+// one, and the values that providers (fn::open) would fetch come from a file.
 //
 //	ESC_TOKEN=... phoenix-esc-service ORGANIZATION FOLDER [PROVIDERS]
 //
 // FOLDER/PROJECT/NAME.yaml defines ORGANIZATION/PROJECT/NAME. PROVIDERS is a JSON
-// file with the values that each provider fetches, by its name. The first line on
-// standard output is the address, on loopback; it ends when standard input does.
+// file with the values that each provider returns, by provider name. The first line
+// on standard output is the address, on loopback. The service exits when its
+// standard input is closed.
 package main
 
 import (
@@ -46,7 +47,7 @@ func main() {
 		file, err := os.Open(os.Args[3])
 		if err == nil {
 			decoder := json.NewDecoder(file)
-			// The evaluator knows numbers by their digits.
+			// The evaluator expects numbers as json.Number.
 			decoder.UseNumber()
 			err = decoder.Decode(&s.providers)
 		}
@@ -70,7 +71,7 @@ func main() {
 	log.Fatal(http.Serve(listener, s.authorized(routes)))
 }
 
-// service holds the opened environments by session.
+// service stores the opened environments by session.
 type service struct {
 	organization, folder, token string
 	providers                   map[string]any
@@ -176,7 +177,7 @@ func told(found syntax.Diagnostics) []diagnostic {
 	return all
 }
 
-// source reads a definition. The names of imports have a project, or are beside the default one.
+// source reads a definition. An import without a project is in the default project.
 func (s *service) source(name string) ([]byte, error) {
 	name, _, _ = strings.Cut(name, "@")
 	if !filepath.IsLocal(name) {
@@ -185,21 +186,21 @@ func (s *service) source(name string) ([]byte, error) {
 	return os.ReadFile(filepath.Join(s.folder, filepath.FromSlash(name)+".yaml"))
 }
 
-// LoadEnvironment finds an import.
+// LoadEnvironment loads an imported environment.
 func (s *service) LoadEnvironment(_ context.Context, name string) ([]byte, eval.Decrypter, error) {
 	source, err := s.source(name)
 	return source, s, err
 }
 
-// AuthorizeImport lets every environment of the folder import every other.
+// AuthorizeImport allows every import within the folder.
 func (s *service) AuthorizeImport(context.Context, string, string, bool) error { return nil }
 
-// Decrypt has no key: secrets stand in the files of tests in clear.
+// Decrypt fails: the files of tests contain secrets in plain text, and there is no key.
 func (s *service) Decrypt(context.Context, []byte) ([]byte, error) {
 	return nil, errors.New("this service has no keys")
 }
 
-// LoadProvider finds what a provider would fetch.
+// LoadProvider returns a provider with the values of the file.
 func (s *service) LoadProvider(_ context.Context, name string) (esc.Provider, error) {
 	fetched, there := s.providers[name]
 	if !there {
@@ -208,13 +209,13 @@ func (s *service) LoadProvider(_ context.Context, name string) (esc.Provider, er
 	return provider{fetched}, nil
 }
 
-// LoadRotator finds none.
+// LoadRotator fails: rotators are not supported.
 func (s *service) LoadRotator(_ context.Context, name string) (esc.Rotator, error) {
 	return nil, fmt.Errorf("unknown rotator %q", name)
 }
 
-// provider fetches as a secret: what it is asked to get, by the names that its store knows, and everything if it is
-// asked for nothing in particular.
+// provider returns values as secrets: those named in the inputs under "get", by their names in the store, or all values
+// if the inputs name none.
 type provider struct{ fetched any }
 
 func (p provider) Schema() (inputs, outputs *schema.Schema) {

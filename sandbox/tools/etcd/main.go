@@ -1,4 +1,4 @@
-// Command etcd is the real etcd server; this module exists to pin its version.
+// Command etcd is the etcd server, at the version that this module pins.
 package main
 
 import (

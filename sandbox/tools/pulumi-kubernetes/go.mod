@@ -221,3 +221,6 @@ require (
 	sigs.k8s.io/structured-merge-diff/v4 v4.6.0 // indirect
 	sigs.k8s.io/yaml v1.5.0 // indirect
 )
+
+// See sdk/go.mod.
+replace github.com/pulumi/pulumi-kubernetes/sdk/v4 => ./sdk

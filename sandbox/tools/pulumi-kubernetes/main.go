@@ -1,6 +1,7 @@
 // Command pulumi-resource-kubernetes is the real provider. The main package that
 // its authors publish embeds generated files that are not part of the Go module,
-// so this one serves the same provider with the smallest schema it accepts.
+// so this one serves the same provider with the smallest schema it accepts. Its
+// component resources for Helm charts do not work: see sdk/go.mod.
 package main
 
 import (
