@@ -5,16 +5,14 @@
 //!
 //! - **validate**: [`config::check`] turns a raw configuration into a checked one, or reports every problem.
 //! - **build**: [`platform::build`] creates the graph; it cannot fail.
-//! - **lower**: [`registration::lower`] turns the graph into registrations as plain data.
 //!
-//! Reading and registering happen at the edges, in the program and the command. This library uses no file, clock,
-//! environment variable or engine, except for [`esc`], which opens a Pulumi ESC environment for both.
+//! Reading and registering happen at the edges: in the program, which also lowers the graph to registrations, and in the
+//! command. This library uses no file, clock, environment variable, network or engine.
 
 pub mod config;
 pub mod connections;
-pub mod esc;
 pub mod names;
 mod parts;
 pub mod platform;
-pub mod registration;
+pub mod provider;
 mod systems;

@@ -88,6 +88,9 @@ pub const BACKS_UP: &str = "phoenix.ai/backs-up";
 /// reads it.
 pub const TRIES_RESTORE_OF: &str = "phoenix.ai/tries-restore-of";
 
+/// The label that the Namespace `kube-system` has in the cluster of a sandbox, and in no other.
+pub const SANDBOX_LABEL: &str = "phoenix.ai/sandbox";
+
 /// The annotation of the platform's namespace with the current migration phase.
 pub const MIGRATION_PHASE: &str = "phoenix.ai/migration-phase";
 

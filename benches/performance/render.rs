@@ -123,7 +123,7 @@ fn ensure_same(corpus: &Corpus, ours: &Run) -> Result<()> {
         ours.len() == corpus.size && ours == helms,
         "Phoenix and Helm did not render the same {} objects, so they cannot be compared:\n{:?}",
         corpus.size,
-        phoenix_graph::compare(&helms, &ours)
+        phoenix::provider::compare(&helms, &ours)
     );
     Ok(())
 }

@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use phoenix::config::{check, raw};
 use phoenix::platform;
-use phoenix_graph::{Graph, compare};
+use phoenix::provider::compare;
+use phoenix_graph::Graph;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 

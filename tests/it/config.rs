@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use phoenix::config::{Origins, RawConfig, SecretsMode, check, read_deployment, secret};
-use phoenix::{platform, registration};
+use phoenix::platform;
 use phoenix_cli::stack_file::StackFile;
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -905,7 +905,7 @@ proptest! {
     fn a_good_configuration_is_accepted_and_built(keys in good()) {
         let config = check(&keys).map_err(|problems| TestCaseError::fail(problems.to_string()))?;
         let graph = platform::build(&config);
-        registration::lower(&graph, &config).check();
+        phoenix_program::lower(&graph, &config).check();
     }
 
     #[test]

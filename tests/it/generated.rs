@@ -2,7 +2,8 @@
 //!
 //! `PHOENIX_WRITE_GENERATED=1 cargo test -p phoenix-testing --test it generated` writes them anew.
 
-use phoenix::registration::{PROVIDER_VERSION, PULUMI_VERSIONS};
+use phoenix::provider;
+use phoenix_program::PULUMI_VERSIONS;
 
 use crate::support::{STACKS, root, stack};
 
@@ -76,15 +77,15 @@ fn the_host_and_the_registrations_name_the_same_provider() {
         .no_deps()
         .exec()
         .unwrap();
-    let phoenix = metadata
+    let program = metadata
         .packages
         .iter()
-        .find(|package| package.name == "phoenix")
+        .find(|package| package.name == "phoenix-program")
         .unwrap();
-    assert_eq!(phoenix.metadata["pulumi"]["packages"][0]["name"], "kubernetes");
+    assert_eq!(program.metadata["pulumi"]["packages"][0]["name"], "kubernetes");
     assert_eq!(
-        phoenix.metadata["pulumi"]["packages"][0]["version"],
-        PROVIDER_VERSION
+        program.metadata["pulumi"]["packages"][0]["version"],
+        provider::VERSION
     );
 }
 

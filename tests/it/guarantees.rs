@@ -12,6 +12,7 @@ use phoenix::config::{StackConfig, check};
 use phoenix::connections::{Peer, Traffic, connections};
 use phoenix::names::WORKLOADS;
 use phoenix::platform;
+use phoenix::provider::compare;
 use phoenix_crds::networking::{
     Gateway, GatewayServersTlsMinProtocolVersion, GatewayServersTlsMode, ServiceEntry, Sidecar,
     SidecarOutboundTrafficPolicyMode, VirtualService,
@@ -20,7 +21,7 @@ use phoenix_crds::security::{
     AuthorizationPolicy, AuthorizationPolicyAction, PeerAuthentication, PeerAuthenticationMtlsMode,
     RequestAuthentication,
 };
-use phoenix_graph::{Graph, Object, compare, references};
+use phoenix_graph::{Graph, Object, references};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 

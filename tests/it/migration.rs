@@ -3,8 +3,9 @@
 use insta::assert_snapshot;
 use phoenix::config::{Phase, check};
 use phoenix::platform;
+use phoenix::provider::compare;
 use phoenix_cli::show::{Detail, text};
-use phoenix_graph::{Graph, compare};
+use phoenix_graph::Graph;
 use phoenix_terminal::style;
 use serde_json::json;
 

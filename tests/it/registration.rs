@@ -1,13 +1,13 @@
 //! What the engine is asked for, as a plan and against an engine in this process.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use phoenix::config::secret::INVENTORY;
-use phoenix::registration::lower;
 use phoenix_graph::Graph;
+use phoenix_program::lower;
 use pulumi_wire::fake::{Call, FakeEngine};
 use pulumi_wire::{DEFAULT_IN_FLIGHT, Kind, Plan, SecretString, Value, register};
 
@@ -160,6 +160,36 @@ fn no_pod_starts_before_the_policies_that_guard_it() {
     assert!(waited >= 4 * guards.len() / 2, "{waited}");
 }
 
+#[test]
+fn the_urn_of_an_object_is_the_one_that_its_registration_gets() {
+    for name in STACKS {
+        let stack = stack(name);
+        let plan = lower(&stack.graph, &stack.config);
+        let registered: Vec<_> = plan
+            .resources
+            .iter()
+            .filter_map(|resource| {
+                let parent = &plan.resources[resource.parent?].token;
+                let (token, name) = (&resource.token, &resource.name);
+                Some(format!(
+                    "urn:pulumi:{}::phoenix::{parent}${token}::{name}",
+                    stack.name
+                ))
+            })
+            .collect();
+        let mut computed: Vec<_> = stack
+            .graph
+            .objects()
+            .map(|object| phoenix::provider::urn(object, &stack.name, "phoenix"))
+            .collect();
+        computed.sort();
+        assert_eq!(
+            computed,
+            BTreeSet::from_iter(registered).into_iter().collect::<Vec<_>>()
+        );
+    }
+}
+
 /// The stack `prod` with its secrets from the External Secrets Operator.
 fn with_external_secrets(auth: &serde_json::Value) -> (phoenix_graph::Graph, pulumi_wire::Plan) {
     let mut keys = crate::support::keys("prod");
@@ -169,7 +199,7 @@ fn with_external_secrets(auth: &serde_json::Value) -> (phoenix_graph::Graph, pul
     );
     let config = phoenix::config::check(&keys).unwrap();
     let graph = phoenix::platform::build(&config);
-    let plan = phoenix::registration::lower(&graph, &config);
+    let plan = lower(&graph, &config);
     plan.check();
     (graph, plan)
 }

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use phoenix::config::{check, secret};
 use phoenix::platform;
-use phoenix::registration::lower;
 use phoenix_graph::Graph;
+use phoenix_program::lower;
 use pulumi_wire::fake::FakeEngine;
 use pulumi_wire::proto::RegisterResourceRequest;
 use pulumi_wire::{DEFAULT_IN_FLIGHT, SecretString, UnknownKind, Value, from_wire, register};
@@ -294,7 +294,7 @@ fn the_second_key_of_qdrant_is_there_only_while_the_stack_says_so() {
     // Only the peers read it.
     let before = graph(&keys("prod"));
     let after = graph(&changed("prod", &[("qdrant.altApiKey", json!(true))]));
-    let changes = phoenix_graph::compare(&before, &after).changes;
+    let changes = phoenix::provider::compare(&before, &after).changes;
     let objects: BTreeSet<_> = changes
         .iter()
         .map(|change| change.object().id.to_string())
@@ -379,7 +379,7 @@ fn moving_between_modes_in_which_the_program_has_the_values_restarts_nothing() {
         for to in &modes {
             let before = graph(&changed("prod", &[("secrets", from.clone())]));
             let after = graph(&changed("prod", &[("secrets", to.clone())]));
-            for change in phoenix_graph::compare(&before, &after).changes {
+            for change in phoenix::provider::compare(&before, &after).changes {
                 let phoenix_graph::Change::Updated { after, fields, .. } = change else {
                     panic!("{from} to {to}: {change:?}")
                 };

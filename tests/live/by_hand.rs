@@ -134,12 +134,12 @@ fn without_its_own_cluster_a_stack_changes_neither_cluster_nor_state() {
         (
             "no kubeconfig",
             up(&to_do(&good), Some(&folder.path().join("none"))),
-            "there is no kubeconfig that could be read",
+            "no kubeconfig could be read",
         ),
         (
             "no such context",
             up(&to_do(&good).replace(&context, "phoenix-sandbox-of-nobody"), None),
-            "has no context phoenix-sandbox-of-nobody, which phoenix:cluster.context names",
+            "has no context phoenix-sandbox-of-nobody (phoenix:cluster.context)",
         ),
         (
             "a cluster that does not answer",

@@ -11,7 +11,7 @@ mod tls;
 use std::collections::BTreeMap;
 use std::process::Output;
 
-use phoenix::registration::SANDBOX_LABEL;
+use phoenix::names::SANDBOX_LABEL;
 use phoenix_testing::canary;
 use pulumi_wire::Value;
 use pulumi_wire::fake::{FakeEngine, Script};
@@ -147,7 +147,7 @@ async fn without_the_context_nothing_at_all_is_registered() {
     let told = logged(&fake);
     assert!(
         told.starts_with("stack stack cannot be deployed from here: the kubeconfig (")
-            && told.contains("has no context elsewhere, which phoenix:cluster.context names; it has phoenix-sandbox-a, somewhere"),
+            && told.contains("has no context elsewhere (phoenix:cluster.context); its contexts: phoenix-sandbox-a, somewhere"),
         "{told}"
     );
     assert!(fake.registrations().is_empty());
@@ -276,7 +276,7 @@ async fn a_placeholder_is_refused_outside_the_sandbox_only() {
     assert_eq!(run(&elsewhere).await.status.code(), Some(32));
     let told = logged(&elsewhere);
     assert!(
-        told.contains("the context phoenix-sandbox-a leads to no sandbox"),
+        told.contains("the cluster of the context phoenix-sandbox-a is not a sandbox"),
         "{told}"
     );
     assert_eq!(elsewhere.registrations().len(), 2, "the stack and its provider");

@@ -3,7 +3,8 @@
 //! Nothing here is printed; [`crate::show`] makes text and JSON of it.
 
 use anyhow::Result;
-use phoenix_graph::{Change, Changes, Id, Loss, compare};
+use phoenix::provider::compare;
+use phoenix_graph::{Change, Changes, Id, Loss};
 
 use crate::base::{Base, Source};
 use crate::checkout::Checkout;

@@ -221,7 +221,8 @@ fn hidden(value: &Value, word: &str) -> Value {
 
 #[cfg(test)]
 mod tests {
-    use phoenix_graph::{Graph, compare};
+    use phoenix::provider::compare;
+    use phoenix_graph::Graph;
 
     use super::*;
 

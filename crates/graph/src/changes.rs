@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use crate::replacement::{given_up, loss, replaces};
+use crate::loss::{loss, loss_in_place};
 use crate::{Graph, Id, Object};
 
 /// All differences, ordered by component and identity.
@@ -59,8 +59,13 @@ pub struct Loss {
     pub data: Option<&'static str>,
 }
 
+/// Whether changing the field at a path (`spec.serviceName`) of an object deletes the object and creates it again.
+///
+/// It depends on what applies the graph, so it is an argument of [`compare`].
+pub type Replaces = fn(&Id, &str) -> bool;
+
 /// Compares two graphs.
-pub fn compare(before: &Graph, after: &Graph) -> Changes {
+pub fn compare(before: &Graph, after: &Graph, replaces: Replaces) -> Changes {
     let ids: BTreeSet<&Id> = before
         .objects()
         .chain(after.objects())
@@ -68,13 +73,13 @@ pub fn compare(before: &Graph, after: &Graph) -> Changes {
         .collect();
     let mut changes: Vec<_> = ids
         .into_iter()
-        .filter_map(|id| change(before.object(id), after.object(id)))
+        .filter_map(|id| change(before.object(id), after.object(id), replaces))
         .collect();
     changes.sort_by(|left, right| left.object().component.cmp(&right.object().component));
     Changes { changes }
 }
 
-fn change(before: Option<&Object>, after: Option<&Object>) -> Option<Change> {
+fn change(before: Option<&Object>, after: Option<&Object>, replaces: Replaces) -> Option<Change> {
     match (before, after) {
         (None, None) => None,
         (None, Some(after)) => Some(Change::Created(Box::new(after.clone()))),
@@ -82,7 +87,7 @@ fn change(before: Option<&Object>, after: Option<&Object>) -> Option<Change> {
         (Some(before), Some(after)) => {
             let mut fields = Vec::new();
             differences(
-                &after.id,
+                (&after.id, replaces),
                 "",
                 Some(before.body()),
                 Some(after.body()),
@@ -147,7 +152,7 @@ impl Change {
                         data: loss(before),
                     });
                 }
-                let (why, data) = fields.iter().find_map(|field| given_up(&before.id, field))?;
+                let (why, data) = fields.iter().find_map(|field| loss_in_place(&before.id, field))?;
                 Some(Loss {
                     id: before.id.clone(),
                     why,
@@ -159,7 +164,7 @@ impl Change {
 }
 
 fn differences(
-    id: &Id,
+    (id, replaces): (&Id, Replaces),
     path: &str,
     before: Option<&Value>,
     after: Option<&Value>,
@@ -172,17 +177,23 @@ fn differences(
         (Some(Value::Object(old)), Some(Value::Object(new))) => {
             let keys: BTreeSet<&String> = old.keys().chain(new.keys()).collect();
             for key in keys {
-                differences(id, &field_path(path, key), old.get(key), new.get(key), found);
+                differences(
+                    (id, replaces),
+                    &field_path(path, key),
+                    old.get(key),
+                    new.get(key),
+                    found,
+                );
             }
         }
         (Some(Value::Array(old)), Some(Value::Array(new))) => match (by_name(old), by_name(new)) {
             (Some(old_names), Some(new_names)) => {
-                named_items(id, path, (old, &old_names), (new, &new_names), found);
+                named_items((id, replaces), path, (old, &old_names), (new, &new_names), found);
             }
             _ => {
                 for position in 0..old.len().max(new.len()) {
                     let item = format!("{path}[{position}]");
-                    differences(id, &item, old.get(position), new.get(position), found);
+                    differences((id, replaces), &item, old.get(position), new.get(position), found);
                 }
             }
         },
@@ -196,7 +207,7 @@ fn differences(
 }
 
 fn named_items(
-    id: &Id,
+    (id, replaces): (&Id, Replaces),
     path: &str,
     (old, old_names): (&[Value], &[&str]),
     (new, new_names): (&[Value], &[&str]),
@@ -213,7 +224,7 @@ fn named_items(
     for name in names {
         let (before, after) = (item(old, old_names, name), item(new, new_names, name));
         differences(
-            id,
+            (id, replaces),
             &format!("{path}[{name}]"),
             before.as_ref(),
             after.as_ref(),
@@ -263,6 +274,12 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    fn compare(before: &Graph, after: &Graph) -> Changes {
+        super::compare(before, after, |_, path| {
+            path.starts_with("spec.volumeClaimTemplates")
+        })
+    }
 
     fn graph(body: Value) -> Graph {
         let mut graph = Graph::of("tests");
@@ -345,17 +362,6 @@ mod tests {
                 .losses()
                 .is_empty()
         );
-    }
-
-    #[test]
-    fn another_cluster_replaces_the_namespace_and_all_in_it() {
-        let namespace = |cluster: &str| {
-            graph(
-                json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "a", "annotations": {"phoenix.ai/cluster": cluster}}}),
-            )
-        };
-        let losses = compare(&namespace("one"), &namespace("two")).losses();
-        assert!(losses[0].why.contains("phoenix.ai/cluster"), "{}", losses[0].why);
     }
 
     #[test]

@@ -30,13 +30,13 @@ pub mod canonical;
 pub mod changes;
 mod graph;
 mod id;
+mod loss;
 mod object;
 mod order;
 pub mod references;
-mod replacement;
 pub mod yaml;
 
-pub use changes::{Change, Changes, FieldChange, Loss, compare};
+pub use changes::{Change, Changes, FieldChange, Loss, Replaces, compare};
 pub use graph::Graph;
 pub use id::Id;
 pub use object::{NotAnObject, Object, Options, Timeouts};

@@ -1,9 +1,9 @@
-//! Opens the environment of Pulumi ESC that holds a stack's secrets, and judges what is in it.
+//! Opens the Pulumi ESC environment that holds a stack's secrets, and checks its values.
 //!
-//! This is an edge: it reads the environment and talks to the service, when the program registers a stack in mode
-//! `esc-direct` and when a person asks `phoenix secrets check --esc`. A secret stands in the environment under
-//! `pulumiConfig` by its full key, for the program and for Pulumi's engine, and under `kubernetes` by Secret and key, for
-//! the External Secrets Operator; the same environment serves all of them.
+//! This is an edge: it reads an environment variable and calls the service, when the program registers a stack in mode
+//! `esc-direct` and for `phoenix secrets check --esc`. The environment holds each secret twice: under `pulumiConfig` by its
+//! full key, for the program and Pulumi's engine, and under `kubernetes` by Secret and key, for the External Secrets
+//! Operator.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::env::VarError;
@@ -13,65 +13,66 @@ use phoenix_esc::{
     Client, Environment, Error, ExposeSecret as _, SERVICE, SecretString, Unfit, Value as Found, Values,
 };
 
-use crate::config::secret::SecretRow;
-use crate::config::{EscEnvironment, NAMESPACE, Problems};
+use phoenix::config::secret::SecretRow;
+use phoenix::config::{EscEnvironment, NAMESPACE, Problems};
 
-/// The variable with the access token. Pulumi's own, `PULUMI_ACCESS_TOKEN`, opens the state as well, so it is not used.
+/// The environment variable with the access token. `PULUMI_ACCESS_TOKEN` is not used because it also opens the state.
 pub const TOKEN: &str = "PHOENIX_ESC_TOKEN";
 
 /// The key of the stack file with the address of the service.
 pub const ADDRESS_KEY: &str = "phoenix:secrets.url";
 
-/// The map of the environment that becomes a stack's configuration.
+/// The map in the environment that becomes a stack's configuration.
 pub const PULUMI_CONFIG: &str = "pulumiConfig";
 
-/// How long what is made for us stays valid. The values are read at once; this is the shortest that every provider allows.
+/// The lifetime of credentials that the environment creates. The values are read at once; this is the shortest lifetime that
+/// every provider allows.
 const LIFETIME: Duration = Duration::from_mins(15);
 
-/// An environment that was opened. `Debug` shows no secret; secrets are wiped when it is dropped.
+/// An open environment. `Debug` shows no secret; secrets are wiped when it is dropped.
 #[derive(Debug)]
 pub struct Opened {
     name: String,
     values: Values,
 }
 
-/// Why a value will not do, never with the value.
+/// A problem with a value. It never contains the value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault {
-    /// The word for it.
+    /// The kind of problem.
     pub kind: FaultKind,
-    /// The rest of a sentence that begins with its name.
+    /// The description, which continues a sentence that begins with the value's name.
     pub wrong: String,
-    /// The way out.
+    /// A suggested fix.
     pub hint: String,
 }
 
-/// The word for what is wrong with a value.
+/// The kind of a problem with a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FaultKind {
-    /// It is not there.
+    /// The value is missing.
     Missing,
-    /// Everybody who may read the environment's definition can see it.
+    /// The value is plain text: everyone who can read the environment's definition can read it.
     InClear,
-    /// It is there, and cannot be used.
+    /// The value cannot be used.
     Unusable,
-    /// It can be used, and should not.
+    /// The value can be used, but is weak.
     Weak,
 }
 
-/// Where the service is, and what says so.
+/// The address of the service and its source.
 #[derive(Clone, Copy, Debug)]
 pub struct Service<'a> {
-    /// Its address; `None` is Pulumi's own.
+    /// The address; `None` is Pulumi Cloud.
     pub url: Option<&'a str>,
-    /// What a person changes to change the address.
+    /// The setting that the address comes from, for hints.
     pub named_by: &'a str,
 }
 
-/// Opens an environment at the service. The error names the environment and the way out.
+/// Opens an environment. The error names the environment and suggests a fix.
 #[expect(
     clippy::disallowed_methods,
-    reason = "the token is part of the world that the program is started in"
+    reason = "this is an edge: the access token comes from an environment variable"
 )]
 pub async fn open(environment: &EscEnvironment, service: Service<'_>) -> Result<Opened, String> {
     let environment = Environment {
@@ -82,22 +83,22 @@ pub async fn open(environment: &EscEnvironment, service: Service<'_>) -> Result<
     };
     let token = match std::env::var(TOKEN) {
         Ok(token) if !token.is_empty() => SecretString::from(token),
-        // What it is instead is not repeated: it may be a token in a wrong encoding.
+        // The value is not quoted: it may be a token in a wrong encoding.
         Err(VarError::NotUnicode(_)) => {
             return Err(format!(
-                "{TOKEN} is not a text\n  hint: it holds bytes that no token has; copy the token once more"
+                "{TOKEN} is not valid UTF-8\n  hint: copy the token again"
             ));
         }
         _ => {
             return Err(format!(
-                "{environment} of Pulumi ESC holds them, and there is no access token for it\n  hint: set {TOKEN} to \
-                 an access token of Pulumi Cloud that may open the environment"
+                "{environment} of Pulumi ESC holds them, but {TOKEN} is not set\n  hint: set {TOKEN} to a Pulumi \
+                 Cloud access token that is allowed to open the environment"
             ));
         }
     };
     let client = Client::new(service.url.unwrap_or(SERVICE), token).map_err(|error| match error {
-        Error::Address(_) => format!("{error}\n  hint: look at {}", service.named_by),
-        Error::Token(_) => format!("{error}\n  hint: look at {TOKEN}"),
+        Error::Address(_) => format!("{error}\n  hint: check {}", service.named_by),
+        Error::Token(_) => format!("{error}\n  hint: check {TOKEN}"),
         other => other.to_string(),
     })?;
     let values = client
@@ -111,17 +112,17 @@ pub async fn open(environment: &EscEnvironment, service: Service<'_>) -> Result<
 }
 
 impl Opened {
-    /// The environment's name, as the stack file writes it.
+    /// The environment's name, as written in the stack file.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// What the service warns of.
+    /// The warnings of the service.
     pub fn warnings(&self) -> &[String] {
         self.values.warnings()
     }
 
-    /// The value of every row by its full key, or what is wrong with any of them.
+    /// The values of all rows by full key, or all problems with them.
     pub fn secrets(&self, needed: &[&SecretRow]) -> Result<BTreeMap<String, SecretString>, String> {
         let mut secrets = BTreeMap::new();
         let mut problems = Problems::default();
@@ -139,12 +140,12 @@ impl Opened {
         if problems.is_empty() {
             Ok(secrets)
         } else {
-            Err(format!("as {} of Pulumi ESC holds them:\n{problems}", self.name))
+            Err(format!("as defined in {} of Pulumi ESC:\n{problems}", self.name))
         }
     }
 
-    /// The number of bytes of a good value at this path, or what is wrong with it, its strength included.
-    pub fn judge(&self, path: &[&str], row: &SecretRow) -> Result<usize, Fault> {
+    /// Checks the value at a path, including its strength, and returns its length in bytes.
+    pub fn check(&self, path: &[&str], row: &SecretRow) -> Result<usize, Fault> {
         let value = self.usable(path, row)?.expose_secret();
         match row.form.weakness(value) {
             None => Ok(value.len()),
@@ -156,7 +157,7 @@ impl Opened {
         }
     }
 
-    /// The names in the map at this path; none where there is no map.
+    /// The names in the map at a path; none if there is no map.
     pub fn names(&self, path: &[&str]) -> BTreeSet<&str> {
         match self.values.get(path) {
             Some(Found::Map(fields)) => fields.keys().map(String::as_str).collect(),
@@ -164,7 +165,7 @@ impl Opened {
         }
     }
 
-    /// A value that can be used as it is.
+    /// The value at a path, if it can be used.
     fn usable(&self, path: &[&str], row: &SecretRow) -> Result<&SecretString, Fault> {
         let secret = self
             .values
@@ -191,15 +192,10 @@ impl Opened {
             Unfit::Missing
                 if map == PULUMI_CONFIG && self.values.get(&[PULUMI_CONFIG, row.key]).is_some() =>
             {
-                format!(
-                    "it is there as {}; write the key with {NAMESPACE}: before it",
-                    row.key
-                )
+                format!("it is defined as {}; prefix the key with {NAMESPACE}:", row.key)
             }
-            Unfit::NotText(_) => "write it as a text, in quotation marks".to_owned(),
-            Unfit::Unknown => {
-                "open the environment with the command esc, and repair what it is made from".to_owned()
-            }
+            Unfit::NotText(_) => "write it as a string, in quotation marks".to_owned(),
+            Unfit::Unknown => "open the environment with the esc command and correct its inputs".to_owned(),
             Unfit::Missing | Unfit::NoMap(_) | Unfit::NotSecret => {
                 format!("write it as {name}: {{fn::secret: …}} below {map}")
             }

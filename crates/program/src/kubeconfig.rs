@@ -1,7 +1,7 @@
-//! Whether the kubeconfig has the stack's context, asked before anything is registered.
+//! Checks that the kubeconfig has the stack's context before anything is registered.
 //!
-//! This is an edge: it reads the environment and files. The provider would ask the same later, when the state holds
-//! entries already, and tells it in words that lead elsewhere. What is found to be wrong here is wrong for it as well.
+//! This is an edge: it reads environment variables and files. Without this check the provider would fail later, when the
+//! state already has entries, with a message that does not name the cause.
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
@@ -9,10 +9,10 @@ use std::path::{Path, PathBuf};
 
 use saphyr::{LoadableYamlNode as _, Yaml};
 
-/// What is wrong with the kubeconfig for a stack with this context, and the way out; `None` when nothing is.
+/// The problem with the kubeconfig for a stack with this context, with a hint; `None` if there is none.
 #[expect(
     clippy::disallowed_methods,
-    reason = "the kubeconfig is part of the world that the program is started in"
+    reason = "this is an edge: the kubeconfig is a file named by an environment variable"
 )]
 pub fn problem(context: &str) -> Option<String> {
     let named = std::env::var_os("KUBECONFIG");
@@ -25,7 +25,7 @@ pub fn problem(context: &str) -> Option<String> {
     missing(context, &paths, &texts)
 }
 
-/// The files that make the kubeconfig up, as kubectl finds them.
+/// The files of the kubeconfig, found as kubectl finds them.
 fn paths(named: Option<&OsStr>, home: Option<&Path>) -> Vec<PathBuf> {
     match named.filter(|named| !named.is_empty()) {
         Some(named) => std::env::split_paths(named)
@@ -44,16 +44,16 @@ fn missing(context: &str, paths: &[PathBuf], texts: &[String]) -> Option<String>
     };
     if texts.is_empty() {
         return Some(format!(
-            "there is no kubeconfig that could be read ({shown})\n  hint: point KUBECONFIG at one with the context \
-             {context}, which phoenix:cluster.context names"
+            "no kubeconfig could be read ({shown})\n  hint: set KUBECONFIG to a file with the context \
+             {context} (phoenix:cluster.context)"
         ));
     }
     let mut known = BTreeSet::new();
     for text in texts {
         let Some(contexts) = contexts(text) else {
             return Some(format!(
-                "the kubeconfig ({shown}) is no YAML\n  hint: point KUBECONFIG at one with the context {context}, which \
-                 phoenix:cluster.context names"
+                "the kubeconfig ({shown}) is not valid YAML\n  hint: set KUBECONFIG to a file with the context {context} \
+                 (phoenix:cluster.context)"
             ));
         };
         known.extend(contexts);
@@ -62,17 +62,17 @@ fn missing(context: &str, paths: &[PathBuf], texts: &[String]) -> Option<String>
         return None;
     }
     let known = if known.is_empty() {
-        "none at all".to_owned()
+        "none".to_owned()
     } else {
         known.into_iter().collect::<Vec<_>>().join(", ")
     };
     Some(format!(
-        "the kubeconfig ({shown}) has no context {context}, which phoenix:cluster.context names; it has {known}\n  \
-         hint: add the context, point KUBECONFIG at a file that has it, or repair phoenix:cluster.context"
+        "the kubeconfig ({shown}) has no context {context} (phoenix:cluster.context); its contexts: {known}\n  \
+         hint: add the context, set KUBECONFIG to a file that has it, or correct phoenix:cluster.context"
     ))
 }
 
-/// The names of the contexts in a kubeconfig; `None` where it is no YAML.
+/// The names of the contexts in a kubeconfig; `None` if it is not valid YAML.
 fn contexts(text: &str) -> Option<Vec<String>> {
     let documents = Yaml::load_from_str(text).ok()?;
     let Some(document) = documents.first() else {
@@ -88,63 +88,69 @@ fn contexts(text: &str) -> Option<Vec<String>> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{OsStr, Path, PathBuf, missing, paths};
 
     const TWO: &str = "apiVersion: v1\ncontexts:\n- {name: a, context: {}}\n- name: b\n";
 
-    fn asked(context: &str, texts: &[&str]) -> Option<String> {
+    fn problem(context: &str, texts: &[&str]) -> Option<String> {
         let texts: Vec<_> = texts.iter().map(|text| (*text).to_owned()).collect();
         missing(context, &[PathBuf::from("/home/me/config")], &texts)
     }
 
     #[test]
     fn a_context_of_any_file_is_found() {
-        assert_eq!(asked("b", &[TWO]), None);
-        assert_eq!(asked("b", &["contexts: []", TWO]), None);
+        assert_eq!(problem("b", &[TWO]), None);
+        assert_eq!(problem("b", &["contexts: []", TWO]), None);
         assert_eq!(
-            asked("b", &[r#"{"contexts":[{"name":"b"}]}"#]),
+            problem("b", &[r#"{"contexts":[{"name":"b"}]}"#]),
             None,
             "JSON is YAML"
         );
     }
 
     #[test]
-    fn a_context_that_is_in_no_file_is_told_with_those_that_are() {
-        let told = asked("c", &[TWO]).unwrap();
-        assert!(told.contains("(/home/me/config) has no context c"), "{told}");
-        assert!(told.contains("it has a, b\n"), "{told}");
+    fn a_missing_context_is_reported_with_the_existing_ones() {
+        let message = problem("c", &[TWO]).unwrap();
+        assert!(
+            message.contains("(/home/me/config) has no context c"),
+            "{message}"
+        );
+        assert!(message.contains("its contexts: a, b\n"), "{message}");
         for empty in ["", "{}", "contexts: null", "contexts: [1, {}]", "- a list"] {
             assert!(
-                asked("c", &[empty]).unwrap().contains("it has none at all"),
+                problem("c", &[empty]).unwrap().contains("its contexts: none"),
                 "{empty}"
             );
         }
     }
 
     #[test]
-    fn no_file_is_told_with_the_place_that_was_looked_at() {
+    fn a_missing_kubeconfig_is_reported_with_its_path() {
         assert!(
-            asked("c", &[])
+            problem("c", &[])
                 .unwrap()
                 .contains("could be read (/home/me/config)")
         );
-        let told = missing("c", &[], &[]).unwrap();
-        assert!(told.contains("neither KUBECONFIG nor HOME is set"), "{told}");
+        let message = missing("c", &[], &[]).unwrap();
+        assert!(
+            message.contains("neither KUBECONFIG nor HOME is set"),
+            "{message}"
+        );
     }
 
     #[test]
-    fn what_is_no_yaml_is_told() {
+    fn invalid_yaml_is_reported() {
         for text in ["a: [", "# A page\n\n- x\n\ty: : {"] {
-            let told = asked("b", &[text, TWO]).unwrap();
+            let message = problem("b", &[text, TWO]).unwrap();
             assert!(
-                told.starts_with("the kubeconfig (/home/me/config) is no YAML\n  hint: "),
-                "{told}"
+                message.starts_with("the kubeconfig (/home/me/config) is not valid YAML\n  hint: "),
+                "{message}"
             );
         }
     }
 
     #[test]
-    fn the_files_are_those_of_kubectl() {
+    fn the_files_are_found_as_kubectl_finds_them() {
         let home = Path::new("/home/me");
         let files = |named: &str| paths(Some(OsStr::new(named)), Some(home));
         assert_eq!(files("/a:/b"), [PathBuf::from("/a"), PathBuf::from("/b")]);

@@ -1,35 +1,27 @@
-//! From the graph to what the engine will be asked, as plain data.
+//! Lowers the graph to registrations, as plain data.
 //!
-//! The plan has one precondition: that this is the stack's own cluster. It holds a provider pinned to the stack's cluster, a component for each system, and each
-//! object below its system. Names in it are for ever: the engine knows an object by them.
+//! The plan has one precondition: the cluster is the stack's own. It registers a provider pinned to that cluster, a
+//! component for each system, and each object below the component of its system. The engine identifies objects by the
+//! names in the plan, so these never change.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use phoenix::config::{StackConfig, secret};
+use phoenix::names::{MCP_PORT, MEMORY, OPENMEMORY, QDRANT, QDRANT_HTTP, SANDBOX_LABEL, Workload};
+use phoenix::platform::SYSTEMS;
+use phoenix::provider::{self, SYSTEM_TYPE};
 use phoenix_graph::{Graph, Id, Object, references};
 use pulumi_wire::{
     Alias, AliasParent, Checksum, Expectation, Plan, Precondition, Registration, Timeouts, Value,
 };
 
-use crate::config::{StackConfig, secret};
-use crate::names::{MCP_PORT, MEMORY, OPENMEMORY, QDRANT, QDRANT_HTTP, Workload};
-use crate::platform::SYSTEMS;
-
-/// The version of the Kubernetes provider that everything here was proven with. `Cargo.toml` tells it to the host too.
-pub const PROVIDER_VERSION: &str = "4.25.0";
-
-/// The versions of Pulumi's command that find a host by its path and a stack file in its folder. `Pulumi.yaml` tells it
-/// to commands that look there; older ones do not.
+/// The supported versions of Pulumi: those that find a language host by path and stack files in a folder. `Pulumi.yaml`
+/// requires the same versions, but versions before 3.255.0 do not read that requirement.
 pub const PULUMI_VERSIONS: &str = ">=3.255.0";
 
-/// What the Namespace `kube-system` of a sandbox's cluster is labelled with, and of no other.
-pub const SANDBOX_LABEL: &str = "phoenix.ai/sandbox";
-
-/// The type of a system's component. One type for all: an object that moves to another system keeps its name.
-const SYSTEM: &str = "phoenix:index:System";
-
-/// Kinds that guard pods. No pod runs, and no volume is claimed, before those of its namespace stand: besides being
-/// unguarded, it would be refused while the quota's status is not known yet.
+/// Kinds that protect pods. Pods and claims are registered after the objects of these kinds in their namespace: a pod
+/// would otherwise run unprotected, and a quota whose status is not known yet rejects pods.
 const GUARDS: [&str; 7] = [
     "NetworkPolicy",
     "PeerAuthentication",
@@ -40,13 +32,13 @@ const GUARDS: [&str; 7] = [
     "LimitRange",
 ];
 
-/// What the engine will be asked for this graph.
+/// Lowers the graph of a stack to the plan that the engine executes.
 pub fn lower(graph: &Graph, config: &StackConfig) -> Plan {
     let mut resources = vec![provider(config)];
     let mut components = BTreeMap::new();
     for system in SYSTEMS {
         components.insert(system, resources.len());
-        resources.push(Registration::component(SYSTEM, system));
+        resources.push(Registration::component(SYSTEM_TYPE, system));
     }
     let mut places: BTreeMap<Id, usize> = BTreeMap::new();
     for object in graph.in_apply_order() {
@@ -55,7 +47,7 @@ pub fn lower(graph: &Graph, config: &StackConfig) -> Plan {
             provider: Some(0),
             ..lower_object(object, graph, &places)
         };
-        // Whoever needs what the cluster makes of this object waits for this object.
+        // Objects that the cluster creates from this one are available when this one is.
         let made = references::made_by(object);
         places.extend(made.map(|made| (made, resources.len())));
         places.insert(object.id.clone(), resources.len());
@@ -68,8 +60,8 @@ pub fn lower(graph: &Graph, config: &StackConfig) -> Plan {
     }
 }
 
-/// That the context leads to the stack's own cluster: names of contexts are given anew, a UID is not. And that a stack
-/// that may hold placeholders goes to a sandbox. Where nothing of the cluster is known, nothing is asked.
+/// Requires that the context leads to the stack's own cluster, identified by a UID because context names are reused, and
+/// that a stack with placeholders is deployed to a sandbox. A stack that does not identify its cluster has no precondition.
 fn right_cluster(config: &StackConfig) -> Option<Precondition> {
     let context = config.cluster.context.as_deref().unwrap_or("of the kubeconfig");
     let identity = config.cluster.uid.as_ref().map(|uid| Expectation {
@@ -77,17 +69,17 @@ fn right_cluster(config: &StackConfig) -> Option<Precondition> {
         value: uid.clone(),
         on_mismatch: format!(
             "the context {context} leads to another cluster than the stack's own: the UID of its Namespace kube-system \
-             is not {uid}, as phoenix:cluster.uid says. Nothing was changed in it.\n  hint: repair the context in the \
-             kubeconfig, or, if the stack is to have a new cluster, write its UID into the stack file"
+             is not {uid} (phoenix:cluster.uid). Nothing was changed in that cluster.\n  hint: correct the context in the \
+             kubeconfig, or, if the stack moves to a new cluster, set phoenix:cluster.uid to that cluster's UID"
         ),
     });
     let sandbox = config.sandbox.then(|| Expectation {
         property: ["metadata", "labels", SANDBOX_LABEL].map(str::to_owned).to_vec(),
         value: "true".to_owned(),
         on_mismatch: format!(
-            "phoenix:sandbox is true, but the context {context} leads to no sandbox: its Namespace kube-system has no \
-             label {SANDBOX_LABEL}. Nothing was changed in it.\n  hint: remove phoenix:sandbox from the stack file; \
-             `phoenix sandbox` sets it in a copy of its own"
+            "phoenix:sandbox is true, but the cluster of the context {context} is not a sandbox: its Namespace kube-system \
+             has no label {SANDBOX_LABEL}. Nothing was changed in that cluster.\n  hint: remove phoenix:sandbox from the \
+             stack file; `phoenix sandbox` sets it in its own copy"
         ),
     });
     let expectations: Vec<_> = identity.into_iter().chain(sandbox).collect();
@@ -96,28 +88,28 @@ fn right_cluster(config: &StackConfig) -> Option<Precondition> {
         name: "kube-system".to_owned(),
         id: "kube-system".to_owned(),
         provider: 0,
-        version: Some(PROVIDER_VERSION.to_owned()),
+        version: Some(provider::VERSION.to_owned()),
         expectations,
         on_unreadable: format!(
-            "phoenix:cluster.context is {context}: the kubeconfig (KUBECONFIG, else ~/.kube/config) must have that \
-             context, its cluster must answer, and its user may get the Namespace kube-system. `cargo phoenix doctor \
-             STACK` tells what is missing. Nothing has to be removed from the state"
+            "phoenix:cluster.context is {context}: the kubeconfig (KUBECONFIG, or ~/.kube/config) must have that \
+             context, its cluster must be reachable, and its user must be allowed to get the Namespace kube-system. \
+             `cargo phoenix doctor STACK` reports what is missing. The state needs no cleanup"
         ),
     })
 }
 
-/// The explicit provider: pinned to the stack's context, so that a kubeconfig that points elsewhere changes nothing.
+/// The explicit provider, pinned to the stack's context, so that the current context of the kubeconfig has no effect.
 fn provider(config: &StackConfig) -> Registration {
     let mut inputs = BTreeMap::from([
-        // Without it, another address of the same cluster would replace everything.
+        // Without it, a new address of the same cluster would replace every object.
         (
             "clusterIdentifier".to_owned(),
             Value::from(config.cluster.identifier.as_str()),
         ),
-        // Without these, changed data replaces the object, and a replaced Secret is gone for a moment.
+        // Without these, changed data replaces the object, and a replaced Secret is missing for a moment.
         ("enableConfigMapMutable".to_owned(), Value::from("true")),
         ("enableSecretMutable".to_owned(), Value::from("true")),
-        // The default of 5 requests a second makes a preview wait for its own provider.
+        // The default of 5 requests per second slows a preview down.
         (
             "kubeClientSettings".to_owned(),
             Value::from(r#"{"burst":400,"qps":200}"#),
@@ -128,7 +120,7 @@ fn provider(config: &StackConfig) -> Registration {
     }
     Registration {
         inputs,
-        version: Some(PROVIDER_VERSION.to_owned()),
+        version: Some(provider::VERSION.to_owned()),
         ..Registration::custom("pulumi:providers:kubernetes", "cluster")
     }
 }
@@ -138,7 +130,7 @@ fn lower_object(object: &Object, graph: &Graph, places: &BTreeMap<Id, usize>) ->
     let mut property_dependencies: BTreeMap<String, Vec<usize>> = BTreeMap::new();
     let mut dependencies = BTreeSet::new();
     for reference in references(object) {
-        // What is not in the graph is somebody else's, and there already.
+        // Objects that are not in the graph are managed elsewhere and exist already.
         let Some(&place) = places.get(&reference.target) else {
             continue;
         };
@@ -151,9 +143,12 @@ fn lower_object(object: &Object, graph: &Graph, places: &BTreeMap<Id, usize>) ->
         }
     }
     dependencies.extend(object.options.after.iter().map(|id| {
-        *places
-            .get(id)
-            .unwrap_or_else(|| panic!("{} is to come after {id}, which is not before it", object.id))
+        *places.get(id).unwrap_or_else(|| {
+            panic!(
+                "{} must be registered after {id}, which is not registered before it",
+                object.id
+            )
+        })
     }));
     if references::pod_spec(object).is_some() || object.id.kind == "PersistentVolumeClaim" {
         dependencies.extend(guards(object, graph).filter_map(|id| places.get(id)));
@@ -172,8 +167,8 @@ fn lower_object(object: &Object, graph: &Graph, places: &BTreeMap<Id, usize>) ->
             .collect(),
         import_id: object.options.import.then(|| object.id.path()),
         timeouts: timeouts(&object.options.timeouts),
-        version: Some(PROVIDER_VERSION.to_owned()),
-        ..Registration::custom(token(object), object.id.path())
+        version: Some(provider::VERSION.to_owned()),
+        ..Registration::custom(provider::token(object), object.id.path())
     }
 }
 
@@ -185,9 +180,9 @@ fn former_name(name: &str) -> Alias {
     }
 }
 
-/// The body as the provider wants it, with references in the place of secrets and of their checksums.
+/// The body in the form that the provider expects, with references in place of secrets and their checksums.
 fn inputs(object: &Object) -> BTreeMap<String, Value> {
-    let value = Value::from_json(object.body()).expect("the graph has no number that a double cannot carry");
+    let value = Value::from_json(object.body()).expect("every number in the graph is exact as a double");
     let Value::Object(mut inputs) = value else {
         unreachable!("an object's body is a mapping")
     };
@@ -201,7 +196,7 @@ fn inputs(object: &Object) -> BTreeMap<String, Value> {
     inputs
 }
 
-/// The leaf at a JSON pointer; marks are made only on leaves of mappings.
+/// The leaf at a JSON pointer through mappings.
 fn leaf<'a>(inputs: &'a mut BTreeMap<String, Value>, pointer: &str) -> &'a mut Value {
     let mut keys = pointer
         .split('/')
@@ -217,7 +212,7 @@ fn leaf<'a>(inputs: &'a mut BTreeMap<String, Value>, pointer: &str) -> &'a mut V
             Value::Object(fields) => fields
                 .get_mut(&key)
                 .unwrap_or_else(|| panic!("no leaf at {pointer}")),
-            _ => panic!("{pointer} does not lead through mappings only"),
+            _ => panic!("{pointer} passes through a value that is not a mapping"),
         },
     )
 }
@@ -230,16 +225,6 @@ fn guards<'a>(object: &Object, graph: &'a Graph) -> impl Iterator<Item = &'a Id>
         .filter(move |id| id.namespace == namespace && GUARDS.contains(&id.kind.as_str()))
 }
 
-/// The engine's type of an object: `kubernetes:apps/v1:StatefulSet`, `kubernetes:core/v1:Secret`.
-fn token(object: &Object) -> String {
-    let api_version = if object.id.group.is_empty() {
-        "core/v1"
-    } else {
-        &object.api_version
-    };
-    format!("kubernetes:{api_version}:{}", object.id.kind)
-}
-
 fn timeouts(timeouts: &phoenix_graph::Timeouts) -> Timeouts {
     let seconds = |limit: Option<Duration>| limit.map(|limit| format!("{}s", limit.as_secs()));
     Timeouts {
@@ -249,7 +234,7 @@ fn timeouts(timeouts: &phoenix_graph::Timeouts) -> Timeouts {
     }
 }
 
-/// What `pulumi stack output` answers: where the platform is reached from inside the cluster.
+/// The outputs of the stack: the addresses of the platform inside the cluster.
 fn outputs() -> BTreeMap<String, Value> {
     let address =
         |workload: Workload, port: u16| Value::from(format!("http://{}:{port}", workload.host()).as_str());

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use phoenix::registration::PROVIDER_VERSION;
+use phoenix::provider::VERSION as PROVIDER_VERSION;
 
 use super::check::Check;
 use super::version::{number_in, numbers};

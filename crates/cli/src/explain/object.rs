@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use phoenix::connections::{Connection, Peer, Traffic, connections};
 use phoenix::names::Workload;
-use phoenix::registration;
+use phoenix::provider;
 use phoenix_graph::{Id, Object, references};
 use serde::Serialize;
 use serde_json::Value;
@@ -201,32 +201,8 @@ fn in_stack(id: &Id, seen: &Seen, project: &str) -> InStack {
                 (false, false) => "deleted",
             },
         ),
-        urn: seen
-            .stack
-            .as_ref()
-            .filter(|_| object.is_some())
-            .and_then(|stack| urn(id, stack, project)),
+        urn: object.map(|object| provider::urn(object, &seen.name, project)),
     }
-}
-
-/// The engine's name for an object, read off the very plan that the engine is given.
-fn urn(id: &Id, stack: &Stack, project: &str) -> Option<String> {
-    let plan = registration::lower(&stack.graph, &stack.config);
-    let ending = format!(":{}", id.kind);
-    let group = if id.group.is_empty() { "core/" } else { &id.group };
-    let resource = plan.resources.iter().find(|resource| {
-        resource.name == id.path()
-            && resource.token.ends_with(&ending)
-            && resource.token.contains(&format!(":{group}"))
-    })?;
-    let parent = resource
-        .parent
-        .map(|parent| format!("{}$", plan.resources[parent].token))
-        .unwrap_or_default();
-    Some(format!(
-        "urn:pulumi:{}::{project}::{parent}{}::{}",
-        stack.name, resource.token, resource.name
-    ))
 }
 
 /// The keys that change an object in any stack where they can be tried.

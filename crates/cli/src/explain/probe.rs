@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 
 use phoenix::config::{NAMESPACE, Problem, Quantity, check};
 use phoenix::platform;
-use phoenix_graph::{Change, compare};
+use phoenix::provider::compare;
+use phoenix_graph::Change;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 

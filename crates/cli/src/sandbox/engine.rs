@@ -119,7 +119,7 @@ impl<'a> Engine<'a> {
     pub fn build(checkout: &Path) -> Result<()> {
         for what in [
             ["--package", "pulumi-language-rust"],
-            ["--bin", "phoenix-program"],
+            ["--package", "phoenix-program"],
         ] {
             let mut cargo = Command::new("cargo");
             cargo.current_dir(checkout).args(["build", "--locked"]).args(what);

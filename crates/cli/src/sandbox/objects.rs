@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 
-use phoenix::registration::SANDBOX_LABEL;
+use phoenix::names::SANDBOX_LABEL;
 use serde_json::{Value, json};
 
 /// The zones; every one has the same nodes.

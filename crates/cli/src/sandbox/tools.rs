@@ -76,7 +76,7 @@ pub const PULUMI: Tool = Tool {
 };
 
 /// The version of the Kubernetes provider; the engine looks for it by this name.
-pub use phoenix::registration::PROVIDER_VERSION;
+pub use phoenix::provider::VERSION as PROVIDER_VERSION;
 
 /// The Kubernetes provider. It has no way to say its version, so one on PATH cannot be judged.
 pub const PROVIDER: Tool = Tool {

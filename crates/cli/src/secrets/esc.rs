@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use anyhow::{Context as _, Result, anyhow};
 use phoenix::config::secret::{SecretRow, row};
 use phoenix::config::{EscEnvironment, SecretsMode, StackConfig, raw};
-use phoenix::esc::{self, Fault, FaultKind, Opened, PULUMI_CONFIG};
+use phoenix_program::esc::{self, Fault, FaultKind, Opened, PULUMI_CONFIG};
 
 use super::{Entry, State, Subject};
 use crate::doctor::esc_import::backend;
@@ -201,7 +201,7 @@ fn judged(holder: &Opened, path: &[&str], row: &SecretRow) -> Entry {
         [PULUMI_CONFIG, key] => (*key).to_owned(),
         other => other.join("."),
     };
-    match holder.judge(path, row) {
+    match holder.check(path, row) {
         Ok(bytes) => {
             let found = format!("is there in {}, {bytes} bytes", holder.name());
             Entry::new(key, State::Present, found)
