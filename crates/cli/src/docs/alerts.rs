@@ -1,4 +1,4 @@
-//! `docs/runbooks/README.md`: every alert with its runbook, made from the rules of the stacks.
+//! `docs/runbooks/README.md`: every alert with its runbook, generated from the rules of the stacks.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -13,10 +13,12 @@ pub fn markdown(stacks: &[(&str, &Graph)]) -> String {
     let mut text = String::from(
         "# Runbooks\n\n\
          <!-- The table is generated from the rules of the stacks by a test; change the alerts, not this file. -->\n\n\
-         One page for each alert: what it means, where to look first, and how to repair it. Every alert carries the address of its page as `runbook_url`.\n\
-         *critical* wakes somebody, *warning* waits for working hours; where an alert has both, the critical one silences the other in Alertmanager's usual inhibition.\n\
-         [The monitoring guide](../monitoring.md) says where the numbers come from.\n\n\
-         | alert | severity | what it says | in the stacks |\n|---|---|---|---|\n",
+         Each alert has a page with its meaning, first checks, likely causes and escalation. The annotation `runbook_url` of an alert contains the address of its page.\n\
+         *critical* pages the on-call engineer, *warning* is handled during working hours. If an alert has both severities, Alertmanager's usual inhibition rule silences the warning while the critical alert fires.\n\
+         [The monitoring guide](../monitoring.md) describes where the metrics come from.\n\n\
+         Procedures that are not specific to an alert: [restore from a backup](restore-from-backup.md), [rotate a secret](rotate-a-secret.md), \
+         [recover from an interrupted command](../how-to/after-an-interruption.md), [troubleshooting](../troubleshooting.md).\n\n\
+         | alert | severity | summary | stacks |\n|---|---|---|---|\n",
     );
     let mut rows: BTreeMap<String, Row> = BTreeMap::new();
     for (stack, graph) in stacks {
@@ -27,7 +29,7 @@ pub fn markdown(stacks: &[(&str, &Graph)]) -> String {
                 (&mut row.summaries, alert.summary),
                 (&mut row.stacks, (*stack).to_owned()),
             ] {
-                // A stack that has everything tells only of what no other has.
+                // A stack with all systems only adds what the other stacks do not have.
                 if !of.contains(&one) {
                     of.push(one);
                 }

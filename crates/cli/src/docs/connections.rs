@@ -1,26 +1,26 @@
-//! `docs/connections.md`: who may talk to whom, made from the connection table itself.
+//! `docs/connections.md`: all allowed connections, generated from the connection table.
 
 use std::fmt::Write as _;
 
 use phoenix::config::StackConfig;
 use phoenix::connections::{Connection, Peer, Traffic, connections};
 
-/// The page as it is committed: the table of the first stack, with what differs in each of the others.
+/// The page as it is committed: the table of the first stack, and the differences of the other stacks.
 pub fn markdown(stacks: &[(&str, &StackConfig)]) -> String {
     let Some(((first, config), others)) = stacks.split_first() else {
         return String::new();
     };
     let rows = connections(config);
     let mut text = format!(
-        "# Who may talk to whom\n\n\
+        "# Allowed connections\n\n\
          <!-- Generated from the connection table by a test; change src/connections.rs, not this file. -->\n\n\
-         What is not a row here is refused, twice: by the network policies on both ends, which know pods, addresses and \
-         ports, and by the mesh at the target, which knows identities, methods and paths. Routes, sidecars and the \
-         mesh's registry come from the same rows.\n\n\
+         Connections that are not listed here are denied at two layers: by the network policies at both ends, which \
+         match pods, addresses and ports, and by the mesh at the target, which matches identities, methods and paths. \
+         Routes, sidecar scopes and the mesh's service registry are derived from the same rows.\n\n\
          ## `{first}`\n\n"
     );
     diagram(&mut text, &rows);
-    text.push_str("\nWhat the sidecars and the cluster themselves need is left out of the picture.\n\n");
+    text.push_str("\nThe diagram omits the connections that sidecars and the cluster itself need.\n\n");
     table(&mut text, &rows);
     for (name, config) in others {
         differences(&mut text, first, &rows, name, &connections(config));
@@ -50,7 +50,7 @@ fn diagram(text: &mut String, rows: &[Connection]) {
         }
     }
     for (position, end) in ends.iter().enumerate() {
-        // Cylinders keep data, rounded ends are outside the cluster.
+        // Cylinders are stores, rounded shapes are outside the cluster.
         let (open, close) = match end {
             Peer::Workload(workload) if ["qdrant", "redis", "knowledge_graph"].contains(&workload.system) => {
                 ("[(", ")]")
@@ -71,7 +71,7 @@ fn diagram(text: &mut String, rows: &[Connection]) {
 }
 
 fn table(text: &mut String, rows: &[Connection]) {
-    text.push_str("| who | whom | port | what may be said | why |\n|---|---|---|---|---|\n");
+    text.push_str("| source | target | port | allowed traffic | reason |\n|---|---|---|---|---|\n");
     for row in rows {
         let _infallible = writeln!(text, "{}", line(row));
     }
@@ -100,14 +100,14 @@ fn differences(text: &mut String, first: &str, base: &[Connection], name: &str, 
     let (missing, added) = (only(base, rows), only(rows, base));
     let _infallible = write!(text, "\n## `{name}`\n\n");
     if missing.is_empty() && added.is_empty() {
-        let _infallible = writeln!(text, "The same rows as in `{first}`.");
+        let _infallible = writeln!(text, "The same connections as in `{first}`.");
         return;
     }
-    for (lines, words) in [(missing, "Not there"), (added, "There instead")] {
+    for (lines, words) in [(missing, "Removed"), (added, "Added")] {
         if !lines.is_empty() {
             let _infallible = write!(
                 text,
-                "{words}, compared with `{first}`:\n\n| who | whom | port | what may be said | why |\n|---|---|---|---|---|\n{}\n\n",
+                "{words} compared with `{first}`:\n\n| source | target | port | allowed traffic | reason |\n|---|---|---|---|---|\n{}\n\n",
                 lines.join("\n")
             );
         }
@@ -116,21 +116,21 @@ fn differences(text: &mut String, first: &str, base: &[Connection], name: &str, 
     text.push('\n');
 }
 
-/// What people call one end, and where it is.
+/// The name of a peer and its location.
 fn called(peer: &Peer) -> String {
     match peer {
         Peer::Workload(workload) => format!("`{}`", workload.name),
-        Peer::EveryWorkload => "every workload of ours".to_owned(),
+        Peer::EveryWorkload => "every Phoenix workload".to_owned(),
         Peer::Neighbour(neighbour) => format!("{} in `{}`", neighbour.name, neighbour.namespace),
-        // A name that nobody can have stands for one that nobody knows yet.
+        // A reserved name is the placeholder for a host that is not yet known.
         Peer::Outside(outside) if outside.host.ends_with(".invalid") => {
-            format!("{}, at a host yet to be named", outside.name)
+            format!("{}, at a host that is not yet configured", outside.name)
         }
         Peer::Outside(outside) => format!("`{}`", outside.host),
     }
 }
 
-/// The paths that a pattern covers and does not mean.
+/// The paths that a pattern covers but that are excluded.
 fn but_not(row: &Connection) -> String {
     match row.except().as_slice() {
         [] => String::new(),
@@ -163,13 +163,13 @@ fn said(traffic: &Traffic) -> String {
             format!("HTTP: {methods} {paths}{token}")
         }
         Traffic::Tcp => "TCP".to_owned(),
-        Traffic::Tls => "TLS, by its server name".to_owned(),
-        Traffic::Infrastructure { udp: true } => "UDP and TCP, beside the mesh".to_owned(),
-        Traffic::Infrastructure { udp: false } => "TCP, beside the mesh".to_owned(),
+        Traffic::Tls => "TLS, identified by SNI".to_owned(),
+        Traffic::Infrastructure { udp: true } => "UDP and TCP, outside the mesh".to_owned(),
+        Traffic::Infrastructure { udp: false } => "TCP, outside the mesh".to_owned(),
     }
 }
 
-/// Words without what Markdown marks them with: a diagram would show the marks.
+/// Text without Markdown markup, which a diagram would display.
 fn plain(words: &str) -> String {
     words.replace(['`', '"'], "")
 }

@@ -1,4 +1,4 @@
-//! `docs/secrets.md`: every secret of the platform, made from the inventory.
+//! `docs/secrets.md`: all secrets of the platform, generated from the inventory.
 
 use std::fmt::Write as _;
 
@@ -8,11 +8,12 @@ use phoenix::names::{AI, MEMORY};
 /// The page as it is committed.
 pub fn markdown() -> String {
     let mut text = format!(
-        "# The secrets of the platform\n\n\
+        "# Secrets\n\n\
          <!-- Generated from the inventory by a test; change src/config/secret.rs, not this file. -->\n\n\
-         No file of this repository, and nothing that the command prints, has a value. Each is in the namespace \
-         of the pods that read it, `{AI}` for the chat and `{MEMORY}` for all others, and no pod reads another one.\n\n\
-         | key | Secret and key in the cluster | what it is | whose it is | a good value |\n|---|---|---|---|---|\n"
+         No file of this repository and no output of the command contains a secret value. Each Secret is in the \
+         namespace of the pods that read it, `{AI}` for the chat and `{MEMORY}` for all others, and pods have access \
+         to no other Secrets.\n\n\
+         | key | Secret and key in the cluster | purpose | owner | requirements |\n|---|---|---|---|---|\n"
     );
     for row in INVENTORY {
         let _infallible = writeln!(
@@ -26,11 +27,11 @@ pub fn markdown() -> String {
         );
     }
     text.push_str(
-        "\n## Who reads them, and what restarts\n\n\
-         What reads a secret restarts by itself when it changes; nothing else does. Its pods carry the annotation \
-         `phoenix.ai/secrets-checksum`, a hash of all secrets that they read, keyed by `phoenix:checksumKey` so that it tells \
-         nothing but that something has changed; `pulumi up` writes it. In mode `external-secrets`, where no value passes through Pulumi, Stakater's Reloader in the \
-         cluster restarts them instead, all readers of the Secret that has changed.\n\n\
+        "\n## Which workloads read them, and what restarts\n\n\
+         A changed secret restarts exactly the workloads that read it. Their pods carry the annotation \
+         `phoenix.ai/secrets-checksum`, a hash of all secrets that they read. It is keyed with `phoenix:checksumKey`, so it \
+         only reveals that a value has changed; `pulumi up` updates it. In mode `external-secrets`, where no value passes \
+         through Pulumi, Stakater's Reloader restarts all workloads that read a changed Secret.\n\n\
          | key | workload | container | variable |\n|---|---|---|---|\n",
     );
     for row in INVENTORY {
@@ -40,14 +41,14 @@ pub fn markdown() -> String {
         if row.readers.is_empty() {
             let _infallible = writeln!(
                 text,
-                "| `{}` | every reader of any secret restarts | the program itself reads it | |",
+                "| `{}` | every workload that reads a secret restarts | read by the program itself | |",
                 row.full_key()
             );
         }
     }
     text.push_str(
-        "\n## Where each comes from\n\n\
-         `phoenix:secrets.mode` decides it for all of them together.\n\n\
+        "\n## Sources\n\n\
+         `phoenix:secrets.mode` selects the source of all secrets of a stack.\n\n\
          | key | `local` | `pulumi-esc` and `esc-direct` | `external-secrets` |\n|---|---|---|---|\n",
     );
     for row in INVENTORY {
@@ -60,26 +61,27 @@ pub fn markdown() -> String {
         );
     }
     text.push_str(MOVING);
-    text.push_str("\n## How each is changed\n\n[How to rotate a secret](runbooks/rotate-a-secret.md) has the steps.\n\n| key | rotation |\n|---|---|\n");
+    text.push_str("\n## Rotation\n\n[How to rotate a secret](runbooks/rotate-a-secret.md) describes the steps.\n\n| key | rotation |\n|---|---|\n");
     for row in INVENTORY {
         let _infallible = writeln!(text, "| `{}` | {} |", row.full_key(), row.rotation);
     }
     text
 }
 
-/// How a stack that runs changes its mode.
+/// How to change the mode of a running stack.
 const MOVING: &str = "
-A stack that runs can change its mode; the Secrets stay the same objects, and only their readers restart. Put all values into the new place
-first, the very same ones. Then:
+### Change the mode of a running stack
 
-- **between `local`, `pulumi-esc` and `esc-direct`**: change `phoenix:secrets`, remove the values from the old place, `pulumi up`. With the same values, and the
-  same `phoenix:checksumKey`, not even a pod restarts.
-- **to `external-secrets`**: have the operator and Reloader in the cluster, remove the values from the stack, change `phoenix:secrets`, `pulumi up`. In `staging` and
-  `prod` the engine forgets the Secrets and leaves them standing (`phoenix.ai/deletion: retained`), and the operator goes on with them. The engine
-  goes by what it noted at the last `pulumi up`: `pulumi preview` must say `delete[retain]` of the Secrets; where it says `delete` alone, make one `up` in the old mode first. In `dev` the engine deletes them at the
-  end, and the operator makes them anew within seconds; a pod that starts in between waits.
-- **from `external-secrets`**: set the values, `phoenix:checksumKey` among them, change `phoenix:secrets`, `pulumi up`. It takes the Secrets over, and in `staging` and `prod` they do
-  not go with their ExternalSecrets (`creationPolicy: Orphan`).
+The Secrets remain the same objects, and at most the workloads that read them restart. First, store the same values in the new source. Then:
+
+- **Between `local`, `pulumi-esc` and `esc-direct`**: change `phoenix:secrets`, remove the values from the old source, and run `pulumi up`. With the same values and the
+  same `phoenix:checksumKey`, no pod restarts.
+- **To `external-secrets`**: make sure that the operator and Reloader run in the cluster, remove the values from the stack, change `phoenix:secrets`, and run `pulumi up`. In `staging` and
+  `prod`, the engine removes the Secrets from its state and retains them in the cluster (`phoenix.ai/deletion: retained`), and the operator takes them over. The engine
+  uses the deletion policy that it recorded at the last `pulumi up`: `pulumi preview` must show `delete[retain]` for the Secrets. If it shows `delete` only, first run `pulumi up` in the old mode. In `dev`, the engine deletes the Secrets at the
+  end, and the operator creates them again within seconds; a pod that starts in between waits.
+- **From `external-secrets`**: set the values, including `phoenix:checksumKey`, change `phoenix:secrets`, and run `pulumi up`. It adopts the Secrets, and in `staging` and `prod` they are
+  not deleted with their ExternalSecrets (`creationPolicy: Orphan`).
 ";
 
 fn place(row: &SecretRow) -> String {
@@ -113,13 +115,11 @@ fn reading(row: &SecretRow, reader: &Reader) -> String {
 
 fn good(form: Form) -> String {
     match form {
-        Form::Key { least } => format!("at least {least} characters that nobody can guess"),
+        Form::Key { least } => format!("at least {least} random characters"),
         Form::Password { least } => {
-            format!("at least {least} letters, digits, `-`, `.`, `_` and `~` that nobody can guess")
+            format!("at least {least} random characters: letters, digits, `-`, `.`, `_` and `~`")
         }
-        Form::PrivateKey => {
-            "a private key of RSA with 2048 bits or more, in PEM of the kind PKCS #8".to_owned()
-        }
+        Form::PrivateKey => "an RSA private key with at least 2048 bits, PEM-encoded PKCS #8".to_owned(),
         Form::PostgresUrl => "`postgresql://USER:PASSWORD@HOST/DATABASE`".to_owned(),
     }
 }
