@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, ensure};
-use phoenix_cli::yaml;
+use phoenix_manifests::yaml;
 use serde_json::Value;
 
 use crate::measure::Run;

@@ -54,6 +54,7 @@ const TABLE: [(&str, &[&str], &[&str]); 15] = [
         &[
             "phoenix",
             "phoenix-graph",
+            "phoenix-manifests",
             "phoenix-policies",
             "phoenix-program",
             "phoenix-suggest",
@@ -63,13 +64,18 @@ const TABLE: [(&str, &[&str], &[&str]); 15] = [
     ),
     (
         "phoenix-testing",
-        &["phoenix", "phoenix-cli", "phoenix-crds", "phoenix-graph"],
+        &["phoenix", "phoenix-crds", "phoenix-graph", "phoenix-manifests"],
         &["kube", "tonic", "reqwest"],
+    ),
+    (
+        "phoenix-manifests",
+        &["phoenix-graph"],
+        &["clap", "kube", "tokio", "anyhow"],
     ),
     ("phoenix-suggest", &[], &["clap", "anyhow", "kube"]),
     ("phoenix-terminal", &[], &["clap", "kube", "tokio"]),
-    ("phoenix-policies-fuzz", &["phoenix-cli", "phoenix-policies"], &[]),
-    ("phoenix-benchmarks", &["phoenix-cli", "phoenix-graph", "phoenix-terminal"], &[]),
+    ("phoenix-policies-fuzz", &["phoenix-cli", "phoenix-manifests", "phoenix-policies"], &[]),
+    ("phoenix-benchmarks", &["phoenix-cli", "phoenix-graph", "phoenix-manifests", "phoenix-terminal"], &[]),
 ];
 
 /// Packages that may have more than ten thousand lines: the platform and its rules, which are mostly tables.

@@ -848,7 +848,7 @@ fn a_possibly_pasted_secret_is_not_repeated_in_errors() {
 fn the_environments_of_esc_give_every_secret_in_both_shapes_and_hold_none() {
     for name in ["staging", "prod"] {
         let path = crate::support::root().join(format!("stacks/esc/{name}.yaml"));
-        let documents = phoenix_cli::yaml::read(&std::fs::read_to_string(path).unwrap()).unwrap();
+        let documents = phoenix_manifests::yaml::read(&std::fs::read_to_string(path).unwrap()).unwrap();
         let values = &documents[0].value["values"];
         let count = |pointer: &str| values.pointer(pointer).unwrap().as_object().unwrap().len();
         // What is there during a rotation only is added by whoever rotates.

@@ -9,7 +9,7 @@ use k8s_openapi::api::core::v1::{Namespace, PersistentVolumeClaim, ServiceAccoun
 use kube::api::{Api, DeleteParams, DynamicObject, ListParams, Patch, PatchParams, PostParams};
 use kube::core::GroupVersionKind;
 use kube::discovery;
-use phoenix_cli::yaml;
+use phoenix_manifests::yaml;
 use serde_json::{Value, json};
 
 use crate::live::{Live, PHOENIX, graph, pods_of, root, said};

@@ -11,7 +11,7 @@ use phoenix::platform;
 use phoenix_cli::checkout::Checkout;
 use phoenix_cli::sandbox::tools::{EXTERNAL_SECRETS_DEFINITIONS, Workshop};
 use phoenix_cli::stack_file::StackFile;
-use phoenix_cli::yaml;
+use phoenix_manifests::yaml;
 use phoenix_graph::{Graph, Object};
 use serde_json::{Value, json};
 

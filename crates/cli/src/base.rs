@@ -12,7 +12,7 @@ use phoenix_graph::{Graph, Object};
 
 use crate::checkout::{Checkout, stacks_among};
 use crate::git::{Repository, short};
-use crate::yaml;
+use phoenix_manifests::yaml;
 use phoenix_terminal::user_error::{WithHint as _, user_error};
 
 /// Where the rendered manifests of a stack are committed.

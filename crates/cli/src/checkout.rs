@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result};
 use serde_json::Value;
 
-use crate::yaml;
+use phoenix_manifests::yaml;
 use phoenix_terminal::user_error::{WithHint as _, user_error};
 
 /// A checkout of this repository.

@@ -33,7 +33,6 @@ pub mod secrets;
 pub mod show;
 pub mod stack;
 pub mod stack_file;
-pub mod yaml;
 
 use arguments::Color;
 use checkout::Checkout;

@@ -4,7 +4,6 @@
 //! [`phoenix_policies`] to say.
 
 pub mod cluster;
-pub mod reading;
 pub mod sarif;
 pub mod told;
 
@@ -12,6 +11,7 @@ use anyhow::{Result, anyhow};
 use phoenix::config::NAMESPACE;
 use phoenix_graph::Id;
 use phoenix_policies::{Date, Report, Settings, judge};
+use phoenix_manifests::Place;
 use serde_json::Value;
 
 use crate::stack::Stack;
@@ -111,18 +111,3 @@ pub fn today() -> Date {
 
 /// Tells the place of a path within a subject.
 pub type Places = Box<dyn Fn(&Id, &str) -> Option<Place>>;
-
-/// A place in a file.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Place {
-    /// The file, as people write its path.
-    pub file: String,
-    /// The line, counted from 1.
-    pub line: usize,
-}
-
-impl std::fmt::Display for Place {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(formatter, "{}:{}", self.file, self.line)
-    }
-}

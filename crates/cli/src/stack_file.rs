@@ -11,7 +11,7 @@ use phoenix::config::{NAMESPACE, Origin, Origins, Problems, RawConfig, StackConf
 use serde_json::{Map, Value};
 
 use crate::checkout::Checkout;
-use crate::yaml;
+use phoenix_manifests::yaml;
 use phoenix_terminal::user_error::{WithHint as _, user_error};
 
 /// A stack file is a page or two; one as large as this is something else.

@@ -1,259 +1,79 @@
-//! Reads YAML into JSON values, and remembers the line of every key.
+//! Strict YAML 1.2, for stack files and for files that this project writes.
 //!
-//! Made for files that people write and for what our own writer renders, so it is strict where others guess: aliases,
-//! repeated keys and keys that are no texts are refused. It promises to end soon on any input: it holds no more than the
-//! text, never calls itself, and gives up at [`DEEPEST`] levels. It knows nothing of stacks or Kubernetes.
+//! Rejects what other readers interpret differently: aliases, duplicate keys, keys that are not strings, numbers with
+//! leading zeros or underscores, dates. Knows nothing of stacks or Kubernetes.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::fmt::{self, Write as _};
 
 use saphyr::Scalar;
-use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, Span, Tag};
-use serde_json::{Map, Number, Value};
+use saphyr_parser::{ScalarStyle, Span, Tag};
+use serde_json::{Number, Value};
 
-/// The most levels of nesting that are read; the deepest Kubernetes object has about thirty.
-pub const DEEPEST: usize = 64;
-
-/// Lines are not remembered for paths longer than this; no key of ours comes near.
-const LONGEST_PATH: usize = 256;
+pub use crate::reader::SyntaxError;
+use crate::reader::{Dialect, Reader};
 
 /// One document of a YAML stream.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Document {
-    /// What it says.
+    /// Its content.
     pub value: Value,
     /// The line, counted from 1, of every key (`config.phoenix:qdrant.replicas`) and item (`networks[0]`).
     pub lines: BTreeMap<String, usize>,
 }
 
-/// A text that cannot be read, and where.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Broken {
-    /// What is wrong.
-    pub message: String,
-    /// What to do about it.
-    pub hint: Option<&'static str>,
-    /// The line, counted from 1.
-    pub line: usize,
-    /// The column, counted from 1.
-    pub column: usize,
-}
-
-impl fmt::Display for Broken {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            formatter,
-            "line {}, column {}: {}",
-            self.line, self.column, self.message
-        )?;
-        match self.hint {
-            Some(hint) => write!(formatter, "\nhint: {hint}"),
-            None => Ok(()),
-        }
-    }
-}
-
-impl std::error::Error for Broken {}
-
 /// Reads all documents of a text.
-pub fn read(text: &str) -> Result<Vec<Document>, Broken> {
-    let mut reader = Reader::default();
-    for event in Parser::new_from_str(text) {
-        let (event, span) = event.map_err(|error| scanned(&error))?;
-        reader.take(event, span)?;
-    }
-    Ok(reader.documents)
+pub fn read(text: &str) -> Result<Vec<Document>, SyntaxError> {
+    let mut reader = Reader::<Strict>::new(true);
+    reader.read(text)?;
+    let lines = reader.lines_of_documents.into_iter();
+    Ok(reader
+        .documents
+        .into_iter()
+        .zip(lines)
+        .map(|((_, value), lines)| Document {
+            value,
+            lines: lines.lines,
+        })
+        .collect())
 }
 
-#[derive(Default)]
-struct Reader {
-    documents: Vec<Document>,
-    lines: BTreeMap<String, usize>,
-    path: String,
-    open: Vec<Open>,
-    root: Option<Value>,
-}
+/// The core schema of YAML 1.2, without what Pulumi's own reader interprets differently.
+struct Strict;
 
-/// A collection that has begun and not ended.
-struct Open {
-    collected: Collected,
-    /// How long the path was before the collection's own name was added.
-    outside: usize,
-}
+impl Dialect for Strict {
+    const EXPANDS_ALIASES: bool = false;
+    const BRACKETS_KEYS: bool = false;
 
-enum Collected {
-    Items(Vec<Value>),
-    Fields {
-        fields: Map<String, Value>,
-        key: Option<String>,
-    },
-}
-
-impl Reader {
-    fn take(&mut self, event: Event<'_>, span: Span) -> Result<(), Broken> {
-        match event {
-            Event::DocumentStart(_) => {
-                self.lines.clear();
-                self.root = None;
-            }
-            Event::DocumentEnd => self.documents.push(Document {
-                value: self.root.take().unwrap_or(Value::Null),
-                lines: std::mem::take(&mut self.lines),
-            }),
-            Event::Alias(_) => {
-                return Err(broken(
-                    span,
-                    "an alias (`*name`) is not read here",
-                    Some("write the value out"),
-                ));
-            }
-            Event::Scalar(text, style, _, tag) => {
-                if self.wants_key() {
-                    return self.key(text.into_owned(), span);
-                }
-                let outside = self.enter(span);
-                let value = resolve(text.as_ref(), style, tag.as_deref(), span)?;
-                self.put(value);
-                self.path.truncate(outside);
-            }
-            Event::SequenceStart(..) => self.begin(Collected::Items(Vec::new()), span)?,
-            Event::MappingStart(..) => self.begin(
-                Collected::Fields {
-                    fields: Map::new(),
-                    key: None,
-                },
+    fn scalar(text: &str, style: ScalarStyle, tag: Option<&Tag>, span: Span) -> Result<Value, SyntaxError> {
+        if style == ScalarStyle::Plain && is_ambiguous(text) {
+            return Err(SyntaxError::at(
                 span,
-            )?,
-            Event::SequenceEnd | Event::MappingEnd => {
-                if let Some(ended) = self.open.pop() {
-                    self.put(match ended.collected {
-                        Collected::Items(items) => Value::Array(items),
-                        Collected::Fields { fields, .. } => Value::Object(fields),
-                    });
-                    self.path.truncate(ended.outside);
-                }
-            }
-            Event::Nothing | Event::StreamStart | Event::StreamEnd => {}
-        }
-        Ok(())
-    }
-
-    fn wants_key(&self) -> bool {
-        matches!(
-            self.open.last(),
-            Some(Open {
-                collected: Collected::Fields { key: None, .. },
-                ..
-            })
-        )
-    }
-
-    fn key(&mut self, text: String, span: Span) -> Result<(), Broken> {
-        let Some(Open {
-            collected: Collected::Fields { fields, key },
-            ..
-        }) = self.open.last_mut()
-        else {
-            unreachable!("only a mapping wants a key");
-        };
-        if fields.contains_key(&text) {
-            let message = format!("the key {} stands here more than once", shown(&text));
-            return Err(broken(span, message, Some("remove one of the two")));
-        }
-        *key = Some(text);
-        let outside = self.enter(span);
-        self.note(span);
-        self.path.truncate(outside);
-        Ok(())
-    }
-
-    fn begin(&mut self, collected: Collected, span: Span) -> Result<(), Broken> {
-        if self.wants_key() {
-            return Err(broken(
-                span,
-                "a key must be a text, not a list or a mapping",
-                None,
+                format!("YAML readers disagree about the meaning of {text:?}"),
+                Some("quote it if it is a string, or write it as a plain number"),
             ));
         }
-        if self.open.len() == DEEPEST {
-            return Err(broken(
+        let tag = tag.cloned().map(Cow::Owned);
+        match Scalar::parse_from_cow_and_metadata(text.into(), style, tag.as_ref()) {
+            Some(Scalar::Null) => Ok(Value::Null),
+            Some(Scalar::Boolean(value)) => Ok(Value::Bool(value)),
+            Some(Scalar::Integer(value)) => Ok(Value::from(value)),
+            Some(Scalar::FloatingPoint(value)) => {
+                Ok(Number::from_f64(value.into_inner()).map_or_else(|| Value::from(text), Value::Number))
+            }
+            Some(Scalar::String(value)) => Ok(Value::from(value.into_owned())),
+            None => Err(SyntaxError::at(
                 span,
-                format!("this is nested more than {DEEPEST} levels deep"),
-                None,
-            ));
-        }
-        let outside = self.enter(span);
-        self.open.push(Open { collected, outside });
-        Ok(())
-    }
-
-    /// Extends the path by the place of the value that comes now, and gives back how long it was before.
-    fn enter(&mut self, span: Span) -> usize {
-        let outside = self.path.len();
-        match self.open.last().map(|open| &open.collected) {
-            Some(Collected::Items(items)) => {
-                let _ = write!(self.path, "[{}]", items.len());
-                self.note(span);
-            }
-            Some(Collected::Fields { key: Some(key), .. }) => {
-                if outside > 0 {
-                    self.path.push('.');
-                }
-                self.path.push_str(key);
-            }
-            _ => {}
-        }
-        outside
-    }
-
-    fn note(&mut self, span: Span) {
-        if self.path.len() <= LONGEST_PATH {
-            self.lines.insert(self.path.clone(), span.start.line());
-        }
-    }
-
-    fn put(&mut self, value: Value) {
-        match self.open.last_mut().map(|open| &mut open.collected) {
-            Some(Collected::Items(items)) => items.push(value),
-            Some(Collected::Fields { fields, key }) => {
-                let key = key.take().expect("a value of a mapping comes after its key");
-                fields.insert(key, value);
-            }
-            None => self.root = Some(value),
+                "the value does not have the type of its tag",
+                Some("remove the tag"),
+            )),
         }
     }
 }
 
-/// What a scalar means in the core schema of YAML 1.2. What the engine's own reader makes something else of is refused.
-fn resolve(text: &str, style: ScalarStyle, tag: Option<&Tag>, span: Span) -> Result<Value, Broken> {
-    if style == ScalarStyle::Plain && is_read_differently(text) {
-        let message = format!(
-            "{} means different things to different readers of YAML",
-            shown(text)
-        );
-        let hint = "quote it if it is a text, or write it as a plain number";
-        return Err(broken(span, message, Some(hint)));
-    }
-    let tag = tag.cloned().map(std::borrow::Cow::Owned);
-    match Scalar::parse_from_cow_and_metadata(text.into(), style, tag.as_ref()) {
-        Some(Scalar::Null) => Ok(Value::Null),
-        Some(Scalar::Boolean(value)) => Ok(Value::Bool(value)),
-        Some(Scalar::Integer(value)) => Ok(Value::from(value)),
-        Some(Scalar::FloatingPoint(value)) => {
-            Ok(Number::from_f64(value.into_inner()).map_or_else(|| Value::from(text), Value::Number))
-        }
-        Some(Scalar::String(value)) => Ok(Value::from(value.into_owned())),
-        None => Err(broken(
-            span,
-            "this value is not of the type that its tag says",
-            Some("leave the tag out"),
-        )),
-    }
-}
-
-/// Whether a plain scalar is another value to the engine than in YAML 1.2: a number with leading zeros, which it takes
-/// for octal, a number with underscores or in base 2, and a date.
-fn is_read_differently(text: &str) -> bool {
+/// Whether Pulumi reads a plain scalar differently from YAML 1.2: numbers with leading zeros, which it reads as octal,
+/// numbers with underscores or in base 2, and dates.
+fn is_ambiguous(text: &str) -> bool {
     let number = text.trim_start_matches(['+', '-']);
     let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     let is_octal = number.len() > 1 && number.starts_with('0') && digits(number);
@@ -272,35 +92,9 @@ fn is_read_differently(text: &str) -> bool {
     is_octal || is_grouped || is_binary || is_date
 }
 
-fn scanned(error: &ScanError) -> Broken {
-    let place = error.marker();
-    Broken {
-        message: format!("this is no YAML: {}", error.info()),
-        hint: Some("look at the indentation and the quotes of this line and the one before"),
-        line: place.line(),
-        column: place.col() + 1,
-    }
-}
-
-fn broken(span: Span, message: impl Into<String>, hint: Option<&'static str>) -> Broken {
-    Broken {
-        message: message.into(),
-        hint,
-        line: span.start.line(),
-        column: span.start.col() + 1,
-    }
-}
-
-fn shown(key: &str) -> String {
-    if key.chars().count() > 60 {
-        "with a very long name".to_owned()
-    } else {
-        format!("{key:?}")
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::fmt::Write as _;
     use std::time::{Duration, Instant};
 
     use proptest::prelude::*;
@@ -328,9 +122,9 @@ mod tests {
 
     #[test]
     fn a_key_that_stands_twice_is_refused_where_it_stands_again() {
-        let broken = read("a: 1\nb: 2\na: 3\n").unwrap_err();
-        assert_eq!((broken.line, broken.column), (3, 1));
-        assert_eq!(broken.message, "the key \"a\" stands here a second time");
+        let error = read("a: 1\nb: 2\na: 3\n").unwrap_err();
+        assert_eq!((error.line, error.column), (3, 1));
+        assert_eq!(error.message, "duplicate key \"a\"");
     }
 
     #[test]
@@ -345,8 +139,8 @@ mod tests {
             "2026-1-2T03:04:05Z",
             "2026-01-01 00:00:00",
         ] {
-            let broken = read(&format!("a: b\nkey: {text}\n")).unwrap_err();
-            assert_eq!((broken.line, broken.hint.is_some()), (2, true), "{text}");
+            let error = read(&format!("a: b\nkey: {text}\n")).unwrap_err();
+            assert_eq!((error.line, error.hint.is_some()), (2, true), "{text}");
             let quoted = one(&format!("key: \"{text}\"\n"));
             assert_eq!(quoted.value, json!({"key": text}));
         }
@@ -453,8 +247,8 @@ mod tests {
 
         #[test]
         fn no_text_makes_the_reader_panic(text in hostile()) {
-            if let Err(broken) = read(&text) {
-                prop_assert!(!broken.message.is_empty());
+            if let Err(error) = read(&text) {
+                prop_assert!(!error.message.is_empty());
             }
         }
     }

@@ -1261,7 +1261,7 @@ pub fn rules(graph: &Graph) -> PrometheusRuleSpec {
         .get(Some("sophia-memory"), RULES)
         .expect("every stack has rules");
     let file = &map.data.expect("the ConfigMap has data")[RULE_FILE];
-    let documents = phoenix_cli::yaml::read(file).expect("the file is YAML");
+    let documents = phoenix_manifests::yaml::read(file).expect("the file is YAML");
     serde_json::from_value(documents[0].value.clone()).expect("the file has the shape of rules")
 }
 

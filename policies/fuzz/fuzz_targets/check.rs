@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use phoenix_cli::policies::reading::Manifests;
+use phoenix_manifests::Manifests;
 use phoenix_cli::policies::{Judged, sarif, told};
 use phoenix_policies::{Date, Settings, judge};
 use serde_json::json;

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-use phoenix_cli::policies::reading::Manifests;
+use phoenix_manifests::Manifests;
 use phoenix_policies::{Enforcement, Rule, Settings, judge};
 use serde_json::{Value, json};
 
@@ -351,10 +351,10 @@ fn says_bad(case: &Case) -> bool {
         manifests.read("beside", text.clone());
     }
     assert!(
-        manifests.broken.is_empty(),
+        manifests.errors.is_empty(),
         "{}: {:?}",
         case.file,
-        manifests.broken
+        manifests.errors
     );
     let report = judge(&manifests.graph, &settings);
     // A check of bindings says nothing of the roles in its files, and the other way round.
@@ -402,7 +402,7 @@ fn gatekeeper(corpora: &Path) -> Vec<Case> {
     for (folder, wanted, rule, options) in GATEKEEPER {
         let folder_path = corpora.join("gatekeeper").join(folder);
         let text = std::fs::read_to_string(folder_path.join("suite.yaml")).unwrap();
-        let suite = phoenix_cli::yaml::read(&text).unwrap().remove(0).value;
+        let suite = phoenix_manifests::yaml::read(&text).unwrap().remove(0).value;
         for test in suite["tests"].as_array().unwrap() {
             let name = test["name"].as_str().unwrap();
             if *wanted != "*" && name != *wanted {

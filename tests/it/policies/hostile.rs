@@ -5,7 +5,7 @@
 
 use std::fs;
 
-use phoenix_cli::policies::reading::Manifests;
+use phoenix_manifests::Manifests;
 use phoenix_cli::policies::{Judged, sarif, told};
 use phoenix_policies::{Settings, judge};
 use serde_json::json;
@@ -82,7 +82,7 @@ fn check(bytes: Vec<u8>) -> (usize, Vec<String>) {
     assert!(!told::text(&judged).is_empty());
     assert!(told::json(&judged).is_object());
     assert!(sarif::document(std::slice::from_ref(&judged)).is_object());
-    let faults = manifests.broken.iter().map(|(_, fault)| fault.to_string());
+    let faults = manifests.errors.iter().map(|(_, fault)| fault.to_string());
     (manifests.graph.len(), faults.collect())
 }
 

@@ -16,11 +16,11 @@ use serde_json::{Value, json};
 use crate::checkout::Checkout;
 use crate::cluster::require_cluster;
 use crate::policies::cluster::{self, Seen, Unseen};
-use crate::policies::reading::{MOST_BYTES, Manifests};
+use phoenix_manifests::{MAX_BYTES, Manifests};
 pub use crate::policies::settings_of;
 use crate::policies::{Judged, read_settings, sarif, today, told};
 use crate::stack::Stack;
-use crate::yaml;
+use phoenix_manifests::yaml;
 use phoenix_terminal::exit::Exit;
 use phoenix_terminal::output::{self, count, message};
 use phoenix_terminal::user_error::user_error;
@@ -308,12 +308,12 @@ fn files(arguments: &Arguments) -> Result<(Judged, bool)> {
             read_path(path, &mut manifests)?;
         }
     }
-    for (file, broken) in &manifests.broken {
+    for (file, broken) in &manifests.errors {
         message(&format!(
             "error: cannot read {file}, {broken}\nwhat this is a part of is not judged"
         ));
     }
-    let passed_over: usize = manifests.passed_over.values().sum();
+    let passed_over: usize = manifests.skipped.values().sum();
     if passed_over > 0 {
         message(&format!(
             "passed over {}, which are no Kubernetes objects",
@@ -331,7 +331,7 @@ fn files(arguments: &Arguments) -> Result<(Judged, bool)> {
         settings,
         places: Box::new(manifests.places()),
     };
-    Ok((judged, manifests.broken.is_empty()))
+    Ok((judged, manifests.errors.is_empty()))
 }
 
 /// The settings that `--settings` names; the defaults without it.
@@ -387,7 +387,7 @@ fn read_path(path: &Path, manifests: &mut Manifests) -> Result<()> {
 /// What there is to read, up to one byte more than is taken: a file that never ends is refused like a long one.
 fn read_some(from: impl std::io::Read) -> std::io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    let most = u64::try_from(MOST_BYTES).unwrap_or(u64::MAX);
+    let most = u64::try_from(MAX_BYTES).unwrap_or(u64::MAX);
     from.take(most + 1).read_to_end(&mut bytes)?;
     Ok(bytes)
 }

@@ -68,7 +68,7 @@ fn alerts(graph: &Graph) -> Vec<Alert> {
         .get::<ConfigMap>(Some(phoenix::names::MEMORY), RULES)
         .and_then(|map| map.data?.remove(RULE_FILE));
     let rules = if let Some(file) = file {
-        crate::yaml::read(&file).expect("the rules are YAML")[0]
+        phoenix_manifests::yaml::read(&file).expect("the rules are YAML")[0]
             .value
             .clone()
     } else {

@@ -12,7 +12,7 @@ use super::check::Check;
 use crate::checkout::Checkout;
 use crate::stack::Stack;
 use crate::stack_file::import_names;
-use crate::yaml::{self, Document};
+use phoenix_manifests::yaml::{self, Document};
 use phoenix_terminal::output::count;
 
 /// The ESC project of the environments that are defined in this repository.

@@ -14,7 +14,7 @@ use serde_json::Value;
 use super::check::{Check, Status, could_not_check};
 use super::version::numbers;
 use crate::stack::Stack;
-use crate::yaml;
+use phoenix_manifests::yaml;
 
 /// The first Istio version that serves the `v1` APIs that the stack uses.
 const OLDEST_ISTIO: &str = "1.22";

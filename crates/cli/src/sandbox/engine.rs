@@ -19,7 +19,7 @@ use super::process::{self, MARK};
 use super::talk::{Step, say};
 use super::tools::{Found, Origin, PROVIDER, PROVIDER_VERSION, PULUMI};
 use super::{project, secrets};
-use crate::yaml;
+use phoenix_manifests::yaml;
 
 /// What the engine's environment is, besides the person's own.
 ///

@@ -39,7 +39,8 @@ pub use status::{Component, Status};
 use talk::{Step, say};
 use tools::{Tool, Workshop};
 
-use crate::{output, yaml};
+use phoenix_manifests::yaml;
+use phoenix_terminal::output;
 use phoenix_terminal::exit::Exit;
 
 /// The stack of a sandbox that was not told which.
