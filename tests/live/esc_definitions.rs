@@ -190,7 +190,7 @@ fn an_environment_that_is_not_filled_in_or_broken_is_told_with_its_line() {
             }),
         ),
         (
-            "ESC has no acme/phoenix/prod for this access token",
+            "ESC found no environment acme/phoenix/prod for this access token",
             told(good, &|folder| {
                 std::fs::remove_file(folder.join("definitions/phoenix/prod.yaml")).unwrap();
             }),
@@ -230,14 +230,14 @@ fn what_the_cloud_keeps_in_a_form_that_will_not_do_is_told_by_its_key() {
     assert_eq!(output.status.code(), Some(2), "{said}");
     assert!(!said.contains("471100"), "{said}");
     for (key, told) in [
-        ("openaiApiKey", "is a number, not a text"),
+        ("openaiApiKey", "is a number, not a string"),
         ("mem0EncryptionKey", "is empty"),
         ("qdrantApiKey", "is missing."),
         (
             "qdrantReadOnlyApiKey",
             "begins or ends with a line break or a space",
         ),
-        ("checksumKey", "is a map, not a text"),
+        ("checksumKey", "is a map, not a string"),
         ("postgresConnectionString", "is there in"),
     ] {
         let is_told = |line: &str| {

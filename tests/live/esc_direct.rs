@@ -144,12 +144,12 @@ fn secrets_come_from_an_environment_of_esc_and_are_nowhere_to_be_seen() {
         (
             "dev",
             "pul-canary-of-somebody-else",
-            "ESC does not accept the access token for acme/phoenix/dev",
+            "ESC rejected the access token for acme/phoenix/dev",
         ),
         (
             "nowhere",
             TOKEN,
-            "ESC has no acme/phoenix/nowhere for this access token",
+            "ESC found no environment acme/phoenix/nowhere for this access token",
         ),
         (
             "incomplete",
@@ -171,7 +171,7 @@ fn secrets_come_from_an_environment_of_esc_and_are_nowhere_to_be_seen() {
         &service,
         "dev",
         TOKEN,
-        "could not be asked for acme/phoenix/dev",
+        "is not available for acme/phoenix/dev",
     );
     assert_eq!(live.versions(&graph("dev")), before, "nothing was changed");
 

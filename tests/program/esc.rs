@@ -156,7 +156,7 @@ async fn values_that_are_missing_or_unknown_are_told_each() {
     let told = refused(FakeService::with("acme/phoenix/prod", TOKEN), Some(TOKEN)).await;
     for row in needed() {
         let line = format!(
-            "pulumiConfig[\"phoenix:{}\"] is missing, because there is no map pulumiConfig. {}",
+            "pulumiConfig[\"phoenix:{}\"] is missing, because the map pulumiConfig does not exist. {}",
             row.key, row.purpose
         );
         assert!(told.contains(&line), "{told}");
@@ -225,7 +225,7 @@ async fn an_unreachable_service_is_told() {
     let said = said(&output, &engine);
     assert!(
         said.contains(&format!(
-            "ESC at {nobody} could not be asked for acme/phoenix/prod: there is no answer"
+            "ESC at {nobody} is not available for acme/phoenix/prod: there is no response"
         )) && said.contains("(attempt 5)"),
         "{said}"
     );

@@ -159,7 +159,7 @@ async fn a_command_that_is_too_old_is_refused_before_anything_is_registered() {
     assert_eq!(run(&fake).await.status.code(), Some(32));
     let told = logged(&fake);
     assert!(
-        told.contains("this Pulumi is too old") && told.contains(">=3.255.0"),
+        told.contains("this version of Pulumi is too old") && told.contains(">=3.255.0"),
         "{told}"
     );
     assert!(fake.registrations().is_empty());

@@ -1,10 +1,10 @@
-//! The name of an environment.
+//! Names of environments.
 
 use std::fmt;
 
 use crate::error::Error;
 
-/// An environment of ESC.
+/// The name of an environment in ESC.
 ///
 /// ```
 /// use phoenix_esc::Environment;
@@ -19,18 +19,18 @@ use crate::error::Error;
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Environment {
-    /// Who owns the project.
+    /// The organization that owns the project.
     pub organization: String,
-    /// The project within the organization.
+    /// The project in the organization.
     pub project: String,
-    /// The environment's own name.
+    /// The environment's name in the project.
     pub name: String,
-    /// A revision's number, or a tag; the latest revision without it.
+    /// A revision number or tag; `None` for the latest revision.
     pub version: Option<String>,
 }
 
 impl Environment {
-    /// Its path behind `/api/esc/environments/`. Names that would lead to another address are refused.
+    /// The path below `/api/esc/environments/`. Names that would change the address are an error.
     pub(crate) fn segments(&self) -> Result<Vec<&str>, Error> {
         let mut segments = vec![self.organization.as_str(), &self.project, &self.name];
         if let Some(version) = &self.version {
@@ -54,7 +54,7 @@ impl fmt::Display for Environment {
     }
 }
 
-/// Whether a text is one step of a path, and stays one: letters, digits, `-`, `_` and `.`, and not dots alone.
+/// Whether a string is a single path segment: letters, digits, `-`, `_` and `.`, and not only dots.
 pub(crate) fn is_segment(text: &str) -> bool {
     (1..=200).contains(&text.len())
         && text

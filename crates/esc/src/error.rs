@@ -1,147 +1,147 @@
-//! Why an environment could not be opened, in words for the person who has to do something about it.
+//! Errors while opening an environment, with hints.
 
 use std::fmt::{self, Write as _};
 use std::time::Duration;
 
-/// Why an environment could not be opened. No variant holds the token or a value of the environment.
+/// A failure to open an environment. No variant contains the token or a value of the environment.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The address of the service cannot be used. It is not repeated: a login may be in it.
+    /// The address of the service is invalid. It is not included, because it may contain a password.
     #[error("the address of ESC {0}")]
     Address(&'static str),
-    /// The access token cannot be sent. It is not repeated.
+    /// The access token is invalid. It is not included.
     #[error("the access token for ESC {0}")]
     Token(&'static str),
-    /// The name leads nowhere.
+    /// The name of the environment is invalid.
     #[error(
-        "{0} is not the name of an environment: organization, project, environment and version are letters, digits, `-`, \
+        "{0} is not a valid environment name: organization, project, environment and version can contain letters, digits, `-`, \
          `_` and `.`"
     )]
     Name(String),
-    /// Nothing here can prove who the service is.
+    /// The identity of the service cannot be verified.
     #[error(
-        "cannot connect to ESC safely: {0}\n  hint: install the certificates of the authorities (package \
-         ca-certificates), or name their file in SSL_CERT_FILE"
+        "cannot verify the identity of ESC: {0}\n  hint: install CA certificates (package ca-certificates), or set SSL_CERT_FILE \
+         to the path of a CA bundle"
     )]
     Certificates(String),
-    /// The environment itself is wrong: its definition, or a provider that it asks.
+    /// The definition of the environment, or a provider that it uses, reports errors.
     #[error("ESC cannot open {environment}:{}", list(diagnostics))]
     Diagnostics {
-        /// The environment that was to be opened.
+        /// The environment.
         environment: String,
-        /// What the service says is wrong; never empty.
+        /// The errors; never empty.
         diagnostics: Vec<Diagnostic>,
     },
     /// 401.
     #[error(
-        "ESC does not accept the access token for {environment}{said}\n  hint: it is mistyped, revoked or expired; make a new one at \
-         Pulumi Cloud, for the organization or for a team that may open the environment"
+        "ESC rejected the access token for {environment}{message}\n  hint: it is invalid, revoked or expired; create a new one in \
+         Pulumi Cloud, for the organization or for a team that has permission to open the environment"
     )]
     Unauthorized {
-        /// The environment that was to be opened.
+        /// The environment.
         environment: String,
-        /// What the service says.
-        said: Said,
+        /// The service's message.
+        message: ServiceMessage,
     },
     /// 403.
     #[error(
-        "the access token may not open {environment}{said}\n  hint: give its owner or team the permission to open the \
-         environment, or use a token of somebody who has it"
+        "the access token has no permission to open {environment}{message}\n  hint: grant its user or team permission to open \
+         the environment, or use another token"
     )]
     Forbidden {
-        /// The environment that was to be opened.
+        /// The environment.
         environment: String,
-        /// What the service says.
-        said: Said,
+        /// The service's message.
+        message: ServiceMessage,
     },
     /// 404.
     #[error(
-        "ESC has no {environment} for this access token{said}\n  hint: look at organization, project, environment and version, \
-         letter by letter; an environment that the token may not see is not found either"
+        "ESC found no environment {environment} for this access token{message}\n  hint: check the spelling of organization, project, \
+         environment and version; the result is the same if the token has no permission to read the environment"
     )]
     NotFound {
-        /// The environment that was to be opened.
+        /// The environment.
         environment: String,
-        /// What the service says.
-        said: Said,
+        /// The service's message.
+        message: ServiceMessage,
     },
     /// 409.
     #[error(
-        "ESC does not open {environment} at the moment{said}\n  hint: somebody is changing it, or opening it needs an approval; wait \
-         for that, and run this again"
+        "ESC cannot open {environment} at the moment{message}\n  hint: the environment is being edited, or opening it requires an \
+         approval; try again afterwards"
     )]
     Conflict {
-        /// The environment that was to be opened.
+        /// The environment.
         environment: String,
-        /// What the service says.
-        said: Said,
+        /// The service's message.
+        message: ServiceMessage,
     },
-    /// Another answer that does not get better by asking again.
-    #[error("ESC refuses to open {environment}: it answers {status}{said}")]
-    Refused {
-        /// The environment that was to be opened.
+    /// Another response for which a retry would not help.
+    #[error("ESC cannot open {environment}: the response is {status}{message}")]
+    Rejected {
+        /// The environment.
         environment: String,
-        /// The status, as a number and in words.
+        /// The status code and its text.
         status: String,
-        /// What the service says.
-        said: Said,
+        /// The service's message.
+        message: ServiceMessage,
     },
-    /// The answer leads elsewhere, and the token goes nowhere else.
+    /// The response is a redirect, which is not followed.
     #[error(
-        "ESC answers {status} for {environment}, which leads to another address, and the access token is sent to no other\n  \
-         hint: give the address that the service has now"
+        "ESC redirects {environment} to another address ({status}); the access token is sent only to the configured address\n  \
+         hint: set the current address of the service"
     )]
     Redirected {
-        /// The environment that was to be opened.
+        /// The environment.
         environment: String,
-        /// The status, as a number and in words.
+        /// The status code and its text.
         status: String,
     },
-    /// Nothing useful came in as many attempts as we make.
+    /// No attempt succeeded.
     #[error(
-        "ESC at {address} could not be asked for {environment}: {why} (attempt {attempts})\n  hint: {hint}"
+        "ESC at {address} is not available for {environment}: {reason} (attempt {attempts})\n  hint: {hint}"
     )]
     Unavailable {
         /// The address of the service.
         address: String,
-        /// The environment that was to be opened.
+        /// The environment.
         environment: String,
-        /// How the last attempt ended.
-        why: String,
-        /// How often it was asked.
+        /// The reason of the last failure.
+        reason: String,
+        /// The number of attempts.
         attempts: u32,
-        /// The way out.
+        /// The suggested fix.
         hint: &'static str,
     },
-    /// The answer is larger than any environment.
-    #[error("ESC answers with more than {limit} bytes for {environment}, which no environment should hold")]
+    /// The response exceeds the maximum size.
+    #[error("the response of ESC for {environment} exceeds the maximum of {limit} bytes")]
     TooLarge {
-        /// The environment that was to be opened.
+        /// The environment.
         environment: String,
-        /// The most that is read.
+        /// The maximum number of bytes.
         limit: usize,
     },
-    /// The answer is not what ESC answers. It is not repeated: values may be in it.
+    /// The response is not in the format of ESC. It is not included, because it can contain values.
     #[error(
-        "what answers at {address} for {environment} does not speak as ESC does: {what}\n  hint: look at the address, and for a proxy \
-         that answers in its place"
+        "the response of {address} for {environment} is not in the format of ESC: {reason}\n  hint: check the address, and whether \
+         a proxy sent the response"
     )]
     Malformed {
         /// The address of the service.
         address: String,
-        /// The environment that was to be opened.
+        /// The environment.
         environment: String,
-        /// What is wrong with it.
-        what: String,
+        /// The problem.
+        reason: String,
     },
 }
 
-/// One thing that is wrong with an environment.
+/// An error in an environment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Diagnostic {
-    /// The environment that it is in, which may be an imported one, with line and column where the service says them.
+    /// The environment, which can be an imported one, with line and column if known.
     pub place: String,
-    /// What is wrong.
+    /// The message.
     pub summary: String,
 }
 
@@ -151,38 +151,38 @@ impl fmt::Display for Diagnostic {
     }
 }
 
-/// What the service says besides the status, if anything: cut to a readable length and without the token.
+/// The message in the service's response, if there is one: truncated, with the token masked.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Said(pub(crate) String);
+pub struct ServiceMessage(pub(crate) String);
 
-impl fmt::Display for Said {
+impl fmt::Display for ServiceMessage {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.0.is_empty() {
             Ok(())
         } else {
-            write!(formatter, " (it says: {})", self.0)
+            write!(formatter, " (message: {})", self.0)
         }
     }
 }
 
-/// The most diagnostics that are told; nobody reads more at once.
-const TOLD: usize = 20;
+/// The maximum number of diagnostics in a message.
+const MAX_DIAGNOSTICS: usize = 20;
 
 fn list(diagnostics: &[Diagnostic]) -> String {
     let mut text = diagnostics
         .iter()
-        .take(TOLD)
+        .take(MAX_DIAGNOSTICS)
         .fold(String::new(), |mut text, diagnostic| {
             let _ = write!(text, "\n  - {diagnostic}");
             text
         });
-    if diagnostics.len() > TOLD {
-        let _ = write!(text, "\n  - and {} more", diagnostics.len() - TOLD);
+    if diagnostics.len() > MAX_DIAGNOSTICS {
+        let _ = write!(text, "\n  - and {} more", diagnostics.len() - MAX_DIAGNOSTICS);
     }
     text
 }
 
-/// A time that a person reads.
+/// A duration in seconds or milliseconds.
 pub(crate) fn seconds(time: Duration) -> String {
     if time.subsec_millis() == 0 {
         format!("{} s", time.as_secs())

@@ -1,4 +1,4 @@
-//! Takes a secret out of a text, in whatever form the text repeats it.
+//! Removes a secret from a text, in plain and encoded forms.
 
 use std::fmt::Write as _;
 
@@ -7,9 +7,9 @@ use base64::engine::general_purpose::STANDARD;
 use secrecy::zeroize::{Zeroize as _, Zeroizing};
 use secrecy::{ExposeSecret as _, SecretString};
 
-/// The text with `[token]` wherever the secret stands: as it is, percent-encoded, as hexadecimal digits, or in base64 of either
-/// alphabet, alone or in the middle of something longer.
-pub(crate) fn without(text: &str, secret: &SecretString) -> String {
+/// Replaces the secret by `[token]`: verbatim, percent-encoded, in hexadecimal, or in base64 of either alphabet, alone or as
+/// part of a longer encoded text.
+pub(crate) fn mask(text: &str, secret: &SecretString) -> String {
     let mut text = text.to_owned();
     for form in forms(secret.expose_secret()) {
         if text.contains(form.as_str()) {
@@ -21,7 +21,7 @@ pub(crate) fn without(text: &str, secret: &SecretString) -> String {
     text
 }
 
-/// The forms, longer ones before those that are a part of them.
+/// The encoded forms of the secret, longest first.
 fn forms(secret: &str) -> Vec<Zeroizing<String>> {
     let mut forms = vec![
         secret.to_owned(),
@@ -37,7 +37,7 @@ fn forms(secret: &str) -> Vec<Zeroizing<String>> {
         let standard = in_base64(secret, shift);
         forms.extend([standard.replace('+', "-").replace('/', "_"), standard]);
     }
-    // What is shorter than this stands anywhere by chance.
+    // Shorter forms occur in unrelated text by chance.
     forms.retain(|form| form.len() >= 4);
     forms.sort_by_key(|form| std::cmp::Reverse(form.len()));
     forms.into_iter().map(Zeroizing::new).collect()
@@ -54,11 +54,12 @@ fn encoded(secret: &str, digits: impl Fn(u8) -> String) -> String {
     })
 }
 
-/// What of the secret's base64 does not depend on what stands around it, where `shift` bytes of a group stand before it.
+/// The part of the secret's base64 encoding that does not depend on the surrounding bytes, if `shift` bytes precede the
+/// secret in its group of three.
 fn in_base64(secret: &str, shift: usize) -> String {
     let whole = Zeroizing::new([&vec![0; shift], secret.as_bytes()].concat());
     let text = Zeroizing::new(STANDARD.encode(&whole));
-    // Six bits a letter: the first that is the secret's alone, and the last.
+    // A letter encodes six bits. The first and last letters that depend only on the secret:
     let first = (shift * 8).div_ceil(6);
     let end = whole.len() * 8 / 6;
     text[first.min(end)..end].to_owned()
@@ -69,7 +70,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_secret_is_taken_out_in_every_form() {
+    fn a_secret_is_masked_in_every_form() {
         let secret = SecretString::from("pul-canary/0+f3a");
         for form in [
             "pul-canary/0+f3a",
@@ -78,24 +79,24 @@ mod tests {
             "70756c2d63616e6172792f302b663361",
             "70756C2D63616E6172792F302B663361",
             "cHVsLWNhbmFyeS8wK2YzYQ",
-            // With `a` and with `ab` before it.
+            // Preceded by `a` and by `ab`.
             "B1bC1jYW5hcnkvMCtmM2",
             "wdWwtY2FuYXJ5LzArZjNh",
         ] {
-            let said = without(&format!("no {form} here"), &secret);
+            let said = mask(&format!("no {form} here"), &secret);
             assert!(
                 said.starts_with("no [token]") && said.ends_with(" here"),
                 "{form}: {said}"
             );
         }
         let group = STANDARD.encode("a: pul-canary/0+f3a!").replace('/', "_");
-        assert!(without(&group, &secret).contains("[token]"), "{group}");
+        assert!(mask(&group, &secret).contains("[token]"), "{group}");
     }
 
     #[test]
-    fn what_is_no_secret_stays() {
+    fn other_text_is_unchanged() {
         let text = "Unauthorized: request 70756c, cHVs";
-        assert_eq!(without(text, &SecretString::from("pul-canary")), text);
-        assert_eq!(without(text, &SecretString::from("U")), text);
+        assert_eq!(mask(text, &SecretString::from("pul-canary")), text);
+        assert_eq!(mask(text, &SecretString::from("U")), text);
     }
 }

@@ -1,4 +1,4 @@
-//! What is in an opened environment: a tree in which secrets are sealed.
+//! The values of an opened environment: a tree in which secrets are protected.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -8,9 +8,9 @@ use secrecy::zeroize::Zeroizing;
 use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
 
-use crate::answer::object;
+use crate::response::object;
 
-/// The values of an opened environment. `Debug` shows no secret; secrets are wiped when it is dropped.
+/// The values of an opened environment. `Debug` shows no secrets; secrets are zeroed when dropped.
 #[derive(Clone, Debug)]
 pub struct Values {
     properties: BTreeMap<String, Value>,
@@ -20,25 +20,25 @@ pub struct Values {
 /// One value.
 #[derive(Clone, Debug)]
 pub enum Value {
-    /// Nothing.
+    /// The null value.
     Null,
-    /// A truth.
+    /// A boolean.
     Bool(bool),
-    /// A number, as the service writes it.
+    /// A number, in the precision of the service.
     Number(serde_json::Number),
-    /// A text that everybody may see.
+    /// A string that is not secret.
     Text(String),
-    /// Several values.
+    /// A list.
     List(Vec<Value>),
-    /// Values by their names. Names are no secrets, even in a secret.
+    /// Values by name. Names are not secret, even inside a secret.
     Map(BTreeMap<String, Value>),
     /// A secret, or a part of one.
     Secret(Secret),
-    /// The service could not tell.
+    /// A value that the service could not evaluate.
     Unknown,
 }
 
-/// A secret that is neither a list nor a map: those are made of secrets.
+/// A secret scalar. Secret lists and maps are lists and maps of secrets.
 #[derive(Clone, Debug)]
 pub struct Secret {
     kind: Kind,
@@ -46,31 +46,31 @@ pub struct Secret {
 }
 
 impl Secret {
-    /// What it is.
+    /// The type of the secret.
     pub fn kind(&self) -> Kind {
         self.kind
     }
 
-    /// It as a text; numbers and truths as JSON writes them.
+    /// The secret as a string; numbers and booleans in JSON format.
     pub fn content(&self) -> &SecretString {
         &self.content
     }
 }
 
-/// What a value is.
+/// The type of a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// Nothing.
+    /// Null.
     Null,
-    /// A truth.
+    /// A boolean.
     Bool,
     /// A number.
     Number,
-    /// A text.
+    /// A string.
     Text,
-    /// Several values.
+    /// A list.
     List,
-    /// Values by their names.
+    /// A map.
     Map,
 }
 
@@ -78,37 +78,37 @@ impl fmt::Display for Kind {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(match self {
             Self::Null => "null",
-            Self::Bool => "true or false",
+            Self::Bool => "a boolean",
             Self::Number => "a number",
-            Self::Text => "a text",
+            Self::Text => "a string",
             Self::List => "a list",
             Self::Map => "a map",
         })
     }
 }
 
-/// Why a value is not the secret text that the caller needs: the rest of a sentence that begins with its name.
+/// A value that is not a secret string. The message is the predicate of a sentence that begins with the path of the value.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Unfit {
-    /// There is none.
+pub enum ValueError {
+    /// The value is missing.
     #[error("is missing")]
     Missing,
-    /// What it is in is missing, or holds no names.
-    #[error("is missing, because there is no map {0}")]
+    /// The parent is missing or is not a map.
+    #[error("is missing, because the map {0} does not exist")]
     NoMap(String),
-    /// The service could not tell it.
-    #[error("is unknown to ESC: whatever it is made from could not be evaluated")]
+    /// The service could not evaluate the value.
+    #[error("is unknown: ESC could not evaluate it")]
     Unknown,
-    /// It is no text.
-    #[error("is {0}, not a text")]
+    /// The value is not a string.
+    #[error("is {0}, not a string")]
     NotText(Kind),
-    /// Everybody who may read the environment's definition can see it.
+    /// The value is visible to everyone who can read the environment's definition.
     #[error("is not marked as a secret")]
     NotSecret,
 }
 
 impl Values {
-    /// The value at this path, one name a step.
+    /// The value at this path of names.
     pub fn get(&self, path: &[&str]) -> Option<&Value> {
         let (first, rest) = path.split_first()?;
         rest.iter()
@@ -118,37 +118,37 @@ impl Values {
             })
     }
 
-    /// The secret text at this path.
-    pub fn secret_text(&self, path: &[&str]) -> Result<&SecretString, Unfit> {
+    /// The secret string at this path.
+    pub fn secret_text(&self, path: &[&str]) -> Result<&SecretString, ValueError> {
         for length in 1..path.len() {
             match self.get(&path[..length]) {
                 Some(Value::Map(_)) => (),
-                Some(Value::Unknown) => return Err(Unfit::Unknown),
-                _ => return Err(Unfit::NoMap(path[..length].join("."))),
+                Some(Value::Unknown) => return Err(ValueError::Unknown),
+                _ => return Err(ValueError::NoMap(path[..length].join("."))),
             }
         }
-        match self.get(path).ok_or(Unfit::Missing)? {
+        match self.get(path).ok_or(ValueError::Missing)? {
             Value::Secret(secret) if secret.kind == Kind::Text => Ok(&secret.content),
-            Value::Secret(secret) => Err(Unfit::NotText(secret.kind)),
-            Value::Text(_) => Err(Unfit::NotSecret),
-            Value::Unknown => Err(Unfit::Unknown),
-            Value::Null => Err(Unfit::NotText(Kind::Null)),
-            Value::Bool(_) => Err(Unfit::NotText(Kind::Bool)),
-            Value::Number(_) => Err(Unfit::NotText(Kind::Number)),
-            Value::List(_) => Err(Unfit::NotText(Kind::List)),
-            Value::Map(_) => Err(Unfit::NotText(Kind::Map)),
+            Value::Secret(secret) => Err(ValueError::NotText(secret.kind)),
+            Value::Text(_) => Err(ValueError::NotSecret),
+            Value::Unknown => Err(ValueError::Unknown),
+            Value::Null => Err(ValueError::NotText(Kind::Null)),
+            Value::Bool(_) => Err(ValueError::NotText(Kind::Bool)),
+            Value::Number(_) => Err(ValueError::NotText(Kind::Number)),
+            Value::List(_) => Err(ValueError::NotText(Kind::List)),
+            Value::Map(_) => Err(ValueError::NotText(Kind::Map)),
         }
     }
 
-    /// What the service warned of when it opened the environment.
+    /// The warnings of the service about the environment.
     pub fn warnings(&self) -> &[String] {
         &self.warnings
     }
 
-    /// From the answer of the service. The error says where it is wrong, and nothing of what is there: serde quotes what it
-    /// did not expect, and that may be a secret.
-    pub(crate) fn read(answer: &[u8], warnings: Vec<String>) -> Result<Self, String> {
-        let opened: Opened = object(answer)?;
+    /// Parses the service's response. The error contains only the position: serde quotes unexpected values, which may be
+    /// secrets.
+    pub(crate) fn read(body: &[u8], warnings: Vec<String>) -> Result<Self, String> {
+        let opened: Opened = object(body)?;
         let properties = opened
             .properties
             .into_iter()
@@ -158,13 +158,13 @@ impl Values {
     }
 }
 
-/// The answer to a reading, without the definitions that the values come from.
+/// The response to reading an environment, without the definitions.
 #[derive(Deserialize)]
 struct Opened {
     properties: BTreeMap<String, Wire>,
 }
 
-/// A value as the service wraps it, at each level.
+/// A value in the service's envelope, at each level.
 #[derive(Deserialize)]
 struct Wire {
     #[serde(default)]
@@ -175,7 +175,7 @@ struct Wire {
     unknown: bool,
 }
 
-/// What is wrapped. Whether it is a secret may be said behind it, so each text is wiped if it is not needed any more.
+/// The content of an envelope. The flag `secret` can follow the content, so every string is zeroed when it is dropped.
 #[derive(Default)]
 enum Content {
     #[default]
@@ -188,7 +188,7 @@ enum Content {
 }
 
 impl Wire {
-    /// What is in a secret is secret.
+    /// Converts the value. Everything inside a secret is secret.
     fn into_value(self, in_secret: bool) -> Value {
         let secret = in_secret || self.secret;
         if self.unknown {
@@ -212,7 +212,7 @@ impl Wire {
             Content::Bool(truth) => return Value::Bool(truth),
             Content::Number(number) if secret => (Kind::Number, number.to_string()),
             Content::Number(number) => return Value::Number(number),
-            // Moved, not copied: no open text stays behind.
+            // Moved, not copied, so that no unprotected copy remains.
             Content::Text(mut text) if secret => (Kind::Text, std::mem::take(&mut *text)),
             Content::Text(mut text) => return Value::Text(std::mem::take(&mut *text)),
         };
@@ -255,7 +255,7 @@ impl<'de> Visitor<'de> for ContentVisitor {
     }
 
     fn visit_f64<E>(self, number: f64) -> Result<Content, E> {
-        // JSON has no number that is not finite.
+        // JSON numbers are finite.
         Ok(serde_json::Number::from_f64(number).map_or(Content::Null, Content::Number))
     }
 
@@ -308,7 +308,7 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_text_is_found_by_its_path() {
+    fn a_secret_string_is_found_by_its_path() {
         let values = values();
         let text = |key| {
             values
@@ -317,20 +317,20 @@ mod tests {
         };
         assert_eq!(text("shop:key").as_deref(), Ok("canary-text"));
         assert_eq!(text("shop:escaped").as_deref(), Ok("canary\n\"x\""));
-        assert_eq!(text("shop:number"), Err(Unfit::NotText(Kind::Number)));
-        assert_eq!(text("shop:open"), Err(Unfit::NotSecret));
-        assert_eq!(text("shop:later"), Err(Unfit::Unknown));
-        assert_eq!(text("shop:none"), Err(Unfit::NotText(Kind::Null)));
-        assert_eq!(text("shop:truth"), Err(Unfit::NotText(Kind::Bool)));
-        assert_eq!(text("shop:nowhere"), Err(Unfit::Missing));
+        assert_eq!(text("shop:number"), Err(ValueError::NotText(Kind::Number)));
+        assert_eq!(text("shop:open"), Err(ValueError::NotSecret));
+        assert_eq!(text("shop:later"), Err(ValueError::Unknown));
+        assert_eq!(text("shop:none"), Err(ValueError::NotText(Kind::Null)));
+        assert_eq!(text("shop:truth"), Err(ValueError::NotText(Kind::Bool)));
+        assert_eq!(text("shop:nowhere"), Err(ValueError::Missing));
         assert_eq!(
             values.secret_text(&["elsewhere", "shop:key"]).err(),
-            Some(Unfit::NoMap("elsewhere".to_owned()))
+            Some(ValueError::NoMap("elsewhere".to_owned()))
         );
     }
 
     #[test]
-    fn what_is_in_a_secret_is_secret_and_debug_shows_none() {
+    fn values_inside_a_secret_are_secret_and_debug_shows_none() {
         let values = values();
         let Some(Value::List(items)) = values.get(&["whole", "inner"]) else {
             panic!("{values:?}")
@@ -350,23 +350,23 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_of_another_shape_is_not_repeated() {
-        for (answer, told) in [
+    fn a_response_with_an_unexpected_structure_is_not_quoted() {
+        for (answer, expected) in [
             (
                 r#"{"properties": {"a": "canary"}}"#,
-                "another shape than expected at line 1",
+                "unexpected structure at line 1",
             ),
             (
                 r#"{"properties": {"a": {"value": "canary", "secret": "canary"}}}"#,
-                "another shape",
+                "unexpected structure at line 1",
             ),
-            (r#"{"properties": {"a": {"value": "canary""#, "no JSON at line 1"),
-            (r#""canary""#, "no JSON object"),
-            (r#"[{"a": {"value": "canary"}}]"#, "no JSON object"),
-            ("<html>canary</html>", "no JSON object"),
+            (r#"{"properties": {"a": {"value": "canary""#, "invalid JSON at line 1"),
+            (r#""canary""#, "it is not a JSON object"),
+            (r#"[{"a": {"value": "canary"}}]"#, "it is not a JSON object"),
+            ("<html>canary</html>", "it is not a JSON object"),
         ] {
             let error = Values::read(answer.as_bytes(), Vec::new()).unwrap_err();
-            assert!(error.starts_with(told) && !error.contains("canary"), "{error}");
+            assert!(error.starts_with(expected) && !error.contains("canary"), "{error}");
         }
         let deep = format!("{{\"properties\":{}", r#"{"a":{"value":"#.repeat(10_000));
         assert!(
@@ -438,7 +438,7 @@ mod tests {
     }
 
     #[test]
-    fn a_panic_over_values_shows_no_secret() {
+    fn a_panic_message_with_values_shows_no_secret() {
         let panic = std::panic::catch_unwind(|| panic!("this is wrong: {:?}", values())).unwrap_err();
         let message = panic.downcast_ref::<String>().unwrap();
         assert!(

@@ -10,7 +10,7 @@ use std::env::VarError;
 use std::time::Duration;
 
 use phoenix_esc::{
-    Client, Environment, Error, ExposeSecret as _, SERVICE, SecretString, Unfit, Value as Found, Values,
+    Client, Environment, Error, ExposeSecret as _, SERVICE, SecretString, ValueError, Value as Found, Values,
 };
 
 use phoenix::config::secret::SecretRow;
@@ -184,26 +184,39 @@ impl Opened {
         }
     }
 
-    fn unfit(&self, unfit: &Unfit, path: &[&str], row: &SecretRow) -> Fault {
+    fn unfit(&self, unfit: &ValueError, path: &[&str], row: &SecretRow) -> Fault {
         let (name, map) = path
             .split_last()
             .map_or(("", String::new()), |(name, map)| (*name, map.join(".")));
         let hint = match unfit {
-            Unfit::Missing
+            ValueError::Missing
                 if map == PULUMI_CONFIG && self.values.get(&[PULUMI_CONFIG, row.key]).is_some() =>
             {
+<<<<<<< HEAD:crates/program/src/esc.rs
                 format!("it is defined as {}; prefix the key with {NAMESPACE}:", row.key)
             }
             Unfit::NotText(_) => "write it as a string, in quotation marks".to_owned(),
             Unfit::Unknown => "open the environment with the esc command and correct its inputs".to_owned(),
             Unfit::Missing | Unfit::NoMap(_) | Unfit::NotSecret => {
+=======
+                format!(
+                    "it is there as {}; write the key with {NAMESPACE}: before it",
+                    row.key
+                )
+            }
+            ValueError::NotText(_) => "write it as a text, in quotation marks".to_owned(),
+            ValueError::Unknown => {
+                "open the environment with the command esc, and repair what it is made from".to_owned()
+            }
+            ValueError::Missing | ValueError::NoMap(_) | ValueError::NotSecret => {
+>>>>>>> 9b20a73 (Describe the ESC client in standard terms: retry policy, value errors, hints):src/esc.rs
                 format!("write it as {name}: {{fn::secret: …}} below {map}")
             }
         };
         let (kind, purpose) = match unfit {
-            Unfit::Missing | Unfit::NoMap(_) => (FaultKind::Missing, format!(". {}", row.purpose)),
-            Unfit::NotSecret => (FaultKind::InClear, String::new()),
-            Unfit::Unknown | Unfit::NotText(_) => (FaultKind::Unusable, String::new()),
+            ValueError::Missing | ValueError::NoMap(_) => (FaultKind::Missing, format!(". {}", row.purpose)),
+            ValueError::NotSecret => (FaultKind::InClear, String::new()),
+            ValueError::Unknown | ValueError::NotText(_) => (FaultKind::Unusable, String::new()),
         };
         Fault {
             kind,

@@ -1,16 +1,18 @@
-//! A client against a service in this process: what it asks, what it gives back, and what it says of every kind of trouble.
+//! The client with a fake service in this process: its requests, its results, and its errors.
 
 use std::time::Duration;
 
-use phoenix_esc::{Client, Environment, Error, ExposeSecret as _, Patience, SecretString, Unfit, Values};
+use phoenix_esc::{
+    Client, Environment, Error, ExposeSecret as _, RetryPolicy, SecretString, ValueError, Values,
+};
 use phoenix_testing::esc::{FakeService, Script, Trouble};
 use serde_json::json;
 
 const TOKEN: &str = "pul-canary-0f3a";
 const LIFETIME: Duration = Duration::from_mins(15);
 
-/// Pauses of a millisecond; nothing here waits for long.
-const QUICK: Patience = Patience {
+/// Pauses of a millisecond.
+const QUICK: RetryPolicy = RetryPolicy {
     attempt: Duration::from_secs(20),
     total: Duration::from_mins(1),
     attempts: 3,
@@ -30,10 +32,10 @@ fn service() -> Script {
     FakeService::with("acme/shop/prod", TOKEN).secret("pulumiConfig", "shop:key", "canary-value")
 }
 
-fn client(address: &str, token: &str, patience: Patience) -> Client {
+fn client(address: &str, token: &str, policy: RetryPolicy) -> Client {
     Client::new(address, SecretString::from(token))
         .unwrap()
-        .with_patience(patience)
+        .with_retry_policy(policy)
 }
 
 async fn open(service: &FakeService) -> Result<Values, Error> {
@@ -42,15 +44,15 @@ async fn open(service: &FakeService) -> Result<Values, Error> {
         .await
 }
 
-/// What a person is told, after a look for what nobody may be told.
-async fn told(script: Script) -> (String, usize) {
+/// The error message and the number of requests. Fails if the message contains a secret.
+async fn failure(script: Script) -> (String, usize) {
     let service = script.start();
     let error = open(&service).await.unwrap_err();
-    let told = error.to_string().replace(service.address(), "ADDRESS");
-    for shown in [&told, &format!("{error:?}")] {
+    let message = error.to_string().replace(service.address(), "ADDRESS");
+    for shown in [&message, &format!("{error:?}")] {
         assert!(!shown.contains("canary"), "{shown}");
     }
-    (told, service.requests().len())
+    (message, service.requests().len())
 }
 
 #[tokio::test]
@@ -61,7 +63,7 @@ async fn an_environment_is_opened_and_read_with_the_two_calls() {
     assert_eq!(key.expose_secret(), "canary-value");
     assert_eq!(
         values.secret_text(&["pulumiConfig", "shop:other"]).unwrap_err(),
-        Unfit::Missing
+        ValueError::Missing
     );
     assert!(!format!("{values:?}").contains("canary"));
     let requests = service.requests();
@@ -100,7 +102,7 @@ async fn a_version_is_opened_under_its_number_or_tag() {
 }
 
 #[tokio::test]
-async fn names_that_lead_elsewhere_are_not_asked_for() {
+async fn invalid_names_are_not_requested() {
     let service = service().start();
     let client = client(service.address(), TOKEN, QUICK);
     for name in ["..", "prod/open", "prod?x", "", "pr od", "%2e%2e"] {
@@ -115,7 +117,7 @@ async fn names_that_lead_elsewhere_are_not_asked_for() {
 }
 
 #[tokio::test]
-async fn each_refusal_is_told_with_the_way_out() {
+async fn every_error_response_is_reported_with_a_hint() {
     let diagnostics = json!({"code": 400, "message": "Bad Request", "diagnostics": [
         {"range": {"environment": "shop/common", "begin": {"line": 4, "column": 9, "byte": 40}, "end": {"line": 4, "column": 20, "byte": 51}},
          "summary": "no such property: keys.openai", "severity": "error"},
@@ -172,9 +174,9 @@ async fn each_refusal_is_told_with_the_way_out() {
             ),
         ),
     ] {
-        let (told, requests) = told(service().trouble(trouble)).await;
-        assert_eq!(requests, 1, "{what} does not get better by asking again");
-        for part in ["# ", what, "\n", &told, "\n\n"] {
+        let (message, requests) = failure(service().trouble(trouble)).await;
+        assert_eq!(requests, 1, "{what} is not retried");
+        for part in ["# ", what, "\n", &message, "\n\n"] {
             text.push_str(part);
         }
     }
@@ -182,20 +184,20 @@ async fn each_refusal_is_told_with_the_way_out() {
 }
 
 #[tokio::test]
-async fn values_that_cannot_be_read_are_not_repeated() {
+async fn values_in_malformed_responses_are_not_quoted() {
     for body in [
         r#"{"properties": {"a": "canary"}}"#,
         r#"{"properties": {"a": {"value": "canary""#,
         "canary",
     ] {
-        let (told, requests) = told(service().well().trouble(Trouble::answer(200, body))).await;
-        assert!(told.contains("does not speak as ESC does"), "{told}");
+        let (message, requests) = failure(service().well().trouble(Trouble::answer(200, body))).await;
+        assert!(message.contains("is not in the format of ESC"), "{message}");
         assert_eq!(requests, 2);
     }
 }
 
 #[tokio::test]
-async fn passing_trouble_is_overcome() {
+async fn transient_errors_are_retried() {
     let at_once = || vec![("retry-after", "0".to_owned())];
     for trouble in [
         Trouble::answer(500, "canary"),
@@ -220,49 +222,49 @@ async fn passing_trouble_is_overcome() {
 }
 
 #[tokio::test]
-async fn patience_has_an_end() {
+async fn the_number_of_retries_is_limited() {
     let three = |trouble: Trouble| {
         service()
             .trouble(trouble.clone())
             .trouble(trouble.clone())
             .trouble(trouble)
     };
-    let (said, requests) = told(three(Trouble::answer(503, "canary"))).await;
+    let (message, requests) = failure(three(Trouble::answer(503, "canary"))).await;
     assert_eq!(requests, 3);
     assert_eq!(
-        said,
-        "ESC at ADDRESS could not be asked for acme/shop/prod: it answers 503 Service Unavailable (attempt 3)\n  hint: the \
-         service is in trouble of its own; look at its status page, and run this again"
+        message,
+        "ESC at ADDRESS is not available for acme/shop/prod: the response is 503 Service Unavailable (attempt 3)\n  hint: check \
+         the status page of the service, then try again"
     );
     let limited = Trouble::refusal(429, &format!("too many requests of {TOKEN}"));
-    let (said, _) = told(three(limited)).await;
+    let (message, _) = failure(three(limited)).await;
     assert!(
-        said.contains("429 Too Many Requests (it says: too many requests of [token]) (attempt 3)\n  hint: too much is asked"),
-        "{said}"
+        message.contains("429 Too Many Requests (message: too many requests of [token]) (attempt 3)\n  hint: the rate limit"),
+        "{message}"
     );
-    let (said, requests) = told(three(Trouble::Cut)).await;
+    let (message, requests) = failure(three(Trouble::Cut)).await;
     assert_eq!(requests, 3);
-    assert!(said.contains("its answer is cut off"), "{said}");
+    assert!(message.contains("the response is incomplete"), "{message}");
 }
 
 #[tokio::test]
-async fn a_longer_wait_than_there_is_time_for_is_not_begun() {
+async fn a_wait_that_exceeds_the_time_limit_is_not_started() {
     let hour = vec![("retry-after", "3600".to_owned())];
-    let (told, requests) = told(service().trouble(Trouble::Answer(429, hour, String::new()))).await;
+    let (message, requests) = failure(service().trouble(Trouble::Answer(429, hour, String::new()))).await;
     assert_eq!(requests, 1);
     assert!(
-        told.contains("429 Too Many Requests and asks to wait 3600 s, but all of it may take 60 s"),
-        "{told}"
+        message.contains("429 Too Many Requests; it requests a wait of 3600 s, which exceeds the limit of 60 s for all attempts"),
+        "{message}"
     );
 }
 
 #[tokio::test]
-async fn silence_ends_with_the_attempt() {
+async fn an_attempt_without_a_response_times_out() {
     let service = service()
         .trouble(Trouble::Silence)
         .trouble(Trouble::Silence)
         .start();
-    let hasty = Patience {
+    let hasty = RetryPolicy {
         attempt: Duration::from_millis(30),
         attempts: 2,
         ..QUICK
@@ -273,37 +275,39 @@ async fn silence_ends_with_the_attempt() {
     assert!(
         error
             .to_string()
-            .contains("there is no whole answer within 30 ms (attempt 2)"),
+            .contains("there is no complete response within 30 ms (attempt 2)"),
         "{error}"
     );
 }
 
 #[tokio::test]
-async fn nobody_at_the_address_is_told() {
+async fn a_refused_connection_is_reported() {
     let service = service().start();
     let address = service.address().to_owned();
-    // A port that was free a moment ago, and is let go again.
+    // A port that was free a moment ago and is released again.
     let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
-    let nobody = format!("http://{}", listener.local_addr().unwrap());
+    let unused = format!("http://{}", listener.local_addr().unwrap());
     drop(listener);
-    assert_ne!(address, nobody);
-    let client = client(&nobody, TOKEN, QUICK);
+    assert_ne!(address, unused);
+    let client = client(&unused, TOKEN, QUICK);
     let error = client.open(&environment(), LIFETIME).await.unwrap_err();
-    let told = error.to_string();
+    let message = error.to_string();
     assert!(
-        told.contains(&nobody) && told.contains("there is no answer (") && told.contains("(attempt 3)"),
-        "{told}"
+        message.contains(&unused)
+            && message.contains("there is no response (")
+            && message.contains("(attempt 3)"),
+        "{message}"
     );
 }
 
 #[tokio::test]
-async fn a_huge_answer_is_not_read_to_its_end() {
+async fn a_response_above_the_maximum_size_is_not_read() {
     let huge = "x".repeat(9 << 20);
-    let (told, requests) = told(service().well().trouble(Trouble::answer(200, huge))).await;
+    let (message, requests) = failure(service().well().trouble(Trouble::answer(200, huge))).await;
     assert_eq!(requests, 2);
     assert_eq!(
-        told,
-        "ESC answers with more than 8388608 bytes for acme/shop/prod, which no environment should hold"
+        message,
+        "the response of ESC for acme/shop/prod exceeds the maximum of 8388608 bytes"
     );
 }
 
@@ -315,23 +319,29 @@ async fn warnings_do_not_stop_an_opening() {
 }
 
 #[test]
-fn an_address_that_would_give_the_token_away_is_refused_and_not_repeated() {
-    for (address, told) in [
-        ("", "is no URL"),
-        ("canary", "is no URL"),
-        ("https://canary:secret@api.pulumi.com", "has a login in it"),
-        ("https://canary@api.pulumi.com", "has a login in it"),
-        ("http://canary.example.com", "would travel openly"),
-        ("http://127.0.0.1.canary.example.com", "would travel openly"),
-        ("ftp://canary.example.com", "would travel openly"),
-        ("file:///canary", "names no host"),
-        ("https://api.pulumi.com/canary", "more than a host and a port"),
-        ("https://api.pulumi.com?canary", "more than a host and a port"),
+fn an_unsafe_address_is_rejected_and_not_quoted() {
+    for (address, expected) in [
+        ("", "is not a URL"),
+        ("canary", "is not a URL"),
+        (
+            "https://canary:secret@api.pulumi.com",
+            "contains a user name or password",
+        ),
+        (
+            "https://canary@api.pulumi.com",
+            "contains a user name or password",
+        ),
+        ("http://canary.example.com", "would be sent unencrypted"),
+        ("http://127.0.0.1.canary.example.com", "would be sent unencrypted"),
+        ("ftp://canary.example.com", "would be sent unencrypted"),
+        ("file:///canary", "has no host"),
+        ("https://api.pulumi.com/canary", "only a host and a port"),
+        ("https://api.pulumi.com?canary", "only a host and a port"),
     ] {
         let error = Client::new(address, SecretString::from(TOKEN)).unwrap_err();
         let shown = format!("{error} {error:?}");
         assert!(
-            shown.contains(told) && !shown.contains("canary"),
+            shown.contains(expected) && !shown.contains("canary"),
             "{address}: {shown}"
         );
     }
@@ -347,7 +357,7 @@ fn an_address_that_would_give_the_token_away_is_refused_and_not_repeated() {
 }
 
 #[test]
-fn a_token_that_cannot_be_sent_is_refused_and_not_repeated() {
+fn an_invalid_token_is_rejected_and_not_quoted() {
     for token in [
         "",
         "pul-canary\n",

@@ -1,43 +1,43 @@
-//! What the service answers: read within bounds, and what it says of a refusal.
+//! Responses of the service: reading with a size limit, and conversion of error responses.
 
 use std::time::Duration;
 
+use reqwest::StatusCode;
 use reqwest::header::{HeaderMap, RETRY_AFTER};
-use reqwest::{Response, StatusCode};
 use secrecy::SecretString;
 use secrecy::zeroize::Zeroizing;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use crate::error::{Diagnostic, Error, Said};
+use crate::error::{Diagnostic, Error, ServiceMessage};
 use crate::masking;
 
-/// The most that is read of an answer: far more than an environment holds, far less than would hurt.
-pub(crate) const MOST: usize = 8 << 20;
+/// The maximum size of a response: far more than any environment contains.
+pub(crate) const MAX_RESPONSE_BYTES: usize = 8 << 20;
 
-/// The most of a sentence of the service that a person is shown.
-const MOST_SAID: usize = 500;
+/// The maximum number of characters of a message of the service that is shown.
+const MAX_MESSAGE_CHARS: usize = 500;
 
-/// A whole answer. Its body may hold secrets, so it is wiped.
-pub(crate) struct Answer {
+/// A complete response. The body can contain secrets and is zeroed when dropped.
+pub(crate) struct Response {
     pub(crate) status: StatusCode,
     pub(crate) retry_after: Option<Duration>,
     pub(crate) body: Zeroizing<Vec<u8>>,
 }
 
-/// Why there is no whole answer.
-pub(crate) enum Broken {
+/// A response that could not be read completely.
+pub(crate) enum ReadError {
     TooLarge,
-    Cut(reqwest::Error),
+    Interrupted(reqwest::Error),
 }
 
-impl Answer {
-    /// Reads a response to its end, or as much as anybody may want.
-    pub(crate) async fn read(mut response: Response) -> Result<Self, Broken> {
+impl Response {
+    /// Reads a response up to the maximum size.
+    pub(crate) async fn read(mut response: reqwest::Response) -> Result<Self, ReadError> {
         let mut body = Zeroizing::new(Vec::with_capacity(64 << 10));
-        while let Some(chunk) = response.chunk().await.map_err(Broken::Cut)? {
-            if body.len() + chunk.len() > MOST {
-                return Err(Broken::TooLarge);
+        while let Some(chunk) = response.chunk().await.map_err(ReadError::Interrupted)? {
+            if body.len() + chunk.len() > MAX_RESPONSE_BYTES {
+                return Err(ReadError::TooLarge);
             }
             append(&mut body, &chunk);
         }
@@ -48,46 +48,46 @@ impl Answer {
         })
     }
 
-    /// Whether the same question may be answered otherwise in a moment.
-    pub(crate) fn is_passing(&self) -> bool {
+    /// Whether a retry can succeed.
+    pub(crate) fn is_transient(&self) -> bool {
         self.status.is_server_error()
             || [StatusCode::TOO_MANY_REQUESTS, StatusCode::REQUEST_TIMEOUT].contains(&self.status)
     }
 
-    /// What to do where the answer stays like this.
-    pub(crate) fn way_out(&self) -> &'static str {
+    /// The hint to show if retries do not help.
+    pub(crate) fn hint(&self) -> &'static str {
         if self.status == StatusCode::TOO_MANY_REQUESTS {
-            "too much is asked of it by this token or from this address; wait, and run this again"
+            "the rate limit for this token or address is exceeded; wait, then try again"
         } else {
-            "the service is in trouble of its own; look at its status page, and run this again"
+            "check the status page of the service, then try again"
         }
     }
 
-    /// The status as a number and in words.
+    /// The status code and its text.
     pub(crate) fn status(&self) -> String {
         status(self.status)
     }
 
-    /// What the service says besides the status, if anything.
-    pub(crate) fn said(&self, token: &SecretString) -> Said {
-        self.refusal().said(token)
+    /// The message in the response, if there is one.
+    pub(crate) fn message(&self, token: &SecretString) -> ServiceMessage {
+        self.error_body().message(token)
     }
 
-    fn refusal(&self) -> Refusal {
+    fn error_body(&self) -> ErrorBody {
         object(&self.body).unwrap_or_default()
     }
 
-    /// What an answer other than success means.
+    /// Converts an error response.
     pub(crate) fn into_error(self, environment: &str, token: &SecretString) -> Error {
-        let refusal = self.refusal();
+        let body = self.error_body();
         let environment = environment.to_owned();
-        let said = refusal.said(token);
-        let diagnostics = told(refusal.diagnostics, &environment, token);
+        let message = body.message(token);
+        let diagnostics = diagnostics(body.diagnostics, &environment, token);
         match self.status {
-            StatusCode::UNAUTHORIZED => Error::Unauthorized { environment, said },
-            StatusCode::FORBIDDEN => Error::Forbidden { environment, said },
-            StatusCode::NOT_FOUND => Error::NotFound { environment, said },
-            StatusCode::CONFLICT => Error::Conflict { environment, said },
+            StatusCode::UNAUTHORIZED => Error::Unauthorized { environment, message },
+            StatusCode::FORBIDDEN => Error::Forbidden { environment, message },
+            StatusCode::NOT_FOUND => Error::NotFound { environment, message },
+            StatusCode::CONFLICT => Error::Conflict { environment, message },
             redirection if redirection.is_redirection() => Error::Redirected {
                 environment,
                 status: status(redirection),
@@ -96,34 +96,34 @@ impl Answer {
                 environment,
                 diagnostics,
             },
-            other => Error::Refused {
+            other => Error::Rejected {
                 environment,
                 status: status(other),
-                said,
+                message,
             },
         }
     }
 }
 
-/// Reads a JSON object. Serde would take a list for one, field by field.
+/// Parses a JSON object. Serde would also accept a list, field by field.
 pub(crate) fn object<T: DeserializeOwned>(body: &[u8]) -> Result<T, String> {
     if !body.trim_ascii_start().starts_with(b"{") {
-        return Err("no JSON object".to_owned());
+        return Err("it is not a JSON object".to_owned());
     }
-    serde_json::from_slice(body).map_err(|error| place(&error))
+    serde_json::from_slice(body).map_err(|error| position(&error))
 }
 
-/// Where an answer stops being what it should be.
-fn place(error: &serde_json::Error) -> String {
+/// The position of a parse error.
+fn position(error: &serde_json::Error) -> String {
     let what = if error.is_data() {
-        "another shape than expected"
+        "unexpected structure"
     } else {
-        "no JSON"
+        "invalid JSON"
     };
     format!("{what} at line {} column {}", error.line(), error.column())
 }
 
-/// Appends without leaving an open copy where the buffer was before it grew.
+/// Appends a chunk. When the buffer grows, the old one is zeroed.
 fn append(body: &mut Zeroizing<Vec<u8>>, chunk: &[u8]) {
     let needed = body.len() + chunk.len();
     if needed > body.capacity() {
@@ -134,7 +134,7 @@ fn append(body: &mut Zeroizing<Vec<u8>>, chunk: &[u8]) {
     body.extend_from_slice(chunk);
 }
 
-/// Seconds to wait; the other form, a date, would need our clock to agree with theirs.
+/// The number of seconds in `Retry-After`. Dates are ignored, because they require synchronized clocks.
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let seconds = headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
     Some(Duration::from_secs(seconds))
@@ -147,22 +147,22 @@ fn status(status: StatusCode) -> String {
     }
 }
 
-/// The body of a refusal, as far as it has one.
+/// The body of an error response.
 #[derive(Default, Deserialize)]
-struct Refusal {
+struct ErrorBody {
     message: Option<String>,
     #[serde(default)]
     diagnostics: Vec<RawDiagnostic>,
 }
 
-impl Refusal {
-    fn said(&self, token: &SecretString) -> Said {
+impl ErrorBody {
+    fn message(&self, token: &SecretString) -> ServiceMessage {
         let message = self.message.as_deref().unwrap_or_default();
-        Said(readable(message, token))
+        ServiceMessage(readable(message, token))
     }
 }
 
-/// A diagnostic as the service writes it.
+/// A diagnostic in the service's format.
 #[derive(Deserialize)]
 pub(crate) struct RawDiagnostic {
     #[serde(default)]
@@ -191,14 +191,14 @@ struct Position {
 }
 
 impl RawDiagnostic {
-    /// Services older than the field report errors only.
+    /// Older services do not set the severity and report only errors.
     pub(crate) fn is_error(&self) -> bool {
         self.severity != "warning"
     }
 }
 
-/// The diagnostics as a person is told them.
-pub(crate) fn told(
+/// Converts diagnostics for display.
+pub(crate) fn diagnostics(
     diagnostics: Vec<RawDiagnostic>,
     environment: &str,
     token: &SecretString,
@@ -231,14 +231,13 @@ pub(crate) fn told(
         .collect()
 }
 
-/// A text of the service as it may be shown: on one line, not too long, and without the token, should it
-/// repeat that in any form.
+/// A text of the service for display: on one line, truncated, and with the token masked.
 fn readable(text: &str, token: &SecretString) -> String {
-    let text = masking::without(text, token);
+    let text = masking::mask(text, token);
     let mut shown: String = text
         .chars()
         .map(|character| if character.is_control() { ' ' } else { character })
-        .take(MOST_SAID)
+        .take(MAX_MESSAGE_CHARS)
         .collect();
     if shown.len() < text.len() {
         shown.push('…');
@@ -251,7 +250,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_body_grows_to_whatever_comes() {
+    fn a_body_grows_with_its_chunks() {
         let mut body = Zeroizing::new(Vec::with_capacity(2));
         for chunk in [&b"ab"[..], b"c", b"", b"defghij"] {
             append(&mut body, chunk);
@@ -260,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_service_says_is_one_line_without_the_token() {
+    fn a_message_is_one_line_without_the_token() {
         let token = SecretString::from("pul-canary");
         let said = readable("\u{1b}[31mbad token pul-canary\r\nfor you", &token);
         assert_eq!(said, "[31mbad token [token]  for you");
@@ -269,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn a_diagnostic_is_told_with_its_place() {
+    fn a_diagnostic_is_shown_with_its_location() {
         let raw = r#"[
             {"range": {"environment": "phoenix/common", "begin": {"line": 3, "column": 5, "byte": 9}, "end": {"line": 3, "column": 9, "byte": 13}},
              "summary": "unknown property \"keys\"", "detail": "the object has key"},
@@ -277,7 +276,7 @@ mod tests {
         ]"#;
         let raw: Vec<RawDiagnostic> = serde_json::from_str(raw).unwrap();
         assert!(raw.iter().all(RawDiagnostic::is_error));
-        let lines: Vec<_> = told(raw, "acme/phoenix/prod", &SecretString::from("t0ken"))
+        let lines: Vec<_> = diagnostics(raw, "acme/phoenix/prod", &SecretString::from("t0ken"))
             .iter()
             .map(ToString::to_string)
             .collect();
