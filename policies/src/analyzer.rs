@@ -200,14 +200,14 @@ fn together(mut own: Map<String, Json>, policies: &BTreeMap<String, PolicySettin
             // The engine spreads a word about all policies over each of them, so that what cannot be put right is
             // stopped instead of being refused here.
             Enforcement::Remediate
-                if Rule::named(name).is_some_and(|rule| remediation::of(rule).is_none()) =>
+                if rules::find(name).is_some_and(|rule| remediation::of(rule).is_none()) =>
             {
                 Enforcement::Mandatory
             }
             enforcement => enforcement,
         }
         .word();
-        let spoken = Rule::named(name).is_none_or(|rule| level(rule.enforcement) != settings.level);
+        let spoken = rules::find(name).is_none_or(|rule| level(rule.enforcement) != settings.level);
         if !spoken && settings.properties.is_empty() {
             continue;
         }
@@ -253,7 +253,7 @@ fn policy(rule: &'static Rule) -> Policy {
             Whose::Hipaa => "45 CFR 164".to_owned(),
         },
         reference: control.id().to_owned(),
-        specification: control.topic().to_owned(),
+        specification: control.title().to_owned(),
     });
     Policy {
         name: rule.id.to_owned(),

@@ -1,28 +1,48 @@
-//! What a check is given and what it says: the subject, and the judging that collects findings into one verdict.
+//! The input and the output of a check: the subject, and the context that collects findings into one verdict.
 
 use phoenix_graph::Object;
 use serde_json::Value;
 
-use crate::field::{Field, Node};
+use crate::field::{Field, Node, namespace_of};
 use crate::inventory::Inventory;
-use crate::pod::Pod;
-use crate::report::{Finding, Verdict};
-use crate::rule::Rule;
+use crate::pod::{Container, Pod};
 use crate::settings::Setting;
 
-/// The object that is judged.
+/// The result of a rule for one object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// The object complies.
+    Pass,
+    /// The object does not comply, for these reasons.
+    Fail(Vec<Finding>),
+    /// The rule does not apply to the object, for this reason.
+    NotApplicable(&'static str),
+    /// The result depends on these values, which are not known.
+    Unknown(Vec<String>),
+}
+
+/// One fault of an object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// The field, such as `spec.template.spec.containers[0].securityContext.privileged`; empty for the whole object.
+    pub path: String,
+    /// What is wrong.
+    pub message: String,
+}
+
+/// The object under evaluation.
 #[derive(Clone, Copy, Debug)]
 pub struct Subject<'a> {
     /// The object.
     pub object: &'a Object,
-    /// The pod that it makes or is.
+    /// The pod that the object is or creates.
     pub pod: Option<&'a Pod<'a>>,
-    /// The whole object as something to read fields of.
+    /// The body of the object.
     pub body: Node<'a>,
 }
 
 impl<'a> Subject<'a> {
-    /// An object, and the pod that it makes.
+    /// An object and its pod.
     pub fn new(object: &'a Object, pod: Option<&'a Pod<'a>>) -> Self {
         Self {
             object,
@@ -36,42 +56,37 @@ impl<'a> Subject<'a> {
         &self.object.id.kind
     }
 
-    /// The namespace; where the manifest names none, the one that `kubectl` takes.
+    /// The namespace; `default` if the manifest sets none.
     pub fn namespace(&self) -> &'a str {
-        namespace(self.object)
+        namespace_of(self.object)
     }
 }
 
-/// The namespace of an object; where it names none, the one that `kubectl` takes.
-pub fn namespace(object: &Object) -> &str {
-    object.id.namespace.as_deref().unwrap_or("default")
-}
-
-/// Collects what a check finds about one object, and makes one verdict of it.
+/// Collects the findings of one rule about one object and derives the verdict.
 ///
-/// A finding outweighs a value that is not known, and that outweighs everything else: what is not known is never a pass.
+/// A finding takes precedence over an unknown value, and an unknown value takes precedence over a pass.
 #[derive(Debug)]
 pub struct CheckContext<'a> {
-    /// Everything that was given, for the rules that look at more than one object.
+    /// All objects under review, for rules that look at more than one object.
     pub inventory: &'a Inventory<'a>,
-    rule: &'static Rule,
+    rule: &'static str,
     findings: Vec<Finding>,
     unknown: Vec<String>,
-    aside: Option<&'static str>,
+    not_applicable: Option<&'static str>,
 }
 
 impl<'a> CheckContext<'a> {
-    pub(crate) fn new(inventory: &'a Inventory<'a>, rule: &'static Rule) -> Self {
+    pub(crate) fn new(inventory: &'a Inventory<'a>, rule: &'static str) -> Self {
         Self {
             inventory,
             rule,
             findings: Vec::new(),
             unknown: Vec::new(),
-            aside: None,
+            not_applicable: None,
         }
     }
 
-    /// The object breaks the rule, at this path.
+    /// Reports a fault of the object at a path.
     pub fn fail(&mut self, path: impl Into<String>, message: impl Into<String>) {
         self.findings.push(Finding {
             path: path.into(),
@@ -79,42 +94,47 @@ impl<'a> CheckContext<'a> {
         });
     }
 
-    /// What the rule has to know is not known; `what` is a path, or a sentence.
+    /// Records that the verdict depends on something that is not known: a path or a phrase.
     pub fn unknown(&mut self, what: impl Into<String>) {
         self.unknown.push(what.into());
     }
 
-    /// The rule does not judge this object, though it judges its kind.
+    /// Records why the rule does not apply to the object, although it checks its kind.
     pub fn not_applicable(&mut self, why: &'static str) {
-        self.aside = Some(why);
+        self.not_applicable = Some(why);
     }
 
-    /// The known value; an unknown one is noted with its path.
-    pub fn note<T>(&mut self, read: Field<T>, node: Node<'_>, path: &str) -> Option<T> {
-        if read.is_unknown() {
+    /// Returns the value if it is known, and records the path if it is unknown.
+    pub fn known<T>(&mut self, field: Field<T>, node: Node<'_>, path: &str) -> Option<T> {
+        if field.is_unknown() {
             self.unknown(node.at(path));
         }
-        read.known()
+        field.known()
     }
 
-    /// The flag at a path; an unknown one is noted.
+    /// The boolean at a path; an unknown one is recorded.
     pub fn flag(&mut self, node: Node<'_>, path: &str) -> Option<bool> {
-        self.note(node.flag(path), node, path)
+        self.known(node.flag(path), node, path)
     }
 
-    /// The text at a path; an unknown one is noted.
+    /// The string at a path; an unknown one is recorded.
     pub fn text<'n>(&mut self, node: Node<'n>, path: &str) -> Option<&'n str> {
-        self.note(node.text(path), node, path)
+        self.known(node.text(path), node, path)
     }
 
-    /// The number at a path; an unknown one is noted.
+    /// The integer at a path; an unknown one is recorded.
     pub fn number(&mut self, node: Node<'_>, path: &str) -> Option<i64> {
-        self.note(node.number(path), node, path)
+        self.known(node.number(path), node, path)
     }
 
-    /// The items at a path with their places; an unknown list or item is noted and left out.
+    /// The value of a key that may contain dots, such as a label; an unknown one is recorded.
+    pub fn entry<'n>(&mut self, node: Node<'n>, path: &str, key: &str) -> Option<&'n str> {
+        self.known(node.entry(path, key), node, &format!("{path}[{key}]"))
+    }
+
+    /// The items at a path with their paths; an unknown list or item is recorded and left out.
     pub fn items<'n>(&mut self, node: Node<'n>, path: &str) -> Vec<Item<'n>> {
-        let Some(items) = self.note(node.list(path), node, path) else {
+        let Some(items) = self.known(node.list(path), node, path) else {
             return Vec::new();
         };
         let at = node.at(path);
@@ -132,9 +152,9 @@ impl<'a> CheckContext<'a> {
         known
     }
 
-    /// The texts of a list; an unknown list or item is noted and left out.
+    /// The strings of a list; an unknown list or item is recorded and left out.
     pub fn texts<'n>(&mut self, node: Node<'n>, path: &str) -> Vec<&'n str> {
-        let Some(items) = self.note(node.list(path), node, path) else {
+        let Some(items) = self.known(node.list(path), node, path) else {
             return Vec::new();
         };
         let mut known = Vec::with_capacity(items.len());
@@ -147,19 +167,61 @@ impl<'a> CheckContext<'a> {
         known
     }
 
-    /// A setting of the rule that is a flag.
+    /// Checks a field of a container that is inherited from its pod: `fault` returns the message for a value that does not
+    /// comply, and gets `None` if neither the container nor the pod sets the field. An unknown value is recorded.
+    pub fn check_inherited<'p, T>(
+        &mut self,
+        container: &Container<'p>,
+        pod: &Pod<'p>,
+        field: &str,
+        read: impl Fn(&Node<'p>, &str) -> Field<T>,
+        fault: impl FnOnce(Option<T>) -> Option<String>,
+    ) {
+        let message = match container.or_pod(read, field, pod) {
+            Field::Known(value) => fault(Some(value)),
+            Field::Absent => fault(None),
+            Field::Unknown => {
+                self.unknown(container.node().at(field));
+                return;
+            }
+        };
+        if let Some(message) = message {
+            self.fail(container.node().at(field), message);
+        }
+    }
+
+    /// The pod of the subject; the parts of it that cannot be read are recorded.
+    pub fn pod<'s>(&mut self, subject: &Subject<'s>) -> Option<&'s Pod<'s>> {
+        let pod = subject.pod?;
+        for path in &pod.unreadable {
+            self.unknown(path.clone());
+        }
+        Some(pod)
+    }
+
+    /// The containers of the subject's pod; those that cannot be read are recorded.
+    pub fn containers<'s>(&mut self, subject: &Subject<'s>) -> &'s [Container<'s>] {
+        self.pod(subject).map_or(&[], |pod| pod.containers.as_slice())
+    }
+
+    /// An option of the rule that is a flag.
     pub fn option_flag(&self, setting: &Setting) -> bool {
-        self.inventory.settings.flag(self.rule.id, setting)
+        self.inventory.settings.flag(self.rule, setting)
     }
 
-    /// A setting of the rule that is a number.
+    /// An option of the rule that is a number.
     pub fn option_number(&self, setting: &Setting) -> i64 {
-        self.inventory.settings.number(self.rule.id, setting)
+        self.inventory.settings.number(self.rule, setting)
     }
 
-    /// A setting of the rule that is a list of texts.
-    pub fn option_texts(&self, setting: &Setting) -> Vec<&str> {
-        self.inventory.settings.texts(self.rule.id, setting)
+    /// An option of the rule that is a list of strings.
+    pub fn option_texts(&self, setting: &Setting) -> Vec<&'a str> {
+        self.inventory.settings.texts(self.rule, setting)
+    }
+
+    /// The first string of an option that is a list of strings, for options that take only one.
+    pub fn option_text(&self, setting: &Setting) -> Option<&'a str> {
+        self.option_texts(setting).first().copied()
     }
 
     pub(crate) fn verdict(self) -> Verdict {
@@ -167,7 +229,7 @@ impl<'a> CheckContext<'a> {
             Verdict::Fail(self.findings)
         } else if !self.unknown.is_empty() {
             Verdict::Unknown(self.unknown)
-        } else if let Some(why) = self.aside {
+        } else if let Some(why) = self.not_applicable {
             Verdict::NotApplicable(why)
         } else {
             Verdict::Pass
@@ -175,17 +237,17 @@ impl<'a> CheckContext<'a> {
     }
 }
 
-/// An item of a list, with its place.
+/// An item of a list.
 #[derive(Clone, Debug)]
 pub struct Item<'a> {
-    /// What it says.
+    /// Its value.
     pub value: &'a Value,
     /// Its path, such as `spec.ports[0]`.
     pub path: String,
 }
 
 impl<'a> Item<'a> {
-    /// The item as something to read fields of.
+    /// The item as a node.
     pub fn node<'n>(&'n self) -> Node<'n>
     where
         'a: 'n,

@@ -1,14 +1,15 @@
-//! Reading the fields of an object that may not be known yet.
+//! Fields of an object that may have no value yet.
 //!
-//! At preview any leaf of an object can be a value that only the cluster or another resource will give; the engine then
-//! sends one of five marks in its place. A file can hold anything at all where a number is expected. So a field that a rule
-//! reads is [`Known`](Field::Known), [`Absent`](Field::Absent) or [`Unknown`](Field::Unknown), and what is unknown can
-//! never be taken for absent or for a value. That is why rules read fields by their paths instead of whole typed objects:
-//! a type has no place for a value that is not known (`docs/decisions/0011-rules-read-fields.md`).
+//! In a preview, any field can have a value that only the cluster or another resource determines; the engine then sends one
+//! of five marks instead. In a file, a field can have a value of any type. A field is therefore [`Known`](Field::Known),
+//! [`Absent`](Field::Absent) or [`Unknown`](Field::Unknown), and an unknown value is never taken for an absent or a known
+//! one. For this reason rules read fields by their paths and not typed objects, which cannot represent an unknown value
+//! (`docs/decisions/0011-rules-read-fields.md`).
 
+use phoenix_graph::Object;
 use serde_json::{Map, Value};
 
-/// What the engine sends in place of a value that is not known yet: a text, a flag, a number, a list, an object.
+/// The marks that the engine sends for an unknown string, boolean, number, list or object.
 pub const UNKNOWN: [&str; 5] = [
     "04da6b54-80e4-46f7-96ec-b56ff0331ba9",
     "1c4a061d-8072-4f0a-a4cb-0ff528b18fe7",
@@ -17,19 +18,19 @@ pub const UNKNOWN: [&str; 5] = [
     "dd056dcd-154b-4c76-9bd3-c8f88648b5ff",
 ];
 
-/// What stands in a field.
+/// The content of a field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Field<T> {
-    /// This value.
+    /// A value.
     Known(T),
-    /// Nothing: the field is not there.
+    /// The field is missing or null.
     Absent,
-    /// Something that nobody knows yet, or that is not of the field's type.
+    /// The value is not known yet, or is not of the field's type.
     Unknown,
 }
 
 impl<T> Field<T> {
-    /// The value, if there is one.
+    /// The value, if it is known.
     pub fn known(self) -> Option<T> {
         match self {
             Self::Known(value) => Some(value),
@@ -37,7 +38,7 @@ impl<T> Field<T> {
         }
     }
 
-    /// This, or where the field is not there, what stands elsewhere: a container's field over its pod's.
+    /// This field or, if it is absent, another one: a container's field takes precedence over its pod's.
     #[must_use]
     pub fn or(self, other: impl FnOnce() -> Self) -> Self {
         match self {
@@ -46,7 +47,7 @@ impl<T> Field<T> {
         }
     }
 
-    /// The known value as something else.
+    /// Converts a known value.
     pub fn map<U>(self, change: impl FnOnce(T) -> U) -> Field<U> {
         match self {
             Self::Known(value) => Field::Known(change(value)),
@@ -55,7 +56,7 @@ impl<T> Field<T> {
         }
     }
 
-    /// Goes on with the known value.
+    /// Reads on from a known value.
     pub fn and_then<U>(self, next: impl FnOnce(T) -> Field<U>) -> Field<U> {
         match self {
             Self::Known(value) => next(value),
@@ -64,28 +65,28 @@ impl<T> Field<T> {
         }
     }
 
-    /// Whether nothing stands there.
+    /// Whether the field is absent.
     pub fn is_absent(&self) -> bool {
         matches!(self, Self::Absent)
     }
 
-    /// Whether it cannot be said what stands there.
+    /// Whether the value is unknown.
     pub fn is_unknown(&self) -> bool {
         matches!(self, Self::Unknown)
     }
 }
 
-/// Whether this is a value that is not known yet.
+/// Whether a value is a mark for an unknown one.
 pub fn is_unknown(value: &Value) -> bool {
     value.as_str().is_some_and(|text| UNKNOWN.contains(&text))
 }
 
-/// A part of an object, and where in it that part is.
+/// A part of an object and its path.
 #[derive(Clone, Copy, Debug)]
 pub struct Node<'a> {
-    /// What it says.
+    /// The value.
     pub value: &'a Value,
-    /// Its path, such as `spec.containers[0]`; empty for the object itself.
+    /// The path, such as `spec.containers[0]`; empty for the object itself.
     pub path: &'a str,
 }
 
@@ -95,7 +96,7 @@ impl<'a> Node<'a> {
         Self { value, path }
     }
 
-    /// The path of a field below this part, as messages tell it.
+    /// The path of a field below this part, as messages show it.
     pub fn at(&self, field: &str) -> String {
         match (self.path, field) {
             ("", field) => field.to_owned(),
@@ -105,38 +106,38 @@ impl<'a> Node<'a> {
         }
     }
 
-    /// Whatever stands in the field `a.b.c` below this part.
+    /// The field `a.b.c` below this part.
     pub fn field(&self, path: &str) -> Field<&'a Value> {
         field(self.value, path)
     }
 
-    /// The flag that stands there.
+    /// A field that is a boolean.
     pub fn flag(&self, path: &str) -> Field<bool> {
         self.field(path).and_then(|value| typed(value.as_bool()))
     }
 
-    /// The text that stands there.
+    /// A field that is a string.
     pub fn text(&self, path: &str) -> Field<&'a str> {
         self.field(path).and_then(text)
     }
 
-    /// The number that stands there.
+    /// A field that is an integer.
     pub fn number(&self, path: &str) -> Field<i64> {
         self.field(path).and_then(|value| typed(value.as_i64()))
     }
 
-    /// The list that stands there.
+    /// A field that is a list.
     pub fn list(&self, path: &str) -> Field<&'a [Value]> {
         self.field(path)
             .and_then(|value| typed(value.as_array().map(Vec::as_slice)))
     }
 
-    /// The mapping that stands there.
+    /// A field that is a mapping.
     pub fn map(&self, path: &str) -> Field<&'a Map<String, Value>> {
         self.field(path).and_then(|value| typed(value.as_object()))
     }
 
-    /// A value of a mapping whose key may hold dots, such as a label.
+    /// The value of a key that may contain dots, such as a label.
     pub fn entry(&self, path: &str, key: &str) -> Field<&'a str> {
         self.map(path).and_then(|map| match map.get(key) {
             None | Some(Value::Null) => Field::Absent,
@@ -145,7 +146,7 @@ impl<'a> Node<'a> {
     }
 }
 
-/// Whatever stands in the field `a.b.c` of a value.
+/// The field `a.b.c` of a value.
 pub fn field<'a>(value: &'a Value, path: &str) -> Field<&'a Value> {
     let mut current = value;
     for key in path.split('.').filter(|key| !key.is_empty()) {
@@ -167,12 +168,17 @@ pub fn field<'a>(value: &'a Value, path: &str) -> Field<&'a Value> {
     }
 }
 
-/// A text that is known.
+/// A value as a string.
 pub fn text(value: &Value) -> Field<&str> {
     match value.as_str() {
         Some(text) if !UNKNOWN.contains(&text) => Field::Known(text),
         _ => Field::Unknown,
     }
+}
+
+/// The namespace of an object; `default` if it sets none.
+pub fn namespace_of(object: &Object) -> &str {
+    object.id.namespace.as_deref().unwrap_or("default")
 }
 
 fn typed<T>(value: Option<T>) -> Field<T> {
@@ -197,12 +203,12 @@ mod tests {
         assert_eq!(
             node.number("other.port"),
             Field::Unknown,
-            "a text is no number, and not nothing"
+            "a string is neither a number nor absent"
         );
     }
 
     #[test]
-    fn paths_are_told_as_people_write_them() {
+    fn paths_are_written_as_in_manifests() {
         let value = json!({});
         assert_eq!(Node::new(&value, "").at("spec"), "spec");
         assert_eq!(

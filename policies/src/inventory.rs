@@ -1,24 +1,23 @@
-//! Everything that was given, in the order in which rules ask for it.
+//! All objects under review, indexed by kind, namespace and name.
 
 use std::collections::BTreeMap;
 
 use phoenix_graph::Object;
 
-use crate::context::namespace;
-use crate::field::{Field, Node};
+use crate::field::{Field, Node, namespace_of};
+use crate::kind::{Kind, NAMESPACE};
 use crate::pod::Pod;
-use crate::rule::Kind;
 use crate::selector::{Answer, Labels};
 use crate::settings::{Settings, assume};
 
-/// Everything that was given.
+/// All objects under review, indexed by kind, namespace and name.
 #[derive(Debug)]
 pub struct Inventory<'a> {
-    /// How it is to be judged.
+    /// How the objects are evaluated.
     pub settings: &'a Settings,
     by_kind: BTreeMap<&'a str, Vec<&'a Object>>,
     by_namespace: BTreeMap<&'a str, BTreeMap<&'a str, Vec<&'a Object>>>,
-    /// The workloads, with their pods.
+    /// The workloads with their pods.
     pub workloads: Vec<Workload<'a>>,
     workloads_of: BTreeMap<&'a str, Vec<usize>>,
     /// By kind, name, namespace and group.
@@ -26,30 +25,30 @@ pub struct Inventory<'a> {
     has_mesh: bool,
 }
 
-/// Something that makes pods.
+/// An object that is or creates a pod.
 #[derive(Clone, Copy, Debug)]
 pub struct Workload<'a> {
     /// The object.
     pub object: &'a Object,
-    /// Its pods.
+    /// Its pod.
     pub pod: &'a Pod<'a>,
 }
 
 impl<'a> Workload<'a> {
-    /// The labels that its pods carry.
+    /// The labels of its pods.
     pub fn labels(&self) -> Labels<'a> {
         self.pod.metadata().map("labels")
     }
 
-    /// Where it is.
+    /// Its namespace.
     pub fn namespace(&self) -> &'a str {
-        namespace(self.object)
+        namespace_of(self.object)
     }
 }
 
 impl<'a> Inventory<'a> {
     pub(crate) fn of(objects: &[&'a Object], pods: &'a [Option<Pod<'a>>], settings: &'a Settings) -> Self {
-        let mut world = Self {
+        let mut inventory = Self {
             settings,
             by_kind: BTreeMap::new(),
             by_namespace: BTreeMap::new(),
@@ -58,52 +57,52 @@ impl<'a> Inventory<'a> {
             named: BTreeMap::new(),
             has_mesh: false,
         };
-        let mut is_seen = false;
+        let mut is_detected = false;
         for (object, pod) in objects.iter().zip(pods) {
             let kind = object.id.kind.as_str();
-            world.by_kind.entry(kind).or_default().push(object);
-            world
+            inventory.by_kind.entry(kind).or_default().push(object);
+            inventory
                 .by_namespace
                 .entry(kind)
                 .or_default()
-                .entry(namespace(object))
+                .entry(namespace_of(object))
                 .or_default()
                 .push(object);
             let id = &object.id;
-            world
+            inventory
                 .named
-                .insert((kind, &id.name, namespace(object), &id.group), object);
-            is_seen |= object.id.group.ends_with(".istio.io");
-            is_seen |= kind == "Namespace" && mesh_labels(Node::new(object.body(), "")) == Answer::Yes;
+                .insert((kind, &id.name, namespace_of(object), &id.group), object);
+            is_detected |= object.id.group.ends_with(".istio.io");
+            is_detected |= kind == "Namespace" && mesh_labels(Node::new(object.body(), "")) == Answer::Yes;
             if let Some(pod) = pod {
-                let index = world.workloads.len();
-                world
+                let index = inventory.workloads.len();
+                inventory
                     .workloads_of
-                    .entry(namespace(object))
+                    .entry(namespace_of(object))
                     .or_default()
                     .push(index);
-                world.workloads.push(Workload { object, pod });
+                inventory.workloads.push(Workload { object, pod });
             }
         }
-        world.has_mesh = match settings.assumed_text(&assume::MESH) {
+        inventory.has_mesh = match settings.assumed_text(&assume::MESH) {
             "always" => true,
             "never" => false,
-            _ => is_seen,
+            _ => is_detected,
         };
-        world
+        inventory
     }
 
-    /// Whether workloads are in a mesh at all, as far as was said or seen.
+    /// Whether the cluster has a mesh, as configured or detected.
     pub fn has_mesh(&self) -> bool {
         self.has_mesh
     }
 
-    /// Whether what was given is everything.
+    /// Whether the input is the whole deployment.
     pub fn is_complete(&self) -> bool {
         self.settings.assumed(&assume::COMPLETE)
     }
 
-    /// All objects of a kind.
+    /// The objects of a kind.
     pub fn all(&self, kind: Kind) -> impl Iterator<Item = &'a Object> {
         let objects = self.by_kind.get(kind.name).into_iter().flatten().copied();
         objects.filter(move |object| kind.is(&object.id.group, &object.id.kind))
@@ -117,7 +116,7 @@ impl<'a> Inventory<'a> {
         objects.filter(move |object| kind.is(&object.id.group, &object.id.kind))
     }
 
-    /// Whether there is an object of this kind and name in a namespace.
+    /// Whether a namespace has an object of this kind and name.
     pub fn has(&self, kind: Kind, namespace: &str, name: &str) -> bool {
         self.get(kind, namespace, name).is_some()
     }
@@ -125,15 +124,15 @@ impl<'a> Inventory<'a> {
     /// The object of this kind and name in a namespace.
     pub fn get(&self, kind: Kind, namespace: &str, name: &str) -> Option<&'a Object> {
         let nearest = self.called(kind, name, namespace).next();
-        nearest.filter(|object| self::namespace(object) == namespace)
+        nearest.filter(|object| namespace_of(object) == namespace)
     }
 
-    /// The object of the whole cluster of this kind and name.
-    pub fn of_cluster(&self, kind: Kind, name: &str) -> Option<&'a Object> {
+    /// The cluster-scoped object of this kind and name.
+    pub fn cluster_scoped(&self, kind: Kind, name: &str) -> Option<&'a Object> {
         self.called(kind, name, "").next()
     }
 
-    /// The objects of this kind and name by their namespaces, from one on.
+    /// The objects of this kind and name, ordered by namespace, from one namespace on.
     fn called<'n>(
         &'n self,
         kind: Kind,
@@ -153,13 +152,20 @@ impl<'a> Inventory<'a> {
         indexes.map(|index| self.workloads[*index])
     }
 
-    /// Whether a namespace's own guards are somebody else's to give.
-    pub fn is_foreign(&self, namespace: &str) -> bool {
-        let foreign = self.settings.assumed_texts(&assume::FOREIGN_NAMESPACES);
-        foreign.contains(&namespace)
+    /// Whether a namespace has a workload that matches.
+    pub fn any_workload(&self, namespace: &str, matches: impl Fn(Workload<'a>) -> Answer) -> Answer {
+        Answer::any(self.workloads_in(namespace).map(matches))
     }
 
-    /// Whether the pods of a workload get a sidecar or another data plane of the mesh.
+    /// Whether the settings list the namespace as managed by another team.
+    pub fn is_externally_managed(&self, namespace: &str) -> bool {
+        let namespaces = self
+            .settings
+            .assumed_texts(&assume::EXTERNALLY_MANAGED_NAMESPACES);
+        namespaces.contains(&namespace)
+    }
+
+    /// Whether the pods of a workload are in the data plane of the mesh.
     pub fn is_in_mesh(&self, workload: Workload<'_>) -> Answer {
         if !self.has_mesh {
             return Answer::No;
@@ -168,10 +174,10 @@ impl<'a> Inventory<'a> {
             return Answer::No;
         }
         let metadata = workload.pod.metadata();
-        let asked = metadata
+        let injection = metadata
             .entry("labels", "sidecar.istio.io/inject")
             .or(|| metadata.entry("annotations", "sidecar.istio.io/inject"));
-        match asked {
+        match injection {
             Field::Known("false") => return Answer::No,
             Field::Known("true") => return Answer::Yes,
             Field::Unknown => return Answer::Unknown,
@@ -180,9 +186,9 @@ impl<'a> Inventory<'a> {
         if metadata.entry("labels", "istio.io/rev").known().is_some() {
             return Answer::Yes;
         }
-        match self.of_cluster(Kind::core("Namespace"), workload.namespace()) {
+        match self.cluster_scoped(NAMESPACE, workload.namespace()) {
             Some(namespace) => mesh_labels(Node::new(namespace.body(), "")),
-            // Where the namespace was not given, the mesh's own objects in it say that it is in the mesh.
+            // Without the Namespace object, objects of Istio in the namespace indicate that it is in the mesh.
             None => Answer::from_bool(
                 self.settings.assumed_text(&assume::MESH) == "always"
                     || MESH_KINDS
@@ -193,14 +199,14 @@ impl<'a> Inventory<'a> {
     }
 }
 
-/// Kinds whose presence says that a namespace takes part in a mesh.
+/// Kinds that indicate that their namespace is in the mesh.
 const MESH_KINDS: [Kind; 3] = [
     Kind::new(&["security.istio.io"], "PeerAuthentication"),
     Kind::new(&["security.istio.io"], "AuthorizationPolicy"),
     Kind::new(&["networking.istio.io"], "Sidecar"),
 ];
 
-/// Whether a namespace's labels put its pods into the mesh.
+/// Whether the labels of a namespace enroll its pods in the mesh.
 pub fn mesh_labels(namespace: Node<'_>) -> Answer {
     let labels = namespace.map("metadata.labels");
     let label = |key| namespace.entry("metadata.labels", key);
@@ -212,7 +218,7 @@ pub fn mesh_labels(namespace: Node<'_>) -> Answer {
         _ if labels.is_unknown() => Answer::Unknown,
         (Field::Unknown, _, _) | (_, Field::Unknown, _) | (_, _, Field::Unknown) => Answer::Unknown,
         (Field::Known("enabled"), _, _) | (_, _, Field::Known("ambient")) => Answer::Yes,
-        // A revision does nothing where injection is switched off or on by the older label.
+        // `istio-injection` takes precedence over a revision label.
         (Field::Known(_), _, _) => Answer::No,
         (_, Field::Known(revision), _) => Answer::from_bool(!revision.is_empty()),
         _ => Answer::No,

@@ -1,76 +1,32 @@
-//! The pod that an object makes or is, in every shape that Kubernetes' API has for it.
+//! The pod of an object, in every form of the Kubernetes API: a pod, or the pod template of a workload.
 
 use phoenix_graph::Object;
 use serde_json::Value;
 
 use crate::field::{Field, Node, field};
-use crate::rule::Kind;
-
-/// Every kind that is a pod or carries the template of one.
-pub const WORKLOADS: &[Kind] = &[
-    POD,
-    DEPLOYMENT,
-    STATEFUL_SET,
-    DAEMON_SET,
-    REPLICA_SET,
-    REPLICATION_CONTROLLER,
-    JOB,
-    CRON_JOB,
-    POD_TEMPLATE,
-];
-
-/// Workloads that run until somebody stops them.
-pub const SERVERS: &[Kind] = &[
-    POD,
-    DEPLOYMENT,
-    STATEFUL_SET,
-    DAEMON_SET,
-    REPLICA_SET,
-    REPLICATION_CONTROLLER,
-];
-
-/// A bare pod.
-pub const POD: Kind = Kind::core("Pod");
-/// A Deployment, of any API version that there was. Without a group, which is a common slip, it is judged all the same:
-/// the cluster would refuse it, and what else is wrong with it is still worth knowing.
-pub const DEPLOYMENT: Kind = Kind::new(&["apps", "extensions", ""], "Deployment");
-/// A `StatefulSet`.
-pub const STATEFUL_SET: Kind = Kind::new(&["apps", ""], "StatefulSet");
-/// A `DaemonSet`, of any API version that there was.
-pub const DAEMON_SET: Kind = Kind::new(&["apps", "extensions", ""], "DaemonSet");
-/// A `ReplicaSet`, of any API version that there was.
-pub const REPLICA_SET: Kind = Kind::new(&["apps", "extensions", ""], "ReplicaSet");
-/// What came before `ReplicaSet`s.
-pub const REPLICATION_CONTROLLER: Kind = Kind::core("ReplicationController");
-/// A Job.
-pub const JOB: Kind = Kind::new(&["batch", ""], "Job");
-/// A `CronJob`.
-pub const CRON_JOB: Kind = Kind::new(&["batch", ""], "CronJob");
-/// A template for others to use.
-pub const POD_TEMPLATE: Kind = Kind::core("PodTemplate");
+use crate::kind::WORKLOADS;
 
 /// The pod of a workload.
 #[derive(Clone, Debug)]
 pub struct Pod<'a> {
-    /// Its spec, with its place.
     spec: &'a Value,
     spec_path: &'static str,
     metadata: &'a Value,
     metadata_path: &'static str,
-    /// The containers of all three lists, in the order of the API: init, ordinary, ephemeral.
+    /// Init containers, containers and ephemeral containers, in this order.
     pub containers: Vec<Container<'a>>,
-    /// Lists of containers that cannot be read, such as `spec.containers`.
+    /// Paths that cannot be read, such as `spec.containers`.
     pub unreadable: Vec<String>,
 }
 
-/// In which list of its pod a container stands.
+/// The list of the pod that a container is in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
-    /// Runs before the others, and ends, unless it is a sidecar.
+    /// `initContainers`: runs to completion before the others, unless it is a sidecar.
     Init,
-    /// Runs as long as the pod.
+    /// `containers`: runs as long as the pod.
     Main,
-    /// Was put into a running pod by a person, to look around.
+    /// `ephemeralContainers`: added to a running pod for debugging.
     Ephemeral,
 }
 
@@ -79,14 +35,14 @@ pub enum Role {
 pub struct Container<'a> {
     value: &'a Value,
     path: String,
-    /// In which list it stands.
+    /// The list that it is in.
     pub role: Role,
-    /// Its name; `?` where there is none.
+    /// Its name; `?` if it has none.
     pub name: &'a str,
 }
 
 impl<'a> Pod<'a> {
-    /// The pod that an object is or makes; `None` for objects that make none.
+    /// The pod that an object is or creates; `None` for an object of another kind.
     pub fn of(object: &'a Object) -> Option<Self> {
         let (kind, group) = (object.id.kind.as_str(), object.id.group.as_str());
         if !WORKLOADS.iter().any(|workload| workload.is(group, kind)) {
@@ -149,44 +105,76 @@ impl<'a> Pod<'a> {
         }
     }
 
-    /// The pod's spec.
+    /// The spec of the pod.
     pub fn spec(&self) -> Node<'a> {
         Node::new(self.spec, self.spec_path)
     }
 
-    /// The pod's metadata: labels and annotations.
+    /// The metadata of the pod.
     pub fn metadata(&self) -> Node<'a> {
         Node::new(self.metadata, self.metadata_path)
     }
 
-    /// Whether it says itself that it runs on Windows, where Linux' security fields may not even be set.
+    /// Whether the pod declares Windows as its operating system, on which the security fields of Linux are invalid.
     pub fn is_windows(&self) -> bool {
         self.spec().text("os.name") == Field::Known("windows")
     }
 }
 
 impl<'a> Container<'a> {
-    /// The container as something to read fields of.
+    /// The container as a node.
     pub fn node(&self) -> Node<'_> {
         Node::new(self.value, &self.path)
     }
 
-    /// Its variables, as they stand.
+    /// The environment variables.
     pub fn env(&self) -> Field<&'a [Value]> {
         Node::new(self.value, "").list("env")
     }
 
-    /// What the container itself says in a field, or else what its pod says in a field of its own.
+    /// The value of an environment variable that is set literally. Of two with one name the last counts, as in the container.
+    pub fn variable(&self, name: &str) -> Field<&'a str> {
+        self.env().and_then(|variables| {
+            let mut found = Field::Absent;
+            for variable in variables {
+                let variable = Node::new(variable, "");
+                match variable.text("name") {
+                    Field::Known(known) if known == name => {
+                        found = match (variable.text("value"), variable.field("valueFrom")) {
+                            (Field::Absent, Field::Absent) => Field::Known(""),
+                            (value, Field::Absent) => value,
+                            _ => Field::Unknown,
+                        };
+                    }
+                    Field::Known(_) | Field::Absent => {}
+                    Field::Unknown => found = Field::Unknown,
+                }
+            }
+            found
+        })
+    }
+
+    /// The path of an environment variable; the path of the list if there is none with this name.
+    pub fn variable_path(&self, name: &str) -> String {
+        let variables = self.env().known().unwrap_or_default();
+        let is_it = |variable: &Value| Node::new(variable, "").text("name") == Field::Known(name);
+        match variables.iter().rposition(is_it) {
+            Some(index) => self.node().at(&format!("env[{index}].value")),
+            None => self.node().at("env"),
+        }
+    }
+
+    /// A field of the container or, if it is absent, the field of the same name of the pod.
     pub fn or_pod<T>(
         &self,
-        read: impl Fn(Node<'a>, &str) -> Field<T>,
+        read: impl Fn(&Node<'a>, &str) -> Field<T>,
         field: &str,
         pod: &Pod<'a>,
     ) -> Field<T> {
-        read(Node::new(self.value, ""), field).or(|| read(pod.spec(), field))
+        read(&Node::new(self.value, ""), field).or(|| read(&pod.spec(), field))
     }
 
-    /// What it is called in a sentence: `container api`, `init container copy`.
+    /// Its name in a message: `container api`, `init container copy`.
     pub fn words(&self) -> String {
         match self.role {
             Role::Init => format!("init container {}", self.name),
@@ -195,7 +183,7 @@ impl<'a> Container<'a> {
         }
     }
 
-    /// Whether it runs as long as its pod: an ordinary container, or an init container that is restarted always.
+    /// Whether it runs as long as its pod: a container or a sidecar.
     pub fn is_long_running(&self) -> bool {
         match self.role {
             Role::Main => true,

@@ -1,84 +1,64 @@
-//! What was found: for every rule its verdict on every object that it judges, and what was waived.
+//! The result of an evaluation: for every rule its verdict on every object that it checks, and the waived failures.
 
 use phoenix_graph::Id;
 
-use crate::rule::{Enforcement, Rule};
+use crate::context::{Finding, Verdict};
+use crate::enforcement::Enforcement;
+use crate::rule::Rule;
 
-/// What a rule says of an object.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Verdict {
-    /// It is as the rule's title says.
-    Pass,
-    /// It is not, for these reasons.
-    Fail(Vec<Finding>),
-    /// The rule has nothing to say of it.
-    NotApplicable(&'static str),
-    /// It cannot be said, because these values are not known.
-    Unknown(Vec<String>),
-}
-
-/// One thing that is wrong with an object.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Finding {
-    /// Where in the object, such as `spec.template.spec.containers[0].securityContext.privileged`; empty for the whole object.
-    pub path: String,
-    /// What is wrong.
-    pub message: String,
-}
-
-/// Everything that was found.
+/// The result of an evaluation.
 #[derive(Clone, Debug)]
 pub struct Report {
-    /// What was judged; verdicts name their subject by its place here.
+    /// The objects under review, and the waivers; a verdict refers to its subject by its index here.
     pub subjects: Vec<Id>,
-    /// Each rule, in the order of the table.
+    /// The result of each rule, in the order of the catalog.
     pub rules: Vec<RuleReport>,
-    /// Waivers that end soon.
-    pub ending: Vec<Ending>,
+    /// The waivers that expire soon.
+    pub expiring_waivers: Vec<ExpiringWaiver>,
 }
 
-/// A waiver that ends soon. That is no failure yet, and is told all the same.
+/// A waiver that expires soon. It is reported, although it is not a failure yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Ending {
-    /// The waiver, which is among the subjects too.
+pub struct ExpiringWaiver {
+    /// The waiver, which is also one of the subjects.
     pub waiver: Id,
-    /// Where its end stands in the settings, such as `waivers[0].lastDay`.
+    /// The path of its last day in the settings, such as `waivers[0].lastDay`.
     pub path: String,
-    /// When it ends, and who does what until then.
+    /// When it expires, and what its owner has to do.
     pub message: String,
 }
 
-impl std::fmt::Display for Ending {
+impl std::fmt::Display for ExpiringWaiver {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter.write_str(&self.message)
     }
 }
 
-/// What one rule found.
+/// The result of one rule.
 #[derive(Clone, Debug)]
 pub struct RuleReport {
     /// The rule.
     pub rule: &'static Rule,
-    /// How it was enforced.
+    /// How the rule is enforced.
     pub enforcement: Enforcement,
     /// The subjects that pass.
     pub passed: Vec<usize>,
     /// The subjects that fail.
     pub failed: Vec<Failure>,
-    /// The subjects of its kinds that it does not judge, and why not.
+    /// The subjects that the rule does not apply to although it checks their kind, and why.
     pub not_applicable: Vec<(usize, &'static str)>,
-    /// The subjects of which it cannot be said, and what is not known.
+    /// The subjects with an unknown verdict, and the values that are not known.
     pub unknown: Vec<(usize, Vec<String>)>,
 }
 
 /// A subject that fails a rule.
 #[derive(Clone, Debug)]
 pub struct Failure {
-    /// Its place among the subjects.
+    /// The index of the subject.
     pub subject: usize,
     /// What is wrong.
     pub findings: Vec<Finding>,
-    /// The waiver that allows it, by its place in the settings.
+    /// The index of the waiver in the settings.
     pub waived: Option<usize>,
 }
 
@@ -94,7 +74,7 @@ impl RuleReport {
         }
     }
 
-    pub(crate) fn take(&mut self, subject: usize, verdict: Verdict) {
+    pub(crate) fn add(&mut self, subject: usize, verdict: Verdict) {
         match verdict {
             Verdict::Pass => self.passed.push(subject),
             Verdict::Fail(findings) => self.failed.push(Failure {
@@ -107,7 +87,7 @@ impl RuleReport {
         }
     }
 
-    /// Adds what the same rule said of other subjects.
+    /// Adds the results of the same rule for other subjects.
     pub(crate) fn append(&mut self, mut more: Self) {
         self.passed.append(&mut more.passed);
         self.failed.append(&mut more.failed);
@@ -115,12 +95,12 @@ impl RuleReport {
         self.unknown.append(&mut more.unknown);
     }
 
-    /// How many subjects it judged: those that pass, fail or cannot be said.
+    /// The number of subjects with a verdict: those that pass, fail or are unknown.
     pub fn population(&self) -> usize {
         self.passed.len() + self.failed.len() + self.unknown.len()
     }
 
-    /// What it says of a subject; `None` where it is not asked.
+    /// The verdict on a subject; `None` if the rule does not check it.
     pub fn verdict(&self, subject: usize) -> Option<Verdict> {
         if self.passed.contains(&subject) {
             return Some(Verdict::Pass);
@@ -141,7 +121,7 @@ impl Report {
         Self {
             subjects,
             rules,
-            ending: Vec::new(),
+            expiring_waivers: Vec::new(),
         }
     }
 
@@ -149,12 +129,12 @@ impl Report {
         self.subjects.push(id);
         let subject = self.subjects.len() - 1;
         if let Some(report) = self.rules.iter_mut().find(|report| report.rule.id == rule.id) {
-            report.take(subject, verdict);
+            report.add(subject, verdict);
         }
     }
 
-    /// Notes that no object of a kind could be looked at: every rule that judges the kind says "unknown" of it.
-    pub fn unseen(&mut self, group: &str, kind: &str, namespace: Option<&str>, why: &str) {
+    /// Records that the objects of a kind could not be listed: every rule that checks the kind has an unknown verdict.
+    pub fn add_unlisted(&mut self, group: &str, kind: &str, namespace: Option<&str>, why: &str) {
         let id = match namespace {
             Some(namespace) => Id::namespaced(group, kind, namespace, "*"),
             None => Id::cluster(group, kind, "*"),
@@ -162,13 +142,13 @@ impl Report {
         self.subjects.push(id);
         let subject = self.subjects.len() - 1;
         for report in &mut self.rules {
-            if report.enforcement != Enforcement::Disabled && report.rule.judges(group, kind) {
-                report.take(subject, Verdict::Unknown(vec![why.to_owned()]));
+            if report.enforcement != Enforcement::Disabled && report.rule.applies_to(group, kind) {
+                report.add(subject, Verdict::Unknown(vec![why.to_owned()]));
             }
         }
     }
 
-    /// Keeps the verdicts on these subjects; the others were looked at for what they mean to them.
+    /// Keeps only the verdicts on these subjects. The other objects were needed to evaluate them.
     pub fn retain(&mut self, keep: impl Fn(&Id) -> bool) {
         let kept: Vec<bool> = self.subjects.iter().map(keep).collect();
         for report in &mut self.rules {
@@ -179,7 +159,7 @@ impl Report {
         }
     }
 
-    /// Marks a failure as waived; false where there is none.
+    /// Marks a failure as waived; false if there is none.
     pub(crate) fn waive(&mut self, rule: &str, object: &str, waiver: usize) -> bool {
         let subjects = &self.subjects;
         let report = self.rules.iter_mut().find(|report| report.rule.id == rule);
@@ -198,12 +178,12 @@ impl Report {
         }
     }
 
-    /// The rule's part.
+    /// The result of a rule.
     pub fn of(&self, rule: &Rule) -> Option<&RuleReport> {
         self.rules.iter().find(|report| report.rule.id == rule.id)
     }
 
-    /// Every failure that nobody waived, with its rule.
+    /// Every failure that is not waived, with its rule.
     pub fn failures(&self) -> impl Iterator<Item = (&RuleReport, &Failure)> {
         self.rules.iter().flat_map(|rule| {
             let failed = rule.failed.iter().filter(|failure| failure.waived.is_none());
@@ -211,7 +191,7 @@ impl Report {
         })
     }
 
-    /// Whether a mandatory rule failed and nobody waived it.
+    /// Whether a mandatory rule has a failure that is not waived.
     pub fn blocks(&self) -> bool {
         self.failures().any(|(rule, _)| rule.enforcement.stops())
     }

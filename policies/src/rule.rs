@@ -1,138 +1,127 @@
-//! What a rule is: metadata and a function.
+//! A rule: metadata and a function.
 
-use crate::context::{CheckContext, Subject};
+use crate::context::{CheckContext, Finding, Subject};
 use crate::control::Control;
-use crate::settings::Setting;
+use crate::enforcement::Enforcement;
+use crate::kind::Kind;
+use crate::remediation::Remediation;
+use crate::settings::{Setting, Settings};
 use crate::text::RuleText;
+use crate::waiver::WaiverUse;
 
-/// A rule. Its documentation, the analyzer's answer, the catalogue, `phoenix explain` and the test matrix all come from it.
+/// A rule. The policy pack, the catalog, `phoenix explain` and the tests are all derived from it.
+///
+/// A row of the catalog sets the fields that have no default and takes the others from [`Rule::DEFAULTS`].
 #[derive(Debug)]
 pub struct Rule {
     /// Its name in settings, waivers and reports.
     pub id: &'static str,
     /// Its documentation and its examples.
     pub text: RuleText,
-    /// The kinds that it judges. Of any other it says "not applicable".
+    /// The kinds that it checks; empty for a rule about waivers.
     pub kinds: &'static [Kind],
-    /// Whether one object shows the fault, or only the whole stack.
-    pub level: Level,
-    /// How bad a failure is.
+    /// How severe a failure is.
     pub severity: Severity,
-    /// What a failure does unless the settings say otherwise.
+    /// The effect of a failure, unless the settings change it.
     pub enforcement: Enforcement,
-    /// What can be set.
+    /// The options that the settings may set.
     pub options: &'static [&'static Setting],
-    /// The controls that it gives evidence for.
+    /// The controls that the rule gives evidence for.
     pub evidence: &'static [Control],
+    /// The automatic fix, if there is one.
+    pub remediation: Option<Remediation>,
     /// The check.
-    pub check: fn(&Subject<'_>, &mut CheckContext<'_>),
+    pub check: Check,
 }
 
-impl Rule {
-    /// The rule of this name.
-    pub fn named(id: &str) -> Option<&'static Self> {
-        crate::RULES.iter().copied().find(|rule| rule.id == id)
-    }
-
-    /// Whether it judges objects of this kind.
-    pub fn judges(&self, group: &str, kind: &str) -> bool {
-        self.kinds.iter().any(|judged| judged.is(group, kind))
-    }
+/// The function of a rule.
+#[derive(Clone, Copy, Debug)]
+pub enum Check {
+    /// Checks an object without looking at others.
+    Resource(fn(&Subject<'_>, &mut CheckContext<'_>)),
+    /// Checks an object together with others, such as a workload and the policies that select it.
+    Stack(fn(&Subject<'_>, &mut CheckContext<'_>)),
+    /// Checks a waiver of the settings.
+    Waivers(fn(&WaiverUse<'_>) -> Vec<Finding>),
 }
 
-/// A kind of object, whatever the version of its API.
+/// How much of the input a rule needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Kind {
-    groups: &'static [&'static str],
-    /// Its name, such as `Deployment`.
-    pub name: &'static str,
-}
-
-impl Kind {
-    /// A kind that is or was in these API groups.
-    pub const fn new(groups: &'static [&'static str], name: &'static str) -> Self {
-        Self { groups, name }
-    }
-
-    /// A kind of the core group.
-    pub const fn core(name: &'static str) -> Self {
-        Self::new(&[""], name)
-    }
-
-    /// The API groups that it is or was in.
-    pub fn groups(&self) -> &'static [&'static str] {
-        self.groups
-    }
-
-    /// Whether it is this one.
-    pub fn is(&self, group: &str, kind: &str) -> bool {
-        self.name == kind && self.groups.contains(&group)
-    }
-}
-
-/// What a rule has to look at.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Level {
-    /// One object, whatever else there is.
+pub enum Scope {
+    /// One object.
     Resource,
-    /// An object and others: a workload and the policies that select it.
+    /// All objects of the stack.
     Stack,
 }
 
-/// How bad a failure is.
+/// How severe a failure is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {
-    /// A blemish.
+    /// Hygiene, without direct impact.
     Low,
-    /// A weakness that needs another one to be used.
+    /// A weakness that is exploitable together with another one.
     Medium,
-    /// A way in, or a loss that will happen.
+    /// A weakness that is exploitable by itself, or a likely loss of data or availability.
     High,
-    /// Whoever finds it has everything.
+    /// Full compromise without any further weakness.
     Critical,
 }
 
+impl Rule {
+    /// The fields that a row may omit. The others have to be set; the tests report a row that does not.
+    pub(crate) const DEFAULTS: Self = Self {
+        id: "",
+        text: RuleText::EMPTY,
+        kinds: &[],
+        severity: Severity::Medium,
+        enforcement: Enforcement::Mandatory,
+        options: &[],
+        evidence: &[],
+        remediation: None,
+        check: Check::Waivers(|_| Vec::new()),
+    };
+
+    /// How much of the input the rule needs.
+    pub fn scope(&self) -> Scope {
+        match self.check {
+            Check::Resource(_) => Scope::Resource,
+            Check::Stack(_) | Check::Waivers(_) => Scope::Stack,
+        }
+    }
+
+    /// Whether the rule checks objects of this kind.
+    pub fn applies_to(&self, group: &str, kind: &str) -> bool {
+        self.kinds.iter().any(|checked| checked.is(group, kind))
+    }
+}
+
+impl Settings {
+    /// How a rule is enforced.
+    pub fn enforcement(&self, rule: &Rule) -> Enforcement {
+        let own = self.enforcement.get(rule.id).copied();
+        // `all` does not enable a rule that is disabled by default.
+        let all = self.all.filter(|_| rule.enforcement != Enforcement::Disabled);
+        match own.or(all).unwrap_or(rule.enforcement) {
+            // `all: remediate` also applies to rules that have no remediation.
+            Enforcement::Remediate if rule.remediation.is_none() => Enforcement::Mandatory,
+            enforcement => enforcement,
+        }
+    }
+
+    /// Sets the enforcement of a rule.
+    pub fn enforce(&mut self, rule: &'static Rule, enforcement: Enforcement) {
+        self.enforcement.insert(rule.id, enforcement);
+    }
+}
+
 impl Severity {
-    /// The word for it, as Pulumi and SARIF readers use it.
+    /// The word for it, as Pulumi and readers of SARIF use it.
     pub fn word(self) -> &'static str {
         match self {
             Self::Low => "low",
             Self::Medium => "medium",
             Self::High => "high",
             Self::Critical => "critical",
-        }
-    }
-}
-
-/// What a failure does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Enforcement {
-    /// The rule is not asked.
-    Disabled,
-    /// It is told.
-    Advisory,
-    /// It stops the deployment.
-    Mandatory,
-    /// It is put right where that cannot change what an object means ([`crate::remediation`]), and else stops the deployment.
-    Remediate,
-}
-
-impl Enforcement {
-    /// All of them, the weakest first.
-    pub const ALL: [Self; 4] = [Self::Disabled, Self::Advisory, Self::Mandatory, Self::Remediate];
-
-    /// Whether a failure stops the deployment.
-    pub fn stops(self) -> bool {
-        self >= Self::Mandatory
-    }
-
-    /// The word for it in settings.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Disabled => "disabled",
-            Self::Advisory => "advisory",
-            Self::Mandatory => "mandatory",
-            Self::Remediate => "remediate",
         }
     }
 }

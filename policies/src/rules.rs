@@ -1,8 +1,7 @@
-//! The rules: one table, and the families that they stand in.
+//! The catalog: the table of all rules, and their families.
 //!
-//! To add a rule, write it into the file of its family, or a file of its own, and add a row here. The tests ask it for a good
-//! example that passes, a bad one that fails, and that no value that is not known makes it pass
-//! (`docs/how-to/add-a-rule.md`).
+//! A new rule needs a function in the file of its family, a folder with its texts and a row in [`RULES`]. The tests check that
+//! its good example passes, that its bad one fails, and that no unknown value makes it pass (`docs/how-to/add-a-rule.md`).
 
 pub mod access;
 pub mod data;
@@ -14,17 +13,14 @@ pub mod pod_security;
 pub mod waivers;
 pub mod workloads;
 
-use serde_json::Value;
-
-use crate::context::{CheckContext, Subject};
-use crate::field::{Field, Node};
-use crate::pod::{Container, Pod};
-use crate::rule::{Enforcement, Kind, Rule};
+use crate::enforcement::Enforcement;
+use crate::kind::Kind;
+use crate::rule::Rule;
 use crate::settings::Settings;
 
-/// Every rule, in the order of the catalogue.
+/// Every rule, in the order of the catalog.
 pub const RULES: &[&Rule] = &[
-    // What a pod may do to its node.
+    // Pod security.
     &pod_security::privileges::NO_PRIVILEGED_CONTAINERS,
     &pod_security::privileges::NO_PRIVILEGE_ESCALATION,
     &pod_security::hardening::RUN_AS_NON_ROOT,
@@ -42,7 +38,7 @@ pub const RULES: &[&Rule] = &[
     &pod_security::hardening::SAFE_SYSCTLS,
     &pod_security::hardening::DEFAULT_PROC_MOUNT,
     &pod_security::hardening::NO_PROBE_HOST_OVERRIDE,
-    // What runs, and how it is kept well.
+    // Images, resources and API versions.
     &workloads::resources::RESOURCE_LIMITS_SET,
     &workloads::resources::RESOURCE_REQUESTS_SET,
     &workloads::resources::HEALTH_PROBES_SET,
@@ -61,7 +57,7 @@ pub const RULES: &[&Rule] = &[
     &access::accounts::DEDICATED_SERVICE_ACCOUNT,
     &access::accounts::NO_TOKEN_AUTOMOUNT,
     &access::accounts::CLOUD_IDENTITY_WELL_FORMED,
-    // Roles.
+    // RBAC.
     &access::rbac::RBAC_NO_CLUSTER_ADMIN,
     &access::rbac::RBAC_NO_WILDCARDS,
     &access::rbac::RBAC_NO_SECRET_READ,
@@ -70,7 +66,7 @@ pub const RULES: &[&Rule] = &[
     &access::rbac::RBAC_NO_POD_CREATE,
     &access::rbac::RBAC_NO_CONTROL_PLANE_VERBS,
     &access::rbac::RBAC_NO_BROAD_SUBJECTS,
-    // The network.
+    // Network.
     &network::policies::NAMESPACE_DEFAULT_DENY,
     &network::policies::WORKLOAD_HAS_NETWORK_POLICY,
     &network::policies::NETWORK_POLICY_NOT_ALLOW_ALL,
@@ -82,7 +78,7 @@ pub const RULES: &[&Rule] = &[
     &network::services::SERVICE_PORT_PROTOCOL_DECLARED,
     &network::services::SELECTORS_MATCH,
     &network::references::REFERENCES_RESOLVE,
-    // The mesh.
+    // Mesh.
     &mesh::identity::MESH_MTLS_STRICT,
     &mesh::identity::PEER_AUTHENTICATION_NO_DOWNGRADE,
     &mesh::traffic::DESTINATION_RULE_TLS_NOT_DISABLED,
@@ -112,13 +108,13 @@ pub const RULES: &[&Rule] = &[
     &data::backups::RETENTION_DECLARED,
     &namespaces::DATA_CLASSIFICATION_LABELLED,
     &observability::tracing::TRACE_CONTENT_REDACTED,
-    // Whether anybody would see.
+    // Monitoring and audit.
     &observability::monitoring::MESH_ACCESS_LOGGING_ON,
     &observability::monitoring::AUDIT_TRAIL_RETAINED,
     &observability::monitoring::WORKLOADS_MONITORED,
     &observability::monitoring::ALERTS_LEAD_TO_ACTION,
     &observability::monitoring::SECURITY_ALERTS_DEFINED,
-    // What is left when something is gone.
+    // Availability.
     &workloads::availability::REPLICAS_MINIMUM,
     &workloads::availability::DISRUPTION_BUDGET_SET,
     &workloads::availability::SPREAD_ACROSS_FAILURE_DOMAINS,
@@ -129,15 +125,15 @@ pub const RULES: &[&Rule] = &[
     &namespaces::REQUIRED_LABELS,
     &namespaces::CHANGE_TRACEABLE,
     &namespaces::NAMESPACE_QUOTA_SET,
-    // Exceptions.
+    // Waivers.
     &waivers::WAIVERS_ARE_VALID,
 ];
 
-/// Kinds that no rule judges, and that some look at.
+/// Kinds that no rule checks and that rules look at when they check others.
 const CONTEXT: [Kind; 9] = [
     Kind::core("ResourceQuota"),
     Kind::core("LimitRange"),
-    data::backups::SCHEDULE,
+    data::VELERO_SCHEDULE,
     observability::monitoring::SERVICE_MONITOR,
     observability::monitoring::POD_MONITOR,
     workloads::provenance::IMAGE_POLICIES[0],
@@ -146,62 +142,21 @@ const CONTEXT: [Kind; 9] = [
     workloads::provenance::IMAGE_POLICIES[3],
 ];
 
-/// Every kind that the rules look at as they are enforced.
-pub fn looked_at(settings: &Settings) -> Vec<Kind> {
-    let enforced = RULES
+/// The rule with this id.
+pub fn find(id: &str) -> Option<&'static Rule> {
+    RULES.iter().copied().find(|rule| rule.id == id)
+}
+
+/// Every kind that the enabled rules look at.
+pub fn inspected_kinds(settings: &Settings) -> Vec<Kind> {
+    let enabled = RULES
         .iter()
         .filter(|rule| settings.enforcement(rule) != Enforcement::Disabled);
     let mut kinds: Vec<Kind> = Vec::new();
-    for kind in enforced.flat_map(|rule| rule.kinds).chain(&CONTEXT) {
+    for kind in enabled.flat_map(|rule| rule.kinds).chain(&CONTEXT) {
         if !kinds.contains(kind) {
             kinds.push(*kind);
         }
     }
     kinds
-}
-
-/// The pod of the subject; what of it cannot be read is noted.
-fn pod<'a>(subject: &Subject<'a>, context: &mut CheckContext<'_>) -> Option<&'a Pod<'a>> {
-    let pod = subject.pod?;
-    for path in &pod.unreadable {
-        context.unknown(path.clone());
-    }
-    Some(pod)
-}
-
-/// The containers of the subject's pod; what of them cannot be read is noted.
-fn containers<'a>(subject: &Subject<'a>, context: &mut CheckContext<'_>) -> &'a [Container<'a>] {
-    pod(subject, context).map_or(&[], |pod| pod.containers.as_slice())
-}
-
-/// Where a container's variable stands; its list of them, where it has none of this name.
-fn place_of_variable(container: &Container<'_>, name: &str) -> String {
-    let variables = container.env().known().unwrap_or_default();
-    let is_it = |variable: &Value| Node::new(variable, "").text("name") == Field::Known(name);
-    match variables.iter().rposition(is_it) {
-        Some(index) => container.node().at(&format!("env[{index}].value")),
-        None => container.node().at("env"),
-    }
-}
-
-/// The literal value of a container's variable. The last of two with one name counts, as it does in the container.
-fn variable<'a>(container: &Container<'a>, name: &str) -> Field<&'a str> {
-    container.env().and_then(|variables| {
-        let mut found = Field::Absent;
-        for variable in variables {
-            let variable = Node::new(variable, "");
-            match variable.text("name") {
-                Field::Known(known) if known == name => {
-                    found = match (variable.text("value"), variable.field("valueFrom")) {
-                        (Field::Absent, Field::Absent) => Field::Known(""),
-                        (value, Field::Absent) => value,
-                        _ => Field::Unknown,
-                    };
-                }
-                Field::Known(_) | Field::Absent => {}
-                Field::Unknown => found = Field::Unknown,
-            }
-        }
-        found
-    })
 }

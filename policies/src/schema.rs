@@ -1,39 +1,40 @@
-//! The settings as a JSON schema, from which editors complete and check `phoenix:policies`.
+//! The settings as a JSON schema, with which editors complete and check `phoenix:policies`.
 //!
-//! It is made of the rules, the assumptions and the fields of a waiver that [`Settings::read`](crate::Settings::read)
-//! reads, and says nothing that it does not.
+//! The schema is derived from the rules, the assumptions and the fields of a waiver, and accepts what
+//! [`Settings::read`](crate::Settings::read) accepts.
 
 use serde_json::{Map, Value, json};
 
-use crate::remediation;
-use crate::rule::{Enforcement, Rule};
+use crate::enforcement::Enforcement;
+use crate::rule::Rule;
 use crate::rules::RULES;
-use crate::settings::{Default, Setting, assume};
+use crate::settings::{DefaultValue, Setting, assume};
+use crate::waiver::MAX_OBJECTS;
 
-/// The schema of the settings, with everything in place: it refers to nothing outside.
+/// The schema of the settings, without external references.
 pub fn schema() -> Value {
     json!({
-        "description": "How the stack is judged by the policies: policies/README.md",
+        "description": "Settings of the policies, described in policies/README.md.",
         "type": "object",
         "properties": {
             "all": {
-                "description": "How every rule is enforced that is not off by itself.",
+                "description": "The enforcement of every rule that is not disabled by default.",
                 "enum": words(&Enforcement::ALL),
             },
             "rules": {
-                "description": "Single rules: how each is enforced, and its options.",
+                "description": "The enforcement and the options of single rules.",
                 "type": "object",
                 "properties": RULES.iter().map(|rule| (rule.id.to_owned(), of_rule(rule))).collect::<Map<_, _>>(),
                 "additionalProperties": false,
             },
             "assume": {
-                "description": "What is assumed of the world outside.",
+                "description": "Assumptions about the deployment that manifests do not show.",
                 "type": "object",
                 "properties": properties(&assume::ALL),
                 "additionalProperties": false,
             },
             "waivers": {
-                "description": "What may fail, until when and why.",
+                "description": "Time-limited, approved exceptions.",
                 "type": "array",
                 "items": waiver(),
             },
@@ -45,12 +46,12 @@ pub fn schema() -> Value {
 fn of_rule(rule: &Rule) -> Value {
     let allowed: Vec<_> = Enforcement::ALL
         .into_iter()
-        .filter(|enforcement| *enforcement != Enforcement::Remediate || remediation::of(rule).is_some())
+        .filter(|enforcement| *enforcement != Enforcement::Remediate || rule.remediation.is_some())
         .collect();
     let mut fields = properties(rule.options);
     fields.insert("enforcement".to_owned(), json!({"enum": words(&allowed)}));
     json!({
-        "description": format!("{}. By default: {}.", rule.text.title, rule.enforcement.word()),
+        "description": format!("{}. Default: {}.", rule.text.title, rule.enforcement.word()),
         "anyOf": [
             {"enum": words(&allowed)},
             {"type": "object", "properties": fields, "additionalProperties": false},
@@ -72,13 +73,13 @@ fn properties(settings: &[&Setting]) -> Map<String, Value> {
         .collect()
 }
 
-/// The schema of one setting, as the engine and editors take it.
+/// The schema of one setting.
 pub fn of_setting(setting: &Setting) -> Value {
     let mut schema = match setting.default {
-        Default::Flag(_) => json!({"type": "boolean"}),
-        Default::Number(_) => json!({"type": "integer", "minimum": 0}),
-        Default::Text(_) => json!({"type": "string"}),
-        Default::Texts(_) => json!({"type": "array", "items": {"type": "string"}}),
+        DefaultValue::Flag(_) => json!({"type": "boolean"}),
+        DefaultValue::Number(_) => json!({"type": "integer", "minimum": 0}),
+        DefaultValue::Text(_) => json!({"type": "string"}),
+        DefaultValue::Texts(_) => json!({"type": "array", "items": {"type": "string"}}),
     };
     schema["description"] = json!(setting.meaning);
     schema
@@ -90,21 +91,21 @@ fn waiver() -> Value {
     json!({
         "type": "object",
         "properties": {
-            "rule": {"description": "The rule.", "enum": RULES.iter().map(|rule| rule.id).collect::<Vec<_>>()},
+            "rule": {"description": "The id of the rule.", "enum": RULES.iter().map(|rule| rule.id).collect::<Vec<_>>()},
             "objects": {
-                "description": "The objects, each exactly, as `Kind namespace/name`.",
+                "description": "The objects, each written out as `Kind namespace/name`.",
                 "type": "array",
                 "items": {"type": "string", "pattern": "^[^* ]+ [^* ]+$"},
                 "minItems": 1,
-                "maxItems": crate::waiver::MOST_OBJECTS,
+                "maxItems": MAX_OBJECTS,
             },
-            "reason": text("Why they fail."),
-            "compensatingMeasure": text("What protects in the meantime; needed where HIPAA requires a control of the rule."),
-            "owner": text("Who will repair it."),
-            "approver": text("Who allowed it: somebody else than the owner."),
-            "approved": day("When that was, as a text: \"2026-06-01\"."),
-            "lastDay": day("The last day on which it holds, at most a year later."),
-            "ticket": text("Where it is tracked."),
+            "reason": text("Why the objects fail."),
+            "compensatingMeasure": text("What protects in the meantime; mandatory if the rule gives evidence for a required specification of HIPAA."),
+            "owner": text("Who is responsible for the fix."),
+            "approver": text("Who approved the waiver; must differ from the owner."),
+            "approved": day("The day of the approval, as a string: \"2026-06-01\"."),
+            "lastDay": day("The last day on which the waiver is valid, at most one year after the approval."),
+            "ticket": text("Where the fix is tracked."),
         },
         "required": ["rule", "objects", "reason", "owner", "approver", "approved", "lastDay", "ticket"],
         "additionalProperties": false,

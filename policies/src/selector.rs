@@ -1,17 +1,17 @@
-//! Whether a selector selects labels, where either may hold values that are not known.
+//! Label selectors, with labels and selectors that may contain unknown values.
 
 use serde_json::{Map, Value};
 
 use crate::field::{Field, Node, text};
 
-/// A question that cannot always be answered.
+/// The answer to a question that may depend on an unknown value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Answer {
-    /// It is so.
+    /// Yes.
     Yes,
-    /// It is not so.
+    /// No.
     No,
-    /// It depends on a value that is not known.
+    /// The answer depends on an unknown value.
     Unknown,
 }
 
@@ -21,7 +21,7 @@ impl Answer {
         if yes { Self::Yes } else { Self::No }
     }
 
-    /// Both.
+    /// Yes if both answers are yes.
     #[must_use]
     pub fn and(self, other: Self) -> Self {
         match (self, other) {
@@ -31,7 +31,17 @@ impl Answer {
         }
     }
 
-    /// Any of these.
+    /// The opposite.
+    #[must_use]
+    pub fn not(self) -> Self {
+        match self {
+            Self::Yes => Self::No,
+            Self::No => Self::Yes,
+            Self::Unknown => Self::Unknown,
+        }
+    }
+
+    /// Yes if any of the answers is yes.
     pub fn any(answers: impl IntoIterator<Item = Self>) -> Self {
         let mut so_far = Self::No;
         for answer in answers {
@@ -45,10 +55,10 @@ impl Answer {
     }
 }
 
-/// The labels of something; `Unknown` where the mapping itself is not known.
+/// The labels of an object; `Unknown` if the whole mapping is.
 pub type Labels<'a> = Field<&'a Map<String, Value>>;
 
-/// Whether a label selector (`matchLabels`, `matchExpressions`) selects these labels. An empty selector selects all.
+/// Whether a label selector (`matchLabels`, `matchExpressions`) matches these labels. An empty selector matches all.
 pub fn selects(selector: Node<'_>, labels: Labels<'_>) -> Answer {
     if crate::field::is_unknown(selector.value) || !(selector.value.is_object() || selector.value.is_null()) {
         return Answer::Unknown;
@@ -68,7 +78,7 @@ pub fn selects(selector: Node<'_>, labels: Labels<'_>) -> Answer {
     exact.and(expressions)
 }
 
-/// Whether all of these labels are there, as a Service or a workload selector of Istio asks.
+/// Whether all of these labels are present, which is how Services and the workload selectors of Istio match.
 pub fn has_all(wanted: &Map<String, Value>, labels: Labels<'_>) -> Answer {
     wanted.iter().fold(Answer::Yes, |so_far, (key, value)| {
         so_far.and(match (label(labels, key), text(value)) {
@@ -95,22 +105,17 @@ fn expressed(expression: Node<'_>, labels: Labels<'_>) -> Answer {
         (Field::Absent, _) | (_, Field::Absent) => Answer::No,
         _ => Answer::Unknown,
     };
-    let not = |answer| match answer {
-        Answer::Yes => Answer::No,
-        Answer::No => Answer::Yes,
-        Answer::Unknown => Answer::Unknown,
-    };
     let exists = match is {
         Field::Absent => Answer::No,
-        // A label whose value is not known is there all the same, unless the whole mapping is not known.
+        // A label with an unknown value is present, unless the whole mapping is unknown.
         Field::Unknown if labels.is_unknown() => Answer::Unknown,
         Field::Known(_) | Field::Unknown => Answer::Yes,
     };
     match operator {
         "In" => among(),
-        "NotIn" => not(among()),
+        "NotIn" => among().not(),
         "Exists" => exists,
-        "DoesNotExist" => not(exists),
+        "DoesNotExist" => exists.not(),
         _ => Answer::Unknown,
     }
 }
@@ -135,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn selectors_mean_what_kubernetes_says() {
+    fn selectors_match_as_in_kubernetes() {
         let labels = json!({"app": "a", "tier": "t"});
         for (selector, expected) in [
             (json!({}), Answer::Yes),

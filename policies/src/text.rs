@@ -50,6 +50,17 @@ macro_rules! rule_text {
 pub(crate) use rule_text;
 
 impl RuleText {
+    /// The texts of a row that does not set them.
+    pub(crate) const EMPTY: Self = Self {
+        title: "",
+        what: "",
+        why: "",
+        fix: "",
+        limits: "",
+        good: "",
+        bad: "",
+    };
+
     /// Splits `rule.md` into its sections.
     ///
     /// Panics, at compile time, on a section that is missing, empty, out of order or of more than one line.

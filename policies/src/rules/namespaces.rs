@@ -3,25 +3,22 @@
 use crate::control::Control::{
     AccessArchitecture, AccessControl, ActionsRecorded, Capacity, ChangeControl, ConfidentialKept,
     ConfigurationStandards, ContingencyPlan, Criticality, MeasuresKeptCurrent, RiskAnalysis, RiskManagement,
-    UnauthorisedSoftware,
+    UnauthorizedSoftware,
 };
+use crate::enforcement::Enforcement;
 use crate::field::Field;
-use crate::pod::{
-    CRON_JOB, DAEMON_SET, DEPLOYMENT, JOB, POD, REPLICA_SET, REPLICATION_CONTROLLER, STATEFUL_SET,
+use crate::kind::{
+    CLAIM, CRON_JOB, DAEMON_SET, DEPLOYMENT, JOB, Kind, NAMESPACE, POD, REPLICA_SET, REPLICATION_CONTROLLER,
+    SERVICE, STATEFUL_SET,
 };
-use crate::rule::{Enforcement, Kind, Level, Rule, Severity};
-use crate::rules::access::credentials::entry_is;
-use crate::rules::data::storage::CLAIM;
-use crate::rules::network::services::SERVICE;
-use crate::settings::{Default, Setting};
+use crate::rule::{Check, Rule, Severity};
+use crate::settings::{DefaultValue, Setting};
 use crate::text::rule_text;
-
-const NAMESPACE: Kind = Kind::core("Namespace");
 
 static LEVEL: Setting = Setting {
     name: "levels",
     meaning: "levels of the Pod Security Standards that a namespace may enforce",
-    default: Default::Texts(&["restricted"]),
+    default: DefaultValue::Texts(&["restricted"]),
 };
 
 /// Pod Security Admission.
@@ -29,14 +26,13 @@ pub static NAMESPACE_POD_SECURITY_RESTRICTED: Rule = Rule {
     id: "namespace-pod-security-restricted",
     text: rule_text!("namespace-pod-security-restricted"),
     kinds: &[NAMESPACE],
-    level: Level::Resource,
     severity: Severity::High,
     enforcement: Enforcement::Mandatory,
     options: &[&LEVEL],
-    evidence: &[UnauthorisedSoftware, ConfigurationStandards, RiskManagement],
-    check: |subject, context| {
+    evidence: &[UnauthorizedSoftware, ConfigurationStandards, RiskManagement],
+    check: Check::Resource(|subject, context| {
         let name = subject.object.id.name.as_str();
-        if name.starts_with("kube-") || context.inventory.is_foreign(name) {
+        if name.starts_with("kube-") || context.inventory.is_externally_managed(name) {
             context
                 .not_applicable("the namespace is the cluster's own, or somebody else's as the settings say");
             return;
@@ -51,7 +47,8 @@ pub static NAMESPACE_POD_SECURITY_RESTRICTED: Rule = Rule {
             Field::Absent => context.fail(place, "the namespace lets in pods of any kind"),
             Field::Unknown => context.unknown(place),
         }
-    },
+    }),
+    ..Rule::DEFAULTS
 };
 
 /// `default`, `kube-system`, `kube-public`.
@@ -73,12 +70,11 @@ pub static NO_DEFAULT_NAMESPACE: Rule = Rule {
         Kind::core("Secret"),
         Kind::core("ServiceAccount"),
     ],
-    level: Level::Resource,
     severity: Severity::Low,
     enforcement: Enforcement::Mandatory,
     options: &[&UNNAMED],
     evidence: &[AccessArchitecture, AccessControl],
-    check: |subject, context| {
+    check: Check::Resource(|subject, context| {
         let own = matches!(
             (subject.kind(), subject.object.id.name.as_str()),
             ("Service", "kubernetes") | ("ServiceAccount", "default") | ("ConfigMap", "kube-root-ca.crt")
@@ -106,19 +102,20 @@ pub static NO_DEFAULT_NAMESPACE: Rule = Rule {
                 format!("it lies in the namespace {namespace}, which everybody shares"),
             );
         }
-    },
+    }),
+    ..Rule::DEFAULTS
 };
 
 static UNNAMED: Setting = Setting {
     name: "unnamedIsDefault",
     meaning: "a manifest that names no namespace counts as one of `default`",
-    default: Default::Flag(false),
+    default: DefaultValue::Flag(false),
 };
 
 static REQUIRED: Setting = Setting {
     name: "labels",
     meaning: "labels that have to be there, with any value",
-    default: Default::Texts(&[
+    default: DefaultValue::Texts(&[
         "app.kubernetes.io/name",
         "app.kubernetes.io/part-of",
         "app.kubernetes.io/managed-by",
@@ -138,17 +135,12 @@ pub static REQUIRED_LABELS: Rule = Rule {
         SERVICE,
         NAMESPACE,
     ],
-    level: Level::Resource,
     severity: Severity::Low,
     enforcement: Enforcement::Advisory,
     options: &[&REQUIRED],
     evidence: &[AccessArchitecture, ChangeControl, RiskAnalysis],
-    check: |subject, context| {
-        let wanted: Vec<String> = context
-            .option_texts(&REQUIRED)
-            .into_iter()
-            .map(str::to_owned)
-            .collect();
+    check: Check::Resource(|subject, context| {
+        let wanted = context.option_texts(&REQUIRED);
         for label in wanted {
             let place = format!("metadata.labels[{label}]");
             match subject.body.entry("metadata.labels", &label) {
@@ -159,13 +151,14 @@ pub static REQUIRED_LABELS: Rule = Rule {
                 Field::Unknown => context.unknown(place),
             }
         }
-    },
+    }),
+    ..Rule::DEFAULTS
 };
 
 static TRACES: Setting = Setting {
     name: "annotations",
     meaning: "annotations by which whoever deploys says which change it is: a commit, a ticket, an approver",
-    default: Default::Texts(&[]),
+    default: DefaultValue::Texts(&[]),
 };
 
 /// Which change an object came with.
@@ -173,17 +166,12 @@ pub static CHANGE_TRACEABLE: Rule = Rule {
     id: "change-traceable",
     text: rule_text!("change-traceable"),
     kinds: &[DEPLOYMENT, STATEFUL_SET, DAEMON_SET, CRON_JOB, NAMESPACE],
-    level: Level::Resource,
     severity: Severity::Medium,
     enforcement: Enforcement::Mandatory,
     options: &[&TRACES],
     evidence: &[ChangeControl, ActionsRecorded],
-    check: |subject, context| {
-        let wanted: Vec<String> = context
-            .option_texts(&TRACES)
-            .into_iter()
-            .map(str::to_owned)
-            .collect();
+    check: Check::Resource(|subject, context| {
+        let wanted = context.option_texts(&TRACES);
         if wanted.is_empty() {
             context.not_applicable("the settings name no annotations");
         }
@@ -200,19 +188,20 @@ pub static CHANGE_TRACEABLE: Rule = Rule {
                 Field::Unknown => context.unknown(place),
             }
         }
-    },
+    }),
+    ..Rule::DEFAULTS
 };
 
 static CLASS_LABEL: Setting = Setting {
     name: "label",
     meaning: "the label that names the class of the data; the first is looked at",
-    default: Default::Texts(&["phoenix.ai/data-classification"]),
+    default: DefaultValue::Texts(&["phoenix.ai/data-classification"]),
 };
 
 static CLASSES: Setting = Setting {
     name: "classes",
     meaning: "the classes that there are",
-    default: Default::Texts(&["public", "internal", "confidential", "restricted", "secret"]),
+    default: DefaultValue::Texts(&["public", "internal", "confidential", "restricted", "secret"]),
 };
 
 /// Classes of data.
@@ -220,46 +209,38 @@ pub static DATA_CLASSIFICATION_LABELLED: Rule = Rule {
     id: "data-classification-labelled",
     text: rule_text!("data-classification-labelled"),
     kinds: &[CLAIM, STATEFUL_SET, Kind::core("Secret"), NAMESPACE],
-    level: Level::Resource,
     severity: Severity::Medium,
     enforcement: Enforcement::Mandatory,
     options: &[&CLASS_LABEL, &CLASSES],
     evidence: &[ConfidentialKept, AccessArchitecture, Criticality, RiskAnalysis],
-    check: |subject, context| {
+    check: Check::Resource(|subject, context| {
         let name = subject.object.id.name.as_str();
         let aside = subject.kind() == "Namespace"
-            && (name.starts_with("kube-") || context.inventory.is_foreign(name));
+            && (name.starts_with("kube-") || context.inventory.is_externally_managed(name));
         if aside {
             context
                 .not_applicable("the namespace is the cluster's own, or somebody else's as the settings say");
             return;
         }
-        let Some(label) = context
-            .option_texts(&CLASS_LABEL)
-            .first()
-            .map(|label| (*label).to_owned())
-        else {
+        let Some(label) = context.option_text(&CLASS_LABEL) else {
             context.not_applicable("the settings name no label");
             return;
         };
-        let classes: Vec<String> = context
-            .option_texts(&CLASSES)
-            .into_iter()
-            .map(str::to_owned)
-            .collect();
+        let classes = context.option_texts(&CLASSES);
         let templates = context.items(subject.body, "spec.volumeClaimTemplates");
         let nodes = std::iter::once(subject.body).chain(templates.iter().map(crate::context::Item::node));
         for node in nodes {
             let place = node.at(&format!("metadata.labels[{label}]"));
             if node.entry("metadata.labels", &label).is_absent() {
                 context.fail(place, format!("the label {label} is missing"));
-            } else if let Some(class) = entry_is(context, node, "metadata.labels", &label)
-                && !classes.iter().any(|known| known == class)
+            } else if let Some(class) = context.entry(node, "metadata.labels", &label)
+                && !classes.contains(&class)
             {
                 context.fail(place, format!("{class} is no class of data"));
             }
         }
-    },
+    }),
+    ..Rule::DEFAULTS
 };
 
 /// Quotas.
@@ -267,14 +248,12 @@ pub static NAMESPACE_QUOTA_SET: Rule = Rule {
     id: "namespace-quota-set",
     text: rule_text!("namespace-quota-set"),
     kinds: &[NAMESPACE],
-    level: Level::Stack,
     severity: Severity::Low,
     enforcement: Enforcement::Advisory,
-    options: &[],
     evidence: &[Capacity, ContingencyPlan],
-    check: |subject, context| {
+    check: Check::Stack(|subject, context| {
         let name = subject.object.id.name.as_str();
-        if name.starts_with("kube-") || context.inventory.is_foreign(name) {
+        if name.starts_with("kube-") || context.inventory.is_externally_managed(name) {
             context
                 .not_applicable("the namespace is the cluster's own, or somebody else's as the settings say");
             return;
@@ -291,7 +270,8 @@ pub static NAMESPACE_QUOTA_SET: Rule = Rule {
                 ));
             }
         }
-    },
+    }),
+    ..Rule::DEFAULTS
 };
 
 /// API versions that are gone: the version, its kinds, and the release of Kubernetes that dropped it.
@@ -400,12 +380,10 @@ pub static NO_REMOVED_API: Rule = Rule {
         Kind::new(&["flowcontrol.apiserver.k8s.io"], "FlowSchema"),
         Kind::new(&["flowcontrol.apiserver.k8s.io"], "PriorityLevelConfiguration"),
     ],
-    level: Level::Resource,
     severity: Severity::Medium,
     enforcement: Enforcement::Mandatory,
-    options: &[],
     evidence: &[ChangeControl, MeasuresKeptCurrent],
-    check: |subject, context| {
+    check: Check::Resource(|subject, context| {
         let object = subject.object;
         let gone = GONE.iter().find(|(version, kinds, _)| {
             *version == object.api_version
@@ -420,5 +398,6 @@ pub static NO_REMOVED_API: Rule = Rule {
                 ),
             );
         }
-    },
+    }),
+    ..Rule::DEFAULTS
 };

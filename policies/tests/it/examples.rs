@@ -29,7 +29,7 @@ fn every_good_example_passes_and_every_bad_one_fails() {
 
 #[test]
 fn the_examples_of_the_rule_about_waivers_are_settings() {
-    let rule = Rule::named("waivers-are-valid").unwrap();
+    let rule = rules::find("waivers-are-valid").unwrap();
     let pod = json!({
         "apiVersion": "apps/v1",
         "kind": "DaemonSet",

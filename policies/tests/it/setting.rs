@@ -18,7 +18,7 @@ fn problems(value: &Value) -> Vec<String> {
 }
 
 fn rule(id: &str) -> &'static Rule {
-    Rule::named(id).unwrap()
+    rules::find(id).unwrap()
 }
 
 const BAD: &str = "apiVersion: v1\nkind: Pod\nmetadata: {name: a, namespace: n}\nspec:\n  containers:\n  - {name: app, securityContext: {privileged: true}}\n";

@@ -125,7 +125,7 @@ fn init_and_ephemeral_containers_are_judged_as_others_are() {
 
 /// What a rule says of the first document of a text.
 fn word(rule: &str, text: &str) -> &'static str {
-    let rule = Rule::named(rule).unwrap_or_else(|| panic!("there is no rule {rule}"));
+    let rule = rules::find(rule).unwrap_or_else(|| panic!("there is no rule {rule}"));
     let documents = documents(text);
     let first = Object::from_json("tests", documents[0].clone())
         .unwrap()

@@ -3,14 +3,14 @@
 use crate::control::Control::{
     AccessArchitecture, AccessControl, Authentication, LeastPrivilege, UniqueIdentity,
 };
+use crate::enforcement::Enforcement;
 use crate::field::{Field, Node};
-use crate::pod::{
-    CRON_JOB, DAEMON_SET, DEPLOYMENT, JOB, POD, POD_TEMPLATE, REPLICA_SET, REPLICATION_CONTROLLER,
+use crate::kind::{
+    CRON_JOB, DAEMON_SET, DEPLOYMENT, JOB, Kind, POD, POD_TEMPLATE, REPLICA_SET, REPLICATION_CONTROLLER,
     STATEFUL_SET, WORKLOADS,
 };
-use crate::rule::{Enforcement, Kind, Level, Rule, Severity};
-use crate::rules::pod;
-use crate::settings::{Default, Setting};
+use crate::rule::{Check, Rule, Severity};
+use crate::settings::{DefaultValue, Setting};
 use crate::text::rule_text;
 
 const RBAC: &[&str] = &["rbac.authorization.k8s.io", "authorization.openshift.io"];
@@ -32,12 +32,10 @@ pub static DEDICATED_SERVICE_ACCOUNT: Rule = Rule {
         Kind::new(RBAC, "RoleBinding"),
         Kind::new(RBAC, "ClusterRoleBinding"),
     ],
-    level: Level::Resource,
     severity: Severity::High,
     enforcement: Enforcement::Mandatory,
-    options: &[],
     evidence: &[AccessArchitecture, LeastPrivilege, UniqueIdentity, Authentication],
-    check: |subject, context| {
+    check: Check::Resource(|subject, context| {
         if subject.pod.is_none() {
             for account in context.items(subject.body, "subjects") {
                 let kind = context.text(account.node(), "kind");
@@ -51,7 +49,7 @@ pub static DEDICATED_SERVICE_ACCOUNT: Rule = Rule {
             }
             return;
         }
-        let Some(pod) = pod(subject, context) else { return };
+        let Some(pod) = context.pod(subject) else { return };
         // `serviceAccount` is the older name of the same field.
         let named = pod
             .spec()
@@ -67,13 +65,14 @@ pub static DEDICATED_SERVICE_ACCOUNT: Rule = Rule {
             ),
             Field::Unknown => context.unknown(place),
         }
-    },
+    }),
+    ..Rule::DEFAULTS
 };
 
 static NEEDED_BY: Setting = Setting {
     name: "neededBy",
     meaning: "service accounts, as `namespace/name`, whose pods speak to the API server and need a token",
-    default: Default::Texts(&[]),
+    default: DefaultValue::Texts(&[]),
 };
 
 /// Tokens in pods.
@@ -81,13 +80,12 @@ pub static NO_TOKEN_AUTOMOUNT: Rule = Rule {
     id: "no-token-automount",
     text: rule_text!("no-token-automount"),
     kinds: WORKLOADS,
-    level: Level::Stack,
     severity: Severity::High,
     enforcement: Enforcement::Mandatory,
     options: &[&NEEDED_BY],
     evidence: &[AccessArchitecture, LeastPrivilege, AccessControl],
-    check: |subject, context| {
-        let Some(pod) = pod(subject, context) else { return };
+    check: Check::Stack(|subject, context| {
+        let Some(pod) = context.pod(subject) else { return };
         let account = pod
             .spec()
             .text("serviceAccountName")
@@ -125,13 +123,14 @@ pub static NO_TOKEN_AUTOMOUNT: Rule = Rule {
             ),
             Field::Unknown => context.unknown(place),
         }
-    },
+    }),
+    ..Rule::DEFAULTS
 };
 
 static CLOUD_ACCOUNTS: Setting = Setting {
     name: "accounts",
     meaning: "the accounts of AWS, projects of Google and tenants of Azure whose identities a pod may have; any, if empty",
-    default: Default::Texts(&[]),
+    default: DefaultValue::Texts(&[]),
 };
 
 /// Annotations that give a service account an identity in a cloud.
@@ -145,12 +144,11 @@ pub static CLOUD_IDENTITY_WELL_FORMED: Rule = Rule {
     id: "cloud-identity-well-formed",
     text: rule_text!("cloud-identity-well-formed"),
     kinds: &[Kind::core("ServiceAccount")],
-    level: Level::Resource,
     severity: Severity::Medium,
     enforcement: Enforcement::Mandatory,
     options: &[&CLOUD_ACCOUNTS],
     evidence: &[AccessArchitecture, Authentication],
-    check: |subject, context| {
+    check: Check::Resource(|subject, context| {
         let mut identities = 0;
         for (key, of) in [
             (
@@ -183,7 +181,8 @@ pub static CLOUD_IDENTITY_WELL_FORMED: Rule = Rule {
         if identities == 0 {
             context.not_applicable("it has no identity in a cloud");
         }
-    },
+    }),
+    ..Rule::DEFAULTS
 };
 
 fn is_one_digit(text: &str) -> bool {

@@ -7,12 +7,12 @@ use crate::control::Control::{
     AccessArchitecture, AccessControl, Authentication, Boundary, ConfidentialKept, DataInMotion,
     EncryptionAtRest, PasswordManagement,
 };
+use crate::enforcement::Enforcement;
 use crate::field::{Field, Node};
-use crate::pod::WORKLOADS;
-use crate::rule::{Enforcement, Kind, Level, Rule, Severity};
-use crate::rules::containers;
+use crate::kind::{Kind, WORKLOADS};
+use crate::rule::{Check, Rule, Severity};
 use crate::selector::Answer;
-use crate::settings::{Default, Setting};
+use crate::settings::{DefaultValue, Setting};
 use crate::text::rule_text;
 
 /// Literal credentials in variables.
@@ -20,10 +20,8 @@ pub static NO_CREDENTIALS_IN_ENV: Rule = Rule {
     id: "no-credentials-in-env",
     text: rule_text!("no-credentials-in-env"),
     kinds: WORKLOADS,
-    level: Level::Resource,
     severity: Severity::Critical,
     enforcement: Enforcement::Mandatory,
-    options: &[],
     evidence: &[
         AccessArchitecture,
         Boundary,
@@ -32,8 +30,8 @@ pub static NO_CREDENTIALS_IN_ENV: Rule = Rule {
         Authentication,
         PasswordManagement,
     ],
-    check: |subject, context| {
-        for container in containers(subject, context) {
+    check: Check::Resource(|subject, context| {
+        for container in context.containers(subject) {
             for variable in context.items(container.node(), "env") {
                 if variable.node().field("value").is_absent() {
                     continue;
@@ -55,7 +53,8 @@ pub static NO_CREDENTIALS_IN_ENV: Rule = Rule {
                 }
             }
         }
-    },
+    }),
+    ..Rule::DEFAULTS
 };
 
 /// Credentials in `ConfigMap`s.
@@ -63,13 +62,11 @@ pub static NO_CREDENTIALS_IN_CONFIGMAP: Rule = Rule {
     id: "no-credentials-in-configmap",
     text: rule_text!("no-credentials-in-configmap"),
     kinds: &[Kind::core("ConfigMap")],
-    level: Level::Resource,
     severity: Severity::Critical,
     enforcement: Enforcement::Mandatory,
-    options: &[],
     evidence: &[AccessArchitecture, DataInMotion, AccessControl, Authentication],
-    check: |subject, context| {
-        let Some(data) = context.note(subject.body.map("data"), subject.body, "data") else {
+    check: Check::Resource(|subject, context| {
+        let Some(data) = context.known(subject.body.map("data"), subject.body, "data") else {
             return;
         };
         for (key, value) in data {
@@ -90,7 +87,8 @@ pub static NO_CREDENTIALS_IN_CONFIGMAP: Rule = Rule {
                 context.fail(place, format!("line {number} of the key {key} holds {what}"));
             }
         }
-    },
+    }),
+    ..Rule::DEFAULTS
 };
 
 /// `secretKeyRef`.
@@ -98,17 +96,15 @@ pub static SECRETS_MOUNTED_AS_FILES: Rule = Rule {
     id: "secrets-mounted-as-files",
     text: rule_text!("secrets-mounted-as-files"),
     kinds: WORKLOADS,
-    level: Level::Resource,
     severity: Severity::Low,
     enforcement: Enforcement::Disabled,
-    options: &[],
     evidence: &[AccessArchitecture, AccessControl],
-    check: |subject, context| {
-        for container in containers(subject, context) {
+    check: Check::Resource(|subject, context| {
+        for container in context.containers(subject) {
             for (list, field) in [("env", "valueFrom.secretKeyRef"), ("envFrom", "secretRef")] {
                 for item in context.items(container.node(), list) {
                     if context
-                        .note(item.node().field(field), item.node(), field)
+                        .known(item.node().field(field), item.node(), field)
                         .is_some()
                     {
                         context.fail(
@@ -119,7 +115,8 @@ pub static SECRETS_MOUNTED_AS_FILES: Rule = Rule {
                 }
             }
         }
-    },
+    }),
+    ..Rule::DEFAULTS
 };
 
 /// Values of `Secret`s.
@@ -127,17 +124,15 @@ pub static SECRET_VALUES_ARE_REFERENCES: Rule = Rule {
     id: "secret-values-are-references",
     text: rule_text!("secret-values-are-references"),
     kinds: &[Kind::core("Secret")],
-    level: Level::Resource,
     severity: Severity::Critical,
     enforcement: Enforcement::Mandatory,
-    options: &[],
     evidence: &[
         AccessArchitecture,
         ConfidentialKept,
         EncryptionAtRest,
         AccessControl,
     ],
-    check: |subject, context| {
+    check: Check::Resource(|subject, context| {
         let mut values = 0;
         let marked = subject.object.secrets();
         for field in ["data", "stringData"] {
@@ -145,7 +140,7 @@ pub static SECRET_VALUES_ARE_REFERENCES: Rule = Rule {
                 values += 1;
                 continue;
             }
-            let Some(data) = context.note(subject.body.map(field), subject.body, field) else {
+            let Some(data) = context.known(subject.body.map(field), subject.body, field) else {
                 continue;
             };
             values += data.len();
@@ -167,7 +162,8 @@ pub static SECRET_VALUES_ARE_REFERENCES: Rule = Rule {
         if values == 0 {
             context.not_applicable("the Secret declares no values");
         }
-    },
+    }),
+    ..Rule::DEFAULTS
 };
 
 /// Tokens that never end.
@@ -175,19 +171,18 @@ pub static NO_STATIC_SERVICE_ACCOUNT_TOKEN: Rule = Rule {
     id: "no-static-service-account-token",
     text: rule_text!("no-static-service-account-token"),
     kinds: &[Kind::core("Secret")],
-    level: Level::Resource,
     severity: Severity::High,
     enforcement: Enforcement::Mandatory,
-    options: &[],
     evidence: &[AccessArchitecture, Authentication],
-    check: |subject, context| {
+    check: Check::Resource(|subject, context| {
         if context.text(subject.body, "type") == Some("kubernetes.io/service-account-token") {
             context.fail(
                 "type",
                 "the Secret is a token of a service account that never ends",
             );
         }
-    },
+    }),
+    ..Rule::DEFAULTS
 };
 
 /// What is wrong with a value under this name, in words that do not repeat it.
@@ -464,25 +459,25 @@ pub(crate) fn entry_is<'n>(
     path: &str,
     key: &str,
 ) -> Option<&'n str> {
-    context.note(node.entry(path, key), node, &format!("{path}[{key}]"))
+    context.known(node.entry(path, key), node, &format!("{path}[{key}]"))
 }
 
 static SOURCE: Setting = Setting {
     name: "annotation",
     meaning: "the annotation by which a Secret says where its values come from; the first is looked at",
-    default: Default::Texts(&["phoenix.ai/secret-source"]),
+    default: DefaultValue::Texts(&["phoenix.ai/secret-source"]),
 };
 
 static SECRET_STORES: Setting = Setting {
     name: "stores",
     meaning: "what the annotation may say: stores that keep the values, and write down who reads them",
-    default: Default::Texts(&["pulumi-esc", "external-secrets"]),
+    default: DefaultValue::Texts(&["pulumi-esc", "external-secrets"]),
 };
 
 static REFRESHED: Setting = Setting {
     name: "hours",
     meaning: "the most hours until a changed value of a store reaches the Secret",
-    default: Default::Number(24),
+    default: DefaultValue::Number(24),
 };
 
 /// Kinds whose controllers write Secrets from a store or from what was sealed for them.
@@ -510,18 +505,18 @@ pub static EXTERNAL_SECRET_STORE_USED: Rule = Rule {
         Kind::core("Secret"),
         Kind::new(&["external-secrets.io"], "ExternalSecret"),
     ],
-    level: Level::Resource,
     severity: Severity::High,
     enforcement: Enforcement::Advisory,
     options: &[&SOURCE, &SECRET_STORES, &REFRESHED],
     evidence: &[AccessArchitecture, PasswordManagement, EncryptionAtRest],
-    check: |subject, context| {
+    check: Check::Resource(|subject, context| {
         if subject.kind() == "Secret" {
             from_store(subject.body, context);
         } else {
             follows(subject.body, context);
         }
-    },
+    }),
+    ..Rule::DEFAULTS
 };
 
 fn from_store(body: Node<'_>, context: &mut CheckContext<'_>) {
@@ -551,12 +546,7 @@ fn from_store(body: Node<'_>, context: &mut CheckContext<'_>) {
     if owned {
         return;
     }
-    let annotation = context
-        .option_texts(&SOURCE)
-        .first()
-        .copied()
-        .unwrap_or_default()
-        .to_owned();
+    let annotation = context.option_text(&SOURCE).unwrap_or_default().to_owned();
     let place = format!("metadata.annotations[{annotation}]");
     match body.entry("metadata.annotations", &annotation) {
         Field::Known(store) if context.option_texts(&SECRET_STORES).contains(&store) => {}

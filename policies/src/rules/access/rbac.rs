@@ -12,12 +12,14 @@ use serde_json::{Map, Value, json};
 
 use crate::context::{CheckContext, Subject};
 use crate::control::Control::{
-    AccessArchitecture, AccessAuthorisation, AccessControl, AccessManagement, AnomaliesWatched,
+    AccessArchitecture, AccessAuthorization, AccessControl, AccessManagement, AnomaliesWatched,
     AuditControls, Authentication, CredentialsIssued, DataInMotion, LeastPrivilege, UniqueIdentity,
     WorkforceClearance, WorkforceSecurity,
 };
+use crate::enforcement::Enforcement;
 use crate::field::{Field, Node};
-use crate::rule::{Enforcement, Kind, Level, Rule, Severity};
+use crate::kind::Kind;
+use crate::rule::{Check, Rule, Severity};
 use crate::selector::{Answer, Labels, selects};
 use crate::text::rule_text;
 
@@ -204,10 +206,8 @@ pub static RBAC_NO_CLUSTER_ADMIN: Rule = Rule {
     id: "rbac-no-cluster-admin",
     text: rule_text!("rbac-no-cluster-admin"),
     kinds: BINDINGS,
-    level: Level::Stack,
     severity: Severity::Critical,
     enforcement: Enforcement::Mandatory,
-    options: &[],
     evidence: &[
         AccessArchitecture,
         CredentialsIssued,
@@ -216,7 +216,8 @@ pub static RBAC_NO_CLUSTER_ADMIN: Rule = Rule {
         AccessManagement,
         AccessControl,
     ],
-    check: |subject, context| judge(subject, context, EVERYTHING),
+    check: Check::Stack(|subject, context| judge(subject, context, EVERYTHING)),
+    ..Rule::DEFAULTS
 };
 
 /// `*`.
@@ -224,12 +225,10 @@ pub static RBAC_NO_WILDCARDS: Rule = Rule {
     id: "rbac-no-wildcards",
     text: rule_text!("rbac-no-wildcards"),
     kinds: ROLES,
-    level: Level::Resource,
     severity: Severity::High,
     enforcement: Enforcement::Mandatory,
-    options: &[],
-    evidence: &[LeastPrivilege, AccessAuthorisation, AccessControl],
-    check: |subject, context| {
+    evidence: &[LeastPrivilege, AccessAuthorization, AccessControl],
+    check: Check::Resource(|subject, context| {
         if is_own(subject.object) {
             context.not_applicable("the cluster makes this role for itself");
             return;
@@ -247,7 +246,8 @@ pub static RBAC_NO_WILDCARDS: Rule = Rule {
                 }
             }
         }
-    },
+    }),
+    ..Rule::DEFAULTS
 };
 
 /// Secrets.
@@ -255,18 +255,17 @@ pub static RBAC_NO_SECRET_READ: Rule = Rule {
     id: "rbac-no-secret-read",
     text: rule_text!("rbac-no-secret-read"),
     kinds: ALL,
-    level: Level::Stack,
     severity: Severity::High,
     enforcement: Enforcement::Mandatory,
-    options: &[],
     evidence: &[
         AccessArchitecture,
         LeastPrivilege,
         DataInMotion,
         AccessControl,
-        AccessAuthorisation,
+        AccessAuthorization,
     ],
-    check: |subject, context| judge(subject, context, SECRETS),
+    check: Check::Stack(|subject, context| judge(subject, context, SECRETS)),
+    ..Rule::DEFAULTS
 };
 
 /// Ways to more rights.
@@ -274,12 +273,11 @@ pub static RBAC_NO_ESCALATION_VERBS: Rule = Rule {
     id: "rbac-no-escalation-verbs",
     text: rule_text!("rbac-no-escalation-verbs"),
     kinds: ALL,
-    level: Level::Stack,
     severity: Severity::Critical,
     enforcement: Enforcement::Mandatory,
-    options: &[],
     evidence: &[LeastPrivilege, WorkforceSecurity, AccessControl],
-    check: |subject, context| judge(subject, context, ESCALATION),
+    check: Check::Stack(|subject, context| judge(subject, context, ESCALATION)),
+    ..Rule::DEFAULTS
 };
 
 /// Ways into pods.
@@ -287,12 +285,11 @@ pub static RBAC_NO_POD_EXEC: Rule = Rule {
     id: "rbac-no-pod-exec",
     text: rule_text!("rbac-no-pod-exec"),
     kinds: ALL,
-    level: Level::Stack,
     severity: Severity::High,
     enforcement: Enforcement::Mandatory,
-    options: &[],
-    evidence: &[LeastPrivilege, AccessAuthorisation, AccessControl],
-    check: |subject, context| judge(subject, context, PODS),
+    evidence: &[LeastPrivilege, AccessAuthorization, AccessControl],
+    check: Check::Stack(|subject, context| judge(subject, context, PODS)),
+    ..Rule::DEFAULTS
 };
 
 /// Ways to pods of one's own.
@@ -300,12 +297,11 @@ pub static RBAC_NO_POD_CREATE: Rule = Rule {
     id: "rbac-no-pod-create",
     text: rule_text!("rbac-no-pod-create"),
     kinds: ALL,
-    level: Level::Stack,
     severity: Severity::High,
     enforcement: Enforcement::Mandatory,
-    options: &[],
-    evidence: &[LeastPrivilege, AccessAuthorisation, AccessControl],
-    check: |subject, context| judge(subject, context, NEW_PODS),
+    evidence: &[LeastPrivilege, AccessAuthorization, AccessControl],
+    check: Check::Stack(|subject, context| judge(subject, context, NEW_PODS)),
+    ..Rule::DEFAULTS
 };
 
 /// Ways around the guards.
@@ -313,17 +309,16 @@ pub static RBAC_NO_CONTROL_PLANE_VERBS: Rule = Rule {
     id: "rbac-no-control-plane-verbs",
     text: rule_text!("rbac-no-control-plane-verbs"),
     kinds: ALL,
-    level: Level::Stack,
     severity: Severity::High,
     enforcement: Enforcement::Mandatory,
-    options: &[],
     evidence: &[
         LeastPrivilege,
         AnomaliesWatched,
-        AccessAuthorisation,
+        AccessAuthorization,
         AuditControls,
     ],
-    check: |subject, context| judge(subject, context, CONTROL_PLANE),
+    check: Check::Stack(|subject, context| judge(subject, context, CONTROL_PLANE)),
+    ..Rule::DEFAULTS
 };
 
 /// Everybody.
@@ -331,17 +326,15 @@ pub static RBAC_NO_BROAD_SUBJECTS: Rule = Rule {
     id: "rbac-no-broad-subjects",
     text: rule_text!("rbac-no-broad-subjects"),
     kinds: BINDINGS,
-    level: Level::Resource,
     severity: Severity::Critical,
     enforcement: Enforcement::Mandatory,
-    options: &[],
     evidence: &[
         AccessArchitecture,
         CredentialsIssued,
         Authentication,
         UniqueIdentity,
     ],
-    check: |subject, context| {
+    check: Check::Resource(|subject, context| {
         if is_own(subject.object) {
             context.not_applicable("the cluster makes this binding for itself");
             return;
@@ -359,7 +352,8 @@ pub static RBAC_NO_BROAD_SUBJECTS: Rule = Rule {
                 format!("the role is given to {words}"),
             );
         }
-    },
+    }),
+    ..Rule::DEFAULTS
 };
 
 /// Roles that the API server makes, and sets right whenever somebody changes them, with what they allow of what these rules
@@ -441,7 +435,10 @@ fn judge(subject: &Subject<'_>, context: &mut CheckContext<'_>, powers: &[Power]
             .inventory
             .get(ROLE, subject.namespace(), name)
             .map(Object::body),
-        (None, _) => context.inventory.of_cluster(CLUSTER_ROLE, name).map(Object::body),
+        (None, _) => context
+            .inventory
+            .cluster_scoped(CLUSTER_ROLE, name)
+            .map(Object::body),
     };
     let whom = if subject.kind() == "RoleBinding" {
         "in its namespace"

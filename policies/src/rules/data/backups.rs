@@ -5,26 +5,23 @@ use crate::control::Control::{
     ConfidentialKept, DataBackup, DataInMotion, Disposal, Disposed, EncryptionAtRest, PlansTested, Recovery,
     RecoveryTested, Redundancy,
 };
+use crate::enforcement::Enforcement;
 use crate::field::{Field, Node};
-use crate::pod::{CRON_JOB, Pod};
-use crate::rule::{Enforcement, Kind, Level, Rule, Severity};
-use crate::rules::data::storage::BACKUP_ANNOTATION;
-use crate::rules::network::services::SERVICE;
-use crate::rules::{place_of_variable, variable};
+use crate::kind::{CRON_JOB, Kind, SERVICE};
+use crate::pod::Pod;
+use crate::rule::{Check, Rule, Severity};
+use crate::rules::data::{BACKUP_ANNOTATION, VELERO_SCHEDULE};
 use crate::selector::Answer;
-use crate::settings::{Default, Setting, assume};
+use crate::settings::{DefaultValue, Setting, assume};
 use crate::text::rule_text;
 
 const VELERO: &[&str] = &["velero.io"];
 const LOCATION: Kind = Kind::new(VELERO, "BackupStorageLocation");
-pub(crate) const SCHEDULE: Kind = Kind::new(VELERO, "Schedule");
 
 /// The claims that a `CronJob` says it copies; `None` where it is no backup, which is noted.
 fn copied<'a>(subject: &Subject<'a>, context: &mut CheckContext<'_>) -> Option<Vec<&'a str>> {
     let annotation = context
-        .option_texts(&BACKUP_ANNOTATION)
-        .first()
-        .copied()
+        .option_text(&BACKUP_ANNOTATION)
         .unwrap_or_default()
         .to_owned();
     match subject.body.entry("metadata.annotations", &annotation) {
@@ -87,9 +84,9 @@ fn comes(schedule: &str) -> bool {
 }
 
 static STORES: Setting = Setting {
-    name: "stores",
-    meaning: "variables of a backup's containers that say where it writes to; the first that a container has is looked at",
-    default: Default::Texts(&[
+    name: "storeVariables",
+    meaning: "environment variables of a backup's containers that hold the location of the backup; the first that a container sets is used",
+    default: DefaultValue::Texts(&[
         "BACKUP_STORE",
         "WALG_S3_PREFIX",
         "WALG_GS_PREFIX",
@@ -98,9 +95,9 @@ static STORES: Setting = Setting {
 };
 
 static ENDPOINTS: Setting = Setting {
-    name: "endpoints",
-    meaning: "variables of the same containers with the address of an object store that is not Amazon's; the first that a container has is looked at",
-    default: Default::Texts(&[
+    name: "endpointVariables",
+    meaning: "environment variables of the same containers that hold the address of an S3-compatible object store other than Amazon S3; the first that a container sets is used",
+    default: DefaultValue::Texts(&[
         "BACKUP_STORE_ENDPOINT",
         "AWS_ENDPOINT",
         "AWS_ENDPOINT_URL_S3",
@@ -109,12 +106,12 @@ static ENDPOINTS: Setting = Setting {
 };
 
 /// The first of these variables that a container of the pod has.
-fn first<'a>(pod: &Pod<'a>, names: &[String]) -> Field<(&'a str, String)> {
+fn first<'a>(pod: &Pod<'a>, names: &[&str]) -> Field<(&'a str, String)> {
     for container in &pod.containers {
         for name in names {
-            match variable(container, name) {
+            match container.variable(name) {
                 Field::Known(value) => {
-                    return Field::Known((value, place_of_variable(container, name)));
+                    return Field::Known((value, container.variable_path(name)));
                 }
                 Field::Unknown => return Field::Unknown,
                 Field::Absent => {}
@@ -124,17 +121,11 @@ fn first<'a>(pod: &Pod<'a>, names: &[String]) -> Field<(&'a str, String)> {
     Field::Absent
 }
 
-fn texts(context: &CheckContext<'_>, setting: &Setting) -> Vec<String> {
-    let texts = context.option_texts(setting);
-    texts.into_iter().map(str::to_owned).collect()
-}
-
 /// Where copies go.
 pub static BACKUP_ENCRYPTED_AND_REMOTE: Rule = Rule {
     id: "backup-encrypted-and-remote",
     text: rule_text!("backup-encrypted-and-remote"),
     kinds: &[CRON_JOB, LOCATION],
-    level: Level::Stack,
     severity: Severity::High,
     enforcement: Enforcement::Mandatory,
     options: &[&BACKUP_ANNOTATION, &STORES, &ENDPOINTS],
@@ -145,7 +136,8 @@ pub static BACKUP_ENCRYPTED_AND_REMOTE: Rule = Rule {
         DataBackup,
         EncryptionAtRest,
     ],
-    check: remote,
+    check: Check::Stack(remote),
+    ..Rule::DEFAULTS
 };
 
 fn remote(subject: &Subject<'_>, context: &mut CheckContext<'_>) {
@@ -156,10 +148,10 @@ fn remote(subject: &Subject<'_>, context: &mut CheckContext<'_>) {
     if copied(subject, context).is_none() {
         return;
     }
-    let Some(pod) = crate::rules::pod(subject, context) else {
+    let Some(pod) = context.pod(subject) else {
         return;
     };
-    let (store, place) = match first(pod, &texts(context, &STORES)) {
+    let (store, place) = match first(pod, &context.option_texts(&STORES)) {
         Field::Known(found) => found,
         Field::Absent => {
             context.unknown("where it writes to: it has none of the variables that the settings name");
@@ -172,7 +164,7 @@ fn remote(subject: &Subject<'_>, context: &mut CheckContext<'_>) {
     };
     let scheme = store.split_once("://").map(|(scheme, _)| scheme);
     match scheme.map(str::to_ascii_lowercase).as_deref() {
-        Some("s3") => match first(pod, &texts(context, &ENDPOINTS)) {
+        Some("s3") => match first(pod, &context.option_texts(&ENDPOINTS)) {
             Field::Known((address, place)) if !address.is_empty() => {
                 host(address, place, Answer::No, context)
             }
@@ -289,7 +281,7 @@ fn is_inside(host: &str, context: &CheckContext<'_>) -> Answer {
 static DRILL_ANNOTATION: Setting = Setting {
     name: "drill",
     meaning: "the annotation by which a CronJob says which claims' backups it tries to restore, separated by commas; the first is looked at",
-    default: Default::Texts(&["phoenix.ai/tries-restore-of"]),
+    default: DefaultValue::Texts(&["phoenix.ai/tries-restore-of"]),
 };
 
 /// Drills.
@@ -297,23 +289,24 @@ pub static RESTORE_TEST_SCHEDULED: Rule = Rule {
     id: "restore-test-scheduled",
     text: rule_text!("restore-test-scheduled"),
     kinds: &[CRON_JOB],
-    level: Level::Stack,
     severity: Severity::Medium,
     enforcement: Enforcement::Advisory,
     options: &[&BACKUP_ANNOTATION, &DRILL_ANNOTATION],
     evidence: &[Recovery, RecoveryTested, PlansTested],
-    check: |subject, context| {
+    check: Check::Stack(|subject, context| {
         let Some(claims) = copied(subject, context) else {
             return;
         };
-        let Some(annotation) = texts(context, &DRILL_ANNOTATION).into_iter().next() else {
+        let Some(annotation) = context.option_text(&DRILL_ANNOTATION) else {
             context.not_applicable("the settings name no annotation of drills");
             return;
         };
-        let by_people = context.inventory.settings.assumed_texts(&assume::TRIED_BY_PEOPLE);
-        let by_people: Vec<String> = by_people.into_iter().map(str::to_owned).collect();
+        let tested_manually = context
+            .inventory
+            .settings
+            .assumed_texts(&assume::MANUALLY_TESTED_RESTORES);
         for claim in claims {
-            if by_people.contains(&format!("{}/{claim}", subject.namespace())) {
+            if tested_manually.contains(&format!("{}/{claim}", subject.namespace()).as_str()) {
                 continue;
             }
             let drills = context.inventory.within(CRON_JOB, subject.namespace());
@@ -337,13 +330,14 @@ pub static RESTORE_TEST_SCHEDULED: Rule = Rule {
                 }
             }
         }
-    },
+    }),
+    ..Rule::DEFAULTS
 };
 
 static KEEPS: Setting = Setting {
     name: "keeps",
     meaning: "variables by which a CronJob says how many copies, or for how long, it keeps; one that is more than 0 is enough",
-    default: Default::Texts(&[
+    default: DefaultValue::Texts(&[
         "BACKUP_KEEP_LAST",
         "BACKUP_KEEP_DAILY",
         "BACKUP_KEEP_WEEKLY",
@@ -355,17 +349,17 @@ static KEEPS: Setting = Setting {
 pub static RETENTION_DECLARED: Rule = Rule {
     id: "retention-declared",
     text: rule_text!("retention-declared"),
-    kinds: &[CRON_JOB, SCHEDULE],
-    level: Level::Stack,
+    kinds: &[CRON_JOB, VELERO_SCHEDULE],
     severity: Severity::Medium,
     enforcement: Enforcement::Mandatory,
     options: &[&BACKUP_ANNOTATION, &STORES, &KEEPS],
     evidence: &[ConfidentialKept, Disposed, Disposal],
-    check: retention,
+    check: Check::Stack(retention),
+    ..Rule::DEFAULTS
 };
 
 fn retention(subject: &Subject<'_>, context: &mut CheckContext<'_>) {
-    if subject.kind() == SCHEDULE.name {
+    if subject.kind() == VELERO_SCHEDULE.name {
         match subject.body.text("spec.template.ttl") {
             Field::Known(ttl) if ttl.bytes().any(|byte| (b'1'..=b'9').contains(&byte)) => {}
             Field::Known(_) | Field::Absent => {
@@ -381,7 +375,7 @@ fn retention(subject: &Subject<'_>, context: &mut CheckContext<'_>) {
     if copied(subject, context).is_none() {
         return;
     }
-    let (stores, keeps) = (texts(context, &STORES), texts(context, &KEEPS));
+    let (stores, keeps) = (context.option_texts(&STORES), context.option_texts(&KEEPS));
     let own = subject.pod.map_or(Field::Absent, |pod| first(pod, &stores));
     let jobs = context.inventory.workloads_in(subject.namespace());
     let jobs = jobs.filter(|job| CRON_JOB.is(&job.object.id.group, &job.object.id.kind));
@@ -414,9 +408,9 @@ fn retention(subject: &Subject<'_>, context: &mut CheckContext<'_>) {
     }
 }
 
-fn says_how_many(pod: &Pod<'_>, keeps: &[String]) -> Answer {
+fn says_how_many(pod: &Pod<'_>, keeps: &[&str]) -> Answer {
     Answer::any(pod.containers.iter().flat_map(|container| {
-        keeps.iter().map(move |name| match variable(container, name) {
+        keeps.iter().map(move |name| match container.variable(name) {
             Field::Known(value) => Answer::from_bool(value.bytes().any(|byte| (b'1'..=b'9').contains(&byte))),
             Field::Absent => Answer::No,
             Field::Unknown => Answer::Unknown,

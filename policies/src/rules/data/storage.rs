@@ -8,17 +8,17 @@ use crate::control::Control::{
     AccessArchitecture, BackupBeforeMovement, ConfidentialKept, DataBackup, DisasterRecovery,
     EncryptionAtRest, Integrity, Recovery, Redundancy, StoredDataProtected,
 };
+use crate::enforcement::Enforcement;
 use crate::field::{Field, Node};
 use crate::image::Image;
-use crate::pod::{DEPLOYMENT, STATEFUL_SET};
-use crate::rule::{Enforcement, Kind, Level, Rule, Severity};
+use crate::kind::{CLAIM, CRON_JOB, DEPLOYMENT, Kind, STATEFUL_SET};
+use crate::rule::{Check, Rule, Severity};
+use crate::rules::data::{BACKUP_ANNOTATION, VELERO_SCHEDULE};
 use crate::rules::workloads::availability::most_replicas;
-use crate::rules::{containers, pod};
 use crate::selector::Answer;
-use crate::settings::{Default, Setting, assume};
+use crate::settings::assume;
 use crate::text::rule_text;
 
-pub(crate) const CLAIM: Kind = Kind::core("PersistentVolumeClaim");
 const VOLUME: Kind = Kind::core("PersistentVolume");
 const CLASS: Kind = Kind::new(&["storage.k8s.io"], "StorageClass");
 
@@ -56,12 +56,10 @@ pub static STORAGE_CLASS_ENCRYPTED: Rule = Rule {
     id: "storage-class-encrypted",
     text: rule_text!("storage-class-encrypted"),
     kinds: &[CLASS],
-    level: Level::Resource,
     severity: Severity::High,
     enforcement: Enforcement::Mandatory,
-    options: &[],
     evidence: &[AccessArchitecture, ConfidentialKept, EncryptionAtRest],
-    check: |subject, context| {
+    check: Check::Resource(|subject, context| {
         if context
             .inventory
             .settings
@@ -78,7 +76,8 @@ pub static STORAGE_CLASS_ENCRYPTED: Rule = Rule {
             ),
             Answer::Unknown => context.unknown("whether its provisioner encrypts"),
         }
-    },
+    }),
+    ..Rule::DEFAULTS
 };
 
 /// Claims.
@@ -86,12 +85,10 @@ pub static DATA_VOLUMES_ON_ENCRYPTED_CLASS: Rule = Rule {
     id: "data-volumes-on-encrypted-class",
     text: rule_text!("data-volumes-on-encrypted-class"),
     kinds: &[CLAIM, STATEFUL_SET],
-    level: Level::Stack,
     severity: Severity::High,
     enforcement: Enforcement::Mandatory,
-    options: &[],
     evidence: &[AccessArchitecture, ConfidentialKept, EncryptionAtRest],
-    check: |subject, context| {
+    check: Check::Stack(|subject, context| {
         let templates = context.items(subject.body, "spec.volumeClaimTemplates");
         let claims: Vec<Node<'_>> = if subject.kind() == "StatefulSet" {
             if templates.is_empty() && subject.body.list("spec.volumeClaimTemplates").is_absent() {
@@ -125,7 +122,8 @@ pub static DATA_VOLUMES_ON_ENCRYPTED_CLASS: Rule = Rule {
                 Field::Unknown => context.unknown(place),
             }
         }
-    },
+    }),
+    ..Rule::DEFAULTS
 };
 
 fn class_encrypts(name: &str, context: &CheckContext<'_>) -> Answer {
@@ -136,7 +134,7 @@ fn class_encrypts(name: &str, context: &CheckContext<'_>) -> Answer {
     if assumed.contains(&name) {
         return Answer::Yes;
     }
-    let class = context.inventory.of_cluster(CLASS, name);
+    let class = context.inventory.cluster_scoped(CLASS, name);
     class.map_or(Answer::Unknown, |class| encrypts(Node::new(class.body(), "")))
 }
 
@@ -163,18 +161,17 @@ pub static DATA_NOT_ON_EPHEMERAL_VOLUME: Rule = Rule {
     id: "data-not-on-ephemeral-volume",
     text: rule_text!("data-not-on-ephemeral-volume"),
     kinds: &[DEPLOYMENT, STATEFUL_SET],
-    level: Level::Resource,
     severity: Severity::High,
     enforcement: Enforcement::Mandatory,
-    options: &[],
     evidence: &[Redundancy, Integrity, DataBackup],
-    check: ephemeral,
+    check: Check::Resource(ephemeral),
+    ..Rule::DEFAULTS
 };
 
 fn ephemeral(subject: &Subject<'_>, context: &mut CheckContext<'_>) {
-    let Some(pod) = pod(subject, context) else { return };
+    let Some(pod) = context.pod(subject) else { return };
     let mut stores = 0;
-    for container in containers(subject, context) {
+    for container in context.containers(subject) {
         if !container.is_long_running() {
             continue;
         }
@@ -273,16 +270,15 @@ pub static NO_SHARED_SINGLE_WRITER_VOLUME: Rule = Rule {
     id: "no-shared-single-writer-volume",
     text: rule_text!("no-shared-single-writer-volume"),
     kinds: &[DEPLOYMENT],
-    level: Level::Stack,
     severity: Severity::High,
     enforcement: Enforcement::Mandatory,
-    options: &[],
     evidence: &[Redundancy, StoredDataProtected, Integrity],
-    check: single_writer,
+    check: Check::Stack(single_writer),
+    ..Rule::DEFAULTS
 };
 
 fn single_writer(subject: &Subject<'_>, context: &mut CheckContext<'_>) {
-    let Some(pod) = pod(subject, context) else { return };
+    let Some(pod) = context.pod(subject) else { return };
     let mut claims = 0;
     for volume in context.items(pod.spec(), "volumes") {
         if volume.node().field("persistentVolumeClaim").is_absent() {
@@ -361,12 +357,10 @@ pub static DATA_DELETION_GUARDED: Rule = Rule {
     id: "data-deletion-guarded",
     text: rule_text!("data-deletion-guarded"),
     kinds: &[STATEFUL_SET, VOLUME],
-    level: Level::Resource,
     severity: Severity::High,
     enforcement: Enforcement::Mandatory,
-    options: &[],
     evidence: &[Redundancy, ConfidentialKept, Integrity],
-    check: |subject, context| {
+    check: Check::Resource(|subject, context| {
         for (field, when) in [
             ("whenDeleted", "the StatefulSet is deleted"),
             ("whenScaled", "the StatefulSet is scaled down"),
@@ -386,13 +380,8 @@ pub static DATA_DELETION_GUARDED: Rule = Rule {
                 format!("the data goes with its claim: the reclaim policy is {policy}"),
             );
         }
-    },
-};
-
-pub(crate) static BACKUP_ANNOTATION: Setting = Setting {
-    name: "annotation",
-    meaning: "the annotation by which a CronJob says which claims of its namespace it backs up, separated by commas; the first is looked at",
-    default: Default::Texts(&["phoenix.ai/backs-up"]),
+    }),
+    ..Rule::DEFAULTS
 };
 
 /// Backups.
@@ -400,7 +389,6 @@ pub static BACKUP_COVERS_DATA: Rule = Rule {
     id: "backup-covers-data",
     text: rule_text!("backup-covers-data"),
     kinds: &[CLAIM, STATEFUL_SET],
-    level: Level::Stack,
     severity: Severity::Critical,
     enforcement: Enforcement::Mandatory,
     options: &[&BACKUP_ANNOTATION],
@@ -411,7 +399,8 @@ pub static BACKUP_COVERS_DATA: Rule = Rule {
         DisasterRecovery,
         BackupBeforeMovement,
     ],
-    check: backup,
+    check: Check::Stack(backup),
+    ..Rule::DEFAULTS
 };
 
 fn backup(subject: &Subject<'_>, context: &mut CheckContext<'_>) {
@@ -438,7 +427,7 @@ fn backup(subject: &Subject<'_>, context: &mut CheckContext<'_>) {
             continue;
         };
         let path = format!("{}/{name}", subject.namespace());
-        let is_assumed = [&assume::BACKED_UP_ELSEWHERE, &assume::WITHOUT_DATA]
+        let is_assumed = [&assume::EXTERNALLY_BACKED_UP_CLAIMS, &assume::EPHEMERAL_CLAIMS]
             .into_iter()
             .any(|setting| {
                 context
@@ -466,33 +455,26 @@ fn backup(subject: &Subject<'_>, context: &mut CheckContext<'_>) {
 }
 
 fn by_job(claim: &str, namespace: &str, context: &CheckContext<'_>) -> Answer {
-    let Some(annotation) = context.option_texts(&BACKUP_ANNOTATION).first().copied() else {
+    let Some(annotation) = context.option_text(&BACKUP_ANNOTATION) else {
         return Answer::No;
     };
-    Answer::any(
-        context
-            .inventory
-            .within(crate::pod::CRON_JOB, namespace)
-            .map(|job| {
-                let job = Node::new(job.body(), "");
-                let names = match job.entry("metadata.annotations", annotation) {
-                    Field::Known(claims) => {
-                        Answer::from_bool(claims.split(',').any(|name| name.trim() == claim))
-                    }
-                    Field::Absent => Answer::No,
-                    Field::Unknown => Answer::Unknown,
-                };
-                names.and(match job.flag("spec.suspend") {
-                    Field::Known(suspended) => Answer::from_bool(!suspended),
-                    Field::Absent => Answer::Yes,
-                    Field::Unknown => Answer::Unknown,
-                })
-            }),
-    )
+    Answer::any(context.inventory.within(CRON_JOB, namespace).map(|job| {
+        let job = Node::new(job.body(), "");
+        let names = match job.entry("metadata.annotations", annotation) {
+            Field::Known(claims) => Answer::from_bool(claims.split(',').any(|name| name.trim() == claim)),
+            Field::Absent => Answer::No,
+            Field::Unknown => Answer::Unknown,
+        };
+        names.and(match job.flag("spec.suspend") {
+            Field::Known(suspended) => Answer::from_bool(!suspended),
+            Field::Absent => Answer::Yes,
+            Field::Unknown => Answer::Unknown,
+        })
+    }))
 }
 
 fn by_velero(namespace: &str, context: &CheckContext<'_>) -> Answer {
-    let schedules = context.inventory.all(crate::rules::data::backups::SCHEDULE);
+    let schedules = context.inventory.all(VELERO_SCHEDULE);
     Answer::any(schedules.map(|schedule| {
         let schedule = Node::new(schedule.body(), "");
         let listed = |field: &str, none: Answer| match schedule.list(field) {

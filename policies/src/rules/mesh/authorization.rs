@@ -2,17 +2,18 @@
 
 use phoenix_graph::Object;
 
-use crate::context::{CheckContext, Item, Subject, namespace};
+use crate::context::{CheckContext, Item, Subject};
 use crate::control::Control::{
-    AccessArchitecture, AccessAuthorisation, AccessControl, Authentication, Boundary, LeastPrivilege,
+    AccessArchitecture, AccessAuthorization, AccessControl, Authentication, Boundary, LeastPrivilege,
     TransmissionSecurity,
 };
-use crate::field::{Field, Node};
+use crate::enforcement::Enforcement;
+use crate::field::{Field, Node, namespace_of};
 use crate::inventory::{Inventory, Workload};
-use crate::rule::{Enforcement, Kind, Level, Rule, Severity};
+use crate::kind::{Kind, RUNNING_WORKLOADS, SERVICE};
+use crate::rule::{Check, Rule, Severity};
 use crate::rules::mesh::identity::{applies, in_mesh};
-use crate::rules::network::policies::RUNNING;
-use crate::rules::network::services::SERVICE;
+use crate::rules::network::services::service_of;
 use crate::selector::{Answer, has_all};
 use crate::settings::assume;
 use crate::text::rule_text;
@@ -30,20 +31,19 @@ fn action(policy: Node<'_>) -> Field<&str> {
 pub static MESH_AUTHZ_DEFAULT_DENY: Rule = Rule {
     id: "mesh-authz-default-deny",
     text: rule_text!("mesh-authz-default-deny"),
-    kinds: RUNNING,
-    level: Level::Stack,
+    kinds: RUNNING_WORKLOADS,
     severity: Severity::Critical,
     enforcement: Enforcement::Mandatory,
-    options: &[],
     evidence: &[
         AccessArchitecture,
         LeastPrivilege,
         Boundary,
         AccessControl,
-        AccessAuthorisation,
+        AccessAuthorization,
         TransmissionSecurity,
     ],
-    check: default_deny,
+    check: Check::Stack(default_deny),
+    ..Rule::DEFAULTS
 };
 
 fn default_deny(subject: &Subject<'_>, context: &mut CheckContext<'_>) {
@@ -97,12 +97,10 @@ pub static AUTHZ_NO_ALLOW_ALL: Rule = Rule {
     id: "authz-no-allow-all",
     text: rule_text!("authz-no-allow-all"),
     kinds: &[AUTHORIZATION],
-    level: Level::Resource,
     severity: Severity::Critical,
     enforcement: Enforcement::Mandatory,
-    options: &[],
     evidence: &[AccessArchitecture, LeastPrivilege, AccessControl],
-    check: |subject, context| {
+    check: Check::Resource(|subject, context| {
         let Some(rules) = allowing(subject, context) else {
             return;
         };
@@ -118,7 +116,8 @@ pub static AUTHZ_NO_ALLOW_ALL: Rule = Rule {
                 Answer::Unknown => context.unknown(rule.path),
             }
         }
-    },
+    }),
+    ..Rule::DEFAULTS
 };
 
 /// Rules without a caller.
@@ -126,12 +125,10 @@ pub static AUTHZ_NO_WILDCARD_SOURCE: Rule = Rule {
     id: "authz-no-wildcard-source",
     text: rule_text!("authz-no-wildcard-source"),
     kinds: &[AUTHORIZATION],
-    level: Level::Resource,
     severity: Severity::High,
     enforcement: Enforcement::Mandatory,
-    options: &[],
     evidence: &[AccessArchitecture, LeastPrivilege, AccessControl, Authentication],
-    check: |subject, context| {
+    check: Check::Resource(|subject, context| {
         let Some(rules) = allowing(subject, context) else {
             return;
         };
@@ -161,7 +158,8 @@ pub static AUTHZ_NO_WILDCARD_SOURCE: Rule = Rule {
                 source_names_somebody(source.node(), by_condition, context);
             }
         }
-    },
+    }),
+    ..Rule::DEFAULTS
 };
 
 fn source_names_somebody(source: Node<'_>, by_condition: bool, context: &mut CheckContext<'_>) {
@@ -205,12 +203,10 @@ pub static AUTHZ_SOURCE_AND_OPERATION_TOGETHER: Rule = Rule {
     id: "authz-source-and-operation-together",
     text: rule_text!("authz-source-and-operation-together"),
     kinds: &[AUTHORIZATION],
-    level: Level::Resource,
     severity: Severity::High,
     enforcement: Enforcement::Mandatory,
-    options: &[],
     evidence: &[AccessArchitecture, LeastPrivilege, AccessControl],
-    check: |subject, context| {
+    check: Check::Resource(|subject, context| {
         let Some(rules) = allowing(subject, context) else {
             return;
         };
@@ -239,7 +235,8 @@ pub static AUTHZ_SOURCE_AND_OPERATION_TOGETHER: Rule = Rule {
             ),
             Answer::Unknown => context.unknown("spec.rules"),
         }
-    },
+    }),
+    ..Rule::DEFAULTS
 };
 
 /// Patterns.
@@ -247,12 +244,10 @@ pub static AUTHZ_SAFE_MATCH_PATTERN: Rule = Rule {
     id: "authz-safe-match-pattern",
     text: rule_text!("authz-safe-match-pattern"),
     kinds: &[AUTHORIZATION],
-    level: Level::Resource,
     severity: Severity::Medium,
     enforcement: Enforcement::Mandatory,
-    options: &[],
     evidence: &[AccessArchitecture, AccessControl],
-    check: |subject, context| {
+    check: Check::Resource(|subject, context| {
         let Some(rules) = allowing(subject, context) else {
             return;
         };
@@ -290,7 +285,8 @@ pub static AUTHZ_SAFE_MATCH_PATTERN: Rule = Rule {
                 }
             }
         }
-    },
+    }),
+    ..Rule::DEFAULTS
 };
 
 /// Tokens of those who come from outside.
@@ -298,12 +294,11 @@ pub static EXTERNAL_API_AUTHENTICATED: Rule = Rule {
     id: "external-api-authenticated",
     text: rule_text!("external-api-authenticated"),
     kinds: &[ROUTES],
-    level: Level::Stack,
     severity: Severity::High,
     enforcement: Enforcement::Mandatory,
-    options: &[],
     evidence: &[AccessArchitecture, Boundary, Authentication, AccessControl],
-    check: external,
+    check: Check::Stack(external),
+    ..Rule::DEFAULTS
 };
 
 fn external(subject: &Subject<'_>, context: &mut CheckContext<'_>) {
@@ -353,7 +348,7 @@ fn behind(name: &str, within: &str, place: &str, context: &mut CheckContext<'_>)
         }
     };
     let root = world.settings.assumed_text(&assume::MESH_ROOT);
-    for workload in world.workloads_in(namespace(service)) {
+    for workload in world.workloads_in(namespace_of(service)) {
         match has_all(selector, workload.labels()) {
             Answer::No => continue,
             Answer::Unknown => {
@@ -417,14 +412,4 @@ fn demands_token(policy: Node<'_>) -> Answer {
         Field::Absent => Answer::No,
         Field::Unknown => Answer::Unknown,
     }))
-}
-
-/// The Service that a host names, seen from a namespace: name and namespace; `None` for hosts outside the cluster.
-pub(crate) fn service_of<'h>(host: &'h str, own: &'h str) -> Option<(&'h str, &'h str)> {
-    let mut labels = host.split('.');
-    match (labels.next(), labels.next(), labels.next()) {
-        (Some(name), None, None) if !name.is_empty() && name != "*" => Some((name, own)),
-        (Some(name), Some(namespace), Some("svc")) if name != "*" => Some((name, namespace)),
-        _ => None,
-    }
 }

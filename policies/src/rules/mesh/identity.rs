@@ -2,19 +2,18 @@
 
 use phoenix_graph::Object;
 
-use crate::context::{CheckContext, Subject, namespace};
+use crate::context::{CheckContext, Subject};
 use crate::control::Control::{
     AccessArchitecture, AccessControl, Authentication, Boundary, ConfigurationStandards, DataInMotion,
     TransmissionEncryption, TransmissionIntegrity, TransmissionSecurity,
 };
-use crate::field::{Field, Node};
+use crate::enforcement::Enforcement;
+use crate::field::{Field, Node, namespace_of};
 use crate::inventory::{Workload, mesh_labels};
-use crate::pod::WORKLOADS;
-use crate::rule::{Enforcement, Kind, Level, Rule, Severity};
-use crate::rules::network::policies::{RUNNING, finds_a_workload};
-use crate::rules::{containers, pod};
+use crate::kind::{Kind, RUNNING_WORKLOADS, WORKLOADS};
+use crate::rule::{Check, Rule, Severity};
 use crate::selector::{Answer, has_all};
-use crate::settings::{Default, Setting, assume};
+use crate::settings::{DefaultValue, Setting, assume};
 use crate::text::rule_text;
 
 const SECURITY: &[&str] = &["security.istio.io"];
@@ -46,7 +45,7 @@ pub(crate) fn in_mesh<'a>(subject: &Subject<'a>, context: &mut CheckContext<'_>)
 
 /// How closely a policy of Istio applies to a workload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Scope {
+pub(crate) enum PolicyScope {
     Mesh,
     Namespace,
     Workload,
@@ -58,22 +57,28 @@ pub(crate) fn applies(
     workload: Workload<'_>,
     root: &str,
     selector: &str,
-) -> (Answer, Scope) {
-    let own = namespace(policy) == workload.namespace();
-    let everywhere = namespace(policy) == root;
+) -> (Answer, PolicyScope) {
+    let own = namespace_of(policy) == workload.namespace();
+    let everywhere = namespace_of(policy) == root;
     if !own && !everywhere {
-        return (Answer::No, Scope::Mesh);
+        return (Answer::No, PolicyScope::Mesh);
     }
     let body = Node::new(policy.body(), "");
     match is_bound(body) {
-        Answer::Yes => return (Answer::No, Scope::Workload),
-        Answer::Unknown => return (Answer::Unknown, Scope::Workload),
+        Answer::Yes => return (Answer::No, PolicyScope::Workload),
+        Answer::Unknown => return (Answer::Unknown, PolicyScope::Workload),
         Answer::No => {}
     }
-    let whole = if everywhere { Scope::Mesh } else { Scope::Namespace };
+    let whole = if everywhere {
+        PolicyScope::Mesh
+    } else {
+        PolicyScope::Namespace
+    };
     match body.map(selector) {
-        Field::Known(labels) if !labels.is_empty() => (has_all(labels, workload.labels()), Scope::Workload),
-        Field::Unknown => (Answer::Unknown, Scope::Workload),
+        Field::Known(labels) if !labels.is_empty() => {
+            (has_all(labels, workload.labels()), PolicyScope::Workload)
+        }
+        Field::Unknown => (Answer::Unknown, PolicyScope::Workload),
         _ => (Answer::Yes, whole),
     }
 }
@@ -93,11 +98,9 @@ fn is_bound(policy: Node<'_>) -> Answer {
 pub static MESH_MTLS_STRICT: Rule = Rule {
     id: "mesh-mtls-strict",
     text: rule_text!("mesh-mtls-strict"),
-    kinds: RUNNING,
-    level: Level::Stack,
+    kinds: RUNNING_WORKLOADS,
     severity: Severity::Critical,
     enforcement: Enforcement::Mandatory,
-    options: &[],
     evidence: &[
         AccessArchitecture,
         Boundary,
@@ -107,7 +110,8 @@ pub static MESH_MTLS_STRICT: Rule = Rule {
         TransmissionEncryption,
         Authentication,
     ],
-    check: mtls,
+    check: Check::Stack(mtls),
+    ..Rule::DEFAULTS
 };
 
 fn mtls(subject: &Subject<'_>, context: &mut CheckContext<'_>) {
@@ -116,7 +120,7 @@ fn mtls(subject: &Subject<'_>, context: &mut CheckContext<'_>) {
     };
     let world = context.inventory;
     let root = world.settings.assumed_text(&assume::MESH_ROOT);
-    let mut modes: Vec<(Scope, &str, &Object)> = Vec::new();
+    let mut modes: Vec<(PolicyScope, &str, &Object)> = Vec::new();
     let mut ports: Vec<(String, &str, &Object)> = Vec::new();
     for policy in world.all(PEER_AUTHENTICATION) {
         let (answer, scope) = applies(policy, own, root, "spec.selector.matchLabels");
@@ -131,7 +135,7 @@ fn mtls(subject: &Subject<'_>, context: &mut CheckContext<'_>) {
                     Field::Unknown => context.unknown(format!("spec.mtls.mode of {}", policy.id)),
                 }
                 // Without a selector the modes of ports are not read.
-                if scope != Scope::Workload {
+                if scope != PolicyScope::Workload {
                     continue;
                 }
                 if body.map("spec.portLevelMtls").is_unknown() {
@@ -187,12 +191,10 @@ pub static PEER_AUTHENTICATION_NO_DOWNGRADE: Rule = Rule {
     id: "peer-authentication-no-downgrade",
     text: rule_text!("peer-authentication-no-downgrade"),
     kinds: &[PEER_AUTHENTICATION],
-    level: Level::Resource,
     severity: Severity::Critical,
     enforcement: Enforcement::Mandatory,
-    options: &[],
     evidence: &[DataInMotion, TransmissionSecurity, TransmissionEncryption],
-    check: |subject, context| {
+    check: Check::Resource(|subject, context| {
         let weak = |mode: &str| ["PERMISSIVE", "DISABLE"].contains(&mode);
         if let Some(mode) = context
             .text(subject.body, "spec.mtls.mode")
@@ -200,7 +202,7 @@ pub static PEER_AUTHENTICATION_NO_DOWNGRADE: Rule = Rule {
         {
             context.fail("spec.mtls.mode", format!("the mode {mode} lets plain text in"));
         }
-        let ports = context.note(
+        let ports = context.known(
             subject.body.map("spec.portLevelMtls"),
             subject.body,
             "spec.portLevelMtls",
@@ -215,7 +217,8 @@ pub static PEER_AUTHENTICATION_NO_DOWNGRADE: Rule = Rule {
                 );
             }
         }
-    },
+    }),
+    ..Rule::DEFAULTS
 };
 
 /// Injection by namespace.
@@ -223,17 +226,15 @@ pub static MESH_INJECTION_ENFORCED: Rule = Rule {
     id: "mesh-injection-enforced",
     text: rule_text!("mesh-injection-enforced"),
     kinds: &[Kind::core("Namespace")],
-    level: Level::Stack,
     severity: Severity::High,
     enforcement: Enforcement::Mandatory,
-    options: &[],
     evidence: &[AccessArchitecture, DataInMotion, TransmissionSecurity],
-    check: |subject, context| {
+    check: Check::Stack(|subject, context| {
         let name = subject.object.id.name.as_str();
         let root = context.inventory.settings.assumed_text(&assume::MESH_ROOT);
         if !context.inventory.has_mesh() {
             context.not_applicable("no mesh was given");
-        } else if name.starts_with("kube-") || name == root || context.inventory.is_foreign(name) {
+        } else if name.starts_with("kube-") || name == root || context.inventory.is_externally_managed(name) {
             context.not_applicable(
                 "the namespace is the cluster's or the mesh's own, or somebody else's as the settings say",
             );
@@ -256,13 +257,14 @@ pub static MESH_INJECTION_ENFORCED: Rule = Rule {
                 );
             }
         }
-    },
+    }),
+    ..Rule::DEFAULTS
 };
 
 static BYPASS_ALLOWED: Setting = Setting {
     name: "allowed",
     meaning: "annotations and labels that may be set all the same, each by its key",
-    default: Default::Texts(&[]),
+    default: DefaultValue::Texts(&[]),
 };
 
 /// Ways past the proxy.
@@ -270,12 +272,12 @@ pub static NO_MESH_BYPASS: Rule = Rule {
     id: "no-mesh-bypass",
     text: rule_text!("no-mesh-bypass"),
     kinds: WORKLOADS,
-    level: Level::Stack,
     severity: Severity::High,
     enforcement: Enforcement::Mandatory,
     options: &[&BYPASS_ALLOWED],
     evidence: &[Boundary, DataInMotion, TransmissionSecurity],
-    check: bypass,
+    check: Check::Stack(bypass),
+    ..Rule::DEFAULTS
 };
 
 fn bypass(subject: &Subject<'_>, context: &mut CheckContext<'_>) {
@@ -300,13 +302,9 @@ fn bypass(subject: &Subject<'_>, context: &mut CheckContext<'_>) {
         context.not_applicable("no mesh was given");
         return;
     }
-    let Some(pod) = pod(subject, context) else { return };
+    let Some(pod) = context.pod(subject) else { return };
     let metadata = pod.metadata();
-    let allowed: Vec<String> = context
-        .option_texts(&BYPASS_ALLOWED)
-        .into_iter()
-        .map(str::to_owned)
-        .collect();
+    let allowed = context.option_texts(&BYPASS_ALLOWED);
     for map in ["annotations", "labels"] {
         for (key, harmless) in KEYS
             .iter()
@@ -326,7 +324,7 @@ fn bypass(subject: &Subject<'_>, context: &mut CheckContext<'_>) {
         }
     }
     for field in ["securityContext.runAsUser", "securityContext.runAsGroup"] {
-        for container in containers(subject, context) {
+        for container in context.containers(subject) {
             if container.name == "istio-proxy" {
                 continue;
             }
@@ -357,12 +355,10 @@ pub static ISTIO_POLICY_TAKES_EFFECT: Rule = Rule {
         Kind::new(&["networking.istio.io"], "Sidecar"),
         Kind::new(&["telemetry.istio.io"], "Telemetry"),
     ],
-    level: Level::Stack,
     severity: Severity::High,
     enforcement: Enforcement::Mandatory,
-    options: &[],
     evidence: &[AccessArchitecture, ConfigurationStandards, AccessControl],
-    check: |subject, context| {
+    check: Check::Stack(|subject, context| {
         let path = if subject.kind() == "Sidecar" {
             "spec.workloadSelector.labels"
         } else {
@@ -382,9 +378,9 @@ pub static ISTIO_POLICY_TAKES_EFFECT: Rule = Rule {
                     let workloads = context.inventory.workloads.iter();
                     Answer::any(workloads.map(|workload| has_all(labels, workload.labels())))
                 } else {
-                    finds_a_workload(context, subject.namespace(), |workload| {
-                        has_all(labels, workload.labels())
-                    })
+                    context
+                        .inventory
+                        .any_workload(subject.namespace(), |workload| has_all(labels, workload.labels()))
                 };
                 match found {
                     Answer::Yes => {}
@@ -404,5 +400,6 @@ pub static ISTIO_POLICY_TAKES_EFFECT: Rule = Rule {
                 }
             }
         }
-    },
+    }),
+    ..Rule::DEFAULTS
 };

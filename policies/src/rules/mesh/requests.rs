@@ -7,11 +7,12 @@ use serde_json::Value;
 
 use crate::context::{CheckContext, Item, Subject};
 use crate::control::Control::{AccessArchitecture, AccessControl, Boundary, LeastPrivilege};
+use crate::enforcement::Enforcement;
 use crate::field::{Field, Node};
 use crate::inventory::Workload;
-use crate::rule::{Enforcement, Kind, Level, Rule, Severity};
+use crate::kind::{Kind, SERVICE};
+use crate::rule::{Check, Rule, Severity};
 use crate::rules::mesh::identity::applies;
-use crate::rules::network::services::SERVICE;
 use crate::selector::{Answer, has_all};
 use crate::settings::assume;
 use crate::text::rule_text;
@@ -30,12 +31,11 @@ pub static AUTHZ_REQUESTS_WHERE_REQUESTS_ARE: Rule = Rule {
     id: "authz-requests-where-requests-are",
     text: rule_text!("authz-requests-where-requests-are"),
     kinds: &[AUTHORIZATION],
-    level: Level::Stack,
     severity: Severity::High,
     enforcement: Enforcement::Mandatory,
-    options: &[],
     evidence: &[AccessArchitecture, LeastPrivilege, Boundary, AccessControl],
-    check: requests_where_requests_are,
+    check: Check::Stack(requests_where_requests_are),
+    ..Rule::DEFAULTS
 };
 
 fn requests_where_requests_are(subject: &Subject<'_>, context: &mut CheckContext<'_>) {

@@ -2,19 +2,20 @@
 
 use phoenix_graph::Object;
 
-use crate::context::{CheckContext, Subject, namespace};
+use crate::context::{CheckContext, Subject};
 use crate::control::Control::{
     AccessArchitecture, Authentication, Boundary, ChangeControl, ContingencyPlan, DataInMotion, Redundancy,
     TransmissionEncryption, TransmissionIntegrity, TransmissionSecurity,
 };
-use crate::field::{Field, Node};
-use crate::pod::{
-    CRON_JOB, DAEMON_SET, DEPLOYMENT, JOB, POD, REPLICA_SET, REPLICATION_CONTROLLER, STATEFUL_SET,
+use crate::enforcement::Enforcement;
+use crate::field::{Field, Node, namespace_of};
+use crate::kind::{
+    CRON_JOB, DAEMON_SET, DEPLOYMENT, JOB, Kind, POD, REPLICA_SET, REPLICATION_CONTROLLER, SERVICE,
+    STATEFUL_SET,
 };
-use crate::rule::{Enforcement, Kind, Level, Rule, Severity};
-use crate::rules::mesh::authorization::service_of;
-use crate::rules::mesh::identity::{Scope, applies, in_mesh};
-use crate::rules::network::services::SERVICE;
+use crate::rule::{Check, Rule, Severity};
+use crate::rules::mesh::identity::{PolicyScope, applies, in_mesh};
+use crate::rules::network::services::service_of;
 use crate::selector::Answer;
 use crate::settings::assume;
 use crate::text::rule_text;
@@ -40,7 +41,7 @@ fn tls_places<'n>(subject: &Subject<'n>, context: &mut CheckContext<'_>) -> Vec<
             places.push((node.at("trafficPolicy.tls"), Node::new(tls, "")));
         }
         for (index, port) in context
-            .note(
+            .known(
                 node.list("trafficPolicy.portLevelSettings"),
                 node,
                 "trafficPolicy.portLevelSettings",
@@ -79,12 +80,10 @@ pub static DESTINATION_RULE_TLS_NOT_DISABLED: Rule = Rule {
     id: "destination-rule-tls-not-disabled",
     text: rule_text!("destination-rule-tls-not-disabled"),
     kinds: &[DESTINATION_RULE],
-    level: Level::Stack,
     severity: Severity::Critical,
     enforcement: Enforcement::Mandatory,
-    options: &[],
     evidence: &[DataInMotion, TransmissionSecurity, TransmissionEncryption],
-    check: |subject, context| {
+    check: Check::Stack(|subject, context| {
         let host = context.text(subject.body, "spec.host");
         let own = subject.namespace();
         let inside = host
@@ -101,7 +100,8 @@ pub static DESTINATION_RULE_TLS_NOT_DISABLED: Rule = Rule {
                 _ => {}
             }
         }
-    },
+    }),
+    ..Rule::DEFAULTS
 };
 
 /// Certificates of servers.
@@ -109,12 +109,10 @@ pub static DESTINATION_RULE_VERIFIES_SERVER: Rule = Rule {
     id: "destination-rule-verifies-server",
     text: rule_text!("destination-rule-verifies-server"),
     kinds: &[DESTINATION_RULE],
-    level: Level::Resource,
     severity: Severity::High,
     enforcement: Enforcement::Mandatory,
-    options: &[],
     evidence: &[DataInMotion, TransmissionIntegrity, Authentication],
-    check: |subject, context| {
+    check: Check::Resource(|subject, context| {
         let mut opens = false;
         for (path, tls) in tls_places(subject, context) {
             match tls.text("mode") {
@@ -151,7 +149,8 @@ pub static DESTINATION_RULE_VERIFIES_SERVER: Rule = Rule {
         if !opens {
             context.not_applicable("no TLS is opened to anybody outside");
         }
-    },
+    }),
+    ..Rule::DEFAULTS
 };
 
 /// TLS of gateways.
@@ -159,10 +158,8 @@ pub static GATEWAY_TLS_ENFORCED: Rule = Rule {
     id: "gateway-tls-enforced",
     text: rule_text!("gateway-tls-enforced"),
     kinds: &[GATEWAY],
-    level: Level::Resource,
     severity: Severity::High,
     enforcement: Enforcement::Mandatory,
-    options: &[],
     evidence: &[
         AccessArchitecture,
         Boundary,
@@ -170,11 +167,12 @@ pub static GATEWAY_TLS_ENFORCED: Rule = Rule {
         TransmissionSecurity,
         TransmissionEncryption,
     ],
-    check: |subject, context| {
+    check: Check::Resource(|subject, context| {
         for server in context.items(subject.body, "spec.servers") {
             gateway_server(server.node(), context);
         }
-    },
+    }),
+    ..Rule::DEFAULTS
 };
 
 fn gateway_server(server: Node<'_>, context: &mut CheckContext<'_>) {
@@ -259,12 +257,11 @@ pub static VIRTUAL_SERVICE_REFERENCES_RESOLVE: Rule = Rule {
     id: "virtual-service-references-resolve",
     text: rule_text!("virtual-service-references-resolve"),
     kinds: &[VIRTUAL_SERVICE],
-    level: Level::Stack,
     severity: Severity::Medium,
     enforcement: Enforcement::Mandatory,
-    options: &[],
     evidence: &[ChangeControl, Redundancy, ContingencyPlan],
-    check: routes,
+    check: Check::Stack(routes),
+    ..Rule::DEFAULTS
 };
 
 fn routes(subject: &Subject<'_>, context: &mut CheckContext<'_>) {
@@ -344,8 +341,8 @@ fn has_subset(rule: &Object, service: &Object, subset: &str) -> bool {
     let of_host = body
         .text("spec.host")
         .known()
-        .and_then(|host| service_of(host, namespace(rule)))
-        .is_some_and(|(name, within)| name == service.id.name && within == namespace(service));
+        .and_then(|host| service_of(host, namespace_of(rule)))
+        .is_some_and(|(name, within)| name == service.id.name && within == namespace_of(service));
     let named = |item: &serde_json::Value| Node::new(item, "").text("name") == Field::Known(subset);
     of_host
         && body
@@ -369,12 +366,11 @@ pub static MESH_EGRESS_REGISTRY_ONLY: Rule = Rule {
         CRON_JOB,
         SERVICE_ENTRY,
     ],
-    level: Level::Stack,
     severity: Severity::High,
     enforcement: Enforcement::Mandatory,
-    options: &[],
     evidence: &[Boundary, DataInMotion, TransmissionSecurity],
-    check: egress,
+    check: Check::Stack(egress),
+    ..Rule::DEFAULTS
 };
 
 fn egress(subject: &Subject<'_>, context: &mut CheckContext<'_>) {
@@ -394,7 +390,7 @@ fn egress(subject: &Subject<'_>, context: &mut CheckContext<'_>) {
     };
     let world = context.inventory;
     let root = world.settings.assumed_text(&assume::MESH_ROOT);
-    let mut closest: Option<(Scope, &Object)> = None;
+    let mut closest: Option<(PolicyScope, &Object)> = None;
     for sidecar in world.all(SIDECAR) {
         let (answer, scope) = applies(sidecar, workload, root, "spec.workloadSelector.labels");
         match answer {

@@ -2,35 +2,20 @@
 
 use std::net::IpAddr;
 
+use ipnet::IpNet;
 use serde_json::Value;
 
-use crate::context::CheckContext;
+use crate::cidr::cover_a_family;
 use crate::control::Control::{
-    AccessArchitecture, AccessAuthorisation, AccessControl, AnomaliesWatched, Boundary, DataInMotion,
+    AccessArchitecture, AccessAuthorization, AccessControl, AnomaliesWatched, Boundary, DataInMotion,
     TransmissionSecurity,
 };
+use crate::enforcement::Enforcement;
 use crate::field::{Field, Node};
-use crate::pod::{
-    CRON_JOB, DAEMON_SET, DEPLOYMENT, JOB, POD, REPLICA_SET, REPLICATION_CONTROLLER, STATEFUL_SET,
-};
-use crate::rule::{Enforcement, Kind, Level, Rule, Severity};
-use crate::rules::pod;
+use crate::kind::{Kind, NETWORK_POLICY, RUNNING_WORKLOADS};
+use crate::rule::{Check, Rule, Severity};
 use crate::selector::{Answer, selects};
 use crate::text::rule_text;
-
-pub(crate) const NETWORK_POLICY: Kind = Kind::new(&["networking.k8s.io", "extensions"], "NetworkPolicy");
-
-/// Workloads whose pods are there; a template makes none.
-pub(crate) const RUNNING: &[Kind] = &[
-    POD,
-    DEPLOYMENT,
-    STATEFUL_SET,
-    DAEMON_SET,
-    REPLICA_SET,
-    REPLICATION_CONTROLLER,
-    JOB,
-    CRON_JOB,
-];
 
 #[derive(Clone, Copy, PartialEq)]
 enum Direction {
@@ -61,25 +46,23 @@ pub static NAMESPACE_DEFAULT_DENY: Rule = Rule {
     id: "namespace-default-deny",
     text: rule_text!("namespace-default-deny"),
     kinds: &[Kind::core("Namespace")],
-    level: Level::Stack,
     severity: Severity::Critical,
     enforcement: Enforcement::Mandatory,
-    options: &[],
     evidence: &[
         AccessArchitecture,
         Boundary,
         AnomaliesWatched,
         AccessControl,
-        AccessAuthorisation,
+        AccessAuthorization,
         TransmissionSecurity,
     ],
-    check: |subject, context| {
+    check: Check::Stack(|subject, context| {
         let name = subject.object.id.name.as_str();
         if name.starts_with("kube-") {
             context.not_applicable("the namespace is the cluster's own");
             return;
         }
-        if context.inventory.is_foreign(name) {
+        if context.inventory.is_externally_managed(name) {
             context.not_applicable("the settings say that somebody else guards the namespace");
             return;
         }
@@ -115,27 +98,26 @@ pub static NAMESPACE_DEFAULT_DENY: Rule = Rule {
                 )),
             }
         }
-    },
+    }),
+    ..Rule::DEFAULTS
 };
 
 /// Every workload is selected.
 pub static WORKLOAD_HAS_NETWORK_POLICY: Rule = Rule {
     id: "workload-has-network-policy",
     text: rule_text!("workload-has-network-policy"),
-    kinds: RUNNING,
-    level: Level::Stack,
+    kinds: RUNNING_WORKLOADS,
     severity: Severity::High,
     enforcement: Enforcement::Mandatory,
-    options: &[],
     evidence: &[
         AccessArchitecture,
         Boundary,
         AnomaliesWatched,
-        AccessAuthorisation,
+        AccessAuthorization,
         TransmissionSecurity,
     ],
-    check: |subject, context| {
-        let Some(pod) = pod(subject, context) else { return };
+    check: Check::Stack(|subject, context| {
+        let Some(pod) = context.pod(subject) else { return };
         match pod.spec().flag("hostNetwork") {
             Field::Known(true) => {
                 context.not_applicable("no network policy holds for a pod on its node's network");
@@ -173,7 +155,8 @@ pub static WORKLOAD_HAS_NETWORK_POLICY: Rule = Rule {
                 )),
             }
         }
-    },
+    }),
+    ..Rule::DEFAULTS
 };
 
 /// Rules without peers.
@@ -181,12 +164,10 @@ pub static NETWORK_POLICY_NOT_ALLOW_ALL: Rule = Rule {
     id: "network-policy-not-allow-all",
     text: rule_text!("network-policy-not-allow-all"),
     kinds: &[NETWORK_POLICY],
-    level: Level::Resource,
     severity: Severity::High,
     enforcement: Enforcement::Mandatory,
-    options: &[],
     evidence: &[Boundary, TransmissionSecurity],
-    check: |subject, context| {
+    check: Check::Resource(|subject, context| {
         for direction in Direction::BOTH {
             match speaks_of(subject.body, direction) {
                 Answer::No => continue,
@@ -236,7 +217,8 @@ pub static NETWORK_POLICY_NOT_ALLOW_ALL: Rule = Rule {
                 }
             }
         }
-    },
+    }),
+    ..Rule::DEFAULTS
 };
 
 /// Egress to addresses.
@@ -244,12 +226,10 @@ pub static EGRESS_DESTINATIONS_RESTRICTED: Rule = Rule {
     id: "egress-destinations-restricted",
     text: rule_text!("egress-destinations-restricted"),
     kinds: &[NETWORK_POLICY],
-    level: Level::Resource,
     severity: Severity::High,
     enforcement: Enforcement::Mandatory,
-    options: &[],
     evidence: &[Boundary, DataInMotion, TransmissionSecurity],
-    check: |subject, context| {
+    check: Check::Resource(|subject, context| {
         match speaks_of(subject.body, Direction::Egress) {
             Answer::Yes => {}
             Answer::No => {
@@ -268,20 +248,20 @@ pub static EGRESS_DESTINATIONS_RESTRICTED: Rule = Rule {
                 let Some(cidr) = context.text(peer.node(), "ipBlock.cidr") else {
                     continue;
                 };
-                let Some(block) = Block::read(cidr) else {
+                let Some(block) = cidr.parse::<IpNet>().ok() else {
                     context.unknown(peer.node().at("ipBlock.cidr"));
                     continue;
                 };
                 let excepted: Vec<_> = context
                     .texts(peer.node(), "ipBlock.except")
                     .into_iter()
-                    .filter_map(Block::read)
+                    .filter_map(|block| block.parse::<IpNet>().ok())
                     .collect();
                 for address in METADATA
                     .iter()
                     .filter_map(|address| address.parse::<IpAddr>().ok())
                 {
-                    if block.holds(address) && !excepted.iter().any(|except| except.holds(address)) {
+                    if block.contains(&address) && !excepted.iter().any(|except| except.contains(&address)) {
                         context.fail(
                             peer.node().at("ipBlock"),
                             format!("the pods may reach {address}, the cloud's metadata, which hands out the node's credentials"),
@@ -300,7 +280,8 @@ pub static EGRESS_DESTINATIONS_RESTRICTED: Rule = Rule {
                 }
             }
         }
-    },
+    }),
+    ..Rule::DEFAULTS
 };
 
 const METADATA: [&str; 2] = ["169.254.169.254", "fd00:ec2::254"];
@@ -440,7 +421,7 @@ fn is_every_address(peers: &[Value], with_exceptions: bool) -> Answer {
     for peer in peers {
         let peer = Node::new(peer, "");
         match peer.text("ipBlock.cidr") {
-            Field::Known(cidr) => match Block::read(cidr) {
+            Field::Known(cidr) => match cidr.parse::<IpNet>().ok() {
                 Some(block) => {
                     let excepted = peer.list("ipBlock.except");
                     in_doubt |= with_exceptions && excepted.is_unknown();
@@ -454,103 +435,11 @@ fn is_every_address(peers: &[Value], with_exceptions: bool) -> Answer {
             Field::Absent => {}
         }
     }
-    if Block::are_everything(&blocks) {
+    if cover_a_family(&blocks) {
         Answer::Yes
     } else if in_doubt {
         Answer::Unknown
     } else {
         Answer::No
-    }
-}
-
-/// A block of addresses.
-pub(crate) struct Block {
-    address: IpAddr,
-    length: u8,
-}
-
-impl Block {
-    pub(crate) fn read(text: &str) -> Option<Self> {
-        let (address, length) = text.split_once('/')?;
-        let address: IpAddr = address.parse().ok()?;
-        let length: u8 = length.parse().ok()?;
-        let most = if address.is_ipv4() { 32 } else { 128 };
-        (length <= most).then_some(Self { address, length })
-    }
-
-    /// Whether these hold every address of version 4 together, or every one of version 6.
-    pub(crate) fn are_everything(blocks: &[Self]) -> bool {
-        /// Addresses as numbers of 128 bits, the shorter ones moved to the front.
-        fn ends(block: &Block) -> (u128, u128) {
-            let first = match block.address {
-                IpAddr::V4(address) => u128::from(u32::from(address)) << 96,
-                IpAddr::V6(address) => u128::from(address),
-            };
-            let below = u128::MAX.checked_shr(u32::from(block.length)).unwrap_or(0);
-            (first & !below, first | below)
-        }
-        [true, false].into_iter().any(|is_v4| {
-            let mut family: Vec<_> = blocks
-                .iter()
-                .filter(|block| block.address.is_ipv4() == is_v4)
-                .map(ends)
-                .collect();
-            family.sort_unstable();
-            let mut reached = Some(0);
-            for (first, last) in family {
-                match reached {
-                    Some(next) if first <= next => reached = last.checked_add(1).map(|after| after.max(next)),
-                    _ => break,
-                }
-            }
-            reached.is_none()
-        })
-    }
-
-    fn holds(&self, address: IpAddr) -> bool {
-        match (self.address, address) {
-            (IpAddr::V4(own), IpAddr::V4(other)) => {
-                let mask = u32::MAX.checked_shl(32 - u32::from(self.length)).unwrap_or(0);
-                u32::from(own) & mask == u32::from(other) & mask
-            }
-            (IpAddr::V6(own), IpAddr::V6(other)) => {
-                let mask = u128::MAX.checked_shl(128 - u32::from(self.length)).unwrap_or(0);
-                u128::from(own) & mask == u128::from(other) & mask
-            }
-            _ => false,
-        }
-    }
-}
-
-/// Whether something that selects by labels finds a workload in a namespace.
-pub(crate) fn finds_a_workload(
-    context: &CheckContext<'_>,
-    namespace: &str,
-    matches: impl Fn(crate::inventory::Workload<'_>) -> Answer,
-) -> Answer {
-    Answer::any(context.inventory.workloads_in(namespace).map(matches))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn blocks_hold_the_addresses_below_them() {
-        let holds = |block: &str, address: &str| Block::read(block).unwrap().holds(address.parse().unwrap());
-        assert!(holds("0.0.0.0/0", "169.254.169.254"));
-        assert!(holds("169.254.0.0/16", "169.254.169.254"));
-        assert!(holds("169.254.169.254/32", "169.254.169.254"));
-        assert!(!holds("169.254.169.255/32", "169.254.169.254"));
-        assert!(!holds("10.0.0.0/8", "169.254.169.254"));
-        assert!(holds("::/0", "fd00:ec2::254") && !holds("::/0", "10.0.0.1"));
-        let all = |blocks: &[&str]| {
-            let blocks: Vec<_> = blocks.iter().filter_map(|block| Block::read(block)).collect();
-            Block::are_everything(&blocks)
-        };
-        assert!(all(&["0.0.0.0/0"]) && all(&["10.0.0.0/0"]) && all(&["::/0", "10.0.0.0/8"]));
-        assert!(all(&["128.0.0.0/1", "0.0.0.0/1"]) && all(&["0.0.0.0/2", "64.0.0.0/2", "128.0.0.0/1"]));
-        assert!(!all(&["0.0.0.0/1", "192.0.0.0/2"]) && !all(&[]) && !all(&["0.0.0.0/1", "8000::/1"]));
-        assert!(Block::read("10.0.0.0/33").is_none() && Block::read("10.0.0.0").is_none());
     }
 }

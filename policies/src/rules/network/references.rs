@@ -2,16 +2,15 @@
 
 use crate::context::{CheckContext, Subject};
 use crate::control::Control::{ChangeControl, ContingencyPlan, Redundancy};
+use crate::enforcement::Enforcement;
 use crate::field::{Field, Node};
-use crate::pod::{
-    CRON_JOB, DAEMON_SET, DEPLOYMENT, JOB, POD, REPLICA_SET, REPLICATION_CONTROLLER, STATEFUL_SET,
+use crate::kind::{
+    CLAIM, CRON_JOB, DAEMON_SET, DEPLOYMENT, JOB, Kind, POD, REPLICA_SET, REPLICATION_CONTROLLER, SERVICE,
+    STATEFUL_SET,
 };
-use crate::rule::{Enforcement, Kind, Level, Rule, Severity};
-use crate::rules::data::storage::CLAIM;
-use crate::rules::mesh::authorization::service_of;
-use crate::rules::network::services::SERVICE;
-use crate::rules::{containers, pod};
-use crate::settings::{Default, Setting};
+use crate::rule::{Check, Rule, Severity};
+use crate::rules::network::services::service_of;
+use crate::settings::{DefaultValue, Setting};
 use crate::text::rule_text;
 
 const CONFIG_MAP: Kind = Kind::core("ConfigMap");
@@ -22,7 +21,7 @@ const DESTINATION_RULE: Kind = Kind::new(&["networking.istio.io"], "DestinationR
 static ELSEWHERE: Setting = Setting {
     name: "madeByCluster",
     meaning: "names of ConfigMaps and service accounts that the cluster makes in every namespace",
-    default: Default::Texts(&["kube-root-ca.crt", "istio-ca-root-cert", "default"]),
+    default: DefaultValue::Texts(&["kube-root-ca.crt", "istio-ca-root-cert", "default"]),
 };
 
 /// Names.
@@ -40,12 +39,11 @@ pub static REFERENCES_RESOLVE: Rule = Rule {
         CRON_JOB,
         DESTINATION_RULE,
     ],
-    level: Level::Stack,
     severity: Severity::Medium,
     enforcement: Enforcement::Mandatory,
     options: &[&ELSEWHERE],
     evidence: &[ChangeControl, Redundancy, ContingencyPlan],
-    check: |subject, context| {
+    check: Check::Stack(|subject, context| {
         if subject.pod.is_some() {
             of_pod(subject, context);
             of_containers(subject, context);
@@ -61,7 +59,8 @@ pub static REFERENCES_RESOLVE: Rule = Rule {
                 context,
             );
         }
-    },
+    }),
+    ..Rule::DEFAULTS
 };
 
 fn missing(place: impl Into<String>, message: String, context: &mut CheckContext<'_>) {
@@ -133,7 +132,7 @@ fn is_made(name: &str, within: &str, context: &CheckContext<'_>) -> bool {
 }
 
 fn of_pod(subject: &Subject<'_>, context: &mut CheckContext<'_>) {
-    let Some(pod) = pod(subject, context) else { return };
+    let Some(pod) = context.pod(subject) else { return };
     let within = subject.namespace();
     let account = pod
         .spec()
@@ -170,7 +169,7 @@ fn of_pod(subject: &Subject<'_>, context: &mut CheckContext<'_>) {
 }
 
 fn of_containers(subject: &Subject<'_>, context: &mut CheckContext<'_>) {
-    let Some(pod) = pod(subject, context) else { return };
+    let Some(pod) = context.pod(subject) else { return };
     let within = subject.namespace();
     let names = |node: Node<'_>, list: &str, field: &str, context: &mut CheckContext<'_>| -> Vec<String> {
         let items = context.items(node, list);
@@ -190,7 +189,7 @@ fn of_containers(subject: &Subject<'_>, context: &mut CheckContext<'_>) {
         ));
         in_doubt |= subject.body.list("spec.volumeClaimTemplates").is_unknown();
     }
-    for container in containers(subject, context) {
+    for container in context.containers(subject) {
         for variable in context.items(container.node(), "env") {
             look_up(
                 CONFIG_MAP,

@@ -1,17 +1,20 @@
 //! What can be reached from outside, by which names, and whether what is named is there.
 
+use ipnet::IpNet;
+
+use crate::cidr::cover_a_family;
 use crate::context::{CheckContext, Subject};
 use crate::control::Control::{
     AccessArchitecture, AccessControl, Boundary, ChangeControl, ContingencyPlan, DataInMotion, Redundancy,
     TransmissionEncryption, TransmissionSecurity,
 };
+use crate::enforcement::Enforcement;
 use crate::field::{Field, Node};
-use crate::rule::{Enforcement, Kind, Level, Rule, Severity};
-use crate::rules::network::policies::{Block, NETWORK_POLICY, finds_a_workload};
+use crate::kind::{Kind, NETWORK_POLICY, SERVICE};
+use crate::rule::{Check, Rule, Severity};
 use crate::selector::{Answer, has_all, selects};
 use crate::text::rule_text;
 
-pub(crate) const SERVICE: Kind = Kind::core("Service");
 const INGRESS: Kind = Kind::new(&["networking.k8s.io", "extensions"], "Ingress");
 const GATEWAY_API: Kind = Kind::new(&["gateway.networking.k8s.io"], "Gateway");
 const ISTIO: &[&str] = &["networking.istio.io"];
@@ -23,12 +26,10 @@ pub static SERVICE_EXPOSURE_RESTRICTED: Rule = Rule {
     id: "service-exposure-restricted",
     text: rule_text!("service-exposure-restricted"),
     kinds: &[SERVICE],
-    level: Level::Resource,
     severity: Severity::High,
     enforcement: Enforcement::Mandatory,
-    options: &[],
     evidence: &[Boundary, TransmissionSecurity, AccessControl],
-    check: |subject, context| {
+    check: Check::Resource(|subject, context| {
         match context.text(subject.body, "spec.type") {
             Some("NodePort") => context.fail("spec.type", "the Service opens a port on every node"),
             Some("ExternalName") => {
@@ -42,7 +43,8 @@ pub static SERVICE_EXPOSURE_RESTRICTED: Rule = Rule {
                 "the Service takes the traffic of addresses that are not its own",
             );
         }
-    },
+    }),
+    ..Rule::DEFAULTS
 };
 
 /// Load balancers.
@@ -50,12 +52,10 @@ pub static LOAD_BALANCER_RESTRICTED: Rule = Rule {
     id: "load-balancer-restricted",
     text: rule_text!("load-balancer-restricted"),
     kinds: &[SERVICE],
-    level: Level::Resource,
     severity: Severity::High,
     enforcement: Enforcement::Mandatory,
-    options: &[],
     evidence: &[Boundary, TransmissionSecurity],
-    check: |subject, context| {
+    check: Check::Resource(|subject, context| {
         const INTERNAL: [(&str, &[&str]); 12] = [
             (
                 "service.beta.kubernetes.io/aws-load-balancer-scheme",
@@ -125,9 +125,9 @@ pub static LOAD_BALANCER_RESTRICTED: Rule = Rule {
         }
         let blocks: Vec<_> = ranges
             .iter()
-            .filter_map(|range| Block::read(range.trim()))
+            .filter_map(|range| range.trim().parse::<IpNet>().ok())
             .collect();
-        if Block::are_everything(&blocks) {
+        if cover_a_family(&blocks) {
             context.fail(
                 "spec.loadBalancerSourceRanges",
                 format!(
@@ -141,7 +141,8 @@ pub static LOAD_BALANCER_RESTRICTED: Rule = Rule {
                 "the load balancer is neither internal nor open to named addresses only",
             );
         }
-    },
+    }),
+    ..Rule::DEFAULTS
 };
 
 /// TLS of Ingresses and of the Gateway API.
@@ -149,10 +150,8 @@ pub static INGRESS_TLS_REQUIRED: Rule = Rule {
     id: "ingress-tls-required",
     text: rule_text!("ingress-tls-required"),
     kinds: &[INGRESS, GATEWAY_API],
-    level: Level::Resource,
     severity: Severity::High,
     enforcement: Enforcement::Mandatory,
-    options: &[],
     evidence: &[
         AccessArchitecture,
         Boundary,
@@ -160,7 +159,7 @@ pub static INGRESS_TLS_REQUIRED: Rule = Rule {
         TransmissionSecurity,
         TransmissionEncryption,
     ],
-    check: |subject, context| {
+    check: Check::Resource(|subject, context| {
         if GATEWAY_API.is(&subject.object.id.group, subject.kind()) {
             for listener in context.items(subject.body, "spec.listeners") {
                 if let Some(protocol) = context.text(listener.node(), "protocol")
@@ -221,7 +220,8 @@ pub static INGRESS_TLS_REQUIRED: Rule = Rule {
                 );
             }
         }
-    },
+    }),
+    ..Rule::DEFAULTS
 };
 
 /// Wildcard hosts.
@@ -233,12 +233,10 @@ pub static EXTERNAL_HOST_EXPLICIT: Rule = Rule {
         Kind::new(ISTIO, "Gateway"),
         Kind::new(ISTIO, "VirtualService"),
     ],
-    level: Level::Resource,
     severity: Severity::Medium,
     enforcement: Enforcement::Mandatory,
-    options: &[],
     evidence: &[Boundary, AccessControl],
-    check: |subject, context| {
+    check: Check::Resource(|subject, context| {
         let named = |context: &mut CheckContext<'_>, place: String, host: &str| {
             if host.is_empty() {
                 context.fail(place, "no host is named, so it answers to every name");
@@ -284,7 +282,8 @@ pub static EXTERNAL_HOST_EXPLICIT: Rule = Rule {
                 }
             }
         }
-    },
+    }),
+    ..Rule::DEFAULTS
 };
 
 /// Protocols of ports.
@@ -292,12 +291,10 @@ pub static SERVICE_PORT_PROTOCOL_DECLARED: Rule = Rule {
     id: "service-port-protocol-declared",
     text: rule_text!("service-port-protocol-declared"),
     kinds: &[SERVICE],
-    level: Level::Stack,
     severity: Severity::Medium,
     enforcement: Enforcement::Mandatory,
-    options: &[],
     evidence: &[Boundary, DataInMotion, TransmissionSecurity],
-    check: |subject, context| {
+    check: Check::Stack(|subject, context| {
         const KNOWN: [&str; 11] = [
             "http", "http2", "https", "tcp", "tls", "grpc", "grpc-web", "mongo", "mysql", "redis", "udp",
         ];
@@ -329,7 +326,8 @@ pub static SERVICE_PORT_PROTOCOL_DECLARED: Rule = Rule {
                 }
             }
         }
-    },
+    }),
+    ..Rule::DEFAULTS
 };
 
 /// Selectors.
@@ -337,12 +335,11 @@ pub static SELECTORS_MATCH: Rule = Rule {
     id: "selectors-match",
     text: rule_text!("selectors-match"),
     kinds: &[SERVICE, NETWORK_POLICY, BUDGET, AUTOSCALER],
-    level: Level::Stack,
     severity: Severity::Medium,
     enforcement: Enforcement::Mandatory,
-    options: &[],
     evidence: &[ChangeControl, Redundancy, ContingencyPlan],
-    check: selectors_match,
+    check: Check::Stack(selectors_match),
+    ..Rule::DEFAULTS
 };
 
 fn selectors_match(subject: &Subject<'_>, context: &mut CheckContext<'_>) {
@@ -356,9 +353,9 @@ fn selectors_match(subject: &Subject<'_>, context: &mut CheckContext<'_>) {
             match subject.body.map("spec.selector") {
                 Field::Known(selector) if !selector.is_empty() => (
                     "spec.selector",
-                    finds_a_workload(context, namespace, |workload| {
-                        has_all(selector, workload.labels())
-                    }),
+                    context
+                        .inventory
+                        .any_workload(namespace, |workload| has_all(selector, workload.labels())),
                 ),
                 Field::Unknown => ("spec.selector", Answer::Unknown),
                 _ => {
@@ -404,9 +401,9 @@ fn selectors_match(subject: &Subject<'_>, context: &mut CheckContext<'_>) {
                     let selector = Node::new(selector, "");
                     (
                         place,
-                        finds_a_workload(context, namespace, |workload| {
-                            selects(selector, workload.labels())
-                        }),
+                        context
+                            .inventory
+                            .any_workload(namespace, |workload| selects(selector, workload.labels())),
                     )
                 }
                 Field::Absent => {
@@ -428,5 +425,15 @@ fn selectors_match(subject: &Subject<'_>, context: &mut CheckContext<'_>) {
             context.fail(place, format!("{what} in the namespace {namespace}"));
         }
         Answer::No | Answer::Unknown => context.unknown(place),
+    }
+}
+
+/// The name and the namespace of the Service that a host refers to, relative to a namespace; `None` for an external host.
+pub(crate) fn service_of<'h>(host: &'h str, own: &'h str) -> Option<(&'h str, &'h str)> {
+    let mut labels = host.split('.');
+    match (labels.next(), labels.next(), labels.next()) {
+        (Some(name), None, None) if !name.is_empty() && name != "*" => Some((name, own)),
+        (Some(name), Some(namespace), Some("svc")) if name != "*" => Some((name, namespace)),
+        _ => None,
     }
 }

@@ -7,17 +7,16 @@ use crate::context::{CheckContext, Subject};
 use crate::control::Control::{
     ActionsRecorded, AnomaliesWatched, AuditControls, Capacity, ContingencyPlan, LogInsWatched, Recovery,
 };
-use crate::field::{Field, Node};
+use crate::enforcement::Enforcement;
+use crate::field::{Field, Node, namespace_of};
 use crate::inventory::Inventory;
-use crate::pod::{CRON_JOB, DAEMON_SET, DEPLOYMENT, STATEFUL_SET};
-use crate::rule::{Enforcement, Kind, Level, Rule, Severity};
-use crate::rules::data::backups::SCHEDULE as VELERO_SCHEDULE;
-use crate::rules::data::storage::{BACKUP_ANNOTATION, BACKUP_COVERS_DATA};
-use crate::rules::mesh::identity::{Scope, applies, in_mesh, workload};
-use crate::rules::network::policies::RUNNING;
-use crate::rules::network::services::SERVICE;
+use crate::kind::{CRON_JOB, DAEMON_SET, DEPLOYMENT, Kind, RUNNING_WORKLOADS, SERVICE, STATEFUL_SET};
+use crate::rule::{Check, Rule, Severity};
+use crate::rules::data::storage::BACKUP_COVERS_DATA;
+use crate::rules::data::{BACKUP_ANNOTATION, VELERO_SCHEDULE};
+use crate::rules::mesh::identity::{PolicyScope, applies, in_mesh, workload};
 use crate::selector::{Answer, has_all, selects};
-use crate::settings::{Default, Setting, assume};
+use crate::settings::{DefaultValue, Setting, assume};
 use crate::text::rule_text;
 
 const TELEMETRY: Kind = Kind::new(&["telemetry.istio.io"], "Telemetry");
@@ -29,20 +28,20 @@ const ALERTS: Kind = Kind::new(OPERATOR, "PrometheusRule");
 static LOGS_BY_DEFAULT: Setting = Setting {
     name: "meshLogsByDefault",
     meaning: "the mesh's own configuration (`accessLogFile`, `defaultProviders`) has every proxy write an access log, unless a Telemetry switches it off",
-    default: Default::Flag(false),
+    default: DefaultValue::Flag(false),
 };
 
 /// Access logs.
 pub static MESH_ACCESS_LOGGING_ON: Rule = Rule {
     id: "mesh-access-logging-on",
     text: rule_text!("mesh-access-logging-on"),
-    kinds: RUNNING,
-    level: Level::Stack,
+    kinds: RUNNING_WORKLOADS,
     severity: Severity::High,
     enforcement: Enforcement::Mandatory,
     options: &[&LOGS_BY_DEFAULT],
     evidence: &[AnomaliesWatched, AuditControls],
-    check: logged,
+    check: Check::Stack(logged),
+    ..Rule::DEFAULTS
 };
 
 fn logged(subject: &Subject<'_>, context: &mut CheckContext<'_>) {
@@ -51,7 +50,7 @@ fn logged(subject: &Subject<'_>, context: &mut CheckContext<'_>) {
     };
     let world = context.inventory;
     let root = world.settings.assumed_text(&assume::MESH_ROOT);
-    let mut closest: Option<(Scope, &Object, Option<&[Value]>)> = None;
+    let mut closest: Option<(PolicyScope, &Object, Option<&[Value]>)> = None;
     for telemetry in world.all(TELEMETRY) {
         let entries = match Node::new(telemetry.body(), "").list("spec.accessLogging") {
             Field::Absent => continue,
@@ -100,13 +99,13 @@ fn logged(subject: &Subject<'_>, context: &mut CheckContext<'_>) {
 static RETENTION: Setting = Setting {
     name: "annotation",
     meaning: "the annotation of a Telemetry by which it says for how many days its log is kept; the first is looked at",
-    default: Default::Texts(&["phoenix.ai/audit-retention-days"]),
+    default: DefaultValue::Texts(&["phoenix.ai/audit-retention-days"]),
 };
 
 static DAYS: Setting = Setting {
     name: "days",
     meaning: "the fewest days that a log is kept; six years by default, as HIPAA asks of documentation (164.316(b)(2)(i))",
-    default: Default::Number(2190),
+    default: DefaultValue::Number(2190),
 };
 
 /// Retention of logs.
@@ -114,12 +113,11 @@ pub static AUDIT_TRAIL_RETAINED: Rule = Rule {
     id: "audit-trail-retained",
     text: rule_text!("audit-trail-retained"),
     kinds: &[TELEMETRY],
-    level: Level::Resource,
     severity: Severity::Medium,
     enforcement: Enforcement::Mandatory,
     options: &[&RETENTION, &DAYS],
     evidence: &[AnomaliesWatched, AuditControls, ActionsRecorded],
-    check: |subject, context| {
+    check: Check::Resource(|subject, context| {
         let entries = context.items(subject.body, "spec.accessLogging");
         let is_off = |entry: &crate::context::Item<'_>| entry.node().flag("disabled") == Field::Known(true);
         if entries.iter().all(is_off) && !subject.body.list("spec.accessLogging").is_unknown() {
@@ -128,7 +126,7 @@ pub static AUDIT_TRAIL_RETAINED: Rule = Rule {
         if entries.iter().all(is_off) {
             return;
         }
-        let Some(annotation) = context.option_texts(&RETENTION).first().copied() else {
+        let Some(annotation) = context.option_text(&RETENTION) else {
             context.not_applicable("the settings name no annotation");
             return;
         };
@@ -146,7 +144,8 @@ pub static AUDIT_TRAIL_RETAINED: Rule = Rule {
             Field::Absent => context.fail(place, "it does not say for how long the log is kept"),
             Field::Unknown => context.unknown(place),
         }
-    },
+    }),
+    ..Rule::DEFAULTS
 };
 
 /// Monitors.
@@ -154,12 +153,11 @@ pub static WORKLOADS_MONITORED: Rule = Rule {
     id: "workloads-monitored",
     text: rule_text!("workloads-monitored"),
     kinds: &[DEPLOYMENT, STATEFUL_SET, DAEMON_SET],
-    level: Level::Stack,
     severity: Severity::High,
     enforcement: Enforcement::Mandatory,
-    options: &[],
     evidence: &[AnomaliesWatched, Capacity, AuditControls],
-    check: monitored,
+    check: Check::Stack(monitored),
+    ..Rule::DEFAULTS
 };
 
 fn monitored(subject: &Subject<'_>, context: &mut CheckContext<'_>) {
@@ -182,11 +180,11 @@ fn monitored(subject: &Subject<'_>, context: &mut CheckContext<'_>) {
     };
     let by_pods = world.all(POD_MONITOR).map(|monitor| {
         let body = Node::new(monitor.body(), "");
-        looks_into(body, crate::context::namespace(monitor), own.namespace()).and(found(body, labels))
+        looks_into(body, namespace_of(monitor), own.namespace()).and(found(body, labels))
     });
     let by_services = world.all(SERVICE_MONITOR).map(|monitor| {
         let body = Node::new(monitor.body(), "");
-        let here = looks_into(body, crate::context::namespace(monitor), own.namespace());
+        let here = looks_into(body, namespace_of(monitor), own.namespace());
         let services = world.within(SERVICE, own.namespace()).map(|service| {
             let service = Node::new(service.body(), "");
             let leads_here = match service.map("spec.selector") {
@@ -236,7 +234,7 @@ fn looks_into(monitor: Node<'_>, own: &str, namespace: &str) -> Answer {
 static ANNOTATIONS: Setting = Setting {
     name: "annotations",
     meaning: "annotations that every alert needs",
-    default: Default::Texts(&["summary", "runbook_url"]),
+    default: DefaultValue::Texts(&["summary", "runbook_url"]),
 };
 
 /// Alerts.
@@ -244,17 +242,12 @@ pub static ALERTS_LEAD_TO_ACTION: Rule = Rule {
     id: "alerts-lead-to-action",
     text: rule_text!("alerts-lead-to-action"),
     kinds: &[ALERTS],
-    level: Level::Resource,
     severity: Severity::Medium,
     enforcement: Enforcement::Advisory,
     options: &[&ANNOTATIONS],
     evidence: &[AnomaliesWatched, Recovery, ContingencyPlan],
-    check: |subject, context| {
-        let wanted: Vec<String> = context
-            .option_texts(&ANNOTATIONS)
-            .into_iter()
-            .map(str::to_owned)
-            .collect();
+    check: Check::Resource(|subject, context| {
+        let wanted = context.option_texts(&ANNOTATIONS);
         let mut alerts = 0;
         for group in context.items(subject.body, "spec.groups") {
             for rule in context.items(group.node(), "rules") {
@@ -263,7 +256,7 @@ pub static ALERTS_LEAD_TO_ACTION: Rule = Rule {
                 }
                 alerts += 1;
                 let name = context.text(rule.node(), "alert").unwrap_or("?").to_owned();
-                let annotations = wanted.iter().map(|key| ("annotations", key.as_str()));
+                let annotations = wanted.iter().map(|key| ("annotations", *key));
                 for (map, key) in std::iter::once(("labels", "severity")).chain(annotations) {
                     let place = rule.node().at(&format!("{map}[{key}]"));
                     match rule.node().entry(map, key) {
@@ -279,13 +272,14 @@ pub static ALERTS_LEAD_TO_ACTION: Rule = Rule {
         if alerts == 0 {
             context.not_applicable("it has no alerts");
         }
-    },
+    }),
+    ..Rule::DEFAULTS
 };
 
 static SIGNALS: Setting = Setting {
     name: "signals",
     meaning: "what there has to be an alert for: `refusals`, `plaintext`, `certificates`, `backups`",
-    default: Default::Texts(&["refusals", "plaintext", "certificates", "backups"]),
+    default: DefaultValue::Texts(&["refusals", "plaintext", "certificates", "backups"]),
 };
 
 /// Something that whoever guards a platform has to learn of.
@@ -357,12 +351,12 @@ pub static SECURITY_ALERTS_DEFINED: Rule = Rule {
     id: "security-alerts-defined",
     text: rule_text!("security-alerts-defined"),
     kinds: &[Kind::core("Namespace")],
-    level: Level::Stack,
     severity: Severity::High,
     enforcement: Enforcement::Mandatory,
     options: &[&SIGNALS],
     evidence: &[AnomaliesWatched, LogInsWatched, AuditControls],
-    check: security_alerts,
+    check: Check::Stack(security_alerts),
+    ..Rule::DEFAULTS
 };
 
 fn security_alerts(subject: &Subject<'_>, context: &mut CheckContext<'_>) {
@@ -381,15 +375,11 @@ fn security_alerts(subject: &Subject<'_>, context: &mut CheckContext<'_>) {
     for rules in world.all(ALERTS) {
         is_all_known &= asked_for(Node::new(rules.body(), ""), &mut expressions);
     }
-    let wanted: Vec<String> = context
-        .option_texts(&SIGNALS)
-        .into_iter()
-        .map(str::to_owned)
-        .collect();
+    let wanted = context.option_texts(&SIGNALS);
     let mut judged = 0;
     for signal in SECURITY_SIGNALS {
         let concerns = (signal.concerns)(world);
-        if concerns == Answer::No || !wanted.iter().any(|name| name == signal.name) {
+        if concerns == Answer::No || !wanted.contains(&signal.name) {
             continue;
         }
         judged += 1;

@@ -2,10 +2,11 @@
 
 use crate::context::CheckContext;
 use crate::control::Control::{AccessControl, ConfidentialKept, DataInMotion, RiskManagement};
+use crate::enforcement::Enforcement;
 use crate::field::{Field, Node};
-use crate::pod::{Container, WORKLOADS};
-use crate::rule::{Enforcement, Level, Rule, Severity};
-use crate::rules::{containers, place_of_variable, variable};
+use crate::kind::WORKLOADS;
+use crate::pod::Container;
+use crate::rule::{Check, Rule, Severity};
 use crate::selector::Answer;
 use crate::text::rule_text;
 
@@ -76,14 +77,12 @@ pub static TRACE_CONTENT_REDACTED: Rule = Rule {
     id: "trace-content-redacted",
     text: rule_text!("trace-content-redacted"),
     kinds: WORKLOADS,
-    level: Level::Resource,
     severity: Severity::High,
     enforcement: Enforcement::Mandatory,
-    options: &[],
     evidence: &[ConfidentialKept, DataInMotion, RiskManagement, AccessControl],
-    check: |subject, context| {
+    check: Check::Resource(|subject, context| {
         let mut traced = false;
-        for container in containers(subject, context) {
+        for container in context.containers(subject) {
             // Few containers trace anything, and this is asked of all.
             if !has_any(container) {
                 continue;
@@ -95,7 +94,8 @@ pub static TRACE_CONTENT_REDACTED: Rule = Rule {
         if !traced {
             context.not_applicable("no variable says that it traces what is said to a model");
         }
-    },
+    }),
+    ..Rule::DEFAULTS
 };
 
 /// What the names of the variables of these libraries begin with.
@@ -130,7 +130,7 @@ fn told(tracer: &Tracer, container: &Container<'_>, context: &mut CheckContext<'
     let read = |names: &[&'static str]| {
         names
             .iter()
-            .map(|&name| (name, variable(container, name)))
+            .map(|&name| (name, container.variable(name)))
             .collect::<Vec<_>>()
     };
     let known: Vec<_> = read(tracer.on)
@@ -160,7 +160,7 @@ fn told(tracer: &Tracer, container: &Container<'_>, context: &mut CheckContext<'
             Answer::No => Answer::Yes,
             Answer::Unknown => Answer::Unknown,
         });
-        let place = place_of_variable(container, group[0]);
+        let place = container.variable_path(group[0]);
         match is_told {
             Answer::Yes => context.fail(
                 place,

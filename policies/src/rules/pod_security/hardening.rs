@@ -2,13 +2,14 @@
 
 use crate::control::Control::{
     AccessArchitecture, AccessControl, Boundary, ConfigurationStandards, Integrity, MaliciousSoftware,
-    RiskManagement, UnauthorisedSoftware,
+    RiskManagement, UnauthorizedSoftware,
 };
+use crate::enforcement::Enforcement;
 use crate::field::{Field, Node};
-use crate::pod::WORKLOADS;
-use crate::rule::{Enforcement, Level, Rule, Severity};
+use crate::kind::WORKLOADS;
+use crate::rule::{Check, Rule, Severity};
 use crate::rules::pod_security::privileges::is_windows;
-use crate::rules::{containers, pod};
+use crate::rules::pod_security::remediation;
 use crate::text::rule_text;
 
 /// `runAsNonRoot`, `runAsUser`.
@@ -16,18 +17,17 @@ pub static RUN_AS_NON_ROOT: Rule = Rule {
     id: "run-as-non-root",
     text: rule_text!("run-as-non-root"),
     kinds: WORKLOADS,
-    level: Level::Resource,
     severity: Severity::High,
     enforcement: Enforcement::Mandatory,
-    options: &[],
     evidence: &[
         AccessArchitecture,
-        UnauthorisedSoftware,
+        UnauthorizedSoftware,
         AccessControl,
         RiskManagement,
     ],
-    check: |subject, context| {
-        let Some(pod) = pod(subject, context) else { return };
+    remediation: Some(remediation::RUN_AS_NON_ROOT),
+    check: Check::Resource(|subject, context| {
+        let Some(pod) = context.pod(subject) else { return };
         if context.flag(pod.spec(), "hostUsers") == Some(false) {
             context.not_applicable("the pod has users of its own: its root is nobody on the node");
             return;
@@ -38,7 +38,7 @@ pub static RUN_AS_NON_ROOT: Rule = Rule {
                 "the pod runs as user 0, which is root",
             );
         }
-        for container in containers(subject, context) {
+        for container in context.containers(subject) {
             if context.number(container.node(), "securityContext.runAsUser") == Some(0) {
                 context.fail(
                     container.node().at("securityContext.runAsUser"),
@@ -50,7 +50,7 @@ pub static RUN_AS_NON_ROOT: Rule = Rule {
         if pod.spec().flag(field) == Field::Known(false) {
             context.fail(pod.spec().at(field), "the pod may run as root");
         }
-        for container in containers(subject, context) {
+        for container in context.containers(subject) {
             let message = match container.or_pod(|node, field| node.flag(field), field, pod) {
                 Field::Known(true) => continue,
                 // That the pod says so was told already.
@@ -67,7 +67,8 @@ pub static RUN_AS_NON_ROOT: Rule = Rule {
             };
             context.fail(container.node().at(field), message);
         }
-    },
+    }),
+    ..Rule::DEFAULTS
 };
 
 /// `runAsGroup`, `fsGroup`, `supplementalGroups`.
@@ -75,16 +76,14 @@ pub static NO_ROOT_GROUP: Rule = Rule {
     id: "no-root-group",
     text: rule_text!("no-root-group"),
     kinds: WORKLOADS,
-    level: Level::Resource,
     severity: Severity::Medium,
     enforcement: Enforcement::Advisory,
-    options: &[],
     evidence: &[AccessArchitecture, AccessControl],
-    check: |subject, context| {
+    check: Check::Resource(|subject, context| {
         if is_windows(subject, context) {
             return;
         }
-        let Some(pod) = pod(subject, context) else { return };
+        let Some(pod) = context.pod(subject) else { return };
         if context.number(pod.spec(), "securityContext.fsGroup") == Some(0) {
             context.fail(
                 pod.spec().at("securityContext.fsGroup"),
@@ -96,7 +95,7 @@ pub static NO_ROOT_GROUP: Rule = Rule {
                 context.fail(group.path, "the pod belongs to group 0, which is root's");
             }
         }
-        for container in containers(subject, context) {
+        for container in context.containers(subject) {
             let field = "securityContext.runAsGroup";
             let message = match container.or_pod(|node, field| node.number(field), field, pod) {
                 Field::Known(0) => format!("{} runs as group 0, which is root's", container.words()),
@@ -112,7 +111,8 @@ pub static NO_ROOT_GROUP: Rule = Rule {
             };
             context.fail(container.node().at(field), message);
         }
-    },
+    }),
+    ..Rule::DEFAULTS
 };
 
 /// `readOnlyRootFilesystem`.
@@ -120,21 +120,19 @@ pub static READ_ONLY_ROOT_FILESYSTEM: Rule = Rule {
     id: "read-only-root-filesystem",
     text: rule_text!("read-only-root-filesystem"),
     kinds: WORKLOADS,
-    level: Level::Resource,
     severity: Severity::Medium,
     enforcement: Enforcement::Mandatory,
-    options: &[],
     evidence: &[
-        UnauthorisedSoftware,
+        UnauthorizedSoftware,
         ConfigurationStandards,
         MaliciousSoftware,
         Integrity,
     ],
-    check: |subject, context| {
+    check: Check::Resource(|subject, context| {
         if is_windows(subject, context) {
             return;
         }
-        for container in containers(subject, context) {
+        for container in context.containers(subject) {
             let field = "securityContext.readOnlyRootFilesystem";
             match container.node().flag(field) {
                 Field::Known(true) => {}
@@ -145,7 +143,8 @@ pub static READ_ONLY_ROOT_FILESYSTEM: Rule = Rule {
                 ),
             }
         }
-    },
+    }),
+    ..Rule::DEFAULTS
 };
 
 /// `seccompProfile`.
@@ -153,22 +152,20 @@ pub static SECCOMP_RUNTIME_DEFAULT: Rule = Rule {
     id: "seccomp-runtime-default",
     text: rule_text!("seccomp-runtime-default"),
     kinds: WORKLOADS,
-    level: Level::Resource,
     severity: Severity::Medium,
     enforcement: Enforcement::Mandatory,
-    options: &[],
-    evidence: &[UnauthorisedSoftware, RiskManagement],
-    check: |subject, context| {
+    evidence: &[UnauthorizedSoftware, RiskManagement],
+    check: Check::Resource(|subject, context| {
         if is_windows(subject, context) {
             return;
         }
-        let Some(pod) = pod(subject, context) else { return };
+        let Some(pod) = context.pod(subject) else { return };
         let field = "securityContext.seccompProfile.type";
         if pod.spec().text(field) == Field::Known("Unconfined") {
             context.fail(pod.spec().at(field), "the pod's system calls are not filtered");
             return;
         }
-        for container in containers(subject, context) {
+        for container in context.containers(subject) {
             let message = match container.or_pod(|node, field| node.text(field), field, pod) {
                 Field::Known("RuntimeDefault" | "Localhost") => continue,
                 Field::Known(_) => format!("the system calls of {} are not filtered", container.words()),
@@ -183,7 +180,8 @@ pub static SECCOMP_RUNTIME_DEFAULT: Rule = Rule {
             };
             context.fail(container.node().at(field), message);
         }
-    },
+    }),
+    ..Rule::DEFAULTS
 };
 
 /// `appArmorProfile`, `seLinuxOptions`.
@@ -191,12 +189,10 @@ pub static MAC_PROFILE_NOT_WEAKENED: Rule = Rule {
     id: "mac-profile-not-weakened",
     text: rule_text!("mac-profile-not-weakened"),
     kinds: WORKLOADS,
-    level: Level::Resource,
     severity: Severity::Medium,
     enforcement: Enforcement::Advisory,
-    options: &[],
-    evidence: &[UnauthorisedSoftware, RiskManagement],
-    check: |subject, context| {
+    evidence: &[UnauthorizedSoftware, RiskManagement],
+    check: Check::Resource(|subject, context| {
         const TYPES: [&str; 5] = [
             "",
             "container_t",
@@ -204,9 +200,9 @@ pub static MAC_PROFILE_NOT_WEAKENED: Rule = Rule {
             "container_kvm_t",
             "container_engine_t",
         ];
-        let Some(pod) = pod(subject, context) else { return };
+        let Some(pod) = context.pod(subject) else { return };
         let mut contexts = vec![(pod.spec(), "the pod".to_owned())];
-        let of_pod = containers(subject, context);
+        let of_pod = context.containers(subject);
         contexts.extend(
             of_pod
                 .iter()
@@ -243,7 +239,7 @@ pub static MAC_PROFILE_NOT_WEAKENED: Rule = Rule {
             }
         }
         let metadata = pod.metadata();
-        if let Some(annotations) = context.note(metadata.map("annotations"), metadata, "annotations") {
+        if let Some(annotations) = context.known(metadata.map("annotations"), metadata, "annotations") {
             for (key, value) in annotations {
                 let Some(container) = key.strip_prefix("container.apparmor.security.beta.kubernetes.io/")
                 else {
@@ -263,7 +259,8 @@ pub static MAC_PROFILE_NOT_WEAKENED: Rule = Rule {
                 }
             }
         }
-    },
+    }),
+    ..Rule::DEFAULTS
 };
 
 /// `sysctls`.
@@ -271,12 +268,10 @@ pub static SAFE_SYSCTLS: Rule = Rule {
     id: "safe-sysctls",
     text: rule_text!("safe-sysctls"),
     kinds: WORKLOADS,
-    level: Level::Resource,
     severity: Severity::Medium,
     enforcement: Enforcement::Mandatory,
-    options: &[],
-    evidence: &[UnauthorisedSoftware, RiskManagement],
-    check: |subject, context| {
+    evidence: &[UnauthorizedSoftware, RiskManagement],
+    check: Check::Resource(|subject, context| {
         // https://kubernetes.io/docs/tasks/administer-cluster/sysctl-cluster/#safe-and-unsafe-sysctls
         const SAFE: [&str; 14] = [
             "kernel.shm_rmid_forced",
@@ -295,7 +290,7 @@ pub static SAFE_SYSCTLS: Rule = Rule {
             "net.ipv4.tcp_syncookies",
             "net.ipv4.tcp_wmem",
         ];
-        let Some(pod) = pod(subject, context) else { return };
+        let Some(pod) = context.pod(subject) else { return };
         for sysctl in context.items(pod.spec(), "securityContext.sysctls") {
             // Kubernetes takes a slash for a dot.
             if let Some(name) = context.text(sysctl.node(), "name")
@@ -307,7 +302,8 @@ pub static SAFE_SYSCTLS: Rule = Rule {
                 );
             }
         }
-    },
+    }),
+    ..Rule::DEFAULTS
 };
 
 /// `procMount`.
@@ -315,13 +311,11 @@ pub static DEFAULT_PROC_MOUNT: Rule = Rule {
     id: "default-proc-mount",
     text: rule_text!("default-proc-mount"),
     kinds: WORKLOADS,
-    level: Level::Resource,
     severity: Severity::Medium,
     enforcement: Enforcement::Mandatory,
-    options: &[],
-    evidence: &[UnauthorisedSoftware, RiskManagement],
-    check: |subject, context| {
-        for container in containers(subject, context) {
+    evidence: &[UnauthorizedSoftware, RiskManagement],
+    check: Check::Resource(|subject, context| {
+        for container in context.containers(subject) {
             let field = "securityContext.procMount";
             if context
                 .text(container.node(), field)
@@ -333,7 +327,8 @@ pub static DEFAULT_PROC_MOUNT: Rule = Rule {
                 );
             }
         }
-    },
+    }),
+    ..Rule::DEFAULTS
 };
 
 /// `host` of probes and hooks.
@@ -341,12 +336,10 @@ pub static NO_PROBE_HOST_OVERRIDE: Rule = Rule {
     id: "no-probe-host-override",
     text: rule_text!("no-probe-host-override"),
     kinds: WORKLOADS,
-    level: Level::Resource,
     severity: Severity::Medium,
     enforcement: Enforcement::Mandatory,
-    options: &[],
     evidence: &[Boundary, AccessControl],
-    check: |subject, context| {
+    check: Check::Resource(|subject, context| {
         const PLACES: [&str; 5] = [
             "livenessProbe",
             "readinessProbe",
@@ -354,7 +347,7 @@ pub static NO_PROBE_HOST_OVERRIDE: Rule = Rule {
             "lifecycle.postStart",
             "lifecycle.preStop",
         ];
-        for container in containers(subject, context) {
+        for container in context.containers(subject) {
             for place in PLACES {
                 for action in ["httpGet", "tcpSocket"] {
                     let field = format!("{place}.{action}.host");
@@ -370,7 +363,8 @@ pub static NO_PROBE_HOST_OVERRIDE: Rule = Rule {
                 }
             }
         }
-    },
+    }),
+    ..Rule::DEFAULTS
 };
 
 /// What a container or its pod says of resources, one of `limits` and `requests`.

@@ -3,13 +3,15 @@
 use crate::context::{CheckContext, Subject};
 use crate::control::Control::{
     AccessArchitecture, AccessControl, Boundary, FacilityAccess, RiskManagement, TransmissionSecurity,
-    UnauthorisedSoftware,
+    UnauthorizedSoftware,
 };
+use crate::enforcement::Enforcement;
 use crate::field::Field;
-use crate::pod::{Role, WORKLOADS};
-use crate::rule::{Enforcement, Level, Rule, Severity};
-use crate::rules::{containers, pod};
-use crate::settings::{Default, Setting};
+use crate::kind::WORKLOADS;
+use crate::pod::Role;
+use crate::rule::{Check, Rule, Severity};
+use crate::rules::pod_security::remediation;
+use crate::settings::{DefaultValue, Setting};
 use crate::text::rule_text;
 
 /// `privileged`.
@@ -17,18 +19,16 @@ pub static NO_PRIVILEGED_CONTAINERS: Rule = Rule {
     id: "no-privileged-containers",
     text: rule_text!("no-privileged-containers"),
     kinds: WORKLOADS,
-    level: Level::Resource,
     severity: Severity::Critical,
     enforcement: Enforcement::Mandatory,
-    options: &[],
     evidence: &[
         AccessArchitecture,
-        UnauthorisedSoftware,
+        UnauthorizedSoftware,
         AccessControl,
         RiskManagement,
     ],
-    check: |subject, context| {
-        for container in containers(subject, context) {
+    check: Check::Resource(|subject, context| {
+        for container in context.containers(subject) {
             if context.flag(container.node(), "securityContext.privileged") == Some(true) {
                 context.fail(
                     container.node().at("securityContext.privileged"),
@@ -36,7 +36,8 @@ pub static NO_PRIVILEGED_CONTAINERS: Rule = Rule {
                 );
             }
         }
-    },
+    }),
+    ..Rule::DEFAULTS
 };
 
 /// `allowPrivilegeEscalation`.
@@ -44,21 +45,19 @@ pub static NO_PRIVILEGE_ESCALATION: Rule = Rule {
     id: "no-privilege-escalation",
     text: rule_text!("no-privilege-escalation"),
     kinds: WORKLOADS,
-    level: Level::Resource,
     severity: Severity::High,
     enforcement: Enforcement::Mandatory,
-    options: &[],
     evidence: &[
         AccessArchitecture,
-        UnauthorisedSoftware,
+        UnauthorizedSoftware,
         AccessControl,
         RiskManagement,
     ],
-    check: |subject, context| {
+    check: Check::Resource(|subject, context| {
         if is_windows(subject, context) {
             return;
         }
-        for container in containers(subject, context) {
+        for container in context.containers(subject) {
             let field = "securityContext.allowPrivilegeEscalation";
             let message = match container.node().flag(field) {
                 Field::Known(false) => continue,
@@ -77,7 +76,8 @@ pub static NO_PRIVILEGE_ESCALATION: Rule = Rule {
             };
             context.fail(container.node().at(field), message);
         }
-    },
+    }),
+    ..Rule::DEFAULTS
 };
 
 /// `capabilities.drop`.
@@ -85,16 +85,15 @@ pub static DROP_ALL_CAPABILITIES: Rule = Rule {
     id: "drop-all-capabilities",
     text: rule_text!("drop-all-capabilities"),
     kinds: WORKLOADS,
-    level: Level::Resource,
     severity: Severity::High,
     enforcement: Enforcement::Mandatory,
-    options: &[],
-    evidence: &[AccessArchitecture, UnauthorisedSoftware, AccessControl],
-    check: |subject, context| {
+    evidence: &[AccessArchitecture, UnauthorizedSoftware, AccessControl],
+    remediation: Some(remediation::DROP_ALL_CAPABILITIES),
+    check: Check::Resource(|subject, context| {
         if is_windows(subject, context) {
             return;
         }
-        for container in containers(subject, context) {
+        for container in context.containers(subject) {
             let field = "securityContext.capabilities.drop";
             let is_all = |item: &serde_json::Value| item.as_str() == Some("ALL");
             match container.node().list(field) {
@@ -109,19 +108,20 @@ pub static DROP_ALL_CAPABILITIES: Rule = Rule {
                 ),
             }
         }
-    },
+    }),
+    ..Rule::DEFAULTS
 };
 
 static ALLOWED: Setting = Setting {
     name: "allowed",
     meaning: "capabilities that a container may add",
-    default: Default::Texts(&["NET_BIND_SERVICE"]),
+    default: DefaultValue::Texts(&["NET_BIND_SERVICE"]),
 };
 
 static MESH_INIT: Setting = Setting {
     name: "meshInitContainer",
     meaning: "the name of the init container that a mesh without a CNI plugin puts into pods; it may add NET_ADMIN and NET_RAW",
-    default: Default::Texts(&[]),
+    default: DefaultValue::Texts(&[]),
 };
 
 /// `capabilities.add`.
@@ -129,16 +129,15 @@ pub static NO_ADDED_CAPABILITIES: Rule = Rule {
     id: "no-added-capabilities",
     text: rule_text!("no-added-capabilities"),
     kinds: WORKLOADS,
-    level: Level::Resource,
     severity: Severity::High,
     enforcement: Enforcement::Mandatory,
     options: &[&ALLOWED, &MESH_INIT],
-    evidence: &[AccessArchitecture, UnauthorisedSoftware, AccessControl],
-    check: |subject, context| {
+    evidence: &[AccessArchitecture, UnauthorizedSoftware, AccessControl],
+    check: Check::Resource(|subject, context| {
         if is_windows(subject, context) {
             return;
         }
-        for container in containers(subject, context) {
+        for container in context.containers(subject) {
             let added = context.texts(container.node(), "securityContext.capabilities.add");
             let is_mesh = container.role == Role::Init
                 && context.option_texts(&MESH_INIT).contains(&container.name)
@@ -155,7 +154,8 @@ pub static NO_ADDED_CAPABILITIES: Rule = Rule {
                 );
             }
         }
-    },
+    }),
+    ..Rule::DEFAULTS
 };
 
 /// `hostNetwork`, `hostPID`, `hostIPC`, `hostProcess`.
@@ -163,13 +163,11 @@ pub static NO_HOST_NAMESPACES: Rule = Rule {
     id: "no-host-namespaces",
     text: rule_text!("no-host-namespaces"),
     kinds: WORKLOADS,
-    level: Level::Resource,
     severity: Severity::Critical,
     enforcement: Enforcement::Mandatory,
-    options: &[],
     evidence: &[AccessArchitecture, Boundary, AccessControl, FacilityAccess],
-    check: |subject, context| {
-        let Some(pod) = pod(subject, context) else { return };
+    check: Check::Resource(|subject, context| {
+        let Some(pod) = context.pod(subject) else { return };
         for (field, shared) in [
             ("hostNetwork", "network"),
             ("hostPID", "processes"),
@@ -189,7 +187,7 @@ pub static NO_HOST_NAMESPACES: Rule = Rule {
                 "the pod runs as processes of its Windows node",
             );
         }
-        for container in containers(subject, context) {
+        for container in context.containers(subject) {
             if context.flag(container.node(), field) == Some(true) {
                 context.fail(
                     container.node().at(field),
@@ -197,7 +195,8 @@ pub static NO_HOST_NAMESPACES: Rule = Rule {
                 );
             }
         }
-    },
+    }),
+    ..Rule::DEFAULTS
 };
 
 /// `hostPort`.
@@ -205,13 +204,11 @@ pub static NO_HOST_PORTS: Rule = Rule {
     id: "no-host-ports",
     text: rule_text!("no-host-ports"),
     kinds: WORKLOADS,
-    level: Level::Resource,
     severity: Severity::Medium,
     enforcement: Enforcement::Mandatory,
-    options: &[],
     evidence: &[Boundary, TransmissionSecurity],
-    check: |subject, context| {
-        for container in containers(subject, context) {
+    check: Check::Resource(|subject, context| {
+        for container in context.containers(subject) {
             for port in context.items(container.node(), "ports") {
                 if let Some(number) = context
                     .number(port.node(), "hostPort")
@@ -224,7 +221,8 @@ pub static NO_HOST_PORTS: Rule = Rule {
                 }
             }
         }
-    },
+    }),
+    ..Rule::DEFAULTS
 };
 
 /// Whether the pod says that it runs on Windows, for which a rule does not hold; noted where that is not known.

@@ -3,18 +3,21 @@
 use serde_json::Value;
 
 use crate::context::CheckContext;
-use crate::control::Control::{AccessArchitecture, AccessControl, UnauthorisedSoftware};
+use crate::control::Control::{AccessArchitecture, AccessControl, UnauthorizedSoftware};
+use crate::enforcement::Enforcement;
 use crate::field::Field;
-use crate::pod::WORKLOADS;
-use crate::rule::{Enforcement, Kind, Level, Rule, Severity};
-use crate::rules::pod;
-use crate::settings::{Default, Setting};
+use crate::kind::{
+    CRON_JOB, DAEMON_SET, DEPLOYMENT, JOB, Kind, POD, POD_TEMPLATE, REPLICA_SET, REPLICATION_CONTROLLER,
+    STATEFUL_SET, WORKLOADS,
+};
+use crate::rule::{Check, Rule, Severity};
+use crate::settings::{DefaultValue, Setting};
 use crate::text::rule_text;
 
 static ALLOWED: Setting = Setting {
     name: "allowed",
     meaning: "paths of nodes that pods may mount, each exactly",
-    default: Default::Texts(&[]),
+    default: DefaultValue::Texts(&[]),
 };
 
 /// `hostPath`.
@@ -22,23 +25,22 @@ pub static NO_HOST_PATH_VOLUMES: Rule = Rule {
     id: "no-host-path-volumes",
     text: rule_text!("no-host-path-volumes"),
     kinds: &[
-        crate::pod::POD,
-        crate::pod::DEPLOYMENT,
-        crate::pod::STATEFUL_SET,
-        crate::pod::DAEMON_SET,
-        crate::pod::REPLICA_SET,
-        crate::pod::REPLICATION_CONTROLLER,
-        crate::pod::JOB,
-        crate::pod::CRON_JOB,
-        crate::pod::POD_TEMPLATE,
+        POD,
+        DEPLOYMENT,
+        STATEFUL_SET,
+        DAEMON_SET,
+        REPLICA_SET,
+        REPLICATION_CONTROLLER,
+        JOB,
+        CRON_JOB,
+        POD_TEMPLATE,
         Kind::core("PersistentVolume"),
     ],
-    level: Level::Resource,
     severity: Severity::High,
     enforcement: Enforcement::Mandatory,
     options: &[&ALLOWED],
     evidence: &[AccessArchitecture, AccessControl],
-    check: |subject, context| {
+    check: Check::Resource(|subject, context| {
         if subject.kind() == "PersistentVolume" {
             let place = "spec.hostPath.path";
             match host_path(
@@ -54,7 +56,7 @@ pub static NO_HOST_PATH_VOLUMES: Rule = Rule {
             }
             return;
         }
-        let Some(pod) = pod(subject, context) else { return };
+        let Some(pod) = context.pod(subject) else { return };
         for volume in context.items(pod.spec(), "volumes") {
             let name = volume.node().text("name").known().unwrap_or("?");
             let place = volume.node().at("hostPath.path");
@@ -65,7 +67,8 @@ pub static NO_HOST_PATH_VOLUMES: Rule = Rule {
                 Field::Unknown => context.unknown(place),
             }
         }
-    },
+    }),
+    ..Rule::DEFAULTS
 };
 
 /// The directory of the node that a volume is, in words, unless it is none or an allowed one.
@@ -84,12 +87,10 @@ pub static NO_RUNTIME_SOCKET_MOUNT: Rule = Rule {
     id: "no-runtime-socket-mount",
     text: rule_text!("no-runtime-socket-mount"),
     kinds: WORKLOADS,
-    level: Level::Resource,
     severity: Severity::Critical,
     enforcement: Enforcement::Mandatory,
-    options: &[],
-    evidence: &[AccessArchitecture, UnauthorisedSoftware, AccessControl],
-    check: |subject, context| {
+    evidence: &[AccessArchitecture, UnauthorizedSoftware, AccessControl],
+    check: Check::Resource(|subject, context| {
         const SOCKETS: [&str; 8] = [
             "/run/docker.sock",
             "/run/containerd/containerd.sock",
@@ -100,7 +101,7 @@ pub static NO_RUNTIME_SOCKET_MOUNT: Rule = Rule {
             "/run/podman/podman.sock",
             "/run/k3s/containerd/containerd.sock",
         ];
-        let Some(pod) = pod(subject, context) else { return };
+        let Some(pod) = context.pod(subject) else { return };
         for volume in context.items(pod.spec(), "volumes") {
             if volume.node().field("hostPath").is_absent() {
                 continue;
@@ -121,7 +122,8 @@ pub static NO_RUNTIME_SOCKET_MOUNT: Rule = Rule {
                 );
             }
         }
-    },
+    }),
+    ..Rule::DEFAULTS
 };
 
 /// Types of volumes.
@@ -129,12 +131,10 @@ pub static RESTRICTED_VOLUME_TYPES: Rule = Rule {
     id: "restricted-volume-types",
     text: rule_text!("restricted-volume-types"),
     kinds: WORKLOADS,
-    level: Level::Resource,
     severity: Severity::Medium,
     enforcement: Enforcement::Mandatory,
-    options: &[],
     evidence: &[AccessArchitecture, AccessControl],
-    check: |subject, context| {
+    check: Check::Resource(|subject, context| {
         const TYPES: [&str; 10] = [
             "name",
             "configMap",
@@ -147,9 +147,9 @@ pub static RESTRICTED_VOLUME_TYPES: Rule = Rule {
             "projected",
             "secret",
         ];
-        let Some(pod) = pod(subject, context) else { return };
+        let Some(pod) = context.pod(subject) else { return };
         for volume in context.items(pod.spec(), "volumes") {
-            let Some(fields) = context.note(volume.node().map(""), volume.node(), "") else {
+            let Some(fields) = context.known(volume.node().map(""), volume.node(), "") else {
                 continue;
             };
             let others = fields
@@ -163,5 +163,6 @@ pub static RESTRICTED_VOLUME_TYPES: Rule = Rule {
                 );
             }
         }
-    },
+    }),
+    ..Rule::DEFAULTS
 };

@@ -2,12 +2,12 @@
 
 use crate::context::{CheckContext, Subject};
 use crate::control::Control::{ContingencyPlan, EmergencyMode, Redundancy};
+use crate::enforcement::Enforcement;
 use crate::field::{Field, Node};
-use crate::pod::{DEPLOYMENT, POD, STATEFUL_SET};
-use crate::rule::{Enforcement, Kind, Level, Rule, Severity};
-use crate::rules::pod;
+use crate::kind::{DEPLOYMENT, Kind, POD, STATEFUL_SET};
+use crate::rule::{Check, Rule, Severity};
 use crate::selector::{Answer, selects};
-use crate::settings::{Default, Setting};
+use crate::settings::{DefaultValue, Setting};
 use crate::text::rule_text;
 
 const BUDGET: Kind = Kind::new(&["policy", ""], "PodDisruptionBudget");
@@ -46,7 +46,7 @@ pub(crate) fn most_replicas(subject: &Subject<'_>, context: &CheckContext<'_>) -
 static MINIMUM: Setting = Setting {
     name: "minimum",
     meaning: "the fewest replicas",
-    default: Default::Number(2),
+    default: DefaultValue::Number(2),
 };
 
 /// Replicas.
@@ -54,12 +54,11 @@ pub static REPLICAS_MINIMUM: Rule = Rule {
     id: "replicas-minimum",
     text: rule_text!("replicas-minimum"),
     kinds: &[DEPLOYMENT, STATEFUL_SET],
-    level: Level::Stack,
     severity: Severity::Medium,
     enforcement: Enforcement::Advisory,
     options: &[&MINIMUM],
     evidence: &[Redundancy, ContingencyPlan],
-    check: |subject, context| {
+    check: Check::Stack(|subject, context| {
         let minimum = context.option_number(&MINIMUM);
         match fewest_replicas(subject, context) {
             Field::Known(0) => context.not_applicable("it is scaled to nothing"),
@@ -70,7 +69,8 @@ pub static REPLICAS_MINIMUM: Rule = Rule {
             Field::Known(_) => {}
             Field::Absent | Field::Unknown => context.unknown("spec.replicas"),
         }
-    },
+    }),
+    ..Rule::DEFAULTS
 };
 
 /// Budgets.
@@ -78,12 +78,11 @@ pub static DISRUPTION_BUDGET_SET: Rule = Rule {
     id: "disruption-budget-set",
     text: rule_text!("disruption-budget-set"),
     kinds: &[DEPLOYMENT, STATEFUL_SET, BUDGET],
-    level: Level::Stack,
     severity: Severity::Medium,
     enforcement: Enforcement::Mandatory,
-    options: &[],
     evidence: &[Redundancy, EmergencyMode],
-    check: budget,
+    check: Check::Stack(budget),
+    ..Rule::DEFAULTS
 };
 
 fn budget(subject: &Subject<'_>, context: &mut CheckContext<'_>) {
@@ -94,13 +93,13 @@ fn budget(subject: &Subject<'_>, context: &mut CheckContext<'_>) {
         let all = |value: &serde_json::Value| value.as_str().is_some_and(|text| text.trim() == "100%");
         let (most, fewest) = ("spec.maxUnavailable", "spec.minAvailable");
         if context
-            .note(subject.body.field(most), subject.body, most)
+            .known(subject.body.field(most), subject.body, most)
             .is_some_and(zero)
         {
             context.fail(most, "the budget lets no pod go, so no node can be emptied");
         }
         if context
-            .note(subject.body.field(fewest), subject.body, fewest)
+            .known(subject.body.field(fewest), subject.body, fewest)
             .is_some_and(all)
         {
             context.fail(fewest, "the budget lets no pod go, so no node can be emptied");
@@ -121,7 +120,7 @@ fn budget(subject: &Subject<'_>, context: &mut CheckContext<'_>) {
         Field::Known(_) => {}
         Field::Absent | Field::Unknown => context.unknown("spec.replicas"),
     }
-    let Some(pod) = pod(subject, context) else { return };
+    let Some(pod) = context.pod(subject) else { return };
     let labels = pod.metadata().map("labels");
     let mut guarded = Answer::No;
     for budget in context.inventory.within(BUDGET, subject.namespace()) {
@@ -178,12 +177,10 @@ pub static SPREAD_ACROSS_FAILURE_DOMAINS: Rule = Rule {
     id: "spread-across-failure-domains",
     text: rule_text!("spread-across-failure-domains"),
     kinds: &[DEPLOYMENT, STATEFUL_SET],
-    level: Level::Stack,
     severity: Severity::Low,
     enforcement: Enforcement::Advisory,
-    options: &[],
     evidence: &[Redundancy, EmergencyMode],
-    check: |subject, context| {
+    check: Check::Stack(|subject, context| {
         match fewest_replicas(subject, context) {
             Field::Known(replicas) if replicas < 2 => {
                 context.not_applicable("it runs once");
@@ -192,7 +189,7 @@ pub static SPREAD_ACROSS_FAILURE_DOMAINS: Rule = Rule {
             Field::Known(_) => {}
             Field::Absent | Field::Unknown => context.unknown("spec.replicas"),
         }
-        let Some(pod) = pod(subject, context) else { return };
+        let Some(pod) = context.pod(subject) else { return };
         let required = "affinity.podAntiAffinity.requiredDuringSchedulingIgnoredDuringExecution";
         let preferred = "affinity.podAntiAffinity.preferredDuringSchedulingIgnoredDuringExecution";
         let said =
@@ -209,7 +206,8 @@ pub static SPREAD_ACROSS_FAILURE_DOMAINS: Rule = Rule {
             ),
             Answer::Unknown => context.unknown(pod.spec().at("topologySpreadConstraints")),
         }
-    },
+    }),
+    ..Rule::DEFAULTS
 };
 
 /// Bare pods.
@@ -217,12 +215,10 @@ pub static NO_NAKED_PODS: Rule = Rule {
     id: "no-naked-pods",
     text: rule_text!("no-naked-pods"),
     kinds: &[POD],
-    level: Level::Resource,
     severity: Severity::Medium,
     enforcement: Enforcement::Mandatory,
-    options: &[],
     evidence: &[Redundancy, ContingencyPlan],
-    check: |subject, context| {
+    check: Check::Resource(|subject, context| {
         if !subject
             .body
             .entry("metadata.annotations", "kubernetes.io/config.mirror")
@@ -231,7 +227,7 @@ pub static NO_NAKED_PODS: Rule = Rule {
             context.not_applicable("the kubelet makes the pod from a file of its node");
             return;
         }
-        let owners = context.note(
+        let owners = context.known(
             subject.body.list("metadata.ownerReferences"),
             subject.body,
             "metadata.ownerReferences",
@@ -240,5 +236,6 @@ pub static NO_NAKED_PODS: Rule = Rule {
         if none && !subject.body.list("metadata.ownerReferences").is_unknown() {
             context.fail("", "the pod has no owner, so nothing replaces it");
         }
-    },
+    }),
+    ..Rule::DEFAULTS
 };

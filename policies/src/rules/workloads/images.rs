@@ -1,19 +1,20 @@
 //! Where a container's program comes from, and whether it is the one that was looked at.
 
 use crate::context::CheckContext;
-use crate::control::Control::{ChangeControl, MaliciousSoftware, UnauthorisedSoftware, Vendors};
+use crate::control::Control::{ChangeControl, MaliciousSoftware, UnauthorizedSoftware, Vendors};
+use crate::enforcement::Enforcement;
 use crate::field::Field;
 use crate::image::Image;
-use crate::pod::{Container, WORKLOADS};
-use crate::rule::{Enforcement, Level, Rule, Severity};
-use crate::rules::containers;
-use crate::settings::{Default, Setting};
+use crate::kind::WORKLOADS;
+use crate::pod::Container;
+use crate::rule::{Check, Rule, Severity};
+use crate::settings::{DefaultValue, Setting};
 use crate::text::rule_text;
 
 static MUTABLE: Setting = Setting {
     name: "mutable",
     meaning: "tags that mean another image tomorrow",
-    default: Default::Texts(&["latest"]),
+    default: DefaultValue::Texts(&["latest"]),
 };
 
 /// `latest`, or no tag.
@@ -21,13 +22,12 @@ pub static NO_MUTABLE_IMAGE_TAG: Rule = Rule {
     id: "no-mutable-image-tag",
     text: rule_text!("no-mutable-image-tag"),
     kinds: WORKLOADS,
-    level: Level::Resource,
     severity: Severity::High,
     enforcement: Enforcement::Mandatory,
     options: &[&MUTABLE],
-    evidence: &[ChangeControl, UnauthorisedSoftware, MaliciousSoftware],
-    check: |subject, context| {
-        for container in containers(subject, context) {
+    evidence: &[ChangeControl, UnauthorizedSoftware, MaliciousSoftware],
+    check: Check::Resource(|subject, context| {
+        for container in context.containers(subject) {
             let Some(image) = image(container, context) else {
                 continue;
             };
@@ -46,7 +46,8 @@ pub static NO_MUTABLE_IMAGE_TAG: Rule = Rule {
             };
             context.fail(container.node().at("image"), message);
         }
-    },
+    }),
+    ..Rule::DEFAULTS
 };
 
 /// Digests.
@@ -54,13 +55,11 @@ pub static IMAGE_DIGEST_PINNED: Rule = Rule {
     id: "image-digest-pinned",
     text: rule_text!("image-digest-pinned"),
     kinds: WORKLOADS,
-    level: Level::Resource,
     severity: Severity::Medium,
     enforcement: Enforcement::Mandatory,
-    options: &[],
-    evidence: &[ChangeControl, UnauthorisedSoftware, MaliciousSoftware],
-    check: |subject, context| {
-        for container in containers(subject, context) {
+    evidence: &[ChangeControl, UnauthorizedSoftware, MaliciousSoftware],
+    check: Check::Resource(|subject, context| {
+        for container in context.containers(subject) {
             let Some(image) = image(container, context) else {
                 continue;
             };
@@ -73,13 +72,14 @@ pub static IMAGE_DIGEST_PINNED: Rule = Rule {
             };
             context.fail(container.node().at("image"), message);
         }
-    },
+    }),
+    ..Rule::DEFAULTS
 };
 
 static REGISTRIES: Setting = Setting {
     name: "registries",
     meaning: "registries and repositories that images may come from, such as `registry.example/team`; what lies below one is allowed too",
-    default: Default::Texts(&[]),
+    default: DefaultValue::Texts(&[]),
 };
 
 /// Registries.
@@ -87,27 +87,22 @@ pub static IMAGE_REGISTRY_ALLOWED: Rule = Rule {
     id: "image-registry-allowed",
     text: rule_text!("image-registry-allowed"),
     kinds: WORKLOADS,
-    level: Level::Resource,
     severity: Severity::High,
     enforcement: Enforcement::Mandatory,
     options: &[&REGISTRIES],
-    evidence: &[UnauthorisedSoftware, Vendors, MaliciousSoftware],
-    check: |subject, context| {
-        let allowed: Vec<String> = context
-            .option_texts(&REGISTRIES)
-            .into_iter()
-            .map(str::to_owned)
-            .collect();
+    evidence: &[UnauthorizedSoftware, Vendors, MaliciousSoftware],
+    check: Check::Resource(|subject, context| {
+        let allowed = context.option_texts(&REGISTRIES);
         if allowed.is_empty() {
             context.not_applicable("the settings name no registries");
             return;
         }
-        for container in containers(subject, context) {
+        for container in context.containers(subject) {
             let Some(image) = image(container, context) else {
                 continue;
             };
             let repository = image.full_repository();
-            let is_below = |allowed: &String| {
+            let is_below = |allowed: &&str| {
                 let rest = repository.strip_prefix(allowed.trim_end_matches('/'));
                 rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
             };
@@ -121,7 +116,8 @@ pub static IMAGE_REGISTRY_ALLOWED: Rule = Rule {
                 );
             }
         }
-    },
+    }),
+    ..Rule::DEFAULTS
 };
 
 /// The image of a container; told where there is none.

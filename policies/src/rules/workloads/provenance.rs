@@ -3,16 +3,16 @@
 use phoenix_graph::Object;
 use serde_json::Value;
 
-use crate::context::{CheckContext, Subject, namespace};
-use crate::control::Control::{ChangeControl, MaliciousSoftware, UnauthorisedSoftware};
-use crate::field::{Field, Node};
+use crate::context::{CheckContext, Subject};
+use crate::control::Control::{ChangeControl, MaliciousSoftware, UnauthorizedSoftware};
+use crate::enforcement::Enforcement;
+use crate::field::{Field, Node, namespace_of};
 use crate::image::Image;
 use crate::inventory::Inventory;
-use crate::pod::WORKLOADS;
-use crate::rule::{Enforcement, Kind, Level, Rule, Severity};
-use crate::rules::containers;
+use crate::kind::{Kind, WORKLOADS};
+use crate::rule::{Check, Rule, Severity};
 use crate::selector::Answer;
-use crate::settings::{Default, Setting};
+use crate::settings::{DefaultValue, Setting};
 use crate::text::rule_text;
 
 const SIGSTORE: Kind = Kind::new(&["policy.sigstore.dev"], "ClusterImagePolicy");
@@ -26,7 +26,7 @@ pub(crate) const IMAGE_POLICIES: [Kind; 4] = [SIGSTORE, KYVERNO, KYVERNO_NAMESPA
 static DEMANDED: Setting = Setting {
     name: "demanded",
     meaning: "whether a workload fails where no policy that verifies images was given at all; by default it is then not judged, since such policies are often the cluster's",
-    default: Default::Flag(false),
+    default: DefaultValue::Flag(false),
 };
 
 /// Signatures of images.
@@ -34,12 +34,12 @@ pub static IMAGE_PROVENANCE_ENFORCED: Rule = Rule {
     id: "image-provenance-enforced",
     text: rule_text!("image-provenance-enforced"),
     kinds: WORKLOADS,
-    level: Level::Stack,
     severity: Severity::Medium,
     enforcement: Enforcement::Advisory,
     options: &[&DEMANDED],
-    evidence: &[ChangeControl, UnauthorisedSoftware, MaliciousSoftware],
-    check: vouched_for,
+    evidence: &[ChangeControl, UnauthorizedSoftware, MaliciousSoftware],
+    check: Check::Stack(vouched_for),
+    ..Rule::DEFAULTS
 };
 
 fn vouched_for(subject: &Subject<'_>, context: &mut CheckContext<'_>) {
@@ -53,7 +53,7 @@ fn vouched_for(subject: &Subject<'_>, context: &mut CheckContext<'_>) {
         context.not_applicable("no policy that verifies images was given");
         return;
     }
-    for container in containers(subject, context) {
+    for container in context.containers(subject) {
         let place = container.node().at("image");
         let Some(name) = context.text(container.node(), "image") else {
             continue;
@@ -113,13 +113,13 @@ fn holds(policy: &Object, names: &[String], space: &str, world: &Inventory<'_>) 
     match policy.id.kind.as_str() {
         "ClusterImagePolicy" => sigstore(body, names, space, world),
         "ImageValidatingPolicy" => image_validating(body, names),
-        "Policy" if namespace(policy) != space => Answer::No,
+        "Policy" if namespace_of(policy) != space => Answer::No,
         _ => kyverno(body, names, space),
     }
 }
 
 fn sigstore(body: Node<'_>, names: &[String], space: &str, world: &Inventory<'_>) -> Answer {
-    let is_asked = match world.of_cluster(Kind::core("Namespace"), space) {
+    let is_asked = match world.cluster_scoped(Kind::core("Namespace"), space) {
         Some(space) => {
             match Node::new(space.body(), "").entry("metadata.labels", "policy.sigstore.dev/include") {
                 Field::Known(label) => Answer::from_bool(label == "true"),

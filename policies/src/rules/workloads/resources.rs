@@ -1,24 +1,25 @@
 //! What a container may use, and how it is seen to be well.
 
 use crate::control::Control::{AnomaliesWatched, Capacity, ContingencyPlan, GeneralProtection, Redundancy};
+use crate::enforcement::Enforcement;
 use crate::field::Field;
-use crate::pod::{Role, SERVERS, WORKLOADS};
-use crate::rule::{Enforcement, Level, Rule, Severity};
+use crate::kind::{SERVERS, WORKLOADS};
+use crate::pod::Role;
+use crate::rule::{Check, Rule, Severity};
 use crate::rules::pod_security::hardening::resource;
-use crate::rules::{containers, pod};
-use crate::settings::{Default, Setting};
+use crate::settings::{DefaultValue, Setting};
 use crate::text::rule_text;
 
 static LIMITED: Setting = Setting {
     name: "resources",
     meaning: "resources that need a limit: `memory`, `cpu`, `ephemeral-storage`",
-    default: Default::Texts(&["memory"]),
+    default: DefaultValue::Texts(&["memory"]),
 };
 
 static REQUESTED: Setting = Setting {
     name: "resources",
     meaning: "resources that need a request: `memory`, `cpu`, `ephemeral-storage`",
-    default: Default::Texts(&["cpu", "memory"]),
+    default: DefaultValue::Texts(&["cpu", "memory"]),
 };
 
 /// `resources.limits`.
@@ -26,12 +27,12 @@ pub static RESOURCE_LIMITS_SET: Rule = Rule {
     id: "resource-limits-set",
     text: rule_text!("resource-limits-set"),
     kinds: WORKLOADS,
-    level: Level::Resource,
     severity: Severity::Medium,
     enforcement: Enforcement::Mandatory,
     options: &[&LIMITED],
     evidence: &[Capacity, ContingencyPlan, GeneralProtection],
-    check: |subject, context| has(subject, context, "limits", &LIMITED),
+    check: Check::Resource(|subject, context| has(subject, context, "limits", &LIMITED)),
+    ..Rule::DEFAULTS
 };
 
 /// `resources.requests`.
@@ -39,12 +40,12 @@ pub static RESOURCE_REQUESTS_SET: Rule = Rule {
     id: "resource-requests-set",
     text: rule_text!("resource-requests-set"),
     kinds: WORKLOADS,
-    level: Level::Resource,
     severity: Severity::Low,
     enforcement: Enforcement::Mandatory,
     options: &[&REQUESTED],
     evidence: &[Capacity, ContingencyPlan],
-    check: |subject, context| has(subject, context, "requests", &REQUESTED),
+    check: Check::Resource(|subject, context| has(subject, context, "requests", &REQUESTED)),
+    ..Rule::DEFAULTS
 };
 
 fn has(
@@ -53,13 +54,9 @@ fn has(
     what: &'static str,
     wanted: &'static Setting,
 ) {
-    let Some(pod) = pod(subject, context) else { return };
-    let wanted: Vec<String> = context
-        .option_texts(wanted)
-        .into_iter()
-        .map(str::to_owned)
-        .collect();
-    for container in containers(subject, context) {
+    let Some(pod) = context.pod(subject) else { return };
+    let wanted = context.option_texts(wanted);
+    for container in context.containers(subject) {
         if container.role == Role::Ephemeral {
             continue;
         }
@@ -87,7 +84,7 @@ fn has(
 static PROBES: Setting = Setting {
     name: "probes",
     meaning: "the probes that a container needs",
-    default: Default::Texts(&["readinessProbe", "livenessProbe"]),
+    default: DefaultValue::Texts(&["readinessProbe", "livenessProbe"]),
 };
 
 /// Probes.
@@ -95,13 +92,12 @@ pub static HEALTH_PROBES_SET: Rule = Rule {
     id: "health-probes-set",
     text: rule_text!("health-probes-set"),
     kinds: SERVERS,
-    level: Level::Resource,
     severity: Severity::Medium,
     enforcement: Enforcement::Mandatory,
     options: &[&PROBES],
     evidence: &[Capacity, Redundancy, AnomaliesWatched, ContingencyPlan],
-    check: |subject, context| {
-        let Some(pod) = pod(subject, context) else { return };
+    check: Check::Resource(|subject, context| {
+        let Some(pod) = context.pod(subject) else { return };
         if matches!(
             pod.spec().text("restartPolicy"),
             Field::Known("Never" | "OnFailure")
@@ -109,17 +105,13 @@ pub static HEALTH_PROBES_SET: Rule = Rule {
             context.not_applicable("the pod runs once and ends");
             return;
         }
-        let wanted: Vec<String> = context
-            .option_texts(&PROBES)
-            .into_iter()
-            .map(str::to_owned)
-            .collect();
-        for container in containers(subject, context) {
+        let wanted = context.option_texts(&PROBES);
+        for container in context.containers(subject) {
             if container.role != Role::Main {
                 continue;
             }
-            for probe in &wanted {
-                let words = match probe.as_str() {
+            for probe in wanted.iter().copied() {
+                let words = match probe {
                     "readinessProbe" => "cannot say whether it is ready",
                     "livenessProbe" => "cannot say whether it is alive",
                     _ => "cannot say whether it has started",
@@ -134,5 +126,6 @@ pub static HEALTH_PROBES_SET: Rule = Rule {
                 }
             }
         }
-    },
+    }),
+    ..Rule::DEFAULTS
 };
