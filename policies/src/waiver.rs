@@ -2,7 +2,9 @@
 //!
 //! A waiver is checked by the rule `waivers-are-valid`. A waived failure stays in every report.
 
+use jiff::Timestamp;
 use jiff::civil::Date;
+use jiff::tz::TimeZone;
 use phoenix_graph::Id;
 
 use crate::control::Control;
@@ -71,6 +73,14 @@ pub fn parse_day(text: &str) -> Option<Date> {
     text.parse::<Date>().ok().filter(|day| day.to_string() == text)
 }
 
+/// The day, in UTC, of a time in seconds since the Unix epoch.
+pub fn day_of(unix_seconds: u64) -> Date {
+    i64::try_from(unix_seconds)
+        .ok()
+        .and_then(|seconds| Timestamp::from_second(seconds).ok())
+        .map_or(Date::MAX, |time| time.to_zoned(TimeZone::UTC).date())
+}
+
 /// The number of days from one day to another; negative if the other is earlier.
 pub(crate) fn days_between(from: Date, to: Date) -> i32 {
     to.since(from).map_or(0, |span| span.get_days())
@@ -83,6 +93,7 @@ mod tests {
     #[test]
     fn a_day_is_written_in_one_form() {
         let day = |text| parse_day(text).unwrap();
+        assert_eq!(day_of(20_779 * 86_400 + 5), day("2026-11-22"));
         assert_eq!(days_between(day("2024-02-28"), day("2024-03-01")), 2);
         assert_eq!(days_between(day("2026-11-22"), day("2025-11-22")), -365);
         for wrong in [

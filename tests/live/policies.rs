@@ -121,7 +121,7 @@ fn the_engine_judges_by_the_pack_and_has_put_right_what_can_be() {
         "no-privileged-containers",
         "(kubernetes:apps/v1:Deployment: default/edge)",
         "spec.template.spec.containers[0].securityContext.privileged: container proxy runs privileged",
-        "Repair: Remove `privileged`",
+        "How to fix: Remove `privileged`",
         "phoenix explain no-privileged-containers",
     ] {
         assert!(told.contains(part), "{part} is not in {told}");

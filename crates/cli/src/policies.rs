@@ -7,11 +7,13 @@ pub mod cluster;
 pub mod sarif;
 pub mod told;
 
+use std::num::NonZero;
+
 use anyhow::{Result, anyhow};
 use phoenix::config::NAMESPACE;
-use phoenix_graph::Id;
-use phoenix_policies::{Date, Report, Settings, judge};
+use phoenix_graph::{Graph, Id};
 use phoenix_manifests::Place;
+use phoenix_policies::{Date, Report, Settings, evaluate, evaluate_on};
 use serde_json::Value;
 
 use crate::stack::Stack;
@@ -35,7 +37,7 @@ impl Judged {
     /// A stack, judged as its file asks, on this day.
     pub fn of_stack(stack: &Stack, today: Date) -> Result<Self> {
         let settings = settings_of(stack, today)?;
-        let report = judge(&stack.graph, &settings);
+        let report = evaluate(&stack.graph, &settings);
         let (file, origins) = (stack.file.path.clone(), stack.file.origins.clone());
         let keys: std::collections::BTreeMap<Id, String> = stack
             .graph
@@ -101,12 +103,18 @@ pub fn read_settings(value: &Value, today: Date, whose: &str) -> Result<Settings
     })
 }
 
-/// The day, which waivers are held against.
+/// Evaluates a graph on all processors.
+pub fn evaluate_in_parallel(graph: &Graph, settings: &Settings) -> Report {
+    let threads = std::thread::available_parallelism().unwrap_or(NonZero::<usize>::MIN);
+    evaluate_on(threads, graph, settings)
+}
+
+/// The current day in UTC, on which waivers are valid or not.
 pub fn today() -> Date {
     let seconds = std::time::SystemTime::now()
         .duration_since(std::time::UNIX_EPOCH)
         .map_or(0, |since| since.as_secs());
-    Date::from_days_since_1970(u32::try_from(seconds / 86_400).unwrap_or(u32::MAX))
+    phoenix_policies::waiver::day_of(seconds)
 }
 
 /// Tells the place of a path within a subject.

@@ -4,18 +4,18 @@
 use libfuzzer_sys::fuzz_target;
 use phoenix_manifests::Manifests;
 use phoenix_cli::policies::{Judged, sarif, told};
-use phoenix_policies::{Date, Settings, judge};
+use phoenix_policies::{Date, Settings, evaluate};
 use serde_json::json;
 
 fuzz_target!(|bytes: &[u8]| {
     let mut manifests = Manifests::new();
     manifests.read_bytes("a.yaml", bytes.to_vec());
-    let today = Date::read("2026-01-01").expect("it is a day");
+    let today = phoenix_policies::waiver::parse_day("2026-01-01").expect("it is a day");
     let settings = Settings::read(&json!({}), today).expect("the defaults are good");
     let judged = Judged {
         name: "fuzzed".to_owned(),
         objects: manifests.graph.len(),
-        report: judge(&manifests.graph, &settings),
+        report: evaluate(&manifests.graph, &settings),
         settings,
         places: Box::new(manifests.places()),
     };

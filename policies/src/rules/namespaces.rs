@@ -107,14 +107,14 @@ pub static NO_DEFAULT_NAMESPACE: Rule = Rule {
 };
 
 static UNNAMED: Setting = Setting {
-    name: "unnamedIsDefault",
-    meaning: "a manifest that names no namespace counts as one of `default`",
+    name: "missingNamespaceIsDefault",
+    meaning: "a manifest without a namespace is treated as one in `default`",
     default: DefaultValue::Flag(false),
 };
 
 static REQUIRED: Setting = Setting {
     name: "labels",
-    meaning: "labels that have to be there, with any value",
+    meaning: "required labels, with any value",
     default: DefaultValue::Texts(&[
         "app.kubernetes.io/name",
         "app.kubernetes.io/part-of",
@@ -157,7 +157,7 @@ pub static REQUIRED_LABELS: Rule = Rule {
 
 static TRACES: Setting = Setting {
     name: "annotations",
-    meaning: "annotations by which whoever deploys says which change it is: a commit, a ticket, an approver",
+    meaning: "required annotations that identify the change, such as a commit, a ticket or an approver",
     default: DefaultValue::Texts(&[]),
 };
 
@@ -194,13 +194,13 @@ pub static CHANGE_TRACEABLE: Rule = Rule {
 
 static CLASS_LABEL: Setting = Setting {
     name: "label",
-    meaning: "the label that names the class of the data; the first is looked at",
+    meaning: "the label with the classification of the data; only the first entry is used",
     default: DefaultValue::Texts(&["phoenix.ai/data-classification"]),
 };
 
 static CLASSES: Setting = Setting {
     name: "classes",
-    meaning: "the classes that there are",
+    meaning: "the valid classifications",
     default: DefaultValue::Texts(&["public", "internal", "confidential", "restricted", "secret"]),
 };
 

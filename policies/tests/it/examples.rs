@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use phoenix_policies::{Level, RULES, Rule, Settings, Verdict, judge};
+use phoenix_policies::{RULES, Scope, Settings, Verdict, evaluate};
 use serde_json::json;
 
 use crate::support::{documents, findings, graph, of_rule, today, verdicts};
@@ -29,7 +29,7 @@ fn every_good_example_passes_and_every_bad_one_fails() {
 
 #[test]
 fn the_examples_of_the_rule_about_waivers_are_settings() {
-    let rule = rules::find("waivers-are-valid").unwrap();
+    let rule = phoenix_policies::rules::find("waivers-are-valid").unwrap();
     let pod = json!({
         "apiVersion": "apps/v1",
         "kind": "DaemonSet",
@@ -38,7 +38,7 @@ fn the_examples_of_the_rule_about_waivers_are_settings() {
     });
     let verdict = |example: &str| {
         let settings = Settings::read(&documents(example)[0], today()).unwrap();
-        let report = judge(&graph(std::slice::from_ref(&pod)), &settings);
+        let report = evaluate(&graph(std::slice::from_ref(&pod)), &settings);
         of_rule(rule, &report).pop().unwrap().1
     };
     assert_eq!(verdict(rule.text.good), Verdict::Pass);
@@ -60,7 +60,7 @@ fn the_words_of_every_finding_are_as_reviewed() {
 
 #[test]
 fn a_rule_about_one_object_says_the_same_of_it_whatever_else_there_is() {
-    for rule in RULES.iter().filter(|rule| rule.level == Level::Resource) {
+    for rule in RULES.iter().filter(|rule| rule.scope() == Scope::Resource) {
         let of_objects = RULES.iter().filter(|rule| !rule.kinds.is_empty());
         for example in of_objects.flat_map(|rule| [rule.text.good, rule.text.bad]) {
             let together = documents(example);

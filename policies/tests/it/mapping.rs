@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use phoenix_policies::control::{Framework, Need, OUTSIDE};
-use phoenix_policies::{Control, RULES, Rule};
+use phoenix_policies::{Control, RULES};
 
 /// The ids and what they demand, written down a second time: from the criteria's list and from 45 CFR part 164, subpart C.
 const KNOWN: &[(&str, &str, Need)] = &[
@@ -215,7 +215,10 @@ fn every_rule_has_a_name_of_its_own_and_all_its_sentences() {
                 rule.id
             );
         }
-        assert_eq!(rules::find(rule.id).map(|named| named.id), Some(rule.id));
+        assert_eq!(
+            phoenix_policies::rules::find(rule.id).map(|named| named.id),
+            Some(rule.id)
+        );
     }
     assert!(RULES.len() >= 75, "{}", RULES.len());
 }

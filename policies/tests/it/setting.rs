@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use phoenix_policies::settings::assume;
-use phoenix_policies::{Enforcement, Rule, Settings, Verdict, judge};
+use phoenix_policies::{Enforcement, Rule, Settings, Verdict, evaluate};
 use serde_json::{Value, json};
 
 use crate::support::{documents, findings, graph, of_rule, today};
@@ -18,7 +18,7 @@ fn problems(value: &Value) -> Vec<String> {
 }
 
 fn rule(id: &str) -> &'static Rule {
-    rules::find(id).unwrap()
+    phoenix_policies::rules::find(id).unwrap()
 }
 
 const BAD: &str = "apiVersion: v1\nkind: Pod\nmetadata: {name: a, namespace: n}\nspec:\n  containers:\n  - {name: app, securityContext: {privileged: true}}\n";
@@ -39,6 +39,38 @@ fn everything_wrong_with_settings_is_told_with_the_nearest_name() {
         }))
         .join("\n\n")
     );
+}
+
+#[test]
+fn an_old_key_is_an_error_that_names_the_new_one() {
+    assert_eq!(
+        problems(&json!({
+            "assume": {"foreignNamespaces": ["mesh"]},
+            "rules": {"waivers-are-valid": {"daysTold": 14}},
+        })),
+        [
+            "assume.foreignNamespaces was renamed to externallyManagedNamespaces\nhint: use externallyManagedNamespaces; its values are the same",
+            "rules.waivers-are-valid.daysTold was renamed to expiryNoticeDays\nhint: use expiryNoticeDays; its values are the same",
+        ]
+    );
+}
+
+#[test]
+fn every_missing_field_of_a_waiver_is_reported() {
+    let problems =
+        problems(&json!({"waivers": [{"rule": "no-host-ports", "lastDay": "tomorrow"}, "all of them"]}));
+    let fields = ["objects", "reason", "owner", "approver", "approved", "ticket"];
+    for field in fields {
+        let message = format!("waivers[0].{field} is missing: a waiver requires it");
+        assert!(problems.contains(&message), "{message} is not in {problems:#?}");
+    }
+    for message in [
+        "waivers[0].lastDay must be a day in the form \"2026-11-22\"",
+        "waivers[1] must be a mapping",
+    ] {
+        assert!(problems.contains(&message.to_owned()), "{problems:#?}");
+    }
+    assert_eq!(problems.len(), fields.len() + 2);
 }
 
 #[test]
@@ -68,7 +100,7 @@ fn a_rule_is_enforced_as_it_is_said_or_as_all_are_or_as_it_is_by_itself() {
 
 #[test]
 fn a_rule_that_is_disabled_is_not_asked() {
-    let report = judge(
+    let report = evaluate(
         &graph(&documents(BAD)),
         &read(&json!({"rules": {"no-privileged-containers": "disabled"}})),
     );
@@ -89,7 +121,7 @@ fn only_a_mandatory_failure_that_nobody_waived_blocks() {
     let blocks = |more: Value| {
         let mut rules = off.clone();
         rules.extend(more.as_object().unwrap().clone());
-        judge(&graph, &read(&json!({"rules": rules}))).blocks()
+        evaluate(&graph, &read(&json!({"rules": rules}))).blocks()
     };
     assert!(blocks(json!({})));
     assert!(!blocks(json!({"no-privileged-containers": "advisory"})));
@@ -103,7 +135,7 @@ fn what_was_not_given_is_unknown_where_not_everything_was() {
         settings.assume(&assume::COMPLETE, json!(complete));
         of_rule(
             rule("workload-has-network-policy"),
-            &judge(&graph(&documents(bad)), &settings),
+            &evaluate(&graph(&documents(bad)), &settings),
         )
     };
     assert!(matches!(said(true)[0].1, Verdict::Fail(_)));
@@ -126,7 +158,7 @@ fn waiver(change: &Value) -> Value {
 /// What the pack says of a waiver, and whether it excuses the pod.
 fn waived(change: &Value) -> (Vec<String>, bool) {
     let settings = read(&json!({"waivers": [waiver(change)]}));
-    let report = judge(&graph(&documents(BAD)), &settings);
+    let report = evaluate(&graph(&documents(BAD)), &settings);
     let said = findings(&of_rule(rule("waivers-are-valid"), &report));
     let failure = &report.of(rule("no-privileged-containers")).unwrap().failed[0];
     let said = said
@@ -168,14 +200,18 @@ fn a_waiver_is_judged() {
 fn a_waiver_that_ends_soon_is_told() {
     let ending = |last_day: &str| {
         let settings = read(&json!({"waivers": [waiver(&json!({"lastDay": last_day}))]}));
-        let report = judge(&graph(&documents(BAD)), &settings);
-        report.ending.iter().map(ToString::to_string).collect::<Vec<_>>()
+        let report = evaluate(&graph(&documents(BAD)), &settings);
+        report
+            .expiring_waivers
+            .iter()
+            .map(ToString::to_string)
+            .collect::<Vec<_>>()
     };
     assert_eq!(ending("2026-12-23"), Vec::<String>::new());
     assert_eq!(
         ending("2026-12-22"),
         [
-            "the waiver SEC-1 of no-privileged-containers ends on 2026-12-22: storage repairs it until then, or asks security for another"
+            "waiver SEC-1 for no-privileged-containers expires on 2026-12-22: owner storage must fix the failure by then or request an extension from security"
         ]
     );
 }
@@ -185,9 +221,11 @@ fn from_when_on_the_end_of_a_waiver_is_told_can_be_set() {
     let ending = |days: u32| {
         let settings = read(&json!({
             "waivers": [waiver(&json!({"lastDay": "2026-12-22"}))],
-            "rules": {"waivers-are-valid": {"daysTold": days}},
+            "rules": {"waivers-are-valid": {"expiryNoticeDays": days}},
         }));
-        judge(&graph(&documents(BAD)), &settings).ending.len()
+        evaluate(&graph(&documents(BAD)), &settings)
+            .expiring_waivers
+            .len()
     };
     assert_eq!((ending(29), ending(30), ending(60)), (0, 1, 1));
 }
@@ -204,7 +242,7 @@ fn only_what_can_be_put_right_is_remediated() {
     assert_eq!(said.len(), 1);
     assert!(
         said[0].contains(
-            "use mandatory; what can be put right is found by run-as-non-root, drop-all-capabilities"
+            "use mandatory; the rules with an automatic remediation are run-as-non-root, drop-all-capabilities"
         ),
         "{said:?}"
     );
@@ -271,5 +309,5 @@ fn the_schema_says_what_is_read() {
 fn a_day_that_is_not_in_the_calendar_is_refused() {
     let said = problems(&json!({"waivers": [waiver(&json!({"lastDay": "2026-02-30"}))]}));
     assert_eq!(said.len(), 1);
-    assert!(said[0].contains("a day is written like"), "{said:?}");
+    assert!(said[0].contains("must be a day in the form"), "{said:?}");
 }

@@ -5,8 +5,8 @@
 //! the verdict that its meaning asks for.
 
 use phoenix_graph::Object;
-use phoenix_policies::pod::WORKLOADS;
-use phoenix_policies::{Level, Rule, Verdict};
+use phoenix_policies::kind::WORKLOADS;
+use phoenix_policies::{Rule, Scope, Verdict};
 use serde_json::{Value, json};
 
 use crate::support::{documents, verdicts};
@@ -56,10 +56,12 @@ fn shaped(pod: &Value, (version, kind, place): (&str, &str, &str)) -> Value {
 /// The rules about what a pod says of itself, with the pods of their examples.
 fn about_pods() -> Vec<(&'static Rule, Value, Value)> {
     let of_pods = phoenix_policies::RULES.iter().filter(|rule| {
-        rule.level == Level::Resource
+        rule.scope() == Scope::Resource
             && WORKLOADS.iter().all(|kind| {
-                rule.judges(if kind.name == "Pod" { "" } else { "apps" }, kind.name) || {
-                    ["", "batch"].iter().any(|group| rule.judges(group, kind.name))
+                rule.applies_to(if kind.name == "Pod" { "" } else { "apps" }, kind.name) || {
+                    ["", "batch"]
+                        .iter()
+                        .any(|group| rule.applies_to(group, kind.name))
                 }
             })
     });
@@ -125,7 +127,7 @@ fn init_and_ephemeral_containers_are_judged_as_others_are() {
 
 /// What a rule says of the first document of a text.
 fn word(rule: &str, text: &str) -> &'static str {
-    let rule = rules::find(rule).unwrap_or_else(|| panic!("there is no rule {rule}"));
+    let rule = phoenix_policies::rules::find(rule).unwrap_or_else(|| panic!("there is no rule {rule}"));
     let documents = documents(text);
     let first = Object::from_json("tests", documents[0].clone())
         .unwrap()

@@ -1,13 +1,13 @@
 //! Graphs of YAML, and settings under which every rule judges.
 
 use phoenix_graph::{Graph, Object};
-use phoenix_policies::{Date, Enforcement, Finding, Report, Rule, Settings, Verdict, judge};
+use phoenix_policies::{Date, Enforcement, Finding, Report, Rule, Settings, Verdict, evaluate};
 use saphyr::{LoadableYamlNode, Scalar, Yaml};
 use serde_json::{Value, json};
 
 /// The day of all tests.
 pub fn today() -> Date {
-    Date::read("2026-11-22").unwrap()
+    phoenix_policies::waiver::parse_day("2026-11-22").unwrap()
 }
 
 /// Settings under which every rule is asked and has what it needs to judge.
@@ -39,7 +39,7 @@ pub fn graph(documents: &[Value]) -> Graph {
 
 /// What one rule says of each object that it is asked about.
 pub fn verdicts(rule: &Rule, documents: &[Value]) -> Vec<(String, Verdict)> {
-    of_rule(rule, &judge(&graph(documents), &settings()))
+    of_rule(rule, &evaluate(&graph(documents), &settings()))
 }
 
 /// What a report has of one rule.

@@ -1,7 +1,7 @@
 //! What is not known, or is of a wrong type, is never a pass.
 
 use phoenix_policies::field::UNKNOWN;
-use phoenix_policies::{RULES, Rule, Verdict, judge};
+use phoenix_policies::{RULES, Rule, Verdict, evaluate};
 use serde_json::{Value, json};
 
 use crate::support::{documents, graph, settings, verdicts};
@@ -122,7 +122,7 @@ fn values_of_wrong_types_make_no_rule_panic() {
         for example in [rule.text.good, rule.text.bad] {
             for (_, changed) in replaced(&documents(example), &values) {
                 // Every rule looks at every example, not only at its own.
-                judged_subjects += judge(&graph(&changed), &settings).subjects.len();
+                judged_subjects += evaluate(&graph(&changed), &settings).subjects.len();
             }
         }
     }

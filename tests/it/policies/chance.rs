@@ -9,7 +9,7 @@ use std::panic::catch_unwind;
 
 use phoenix_cli::commands::check::settings_of;
 use phoenix_graph::{Graph, Object};
-use phoenix_policies::judge;
+use phoenix_policies::evaluate;
 use serde_json::{Value, json};
 
 use super::stacks::{open, today};
@@ -123,7 +123,7 @@ fn changed(object: &Object, chance: &mut Chance) -> Option<(Object, String)> {
 fn what_breaks_a_promise_is_found_by_a_rule() {
     let stack = stack("prod");
     let settings = settings_of(&stack, today()).unwrap();
-    let good: BTreeSet<String> = open(&judge(&stack.graph, &settings)).into_iter().collect();
+    let good: BTreeSet<String> = open(&evaluate(&stack.graph, &settings)).into_iter().collect();
     let objects: Vec<&Object> = stack.graph.objects().collect();
     let mut chance = Chance(7);
     let changes = (0..objects.len())
@@ -152,7 +152,7 @@ fn what_breaks_a_promise_is_found_by_a_rule() {
             continue;
         }
         broke += 1;
-        let found = open(&judge(&graph, &settings));
+        let found = open(&evaluate(&graph, &settings));
         if found.iter().any(|finding| !good.contains(finding)) {
             continue;
         }

@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use phoenix_manifests::Manifests;
-use phoenix_policies::{Enforcement, Rule, Settings, judge};
+use phoenix_policies::{Enforcement, Rule, Settings, evaluate};
 use serde_json::{Value, json};
 
 use super::stacks::today;
@@ -356,7 +356,7 @@ fn says_bad(case: &Case) -> bool {
         case.file,
         manifests.errors
     );
-    let report = judge(&manifests.graph, &settings);
+    let report = evaluate(&manifests.graph, &settings);
     // A check of bindings says nothing of the roles in its files, and the other way round.
     let judged = |failure: &phoenix_policies::report::Failure| {
         let kind = &report.subjects[failure.subject].kind;
@@ -389,7 +389,7 @@ fn polaris(corpora: &Path) -> Vec<Case> {
                 text: std::fs::read_to_string(&path).unwrap(),
                 beside: Vec::new(),
                 bad,
-                rule: Rule::named(rule).unwrap(),
+                rule: phoenix_policies::rules::find(rule).unwrap(),
                 options: serde_json::from_str(options).unwrap(),
             });
         }
@@ -424,7 +424,7 @@ fn gatekeeper(corpora: &Path) -> Vec<Case> {
                     text: read(object),
                     beside: beside.filter_map(Value::as_str).map(read).collect(),
                     bad,
-                    rule: Rule::named(rule).unwrap(),
+                    rule: phoenix_policies::rules::find(rule).unwrap(),
                     options: serde_json::from_str(options).unwrap(),
                 });
             }

@@ -7,7 +7,7 @@ use std::fs;
 
 use phoenix_manifests::Manifests;
 use phoenix_cli::policies::{Judged, sarif, told};
-use phoenix_policies::{Settings, judge};
+use phoenix_policies::{Settings, evaluate};
 use serde_json::json;
 
 use super::chance::Chance;
@@ -75,7 +75,7 @@ fn check(bytes: Vec<u8>) -> (usize, Vec<String>) {
     let judged = Judged {
         name: "hostile".to_owned(),
         objects: manifests.graph.len(),
-        report: judge(&manifests.graph, &settings),
+        report: evaluate(&manifests.graph, &settings),
         settings,
         places: Box::new(manifests.places()),
     };

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use phoenix_cli::commands::check::settings_of;
 use phoenix_manifests::Manifests;
 use phoenix_graph::{Graph, Object};
-use phoenix_policies::{Enforcement, RULES, Settings, judge};
+use phoenix_policies::{Enforcement, RULES, Settings, evaluate};
 use serde_json::{Value, json};
 
 use super::stacks::today;
@@ -1006,7 +1006,7 @@ fn strict_settings() -> Settings {
 
 /// Each failure as a line that begins with its rule.
 fn failures(graph: &Graph, settings: &Settings) -> BTreeSet<(String, String)> {
-    let report = judge(graph, settings);
+    let report = evaluate(graph, settings);
     let mut lines = BTreeSet::new();
     for (rule, failure) in report.failures() {
         for finding in &failure.findings {

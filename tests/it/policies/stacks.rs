@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use phoenix_cli::commands::check::settings_of;
-use phoenix_policies::{Date, Enforcement, Report, judge};
+use phoenix_policies::{Date, Enforcement, Report, evaluate};
 
 use crate::support::stack;
 
@@ -12,13 +12,13 @@ const SHIPPED: [&str; 3] = ["dev", "staging", "prod"];
 
 /// The day of all tests.
 pub fn today() -> Date {
-    Date::read("2026-11-22").unwrap()
+    phoenix_policies::waiver::parse_day("2026-11-22").unwrap()
 }
 
 /// What the pack says of a shipped stack, under the stack's own settings.
 pub fn report(name: &str) -> Report {
     let stack = stack(name);
-    judge(&stack.graph, &settings_of(&stack, today()).unwrap())
+    evaluate(&stack.graph, &settings_of(&stack, today()).unwrap())
 }
 
 /// Everything that is not a pass: rule, subject, path, and what is wrong or not known.

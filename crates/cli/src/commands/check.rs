@@ -8,9 +8,9 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result};
 use clap::ValueEnum;
 use phoenix_graph::Id;
+use phoenix_policies::Settings;
 use phoenix_policies::rules::access::credentials;
 use phoenix_policies::settings::assume;
-use phoenix_policies::{Settings, judge};
 use serde_json::{Value, json};
 
 use crate::checkout::Checkout;
@@ -18,7 +18,7 @@ use crate::cluster::require_cluster;
 use crate::policies::cluster::{self, Seen, Unseen};
 use phoenix_manifests::{MAX_BYTES, Manifests};
 pub use crate::policies::settings_of;
-use crate::policies::{Judged, read_settings, sarif, today, told};
+use crate::policies::{Judged, evaluate_in_parallel, read_settings, sarif, today, told};
 use crate::stack::Stack;
 use phoenix_manifests::yaml;
 use phoenix_terminal::exit::Exit;
@@ -179,10 +179,10 @@ fn live(arguments: &Arguments, stack: Option<&Stack>) -> Result<Judged> {
     if !seen.unseen.is_empty() {
         settings.assume(&assume::COMPLETE, json!(false));
     }
-    let mut report = judge(&seen.graph, &settings);
+    let mut report = evaluate_in_parallel(&seen.graph, &settings);
     report.retain(|id| id.kind == "Waiver" || scope.is_asked(id));
     for unseen in &seen.unseen {
-        report.unseen(
+        report.add_unlisted(
             &unseen.group,
             &unseen.kind,
             unseen.namespace.as_deref(),
@@ -327,7 +327,7 @@ fn files(arguments: &Arguments) -> Result<(Judged, bool)> {
     let judged = Judged {
         name,
         objects: manifests.graph.len(),
-        report: judge(&manifests.graph, &settings),
+        report: evaluate_in_parallel(&manifests.graph, &settings),
         settings,
         places: Box::new(manifests.places()),
     };

@@ -106,7 +106,7 @@ fn rule_text(rule: &Rule) -> String {
     let evidence: Vec<_> = rule
         .evidence
         .iter()
-        .map(|control| vec![control.citation(), control.topic().to_owned()])
+        .map(|control| vec![control.citation(), control.title().to_owned()])
         .collect();
     section(&mut text, "evidence for", &table(&evidence));
     let options: Vec<_> = rule
@@ -148,7 +148,7 @@ fn rule_json(rule: &Rule) -> Value {
 }
 
 fn control_text(control: Control) -> String {
-    let mut text = format!("{}\n  {}\n", style::bold(&control.citation()), control.topic());
+    let mut text = format!("{}\n  {}\n", style::bold(&control.citation()), control.title());
     let rules: Vec<_> = rules_of(control)
         .map(|rule| vec![rule.id.to_owned(), rule.text.title.to_owned()])
         .collect();

@@ -281,7 +281,7 @@ fn policies(text: &mut String, judged: &[Judged]) {
         }
         let _ = write!(text, "\n{line}\n");
     }
-    for ending in judged.iter().flat_map(|judged| &judged.report.ending) {
+    for ending in judged.iter().flat_map(|judged| &judged.report.expiring_waivers) {
         let _ = writeln!(text, "{} {ending}", style::yellow("note"));
     }
 }

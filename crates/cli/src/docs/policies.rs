@@ -3,10 +3,9 @@
 use std::fmt::Write as _;
 
 use phoenix_policies::control::{Framework, OUTSIDE};
-use phoenix_policies::remediation::REPAIRS;
-use phoenix_policies::rule::Kind;
+use phoenix_policies::kind::Kind;
 use phoenix_policies::settings::{Setting, assume};
-use phoenix_policies::{Control, Level, RULES, Rule};
+use phoenix_policies::{Control, RULES, Rule, Scope};
 
 /// The catalogue as it is committed in `policies/README.md`.
 pub fn markdown() -> String {
@@ -52,7 +51,7 @@ fn settings(text: &mut String) {
          true\n  waivers:\n    - rule: no-host-ports\n      objects: [DaemonSet edge/proxy]   # each exactly\n      reason: it answers for the node itself\n      \
          compensatingMeasure: the nodes are in a network of their own\n      owner: edge-team\n      approver: security\n      approved: 2026-06-01\n      lastDay: \
          2026-12-31\n      ticket: SEC-1\n```\n\nDays are written as texts where YAML would make dates of them: `\"2026-12-31\"`. What is waived stays in every report. A waiver is \
-         judged by the rule [`waivers-are-valid`](#waivers-are-valid), and is told from thirty days before its end on, or from `daysTold` of that rule (in SARIF as a note).\n\nWhat is assumed of the world that nobody gave, and \
+         judged by the rule [`waivers-are-valid`](#waivers-are-valid), and is told from thirty days before its end on, or from `expiryNoticeDays` of that rule (in SARIF as a note).\n\nWhat is assumed of the world that nobody gave, and \
          printed with `--assumptions`:\n\n| assumption | default | meaning |\n|---|---|---|\n",
     );
     for setting in assume::ALL {
@@ -72,8 +71,10 @@ fn engine(text: &mut String) {
          rule has this level by itself, because what is deployed then differs from what `phoenix render` shows: it is meant for programs that somebody else wrote. `phoenix check` repairs nothing and \
          counts such a failure as any other. What a waiver excuses is left as it is. `remediate` is refused for any other rule; for `all` it means `mandatory` there.\n\n| rule | what it does |\n|---|---|\n",
     );
-    for repair in &REPAIRS {
-        let _ = writeln!(text, "| [`{0}`](#{0}) | {1} |", repair.rule.id, repair.when);
+    for rule in RULES {
+        if let Some(remediation) = &rule.remediation {
+            let _ = writeln!(text, "| [`{0}`](#{0}) | {1} |", rule.id, remediation.when);
+        }
     }
     text.push('\n');
 }
@@ -98,7 +99,7 @@ fn controls(text: &mut String) {
             "| {} {} | {} | {} | {} |",
             control.framework().name(),
             control.id(),
-            control.topic(),
+            control.title(),
             control.need().word(),
             rules.join(", ")
         );
@@ -138,13 +139,13 @@ fn ids(rule: &Rule, framework: Framework) -> String {
 }
 
 fn section(text: &mut String, rule: &Rule) {
-    let level = match rule.level {
-        Level::Resource => "One object shows it.",
-        Level::Stack => "It is seen from the object and the others together.",
+    let scope = match rule.scope() {
+        Scope::Resource => "One object shows it.",
+        Scope::Stack => "It is seen from the object and the others together.",
     };
     let _ = write!(
         text,
-        "\n### {}\n\n**{}.** {}\n\n*Why:* {}\n\n*Repair:* {}\n\n*Judges:* {}. {level} *Severity:* {}; *by default* {}.\n\n*Evidence for:* {}.\n",
+        "\n### {}\n\n**{}.** {}\n\n*Why:* {}\n\n*Repair:* {}\n\n*Judges:* {}. {scope} *Severity:* {}; *by default* {}.\n\n*Evidence for:* {}.\n",
         rule.id,
         rule.text.title,
         rule.text.what,
@@ -155,7 +156,7 @@ fn section(text: &mut String, rule: &Rule) {
         rule.enforcement.word(),
         rule.evidence
             .iter()
-            .map(|control| format!("{}: {}", control.citation(), control.topic()))
+            .map(|control| format!("{}: {}", control.citation(), control.title()))
             .collect::<Vec<_>>()
             .join("; ")
     );

@@ -136,6 +136,6 @@ fn policy(asked: &str) -> Option<Explanation> {
         .iter()
         .find_map(|framework| asked.strip_prefix(framework))
         .unwrap_or(asked);
-    let rule = Rule::named(id).map(Explanation::Rule);
+    let rule = phoenix_policies::rules::find(id).map(Explanation::Rule);
     rule.or_else(|| Control::named(id).map(Explanation::Control))
 }

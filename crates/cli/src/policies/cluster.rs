@@ -12,8 +12,8 @@ use kube::api::{ApiResource, DynamicObject, ListParams, ObjectList, PartialObjec
 use kube::core::GroupVersionKind;
 use kube::{Api, Client};
 use phoenix_graph::{Graph, Object};
-use phoenix_policies::pod::WORKLOADS;
-use phoenix_policies::rule::Kind;
+use phoenix_policies::kind::Kind;
+use phoenix_policies::kind::WORKLOADS;
 use phoenix_policies::rules::{self, access::credentials, namespaces};
 use phoenix_policies::settings::assume;
 use phoenix_policies::{Enforcement, Rule, Settings};
@@ -109,7 +109,7 @@ pub async fn look(client: &Client, settings: &Settings, namespaces: &BTreeSet<St
 /// The resources that the cluster serves of the kinds that rules look at, each in one version, and whether its objects are
 /// in namespaces.
 async fn served(client: &Client, settings: &Settings) -> Result<Vec<(ApiResource, bool)>> {
-    let wanted: Vec<Kind> = rules::looked_at(settings);
+    let wanted: Vec<Kind> = rules::inspected_kinds(settings);
     let mut versions: BTreeMap<String, Vec<String>> = BTreeMap::new();
     let groups = client.list_api_groups().await;
     for group in groups.map_err(|error| asking("its API groups", &error))?.groups {

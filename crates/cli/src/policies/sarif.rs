@@ -117,7 +117,7 @@ fn results(judged: &Judged) -> Vec<Value> {
         }
     }
     // A note is no failure: the waiver still holds.
-    results.extend(report.ending.iter().map(|ending| {
+    results.extend(report.expiring_waivers.iter().map(|ending| {
         result(
             &WAIVERS_ARE_VALID,
             "note",
@@ -133,7 +133,7 @@ fn results(judged: &Judged) -> Vec<Value> {
 #[cfg(test)]
 mod tests {
     use phoenix_graph::{Graph, Object};
-    use phoenix_policies::{Date, Settings, judge};
+    use phoenix_policies::{Settings, evaluate};
 
     use super::*;
     use crate::policies::Place;
@@ -152,11 +152,12 @@ mod tests {
                 "approver": "security", "approved": "2026-11-01", "lastDay": "2026-12-22", "ticket": "SEC-1",
                 "compensatingMeasure": "a node of its own",
             }]});
-            let settings = Settings::read(&settings, Date::read(today).unwrap()).unwrap();
+            let settings =
+                Settings::read(&settings, phoenix_policies::waiver::parse_day(today).unwrap()).unwrap();
             let judged = Judged {
                 name: "stack".to_owned(),
                 objects: 1,
-                report: judge(&graph, &settings),
+                report: evaluate(&graph, &settings),
                 settings,
                 places: Box::new(|_, path| {
                     (path == "waivers[0].lastDay").then(|| Place {

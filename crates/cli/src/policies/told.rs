@@ -82,7 +82,7 @@ pub fn text(judged: &Judged) -> String {
         }
         text.push('\n');
     }
-    for ending in &report.ending {
+    for ending in &report.expiring_waivers {
         let _ = writeln!(text, "{} {ending}", style::yellow("note"));
     }
     let _ = writeln!(text, "{}: {}", judged.name, summary(judged));
@@ -286,7 +286,7 @@ pub fn brief(judged: &Judged) -> Value {
 
 /// The waivers that end soon, as sentences.
 fn ending(report: &Report) -> Vec<String> {
-    report.ending.iter().map(ToString::to_string).collect()
+    report.expiring_waivers.iter().map(ToString::to_string).collect()
 }
 
 /// A control as JSON.
@@ -294,7 +294,7 @@ pub fn control_as_json(control: Control) -> Value {
     json!({
         "framework": control.framework().name(),
         "id": control.id(),
-        "topic": control.topic(),
+        "topic": control.title(),
         "need": control.need().word(),
     })
 }

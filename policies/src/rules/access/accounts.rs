@@ -70,8 +70,8 @@ pub static DEDICATED_SERVICE_ACCOUNT: Rule = Rule {
 };
 
 static NEEDED_BY: Setting = Setting {
-    name: "neededBy",
-    meaning: "service accounts, as `namespace/name`, whose pods speak to the API server and need a token",
+    name: "tokenRequiredBy",
+    meaning: "service accounts, as `namespace/name`, whose pods call the API server and require a token",
     default: DefaultValue::Texts(&[]),
 };
 
@@ -128,8 +128,8 @@ pub static NO_TOKEN_AUTOMOUNT: Rule = Rule {
 };
 
 static CLOUD_ACCOUNTS: Setting = Setting {
-    name: "accounts",
-    meaning: "the accounts of AWS, projects of Google and tenants of Azure whose identities a pod may have; any, if empty",
+    name: "allowedAccounts",
+    meaning: "AWS accounts, Google Cloud projects and Azure tenants that the identities may belong to; all, if empty",
     default: DefaultValue::Texts(&[]),
 };
 

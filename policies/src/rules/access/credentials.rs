@@ -452,31 +452,21 @@ fn could_be_one(value: &str) -> bool {
     !(value.is_empty() || reference || place || plain || masked || sentence || call || small_number)
 }
 
-/// Whether any label of a map names a class; used by the rules about data.
-pub(crate) fn entry_is<'n>(
-    context: &mut CheckContext<'_>,
-    node: Node<'n>,
-    path: &str,
-    key: &str,
-) -> Option<&'n str> {
-    context.known(node.entry(path, key), node, &format!("{path}[{key}]"))
-}
-
 static SOURCE: Setting = Setting {
     name: "annotation",
-    meaning: "the annotation by which a Secret says where its values come from; the first is looked at",
+    meaning: "the annotation of a Secret that names the source of its values; only the first entry is used",
     default: DefaultValue::Texts(&["phoenix.ai/secret-source"]),
 };
 
 static SECRET_STORES: Setting = Setting {
     name: "stores",
-    meaning: "what the annotation may say: stores that keep the values, and write down who reads them",
+    meaning: "accepted values of the annotation: secret stores that hold the values and audit access to them",
     default: DefaultValue::Texts(&["pulumi-esc", "external-secrets"]),
 };
 
 static REFRESHED: Setting = Setting {
-    name: "hours",
-    meaning: "the most hours until a changed value of a store reaches the Secret",
+    name: "maxRefreshHours",
+    meaning: "the longest time, in hours, until a changed value of a store reaches the Secret",
     default: DefaultValue::Number(24),
 };
 

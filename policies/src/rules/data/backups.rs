@@ -279,8 +279,8 @@ fn is_inside(host: &str, context: &CheckContext<'_>) -> Answer {
 }
 
 static DRILL_ANNOTATION: Setting = Setting {
-    name: "drill",
-    meaning: "the annotation by which a CronJob says which claims' backups it tries to restore, separated by commas; the first is looked at",
+    name: "restoreTestAnnotation",
+    meaning: "the annotation of a CronJob that lists the claims whose backups it restores as a test, separated by commas; only the first entry is used",
     default: DefaultValue::Texts(&["phoenix.ai/tries-restore-of"]),
 };
 
@@ -335,8 +335,8 @@ pub static RESTORE_TEST_SCHEDULED: Rule = Rule {
 };
 
 static KEEPS: Setting = Setting {
-    name: "keeps",
-    meaning: "variables by which a CronJob says how many copies, or for how long, it keeps; one that is more than 0 is enough",
+    name: "retentionVariables",
+    meaning: "environment variables of a CronJob that hold the number of backups, or the time, to keep; one with a value above 0 is sufficient",
     default: DefaultValue::Texts(&[
         "BACKUP_KEEP_LAST",
         "BACKUP_KEEP_DAILY",

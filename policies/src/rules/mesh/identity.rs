@@ -263,7 +263,7 @@ pub static MESH_INJECTION_ENFORCED: Rule = Rule {
 
 static BYPASS_ALLOWED: Setting = Setting {
     name: "allowed",
-    meaning: "annotations and labels that may be set all the same, each by its key",
+    meaning: "keys of annotations and labels that a workload may set nevertheless",
     default: DefaultValue::Texts(&[]),
 };
 

@@ -19,8 +19,8 @@ const ACCOUNT: Kind = Kind::core("ServiceAccount");
 const DESTINATION_RULE: Kind = Kind::new(&["networking.istio.io"], "DestinationRule");
 
 static ELSEWHERE: Setting = Setting {
-    name: "madeByCluster",
-    meaning: "names of ConfigMaps and service accounts that the cluster makes in every namespace",
+    name: "clusterManagedNames",
+    meaning: "names of ConfigMaps and service accounts that the cluster creates in every namespace",
     default: DefaultValue::Texts(&["kube-root-ca.crt", "istio-ca-root-cert", "default"]),
 };
 

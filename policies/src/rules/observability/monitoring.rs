@@ -27,7 +27,7 @@ const ALERTS: Kind = Kind::new(OPERATOR, "PrometheusRule");
 
 static LOGS_BY_DEFAULT: Setting = Setting {
     name: "meshLogsByDefault",
-    meaning: "the mesh's own configuration (`accessLogFile`, `defaultProviders`) has every proxy write an access log, unless a Telemetry switches it off",
+    meaning: "the mesh configuration (`accessLogFile`, `defaultProviders`) enables access logs for every proxy, unless a Telemetry disables them",
     default: DefaultValue::Flag(false),
 };
 
@@ -98,13 +98,13 @@ fn logged(subject: &Subject<'_>, context: &mut CheckContext<'_>) {
 
 static RETENTION: Setting = Setting {
     name: "annotation",
-    meaning: "the annotation of a Telemetry by which it says for how many days its log is kept; the first is looked at",
+    meaning: "the annotation of a Telemetry with the retention of its log in days; only the first entry is used",
     default: DefaultValue::Texts(&["phoenix.ai/audit-retention-days"]),
 };
 
 static DAYS: Setting = Setting {
-    name: "days",
-    meaning: "the fewest days that a log is kept; six years by default, as HIPAA asks of documentation (164.316(b)(2)(i))",
+    name: "minimumDays",
+    meaning: "the minimum retention of a log in days; the default is six years, which HIPAA requires for documentation (164.316(b)(2)(i))",
     default: DefaultValue::Number(2190),
 };
 
@@ -233,7 +233,7 @@ fn looks_into(monitor: Node<'_>, own: &str, namespace: &str) -> Answer {
 
 static ANNOTATIONS: Setting = Setting {
     name: "annotations",
-    meaning: "annotations that every alert needs",
+    meaning: "required annotations of every alert",
     default: DefaultValue::Texts(&["summary", "runbook_url"]),
 };
 
@@ -278,7 +278,7 @@ pub static ALERTS_LEAD_TO_ACTION: Rule = Rule {
 
 static SIGNALS: Setting = Setting {
     name: "signals",
-    meaning: "what there has to be an alert for: `refusals`, `plaintext`, `certificates`, `backups`",
+    meaning: "signals that require an alert: `refusals`, `plaintext`, `certificates`, `backups`",
     default: DefaultValue::Texts(&["refusals", "plaintext", "certificates", "backups"]),
 };
 

@@ -120,7 +120,7 @@ static ALLOWED: Setting = Setting {
 
 static MESH_INIT: Setting = Setting {
     name: "meshInitContainer",
-    meaning: "the name of the init container that a mesh without a CNI plugin puts into pods; it may add NET_ADMIN and NET_RAW",
+    meaning: "the name of the init container that a mesh without a CNI plugin injects; it may add NET_ADMIN and NET_RAW",
     default: DefaultValue::Texts(&[]),
 };
 

@@ -16,7 +16,7 @@ use crate::text::rule_text;
 
 static ALLOWED: Setting = Setting {
     name: "allowed",
-    meaning: "paths of nodes that pods may mount, each exactly",
+    meaning: "host paths that pods may mount; each must match exactly",
     default: DefaultValue::Texts(&[]),
 };
 

@@ -45,7 +45,7 @@ pub(crate) fn most_replicas(subject: &Subject<'_>, context: &CheckContext<'_>) -
 
 static MINIMUM: Setting = Setting {
     name: "minimum",
-    meaning: "the fewest replicas",
+    meaning: "the minimum number of replicas",
     default: DefaultValue::Number(2),
 };
 

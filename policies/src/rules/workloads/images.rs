@@ -13,7 +13,7 @@ use crate::text::rule_text;
 
 static MUTABLE: Setting = Setting {
     name: "mutable",
-    meaning: "tags that mean another image tomorrow",
+    meaning: "tags that are moved to other images",
     default: DefaultValue::Texts(&["latest"]),
 };
 
@@ -78,7 +78,7 @@ pub static IMAGE_DIGEST_PINNED: Rule = Rule {
 
 static REGISTRIES: Setting = Setting {
     name: "registries",
-    meaning: "registries and repositories that images may come from, such as `registry.example/team`; what lies below one is allowed too",
+    meaning: "allowed registries and repositories, such as `registry.example/team`, including everything below them",
     default: DefaultValue::Texts(&[]),
 };
 

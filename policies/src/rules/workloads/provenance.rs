@@ -24,8 +24,8 @@ const KYVERNO_IMAGES: Kind = Kind::new(&["policies.kyverno.io"], "ImageValidatin
 pub(crate) const IMAGE_POLICIES: [Kind; 4] = [SIGSTORE, KYVERNO, KYVERNO_NAMESPACED, KYVERNO_IMAGES];
 
 static DEMANDED: Setting = Setting {
-    name: "demanded",
-    meaning: "whether a workload fails where no policy that verifies images was given at all; by default it is then not judged, since such policies are often the cluster's",
+    name: "required",
+    meaning: "a workload fails if the input has no image-verification policy at all; by default the rule is then not applicable, because such policies are often part of the cluster setup",
     default: DefaultValue::Flag(false),
 };
 

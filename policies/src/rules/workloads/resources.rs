@@ -12,13 +12,13 @@ use crate::text::rule_text;
 
 static LIMITED: Setting = Setting {
     name: "resources",
-    meaning: "resources that need a limit: `memory`, `cpu`, `ephemeral-storage`",
+    meaning: "resources that require a limit: `memory`, `cpu`, `ephemeral-storage`",
     default: DefaultValue::Texts(&["memory"]),
 };
 
 static REQUESTED: Setting = Setting {
     name: "resources",
-    meaning: "resources that need a request: `memory`, `cpu`, `ephemeral-storage`",
+    meaning: "resources that require a request: `memory`, `cpu`, `ephemeral-storage`",
     default: DefaultValue::Texts(&["cpu", "memory"]),
 };
 
@@ -83,7 +83,7 @@ fn has(
 
 static PROBES: Setting = Setting {
     name: "probes",
-    meaning: "the probes that a container needs",
+    meaning: "required probes",
     default: DefaultValue::Texts(&["readinessProbe", "livenessProbe"]),
 };
 

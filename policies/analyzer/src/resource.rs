@@ -1,4 +1,4 @@
-//! Resources as the engine shows them, made into the objects that rules judge. What is secret stays behind here.
+//! Converts the engine's resources into the objects that rules check. Secret values do not leave this module.
 
 use std::collections::BTreeMap;
 
@@ -7,20 +7,20 @@ use pulumi_wire::Value;
 use pulumi_wire::analyzer::Resource;
 use serde_json::{Map, Number, Value as Json};
 
-/// What the engine shows of a secret that it cannot decrypt, as where a state is analyzed without its passphrase.
-const SEALED: &str = "[secret]";
+/// The engine's placeholder for a secret that it cannot decrypt, for example when a state is analyzed without its passphrase.
+const PLACEHOLDER: &str = "[secret]";
 
-/// What a secret is known by here; rules see only that there is one.
-const NAME: &str = "of the engine";
+/// The name of every secret. Rules only see that there is one.
+const SECRET_NAME: &str = "of the engine";
 
-/// The object that a resource is; otherwise why it is none.
+/// The object of a resource, or the reason why it is not an object.
 pub fn object(resource: &Resource) -> Result<Object, &'static str> {
     if !resource.token.starts_with("kubernetes:") {
-        return Err("it is no object of Kubernetes");
+        return Err("it is not a Kubernetes object");
     }
     let mut secrets = Vec::new();
     let mut body = fields(&resource.properties, &mut String::new(), &mut secrets);
-    // What the program left to the provider to name goes by the program's own word for it.
+    // An object that the provider names has the resource name of the program here.
     if let Some(Json::Object(metadata)) = body.get_mut("metadata")
         && !metadata.get("name").is_some_and(Json::is_string)
     {
@@ -29,13 +29,13 @@ pub fn object(resource: &Resource) -> Result<Object, &'static str> {
     let mut object = Object::from_json("", Json::Object(body))
         .map_err(|_| "it is not a single object: it has no apiVersion, kind or name")?;
     for pointer in secrets {
-        object.secret(&pointer, NAME);
+        object.secret(&pointer, SECRET_NAME);
     }
     object.options.protect = resource.protect;
     Ok(object)
 }
 
-/// The properties as JSON, with a stand-in for each secret, whose place is noted.
+/// The properties as JSON, with a placeholder for each secret. The pointers of the secrets are collected.
 fn fields(
     properties: &BTreeMap<String, Value>,
     path: &mut String,
@@ -44,7 +44,7 @@ fn fields(
     let is_top = path.is_empty();
     let fields = properties
         .iter()
-        // The engine keeps notes of its own beside the properties.
+        // Properties with this prefix are internal to the engine.
         .filter(|(key, _)| !(is_top && key.starts_with("__")));
     fields
         .map(|(key, value)| {
@@ -63,7 +63,7 @@ fn json(value: &Value, path: &mut String, secrets: &mut Vec<String>) -> Json {
         Value::Null => Json::Null,
         Value::Bool(truth) => Json::Bool(*truth),
         Value::Number(number) => Json::Number(whole(*number)),
-        Value::String(text) if text == SEALED => hidden(path, secrets),
+        Value::String(text) if text == PLACEHOLDER => hidden(path, secrets),
         Value::String(text) => Json::String(text.clone()),
         Value::Array(items) => Json::Array(
             items
@@ -87,16 +87,16 @@ fn json(value: &Value, path: &mut String, secrets: &mut Vec<String>) -> Json {
 
 fn hidden(path: &str, secrets: &mut Vec<String>) -> Json {
     secrets.push(path.to_owned());
-    Json::String(SEALED.to_owned())
+    Json::String(PLACEHOLDER.to_owned())
 }
 
-/// All numbers of the engine are doubles; those of Kubernetes are integers.
+/// Converts a number: those of the engine are doubles, those of Kubernetes mostly integers.
 fn whole(number: f64) -> Number {
     const EXACT: f64 = 9_007_199_254_740_992.0;
     if number.fract() == 0.0 && number.abs() <= EXACT {
         #[expect(clippy::cast_possible_truncation, reason = "it is whole and small enough")]
         return Number::from(number as i64);
     }
-    // What came over the wire is finite.
+    // A number that was transmitted is finite.
     Number::from_f64(number).unwrap_or_else(|| Number::from(0))
 }

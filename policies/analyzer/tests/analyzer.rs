@@ -5,7 +5,7 @@ use std::io::{BufRead as _, BufReader, Read as _};
 use std::process::{Child, Command, Stdio};
 
 use phoenix_policies::RULES;
-use phoenix_policies::rule::Level as Reach;
+use phoenix_policies::Scope;
 use prost_types::Struct;
 use pulumi_wire::proto::analyzer_client::AnalyzerClient;
 use pulumi_wire::proto::{
@@ -179,7 +179,7 @@ async fn every_rule_is_a_policy_at_the_level_that_it_has() {
     for (policy, rule) in info.policies.iter().zip(RULES) {
         assert_eq!(policy.name, rule.id);
         let of_stack = policy.policy_type() == PolicyType::Stack;
-        assert_eq!(of_stack, rule.level == Reach::Stack, "{}", rule.id);
+        assert_eq!(of_stack, rule.scope() == Scope::Stack, "{}", rule.id);
         assert_eq!(policy.tags.len(), rule.evidence.len(), "{}", rule.id);
     }
     assert_eq!(
@@ -199,7 +199,7 @@ async fn a_fault_is_told_with_its_place_its_repair_and_its_controls() {
     for part in [
         "Deployment b/a",
         "spec.template.spec.containers[0].securityContext.privileged",
-        "Repair: ",
+        "How to fix: ",
         "SOC 2 ",
         "HIPAA 164.",
         "phoenix explain no-privileged-containers",
@@ -269,7 +269,7 @@ async fn what_is_no_object_is_judged_by_nobody_and_kinds_by_their_own_rules_only
     let mut pack = Pack::start().await;
     pack.configure(true, None, &[]).await.unwrap();
     let asked = |rule: &&&phoenix_policies::Rule| {
-        rule.level == Reach::Resource && rule.enforcement != phoenix_policies::Enforcement::Disabled
+        rule.scope() == Scope::Resource && rule.enforcement != phoenix_policies::Enforcement::Disabled
     };
     let of_resources = RULES.iter().filter(asked).count();
     let component = pack
@@ -415,7 +415,7 @@ async fn an_option_reaches_its_rule_and_each_is_announced_with_its_type() {
         .await
         .unwrap_err();
     assert!(
-        refused.contains("rules.image-registry-allowed.registries must be a list of texts"),
+        refused.contains("rules.image-registry-allowed.registries must be a list of strings"),
         "{refused}"
     );
     pack.end().await;

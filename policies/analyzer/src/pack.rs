@@ -1,17 +1,19 @@
 //! The rules as policies of Pulumi's engine.
 //!
-//! A rule about one object answers before that object is made, and so can stop it; a rule about the whole stack answers
-//! when everything else went well. The engine has no word for "unknown": in a preview it becomes an advice, and where
-//! values have to be known, it counts as a failure.
+//! A rule about one object is evaluated before the engine creates the object and can prevent that; a rule about the stack is
+//! evaluated after all other steps succeeded. The engine has no verdict "unknown": in a preview an unknown verdict is
+//! reported as an advisory violation, and in a deployment, in which all values are known, as a failure.
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use jiff::civil::Date;
 use phoenix_graph::{Graph, Id};
-use phoenix_policies::control::Framework as Whose;
-use phoenix_policies::remediation::{self, Edit, REPAIRS, Repair};
-use phoenix_policies::rule::Level as Reach;
+use phoenix_policies::control::Framework as ControlFramework;
+use phoenix_policies::remediation::{Edit, Remediation};
 use phoenix_policies::schema::of_setting;
-use phoenix_policies::{Date, Enforcement, Finding, RULES, Report, Rule, Settings, Severity, Waiver, judge};
+use phoenix_policies::{
+    Enforcement, Finding, RULES, Report, Rule, Scope, Settings, Severity, Waiver, evaluate, rules,
+};
 use pulumi_wire::Value;
 use pulumi_wire::analyzer::{
     self as wire, About, Change, Context, Framework, Level, Pack, Policy, PolicySettings, Remediations,
@@ -21,38 +23,40 @@ use serde_json::{Map, Value as Json, json};
 
 use crate::resource::object;
 
-/// The key of a stack's configuration with what the pack is told: rules, assumptions and waivers.
-const OWN_KEY: &str = "phoenix:policies";
+/// The configuration key of a stack with the settings of the pack.
+const SETTINGS_KEY: &str = "phoenix:policies";
 
-/// The pack.
-pub struct Controls {
+/// The policy pack.
+pub struct ControlsPack {
     today: Date,
 }
 
-/// What the pack was told, read; nothing yet before the engine has configured it.
+/// The settings of the pack; `None` until the engine has configured it.
 #[derive(Default)]
-pub struct Told(Option<Settings>);
+pub struct PackSettings(Option<Settings>);
 
-impl Controls {
-    /// The pack on this day.
+impl ControlsPack {
+    /// The pack, evaluated on this day.
     pub fn on(today: Date) -> Self {
         Self { today }
     }
 
-    /// What holds for these calls; the defaults where the engine has configured nothing.
-    fn settings(&self, told: &Told) -> Settings {
-        told.0.clone().unwrap_or_else(|| Settings::on(self.today))
+    /// The settings of a call; the defaults if the engine has configured nothing.
+    fn settings(&self, configured: &PackSettings) -> Settings {
+        configured.0.clone().unwrap_or_else(|| Settings::on(self.today))
     }
 }
 
-impl Pack for Controls {
-    type Settings = Told;
+impl Pack for ControlsPack {
+    type Settings = PackSettings;
 
     fn about(&self) -> About {
         About {
             name: "phoenix-controls".to_owned(),
             display_name: "Phoenix controls".to_owned(),
-            description: "Evidence for SOC 2 and HIPAA, judged over Kubernetes and Istio objects.".to_owned(),
+            description:
+                "Policies for Kubernetes and Istio objects, with evidence for SOC 2 and HIPAA controls."
+                    .to_owned(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             repository: String::new(),
             policies: RULES.iter().map(|rule| policy(rule)).collect(),
@@ -63,37 +67,34 @@ impl Pack for Controls {
         &self,
         policies: BTreeMap<String, PolicySettings>,
         stack: Option<&Stack>,
-    ) -> Result<Told, String> {
-        let value = together(own(stack)?, &policies);
+    ) -> Result<PackSettings, String> {
+        let value = merge(stack_settings(stack)?, &policies);
         let settings = Settings::read(&value, self.today).map_err(|problems| {
             let lines: Vec<_> = problems.iter().map(ToString::to_string).collect();
-            format!(
-                "the policies cannot be configured like this:\n{}",
-                lines.join("\n")
-            )
+            format!("the settings of the policies are invalid:\n{}", lines.join("\n"))
         })?;
-        Ok(Told(Some(settings)))
+        Ok(PackSettings(Some(settings)))
     }
 
-    fn analyze(&self, resource: &Resource, context: Context<'_, Told>) -> Verdicts {
+    fn analyze(&self, resource: &Resource, context: Context<'_, PackSettings>) -> Verdicts {
         let settings = self.settings(context.settings);
-        let answer = Answer::of(Reach::Resource, &settings, context.stack);
+        let answer = Answer::of(Scope::Resource, &settings, context.stack);
         match object(resource) {
             Ok(object) => {
                 let mut graph = Graph::default();
                 let id = graph.add(object).id.clone();
-                answer.about(&judge(&graph, &settings), &BTreeMap::from([(id, resource)]))
+                answer.verdicts(&evaluate(&graph, &settings), &BTreeMap::from([(id, resource)]))
             }
             Err(why) => answer.nothing(why),
         }
     }
 
-    fn analyze_stack(&self, resources: &[Resource], context: Context<'_, Told>) -> Verdicts {
+    fn analyze_stack(&self, resources: &[Resource], context: Context<'_, PackSettings>) -> Verdicts {
         let settings = self.settings(context.settings);
         let mut graph = Graph::default();
         let mut known = BTreeMap::new();
         for resource in resources {
-            // A second resource of the same object is the same object.
+            // Two resources can be the same object.
             if let Ok(object) = object(resource)
                 && !known.contains_key(&object.id)
             {
@@ -101,24 +102,27 @@ impl Pack for Controls {
                 graph.add(object);
             }
         }
-        Answer::of(Reach::Stack, &settings, context.stack).about(&judge(&graph, &settings), &known)
+        Answer::of(Scope::Stack, &settings, context.stack).verdicts(&evaluate(&graph, &settings), &known)
     }
 
-    fn remediate(&self, resource: &Resource, context: Context<'_, Told>) -> Remediations {
+    fn remediate(&self, resource: &Resource, context: Context<'_, PackSettings>) -> Remediations {
         let settings = self.settings(context.settings);
         let mut resource = resource.clone();
         let mut changes = Vec::new();
-        for repair in &REPAIRS {
-            if settings.enforcement(repair.rule) != Enforcement::Remediate {
+        for rule in RULES {
+            let Some(remediation) = &rule.remediation else {
+                continue;
+            };
+            if settings.enforcement(rule) != Enforcement::Remediate {
                 continue;
             }
-            let Some(properties) = repaired(&resource, repair, &settings) else {
+            let Some(properties) = remediated(&resource, rule, remediation, &settings) else {
                 continue;
             };
             resource.properties.clone_from(&properties);
             changes.push(Change {
-                policy: repair.rule.id.to_owned(),
-                description: repair.rule.text.title.to_owned(),
+                policy: rule.id.to_owned(),
+                description: rule.text.title.to_owned(),
                 properties,
             });
         }
@@ -129,19 +133,24 @@ impl Pack for Controls {
     }
 }
 
-/// The properties of a resource as a repair leaves them; `None` where nothing fails that nobody waived, or where nothing
-/// can be put right.
-fn repaired(resource: &Resource, repair: &Repair, settings: &Settings) -> Option<BTreeMap<String, Value>> {
+/// The properties of a resource after its remediation; `None` if it does not fail the rule, if the failure is waived, or if
+/// nothing can be set.
+fn remediated(
+    resource: &Resource,
+    rule: &Rule,
+    remediation: &Remediation,
+    settings: &Settings,
+) -> Option<BTreeMap<String, Value>> {
     let object = object(resource).ok()?;
-    let edits = repair.edits(&object);
+    let edits = remediation.edits(&object);
     if edits.is_empty() {
         return None;
     }
     let mut graph = Graph::default();
     graph.add(object);
-    let report = judge(&graph, settings);
-    let fails = report.of(repair.rule)?.failed.first()?;
-    if fails.waived.is_some() {
+    let report = evaluate(&graph, settings);
+    let failure = report.of(rule)?.failed.first()?;
+    if failure.waived.is_some() {
         return None;
     }
     let mut properties = Value::Object(resource.properties.clone());
@@ -154,7 +163,7 @@ fn repaired(resource: &Resource, repair: &Repair, settings: &Settings) -> Option
     }
 }
 
-/// Sets a field. What is secret or not known on the way is left alone, and nothing is changed then.
+/// Sets a field; `None` if a parent of the field is secret or unknown.
 fn set(properties: &mut Value, edit: &Edit) -> Option<()> {
     let mut value = properties;
     for step in edit.path.split('.') {
@@ -176,20 +185,20 @@ fn set(properties: &mut Value, edit: &Edit) -> Option<()> {
     Some(())
 }
 
-/// What the stack's own configuration tells the pack.
-fn own(stack: Option<&Stack>) -> Result<Map<String, Json>, String> {
-    let Some(text) = stack.and_then(|stack| stack.config.get(OWN_KEY)) else {
+/// The settings in the configuration of the stack.
+fn stack_settings(stack: Option<&Stack>) -> Result<Map<String, Json>, String> {
+    let Some(text) = stack.and_then(|stack| stack.config.get(SETTINGS_KEY)) else {
         return Ok(Map::new());
     };
     match serde_json::from_str(text) {
         Ok(Json::Object(fields)) => Ok(fields),
-        _ => Err(format!("{OWN_KEY} must be a mapping")),
+        _ => Err(format!("{SETTINGS_KEY} must be a mapping")),
     }
 }
 
-/// The stack's own words, with those of `--policy-pack-config` over them. The engine tells the default level of each policy
-/// that nobody spoke of; those words are nobody's.
-fn together(mut own: Map<String, Json>, policies: &BTreeMap<String, PolicySettings>) -> Json {
+/// The settings of the stack, overridden by those of `--policy-pack-config`. The engine also sends a level for each policy
+/// that is not configured, which is the default; such a level does not override the stack.
+fn merge(mut own: Map<String, Json>, policies: &BTreeMap<String, PolicySettings>) -> Json {
     for (name, settings) in policies {
         if name == "all" {
             let word = enforcement(settings.level).word();
@@ -197,22 +206,19 @@ fn together(mut own: Map<String, Json>, policies: &BTreeMap<String, PolicySettin
             continue;
         }
         let word = match enforcement(settings.level) {
-            // The engine spreads a word about all policies over each of them, so that what cannot be put right is
-            // stopped instead of being refused here.
-            Enforcement::Remediate
-                if rules::find(name).is_some_and(|rule| remediation::of(rule).is_none()) =>
-            {
+            // The engine applies a level for `all` to each policy, also to those without a remediation.
+            Enforcement::Remediate if rules::find(name).is_some_and(|rule| rule.remediation.is_none()) => {
                 Enforcement::Mandatory
             }
             enforcement => enforcement,
         }
         .word();
-        let spoken = rules::find(name).is_none_or(|rule| level(rule.enforcement) != settings.level);
-        if !spoken && settings.properties.is_empty() {
+        let is_configured = rules::find(name).is_none_or(|rule| level(rule.enforcement) != settings.level);
+        if !is_configured && settings.properties.is_empty() {
             continue;
         }
         let rules = own.entry("rules").or_insert_with(|| json!({}));
-        // Whatever else stands there is told as wrong when all of it is read.
+        // A value of another type is reported when the settings are read.
         let Some(rules) = rules.as_object_mut() else {
             continue;
         };
@@ -221,7 +227,7 @@ fn together(mut own: Map<String, Json>, policies: &BTreeMap<String, PolicySettin
             *rule = json!({"enforcement": rule});
         }
         if let Some(rule) = rule.as_object_mut() {
-            if spoken {
+            if is_configured {
                 rule.insert("enforcement".to_owned(), json!(word));
             }
             for (key, value) in &settings.properties {
@@ -232,7 +238,7 @@ fn together(mut own: Map<String, Json>, policies: &BTreeMap<String, PolicySettin
     Json::Object(own)
 }
 
-/// A setting. None of ours is a secret, and one that is marked as such is of no type that a setting has.
+/// The value of a setting as JSON. No setting is a secret; a value that is one has the wrong type.
 fn plain(value: &Value) -> Json {
     match value {
         Value::Bool(truth) => json!(truth),
@@ -249,8 +255,8 @@ fn policy(rule: &'static Rule) -> Policy {
     let framework = rule.evidence.first().map(|control| Framework {
         name: control.framework().name().to_owned(),
         version: match control.framework() {
-            Whose::Soc2 => "2017 (2022)".to_owned(),
-            Whose::Hipaa => "45 CFR 164".to_owned(),
+            ControlFramework::Soc2 => "2017 (2022)".to_owned(),
+            ControlFramework::Hipaa => "45 CFR 164".to_owned(),
         },
         reference: control.id().to_owned(),
         specification: control.title().to_owned(),
@@ -261,7 +267,7 @@ fn policy(rule: &'static Rule) -> Policy {
         description: rule.text.title.to_owned(),
         level: level(rule.enforcement),
         severity: severity(rule.severity),
-        of_stack: rule.level == Reach::Stack,
+        of_stack: rule.scope() == Scope::Stack,
         schema: rule
             .options
             .iter()
@@ -272,32 +278,32 @@ fn policy(rule: &'static Rule) -> Policy {
             .evidence
             .iter()
             .map(|control| match control.framework() {
-                Whose::Soc2 => format!("soc2:{}", control.id()),
-                Whose::Hipaa => format!("hipaa:{}", control.id()),
+                ControlFramework::Soc2 => format!("soc2:{}", control.id()),
+                ControlFramework::Hipaa => format!("hipaa:{}", control.id()),
             })
             .collect(),
         remediation: rule.text.fix.to_owned(),
     }
 }
 
-/// What a call is answered with.
+/// Builds the answer to a call.
 struct Answer<'a> {
-    reach: Reach,
+    scope: Scope,
     settings: &'a Settings,
-    /// Whether values can still be unknown, because nothing is made yet.
+    /// Whether values can be unknown, because nothing is created yet.
     is_preview: bool,
 }
 
 impl<'a> Answer<'a> {
-    fn of(reach: Reach, settings: &'a Settings, stack: Option<&Stack>) -> Self {
+    fn of(scope: Scope, settings: &'a Settings, stack: Option<&Stack>) -> Self {
         Self {
-            reach,
+            scope,
             settings,
             is_preview: stack.is_some_and(|stack| stack.dry_run),
         }
     }
 
-    /// No rule has anything to judge.
+    /// The answer if no rule applies.
     fn nothing(&self, why: &str) -> Verdicts {
         Verdicts {
             violations: Vec::new(),
@@ -309,13 +315,13 @@ impl<'a> Answer<'a> {
     }
 
     fn rules(&self) -> impl Iterator<Item = &'static Rule> {
-        let reach = self.reach;
+        let scope = self.scope;
         RULES.iter().copied().filter(move |rule| {
-            rule.level == reach && self.settings.enforcement(rule) != Enforcement::Disabled
+            rule.scope() == scope && self.settings.enforcement(rule) != Enforcement::Disabled
         })
     }
 
-    fn about(&self, report: &Report, resources: &BTreeMap<Id, &Resource>) -> Verdicts {
+    fn verdicts(&self, report: &Report, resources: &BTreeMap<Id, &Resource>) -> Verdicts {
         let mut verdicts = Verdicts::default();
         for rule in self.rules() {
             let Some(found) = report.of(rule) else { continue };
@@ -331,7 +337,7 @@ impl<'a> Answer<'a> {
                 } else {
                     level(found.enforcement)
                 };
-                let message = told(&report.subjects[failure.subject], rule, &failure.findings, waiver);
+                let message = message(&report.subjects[failure.subject], rule, &failure.findings, waiver);
                 verdicts
                     .violations
                     .push(violation(rule, message, urn(failure.subject), level));
@@ -343,9 +349,9 @@ impl<'a> Answer<'a> {
                     level(found.enforcement)
                 };
                 let message = format!(
-                    "{}: it cannot be said yet whether this holds, because this is not known: {}.",
+                    "{}: the result is unknown, because these values are not known yet: {}.",
                     report.subjects[*subject],
-                    each(what).join(", ")
+                    unique(what).join(", ")
                 );
                 verdicts
                     .violations
@@ -355,17 +361,17 @@ impl<'a> Answer<'a> {
                 let why = found
                     .not_applicable
                     .first()
-                    .map_or("the rule judges other kinds of objects", |(_, why)| *why);
+                    .map_or("the rule checks other kinds of objects", |(_, why)| *why);
                 verdicts.not_applicable.push((rule.id.to_owned(), why.to_owned()));
             }
         }
-        if self.reach == Reach::Stack {
+        if self.scope == Scope::Stack {
             verdicts
                 .violations
-                .extend(report.ending.iter().map(|ending| Violation {
+                .extend(report.expiring_waivers.iter().map(|expiring| Violation {
                     policy: "waivers-are-valid".to_owned(),
-                    description: "A waiver ends soon".to_owned(),
-                    message: ending.message.clone(),
+                    description: "A waiver expires soon".to_owned(),
+                    message: expiring.message.clone(),
                     urn: String::new(),
                     level: Level::Advisory,
                     severity: wire::Severity::Low,
@@ -386,15 +392,15 @@ fn violation(rule: &Rule, message: String, urn: String, level: Level) -> Violati
     }
 }
 
-/// What the engine shows of a failure. It shows neither frameworks nor remedies by itself.
-fn told(subject: &Id, rule: &Rule, findings: &[Finding], waiver: Option<&Waiver>) -> String {
-    let mut lines = vec![format!("{}. Not so in {subject}:", rule.text.title)];
+/// The message of a failure. The engine itself shows neither controls nor the fix.
+fn message(subject: &Id, rule: &Rule, findings: &[Finding], waiver: Option<&Waiver>) -> String {
+    let mut lines = vec![format!("{subject} violates \"{}\":", rule.text.title)];
     lines.extend(findings.iter().map(|finding| match finding.path.as_str() {
         "" => finding.message.clone(),
         path => format!("{path}: {}", finding.message),
     }));
     let evidence: Vec<_> = rule.evidence.iter().map(|control| control.citation()).collect();
-    lines.push(format!("Repair: {}", rule.text.fix));
+    lines.push(format!("How to fix: {}", rule.text.fix));
     lines.push(format!(
         "Evidence for: {}. More: phoenix explain {}",
         evidence.join(", "),
@@ -409,7 +415,7 @@ fn told(subject: &Id, rule: &Rule, findings: &[Finding], waiver: Option<&Waiver>
     lines.join("\n")
 }
 
-fn each(what: &[String]) -> Vec<&str> {
+fn unique(what: &[String]) -> Vec<&str> {
     let once: BTreeSet<_> = what.iter().map(String::as_str).collect();
     once.into_iter().collect()
 }
