@@ -363,12 +363,12 @@ fn backup_errors_name_their_key() {
         (
             "backup/objectStore/bucket",
             json!("Backups"),
-            "phoenix:backup.objectStore.bucket is \"Backups\", which is not the name of a bucket",
+            "phoenix:backup.objectStore.bucket is \"Backups\", which is not a bucket name",
         ),
         (
             "backup/objectStore/prefix",
             json!("../other"),
-            "phoenix:backup.objectStore.prefix is \"../other\", which is not a folder",
+            "phoenix:backup.objectStore.prefix is \"../other\", which is not a path prefix",
         ),
         (
             "backup/objectStore/cloudRoles/prune",
@@ -383,7 +383,7 @@ fn backup_errors_name_their_key() {
         (
             "namespace/quota/pods",
             json!(20),
-            "phoenix:namespace.quota.pods leaves no room",
+            "phoenix:namespace.quota.pods is too small",
         ),
     ] {
         let told = told("prod", pointer, value);

@@ -683,8 +683,8 @@ fn secrets_from_esc_are_neither_required_nor_accepted_in_the_stack() {
     let told = deployment(&texts, &BTreeSet::from(["phoenix:qdrantApiKey".to_owned()])).unwrap_err();
     assert_eq!(
         told,
-        "phoenix:qdrantApiKey has a value in the stack's configuration, but secrets come from an environment of \
-         Pulumi ESC\n  hint: pulumi config rm phoenix:qdrantApiKey, or set phoenix:secrets.mode to local"
+        "phoenix:qdrantApiKey has a value in the stack's configuration, but secrets come from a Pulumi ESC \
+         environment\n  hint: pulumi config rm phoenix:qdrantApiKey, or set phoenix:secrets.mode to local"
     );
     // A mistake elsewhere does not ask for them either.
     texts.insert("phoenix:environment".to_owned(), "production".to_owned());
@@ -739,7 +739,7 @@ fn placeholders_are_accepted_with_the_context_of_a_sandbox_only() {
     for context in [json!("production"), json!({"placeholder": "the context"})] {
         let told = deployment(&sandboxed("prod", context), &all_secrets()).unwrap_err();
         assert!(
-            told.contains("phoenix:sandbox is true") && told.contains("this is no sandbox"),
+            told.contains("phoenix:sandbox is true") && told.contains("this is not a sandbox"),
             "{told}"
         );
     }

@@ -86,7 +86,7 @@ fn settings_of_a_later_phase_are_checked_now() {
     keys.remove("phoenix:trust");
     let told = check(&keys).unwrap_err().to_string();
     for expected in [
-        "phoenix:namespace.quota.limitsCpu leaves no room",
+        "phoenix:namespace.quota.limitsCpu is too small",
         "phoenix:mesh.gateway admits users without authentication",
     ] {
         assert!(told.contains(expected), "{told}");
