@@ -11,8 +11,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, ensure};
-use phoenix_cli::sandbox::tools::PROVIDER_VERSION;
-use phoenix_cli::sandbox::{Options, Place, Sandbox};
+use phoenix_sandbox::tools::PROVIDER_VERSION;
+use phoenix_sandbox::{Options, Place, Sandbox};
 use serde::Deserialize;
 use serde_json::{Value, json};
 

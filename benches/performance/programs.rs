@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, bail};
-use phoenix_cli::sandbox::tools::{HELM, KUBE_SCORE, PROVIDER, PULUMI, Tool, Workshop};
+use phoenix_sandbox::tools::{HELM, KUBE_SCORE, PROVIDER, PULUMI, Tool, ToolCache};
 use phoenix_terminal::user_error::user_error;
 
 use crate::progress;
@@ -55,7 +55,7 @@ impl Programs {
         if engine {
             wanted.extend([PULUMI, PROVIDER]);
         }
-        let found = Workshop::of(root)?.provide(&wanted)?;
+        let found = ToolCache::of(root)?.provide(&wanted)?;
         let tool = |name: &str| {
             found
                 .get(name)

@@ -1,8 +1,8 @@
-//! A real Kubernetes control plane on loopback: what each component is told, and the order they start in.
+//! A real Kubernetes control plane on loopback: the arguments of each component, and the start order.
 //!
-//! Promises: when [`boot`] returns, the API server is ready, the nodes are Ready, and every component
-//! runs; otherwise the error holds the last words of the component that failed. A port taken by somebody
-//! else in between means another try with other ports. It does not know what is deployed.
+//! When [`boot`] returns, the API server and the nodes are ready and every component runs; otherwise the error contains the end
+//! of the log of the failed component. If another process takes a port in the meantime, other ports are tried. This module does
+//! not know what is deployed.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -13,16 +13,16 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, anyhow, bail};
 
-use super::cluster::Cluster;
-use super::home::{Home, Identity, Ports, make_private, tail, write_private};
 use super::keys::Keys;
 use super::objects;
 use super::ports;
 use super::process::{self, Record, Start};
-use super::talk::Step;
+use super::progress::Step;
+use super::state_dir::{Identity, Ports, StateDir, make_private, tail, write_private};
 use super::tools::Found;
+use phoenix_cluster::admin::Cluster;
 
-/// The components, in the order they start. The last is this program itself, as the volumes' provisioner.
+/// The components, in start order. The last one is the volume provisioner of this package.
 pub const COMPONENTS: [&str; 6] = [
     "etcd",
     "kube-apiserver",
@@ -32,34 +32,34 @@ pub const COMPONENTS: [&str; 6] = [
     "volumes",
 ];
 
-/// How long a component may take to be ready. It takes three seconds on an idle machine; compilers and
-/// other sandboxes beside it make it slower, never endless.
-const PATIENCE: Duration = Duration::from_mins(2);
+/// How long a component may take to become ready. An idle machine takes three seconds; compilers and other sandboxes slow it
+/// down.
+const READY_TIMEOUT: Duration = Duration::from_mins(2);
 
-/// How often other ports are tried.
+/// The number of attempts with different ports.
 const ATTEMPTS: usize = 5;
 
-/// What a boot needs to know.
+/// The input of [`boot`].
 #[derive(Debug)]
 pub struct Boot<'a> {
-    /// Where the sandbox lives.
-    pub home: &'a Home,
+    /// The directory of the sandbox.
+    pub state_dir: &'a StateDir,
     /// The programs, by name.
     pub tools: &'a BTreeMap<&'static str, Found>,
-    /// The stages of simulated nodes and pods.
+    /// The stage files of simulated nodes and pods.
     pub stages: &'a [PathBuf],
-    /// This program: it starts the others in their own sessions and serves volumes.
+    /// `phoenix-live`, which starts the others in their own sessions and provisions volumes.
     pub launcher: &'a Path,
 }
 
-/// Starts the control plane, or what is left of it again with its data, and fills in the ports.
+/// Starts the control plane, with its existing data if there is any, and sets the ports in `identity`.
 pub fn boot(boot: &Boot<'_>, identity: &mut Identity) -> Result<Cluster> {
     let step = Step::begin("starting the control plane on loopback");
-    let home = boot.home;
-    for directory in [home.logs(), home.processes(), home.etcd()] {
+    let state_dir = boot.state_dir;
+    for directory in [state_dir.logs(), state_dir.processes(), state_dir.etcd()] {
         make_private(&directory)?;
     }
-    let keys = Keys::at(&home.keys())?;
+    let keys = Keys::at(&state_dir.keys())?;
     let mut attempt = 1;
     let cluster = loop {
         let ports = match identity.ports {
@@ -74,15 +74,15 @@ pub fn boot(boot: &Boot<'_>, identity: &mut Identity) -> Result<Cluster> {
             }
         };
         identity.ports = Some(ports);
-        home.remember(identity)?;
+        state_dir.remember(identity)?;
         write_private(
-            &home.kubeconfig(),
+            &state_dir.kubeconfig(),
             keys.kubeconfig(&identity.context(), ports.api_server)?.as_bytes(),
         )?;
         match start_servers(boot, &keys, ports) {
             Ok(cluster) => break cluster,
-            Err(failure) if failure.clash && attempt < ATTEMPTS => {
-                process::stop(&process::records(&home.processes()), home.directory())?;
+            Err(failure) if failure.port_conflict && attempt < ATTEMPTS => {
+                process::stop(&process::records(&state_dir.processes()), state_dir.directory())?;
                 identity.ports = None;
                 attempt += 1;
             }
@@ -98,14 +98,14 @@ pub fn boot(boot: &Boot<'_>, identity: &mut Identity) -> Result<Cluster> {
         )?;
     }
     let port = identity.ports.expect("the ports were chosen above").api_server;
-    step.done(&format!("the control plane answers on https://127.0.0.1:{port}"));
+    step.done(&format!("the control plane is ready on https://127.0.0.1:{port}"));
 
-    let step = Step::begin("adding nodes in three zones, storage classes and namespaces");
+    let step = Step::begin("creating nodes in three zones, storage classes and namespaces");
     cluster
         .apply(&objects::all())
-        .context("filling the sandbox's cluster")?;
+        .context("creating the objects of the sandbox's cluster")?;
     let nodes = objects::nodes().len();
-    await_with(boot.home, "the nodes are not ready", || {
+    wait_until(boot.state_dir, "the nodes are not ready", || {
         let ready = cluster.ready_nodes()?;
         Ok((ready >= nodes).then_some(()))
     })?;
@@ -114,8 +114,8 @@ pub fn boot(boot: &Boot<'_>, identity: &mut Identity) -> Result<Cluster> {
 }
 
 /// Whether every component runs.
-pub fn runs(home: &Home) -> bool {
-    let records = process::records(&home.processes());
+pub fn runs(state_dir: &StateDir) -> bool {
+    let records = process::records(&state_dir.processes());
     COMPONENTS.iter().all(|name| {
         records
             .iter()
@@ -123,90 +123,97 @@ pub fn runs(home: &Home) -> bool {
     })
 }
 
-/// Why the two servers did not start.
+/// Why the two servers could not be started.
 struct Failure {
     error: anyhow::Error,
-    clash: bool,
+    port_conflict: bool,
 }
 
 impl From<anyhow::Error> for Failure {
     fn from(error: anyhow::Error) -> Self {
-        Self { error, clash: false }
+        Self {
+            error,
+            port_conflict: false,
+        }
     }
 }
 
-/// Starts the two components that listen, and waits until the API server is ready.
+/// Starts the two components that listen on a port, and waits until the API server is ready.
 fn start_servers(boot: &Boot<'_>, keys: &Keys, ports: Ports) -> Result<Cluster, Failure> {
     let etcd = start(boot, keys, "etcd", ports)?;
-    // The API server ends at once when etcd does not answer, so etcd gets a moment to listen.
+    // The API server exits immediately if etcd does not respond.
     let listening = || std::net::TcpStream::connect(("127.0.0.1", ports.etcd)).ok();
-    await_component(boot.home, &etcd, || Ok(listening().map(drop)))?;
+    wait_for_component(boot.state_dir, &etcd, || Ok(listening().map(drop)))?;
     let api_server = start(boot, keys, "kube-apiserver", ports)?;
-    let cluster = Cluster::connect(&boot.home.kubeconfig())?;
-    await_component(boot.home, &api_server, || Ok(cluster.ready().then_some(())))?;
+    let cluster = Cluster::connect(&boot.state_dir.kubeconfig())?;
+    wait_for_component(boot.state_dir, &api_server, || Ok(cluster.ready().then_some(())))?;
     Ok(cluster)
 }
 
-/// Waits for a component, and notices when it ends instead.
-fn await_component(
-    home: &Home,
+/// Waits until a component is ready; fails if it exits.
+fn wait_for_component(
+    state_dir: &StateDir,
     record: &Record,
     mut ready: impl FnMut() -> Result<Option<()>>,
 ) -> Result<(), Failure> {
     let began = Instant::now();
     loop {
         let alive = record.alive();
-        // A stranger may answer on the port that our component did not get, so it must live, too.
+        // Another process may respond on a port that the component could not bind, so the component has to run as well.
         if alive && ready()?.is_some() {
             return Ok(());
         }
-        let log = home.log(&record.name);
+        let log = state_dir.log(&record.name);
         let words = tail(&log);
         if !alive {
-            let error = anyhow!(
-                "{} ended instead of serving; its last words:\n{words}",
-                record.name
-            );
+            let error = anyhow!("{} exited; the end of its log:\n{words}", record.name);
             return Err(Failure {
                 error,
-                clash: ports::is_clash(&words),
+                port_conflict: ports::is_conflict(&words),
             });
         }
-        if began.elapsed() > PATIENCE {
-            let seconds = PATIENCE.as_secs();
+        if began.elapsed() > READY_TIMEOUT {
+            let seconds = READY_TIMEOUT.as_secs();
             let error = anyhow!(
-                "{} is not ready after {seconds} s; its last words:\n{words}\nhint: the whole log is {}",
+                "{} is not ready after {seconds} s; the end of its log:\n{words}\nhint: the complete log is {}",
                 record.name,
                 log.display()
             );
-            return Err(Failure { error, clash: false });
+            return Err(Failure {
+                error,
+                port_conflict: false,
+            });
         }
         thread::sleep(Duration::from_millis(100));
     }
 }
 
-/// Waits until all components together have brought something about.
-fn await_with<T>(home: &Home, complaint: &str, mut done: impl FnMut() -> Result<Option<T>>) -> Result<T> {
+/// Waits until a condition holds; fails if a component exits.
+fn wait_until<T>(
+    state_dir: &StateDir,
+    complaint: &str,
+    mut done: impl FnMut() -> Result<Option<T>>,
+) -> Result<T> {
     let began = Instant::now();
     loop {
         if let Some(value) = done()? {
             return Ok(value);
         }
-        if let Some(dead) = process::records(&home.processes())
+        if let Some(dead) = process::records(&state_dir.processes())
             .iter()
             .find(|record| !record.alive())
         {
             bail!(
-                "{} ended; its last words:\n{}",
+                "{} exited; the end of its log:\n{}",
                 dead.name,
-                tail(&home.log(&dead.name))
+                tail(&state_dir.log(&dead.name))
             );
         }
-        if began.elapsed() > PATIENCE {
+        if began.elapsed() > READY_TIMEOUT {
             bail!(
                 "{complaint} after {} s\nhint: the logs are in {}",
-                PATIENCE.as_secs(),
-                home.logs().display()
+                READY_TIMEOUT.as_secs(),
+                state_dir.logs().display()
             );
         }
         thread::sleep(Duration::from_millis(200));
@@ -214,14 +221,14 @@ fn await_with<T>(home: &Home, complaint: &str, mut done: impl FnMut() -> Result<
 }
 
 fn start(boot: &Boot<'_>, keys: &Keys, name: &str, ports: Ports) -> Result<Record> {
-    let home = boot.home;
+    let state_dir = boot.state_dir;
     let program = match boot.tools.get(name) {
         Some(found) => found.path.clone(),
         None => boot.launcher.to_path_buf(),
     };
-    let mut arguments = arguments(name, home, keys, ports);
+    let mut arguments = arguments(name, state_dir, keys, ports);
     if name == "kwok" {
-        let heartbeat = home.directory().join("heartbeat.yaml");
+        let heartbeat = state_dir.directory().join("heartbeat.yaml");
         fs::write(&heartbeat, phoenix_graph::yaml::to_string(&objects::heartbeat()))
             .with_context(|| format!("writing {}", heartbeat.display()))?;
         for stage in boot.stages.iter().chain([&heartbeat]) {
@@ -235,13 +242,13 @@ fn start(boot: &Boot<'_>, keys: &Keys, name: &str, ports: Ports) -> Result<Recor
         arguments,
         environment: BTreeMap::new(),
     };
-    let record = process::start(&start, boot.launcher, home.directory(), &home.log(name))?;
-    record.write(&home.processes())?;
+    let record = process::start(&start, boot.launcher, state_dir.directory(), &state_dir.log(name))?;
+    record.write(&state_dir.processes())?;
     Ok(record)
 }
 
-/// What a component is told on its command line.
-fn arguments(name: &str, home: &Home, keys: &Keys, ports: Ports) -> Vec<OsString> {
+/// The arguments of a component.
+fn arguments(name: &str, state_dir: &StateDir, keys: &Keys, ports: Ports) -> Vec<OsString> {
     let Ports {
         api_server,
         etcd,
@@ -253,21 +260,21 @@ fn arguments(name: &str, home: &Home, keys: &Keys, ports: Ports) -> Vec<OsString
         argument.push(path);
         argument
     };
-    let kubeconfig = home.kubeconfig();
+    let kubeconfig = state_dir.kubeconfig();
     let words = |list: &[&str]| list.iter().copied().map(OsString::from).collect::<Vec<_>>();
     match name {
         "etcd" => {
-            let mut told = words(&["--name=sandbox", "--client-cert-auth", "--peer-client-cert-auth"]);
-            // Nothing here has to survive a power cut, and a sync costs more than everything else.
-            told.push("--unsafe-no-fsync".into());
-            told.push("--log-level=warn".into());
-            told.push(format!("--listen-client-urls=https://127.0.0.1:{etcd}").into());
-            told.push(format!("--advertise-client-urls=https://127.0.0.1:{etcd}").into());
-            told.push(format!("--listen-peer-urls=https://127.0.0.1:{etcd_peer}").into());
-            told.push(format!("--initial-advertise-peer-urls=https://127.0.0.1:{etcd_peer}").into());
-            told.push(format!("--initial-cluster=sandbox=https://127.0.0.1:{etcd_peer}").into());
-            told.extend([
-                file("--data-dir", &home.etcd()),
+            let mut list = words(&["--name=sandbox", "--client-cert-auth", "--peer-client-cert-auth"]);
+            // Data does not have to survive a power failure, and syncing takes more time than everything else.
+            list.push("--unsafe-no-fsync".into());
+            list.push("--log-level=warn".into());
+            list.push(format!("--listen-client-urls=https://127.0.0.1:{etcd}").into());
+            list.push(format!("--advertise-client-urls=https://127.0.0.1:{etcd}").into());
+            list.push(format!("--listen-peer-urls=https://127.0.0.1:{etcd_peer}").into());
+            list.push(format!("--initial-advertise-peer-urls=https://127.0.0.1:{etcd_peer}").into());
+            list.push(format!("--initial-cluster=sandbox=https://127.0.0.1:{etcd_peer}").into());
+            list.extend([
+                file("--data-dir", &state_dir.etcd()),
                 file("--cert-file", &keys.server.public),
                 file("--key-file", &keys.server.private),
                 file("--trusted-ca-file", &keys.authority),
@@ -275,13 +282,13 @@ fn arguments(name: &str, home: &Home, keys: &Keys, ports: Ports) -> Vec<OsString
                 file("--peer-key-file", &keys.server.private),
                 file("--peer-trusted-ca-file", &keys.authority),
             ]);
-            told
+            list
         }
         "kube-apiserver" => {
-            let mut told = words(&[
+            let mut list = words(&[
                 "--bind-address=127.0.0.1",
-                // The address that the `kubernetes` Service shows. Loopback is not accepted there, and the
-                // machine's own would change with the network; this one is reserved for documentation.
+                // The address of the Service `kubernetes`. Loopback addresses are not accepted, and the machine's own
+                // address depends on the network; this one is reserved for documentation.
                 "--advertise-address=192.0.2.1",
                 "--service-account-issuer=https://kubernetes.default.svc",
                 "--service-cluster-ip-range=10.96.0.0/16",
@@ -290,9 +297,9 @@ fn arguments(name: &str, home: &Home, keys: &Keys, ports: Ports) -> Vec<OsString
                 "--allow-privileged=true",
                 "--profiling=false",
             ]);
-            told.push(format!("--secure-port={api_server}").into());
-            told.push(format!("--etcd-servers=https://127.0.0.1:{etcd}").into());
-            told.extend([
+            list.push(format!("--secure-port={api_server}").into());
+            list.push(format!("--etcd-servers=https://127.0.0.1:{etcd}").into());
+            list.extend([
                 file("--etcd-cafile", &keys.authority),
                 file("--etcd-certfile", &keys.administrator.public),
                 file("--etcd-keyfile", &keys.administrator.private),
@@ -302,43 +309,43 @@ fn arguments(name: &str, home: &Home, keys: &Keys, ports: Ports) -> Vec<OsString
                 file("--service-account-key-file", &keys.tokens.public),
                 file("--service-account-signing-key-file", &keys.tokens.private),
             ]);
-            told
+            list
         }
         "kube-controller-manager" => {
-            let mut told = words(&[
+            let mut list = words(&[
                 "--leader-elect=false",
                 "--use-service-account-credentials=true",
-                // No port: nobody asks, and a port can clash.
+                // No port: it is not used, and could conflict with another process.
                 "--secure-port=0",
-                // A busy machine delays heartbeats; a node that is lost for that reason only confuses.
+                // A busy machine delays heartbeats, which should not make nodes unreachable.
                 "--node-monitor-grace-period=5m",
-                // The default of 15 seconds is for clusters with thousands of autoscalers.
+                // The default of 15 seconds is meant for large clusters.
                 "--horizontal-pod-autoscaler-sync-period=2s",
-                // A stack arrives at once, and the default of 20 requests a second would be what takes time.
+                // All objects of a stack are created together; the default of 20 requests per second would be the bottleneck.
                 "--kube-api-qps=200",
                 "--kube-api-burst=400",
             ]);
-            told.extend([
+            list.extend([
                 file("--kubeconfig", &kubeconfig),
                 file("--root-ca-file", &keys.authority),
                 file("--service-account-private-key-file", &keys.tokens.private),
             ]);
-            told
+            list
         }
         "kube-scheduler" => {
-            let mut told = words(&["--leader-elect=false", "--secure-port=0"]);
-            told.push(file("--kubeconfig", &kubeconfig));
-            told
+            let mut list = words(&["--leader-elect=false", "--secure-port=0"]);
+            list.push(file("--kubeconfig", &kubeconfig));
+            list
         }
         "kwok" => {
-            let mut told = words(&["--manage-all-nodes=true", "--node-lease-duration-seconds=40"]);
-            told.push(file("--kubeconfig", &kubeconfig));
-            told
+            let mut list = words(&["--manage-all-nodes=true", "--node-lease-duration-seconds=40"]);
+            list.push(file("--kubeconfig", &kubeconfig));
+            list
         }
         "volumes" => {
-            let mut told = words(&["sandbox", "worker", "volumes", "--kubeconfig"]);
-            told.push(kubeconfig.into());
-            told
+            let mut list = words(&["sandbox", "worker", "volumes", "--kubeconfig"]);
+            list.push(kubeconfig.into());
+            list
         }
         other => panic!("no component of the control plane is called {other}"),
     }
@@ -348,37 +355,40 @@ fn arguments(name: &str, home: &Home, keys: &Keys, ports: Ports) -> Vec<OsString
 mod tests {
     use super::*;
 
-    fn told(name: &str) -> Vec<String> {
+    fn arguments_of(name: &str) -> Vec<String> {
         let directory = tempfile::tempdir().expect("a temporary directory");
-        let home = Home::at(directory.path()).expect("a home");
-        let keys = Keys::at(&home.keys()).expect("keys");
+        let state_dir = StateDir::at(directory.path()).expect("a home");
+        let keys = Keys::at(&state_dir.keys()).expect("keys");
         let ports = Ports {
             api_server: 6443,
             etcd: 2379,
             etcd_peer: 2380,
         };
-        let told = arguments(name, &home, &keys, ports).into_iter();
-        told.map(|argument| argument.into_string().expect("these are all text"))
+        let list = arguments(name, &state_dir, &keys, ports).into_iter();
+        list.map(|argument| argument.into_string().expect("these are all text"))
             .collect()
     }
 
     #[test]
-    fn every_component_is_told_something() {
+    fn every_component_has_arguments() {
         for name in COMPONENTS {
-            assert!(!told(name).is_empty(), "{name}");
+            assert!(!arguments_of(name).is_empty(), "{name}");
         }
     }
 
     #[test]
-    fn nothing_listens_beyond_loopback_and_etcd_asks_for_certificates() {
-        let etcd = told("etcd");
+    fn components_listen_on_loopback_only_and_etcd_requires_certificates() {
+        let etcd = arguments_of("etcd");
         for argument in etcd.iter().filter(|argument| argument.contains("://")) {
             assert!(argument.contains("https://127.0.0.1:"), "{argument}");
         }
         assert!(etcd.contains(&"--client-cert-auth".to_owned()));
-        assert!(told("kube-apiserver").contains(&"--bind-address=127.0.0.1".to_owned()));
+        assert!(arguments_of("kube-apiserver").contains(&"--bind-address=127.0.0.1".to_owned()));
         for name in ["kube-controller-manager", "kube-scheduler"] {
-            assert!(told(name).contains(&"--secure-port=0".to_owned()), "{name}");
+            assert!(
+                arguments_of(name).contains(&"--secure-port=0".to_owned()),
+                "{name}"
+            );
         }
     }
 }

@@ -1,7 +1,7 @@
-//! The real engine, in a world of its own: its home, its state, its passphrase, its copy of the project.
+//! Pulumi with its own home directory, state, passphrase and copy of the project.
 //!
-//! Promises: nothing is written into the checkout, into the person's own Pulumi home or to any cloud.
-//! Secrets reach the engine through a pipe, never on a command line.
+//! Nothing is written into the checkout, into the user's Pulumi home directory or to any cloud. Secrets are passed to Pulumi
+//! through a pipe, never on a command line.
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
@@ -14,65 +14,67 @@ use std::process::{Command, ExitStatus, Stdio};
 use anyhow::{Context as _, Result, anyhow, bail};
 use serde_json::{Map, Value};
 
-use super::home::{Home, Identity, make_private, write_private};
 use super::process::{self, MARK};
-use super::talk::{Step, say};
+use super::progress::Step;
+use super::state_dir::{Identity, StateDir, make_private, write_private};
 use super::tools::{Found, Origin, PROVIDER, PROVIDER_VERSION, PULUMI};
 use super::{project, secrets};
 use phoenix_manifests::yaml;
+use phoenix_terminal::cargo;
+use phoenix_terminal::output::message;
 
-/// What the engine's environment is, besides the person's own.
+/// The environment variables of Pulumi, in addition to the user's.
 ///
-/// It holds no mark: these lines may be put into a shell, and the shell's children are nobody's to end.
-pub fn environment(home: &Home) -> BTreeMap<&'static str, OsString> {
+/// They do not include the mark, because they can be exported in a shell whose child processes must not be stopped.
+pub fn environment(state_dir: &StateDir) -> BTreeMap<&'static str, OsString> {
     let mut backend = OsString::from("file://");
-    backend.push(home.state());
-    // Beside each file the backend would write one of metadata, in two steps: an engine killed between them leaves a
-    // state that no engine can read.
+    backend.push(state_dir.state());
+    // Otherwise the backend writes a metadata file for each file in a second step, and a state is unreadable if Pulumi is
+    // killed in between.
     backend.push("?metadata=skip");
     BTreeMap::from([
-        ("KUBECONFIG", home.kubeconfig().into()),
+        ("KUBECONFIG", state_dir.kubeconfig().into()),
         ("PULUMI_BACKEND_URL", backend),
-        ("PULUMI_CONFIG_PASSPHRASE_FILE", home.passphrase().into()),
+        ("PULUMI_CONFIG_PASSPHRASE_FILE", state_dir.passphrase().into()),
         ("PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION", "1".into()),
-        ("PULUMI_HOME", home.pulumi().into()),
+        ("PULUMI_HOME", state_dir.pulumi().into()),
         ("PULUMI_SKIP_UPDATE_CHECK", "1".into()),
     ])
 }
 
-/// The engine, ready to work on one sandbox's stack.
+/// Pulumi, prepared for the stack of a sandbox.
 #[derive(Debug)]
 pub struct Engine<'a> {
-    home: &'a Home,
+    state_dir: &'a StateDir,
     program: PathBuf,
 }
 
 impl<'a> Engine<'a> {
-    /// Makes the engine's world, or refreshes it: plugins, passphrase, copies, stack, secrets.
+    /// Creates or updates everything that Pulumi uses: plugins, passphrase, copies, stack, secrets.
     pub fn prepare(
-        home: &'a Home,
+        state_dir: &'a StateDir,
         identity: &Identity,
         tools: &BTreeMap<&'static str, Found>,
         secret_keys: &[&str],
     ) -> Result<Self> {
         let step = Step::begin(&format!("preparing a copy of the stack {}", identity.stack));
-        for directory in [home.project(), home.pulumi(), home.state()] {
+        for directory in [state_dir.project(), state_dir.pulumi(), state_dir.state()] {
             make_private(&directory)?;
         }
         let program = tool(tools, PULUMI.name)?;
-        install_provider(home, tools)?;
-        if !home.passphrase().exists() {
+        install_provider(state_dir, tools)?;
+        if !state_dir.passphrase().exists() {
             write_private(
-                &home.passphrase(),
-                secrets::invent("passphrase")?.expose().as_bytes(),
+                &state_dir.passphrase(),
+                secrets::generate("passphrase")?.expose().as_bytes(),
             )?;
         }
-        let stack = copy_project(home, identity)?;
-        remove_stale_locks(home)?;
-        let engine = Self { home, program };
-        engine.quietly(&["stack", "select", "--create", &identity.stack], None)?;
-        for name in project::unsealed(&stack, secret_keys) {
-            let value = secrets::invent(name)?;
+        let stack = copy_project(state_dir, identity)?;
+        remove_stale_locks(state_dir)?;
+        let engine = Self { state_dir, program };
+        engine.run_quietly(&["stack", "select", "--create", &identity.stack], None)?;
+        for name in project::without_value(&stack, secret_keys) {
+            let value = secrets::generate(name)?;
             let arguments = [
                 "config",
                 "set",
@@ -81,54 +83,52 @@ impl<'a> Engine<'a> {
                 &identity.stack,
                 &project::key(name),
             ];
-            engine.quietly(&arguments, Some(value.expose()))?;
+            engine.run_quietly(&arguments, Some(value.expose()))?;
         }
-        step.done(&format!("the copy is in {}", home.project().display()));
+        step.done(&format!("the copy is in {}", state_dir.project().display()));
         Ok(engine)
     }
 
-    /// A command of the engine in the copy of the project, marked as this sandbox's.
+    /// A Pulumi command in the copy of the project, with the mark of this sandbox.
     pub fn command<Argument: AsRef<OsStr>>(&self, arguments: &[Argument]) -> Command {
         let mut command = Command::new(&self.program);
-        command.args(arguments).current_dir(self.home.project());
-        // The person's own Pulumi must not leak in: neither a token nor a default stack nor a passphrase.
+        command.args(arguments).current_dir(self.state_dir.project());
+        // The user's Pulumi settings must not apply: neither a token nor a default stack nor a passphrase.
         for (name, _) in std::env::vars_os() {
             if name
                 .to_str()
-                .is_some_and(|name| name.starts_with("PULUMI_") || is_of_outer_cargo(name))
+                .is_some_and(|name| name.starts_with("PULUMI_") || cargo::is_of_cargo_run(name))
             {
                 command.env_remove(name);
             }
         }
         command
-            .envs(environment(self.home))
-            .env(MARK, self.home.directory());
+            .envs(environment(self.state_dir))
+            .env(MARK, self.state_dir.directory());
         command
     }
 
-    /// Becomes the engine; returns only when that fails. Signals and the exit code are the engine's own.
+    /// Replaces this process with Pulumi; returns only if that fails. Signals and the exit code are those of Pulumi.
     pub fn become_command(&self, arguments: &[OsString]) -> anyhow::Error {
         let error = self.command(arguments).exec();
         anyhow!(error).context(format!("running {}", self.program.display()))
     }
 
-    /// Builds the program and its language host where they are not, with cargo's own progress. The engine would have
-    /// it done as well, but silently, for minutes.
+    /// Builds the program and its language host if needed, with cargo's progress. Pulumi would also have them built, but without
+    /// any output for minutes.
     ///
-    /// The commands are the launcher's and the host's own: others would build the crates with other features, twice.
+    /// These are the commands of the launcher and the host. Others would build the packages a second time, with other features.
     pub fn build(checkout: &Path) -> Result<()> {
         for what in [
             ["--package", "pulumi-language-rust"],
             ["--package", "phoenix-program"],
         ] {
-            let mut cargo = Command::new("cargo");
-            cargo.current_dir(checkout).args(["build", "--locked"]).args(what);
-            for (name, _) in std::env::vars_os() {
-                if name.to_str().is_some_and(is_of_outer_cargo) {
-                    cargo.env_remove(name);
-                }
-            }
-            let status = cargo
+            let mut command = cargo::command();
+            command
+                .current_dir(checkout)
+                .args(["build", "--locked"])
+                .args(what);
+            let status = command
                 .stdin(Stdio::null())
                 .stdout(std::io::stderr())
                 .status()
@@ -144,34 +144,34 @@ impl<'a> Engine<'a> {
         Ok(())
     }
 
-    /// Deploys the stack, telling on stderr what the engine tells. A first Ctrl-C is the engine's: it stops
-    /// in order, and we wait for it.
+    /// Deploys the stack, with Pulumi's output on stderr. The first Ctrl-C is handled by Pulumi, which stops gracefully while this
+    /// process waits for it.
     pub fn up(&self) -> Result<ExitStatus> {
         let mut command = self.command(&["up", "--yes", "--skip-preview"]);
         if !std::io::stderr().is_terminal() {
-            // A line a change of state is enough; the dots in between say nothing in a log.
+            // A line for each change of state; progress dots are of no use in a log.
             command.args(["--non-interactive", "--suppress-progress"]);
         }
         command.stdin(Stdio::null()).stdout(std::io::stderr());
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
-            .context("starting a runtime to wait for the engine")?;
+            .context("starting a runtime to wait for Pulumi")?;
         runtime.block_on(async {
             let mut child = tokio::process::Command::from(command)
                 .spawn()
                 .with_context(|| format!("running {}", self.program.display()))?;
             loop {
                 tokio::select! {
-                    status = child.wait() => return status.context("waiting for the engine"),
-                    _ = tokio::signal::ctrl_c() => say("interrupted; waiting for the engine to stop in order"),
+                    status = child.wait() => return status.context("waiting for Pulumi"),
+                    _ = tokio::signal::ctrl_c() => message("interrupted; waiting for Pulumi to stop gracefully"),
                 }
             }
         })
     }
 
-    /// Runs a command whose output matters only when it fails.
-    fn quietly(&self, arguments: &[&str], input: Option<&str>) -> Result<()> {
+    /// Runs a command whose output is only shown if it fails.
+    fn run_quietly(&self, arguments: &[&str], input: Option<&str>) -> Result<()> {
         let shown = format!("pulumi {}", arguments.join(" "));
         let mut child = self
             .command(arguments)
@@ -200,27 +200,15 @@ impl<'a> Engine<'a> {
     }
 }
 
-/// Whether an outer `cargo run` has set this variable to tell of the package that it runs. Build scripts watch them, so
-/// with them everything would be built again for each way in which we are started.
-fn is_of_outer_cargo(name: &str) -> bool {
-    [
-        "CARGO_PKG_",
-        "CARGO_MANIFEST_",
-        "CARGO_CRATE_NAME",
-        "CARGO_BIN_",
-        "CARGO_PRIMARY_PACKAGE",
-    ]
-    .iter()
-    .any(|beginning| name.starts_with(beginning))
-}
-
-/// Writes the copies of the project and of the stack file, and returns the latter.
-fn copy_project(home: &Home, identity: &Identity) -> Result<Map<String, Value>> {
+/// Writes the copies of the project file and the stack file, and returns the latter.
+fn copy_project(state_dir: &StateDir, identity: &Identity) -> Result<Map<String, Value>> {
     let checkout = &identity.repository;
     let original = read(&checkout.join("Pulumi.yaml"))?;
     let source = project::stack_file(&original, checkout, &identity.stack);
-    must_exist(checkout, &identity.stack)?;
-    let target = home.project().join(format!("Pulumi.{}.yaml", identity.stack));
+    require_stack(checkout, &identity.stack)?;
+    let target = state_dir
+        .project()
+        .join(format!("Pulumi.{}.yaml", identity.stack));
     let earlier = if target.exists() {
         Some(read(&target)?)
     } else {
@@ -233,25 +221,25 @@ fn copy_project(home: &Home, identity: &Identity) -> Result<Map<String, Value>> 
         earlier.as_ref(),
     );
     let copy = project::project(original, checkout);
-    write(&home.project().join("Pulumi.yaml"), copy)?;
+    write(&state_dir.project().join("Pulumi.yaml"), copy)?;
     write(&target, stack.clone())?;
     Ok(stack)
 }
 
-/// Refuses a stack that the checkout does not have, before anything is started for it.
-pub fn must_exist(checkout: &Path, stack: &str) -> Result<()> {
+/// Fails if the checkout does not have the stack, before anything is started for it.
+pub fn require_stack(checkout: &Path, stack: &str) -> Result<()> {
     let source = project::stack_file(&read(&checkout.join("Pulumi.yaml"))?, checkout, stack);
     if source.is_file() {
         return Ok(());
     }
     let known = stacks_beside(&source);
     bail!(
-        "there is no stack {stack}: {} does not exist\nhint: there is {known}",
+        "there is no stack {stack}: {} does not exist\nhint: the stacks are {known}",
         source.display()
     )
 }
 
-/// The configuration of the stack in the checkout, for what has to exist before it is deployed.
+/// The configuration of the stack in the checkout, from which objects are derived that have to exist before a deployment.
 pub fn configuration(identity: &Identity) -> Result<Value> {
     let checkout = &identity.repository;
     let project = read(&checkout.join("Pulumi.yaml"))?;
@@ -266,7 +254,7 @@ pub fn configuration(identity: &Identity) -> Result<Value> {
 
 fn read(path: &Path) -> Result<Map<String, Value>> {
     let text = fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?;
-    let documents = yaml::read(&text).with_context(|| format!("understanding {}", path.display()))?;
+    let documents = yaml::read(&text).with_context(|| format!("parsing {}", path.display()))?;
     match documents.into_iter().next().map(|document| document.value) {
         None | Some(Value::Null) => Ok(Map::new()),
         Some(Value::Object(fields)) => Ok(fields),
@@ -300,39 +288,38 @@ fn stacks_beside(file: &Path) -> String {
     }
 }
 
-/// Puts the provider where the engine looks for a plugin of this version.
-fn install_provider(home: &Home, tools: &BTreeMap<&'static str, Found>) -> Result<()> {
+/// Links the provider to the path at which Pulumi looks for a plugin of this version.
+fn install_provider(state_dir: &StateDir, tools: &BTreeMap<&'static str, Found>) -> Result<()> {
     let provider = tools
         .get(PROVIDER.name)
         .with_context(|| format!("{} was not provided", PROVIDER.name))?;
-    let folder = home
+    let folder = state_dir
         .pulumi()
         .join(format!("plugins/resource-kubernetes-v{PROVIDER_VERSION}"));
     make_private(&folder)?;
     link(&provider.path, &folder.join(PROVIDER.name))?;
     if provider.origin == Origin::Installed {
-        say(&format!(
-            "using the Kubernetes provider that is installed: {}",
+        message(&format!(
+            "using the installed Kubernetes provider: {}",
             provider.path.display()
         ));
     }
     Ok(())
 }
 
-/// Removes the lock of an engine that was killed, which would refuse every later one. Where any process
-/// of the sandbox runs besides its components it may be an engine at work, and its lock stays; so it does
-/// where such processes cannot be seen.
-fn remove_stale_locks(home: &Home) -> Result<()> {
-    let locks = home.state().join(".pulumi/locks");
+/// Removes the lock of a Pulumi process that was killed, which would block later ones. The lock is kept if any other process of
+/// the sandbox than its components runs, because it may be Pulumi, or if such processes cannot be detected.
+fn remove_stale_locks(state_dir: &StateDir) -> Result<()> {
+    let locks = state_dir.state().join(".pulumi/locks");
     if !cfg!(target_os = "linux") || !locks.exists() {
         return Ok(());
     }
-    let components: Vec<i32> = process::records(&home.processes())
+    let components: Vec<i32> = process::records(&state_dir.processes())
         .iter()
         .map(|record| record.pid)
         .collect();
     let is_component = |pid: &i32| components.contains(pid);
-    if process::marked(home.directory()).iter().all(is_component) {
+    if process::marked(state_dir.directory()).iter().all(is_component) {
         fs::remove_dir_all(&locks).with_context(|| format!("removing {}", locks.display()))?;
     }
     Ok(())
@@ -359,9 +346,9 @@ fn tool(tools: &BTreeMap<&'static str, Found>, name: &str) -> Result<PathBuf> {
 mod tests {
     use super::*;
 
-    fn sandbox(directory: &Path) -> (Home, Identity) {
-        let home = Home::at(&directory.join("sandbox")).expect("a home");
-        make_private(&home.project()).expect("made");
+    fn sandbox(directory: &Path) -> (StateDir, Identity) {
+        let state_dir = StateDir::at(&directory.join("sandbox")).expect("a home");
+        make_private(&state_dir.project()).expect("made");
         let repository = directory.join("checkout");
         fs::create_dir_all(repository.join("stacks")).expect("made");
         let project = "name: phoenix\nruntime: rust\nstackConfigDir: stacks\n";
@@ -375,18 +362,18 @@ mod tests {
             ports: None,
             cluster_uid: None,
         };
-        (home, identity)
+        (state_dir, identity)
     }
 
     #[test]
-    fn the_copy_is_written_and_the_checkout_is_not() {
+    fn the_copy_is_written_and_the_checkout_is_unchanged() {
         let directory = tempfile::tempdir().expect("a temporary directory");
-        let (home, identity) = sandbox(directory.path());
+        let (state_dir, identity) = sandbox(directory.path());
         let before = fs::read(identity.repository.join("stacks/Pulumi.dev.yaml")).expect("read");
-        copy_project(&home, &identity).expect("copied");
+        copy_project(&state_dir, &identity).expect("copied");
         let after = fs::read(identity.repository.join("stacks/Pulumi.dev.yaml")).expect("read");
         assert_eq!(before, after);
-        let copy = read(&home.project().join("Pulumi.dev.yaml")).expect("read back");
+        let copy = read(&state_dir.project().join("Pulumi.dev.yaml")).expect("read back");
         assert_eq!(
             copy["config"]["phoenix:cluster"]["context"],
             "phoenix-sandbox-dev"
@@ -396,20 +383,22 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_stack_is_answered_with_the_known_ones() {
+    fn an_unknown_stack_is_reported_with_the_known_ones() {
         let directory = tempfile::tempdir().expect("a temporary directory");
-        let (home, mut identity) = sandbox(directory.path());
+        let (state_dir, mut identity) = sandbox(directory.path());
         identity.stack = "production".into();
-        let error = copy_project(&home, &identity).expect_err("unknown").to_string();
+        let error = copy_project(&state_dir, &identity)
+            .expect_err("unknown")
+            .to_string();
         assert!(error.contains("there is no stack production"), "{error}");
-        assert!(error.contains("hint: there is dev"), "{error}");
+        assert!(error.contains("hint: the stacks are dev"), "{error}");
     }
 
     #[test]
-    fn the_engine_reaches_no_cloud_and_inherits_no_settings() {
+    fn the_environment_has_a_local_backend_and_no_inherited_settings() {
         let directory = tempfile::tempdir().expect("a temporary directory");
-        let (home, _) = sandbox(directory.path());
-        let environment = environment(&home);
+        let (state_dir, _) = sandbox(directory.path());
+        let environment = environment(&state_dir);
         let backend = environment["PULUMI_BACKEND_URL"].to_string_lossy().into_owned();
         assert!(backend.starts_with("file:///"), "{backend}");
         assert!(backend.ends_with("/state?metadata=skip"), "{backend}");
@@ -418,27 +407,27 @@ mod tests {
     }
 
     #[test]
-    fn the_lock_of_a_killed_engine_goes_and_that_of_one_at_work_stays() {
+    fn only_the_lock_of_a_killed_engine_is_removed() {
         let directory = tempfile::tempdir().expect("a temporary directory");
-        let (home, _) = sandbox(directory.path());
-        let locks = home.state().join(".pulumi/locks");
+        let (state_dir, _) = sandbox(directory.path());
+        let locks = state_dir.state().join(".pulumi/locks");
         fs::create_dir_all(&locks).expect("made");
         let mut at_work = Command::new("sleep")
             .arg("600")
-            .env(MARK, home.directory())
+            .env(MARK, state_dir.directory())
             .spawn()
             .expect("started");
-        // The system shows a new process's environment a moment after it shows the process.
+        // The environment of a new process becomes visible shortly after the process.
         let shown =
-            || !super::super::process::marked(home.directory()).is_empty() || !cfg!(target_os = "linux");
+            || !super::super::process::marked(state_dir.directory()).is_empty() || !cfg!(target_os = "linux");
         while !shown() && at_work.try_wait().expect("asked").is_none() {
             std::thread::yield_now();
         }
-        remove_stale_locks(&home).expect("looked");
+        remove_stale_locks(&state_dir).expect("looked");
         assert!(locks.exists());
         at_work.kill().expect("ours to end");
         at_work.wait().expect("ours to wait for");
-        remove_stale_locks(&home).expect("removed");
+        remove_stale_locks(&state_dir).expect("removed");
         assert_eq!(locks.exists(), !cfg!(target_os = "linux"));
     }
 }

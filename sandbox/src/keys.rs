@@ -1,8 +1,7 @@
 //! Keys and certificates of one control plane, and the kubeconfig made from them.
 //!
-//! Promises: an authority of its own for every sandbox, so that no sandbox trusts another one's clients;
-//! etcd, too, answers only to certificates, because it listens on a port that every user of the machine
-//! can reach.
+//! Every sandbox has its own certificate authority, so that it does not trust the clients of another sandbox. etcd requires
+//! certificates as well, because every user of the machine can reach its port.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -15,32 +14,32 @@ use rcgen::{
 };
 use serde_json::json;
 
-use super::home::{make_private, write_private};
+use super::state_dir::{make_private, write_private};
 
-/// The files of the keys, by what they are for.
+/// The files of the keys, by purpose.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Keys {
-    /// The authority's certificate.
+    /// The certificate of the authority.
     pub authority: PathBuf,
-    /// What servers on loopback show.
+    /// The certificate of servers on loopback.
     pub server: Pair,
-    /// What the administrator shows; a member of `system:masters`.
+    /// The certificate of the administrator, in the group `system:masters`.
     pub administrator: Pair,
-    /// What signs service-account tokens, and the public half that checks them.
+    /// The key pair that signs and verifies service account tokens.
     pub tokens: Pair,
 }
 
-/// A certificate or public key, and the private key to it.
+/// A certificate or public key, and its private key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pair {
-    /// What everybody may see.
+    /// The file with the certificate or public key.
     pub public: PathBuf,
-    /// What nobody else may see.
+    /// The file with the private key.
     pub private: PathBuf,
 }
 
 impl Keys {
-    /// The keys in this directory, made if they are not all there yet.
+    /// The keys in this directory, generated if they are not complete.
     pub fn at(directory: &Path) -> Result<Self> {
         let pair = |name: &str| Pair {
             public: directory.join(format!("{name}.pem")),
@@ -52,22 +51,23 @@ impl Keys {
             administrator: pair("administrator"),
             tokens: pair("tokens"),
         };
-        // The authority is written last: where it is, all the others are.
+        // The authority is written last, so if it exists, all files exist.
         if !keys.authority.exists() {
             make_private(directory)?;
-            keys.make().context("making the certificates of the sandbox")?;
+            keys.generate()
+                .context("generating the certificates of the sandbox")?;
         }
         Ok(keys)
     }
 
-    fn make(&self) -> Result<()> {
+    fn generate(&self) -> Result<()> {
         let mut authority = parameters("phoenix sandbox authority", None, &[])?;
         authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         authority.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::DigitalSignature];
         let authority = CertifiedIssuer::self_signed(authority, KeyPair::generate()?)?;
 
         let signed = |pair: &Pair, mut parameters: CertificateParams| -> Result<()> {
-            // etcd uses its server certificate as a client of itself, so every certificate is both.
+            // etcd also uses its server certificate as a client certificate, so every certificate allows both uses.
             parameters.extended_key_usages = vec![
                 ExtendedKeyUsagePurpose::ServerAuth,
                 ExtendedKeyUsagePurpose::ClientAuth,
@@ -99,7 +99,7 @@ impl Keys {
         write_private(&self.authority, authority.pem().as_bytes())
     }
 
-    /// The kubeconfig of the administrator. It holds the keys themselves, so that it may be copied.
+    /// The kubeconfig of the administrator. It contains the keys themselves, so that it can be copied.
     pub fn kubeconfig(&self, context: &str, port: u16) -> Result<String> {
         let embedded = |path: &Path| -> Result<ByteString> {
             fs::read(path)
@@ -124,13 +124,13 @@ impl Keys {
     }
 }
 
-fn parameters(name: &str, organisation: Option<&str>, hosts: &[&str]) -> Result<CertificateParams> {
+fn parameters(name: &str, organization: Option<&str>, hosts: &[&str]) -> Result<CertificateParams> {
     let hosts: Vec<String> = hosts.iter().copied().map(str::to_owned).collect();
     let mut parameters = CertificateParams::new(hosts)?;
     let mut subject = DistinguishedName::new();
     subject.push(DnType::CommonName, name);
-    if let Some(organisation) = organisation {
-        subject.push(DnType::OrganizationName, organisation);
+    if let Some(organization) = organization {
+        subject.push(DnType::OrganizationName, organization);
     }
     parameters.distinguished_name = subject;
     Ok(parameters)
@@ -141,7 +141,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn keys_are_made_once_and_kept() {
+    fn keys_are_generated_once() {
         let directory = tempfile::tempdir().expect("a temporary directory");
         let keys = Keys::at(directory.path()).expect("made");
         let first = fs::read(&keys.authority).expect("written");
@@ -151,17 +151,19 @@ mod tests {
     }
 
     #[test]
-    fn the_kubeconfig_names_one_context_and_reaches_loopback_only() {
+    fn the_kubeconfig_has_one_context_on_loopback() {
         let directory = tempfile::tempdir().expect("a temporary directory");
         let text = Keys::at(directory.path()).and_then(|keys| keys.kubeconfig("phoenix-sandbox-dev", 6443));
         let text = text.expect("made");
-        let config = kube::config::Kubeconfig::from_yaml(&text).expect("kube reads it");
-        assert_eq!(config.current_context.as_deref(), Some("phoenix-sandbox-dev"));
-        assert_eq!(config.contexts.len(), 1);
-        let server = config.clusters[0]
-            .cluster
-            .as_ref()
-            .and_then(|cluster| cluster.server.as_deref());
-        assert_eq!(server, Some("https://127.0.0.1:6443"));
+        let config = phoenix_manifests::yaml::read(&text)
+            .expect("it is YAML")
+            .remove(0)
+            .value;
+        assert_eq!(config["current-context"], "phoenix-sandbox-dev");
+        assert_eq!(config["contexts"].as_array().map(Vec::len), Some(1));
+        assert_eq!(
+            config["clusters"][0]["cluster"]["server"],
+            "https://127.0.0.1:6443"
+        );
     }
 }

@@ -1,427 +1,279 @@
-//! The sandbox: the real engine, provider and control plane on loopback, for one stack.
+//! A sandbox: the real engine, Kubernetes provider and control plane on loopback, for one stack.
 //!
-//! `up` finds or builds the tools, boots a control plane with simulated nodes, and lets the real engine
-//! deploy the stack into it; `down` leaves nothing behind. Promises: the checkout stays as it is, two
-//! sandboxes do not notice each other, and whatever a crash leaves is cleaned by `down`. What is deployed
-//! is the stack's business; nothing here knows a system.
+//! [`Sandbox::up`] finds or builds the tools, starts a control plane with simulated nodes, and lets Pulumi deploy the stack;
+//! [`Sandbox::down`] removes everything. The checkout is not changed, sandboxes are independent of each other, and `down`
+//! also cleans up after a crash. Nothing here knows a system of the platform.
 //!
-//! From the outside in: [`Command`] is what a person types, [`Sandbox`] what the live tests drive.
-//! `home` is the directory, `tools` the programs, `control_plane` starts them (`process`, `ports`, `keys`),
-//! `cluster` and `objects` fill it, `volumes` serves claims, `project` and `engine` are Pulumi's side.
+//! `state_dir` is the directory of a sandbox, `tools` its programs, `control_plane` starts them (`process`, `ports`, `keys`),
+//! `objects` fills the cluster, `volumes` provisions claims, `project` and `engine` run Pulumi.
+
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the package is an edge: it runs programs, writes files and uses the network"
+)]
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
-use serde_json::Value;
+use phoenix_cluster::admin::Cluster;
+use phoenix_manifests::yaml;
+use phoenix_terminal::output::message;
 
-pub mod cluster;
 mod control_plane;
 mod engine;
-mod home;
 mod keys;
 mod objects;
 mod ports;
 mod process;
+mod progress;
 mod project;
 mod secrets;
+mod state_dir;
 mod status;
-mod talk;
 pub mod tools;
 mod volumes;
+pub mod worker;
 
-use cluster::Cluster;
 use control_plane::Boot;
 use engine::Engine;
-use home::{Home, Identity};
+use progress::Step;
+use state_dir::{Identity, StateDir};
 pub use status::{Component, Status};
-use talk::{Step, say};
-use tools::{Tool, Workshop};
+use tools::{Tool, ToolCache};
 
-use phoenix_manifests::yaml;
-use phoenix_terminal::output;
-use phoenix_terminal::exit::Exit;
+/// The stack of a sandbox for which none was given.
+pub const DEFAULT_STACK: &str = "dev";
 
-/// The stack of a sandbox that was not told which.
-const DEFAULT_STACK: &str = "dev";
-
-/// A real control plane with simulated nodes, and a real `pulumi up` into it.
-#[derive(Debug, clap::Subcommand)]
-pub enum Command {
-    /// Start a sandbox and deploy a stack into it; started already, deploy again.
-    #[command(after_help = "Example: phoenix sandbox up dev")]
-    Up {
-        /// The stack to deploy [default: dev].
-        stack: Option<String>,
-        /// Start the control plane only.
-        #[arg(long)]
-        no_deploy: bool,
-        /// Which sandbox.
-        #[command(flatten)]
-        place: Place,
-    },
-    /// End a sandbox and remove all of it; without one, that is fine.
-    Down {
-        /// The sandbox's stack, which is also its name unless it was given another.
-        stack: Option<String>,
-        /// Every sandbox in the default place.
-        #[arg(long, conflicts_with_all = ["stack", "name", "dir"])]
-        all: bool,
-        /// Which sandbox.
-        #[command(flatten)]
-        place: Place,
-    },
-    /// Tell what runs; ends with 2 when not everything does.
-    Status {
-        /// The sandbox's stack, which is also its name unless it was given another.
-        stack: Option<String>,
-        /// Which sandbox.
-        #[command(flatten)]
-        place: Place,
-        /// How to print it.
-        #[arg(long, value_enum, default_value = "text")]
-        format: Format,
-    },
-    /// Run the engine inside a sandbox, on a fresh copy of its stack; ends with the engine's own code.
-    #[command(after_help = "Example: phoenix sandbox pulumi -- preview --diff")]
-    Pulumi {
-        /// Which sandbox.
-        #[command(flatten)]
-        place: Place,
-        /// What to tell the engine.
-        #[arg(last = true, required = true)]
-        arguments: Vec<OsString>,
-    },
-    /// Print the variables that make kubectl and pulumi work on a sandbox.
-    #[command(after_help = "Example: eval \"$(phoenix sandbox env)\"")]
-    Env {
-        /// Which sandbox.
-        #[command(flatten)]
-        place: Place,
-        /// How to print them: as lines for a shell, or as one JSON object.
-        #[arg(long, value_enum, default_value = "text")]
-        format: Format,
-    },
-    /// Find or build the tools of a sandbox, and print where each is.
-    Tools {
-        /// Include the tools that only the tests need.
-        #[arg(long)]
-        all: bool,
-        /// Include the tools that only the benchmarks need.
-        #[arg(long)]
-        benchmarks: bool,
-    },
-    /// Work that the sandbox starts by itself.
-    #[command(hide = true)]
-    Worker {
-        /// Which work.
-        #[command(subcommand)]
-        work: Work,
-    },
-}
-
-/// Which sandbox is meant.
-#[derive(Debug, Clone, Default, clap::Args)]
+/// The sandbox to work on.
+#[derive(Debug, Clone, Default)]
 pub struct Place {
-    /// The sandbox's name [default: the stack's].
-    #[arg(long)]
+    /// The name of the sandbox; by default that of its stack.
     pub name: Option<String>,
-    /// The sandbox's directory, in place of one among the user's state.
-    #[arg(long, conflicts_with = "name")]
+    /// The directory of the sandbox, instead of one in the user's state directory.
     pub dir: Option<PathBuf>,
 }
 
-/// How data is printed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub enum Format {
-    /// For people.
-    Text,
-    /// For machines.
-    Json,
-}
-
-/// What the sandbox's own processes do.
-#[derive(Debug, clap::Subcommand)]
-pub enum Work {
-    /// Become another program in a session of its own.
-    Session {
-        /// The program and its arguments.
-        #[arg(last = true, required = true)]
-        command: Vec<OsString>,
-    },
-    /// Give volumes to claims.
-    Volumes {
-        /// The cluster to serve.
-        #[arg(long)]
-        kubeconfig: PathBuf,
-    },
-}
-
-/// Does what was asked, seen from the directory where the person is.
-pub fn run(command: Command, directory: &Path) -> Result<Exit> {
-    match command {
-        Command::Up {
-            stack,
-            no_deploy,
-            place,
-        } => {
-            let options = Options {
-                repository: tools::repository(directory)?,
-                stack: stack.unwrap_or_else(|| DEFAULT_STACK.to_owned()),
-                place,
-                launcher: this_program()?,
-                deploy: !no_deploy,
-            };
-            let sandbox = Sandbox::up(&options)?;
-            say(&format!("kubeconfig: {}", sandbox.kubeconfig().display()));
-        }
-        Command::Down { all: true, .. } => {
-            for name in Home::all()? {
-                down(&Home::named(&name)?)?;
-            }
-        }
-        Command::Down { stack, place, .. } => down(&which(&place, stack.as_deref())?)?,
-        Command::Status { stack, place, format } => {
-            let status = Status::of(&which(&place, stack.as_deref())?);
-            match format {
-                Format::Text => output::data(&status.text())?,
-                Format::Json => {
-                    output::json(&serde_json::to_value(&status).expect("a status is plain data"))?;
-                }
-            }
-            return Ok(if status.running {
-                Exit::Clean
-            } else {
-                Exit::Changed
-            });
-        }
-        Command::Pulumi { place, arguments } => {
-            let sandbox = Sandbox::open(&place)?;
-            // Nobody else may rewrite the copy while we do; the engine has a lock of its own.
-            let hold = sandbox.home.claim()?;
-            let engine = sandbox.engine()?;
-            drop(hold);
-            return Err(engine.become_command(&arguments));
-        }
-        Command::Env { place, format } => print_environment(&Sandbox::open(&place)?, format)?,
-        Command::Tools { all, benchmarks } => {
-            let mut wanted = Sandbox::tools(true);
-            if all {
-                wanted.extend(tools::TESTS);
-            }
-            if benchmarks {
-                wanted.extend(tools::BENCHMARKS);
-            }
-            let workshop = Workshop::of(&tools::repository(directory)?)?;
-            for (name, found) in workshop.provide(&wanted)? {
-                output::data(&format!("{name:<28}{}\n", found.path.display()))?;
-            }
-            for files in [&[tools::STAGES], &tools::DEFINITIONS[..]].concat() {
-                for path in workshop.files(&files)? {
-                    say(&format!("{}: {}", files.name, path.display()));
-                }
-            }
-        }
-        Command::Worker {
-            work: Work::Session { command },
-        } => process::become_session(&command)?,
-        Command::Worker {
-            work: Work::Volumes { kubeconfig },
-        } => {
-            let runtime = tokio::runtime::Builder::new_current_thread()
-                .enable_all()
-                .build()
-                .context("starting a runtime to serve volumes")?;
-            runtime.block_on(volumes::serve(&kubeconfig))?;
-        }
-    }
-    Ok(Exit::Clean)
-}
-
-/// What a sandbox is to be.
+/// How to start a sandbox.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// The checkout it is for.
+    /// The checkout.
     pub repository: PathBuf,
     /// The stack to deploy.
     pub stack: String,
-    /// Where it lives.
+    /// Which sandbox.
     pub place: Place,
-    /// The `phoenix` program, which starts the others in sessions of their own and serves volumes. A test
-    /// names the one that was built for it, because a test is another program.
+    /// The program `phoenix-live`, which starts the others in sessions of their own and provisions volumes. Not always the
+    /// current program: a test is another one.
     pub launcher: PathBuf,
-    /// Whether the stack is deployed; without, the control plane is all.
+    /// Whether to deploy the stack, or only start the control plane.
     pub deploy: bool,
 }
 
-/// A sandbox that exists.
+/// An existing sandbox.
 #[derive(Debug)]
 pub struct Sandbox {
-    home: Home,
+    state_dir: StateDir,
     identity: Identity,
 }
 
 impl Sandbox {
-    /// Starts a sandbox, or brings one that exists to the state that is asked for.
+    /// Starts a sandbox, or brings an existing one to the requested state.
     pub fn up(options: &Options) -> Result<Self> {
         if options.deploy {
-            engine::must_exist(&options.repository, &options.stack)?;
+            engine::require_stack(&options.repository, &options.stack)?;
         }
-        let home = which(&options.place, Some(&options.stack))?;
-        let hold = home.claim()?;
-        let identity = match home.identity() {
+        let state_dir = which(&options.place, Some(&options.stack))?;
+        let lock = state_dir.lock()?;
+        let identity = match state_dir.identity() {
             Some(known) if known.stack == options.stack => Identity {
                 repository: options.repository.clone(),
                 ..known
             },
             Some(known) => bail!(
-                "the sandbox in {} is for the stack {}, not {}\nhint: give the new one another name with --name",
-                home.directory().display(),
+                "the sandbox in {} is for the stack {}, not {}\nhint: use another name with --name",
+                state_dir.directory().display(),
                 known.stack,
                 options.stack
             ),
             None => Identity {
-                name: options.place.name.clone().unwrap_or_else(|| name_of(&home)),
+                name: options.place.name.clone().unwrap_or_else(|| name_of(&state_dir)),
                 stack: options.stack.clone(),
                 repository: options.repository.clone(),
                 ports: None,
                 cluster_uid: None,
             },
         };
-        home.remember(&identity)?;
-        let mut sandbox = Self { home, identity };
-        let workshop = Workshop::of(&options.repository)?;
-        let found = workshop.provide(&Self::tools(options.deploy))?;
-        let stages = workshop.files(&tools::STAGES)?;
+        state_dir.remember(&identity)?;
+        let mut sandbox = Self { state_dir, identity };
+        let cache = ToolCache::of(&options.repository)?;
+        let found = cache.provide(&Self::tools(options.deploy))?;
+        let stages = cache.files(&tools::STAGES)?;
         let mut definitions = Vec::new();
         for files in tools::DEFINITIONS {
-            definitions.extend(workshop.files(&files)?);
+            definitions.extend(cache.files(&files)?);
         }
         let boot = Boot {
-            home: &sandbox.home,
+            state_dir: &sandbox.state_dir,
             tools: &found,
             stages: &stages,
             launcher: &options.launcher,
         };
         let cluster = sandbox.running_cluster(&boot)?;
-        sandbox.identity = sandbox.home.identity().unwrap_or(sandbox.identity);
+        sandbox.identity = sandbox.state_dir.identity().unwrap_or(sandbox.identity);
         sandbox.identity.cluster_uid = Some(cluster.uid()?);
 
-        sandbox.home.remember(&sandbox.identity)?;
+        sandbox.state_dir.remember(&sandbox.identity)?;
         define(&cluster, &definitions)?;
         if options.deploy {
             let classes = objects::named_classes(&engine::configuration(&sandbox.identity)?);
             cluster
                 .apply(&classes)
-                .context("making the storage classes that the stack names")?;
+                .context("creating the storage classes of the stack")?;
             let engine = sandbox.prepared(&found)?;
             Engine::build(&sandbox.identity.repository)?;
-            say(&format!("deploying the stack {}", sandbox.identity.stack));
+            message(&format!("deploying the stack {}", sandbox.identity.stack));
             let status = engine.up()?;
             if !status.success() {
                 bail!(
-                    "the engine could not deploy the stack {} ({status})\n\
-                     hint: repair it and run `phoenix sandbox up` again; the control plane goes on",
+                    "Pulumi could not deploy the stack {} ({status})\n\
+                     hint: fix the error and run `phoenix sandbox up` again; the control plane keeps running",
                     sandbox.identity.stack
                 );
             }
             let pods = cluster.pods()?;
-            say(&format!(
+            message(&format!(
                 "deployed: {} of {} pods are ready",
                 pods.ready, pods.total
             ));
         }
-        drop(hold);
+        drop(lock);
         Ok(sandbox)
     }
 
-    /// The sandbox in this place, which must exist.
+    /// Opens an existing sandbox.
     pub fn open(place: &Place) -> Result<Self> {
-        let home = which(place, None)?;
-        match home.identity() {
-            Some(identity) => Ok(Self { home, identity }),
+        let state_dir = which(place, None)?;
+        match state_dir.identity() {
+            Some(identity) => Ok(Self { state_dir, identity }),
             None => bail!(
                 "there is no sandbox in {}\nhint: phoenix sandbox up",
-                home.directory().display()
+                state_dir.directory().display()
             ),
         }
     }
 
-    /// Its name.
+    /// The name of the sandbox.
     pub fn name(&self) -> &str {
         &self.identity.name
     }
 
-    /// Where all of it lives.
+    /// The directory with all of its files.
     pub fn directory(&self) -> &Path {
-        self.home.directory()
+        self.state_dir.directory()
     }
 
     /// The kubeconfig of its administrator.
     pub fn kubeconfig(&self) -> PathBuf {
-        self.home.kubeconfig()
+        self.state_dir.kubeconfig()
     }
 
-    /// The name of its kubeconfig's only context.
+    /// The name of the only context of its kubeconfig.
     pub fn context(&self) -> String {
         self.identity.context()
     }
 
-    /// Where the engine works: the copy of the project.
+    /// The directory in which Pulumi runs: a copy of the project.
     pub fn project(&self) -> PathBuf {
-        self.home.project()
+        self.state_dir.project()
     }
 
-    /// The variables that make kubectl and pulumi work on it.
+    /// The environment variables with which kubectl and pulumi use the sandbox.
     pub fn environment(&self) -> BTreeMap<&'static str, OsString> {
-        engine::environment(&self.home)
+        engine::environment(&self.state_dir)
     }
 
     /// A connection to its API server.
     pub fn cluster(&self) -> Result<Cluster> {
-        Cluster::connect(&self.home.kubeconfig())
+        Cluster::connect(&self.state_dir.kubeconfig())
     }
 
-    /// What of it runs.
+    /// The status of each component.
     pub fn status(&self) -> Status {
-        Status::of(&self.home)
+        Status::of(&self.state_dir)
     }
 
-    /// A command of the engine on a fresh copy of its stack, with this environment and in that folder.
+    /// Stops the sandbox in this place and removes all of its files. Succeeds if there is none.
+    pub fn down_at(place: &Place, stack: Option<&str>) -> Result<()> {
+        down(&which(place, stack)?)
+    }
+
+    /// Stops every sandbox in the default directory.
+    pub fn down_all() -> Result<()> {
+        for name in StateDir::all()? {
+            down(&StateDir::named(&name)?)?;
+        }
+        Ok(())
+    }
+
+    /// The status of the sandbox in this place, which may not exist.
+    pub fn status_at(place: &Place, stack: Option<&str>) -> Result<Status> {
+        Ok(Status::of(&which(place, stack)?))
+    }
+
+    /// Replaces this process with Pulumi on a fresh copy of the stack file; returns the error if that fails.
+    pub fn become_pulumi(&self, arguments: &[OsString]) -> Result<anyhow::Error> {
+        // No other command may rewrite the copy at the same time. Pulumi has a lock of its own.
+        let lock = self.state_dir.lock()?;
+        let engine = self.engine()?;
+        drop(lock);
+        Ok(engine.become_command(arguments))
+    }
+
+    /// The path of Pulumi if it is installed or was built before.
+    pub fn installed_pulumi(&self) -> Result<Option<PathBuf>> {
+        let cache = ToolCache::of(&self.identity.repository)?;
+        Ok(cache.look(&tools::PULUMI)?.map(|found| found.path))
+    }
+
+    /// A Pulumi command on a fresh copy of the stack file, with that environment and in that directory.
     pub fn pulumi(&self, arguments: &[&str]) -> Result<std::process::Command> {
         Ok(self.engine()?.command(arguments))
     }
 
-    /// Ends it and removes all of it.
+    /// Stops the sandbox and removes all of its files.
     pub fn down(self) -> Result<()> {
-        down(&self.home)
+        down(&self.state_dir)
     }
 
-    /// The programs that a sandbox needs, with or without the engine.
-    fn tools(deploy: bool) -> Vec<Tool> {
+    /// The programs of a sandbox, with or without Pulumi.
+    pub fn tools(deploy: bool) -> Vec<Tool> {
         let engine = [tools::PULUMI, tools::PROVIDER];
         let engine = engine.into_iter().filter(|_| deploy);
         tools::CONTROL_PLANE.into_iter().chain(engine).collect()
     }
 
-    /// The cluster that runs already, or a new start of it with the data of the last.
+    /// The running cluster; if it is not running, it is started with its existing data.
     fn running_cluster(&self, boot: &Boot<'_>) -> Result<Cluster> {
-        if control_plane::runs(&self.home) {
+        if control_plane::runs(&self.state_dir) {
             let cluster = self.cluster()?;
             if cluster.ready() {
-                say("the control plane runs already");
+                message("the control plane is already running");
                 return Ok(cluster);
             }
         }
-        process::stop(&process::records(&self.home.processes()), self.home.directory())?;
+        process::stop(
+            &process::records(&self.state_dir.processes()),
+            self.state_dir.directory(),
+        )?;
         let mut identity = self.identity.clone();
         control_plane::boot(boot, &mut identity)
     }
 
     fn engine(&self) -> Result<Engine<'_>> {
-        let workshop = Workshop::of(&self.identity.repository)?;
-        self.prepared(&workshop.provide(&[tools::PULUMI, tools::PROVIDER])?)
+        let cache = ToolCache::of(&self.identity.repository)?;
+        self.prepared(&cache.provide(&[tools::PULUMI, tools::PROVIDER])?)
     }
 
     fn prepared(&self, found: &BTreeMap<&'static str, tools::Found>) -> Result<Engine<'_>> {
@@ -429,94 +281,68 @@ impl Sandbox {
             .iter()
             .map(|row| row.key)
             .collect();
-        Engine::prepare(&self.home, &self.identity, found, &keys)
+        Engine::prepare(&self.state_dir, &self.identity, found, &keys)
     }
 }
 
-/// Ends what runs of a sandbox and removes its directory, however much of it there is.
-fn down(home: &Home) -> Result<()> {
-    let shown = home.directory().display().to_string();
-    let existed = home.exists();
-    let hold = if existed { Some(home.claim()?) } else { None };
-    let ended = process::stop(&process::records(&home.processes()), home.directory())?;
-    if let Some(hold) = hold {
-        home.remove(hold)?;
+/// Stops the processes of a sandbox and removes its directory, also if it is incomplete.
+fn down(state_dir: &StateDir) -> Result<()> {
+    let shown = state_dir.directory().display().to_string();
+    let existed = state_dir.exists();
+    let lock = if existed { Some(state_dir.lock()?) } else { None };
+    let ended = process::stop(&process::records(&state_dir.processes()), state_dir.directory())?;
+    if let Some(lock) = lock {
+        state_dir.remove(lock)?;
     }
     if existed || !ended.is_empty() {
-        say(&format!("ended {} processes and removed {shown}", ended.len()));
+        message(&format!("stopped {} processes and removed {shown}", ended.len()));
     } else {
-        say(&format!("there is no sandbox in {shown}"));
+        message(&format!("there is no sandbox in {shown}"));
     }
     Ok(())
 }
 
-/// The place that is meant: the one that was named, else the stack's, else the only one there is.
-fn which(place: &Place, stack: Option<&str>) -> Result<Home> {
+/// The sandbox that is meant: by directory or name, else that of the stack, else the only one.
+fn which(place: &Place, stack: Option<&str>) -> Result<StateDir> {
     if let Some(directory) = &place.dir {
-        return Home::at(directory);
+        return StateDir::at(directory);
     }
     if let Some(name) = place.name.as_deref().or(stack) {
-        return Home::named(name);
+        return StateDir::named(name);
     }
-    match Home::all()?.as_slice() {
-        [only] => Home::named(only),
+    match StateDir::all()?.as_slice() {
+        [only] => StateDir::named(only),
         names if names.len() > 1 && !names.iter().any(|name| name == DEFAULT_STACK) => {
             bail!(
-                "there are several sandboxes: {}\nhint: name one with --name",
+                "there are several sandboxes: {}\nhint: select one with --name",
                 names.join(", ")
             )
         }
-        _ => Home::named(DEFAULT_STACK),
+        _ => StateDir::named(DEFAULT_STACK),
     }
 }
 
 fn define(cluster: &Cluster, files: &[PathBuf]) -> Result<()> {
-    let step = Step::begin("adding the resource definitions of Istio and of the Prometheus Operator");
+    let step = Step::begin("installing the custom resource definitions of Istio and the Prometheus Operator");
     let mut definitions = Vec::new();
     for file in files {
         let text = std::fs::read_to_string(file).with_context(|| format!("reading {}", file.display()))?;
-        let documents = yaml::read(&text).with_context(|| format!("understanding {}", file.display()))?;
+        let documents = yaml::read(&text).with_context(|| format!("parsing {}", file.display()))?;
         let values = documents.into_iter().map(|document| document.value);
         definitions.extend(values.filter(|value| !value.is_null()));
     }
     cluster.define(&definitions)?;
-    step.done(&format!("{} resource definitions are served", definitions.len()));
-    Ok(())
-}
-
-fn print_environment(sandbox: &Sandbox, format: Format) -> Result<()> {
-    let variables = sandbox.environment();
-    if format == Format::Json {
-        let fields = variables
-            .iter()
-            .map(|(name, value)| ((*name).to_owned(), value.to_string_lossy().into()));
-        return output::json(&Value::Object(fields.collect()));
-    }
-    for (name, value) in variables {
-        output::data(&format!(
-            "export {name}={}\n",
-            shell_quoted(&value.to_string_lossy())
-        ))?;
-    }
-    let engine = Workshop::of(&sandbox.identity.repository)?.look(&tools::PULUMI)?;
-    let engine = engine.map_or_else(|| PathBuf::from(tools::PULUMI.name), |found| found.path);
-    say(&format!(
-        "the engine works in its copy of the project: run {} -C {}",
-        engine.display(),
-        sandbox.project().display()
+    step.done(&format!(
+        "{} custom resource definitions are served",
+        definitions.len()
     ));
     Ok(())
 }
 
-/// A text as one word of a POSIX shell.
-fn shell_quoted(text: &str) -> String {
-    format!("'{}'", text.replace('\'', r"'\''"))
-}
-
-/// The name of a sandbox that lives in a directory of the person's choice. The directory's own name may
-/// hold anything, and the name becomes a part of the kubeconfig's context.
-fn name_of(home: &Home) -> String {
-    let name = home
+/// The name of a sandbox in a directory that the user chose. The name becomes a part of the kubeconfig's context, so characters
+/// of the directory's name that are not allowed there are replaced.
+fn name_of(state_dir: &StateDir) -> String {
+    let name = state_dir
         .directory()
         .file_name()
         .unwrap_or_default()
@@ -531,76 +357,4 @@ fn name_of(home: &Home) -> String {
             }
         })
         .collect()
-}
-
-fn this_program() -> Result<PathBuf> {
-    std::env::current_exe().context("finding this program's own file, which starts the others")
-}
-
-#[cfg(test)]
-mod tests {
-    use clap::Parser as _;
-
-    use super::*;
-
-    #[derive(Debug, clap::Parser)]
-    struct Line {
-        #[command(subcommand)]
-        command: Command,
-    }
-
-    #[test]
-    fn the_command_line_is_consistent() {
-        <Line as clap::CommandFactory>::command().debug_assert();
-    }
-
-    #[test]
-    fn what_stands_behind_the_dashes_is_the_engines() {
-        let line = Line::try_parse_from(["x", "pulumi", "--name", "live", "--", "preview", "--diff"]);
-        let Command::Pulumi { place, arguments } = line.expect("parsed").command else {
-            panic!("another command was parsed")
-        };
-        assert_eq!(place.name.as_deref(), Some("live"));
-        assert_eq!(arguments, ["preview", "--diff"]);
-    }
-
-    #[test]
-    fn ending_a_sandbox_that_does_not_exist_is_fine() {
-        let directory = tempfile::tempdir().expect("a temporary directory");
-        let place = Place {
-            name: None,
-            dir: Some(directory.path().join("none")),
-        };
-        let exit = run(
-            Command::Down {
-                stack: None,
-                all: false,
-                place,
-            },
-            directory.path(),
-        )
-        .expect("fine");
-        assert_eq!(exit, Exit::Clean);
-        assert!(!directory.path().join("none").exists());
-    }
-
-    #[test]
-    fn the_status_of_nothing_is_that_not_everything_runs() {
-        let directory = tempfile::tempdir().expect("a temporary directory");
-        let place = Place {
-            name: None,
-            dir: Some(directory.path().join("none")),
-        };
-        let command = Command::Status {
-            stack: None,
-            place,
-            format: Format::Json,
-        };
-        assert_eq!(run(command, directory.path()).expect("told"), Exit::Changed);
-    }
-
-    #[test]
-    fn a_quoted_word_survives_the_shell() {
-        assert_eq!(shell_quoted("file:///it's here"), r"'file:///it'\''s here'");
-    }
 }

@@ -1,46 +1,46 @@
-//! What every sandbox's cluster holds before anything is deployed: nodes, storage classes, the namespaces that a stack
-//! finds in a real cluster and must not make, and the mark by which the program knows a sandbox.
+//! The objects in a sandbox's cluster before a deployment: nodes, storage classes, the namespaces that exist in a real cluster
+//! and that the stack does not create, and the label by which the program recognizes a sandbox.
 //!
-//! Promises: pure, the same objects every time. The numbers are generous on purpose: a sandbox shows
-//! whether a stack's shape is right, not whether a cluster is large enough.
+//! Pure: always the same objects. The capacities are large on purpose, because a sandbox does not show whether a cluster is
+//! large enough.
 
 use std::collections::BTreeSet;
 
 use phoenix::names::SANDBOX_LABEL;
 use serde_json::{Value, json};
 
-/// The zones; every one has the same nodes.
+/// The zones, each with the same nodes.
 pub const ZONES: [&str; 3] = ["sandbox-a", "sandbox-b", "sandbox-c"];
 
-/// Who serves the claims of the storage classes: the sandbox's own worker.
+/// The provisioner of the storage classes, which is part of the sandbox.
 pub const PROVISIONER: &str = "volumes.phoenix.invalid";
 
-/// The class of volumes that one node mounts; the default.
+/// The default storage class, whose volumes can be mounted by one node.
 pub const BLOCK_CLASS: &str = "standard";
 
-/// The class of volumes that many nodes mount.
+/// The storage class whose volumes can be mounted by many nodes.
 pub const SHARED_CLASS: &str = "shared";
 
-/// The parameter of a class that says whether its volumes can be shared between nodes.
+/// The parameter of a storage class that states whether its volumes can be mounted by many nodes.
 pub const SHARING: &str = "sharing";
 
-/// The value of [`SHARING`] for disks, which one node mounts.
+/// The value of [`SHARING`] for volumes that only one node can mount.
 pub const NEVER: &str = "never";
 
-/// Namespaces that other teams own.
-pub const FOREIGN_NAMESPACES: [&str; 4] = ["sophia-ai", "sophia-mcp", "istio-system", "monitoring"];
+/// Namespaces that other teams manage.
+pub const EXTERNAL_NAMESPACES: [&str; 4] = ["sophia-ai", "sophia-mcp", "istio-system", "monitoring"];
 
-/// All of them, in an order in which they can be applied.
+/// All objects, in an order in which they can be applied.
 pub fn all() -> Vec<Value> {
-    let namespaces = FOREIGN_NAMESPACES.iter().map(
+    let namespaces = EXTERNAL_NAMESPACES.iter().map(
         |name| json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": name, "labels": { "name": name } } }),
     );
     let all = nodes().into_iter().chain(storage()).chain(namespaces);
-    all.chain([mark()]).collect()
+    all.chain([sandbox_label()]).collect()
 }
 
-/// The mark by which the program knows a sandbox's cluster.
-fn mark() -> Value {
+/// The label by which the program recognizes the cluster of a sandbox.
+fn sandbox_label() -> Value {
     json!({
         "apiVersion": "v1",
         "kind": "Namespace",
@@ -48,7 +48,7 @@ fn mark() -> Value {
     })
 }
 
-/// The simulated nodes: in every zone two with accelerators and two without.
+/// The simulated nodes: in each zone two with accelerators and two without.
 pub fn nodes() -> Vec<Value> {
     let mut nodes = Vec::new();
     for zone in ZONES {
@@ -73,7 +73,7 @@ fn node(zone: &str, kind: &str, number: usize, index: usize) -> Value {
     let mut capacity = json!({ "cpu": "64", "memory": "512Gi", "ephemeral-storage": "2Ti", "pods": "250" });
     let mut taints = json!([]);
     if kind == "gpu" {
-        // Both families of labels: the provider's, which stacks select by default, and the operator's.
+        // Both sets of labels: the cloud provider's, which stacks select by default, and those of NVIDIA's operator.
         labels["lambdalabs.com/gpu-type"] = json!("rtx-4090");
         labels["nvidia.com/gpu.present"] = json!("true");
         labels["nvidia.com/gpu.product"] = json!("NVIDIA-GeForce-RTX-4090");
@@ -82,7 +82,7 @@ fn node(zone: &str, kind: &str, number: usize, index: usize) -> Value {
         capacity["nvidia.com/gpu"] = json!("8");
         taints = json!([{ "key": "lambdalabs.com/gpu", "value": "true", "effect": "NoSchedule" }]);
     }
-    // Every node its own range: pods of two nodes with one range would share addresses.
+    // Each node has its own range, so that pods do not share addresses.
     let addresses = format!("10.244.{index}.0/24");
     json!({
         "apiVersion": "v1",
@@ -111,7 +111,7 @@ fn storage() -> Vec<Value> {
             "apiVersion": "storage.k8s.io/v1",
             "kind": "CSIDriver",
             "metadata": { "name": PROVISIONER },
-            // There is nothing to attach, so nobody should wait for it.
+            // There is nothing to attach, so pods do not have to wait for it.
             "spec": { "attachRequired": false, "podInfoOnMount": false },
         }),
         class(BLOCK_CLASS, true, "WaitForFirstConsumer", Sharing::Never),
@@ -119,7 +119,7 @@ fn storage() -> Vec<Value> {
     ]
 }
 
-/// Whether volumes of a class can be mounted by several nodes.
+/// Whether the volumes of a class can be mounted by many nodes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Sharing {
     Allowed,
@@ -147,8 +147,8 @@ fn class(name: &str, default: bool, mode: &str, sharing: Sharing) -> Value {
     })
 }
 
-/// The classes that a stack's configuration names and the sandbox does not have yet. A real cluster has
-/// them under those names; what they allow is the cluster's business, so these allow everything.
+/// The storage classes in a stack's configuration that the sandbox does not have. A real cluster has classes with these names;
+/// what they allow is not known, so these allow everything.
 pub fn named_classes(config: &Value) -> Vec<Value> {
     let mut names = BTreeSet::new();
     collect_class_names(config, &mut names);
@@ -176,9 +176,9 @@ fn collect_class_names(value: &Value, names: &mut BTreeSet<String>) {
     }
 }
 
-/// The stage that keeps a simulated node Ready: every ten seconds its conditions are fresh.
+/// The stage that keeps a simulated node ready by updating its conditions every ten seconds.
 ///
-/// The module's own two heartbeats take turns in a way that leaves nodes not ready after some minutes.
+/// kwok's two heartbeat stages alternate in a way that leaves nodes not ready after some minutes.
 pub fn heartbeat() -> Value {
     json!({
         "apiVersion": "kwok.x-k8s.io/v1alpha1",
@@ -201,7 +201,7 @@ pub fn heartbeat() -> Value {
     })
 }
 
-/// The template's functions are kwok's.
+/// The template of the status, with functions of kwok.
 const HEARTBEAT: &str = "\
 {{ $now := Now }}
 {{ $since := or .metadata.creationTimestamp $now }}
@@ -279,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn classes_that_a_stack_names_exist_in_its_sandbox() {
+    fn storage_classes_in_the_configuration_exist_in_the_sandbox() {
         let config = json!({
             "phoenix:qdrant": { "storage": { "storageClass": "fast-nvme" } },
             "phoenix:openmemory": { "storageClass": SHARED_CLASS },

@@ -1,15 +1,15 @@
 //! Free loopback ports.
 //!
-//! Promises: the ports of one call differ from each other and were free a moment ago. It cannot promise
-//! that they still are; whoever uses them starts again with others on a clash (see [`is_clash`]).
+//! The ports of one call differ from each other and were free when they were chosen. Another process may take one in the
+//! meantime; the caller then retries with other ports (see [`is_conflict`]).
 
 use std::net::{Ipv4Addr, TcpListener};
 
 use anyhow::{Context as _, Result};
 
-/// As many free ports as asked for. All are held at once while they are chosen, so no two are the same.
+/// `COUNT` different free ports.
 pub fn free<const COUNT: usize>() -> Result<[u16; COUNT]> {
-    let mut held = Vec::with_capacity(COUNT);
+    let mut listeners = Vec::with_capacity(COUNT);
     let mut ports = [0; COUNT];
     for port in &mut ports {
         let listener =
@@ -18,22 +18,22 @@ pub fn free<const COUNT: usize>() -> Result<[u16; COUNT]> {
             .local_addr()
             .context("reading the number of a free port")?
             .port();
-        held.push(listener);
+        listeners.push(listener);
     }
     Ok(ports)
 }
 
-/// Whether every one of these ports can be bound now.
+/// Whether all of these ports can be bound now.
 pub fn all_free(ports: &[u16]) -> bool {
-    let held: Vec<_> = ports
+    let listeners: Vec<_> = ports
         .iter()
         .map(|&port| TcpListener::bind((Ipv4Addr::LOCALHOST, port)))
         .collect();
-    held.iter().all(Result::is_ok)
+    listeners.iter().all(Result::is_ok)
 }
 
-/// Whether a log says that a port was taken by someone else in between.
-pub fn is_clash(log: &str) -> bool {
+/// Whether a log reports that a port was in use.
+pub fn is_conflict(log: &str) -> bool {
     log.contains("address already in use")
 }
 
@@ -50,7 +50,7 @@ mod tests {
     }
 
     #[test]
-    fn a_port_that_someone_holds_is_not_free() {
+    fn a_port_in_use_is_not_free() {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
         let port = listener.local_addr().expect("its number").port();
         assert!(!all_free(&[port]));
@@ -59,10 +59,10 @@ mod tests {
     }
 
     #[test]
-    fn a_clash_is_recognised_in_the_words_of_the_go_runtime() {
-        assert!(is_clash(
+    fn a_conflict_is_recognized_in_the_message_of_the_go_runtime() {
+        assert!(is_conflict(
             "listen tcp 127.0.0.1:2379: bind: address already in use"
         ));
-        assert!(!is_clash("listen tcp 127.0.0.1:2379: bind: permission denied"));
+        assert!(!is_conflict("listen tcp 127.0.0.1:2379: bind: permission denied"));
     }
 }

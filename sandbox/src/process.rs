@@ -1,9 +1,8 @@
-//! The processes of one sandbox: starting them so that they outlive the command, and ending exactly them.
+//! The processes of a sandbox: starts them so that they outlive the command, and stops exactly these processes.
 //!
-//! Promises: a process is ended only when its id *and* its start time are those that were written
-//! down, or when its environment carries this sandbox's mark; a reused id is left alone. The mark is
-//! what finds a process whose record was never written because the command was killed in between.
-//! Does not know what the processes are for.
+//! A process is stopped only if both its id and its start time match its record, or if its environment has the mark of this
+//! sandbox; a reused id is not affected. The mark identifies a process whose record is missing because the command was killed.
+//! This module does not know what the processes do.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
@@ -18,43 +17,43 @@ use anyhow::{Context as _, Result, bail};
 use rustix::process::{Pid, Signal, WaitOptions};
 use serde::{Deserialize, Serialize};
 
-use super::home::write_private;
+use super::state_dir::write_private;
 
-/// The environment variable that marks every process of a sandbox; its value is the sandbox's directory.
+/// The environment variable that marks every process of a sandbox. Its value is the directory of the sandbox.
 pub const MARK: &str = "PHOENIX_SANDBOX";
 
-/// How long a process may take to end by itself. Nothing of a sandbox has to be saved carefully: its
-/// etcd does not even sync. kube-apiserver would wait for its clients, which are ending, too.
-const GRACE: Duration = Duration::from_secs(1);
+/// How long a process may take to terminate. No data of a sandbox has to be saved: etcd does not even sync. kube-apiserver would
+/// wait for its clients, which are being stopped as well.
+const GRACE_PERIOD: Duration = Duration::from_secs(1);
 
-/// How long the kernel may take to end a process that was not asked but killed.
-const KILLED: Duration = Duration::from_secs(15);
+/// How long the kernel may take to remove a killed process.
+const KILL_TIMEOUT: Duration = Duration::from_secs(15);
 
-/// What is written down about a process so that it can be recognised later.
+/// The record of a process, by which it is identified later.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Record {
-    /// The component's name, which is also the name of its log.
+    /// The name of the component, and of its log.
     pub name: String,
     /// The process id.
     pub pid: i32,
-    /// When it started, in words only this machine understands: with the id it names one process for ever.
+    /// When it started, in the format of this machine. Together with the id it identifies a process uniquely.
     pub started: String,
 }
 
 impl Record {
-    /// Whether the very process that was recorded still runs.
+    /// Whether the recorded process still runs.
     pub fn alive(&self) -> bool {
         started(self.pid).is_some_and(|now| now == self.started)
     }
 
-    /// Writes the record where [`records`] looks for it.
+    /// Writes the record into the directory that [`records`] reads.
     pub fn write(&self, directory: &Path) -> Result<()> {
         let text = serde_json::to_string(self).expect("a record of three plain fields is JSON");
         write_private(&directory.join(format!("{}.json", self.name)), text.as_bytes())
     }
 }
 
-/// The records in a directory, by name. A record cut off by a crash is skipped: the mark finds its process.
+/// The records in a directory, by name. An incomplete record is skipped: its process is found by the mark.
 pub fn records(directory: &Path) -> Vec<Record> {
     let entries = fs::read_dir(directory).into_iter().flatten().flatten();
     let mut found: Vec<Record> = entries
@@ -68,26 +67,26 @@ pub fn records(directory: &Path) -> Vec<Record> {
 /// A process to start.
 #[derive(Debug)]
 pub struct Start<'a> {
-    /// The component's name.
+    /// The name of the component.
     pub name: &'a str,
     /// Its executable.
     pub program: PathBuf,
     /// Its arguments.
     pub arguments: Vec<OsString>,
-    /// What its environment holds besides the few variables that every program needs.
+    /// Environment variables in addition to PATH, HOME and TMPDIR.
     pub environment: BTreeMap<String, OsString>,
 }
 
-/// Starts a process in a session of its own, marked, with its output in `log`, and returns its record.
+/// Starts a marked process in a session of its own, with its output in `log`, and returns its record.
 ///
-/// `launcher` is this program itself: it makes the session and becomes the program. A terminal's Ctrl-C or
-/// hang-up then does not reach the process. The environment is nearly empty, so that neither proxies nor
-/// credentials of the person's shell reach the control plane.
+/// `launcher` is `phoenix-live`: it creates the session and replaces itself with the program, so that Ctrl-C and hang-up in the
+/// terminal do not reach the process. The environment is nearly empty, so that no proxy settings or credentials of the user's
+/// shell reach the control plane.
 pub fn start(start: &Start<'_>, launcher: &Path, mark: &Path, log: &Path) -> Result<Record> {
     let output = File::create(log).with_context(|| format!("creating the log {}", log.display()))?;
     let errors = output
         .try_clone()
-        .with_context(|| format!("sharing the log {}", log.display()))?;
+        .with_context(|| format!("opening the log {} again", log.display()))?;
     let mut command = Command::new(launcher);
     command
         .args(["sandbox", "worker", "session", "--"])
@@ -108,7 +107,7 @@ pub fn start(start: &Start<'_>, launcher: &Path, mark: &Path, log: &Path) -> Res
         .spawn()
         .with_context(|| format!("starting {} by {}", start.name, launcher.display()))?;
     let pid = i32::try_from(child.id()).context("reading a process id")?;
-    // A process that is gone already is noticed by whoever waits for it to be ready, with its log.
+    // If the process has ended already, the caller notices while waiting for it, and reports its log.
     let started = started(pid).unwrap_or_else(|| "gone".to_owned());
     Ok(Record {
         name: start.name.to_owned(),
@@ -117,21 +116,21 @@ pub fn start(start: &Start<'_>, launcher: &Path, mark: &Path, log: &Path) -> Res
     })
 }
 
-/// Makes a session of its own and becomes `command`; returns only when that fails.
+/// Creates a session and replaces this process with `command`; returns only if that fails.
 pub fn become_session(command: &[OsString]) -> Result<()> {
     let Some((program, arguments)) = command.split_first() else {
         bail!("no command was given to run in a session of its own");
     };
-    rustix::process::setsid().context("making a session of its own")?;
+    rustix::process::setsid().context("creating a session")?;
     let error = Command::new(program).args(arguments).exec();
     Err(error).with_context(|| format!("running {}", Path::new(program).display()))
 }
 
-/// Ends the recorded processes and all that carry the mark, and returns the names or ids of those ended.
+/// Stops the recorded processes and all marked ones, and returns their names or ids.
 pub fn stop(records: &[Record], mark: &Path) -> Result<Vec<String>> {
     let mut ended = BTreeSet::new();
-    let deadline = Instant::now() + GRACE;
-    // A marked process may start another one while we look, so we look again until nothing is left.
+    let deadline = Instant::now() + GRACE_PERIOD;
+    // A marked process may start another one in the meantime, so this repeats until none is left.
     loop {
         let left = living(records, mark);
         if left.is_empty() {
@@ -139,17 +138,17 @@ pub fn stop(records: &[Record], mark: &Path) -> Result<Vec<String>> {
             return Ok(ended.into_iter().collect());
         }
         let late = Instant::now() > deadline;
-        if Instant::now() > deadline + KILLED {
+        if Instant::now() > deadline + KILL_TIMEOUT {
             let names: Vec<_> = left.into_values().collect();
             bail!(
-                "the kernel does not end these processes of the sandbox: {}",
+                "these processes of the sandbox could not be stopped: {}",
                 names.join(", ")
             );
         }
         for (pid, name) in left {
             let Some(pid) = Pid::from_raw(pid) else { continue };
             let first = ended.insert(name);
-            // One polite signal, then the other kind; a process that ended in between is fine.
+            // First SIGTERM, later SIGKILL. The process may have ended in the meantime.
             if first || late {
                 let signal = if late { Signal::KILL } else { Signal::TERM };
                 let _gone = rustix::process::kill_process(pid, signal);
@@ -159,15 +158,14 @@ pub fn stop(records: &[Record], mark: &Path) -> Result<Vec<String>> {
     }
 }
 
-/// Waits for those of the recorded processes that are this program's own ended children; the others are
-/// somebody else's to wait for.
+/// Reaps those recorded processes that are children of this process.
 fn reap(records: &[Record]) {
     for pid in records.iter().filter_map(|record| Pid::from_raw(record.pid)) {
         let _not_ours = rustix::process::waitpid(Some(pid), WaitOptions::NOHANG);
     }
 }
 
-/// The living processes among the recorded and the marked, with a name for each.
+/// The running processes, recorded or marked, each with a name.
 fn living(records: &[Record], mark: &Path) -> BTreeMap<i32, String> {
     let unnamed = marked(mark)
         .into_iter()
@@ -179,8 +177,8 @@ fn living(records: &[Record], mark: &Path) -> BTreeMap<i32, String> {
     unnamed.chain(named).collect()
 }
 
-/// The living processes of this machine, other than this one, whose environment carries the mark.
-/// Only Linux shows another process's environment; elsewhere the records have to do.
+/// The running processes of this machine, except this one, whose environment has the mark. Only Linux shows the environment of
+/// another process; on other systems only the records are used.
 pub fn marked(mark: &Path) -> Vec<i32> {
     let mut wanted = MARK.as_bytes().to_vec();
     wanted.push(b'=');
@@ -197,7 +195,7 @@ pub fn marked(mark: &Path) -> Vec<i32> {
         .collect()
 }
 
-/// When a living process started; nothing for a process that is gone, a zombie included.
+/// When a running process started; `None` for a process that has ended, including a zombie.
 pub fn started(pid: i32) -> Option<String> {
     if cfg!(target_os = "linux") {
         started_linux(pid)
@@ -226,8 +224,8 @@ fn started_elsewhere(pid: i32) -> Option<String> {
     (!state.starts_with('Z')).then(|| start.trim().to_owned())
 }
 
-/// The state and the start time in a line of `/proc/PID/stat`. The command's name comes before them, in
-/// brackets, and may itself hold blanks and brackets.
+/// The state and the start time in `/proc/PID/stat`. The name of the command precedes them in parentheses, and may itself
+/// contain spaces and parentheses.
 fn state_and_start(stat: &str) -> Option<(&str, &str)> {
     let (_, fields) = stat.rsplit_once(')')?;
     let mut fields = fields.split_whitespace();
@@ -245,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn the_start_time_is_found_behind_a_name_with_brackets() {
+    fn the_start_time_is_found_after_a_name_with_parentheses() {
         let line = "42 (a ) b) S 1 42 42 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 987654 10 11";
         assert_eq!(state_and_start(line), Some(("S", "987654")));
     }
@@ -267,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn records_are_read_back_and_torn_ones_are_skipped() {
+    fn incomplete_records_are_skipped() {
         let directory = tempfile::tempdir().expect("a temporary directory");
         let record = Record {
             name: "kwok".into(),
@@ -280,7 +278,7 @@ mod tests {
     }
 
     #[test]
-    fn stopping_ends_recorded_and_marked_processes_and_no_others() {
+    fn only_recorded_and_marked_processes_are_stopped() {
         let directory = tempfile::tempdir().expect("a temporary directory");
         let mark = directory.path().join("marked");
         let sleep = |mark: &Path| {

@@ -1,12 +1,12 @@
-//! What a sandbox says while it works: to stderr, a spinner on a terminal, one line a state change elsewhere.
+//! Progress on stderr: a spinner on a terminal, otherwise a line for each change of state.
 
 use std::io::IsTerminal as _;
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
+use phoenix_terminal::output;
 
-/// Something that takes time and is being talked about. Dropped without [`Step::done`], it says nothing
-/// more: the error that ended it will.
+/// A step that takes time. Dropped without [`Step::done`], it prints nothing more, because an error is reported instead.
 #[derive(Debug)]
 pub struct Step {
     spinner: Option<ProgressBar>,
@@ -14,16 +14,16 @@ pub struct Step {
 }
 
 impl Step {
-    /// Says what is about to happen.
+    /// Starts a step and prints its message.
     pub fn begin(message: &str) -> Self {
         let began = Instant::now();
         if !std::io::stderr().is_terminal() {
-            say(message);
+            output::message(message);
             return Self { spinner: None, began };
         }
         let spinner = ProgressBar::new_spinner();
         let style = ProgressStyle::with_template("{spinner} {msg} ({elapsed})");
-        spinner.set_style(style.expect("the template is a constant and has been tried"));
+        spinner.set_style(style.expect("the template is a constant and valid"));
         spinner.set_message(message.to_owned());
         spinner.enable_steady_tick(Duration::from_millis(120));
         Self {
@@ -32,7 +32,7 @@ impl Step {
         }
     }
 
-    /// Says how it ended, and after how long if that was worth noticing.
+    /// Ends the step with a message, and the duration if it took at least a second.
     pub fn done(self, message: &str) {
         if let Some(spinner) = &self.spinner {
             spinner.finish_and_clear();
@@ -43,7 +43,7 @@ impl Step {
         } else {
             String::new()
         };
-        say(&format!("{message}{duration}"));
+        output::message(&format!("{message}{duration}"));
     }
 }
 
@@ -53,9 +53,4 @@ impl Drop for Step {
             spinner.finish_and_clear();
         }
     }
-}
-
-/// One line of talk.
-pub fn say(message: &str) {
-    eprintln!("{message}");
 }

@@ -1,9 +1,8 @@
-//! The sandbox's own copy of the project and its stack file.
+//! The copies of the project file and the stack file in a sandbox.
 //!
-//! The engine writes into the stack file and refuses an `environment:` without its cloud, so it never
-//! works in the checkout. Promises: pure; the copy runs the checkout's own program by absolute paths, keeps
-//! the stack's configuration but for the few keys named here, and keeps what the engine has written into
-//! an earlier copy.
+//! Pulumi writes into the stack file and rejects `environment:` without Pulumi Cloud, so it does not run in the checkout. Pure: a
+//! copy refers to the program in the checkout by absolute paths, keeps the stack's configuration except for the keys named here,
+//! and keeps what Pulumi wrote into an earlier copy.
 
 use std::path::{Path, PathBuf};
 
@@ -14,10 +13,10 @@ use super::objects::{BLOCK_CLASS, SHARED_CLASS};
 
 type Fields = Map<String, Value>;
 
-/// What the engine seals secrets with, in the checkout for other places than a sandbox.
-const SEALS: [&str; 3] = ["encryptionsalt", "encryptedkey", "secretsprovider"];
+/// The keys with the encryption settings of a stack file. Those of the checkout do not apply to a sandbox.
+const ENCRYPTION_KEYS: [&str; 3] = ["encryptionsalt", "encryptedkey", "secretsprovider"];
 
-/// The project file's copy, for an engine that works in another folder than the checkout.
+/// The copy of the project file, for Pulumi in another directory than the checkout.
 pub fn project(mut project: Fields, checkout: &Path) -> Fields {
     let main = match project.get("main").and_then(Value::as_str) {
         Some(main) => checkout.join(main),
@@ -35,14 +34,14 @@ pub fn project(mut project: Fields, checkout: &Path) -> Fields {
             entry["path"] = path(&checkout.join(relative));
         }
     }
-    // The stack file's copy lies beside the project's, and the state in the sandbox.
+    // The copy of the stack file is in the same directory, and the state in the sandbox.
     for key in ["stackConfigDir", "backend"] {
         project.remove(key);
     }
     project
 }
 
-/// Where the checkout keeps the file of a stack.
+/// The path of a stack file in the checkout.
 pub fn stack_file(project: &Fields, checkout: &Path, stack: &str) -> PathBuf {
     let folder = project
         .get("stackConfigDir")
@@ -51,29 +50,34 @@ pub fn stack_file(project: &Fields, checkout: &Path, stack: &str) -> PathBuf {
     checkout.join(folder).join(format!("Pulumi.{stack}.yaml"))
 }
 
-/// The stack file's copy: no environment, nothing sealed elsewhere, this cluster, secrets of its own, and the mark
-/// by which the program accepts placeholders. Storage classes that are not known yet are the sandbox's. Sealed values of an `earlier` copy stay.
+/// The copy of the stack file: without environment and without values encrypted elsewhere, with the sandbox's cluster and
+/// secrets, and with the key that makes the program accept placeholders. Placeholders for storage classes are replaced by the
+/// sandbox's classes. Encrypted values of an `earlier` copy are kept.
 pub fn stack(mut stack: Fields, context: &str, uid: Option<&str>, earlier: Option<&Fields>) -> Fields {
     stack.remove("environment");
-    for key in SEALS {
+    for key in ENCRYPTION_KEYS {
         stack.remove(key);
-        if let Some(seal) = earlier.and_then(|earlier| earlier.get(key)) {
-            stack.insert(key.to_owned(), seal.clone());
+        if let Some(setting) = earlier.and_then(|earlier| earlier.get(key)) {
+            stack.insert(key.to_owned(), setting.clone());
         }
     }
     let mut config = match stack.remove("config") {
         Some(Value::Object(config)) => config,
         _ => Fields::new(),
     };
-    config.retain(|_, value| !is_sealed(value));
+    config.retain(|_, value| !is_encrypted(value));
     let kept = earlier
         .and_then(|earlier| earlier.get("config"))
         .and_then(Value::as_object);
-    for (key, value) in kept.into_iter().flatten().filter(|(_, value)| is_sealed(value)) {
+    for (key, value) in kept
+        .into_iter()
+        .flatten()
+        .filter(|(_, value)| is_encrypted(value))
+    {
         config.insert(key.clone(), value.clone());
     }
     config.insert(key("sandbox"), Value::Bool(true));
-    // The sandbox makes up its own secrets; real ones have no business on this machine.
+    // The sandbox generates its own secrets; real ones are not needed on this machine.
     config.insert(key("secrets"), json!({ "mode": "local" }));
     let cluster = config.entry(key("cluster")).or_insert_with(|| json!({}));
     if let Some(cluster) = cluster.as_object_mut() {
@@ -88,8 +92,8 @@ pub fn stack(mut stack: Fields, context: &str, uid: Option<&str>, earlier: Optio
     stack
 }
 
-/// Puts the sandbox's own storage classes where a stack does not know its cluster's yet. A volume that
-/// several pods share gets the class that can do so.
+/// Replaces placeholders for storage classes by the sandbox's classes. A volume that is shared by several pods gets the class
+/// that supports it.
 fn fill_storage_classes(value: &mut Value) {
     match value {
         Value::Object(fields) => {
@@ -107,33 +111,33 @@ fn fill_storage_classes(value: &mut Value) {
     }
 }
 
-/// The keys among these for which the stack holds no sealed value yet.
-pub fn unsealed<'a>(stack: &Fields, keys: &[&'a str]) -> Vec<&'a str> {
+/// Those of the keys for which the stack has no encrypted value.
+pub fn without_value<'a>(stack: &Fields, keys: &[&'a str]) -> Vec<&'a str> {
     let config = stack.get("config").and_then(Value::as_object);
-    let sealed = |name: &str| {
+    let has_value = |name: &str| {
         config
             .and_then(|config| config.get(&key(name)))
-            .is_some_and(is_sealed)
+            .is_some_and(is_encrypted)
     };
-    keys.iter().copied().filter(|name| !sealed(name)).collect()
+    keys.iter().copied().filter(|name| !has_value(name)).collect()
 }
 
-/// A key of the program, as the stack file writes it.
+/// A configuration key of the program, as in the stack file.
 pub fn key(name: &str) -> String {
     format!("{NAMESPACE}:{name}")
 }
 
-/// Whether any leaf of a value is sealed with a key that only another place has.
-fn is_sealed(value: &Value) -> bool {
+/// Whether a value contains an encrypted value.
+fn is_encrypted(value: &Value) -> bool {
     match value {
-        Value::Object(fields) => fields.contains_key("secure") || fields.values().any(is_sealed),
-        Value::Array(items) => items.iter().any(is_sealed),
+        Value::Object(fields) => fields.contains_key("secure") || fields.values().any(is_encrypted),
+        Value::Array(items) => items.iter().any(is_encrypted),
         _ => false,
     }
 }
 
 fn path(path: &Path) -> Value {
-    // A path that is not text cannot stand in a YAML file; it is shown as well as it can be.
+    // A path that is not UTF-8 cannot be written to a YAML file exactly.
     Value::String(path.to_string_lossy().into_owned())
 }
 
@@ -146,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn the_copied_project_runs_the_program_and_host_of_the_checkout() {
+    fn the_project_copy_uses_the_program_and_host_of_the_checkout() {
         let original = fields(&json!({
             "name": "phoenix",
             "runtime": "rust",
@@ -167,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn the_copied_stack_has_no_environment_its_own_secrets_and_this_cluster() {
+    fn the_stack_copy_has_the_cluster_and_secrets_of_the_sandbox() {
         let original = fields(&json!({
             "environment": ["phoenix/prod"],
             "encryptionsalt": "v1:elsewhere",
@@ -191,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn storage_classes_that_nobody_knows_yet_are_the_sandboxes_own() {
+    fn placeholders_for_storage_classes_are_replaced() {
         let unknown = || json!({ "placeholder": "a class of your cluster" });
         let original = fields(&json!({ "config": {
             "phoenix:openmemory": { "storage": { "mode": "shared", "storageClass": unknown() } },
@@ -212,12 +216,12 @@ mod tests {
         assert_eq!(
             config["phoenix:qdrant"]["image"],
             unknown(),
-            "only the cluster's own facts are filled in"
+            "other placeholders are kept"
         );
     }
 
     #[test]
-    fn what_the_engine_sealed_into_an_earlier_copy_stays() {
+    fn encrypted_values_of_an_earlier_copy_are_kept() {
         let earlier = fields(&json!({
             "encryptionsalt": "v1:sandbox",
             "config": { "phoenix:qdrantApiKey": { "secure": "v1:here" }, "phoenix:old": 1 },
@@ -227,13 +231,13 @@ mod tests {
         assert_eq!(copy["config"]["phoenix:qdrantApiKey"]["secure"], "v1:here");
         assert_eq!(copy["config"].get("phoenix:old"), None);
         assert_eq!(
-            unsealed(&copy, &["qdrantApiKey", "openaiApiKey"]),
+            without_value(&copy, &["qdrantApiKey", "openaiApiKey"]),
             ["openaiApiKey"]
         );
     }
 
     #[test]
-    fn copying_twice_changes_nothing_more() {
+    fn copying_is_idempotent() {
         let original = fields(&json!({ "config": { "phoenix:stack": "dev" } }));
         let once = stack(original.clone(), "c", None, None);
         assert_eq!(stack(original, "c", None, Some(&once)), once);

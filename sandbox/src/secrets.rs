@@ -1,7 +1,6 @@
-//! Secrets that open nothing: random values for the keys that a stack needs, of the shape that each asks for.
+//! Random secrets for a sandbox, each in the format that its key requires. They give access to nothing.
 //!
-//! This is an edge: it reads the machine's randomness. Values leave only through [`Invented`], which does
-//! not show itself.
+//! An edge: it reads the system's randomness. A value is only accessible through [`Generated`], which does not print itself.
 
 use std::fmt::{self, Write as _};
 use std::fs::File;
@@ -10,25 +9,25 @@ use std::io::Read as _;
 use anyhow::{Context as _, Result};
 use k8s_openapi::ByteString;
 
-/// An invented secret.
-pub struct Invented(String);
+/// A generated secret.
+pub struct Generated(String);
 
-impl Invented {
-    /// The value, for the pipe that takes it to the engine.
+impl Generated {
+    /// The value, which is passed to Pulumi through a pipe.
     pub fn expose(&self) -> &str {
         &self.0
     }
 }
 
-impl fmt::Debug for Invented {
+impl fmt::Debug for Generated {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("Invented(…)")
+        formatter.write_str("Generated(…)")
     }
 }
 
-/// A value for this key of a stack's configuration.
-pub fn invent(key: &str) -> Result<Invented> {
-    Ok(Invented(match key {
+/// Generates a value for this key of a stack's configuration.
+pub fn generate(key: &str) -> Result<Generated> {
+    Ok(Generated(match key {
         "mem0EncryptionKey" => base64(&random::<32>()?),
         "openaiApiKey" => format!("sk-sandbox-{}", hex(&random::<24>()?)),
         "postgresConnectionString" => {
@@ -36,7 +35,7 @@ pub fn invent(key: &str) -> Result<Invented> {
             format!("postgresql://sandbox:{password}@postgres.sandbox.invalid:5432/phoenix?sslmode=require")
         }
         "snowflakePrivateKey" => {
-            // As long as a key of RSA with 2048 bits, and made of chance.
+            // Random bytes, as long as a 2048-bit RSA key.
             let lines = base64(&random::<1_218>()?);
             let label = "PRIVATE KEY";
             format!("-----BEGIN {label}-----\n{lines}\n-----END {label}-----\n")
@@ -53,7 +52,7 @@ fn random<const LENGTH: usize>() -> Result<[u8; LENGTH]> {
     Ok(bytes)
 }
 
-/// Bytes as text of hexadecimal digits.
+/// Bytes as hexadecimal digits.
 pub fn hex(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(bytes.len() * 2);
     for byte in bytes {
@@ -62,7 +61,7 @@ pub fn hex(bytes: &[u8]) -> String {
     text
 }
 
-/// Kubernetes writes bytes as base64 in JSON, so its type does it for us.
+/// Bytes as base64, by the JSON representation of Kubernetes' byte strings.
 fn base64(bytes: &[u8]) -> String {
     let value = serde_json::to_value(ByteString(bytes.to_vec())).expect("bytes are JSON text");
     value.as_str().expect("bytes are JSON text").to_owned()
@@ -73,23 +72,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_value_is_another_one_and_is_not_shown() {
+    fn values_differ_and_are_not_printed() {
         let (one, other) = (
-            invent("qdrantApiKey").expect("made"),
-            invent("qdrantApiKey").expect("made"),
+            generate("qdrantApiKey").expect("made"),
+            generate("qdrantApiKey").expect("made"),
         );
         assert_ne!(one.expose(), other.expose());
         assert!(!format!("{one:?}").contains(one.expose()));
     }
 
     #[test]
-    fn values_have_the_shape_that_their_key_asks_for() {
-        let url = invent("postgresConnectionString").expect("made");
+    fn values_have_the_format_that_their_key_requires() {
+        let url = generate("postgresConnectionString").expect("made");
         assert!(url.expose().starts_with("postgresql://sandbox:"));
         let form = phoenix::config::secret::SNOWFLAKE_PRIVATE_KEY.form;
-        let key = invent("snowflakePrivateKey").expect("made");
+        let key = generate("snowflakePrivateKey").expect("made");
         assert_eq!(form.weakness(key.expose()), None);
-        let key = invent("mem0EncryptionKey").expect("made");
+        let key = generate("mem0EncryptionKey").expect("made");
         let bytes: ByteString =
             serde_json::from_value(serde_json::Value::from(key.expose())).expect("base64");
         assert_eq!(bytes.0.len(), 32);

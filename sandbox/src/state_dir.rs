@@ -1,7 +1,7 @@
-//! Where everything of one sandbox lives, and who may work on it.
+//! The directory of a sandbox, and its lock.
 //!
-//! Promises: one directory, readable by its owner only, holds all of a sandbox; removing it removes the
-//! sandbox. A directory that holds something else is never taken and never removed.
+//! One directory, accessible to its owner only, contains all files of a sandbox; removing it removes the sandbox. A directory
+//! with other files is never used and never removed.
 
 use std::fs::{self, File, TryLockError};
 use std::io::Write as _;
@@ -11,19 +11,19 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result, bail};
 use serde::{Deserialize, Serialize};
 
-/// What a sandbox remembers of itself, in `sandbox.json`.
+/// The description of a sandbox, in `sandbox.json`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Identity {
-    /// Its name.
+    /// The name of the sandbox.
     pub name: String,
-    /// The stack it is for.
+    /// Its stack.
     pub stack: String,
-    /// The repository it was started from.
+    /// The checkout from which it was started.
     pub repository: PathBuf,
-    /// The ports of its control plane, once chosen.
+    /// The ports of its control plane, once they are chosen.
     pub ports: Option<Ports>,
-    /// The UID of its cluster's Namespace `kube-system`, once there is one.
+    /// The UID of its cluster's Namespace `kube-system`, once it exists.
     #[serde(default)]
     pub cluster_uid: Option<String>,
 }
@@ -32,44 +32,44 @@ pub struct Identity {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Ports {
-    /// Where kube-apiserver answers.
+    /// The port of kube-apiserver.
     pub api_server: u16,
-    /// Where etcd answers its clients.
+    /// The client port of etcd.
     pub etcd: u16,
-    /// Where etcd would answer other members, of which there are none.
+    /// The peer port of etcd, which has no other members.
     pub etcd_peer: u16,
 }
 
 impl Identity {
-    /// The name of the context in the sandbox's kubeconfig; no other cluster is called so.
+    /// The name of the context in the sandbox's kubeconfig, which is not used for other clusters.
     pub fn context(&self) -> String {
         context(&self.name)
     }
 }
 
-/// The kubeconfig context of the sandbox of this name.
+/// The kubeconfig context of a sandbox with this name.
 pub fn context(name: &str) -> String {
     format!("phoenix-sandbox-{name}")
 }
 
 /// The directory of one sandbox.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Home {
+pub struct StateDir {
     directory: PathBuf,
 }
 
-/// The right to change a sandbox, held until dropped; the kernel takes it back when the holder dies.
+/// An exclusive lock of a sandbox, held until dropped. The kernel releases it if the process ends.
 #[derive(Debug)]
-pub struct Hold {
+pub struct LockGuard {
     _locked: File,
 }
 
-impl Home {
-    /// The sandbox in this directory, whether it exists or not.
+impl StateDir {
+    /// The sandbox in this directory, which may not exist.
     pub fn at(directory: &Path) -> Result<Self> {
-        let directory = std::path::absolute(directory)
-            .with_context(|| format!("making {} absolute", directory.display()))?;
-        // The marks of processes are compared as text, so one directory must have one spelling.
+        let directory =
+            std::path::absolute(directory).with_context(|| format!("resolving {}", directory.display()))?;
+        // Processes are marked with the path as text, so a directory needs a canonical path.
         let directory = match (
             fs::canonicalize(&directory),
             directory.parent(),
@@ -84,13 +84,13 @@ impl Home {
         Ok(Self { directory })
     }
 
-    /// The sandbox of this name, in the default place.
+    /// The sandbox with this name in the default directory.
     pub fn named(name: &str) -> Result<Self> {
         check_name(name)?;
         Self::at(&sandboxes()?.join(name))
     }
 
-    /// The names of the sandboxes in the default place.
+    /// The names of the sandboxes in the default directory.
     pub fn all() -> Result<Vec<String>> {
         let entries = fs::read_dir(sandboxes()?).into_iter().flatten().flatten();
         let mut names: Vec<String> = entries
@@ -101,28 +101,28 @@ impl Home {
         Ok(names)
     }
 
-    /// The directory itself.
+    /// The path of the directory.
     pub fn directory(&self) -> &Path {
         &self.directory
     }
 
-    /// Whether a sandbox, or what a crash left of one, is here.
+    /// Whether the directory contains a sandbox, possibly an incomplete one after a crash.
     pub fn exists(&self) -> bool {
         self.directory.join("lock").exists()
     }
 
-    /// Makes the directory if needed, and takes the right to change it.
-    pub fn claim(&self) -> Result<Hold> {
+    /// Creates the directory if needed, and locks it.
+    pub fn lock(&self) -> Result<LockGuard> {
         let directory = &self.directory;
         let shown = directory.display();
         if directory.exists() && !self.exists() {
             let empty = fs::read_dir(directory)
-                .with_context(|| format!("looking into {shown}"))?
+                .with_context(|| format!("listing {shown}"))?
                 .next()
                 .is_none();
             if !empty {
                 bail!(
-                    "{shown} holds files that are not a sandbox's\nhint: name an empty or a new directory with --dir"
+                    "{shown} contains files that do not belong to a sandbox\nhint: use an empty or new directory with --dir"
                 );
             }
         }
@@ -134,9 +134,9 @@ impl Home {
             .open(directory.join("lock"))
             .with_context(|| format!("opening the lock of the sandbox in {shown}"))?;
         match file.try_lock() {
-            Ok(()) => Ok(Hold { _locked: file }),
+            Ok(()) => Ok(LockGuard { _locked: file }),
             Err(TryLockError::WouldBlock) => bail!(
-                "another command is at work on the sandbox in {shown}\nhint: wait for it, or stop it with Ctrl-C first"
+                "another command is using the sandbox in {shown}\nhint: wait for it, or stop it with Ctrl-C first"
             ),
             Err(TryLockError::Error(error)) => {
                 Err(error).with_context(|| format!("locking the sandbox in {shown}"))
@@ -144,9 +144,9 @@ impl Home {
         }
     }
 
-    /// Removes the directory with all that is in it; the caller has ended the processes.
-    pub fn remove(&self, hold: Hold) -> Result<()> {
-        // The lock goes last, so that a removal cut off half-way is still recognised and can be done again.
+    /// Removes the directory with all of its content. The processes have to be stopped before.
+    pub fn remove(&self, lock: LockGuard) -> Result<()> {
+        // The lock is removed last, so that an interrupted removal can be repeated.
         for entry in fs::read_dir(&self.directory).into_iter().flatten().flatten() {
             let path = entry.path();
             if path.file_name().is_some_and(|name| name == "lock") {
@@ -162,16 +162,16 @@ impl Home {
         }
         fs::remove_dir_all(&self.directory)
             .with_context(|| format!("removing {}", self.directory.display()))?;
-        drop(hold);
+        drop(lock);
         Ok(())
     }
 
-    /// What the sandbox remembers of itself; nothing when it was never written, as after an early crash.
+    /// The description of the sandbox; `None` if it was never written, as after an early crash.
     pub fn identity(&self) -> Option<Identity> {
         serde_json::from_str(&fs::read_to_string(self.directory.join("sandbox.json")).ok()?).ok()
     }
 
-    /// Writes down what the sandbox is.
+    /// Writes the description of the sandbox.
     pub fn remember(&self, identity: &Identity) -> Result<()> {
         let text = serde_json::to_string_pretty(identity).expect("an identity of plain fields is JSON");
         write_private(&self.directory.join("sandbox.json"), text.as_bytes())
@@ -182,22 +182,22 @@ impl Home {
         self.directory.join("keys")
     }
 
-    /// The kubeconfig, with all rights in the sandbox's cluster.
+    /// The kubeconfig of the cluster's administrator.
     pub fn kubeconfig(&self) -> PathBuf {
         self.directory.join("kubeconfig")
     }
 
-    /// One log a component.
+    /// The directory with a log for each component.
     pub fn logs(&self) -> PathBuf {
         self.directory.join("logs")
     }
 
-    /// One record a process.
+    /// The directory with a record for each process.
     pub fn processes(&self) -> PathBuf {
         self.directory.join("processes")
     }
 
-    /// The data of etcd.
+    /// The data directory of etcd.
     pub fn etcd(&self) -> PathBuf {
         self.directory.join("etcd")
     }
@@ -207,17 +207,17 @@ impl Home {
         self.directory.join("project")
     }
 
-    /// The engine's own home: its plugins and the selected stack.
+    /// Pulumi's home directory: its plugins and the selected stack.
     pub fn pulumi(&self) -> PathBuf {
         self.directory.join("pulumi")
     }
 
-    /// The stack's state.
+    /// The directory of the stack's state.
     pub fn state(&self) -> PathBuf {
         self.directory.join("state")
     }
 
-    /// The passphrase that the stack's secrets are sealed with.
+    /// The file with the passphrase that encrypts the stack's secrets.
     pub fn passphrase(&self) -> PathBuf {
         self.directory.join("passphrase")
     }
@@ -228,7 +228,7 @@ impl Home {
     }
 }
 
-/// Writes a file that only its owner reads, in one step: a crash leaves the old content or the new one.
+/// Writes a file that is accessible to its owner only, atomically: a crash leaves either the old content or the new one.
 pub fn write_private(path: &Path, content: &[u8]) -> Result<()> {
     let temporary = path.with_added_extension("new");
     let written = private()
@@ -241,16 +241,16 @@ pub fn write_private(path: &Path, content: &[u8]) -> Result<()> {
     written.with_context(|| format!("writing {}", path.display()))
 }
 
-/// Makes a directory that only its owner enters, with its parents.
+/// Creates a directory that is accessible to its owner only, with its parents.
 pub fn make_private(directory: &Path) -> Result<()> {
     fs::DirBuilder::new()
         .recursive(true)
         .mode(0o700)
         .create(directory)
-        .with_context(|| format!("making the directory {}", directory.display()))
+        .with_context(|| format!("creating the directory {}", directory.display()))
 }
 
-/// A directory of this program under one of the standard roots: the variable's, or one in the home directory.
+/// The directory `phoenix` in one of the standard directories: that of the variable, or the default in the home directory.
 pub fn standard_directory(variable: &str, in_home: &str) -> Result<PathBuf> {
     let absolute = std::env::var_os(variable)
         .map(PathBuf::from)
@@ -259,19 +259,19 @@ pub fn standard_directory(variable: &str, in_home: &str) -> Result<PathBuf> {
         Some(root) => root,
         None => match std::env::var_os("HOME") {
             Some(home) => PathBuf::from(home).join(in_home),
-            None => bail!("neither {variable} nor HOME says where files belong\nhint: set HOME"),
+            None => bail!("neither {variable} nor HOME is set\nhint: set HOME"),
         },
     };
     Ok(root.join("phoenix"))
 }
 
-/// The lines at the end of a log, for an error message.
+/// The last lines of a log, for an error message.
 pub fn tail(log: &Path) -> String {
     let text = fs::read(log)
         .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
         .unwrap_or_default();
     let lines: Vec<&str> = text.lines().collect();
-    // Two dozen lines hold a Go panic's first words and fit a terminal.
+    // 24 lines contain the first lines of a Go panic and fit into a terminal.
     lines[lines.len().saturating_sub(24)..].join("\n")
 }
 
@@ -285,7 +285,7 @@ fn private() -> fs::OpenOptions {
     options
 }
 
-/// A sandbox's name becomes a directory and a part of the context's name.
+/// Checks a name: it becomes the name of a directory and a part of the context's name.
 fn check_name(name: &str) -> Result<()> {
     let fits =
         |character: char| character.is_ascii_lowercase() || character.is_ascii_digit() || character == '-';
@@ -294,7 +294,7 @@ fn check_name(name: &str) -> Result<()> {
         name.len() <= 40 && name.chars().all(fits) && edge(name.chars().next()) && edge(name.chars().last());
     if !good {
         bail!(
-            "a sandbox cannot be called \"{name}\"\nhint: use at most 40 small letters, digits and hyphens"
+            "\"{name}\" is not a valid name for a sandbox\nhint: use at most 40 lowercase letters, digits and hyphens"
         );
     }
     Ok(())
@@ -307,31 +307,31 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_directory_with_other_files_is_not_taken() {
+    fn a_directory_with_other_files_is_not_used() {
         let directory = tempfile::tempdir().expect("a temporary directory");
         fs::write(directory.path().join("thesis.txt"), "years of work").expect("written");
-        let home = Home::at(directory.path()).expect("a home");
-        let error = home.claim().expect_err("refused").to_string();
-        assert!(error.contains("not a sandbox's"), "{error}");
+        let state_dir = StateDir::at(directory.path()).expect("a directory");
+        let error = state_dir.lock().expect_err("refused").to_string();
+        assert!(error.contains("do not belong to a sandbox"), "{error}");
         assert!(directory.path().join("thesis.txt").exists());
     }
 
     #[test]
-    fn a_sandbox_is_held_by_one_command_at_a_time() {
+    fn only_one_command_can_lock_a_sandbox() {
         let directory = tempfile::tempdir().expect("a temporary directory");
-        let home = Home::at(&directory.path().join("one")).expect("a home");
-        let hold = home.claim().expect("taken");
-        let error = home.claim().expect_err("held").to_string();
+        let state_dir = StateDir::at(&directory.path().join("one")).expect("a directory");
+        let lock = state_dir.lock().expect("taken");
+        let error = state_dir.lock().expect_err("locked").to_string();
         assert!(error.contains("another command"), "{error}");
-        drop(hold);
-        home.claim().expect("free again");
+        drop(lock);
+        state_dir.lock().expect("free again");
     }
 
     #[test]
-    fn everything_is_the_owners_alone_and_goes_when_removed() {
+    fn files_are_private_and_removed_with_the_sandbox() {
         let directory = tempfile::tempdir().expect("a temporary directory");
-        let home = Home::at(&directory.path().join("one")).expect("a home");
-        let hold = home.claim().expect("taken");
+        let state_dir = StateDir::at(&directory.path().join("one")).expect("a directory");
+        let lock = state_dir.lock().expect("taken");
         let identity = Identity {
             name: "one".into(),
             stack: "dev".into(),
@@ -339,18 +339,18 @@ mod tests {
             ports: None,
             cluster_uid: None,
         };
-        home.remember(&identity).expect("written");
-        make_private(&home.keys()).expect("made");
+        state_dir.remember(&identity).expect("written");
+        make_private(&state_dir.keys()).expect("made");
         let mode = |path: &Path| fs::metadata(path).expect("exists").permissions().mode() & 0o777;
-        assert_eq!(mode(home.directory()), 0o700);
-        assert_eq!(mode(&home.directory().join("sandbox.json")), 0o600);
-        assert_eq!(home.identity(), Some(identity));
-        home.remove(hold).expect("removed");
-        assert!(!home.directory().exists());
+        assert_eq!(mode(state_dir.directory()), 0o700);
+        assert_eq!(mode(&state_dir.directory().join("sandbox.json")), 0o600);
+        assert_eq!(state_dir.identity(), Some(identity));
+        state_dir.remove(lock).expect("removed");
+        assert!(!state_dir.directory().exists());
     }
 
     #[test]
-    fn names_that_would_leave_the_directory_are_refused() {
+    fn names_that_would_leave_the_directory_are_rejected() {
         for name in ["", "..", "a/b", "Dev", "-dev", "dev-"] {
             assert!(check_name(name).is_err(), "{name}");
         }
@@ -360,7 +360,7 @@ mod tests {
     }
 
     #[test]
-    fn a_tail_is_the_end_of_the_log() {
+    fn a_tail_is_the_end_of_a_log() {
         let directory = tempfile::tempdir().expect("a temporary directory");
         let log = directory.path().join("log");
         let lines: Vec<String> = (0..100).map(|number| format!("line {number}")).collect();

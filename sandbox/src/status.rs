@@ -1,56 +1,56 @@
-//! What of a sandbox runs, for people and for machines.
+//! The status of a sandbox, as text and as JSON.
 
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use serde::Serialize;
 
-use super::cluster::{Cluster, Pods};
 use super::control_plane::COMPONENTS;
-use super::home::{Home, Ports};
 use super::process;
+use super::state_dir::{Ports, StateDir};
+use phoenix_cluster::admin::{Cluster, Pods};
 
-/// The state of one sandbox.
+/// The status of a sandbox.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Status {
-    /// Its name; nothing where there is no sandbox, or only what a crash left.
+    /// The name; `None` if there is no sandbox, or an incomplete one after a crash.
     pub name: Option<String>,
-    /// The stack it is for.
+    /// Its stack.
     pub stack: Option<String>,
-    /// Where it lives.
+    /// Its directory.
     pub directory: PathBuf,
-    /// Whether everything runs and the API server answers.
+    /// Whether every component runs and the API server is ready.
     pub running: bool,
-    /// The components, in the order they start.
+    /// The components, in start order.
     pub components: Vec<Component>,
     /// The ports of the control plane.
     pub ports: Option<Ports>,
-    /// The kubeconfig, where there is one.
+    /// The kubeconfig, if it exists.
     pub kubeconfig: Option<PathBuf>,
-    /// The name of the context in it.
+    /// The context in the kubeconfig.
     pub context: Option<String>,
-    /// The nodes that are Ready, if the API server answers.
+    /// The number of ready nodes, if the API server is ready.
     pub nodes: Option<usize>,
-    /// The pods, if the API server answers.
+    /// The pods, if the API server is ready.
     pub pods: Option<Pods>,
 }
 
-/// One component.
+/// A component.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Component {
     /// Its name.
     pub name: String,
-    /// Whether the process that was started still runs.
+    /// Whether its process runs.
     pub running: bool,
-    /// Its process id while it does.
+    /// The id of the running process.
     pub pid: Option<i32>,
 }
 
 impl Status {
-    /// The state of the sandbox in this place, which may be none.
-    pub fn of(home: &Home) -> Self {
-        let records = process::records(&home.processes());
+    /// The status of the sandbox in this directory, which may not exist.
+    pub fn of(state_dir: &StateDir) -> Self {
+        let records = process::records(&state_dir.processes());
         let components: Vec<Component> = COMPONENTS
             .iter()
             .map(|name| {
@@ -64,8 +64,8 @@ impl Status {
                 }
             })
             .collect();
-        let identity = home.identity();
-        let kubeconfig = Some(home.kubeconfig()).filter(|path| path.exists());
+        let identity = state_dir.identity();
+        let kubeconfig = Some(state_dir.kubeconfig()).filter(|path| path.exists());
         let cluster = kubeconfig
             .as_deref()
             .filter(|_| {
@@ -79,17 +79,17 @@ impl Status {
             running: cluster.is_some() && components.iter().all(|component| component.running),
             name: identity.as_ref().map(|identity| identity.name.clone()),
             stack: identity.as_ref().map(|identity| identity.stack.clone()),
-            directory: home.directory().to_path_buf(),
+            directory: state_dir.directory().to_path_buf(),
             components,
             ports: identity.as_ref().and_then(|identity| identity.ports),
-            context: identity.as_ref().map(super::home::Identity::context),
+            context: identity.as_ref().map(super::state_dir::Identity::context),
             kubeconfig,
             nodes: cluster.as_ref().and_then(|cluster| cluster.ready_nodes().ok()),
             pods: cluster.as_ref().and_then(|cluster| cluster.pods().ok()),
         }
     }
 
-    /// The state in words.
+    /// The status as text.
     pub fn text(&self) -> String {
         let mut text = String::new();
         let mut line = |label: &str, value: &str| {
@@ -115,7 +115,7 @@ impl Status {
         for component in &self.components {
             let state = component
                 .pid
-                .map_or("ended".to_owned(), |pid| format!("runs as process {pid}"));
+                .map_or("stopped".to_owned(), |pid| format!("running as process {pid}"));
             line("", &format!("{:<25}{state}", component.name));
         }
         if let Some(nodes) = self.nodes {
@@ -133,10 +133,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn where_there_is_no_sandbox_the_status_says_so() {
+    fn a_missing_sandbox_is_reported() {
         let directory = tempfile::tempdir().expect("a temporary directory");
-        let home = Home::at(&directory.path().join("none")).expect("a home");
-        let status = Status::of(&home);
+        let state_dir = StateDir::at(&directory.path().join("none")).expect("a home");
+        let status = Status::of(&state_dir);
         assert!(!status.running);
         assert!(
             status.text().starts_with("sandbox     none in "),
@@ -181,8 +181,8 @@ directory   /sandboxes/dev
 kubeconfig  /sandboxes/dev/kubeconfig
 context     phoenix-sandbox-dev
 API server  https://127.0.0.1:6443
-            etcd                     runs as process 41
-            kwok                     ended
+            etcd                     running as process 41
+            kwok                     stopped
 nodes       12 ready
 pods        3 of 4 ready
 ";

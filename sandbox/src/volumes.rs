@@ -1,155 +1,133 @@
-//! The provisioner of a sandbox: claims get volumes as a storage driver would give them.
+//! The volume provisioner of a sandbox.
 //!
-//! Promises: it follows the contract of an external provisioner. It acts when Kubernetes has marked a
-//! claim as ours to serve; it waits for the scheduler's choice of a node where the class says so; it
-//! removes a volume only when its claim is gone and its policy is `Delete`; it grows what is asked to
-//! grow. Behind a volume is nothing at all: simulated pods write no files. It knows no stack.
+//! It follows the contract of an external provisioner: it acts when Kubernetes has annotated a claim with its name; it waits
+//! until the scheduler has selected a node if the class requires it; it deletes a volume only if the claim was deleted and the
+//! reclaim policy is `Delete`; it expands volumes. Volumes have no storage, because simulated pods write no files.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use k8s_openapi::api::core::v1::{Node, PersistentVolume, PersistentVolumeClaim};
 use k8s_openapi::api::storage::v1::StorageClass;
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
-use kube::api::{DeleteParams, ListParams, Patch, PatchParams, PostParams};
-use kube::{Api, Client, ResourceExt as _};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use phoenix_cluster::admin::Cluster;
+use phoenix_terminal::output::message;
 use serde_json::{Value, json};
 
-use super::cluster;
 use super::objects::{NEVER, PROVISIONER, SHARING};
-use super::talk::say;
 
-/// Kubernetes writes our name here when a claim is ours to serve.
+/// The annotation with which Kubernetes assigns a claim to a provisioner.
 const STORAGE_PROVISIONER: &str = "volume.kubernetes.io/storage-provisioner";
 
-/// The scheduler writes here where the first consumer will run.
+/// The annotation with which the scheduler selects the node of the first pod.
 const SELECTED_NODE: &str = "volume.kubernetes.io/selected-node";
 
-/// We write our name here; without it Kubernetes would look for a driver of its own to delete with.
+/// The annotation of a volume with its provisioner, without which Kubernetes tries to delete the volume itself.
 const PROVISIONED_BY: &str = "pv.kubernetes.io/provisioned-by";
 
 const ZONE: &str = "topology.kubernetes.io/zone";
 
-/// How often we look. A claim waits half of it on average, and a look is three small lists.
+/// The interval between two rounds. A claim waits half of it on average; a round makes four list requests.
 const PERIOD: Duration = Duration::from_millis(300);
 
-/// One thing to do about volumes.
+/// A change to a volume.
 #[derive(Debug, PartialEq)]
 pub enum Action {
-    /// A claim needs a volume.
+    /// Create a volume for a claim.
     Create(Box<PersistentVolume>),
-    /// A volume's claim is gone.
+    /// Delete a volume whose claim was deleted.
     Delete(String),
-    /// A claim asks for more than its volume has.
-    Grow {
+    /// Expand a volume to the size that its claim requests.
+    Expand {
         /// The volume.
         volume: String,
         /// The claim's namespace and name.
         claim: (String, String),
-        /// What is asked for.
+        /// The requested size.
         size: Quantity,
     },
 }
 
-/// Serves the claims of a cluster until it is ended. A failed round is told and tried again: the API
-/// server may be starting or ending.
-pub async fn serve(kubeconfig: &Path) -> Result<()> {
-    let client = cluster::client(kubeconfig).await?;
+/// Provisions volumes in a cluster until the process is stopped. A failed round is reported and repeated, because the API server
+/// may be starting or stopping.
+pub fn serve(kubeconfig: &Path) -> Result<()> {
+    let cluster = Cluster::connect(kubeconfig)?;
     loop {
-        if let Err(error) = round(&client).await {
-            say(&format!("{error:#}"));
+        if let Err(error) = round(&cluster) {
+            message(&format!("{error:#}"));
         }
-        tokio::time::sleep(PERIOD).await;
+        std::thread::sleep(PERIOD);
     }
 }
 
-async fn round(client: &Client) -> Result<()> {
-    let everything = ListParams::default();
-    let claims: Api<PersistentVolumeClaim> = Api::all(client.clone());
-    let volumes: Api<PersistentVolume> = Api::all(client.clone());
-    let classes: Api<StorageClass> = Api::all(client.clone());
-    let nodes: Api<Node> = Api::all(client.clone());
-    let wanted = claims.list(&everything).await.context("listing claims")?.items;
-    let there = volumes.list(&everything).await.context("listing volumes")?.items;
-    if wanted.is_empty() && there.is_empty() {
+fn round(cluster: &Cluster) -> Result<()> {
+    let claims = cluster.list::<PersistentVolumeClaim>()?;
+    let volumes = cluster.list::<PersistentVolume>()?;
+    if claims.is_empty() && volumes.is_empty() {
         return Ok(());
     }
-    let classes = classes
-        .list(&everything)
-        .await
-        .context("listing storage classes")?
-        .items;
-    let nodes = nodes.list(&everything).await.context("listing nodes")?.items;
-    for action in plan(&wanted, &there, &classes, &nodes) {
+    let classes = cluster.list::<StorageClass>()?;
+    let nodes = cluster.list::<Node>()?;
+    for action in plan(&claims, &volumes, &classes, &nodes) {
         match action {
             Action::Create(volume) => {
-                volumes
-                    .create(&PostParams::default(), &volume)
-                    .await
-                    .context("creating a volume")?;
-                say(&format!("created volume {}", volume.name_any()));
+                cluster.create(&*volume)?;
+                message(&format!("created volume {}", name_of(&volume.metadata)));
             }
             Action::Delete(name) => {
-                volumes
-                    .delete(&name, &DeleteParams::default())
-                    .await
-                    .context("deleting a volume")?;
-                say(&format!("deleted volume {name}"));
+                cluster.delete::<PersistentVolume>(&name)?;
+                message(&format!("deleted volume {name}"));
             }
-            Action::Grow {
+            Action::Expand {
                 volume,
                 claim: (namespace, name),
                 size,
             } => {
-                let parameters = PatchParams::default();
                 let capacity = json!({ "spec": { "capacity": { "storage": size } } });
-                volumes
-                    .patch(&volume, &parameters, &Patch::Merge(&capacity))
-                    .await
-                    .context("growing a volume")?;
-                let claims: Api<PersistentVolumeClaim> = Api::namespaced(client.clone(), &namespace);
+                cluster.patch::<PersistentVolume>(&volume, &capacity)?;
                 let status = json!({ "status": { "capacity": { "storage": size } } });
-                let patch = Patch::Merge(&status);
-                claims
-                    .patch_status(&name, &parameters, &patch)
-                    .await
-                    .context("telling a claim that it grew")?;
-                say(&format!("grew volume {volume} to {}", size.0));
+                cluster.patch_status::<PersistentVolumeClaim>(&namespace, &name, &status)?;
+                message(&format!("expanded volume {volume} to {}", size.0));
             }
         }
     }
     Ok(())
 }
 
-/// What is to be done now, as a pure function of what is there.
+/// The changes that are required for these objects. Pure.
 pub fn plan(
     claims: &[PersistentVolumeClaim],
     volumes: &[PersistentVolume],
     classes: &[StorageClass],
     nodes: &[Node],
 ) -> Vec<Action> {
-    let classes: BTreeMap<String, &StorageClass> =
-        classes.iter().map(|class| (class.name_any(), class)).collect();
-    let volumes: BTreeMap<String, &PersistentVolume> =
-        volumes.iter().map(|volume| (volume.name_any(), volume)).collect();
+    let classes: BTreeMap<String, &StorageClass> = classes
+        .iter()
+        .map(|class| (name_of(&class.metadata), class))
+        .collect();
+    let volumes: BTreeMap<String, &PersistentVolume> = volumes
+        .iter()
+        .map(|volume| (name_of(&volume.metadata), volume))
+        .collect();
     let mut actions = Vec::new();
     for claim in claims {
         if let Some(volume) = volume_for(claim, &classes, nodes)
-            && !volumes.contains_key(&volume.name_any())
+            && !volumes.contains_key(&name_of(&volume.metadata))
         {
             actions.push(Action::Create(Box::new(volume)));
-        } else if let Some(growth) = growth(claim, &volumes) {
-            actions.push(growth);
+        } else if let Some(expansion) = expansion(claim, &volumes) {
+            actions.push(expansion);
         }
     }
-    let abandoned = volumes.values().filter(|volume| is_abandoned(volume));
-    actions.extend(abandoned.map(|volume| Action::Delete(volume.name_any())));
+    let released_volumes = volumes.values().filter(|volume| is_released(volume));
+    actions.extend(released_volumes.map(|volume| Action::Delete(name_of(&volume.metadata))));
     actions
 }
 
-/// The volume that a claim waits for; nothing if it is not ours, has one, or the scheduler has not chosen.
+/// The volume that a claim requires; `None` if the claim belongs to another provisioner, is bound, or has no selected node yet.
 fn volume_for(
     claim: &PersistentVolumeClaim,
     classes: &BTreeMap<String, &StorageClass>,
@@ -157,16 +135,15 @@ fn volume_for(
 ) -> Option<PersistentVolume> {
     let spec = claim.spec.as_ref()?;
     let uid = claim.metadata.uid.as_ref()?;
-    let annotations = claim.annotations();
-    let ours = annotations
-        .get(STORAGE_PROVISIONER)
-        .is_some_and(|name| name == PROVISIONER);
+    let annotations = claim.metadata.annotations.as_ref();
+    let annotation = |name: &str| annotations.and_then(|annotations| annotations.get(name));
+    let ours = annotation(STORAGE_PROVISIONER).is_some_and(|name| name == PROVISIONER);
     if !ours || spec.volume_name.is_some() || claim.metadata.deletion_timestamp.is_some() {
         return None;
     }
     let class = classes.get(spec.storage_class_name.as_ref()?)?;
     let waits = class.volume_binding_mode.as_deref() == Some("WaitForFirstConsumer");
-    let selected = annotations.get(SELECTED_NODE);
+    let selected = annotation(SELECTED_NODE);
     if waits && selected.is_none() {
         return None;
     }
@@ -181,7 +158,7 @@ fn volume_for(
     if shared && sharing.is_some_and(|sharing| sharing == NEVER) {
         return None;
     }
-    // A disk belongs to the zone of the node that was chosen for it; a share is reachable from everywhere.
+    // A disk belongs to the zone of the selected node; a shared volume can be used in every zone.
     let zone = selected.filter(|_| !shared).and_then(|name| zone_of(name, nodes));
     let affinity = zone.map(|zone| {
         json!({ "required": { "nodeSelectorTerms": [
@@ -201,36 +178,38 @@ fn volume_for(
             "claimRef": {
                 "apiVersion": "v1",
                 "kind": "PersistentVolumeClaim",
-                "namespace": claim.namespace(),
-                "name": claim.name_any(),
+                "namespace": claim.metadata.namespace.clone(),
+                "name": name_of(&claim.metadata),
                 "uid": uid,
             },
             "csi": { "driver": PROVISIONER, "volumeHandle": format!("pvc-{uid}") },
             "nodeAffinity": affinity,
             "persistentVolumeReclaimPolicy": class.reclaim_policy.as_deref().unwrap_or("Delete"),
-            "storageClassName": class.name_any(),
+            "storageClassName": name_of(&class.metadata),
             "volumeMode": spec.volume_mode.as_deref().unwrap_or("Filesystem"),
         },
     });
-    Some(serde_json::from_value(without_nulls(volume)).expect("a volume written here is a volume"))
+    Some(serde_json::from_value(without_nulls(volume)).expect("the volume is well formed"))
 }
 
-/// The growth of a bound claim that asks for something else than its volume has. The API server lets a
-/// request only grow, so a difference is enough.
-fn growth(claim: &PersistentVolumeClaim, volumes: &BTreeMap<String, &PersistentVolume>) -> Option<Action> {
+/// The expansion of a bound claim whose request differs from its volume's size. The API server only accepts larger requests.
+fn expansion(claim: &PersistentVolumeClaim, volumes: &BTreeMap<String, &PersistentVolume>) -> Option<Action> {
     let name = claim.spec.as_ref()?.volume_name.as_ref()?;
     let volume = volumes.get(name).filter(|volume| is_ours(volume))?;
     let bound = claim.status.as_ref()?.phase.as_deref() == Some("Bound");
     let size = requested(claim)?;
     let has = volume.spec.as_ref()?.capacity.as_ref()?.get("storage")?;
-    (bound && size != has).then(|| Action::Grow {
+    (bound && size != has).then(|| Action::Expand {
         volume: name.clone(),
-        claim: (claim.namespace().unwrap_or_default(), claim.name_any()),
+        claim: (
+            claim.metadata.namespace.clone().unwrap_or_default(),
+            name_of(&claim.metadata),
+        ),
         size: size.clone(),
     })
 }
 
-fn is_abandoned(volume: &PersistentVolume) -> bool {
+fn is_released(volume: &PersistentVolume) -> bool {
     let released = volume.status.as_ref().and_then(|status| status.phase.as_deref()) == Some("Released");
     let policy = volume
         .spec
@@ -241,9 +220,9 @@ fn is_abandoned(volume: &PersistentVolume) -> bool {
 }
 
 fn is_ours(volume: &PersistentVolume) -> bool {
-    volume
-        .annotations()
-        .get(PROVISIONED_BY)
+    let annotations = volume.metadata.annotations.as_ref();
+    annotations
+        .and_then(|annotations| annotations.get(PROVISIONED_BY))
         .is_some_and(|name| name == PROVISIONER)
 }
 
@@ -258,11 +237,17 @@ fn requested(claim: &PersistentVolumeClaim) -> Option<&Quantity> {
         .get("storage")
 }
 
+fn name_of(metadata: &ObjectMeta) -> String {
+    metadata.name.clone().unwrap_or_default()
+}
+
 fn zone_of(node: &str, nodes: &[Node]) -> Option<String> {
     nodes
         .iter()
-        .find(|candidate| candidate.name_any() == node)?
-        .labels()
+        .find(|candidate| name_of(&candidate.metadata) == node)?
+        .metadata
+        .labels
+        .as_ref()?
         .get(ZONE)
         .cloned()
 }
@@ -277,7 +262,7 @@ fn without_nulls(mut value: Value) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sandbox::objects::{self, BLOCK_CLASS, SHARED_CLASS};
+    use crate::objects::{self, BLOCK_CLASS, SHARED_CLASS};
 
     fn claim(class: &str, mode: &str, annotations: &[(&str, &str)]) -> PersistentVolumeClaim {
         let annotations: BTreeMap<_, _> = annotations.iter().copied().collect();
@@ -322,7 +307,7 @@ mod tests {
     const OURS: (&str, &str) = (STORAGE_PROVISIONER, PROVISIONER);
 
     #[test]
-    fn a_disk_waits_for_the_scheduler_and_then_belongs_to_the_zone_of_its_node() {
+    fn a_disk_waits_for_the_scheduler_and_belongs_to_the_zone_of_its_node() {
         assert_eq!(plan_for(claim(BLOCK_CLASS, "ReadWriteOnce", &[OURS])), []);
         let chosen = [OURS, (SELECTED_NODE, "sandbox-b-gpu-1")];
         let volume = created(&plan_for(claim(BLOCK_CLASS, "ReadWriteOnce", &chosen)));
@@ -337,7 +322,7 @@ mod tests {
     }
 
     #[test]
-    fn a_share_is_made_at_once_and_reachable_from_everywhere() {
+    fn a_shared_volume_is_created_immediately_for_all_zones() {
         let volume = created(&plan_for(claim(SHARED_CLASS, "ReadWriteMany", &[OURS])));
         let spec = volume.spec.expect("specified");
         assert_eq!(spec.node_affinity, None);
@@ -345,30 +330,30 @@ mod tests {
     }
 
     #[test]
-    fn a_share_of_a_disk_class_stays_pending_as_it_would_in_a_real_cluster() {
+    fn a_shared_claim_of_a_disk_class_stays_pending() {
         let chosen = [OURS, (SELECTED_NODE, "sandbox-b-gpu-1")];
         assert_eq!(plan_for(claim(BLOCK_CLASS, "ReadWriteMany", &chosen)), []);
     }
 
     #[test]
-    fn a_claim_for_another_driver_is_left_alone() {
-        let foreign = [
+    fn a_claim_of_another_provisioner_is_ignored() {
+        let other = [
             (STORAGE_PROVISIONER, "ebs.csi.aws.com"),
             (SELECTED_NODE, "sandbox-b-gpu-1"),
         ];
-        assert_eq!(plan_for(claim(BLOCK_CLASS, "ReadWriteOnce", &foreign)), []);
+        assert_eq!(plan_for(claim(BLOCK_CLASS, "ReadWriteOnce", &other)), []);
         assert_eq!(plan_for(claim(SHARED_CLASS, "ReadWriteMany", &[])), []);
     }
 
     #[test]
-    fn a_volume_is_made_once() {
+    fn a_volume_is_created_once() {
         let claim = claim(SHARED_CLASS, "ReadWriteMany", &[OURS]);
         let volume = created(&plan_for(claim.clone()));
         assert_eq!(plan(&[claim], &[volume], &classes(), &nodes()), []);
     }
 
     #[test]
-    fn a_released_volume_goes_unless_its_policy_is_to_stay() {
+    fn a_released_volume_is_deleted_unless_its_policy_is_retain() {
         let mut volume = created(&plan_for(claim(SHARED_CLASS, "ReadWriteMany", &[OURS])));
         volume.status = serde_json::from_value(json!({ "phase": "Released" })).expect("a status");
         let gone = plan(&[], std::slice::from_ref(&volume), &[], &[]);
@@ -379,7 +364,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bound_claim_that_asks_for_more_makes_its_volume_grow() {
+    fn a_larger_request_expands_the_volume() {
         let mut claim = claim(SHARED_CLASS, "ReadWriteMany", &[OURS]);
         let volume = created(&plan_for(claim.clone()));
         claim.status = serde_json::from_value(json!({ "phase": "Bound" })).expect("a status");
@@ -392,10 +377,10 @@ mod tests {
         );
         let spec = claim.spec.as_mut().expect("specified");
         spec.resources = serde_json::from_value(json!({ "requests": { "storage": "20Gi" } })).ok();
-        let growth = plan(&[claim], &volumes, &classes(), &nodes());
+        let expansion = plan(&[claim], &volumes, &classes(), &nodes());
         assert_eq!(
-            growth,
-            [Action::Grow {
+            expansion,
+            [Action::Expand {
                 volume: "pvc-u1".into(),
                 claim: ("memory".into(), "data-0".into()),
                 size: Quantity("20Gi".into())

@@ -36,9 +36,7 @@ impl EscEnvironment {
                     version: version.map(str::to_owned),
                 })
             }
-            _ => Err(
-                "is not an environment name such as acme/phoenix/prod or acme/phoenix/prod@stable",
-            ),
+            _ => Err("is not an environment name such as acme/phoenix/prod or acme/phoenix/prod@stable"),
         }
     }
 }

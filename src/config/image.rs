@@ -45,9 +45,7 @@ impl Image {
             return Err("has an invalid tag");
         }
         match (tag, digest) {
-            (Some("latest"), None) => {
-                Err("uses the mutable tag latest; use a version or a digest")
-            }
+            (Some("latest"), None) => Err("uses the mutable tag latest; use a version or a digest"),
             (None, None) => {
                 Err("has neither a tag nor a digest, which means latest; use a version or a digest")
             }

@@ -328,7 +328,10 @@ impl Check {
             if class.starts_with(SYSTEM_CLASSES) {
                 self.problems.add_with_hint(
                     key(&path),
-                    format!("is {}, a class for components of the cluster: such pods would preempt them", shown_text(class)),
+                    format!(
+                        "is {}, a class for components of the cluster: such pods would preempt them",
+                        shown_text(class)
+                    ),
                     "create a PriorityClass for the platform, with a value of your own",
                 );
                 return None;
@@ -658,7 +661,8 @@ impl Check {
             None => HostName::parse("postgres.placeholder.invalid").ok(),
         };
         if raw.port == 0 {
-            self.problems.add(key("postgres.port"), "is 0, which is not a valid port");
+            self.problems
+                .add(key("postgres.port"), "is 0, which is not a valid port");
         }
         self.networks("postgres.networks", &raw.networks);
         Some(Postgres {

@@ -11,7 +11,7 @@ use crate::support::root;
 mod imports;
 
 /// Package, its dependencies on our own packages, and the crates that a build of it must not compile.
-const TABLE: [(&str, &[&str], &[&str]); 16] = [
+const TABLE: [(&str, &[&str], &[&str]); 20] = [
     (
         "phoenix-crds",
         &[],
@@ -61,11 +61,47 @@ const TABLE: [(&str, &[&str], &[&str]); 16] = [
             "phoenix-graph",
             "phoenix-manifests",
             "phoenix-policies",
-            "phoenix-program",
             "phoenix-suggest",
             "phoenix-terminal",
         ],
-        &["tonic"],
+        &["kube", "tokio", "tonic", "reqwest"],
+    ),
+    (
+        "phoenix-cluster",
+        &[
+            "phoenix",
+            "phoenix-manifests",
+            "phoenix-graph",
+            "phoenix-policies",
+            "phoenix-suggest",
+            "phoenix-terminal",
+        ],
+        &["tonic", "clap"],
+    ),
+    (
+        "phoenix-sandbox",
+        &[
+            "phoenix",
+            "phoenix-manifests",
+            "phoenix-cluster",
+            "phoenix-graph",
+            "phoenix-terminal",
+        ],
+        &["clap", "tonic"],
+    ),
+    (
+        "phoenix-live",
+        &[
+            "phoenix",
+            "phoenix-cli",
+            "phoenix-cluster",
+            "phoenix-graph",
+            "phoenix-policies",
+            "phoenix-program",
+            "phoenix-sandbox",
+            "phoenix-terminal",
+        ],
+        &[],
     ),
     (
         "phoenix-testing",
@@ -79,8 +115,22 @@ const TABLE: [(&str, &[&str], &[&str]); 16] = [
     ),
     ("phoenix-suggest", &[], &["clap", "anyhow", "kube"]),
     ("phoenix-terminal", &[], &["clap", "kube", "tokio"]),
-    ("phoenix-policies-fuzz", &["phoenix-cli", "phoenix-manifests", "phoenix-policies"], &[]),
-    ("phoenix-benchmarks", &["phoenix-cli", "phoenix-graph", "phoenix-manifests", "phoenix-terminal"], &[]),
+    (
+        "phoenix-policies-fuzz",
+        &["phoenix-cli", "phoenix-manifests", "phoenix-policies"],
+        &[],
+    ),
+    (
+        "phoenix-benchmarks",
+        &[
+            "phoenix-cli",
+            "phoenix-graph",
+            "phoenix-manifests",
+            "phoenix-sandbox",
+            "phoenix-terminal",
+        ],
+        &[],
+    ),
 ];
 
 /// Packages that may have more than ten thousand lines: the platform and its rules, which are mostly tables.

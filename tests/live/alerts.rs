@@ -4,8 +4,8 @@ use std::path::Path;
 use std::process::{Command, Output};
 
 use phoenix_cli::checkout::Checkout;
-use phoenix_cli::sandbox::tools::{PROMTOOL, Workshop};
 use phoenix_cli::stack::Stack;
+use phoenix_sandbox::tools::{PROMTOOL, ToolCache};
 use serde_json::{Value, json};
 
 use crate::live::{graph, root, said};
@@ -50,7 +50,7 @@ fn every_alert_of_every_stack_fires_when_it_should_and_only_then() {
 }
 
 fn promtool(arguments: &[&str], file: &Path) -> Output {
-    let found = Workshop::of(&root()).unwrap().provide(&[PROMTOOL]).unwrap();
+    let found = ToolCache::of(&root()).unwrap().provide(&[PROMTOOL]).unwrap();
     Command::new(&found[PROMTOOL.name].path)
         .args(arguments)
         .arg(file)

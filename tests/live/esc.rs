@@ -4,7 +4,7 @@ use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-use phoenix_cli::sandbox::tools::{ESC_SERVICE, Workshop};
+use phoenix_sandbox::tools::{ESC_SERVICE, ToolCache};
 use serde_json::Value;
 
 use crate::live::root;
@@ -24,7 +24,7 @@ impl Service {
     pub fn start(folder: &Path, fetched: &Value) -> Self {
         let file = folder.join("fetched.json");
         std::fs::write(&file, fetched.to_string()).unwrap();
-        let found = Workshop::of(&root()).unwrap().provide(&[ESC_SERVICE]).unwrap();
+        let found = ToolCache::of(&root()).unwrap().provide(&[ESC_SERVICE]).unwrap();
         let mut child = Command::new(&found[ESC_SERVICE.name].path)
             .arg("acme")
             .args([&folder.join("definitions"), &file])

@@ -9,17 +9,17 @@ use kube::api::{Api, Patch, PatchParams};
 use phoenix::config::check;
 use phoenix::platform;
 use phoenix_cli::checkout::Checkout;
-use phoenix_cli::sandbox::tools::{EXTERNAL_SECRETS_DEFINITIONS, Workshop};
 use phoenix_cli::stack_file::StackFile;
-use phoenix_manifests::yaml;
 use phoenix_graph::{Graph, Object};
+use phoenix_manifests::yaml;
+use phoenix_sandbox::tools::{EXTERNAL_SECRETS_DEFINITIONS, ToolCache};
 use serde_json::{Value, json};
 
 use crate::live::{Live, root};
 
 /// Makes the server serve the operator's resources.
 fn define(live: &Live) {
-    let files = Workshop::of(&root())
+    let files = ToolCache::of(&root())
         .unwrap()
         .files(&EXTERNAL_SECRETS_DEFINITIONS)
         .unwrap();

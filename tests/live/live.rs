@@ -12,15 +12,15 @@ use kube::core::GroupVersionKind;
 use kube::{Client, Config, discovery};
 use phoenix::config::secret::SecretRow;
 use phoenix_cli::checkout::Checkout;
-use phoenix_cli::sandbox::{Place, Sandbox};
 use phoenix_cli::stack::Stack;
 use phoenix_graph::{Graph, Id, Object};
+use phoenix_sandbox::{Place, Sandbox};
 use serde_json::Value;
 
 use phoenix_testing::canary::Canaries;
 
 /// The command, as it was built for these tests.
-pub const PHOENIX: &str = env!("CARGO_BIN_EXE_phoenix");
+pub const PHOENIX: &str = env!("CARGO_BIN_EXE_phoenix-live");
 
 /// The root of the checkout.
 pub fn root() -> PathBuf {

@@ -220,7 +220,10 @@ async fn without_any_authority_nothing_is_asked() {
     let empty = NamedTempFile::new().unwrap();
     for path in [empty.path().to_str().unwrap(), "/nowhere/at/all.pem"] {
         let (good, said) = said("https://localhost:1", &[("SSL_CERT_FILE", path)]).await;
-        assert!(!good && said.contains("cannot verify the identity of ESC"), "{said}");
+        assert!(
+            !good && said.contains("cannot verify the identity of ESC"),
+            "{said}"
+        );
         assert!(said.contains("or set SSL_CERT_FILE"), "{said}");
     }
 }

@@ -1,64 +1,69 @@
-//! Checks everything that a deployment needs: tools on this machine, the stack's file, the cluster it names.
+//! Checks everything that a deployment requires on this machine: the tools, the stack's file, the kubeconfig.
 //!
-//! An edge: it runs programs, reads kubeconfigs and queries an API server, and changes nothing. Each check completes with
-//! a result and, where needed, a fix; the checks are independent of each other unless they say otherwise.
-//! [`crate::commands::doctor`] prints the results.
+//! An edge: it runs programs and reads files, and changes nothing. Each check completes with a result and, where needed, a
+//! fix; the checks are independent of each other unless they say otherwise. The cluster itself is checked by
+//! [`Live::doctor`](crate::live::Live::doctor). [`crate::commands::doctor`] prints the results.
 
-mod api_versions;
-pub mod check;
-pub(crate) mod cluster;
 mod esc_definitions;
-pub(crate) mod esc_import;
-mod identity;
-mod mesh;
-mod migration;
-mod nodes;
-mod ownership_conflicts;
-mod permissions;
-mod prerequisites;
-mod reloader;
+pub mod esc_import;
+mod kubeconfig;
 mod stack;
-mod tools;
-mod version;
+pub mod tools;
 
-pub use self::check::{Check, Status};
-use self::cluster::Target;
+use phoenix_terminal::checklist::Check;
+
 use crate::checkout::Checkout;
 use crate::stack::Stack;
 
-/// Runs all checks: of the tools, of every stack file and, if a stack is named, of everything its deployment needs.
-pub async fn run(checkout: &Checkout, stack: Option<&str>) -> anyhow::Result<Vec<Check>> {
-    let stack = stack.map(|stack| checkout.stack(stack)).transpose()?;
+/// The checks of this machine, and what remains to be checked elsewhere.
+pub struct Local {
+    /// The results.
+    pub checks: Vec<Check>,
+    /// The stack's cluster, if its stack file is valid and the kubeconfig leads to it.
+    pub target: Option<Target>,
+}
+
+/// A stack with the context of its cluster.
+pub struct Target {
+    /// The stack.
+    pub stack: Stack,
+    /// The context of the kubeconfig.
+    pub context: String,
+}
+
+/// Runs all checks of this machine: of the tools, of every stack file and, if a stack is named, of its deployment.
+pub fn run(checkout: &Checkout, stack: Option<&str>) -> anyhow::Result<Local> {
     let mut checks = tools::run(checkout);
-    let names = match &stack {
-        Some(stack) => vec![stack.clone()],
-        None => checkout.stacks()?,
-    };
-    if names.is_empty() {
-        let hint = format!("write {}", checkout.shown(&checkout.stack_file("dev")));
-        checks.push(Check::fail("stacks", "there are none", hint));
-    }
-    for name in &names {
-        let loaded = Stack::load(checkout, name);
-        checks.push(stack::file(name, &loaded));
-        checks.extend(stack::sandbox_marker(checkout, name));
-        if stack.is_none() {
-            continue;
+    let Some(name) = stack else {
+        let names = checkout.stacks()?;
+        if names.is_empty() {
+            let hint = format!("write {}", checkout.shown(&checkout.stack_file("dev")));
+            checks.push(Check::fail("stacks", "there are none", hint));
         }
-        let target = match &loaded {
-            Ok(loaded) => {
-                checks.push(stack::placeholders(loaded));
-                checks.push(stack::secrets(loaded));
-                checks.extend(esc_import::run(loaded));
-                checks.extend(esc_definitions::run(checkout, loaded));
-                Target::Stack(loaded)
-            }
-            Err(_) => Target::Invalid,
-        };
-        checks.extend(cluster::run(checkout.root(), target).await);
+        for name in &names {
+            checks.push(stack::file(name, &Stack::load(checkout, name)));
+            checks.extend(stack::sandbox_marker(checkout, name));
+        }
+        checks.extend(kubeconfig::optional());
+        return Ok(Local { checks, target: None });
+    };
+    let name = checkout.stack(name)?;
+    let loaded = Stack::load(checkout, &name);
+    checks.push(stack::file(&name, &loaded));
+    checks.extend(stack::sandbox_marker(checkout, &name));
+    let mut context = None;
+    if let Ok(stack) = &loaded {
+        checks.push(stack::placeholders(stack));
+        checks.push(stack::secrets(stack));
+        checks.extend(esc_import::run(stack));
+        checks.extend(esc_definitions::run(checkout, stack));
+        context = stack.config.cluster.context.clone();
     }
-    if stack.is_none() {
-        checks.extend(cluster::run(checkout.root(), Target::None).await);
-    }
-    Ok(checks)
+    let (more, context) = kubeconfig::required(context.as_deref());
+    checks.extend(more);
+    let target = match (loaded, context) {
+        (Ok(stack), Some(context)) => Some(Target { stack, context }),
+        _ => None,
+    };
+    Ok(Local { checks, target })
 }

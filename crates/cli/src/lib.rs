@@ -10,7 +10,7 @@
 )]
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context as _;
@@ -19,16 +19,15 @@ use clap::{Parser, Subcommand};
 pub mod arguments;
 pub mod base;
 pub mod checkout;
-pub mod cluster;
 pub mod commands;
 pub mod comparison;
 pub mod docs;
 pub mod doctor;
 pub mod explain;
 pub mod git;
+pub mod live;
 pub mod manifests;
 pub mod policies;
-pub mod sandbox;
 pub mod secrets;
 pub mod show;
 pub mod stack;
@@ -37,6 +36,7 @@ pub mod stack_file;
 use arguments::Color;
 use checkout::Checkout;
 use commands::{completions, diff, preview, render, schema};
+use live::Live;
 use phoenix_terminal::exit::Exit;
 use phoenix_terminal::{output, style, user_error};
 
@@ -79,7 +79,7 @@ enum Verb {
     Schema(schema::Arguments),
     Completions(completions::Arguments),
     #[command(subcommand)]
-    Sandbox(sandbox::Command),
+    Sandbox(commands::sandbox::Command),
 }
 
 const EXITS_AND_EXAMPLE: &str = "\
@@ -93,8 +93,12 @@ Exit codes:
 Example:
   cargo phoenix preview dev";
 
-/// Runs the command line and tells how it ended.
-pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+/// Runs the command line and returns its exit code. Verbs that need a network, a cluster or the sandbox are run by `live`,
+/// which gets the value of `--root`.
+pub fn run(
+    arguments: impl IntoIterator<Item = OsString>,
+    live: impl FnOnce(Option<&Path>) -> Box<dyn Live>,
+) -> ExitCode {
     let cli = match Cli::try_parse_from(arguments) {
         Ok(cli) => cli,
         Err(error) => {
@@ -108,7 +112,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             .into();
         }
     };
-    match dispatch(cli) {
+    let live = live(cli.root.as_deref());
+    match dispatch(cli, &*live) {
         Ok(exit) => exit.into(),
         Err(error) => {
             output::message(&user_error::render(&error));
@@ -117,7 +122,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     }
 }
 
-fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
+fn dispatch(cli: Cli, live: &dyn Live) -> anyhow::Result<Exit> {
     let checkout = || Checkout::find(cli.root.as_deref());
     style::set_color(cli.color.into());
     match cli.verb {
@@ -125,9 +130,9 @@ fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
         Verb::Render(arguments) => render::run(&arguments, &checkout()?),
         Verb::Diff(arguments) => diff::run(&arguments, &checkout()?),
         Verb::Explain(arguments) => commands::explain::run(&arguments, &checkout()?),
-        Verb::Check(arguments) => commands::check::run(&arguments, checkout),
-        Verb::Doctor(arguments) => commands::doctor::run(&arguments, &checkout()?),
-        Verb::Secrets(command) => commands::secrets::run(&command, &checkout()?),
+        Verb::Check(arguments) => commands::check::run(&arguments, checkout, live),
+        Verb::Doctor(arguments) => commands::doctor::run(&arguments, &checkout()?, live),
+        Verb::Secrets(command) => commands::secrets::run(&command, &checkout()?, live),
         Verb::Schema(arguments) => schema::run(&arguments),
         Verb::Completions(arguments) => completions::run(&arguments),
         Verb::Sandbox(command) => {
@@ -135,8 +140,8 @@ fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
                 .root
                 .clone()
                 .map_or_else(std::env::current_dir, Ok)
-                .context("cannot tell the current directory")?;
-            sandbox::run(command, &directory)
+                .context("cannot find the current directory")?;
+            live.sandbox(command, &directory)
         }
     }
 }

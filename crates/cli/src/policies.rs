@@ -3,7 +3,6 @@
 //! [`cluster`] makes a graph of a live cluster, [`reading`] of any YAML; [`told`] and [`sarif`] tell a report. What is right or wrong is for
 //! [`phoenix_policies`] to say.
 
-pub mod cluster;
 pub mod sarif;
 pub mod told;
 

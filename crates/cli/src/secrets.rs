@@ -16,9 +16,6 @@ use crate::checkout::Checkout;
 use crate::stack::Invalid;
 use crate::stack_file::{self, StackFile};
 
-pub mod cluster;
-pub mod esc;
-
 /// What the secrets of a stack are looked for in.
 #[derive(Clone, Debug)]
 pub struct Subject {
@@ -68,6 +65,15 @@ pub enum State {
     Twice,
 }
 
+/// The state of the secrets in Pulumi ESC.
+#[derive(Clone, Debug)]
+pub struct EscReport {
+    /// The state of each secret, and of what else was found.
+    pub entries: Vec<Entry>,
+    /// Warnings of the service.
+    pub warnings: Vec<String>,
+}
+
 impl State {
     /// The word for it.
     pub fn as_str(self) -> &'static str {
@@ -89,7 +95,8 @@ impl State {
 }
 
 impl Entry {
-    fn new(key: impl Into<String>, state: State, found: impl Into<String>) -> Self {
+    /// An entry without a hint.
+    pub fn new(key: impl Into<String>, state: State, found: impl Into<String>) -> Self {
         Self {
             key: key.into(),
             state,
@@ -98,7 +105,9 @@ impl Entry {
         }
     }
 
-    fn hint(self, hint: impl Into<String>) -> Self {
+    /// The entry with a hint.
+    #[must_use]
+    pub fn hint(self, hint: impl Into<String>) -> Self {
         Self {
             hint: Some(hint.into()),
             ..self

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use anyhow::{Result, anyhow};
+use anyhow::{Context as _, Result, anyhow};
 use k8s_openapi::api::core::v1::Namespace;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Api, Client, Config};
@@ -20,8 +20,36 @@ pub const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 /// The Namespace whose UID identifies a cluster.
 pub const IDENTITY_NAMESPACE: &str = "kube-system";
 
-/// The client for a context of the kubeconfig.
-pub async fn connect(kubeconfig: Kubeconfig, context: &str) -> Result<Client, String> {
+/// A runtime for commands, which wait for each answer.
+pub fn runtime() -> Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("cannot start a runtime for the Kubernetes client")
+}
+
+/// The client for a context of the kubeconfig, or else for its current context, and the context's name.
+pub async fn connect(context: Option<&str>) -> Result<(Client, String)> {
+    let kubeconfig = Kubeconfig::read()
+        .map_err(|error| anyhow!(error_chain(&error)))
+        .context("cannot read the kubeconfig")?;
+    let Some(context) = context
+        .map(str::to_owned)
+        .or_else(|| kubeconfig.current_context.clone())
+    else {
+        return Err(user_error(
+            "the kubeconfig has no current context",
+            "select one with --context",
+        ));
+    };
+    let client = client(kubeconfig, &context)
+        .await
+        .map_err(|reason| anyhow!(reason))
+        .with_context(|| format!("cannot connect to the cluster {context}"))?;
+    Ok((client, context))
+}
+
+async fn client(kubeconfig: Kubeconfig, context: &str) -> Result<Client, String> {
     let options = KubeConfigOptions {
         context: Some(context.to_owned()),
         ..KubeConfigOptions::default()

@@ -1,111 +1,68 @@
-//! Checks of the cluster that a stack names. Without a kubeconfig nothing is queried, and no timeout is long.
+//! The checks of the cluster that a stack is deployed to.
 //!
-//! Each subject has a module. What the user may not read is reported as such, and is not a failure.
-
-use std::path::Path;
+//! Each subject has a module. What the user is not permitted to read is reported as a warning. The checks change nothing.
 
 use kube::Client;
-use kube::config::Kubeconfig;
+use phoenix::config::StackConfig;
+use phoenix_graph::Graph;
+use phoenix_terminal::checklist::Check;
 
-use super::api_versions::Resources;
-use super::check::Check;
-use super::{
-    api_versions, identity, mesh, migration, nodes, ownership_conflicts, permissions, prerequisites, reloader,
-};
-use crate::cluster::{ANSWER_TIMEOUT, connect, error_chain};
-use crate::stack::Stack;
+use crate::connection::{ANSWER_TIMEOUT, connect, error_chain};
 
-/// What the cluster is checked for.
+mod api_versions;
+mod identity;
+mod mesh;
+mod migration;
+mod nodes;
+pub mod ownership_conflicts;
+mod permissions;
+mod prerequisites;
+mod reloader;
+
+use api_versions::Resources;
+use ownership_conflicts::EngineState;
+
+/// The stack to deploy.
 #[derive(Clone, Copy, Debug)]
-pub enum Target<'a> {
-    /// No stack was named.
-    None,
-    /// The file of the named stack is invalid.
-    Invalid,
-    /// The deployment of this stack.
-    Stack(&'a Stack),
+pub struct Stack<'a> {
+    /// The stack's name.
+    pub name: &'a str,
+    /// The path of its stack file, as shown to users.
+    pub file: &'a str,
+    /// Its configuration.
+    pub config: &'a StackConfig,
+    /// The objects that it declares.
+    pub graph: &'a Graph,
 }
 
-/// Checks the kubeconfig and, where a good stack is asked about, everything that its deployment needs of its cluster.
-/// A stack whose context is a placeholder names no cluster yet.
-pub async fn run(root: &Path, target: Target<'_>) -> Vec<Check> {
-    let kubeconfig = match Kubeconfig::read() {
-        Ok(kubeconfig) => kubeconfig,
-        Err(error) => {
-            let found = format!("none that can be read: {}", error_chain(&error));
-            let hint = "point KUBECONFIG at one, or start a cluster here with `cargo phoenix sandbox up`";
-            return vec![match target {
-                Target::None => Check::warn("kubeconfig", found, hint),
-                Target::Invalid | Target::Stack(_) => Check::fail("kubeconfig", found, hint),
-            }];
+/// Checks the cluster that a context of the kubeconfig leads to. The state of Pulumi is read only if it is the stack's cluster.
+pub async fn run(context: &str, stack: &Stack<'_>, read_state: impl FnOnce() -> EngineState) -> Vec<Check> {
+    let client = match connect(Some(context)).await {
+        Ok((client, _)) => client,
+        Err(error) => return vec![unreachable_server(context, &format!("{error:#}"))],
+    };
+    // The future of all checks is too large for the stack.
+    let checks = Box::pin(check_cluster(&client, context, stack));
+    let (mut checks, resources) = match tokio::time::timeout(ANSWER_TIMEOUT, checks).await {
+        Ok(checks) => checks,
+        Err(_) => {
+            let reason = format!("some answers took longer than {} s", ANSWER_TIMEOUT.as_secs());
+            (vec![unreachable_server(context, &reason)], None)
         }
     };
-    let mut contexts: Vec<_> = kubeconfig
-        .contexts
-        .iter()
-        .map(|context| context.name.clone())
-        .collect();
-    contexts.sort();
-    let all = if contexts.is_empty() {
-        "no contexts".to_owned()
-    } else {
-        contexts.join(", ")
-    };
-    let found = format!("has {all}");
-    let mut checks = vec![if contexts.is_empty() {
-        Check::fail(
-            "kubeconfig",
-            found,
-            "point KUBECONFIG at one with the context of the stack's cluster",
-        )
-    } else {
-        Check::good("kubeconfig", found)
-    }];
-    let Target::Stack(stack) = target else {
-        return checks;
-    };
-    let Some(context) = stack.config.cluster.context.as_deref() else {
-        return checks;
-    };
-    if !contexts.iter().any(|known| known == context) {
-        checks.push(Check::fail(
-            "context",
-            format!("{context} is not in the kubeconfig"),
-            format!(
-                "use one of {all} as {}:cluster.context, or add it to the kubeconfig",
-                phoenix::config::NAMESPACE
-            ),
-        ));
-        return checks;
-    }
-    checks.push(Check::good("context", context));
-    let client = match connect(kubeconfig, context).await {
-        Ok(client) => client,
-        Err(why) => {
-            checks.push(unreachable_server(context, &why));
-            return checks;
-        }
-    };
-    // All questions at once are more than a stack should hold.
-    let asked = Box::pin(ask(&client, context, stack));
-    let answers = tokio::time::timeout(ANSWER_TIMEOUT, asked).await;
-    let (answers, resources) = answers.unwrap_or_else(|_| {
-        let why = format!("not every answer came within {} s", ANSWER_TIMEOUT.as_secs());
-        (vec![unreachable_server(context, &why)], None)
-    });
-    checks.extend(answers);
     if let Some(resources) = resources {
-        // The engine's own program may take longer than an API server.
-        checks.extend(ownership_conflicts::run(&client, root, stack, &resources).await);
+        // Outside the time limit, because Pulumi may take longer than an API server.
+        let state = read_state();
+        checks.extend(ownership_conflicts::run(&client, &state, stack, &resources).await);
     }
     checks
 }
 
-/// All answers, and what the kinds of the stack are called in paths; `None` where this is not the stack's own cluster, of
-/// which nothing more is asked.
-async fn ask(client: &Client, context: &str, stack: &Stack) -> (Vec<Check>, Option<Resources>) {
+/// The checks, and the plural names of the stack's kinds; no names if this is not the stack's cluster, which is not queried
+/// further.
+async fn check_cluster(client: &Client, context: &str, stack: &Stack<'_>) -> (Vec<Check>, Option<Resources>) {
     let mut checks = vec![match client.apiserver_version().await {
-        Ok(version) => api_versions::version(&version, &stack.graph),
+        Ok(version) => api_versions::version(&version, stack.graph),
         Err(error) => return (vec![unreachable_server(context, &error_chain(&error))], None),
     }];
     let identity = identity::run(client, context, stack).await;
@@ -114,15 +71,15 @@ async fn ask(client: &Client, context: &str, stack: &Stack) -> (Vec<Check>, Opti
     if !is_right {
         return (checks, None);
     }
-    let (kinds, resources) = api_versions::kinds(client, &stack.graph).await;
+    let (kinds, resources) = api_versions::kinds(client, stack.graph).await;
     checks.push(kinds);
     let (mesh, nodes, prerequisites, reloader, migration, permissions) = tokio::join!(
         mesh::run(client, stack),
-        nodes::run(client, &stack.graph),
+        nodes::run(client, stack.graph),
         prerequisites::run(client, stack),
         reloader::run(client, stack),
         migration::run(client, stack),
-        permissions::run(client, &stack.graph, &resources)
+        permissions::run(client, stack.graph, &resources)
     );
     checks.extend(mesh);
     checks.extend(nodes);
@@ -133,8 +90,22 @@ async fn ask(client: &Client, context: &str, stack: &Stack) -> (Vec<Check>, Opti
     (checks, Some(resources))
 }
 
-fn unreachable_server(context: &str, why: &str) -> Check {
+fn unreachable_server(context: &str, reason: &str) -> Check {
     let hint =
-        format!("try `kubectl --context {context} version`; a private cluster needs its VPN or tunnel");
-    Check::fail("API server", format!("does not answer: {why}"), hint)
+        format!("try `kubectl --context {context} version`; a private cluster may require a VPN or tunnel");
+    Check::fail("API server", format!("does not answer: {reason}"), hint)
+}
+
+/// A check that could not be completed because the API server denied the request or did not answer. This is a warning: it
+/// says nothing about the cluster itself.
+fn could_not_check(name: &str, what: &str, error: &kube::Error) -> Check {
+    let reason = match error {
+        kube::Error::Api(status) if status.code == 403 => "permission denied".to_owned(),
+        error => error_chain(error),
+    };
+    Check::warn(
+        name,
+        format!("{what} could not be checked: {reason}"),
+        "run doctor again with more permissions, or ask the operators of the cluster",
+    )
 }

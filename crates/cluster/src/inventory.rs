@@ -1,12 +1,12 @@
-//! A live cluster as a graph to be judged. It lists what the rules look at, in pages, and changes nothing.
+//! The objects of a live cluster as a graph, for the policies. They are listed in pages; nothing is changed.
 //!
-//! No value of a Secret is asked for: of Secrets only the metadata comes over the wire, and the API server itself says
-//! which of them hold a token. What controllers made of something that is judged anyway is left out: the pods of a
-//! Deployment say nothing that the Deployment does not. What may not be listed is told, and makes rules say "unknown".
+//! Values of Secrets are not read: only their metadata is requested, and the API server selects those that hold a token.
+//! Objects that a controller created for a workload are left out, because the workload itself is evaluated. Kinds that the
+//! user may not list are returned, so that rules about them have the result "unknown".
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use anyhow::{Context as _, Result, anyhow};
+use anyhow::{Result, anyhow};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{APIResource, OwnerReference};
 use kube::api::{ApiResource, DynamicObject, ListParams, ObjectList, PartialObjectMeta};
 use kube::core::GroupVersionKind;
@@ -19,46 +19,46 @@ use phoenix_policies::settings::assume;
 use phoenix_policies::{Enforcement, Rule, Settings};
 use serde_json::{Value, json};
 
-use crate::cluster::error_chain;
+use crate::connection::error_chain;
 
-/// How many objects a page has at most.
+/// The maximum number of objects in a page.
 const PAGE: u32 = 500;
 
-/// The type of Secrets that hold a token for the API server.
+/// The type of Secrets that hold an API server token.
 const TOKEN: &str = "kubernetes.io/service-account-token";
 
-/// Rules that a cluster is not asked: the one would have to read secret values, the other looks at the API version that a
-/// person wrote, and the API server shows every object in the version that it is asked for.
-pub static NOT_ASKED: [&Rule; 2] = [
+/// Rules that are not evaluated for a cluster: one would have to read values of Secrets, the other is about the API version
+/// in a manifest, while an API server returns every object in the requested version.
+pub static EXCLUDED_RULES: [&Rule; 2] = [
     &credentials::SECRET_VALUES_ARE_REFERENCES,
     &namespaces::NO_REMOVED_API,
 ];
 
-/// What was seen of a cluster.
+/// The objects of a cluster.
 #[derive(Debug)]
-pub struct Seen {
+pub struct ClusterSnapshot {
     /// The objects.
     pub graph: Graph,
-    /// How many objects controllers made of others.
-    pub made_of_others: usize,
-    /// What may not be listed.
-    pub unseen: Vec<Unseen>,
+    /// The number of objects left out because a controller created them for a workload.
+    pub generated: usize,
+    /// What the user may not list.
+    pub unlisted: Vec<Unlisted>,
 }
 
-/// Objects of a kind that may not be listed.
+/// Objects of a kind that the user may not list.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Unseen {
+pub struct Unlisted {
     /// The API group.
     pub group: String,
     /// The kind.
     pub kind: String,
-    /// Where; `None` for everywhere.
+    /// The namespace; `None` for all.
     pub namespace: Option<String>,
 }
 
-impl Unseen {
-    /// What it is, in a sentence.
-    pub fn words(&self) -> String {
+impl Unlisted {
+    /// A description for a sentence.
+    pub fn description(&self) -> String {
         match &self.namespace {
             Some(namespace) => format!("{} in {namespace}", self.kind),
             None => self.kind.clone(),
@@ -66,16 +66,20 @@ impl Unseen {
     }
 }
 
-/// Makes the settings fit for a cluster.
+/// Disables the rules that are not evaluated for a cluster.
 pub fn prepare(settings: &mut Settings) {
-    for rule in NOT_ASKED {
+    for rule in EXCLUDED_RULES {
         settings.enforce(rule, Enforcement::Disabled);
     }
 }
 
-/// Looks at everything that the rules look at: in these namespaces, and of the cluster as a whole. Without
-/// namespaces it looks everywhere.
-pub async fn look(client: &Client, settings: &Settings, namespaces: &BTreeSet<String>) -> Result<Seen> {
+/// Lists every object that the rules inspect: cluster-scoped objects, and those in the given namespaces, or in all if none
+/// is given.
+pub async fn list(
+    client: &Client,
+    settings: &Settings,
+    namespaces: &BTreeSet<String>,
+) -> Result<ClusterSnapshot> {
     let mut places: Vec<Option<&str>> = namespaces
         .iter()
         .map(|namespace| Some(namespace.as_str()))
@@ -83,36 +87,36 @@ pub async fn look(client: &Client, settings: &Settings, namespaces: &BTreeSet<St
     if places.is_empty() {
         places.push(None);
     } else {
-        // Policies there hold for the whole mesh.
+        // Policies in this namespace apply to the whole mesh.
         let root = settings.assumed_text(&assume::MESH_ROOT);
         if !namespaces.contains(root) {
             places.push(Some(root));
         }
     }
-    let mut seen = Seen {
+    let mut snapshot = ClusterSnapshot {
         graph: Graph::of("cluster"),
-        made_of_others: 0,
-        unseen: Vec::new(),
+        generated: 0,
+        unlisted: Vec::new(),
     };
     for (resource, is_namespaced) in served(client, settings).await? {
         if is_namespaced {
             for place in &places {
-                seen.take(client, &resource, *place).await?;
+                snapshot.add_all(client, &resource, *place).await?;
             }
         } else {
-            seen.take(client, &resource, None).await?;
+            snapshot.add_all(client, &resource, None).await?;
         }
     }
-    Ok(seen)
+    Ok(snapshot)
 }
 
-/// The resources that the cluster serves of the kinds that rules look at, each in one version, and whether its objects are
-/// in namespaces.
+/// The resources that the cluster serves of the kinds that the rules inspect, each in one version, and whether they are
+/// namespaced.
 async fn served(client: &Client, settings: &Settings) -> Result<Vec<(ApiResource, bool)>> {
     let wanted: Vec<Kind> = rules::inspected_kinds(settings);
     let mut versions: BTreeMap<String, Vec<String>> = BTreeMap::new();
     let groups = client.list_api_groups().await;
-    for group in groups.map_err(|error| asking("its API groups", &error))?.groups {
+    for group in groups.map_err(|error| listing("the API groups", &error))?.groups {
         let preferred = group
             .preferred_version
             .map(|version| version.group_version)
@@ -136,7 +140,7 @@ async fn served(client: &Client, settings: &Settings) -> Result<Vec<(ApiResource
         let mut kinds = BTreeSet::new();
         for api_version in versions.get(group).into_iter().flatten() {
             for resource in resources(client, api_version).await? {
-                // `deployments/status` is of the same kind, and nothing of its own.
+                // `deployments/status` has the same kind, but is a subresource.
                 let is_own = !resource.name.contains('/')
                     && (resource.verbs.is_empty() || resource.verbs.iter().any(|verb| verb == "list"));
                 if is_own
@@ -165,12 +169,12 @@ async fn resources(client: &Client, api_version: &str) -> Result<Vec<APIResource
     match listed {
         Ok(list) => Ok(list.resources),
         Err(kube::Error::Api(status)) if status.code == 404 => Ok(Vec::new()),
-        Err(error) => Err(asking(&format!("the kinds of {api_version}"), &error)),
+        Err(error) => Err(listing(&format!("the kinds of {api_version}"), &error)),
     }
 }
 
-impl Seen {
-    async fn take(&mut self, client: &Client, resource: &ApiResource, place: Option<&str>) -> Result<()> {
+impl ClusterSnapshot {
+    async fn add_all(&mut self, client: &Client, resource: &ApiResource, place: Option<&str>) -> Result<()> {
         let api: Api<DynamicObject> = match place {
             Some(namespace) => Api::namespaced_with(client.clone(), namespace, resource),
             None => Api::all_with(client.clone(), resource),
@@ -183,7 +187,7 @@ impl Seen {
         let bodies = match listed {
             Ok(bodies) => bodies,
             Err(kube::Error::Api(status)) if status.code == 403 => {
-                self.unseen.push(Unseen {
+                self.unlisted.push(Unlisted {
                     group: resource.group.clone(),
                     kind: resource.kind.clone(),
                     namespace: place.map(str::to_owned),
@@ -191,7 +195,7 @@ impl Seen {
                 return Ok(());
             }
             Err(kube::Error::Api(status)) if status.code == 404 => return Ok(()),
-            Err(error) => return Err(asking(&format!("its {}", resource.plural), &error)),
+            Err(error) => return Err(listing(&format!("the {}", resource.plural), &error)),
         };
         for body in bodies {
             self.add(resource, body);
@@ -202,8 +206,8 @@ impl Seen {
     fn add(&mut self, resource: &ApiResource, mut body: Value) {
         body["apiVersion"] = json!(resource.api_version);
         body["kind"] = json!(resource.kind);
-        if is_made_of_other(&body) {
-            self.made_of_others += 1;
+        if is_generated(&body) {
+            self.generated += 1;
             return;
         }
         if let Some(fields) = body.as_object_mut() {
@@ -212,7 +216,7 @@ impl Seen {
         if let Some(metadata) = body.get_mut("metadata").and_then(Value::as_object_mut) {
             metadata.remove("managedFields");
         }
-        // Whatever a server says, what is no object is nothing to judge.
+        // A malformed object cannot be evaluated.
         if let Ok(object) = Object::from_json("cluster", body)
             && self.graph.object(&object.id).is_none()
         {
@@ -221,8 +225,8 @@ impl Seen {
     }
 }
 
-/// Whether a controller made it of a workload, which is judged itself.
-fn is_made_of_other(body: &Value) -> bool {
+/// Whether a controller created the object for a workload, which is evaluated itself.
+fn is_generated(body: &Value) -> bool {
     let owners = body.pointer("/metadata/ownerReferences").cloned();
     let owners: Vec<OwnerReference> = owners
         .and_then(|owners| serde_json::from_value(owners).ok())
@@ -252,7 +256,7 @@ async fn all(api: &Api<DynamicObject>) -> Result<Vec<Value>, kube::Error> {
     }
 }
 
-/// The Secrets without what is in them: those that hold a token by their type, then all others.
+/// The Secrets without their content: first those that hold a token, which are selected by type, then all others.
 async fn secrets(api: &Api<DynamicObject>) -> Result<Vec<Value>, kube::Error> {
     let mut bodies = Vec::new();
     for (selector, of_type) in [("=", Some(TOKEN)), ("!=", None)] {
@@ -278,27 +282,6 @@ async fn secrets(api: &Api<DynamicObject>) -> Result<Vec<Value>, kube::Error> {
     Ok(bodies)
 }
 
-fn asking(what: &str, error: &kube::Error) -> anyhow::Error {
-    anyhow!(error_chain(error)).context(format!("asking the cluster for {what}"))
-}
-
-/// The client for a context; without one, for the current one of the kubeconfig, whose name comes back with it.
-pub async fn connect(context: Option<&str>) -> Result<(Client, String)> {
-    let kubeconfig = kube::config::Kubeconfig::read()
-        .map_err(|error| anyhow!(error_chain(&error)))
-        .context("cannot read the kubeconfig")?;
-    let Some(context) = context
-        .map(str::to_owned)
-        .or_else(|| kubeconfig.current_context.clone())
-    else {
-        return Err(phoenix_terminal::user_error::user_error(
-            "the kubeconfig has no current context",
-            "name one with --context",
-        ));
-    };
-    let client = crate::cluster::connect(kubeconfig, &context)
-        .await
-        .map_err(|why| anyhow!(why))
-        .with_context(|| format!("cannot look at the cluster {context}"))?;
-    Ok((client, context))
+fn listing(what: &str, error: &kube::Error) -> anyhow::Error {
+    anyhow!(error_chain(error)).context(format!("listing {what} of the cluster"))
 }

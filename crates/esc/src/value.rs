@@ -360,13 +360,19 @@ mod tests {
                 r#"{"properties": {"a": {"value": "canary", "secret": "canary"}}}"#,
                 "unexpected structure at line 1",
             ),
-            (r#"{"properties": {"a": {"value": "canary""#, "invalid JSON at line 1"),
+            (
+                r#"{"properties": {"a": {"value": "canary""#,
+                "invalid JSON at line 1",
+            ),
             (r#""canary""#, "it is not a JSON object"),
             (r#"[{"a": {"value": "canary"}}]"#, "it is not a JSON object"),
             ("<html>canary</html>", "it is not a JSON object"),
         ] {
             let error = Values::read(answer.as_bytes(), Vec::new()).unwrap_err();
-            assert!(error.starts_with(expected) && !error.contains("canary"), "{error}");
+            assert!(
+                error.starts_with(expected) && !error.contains("canary"),
+                "{error}"
+            );
         }
         let deep = format!("{{\"properties\":{}", r#"{"a":{"value":"#.repeat(10_000));
         assert!(

@@ -10,7 +10,7 @@ use std::env::VarError;
 use std::time::Duration;
 
 use phoenix_esc::{
-    Client, Environment, Error, ExposeSecret as _, SERVICE, SecretString, ValueError, Value as Found, Values,
+    Client, Environment, Error, ExposeSecret as _, SERVICE, SecretString, Value as Found, ValueError, Values,
 };
 
 use phoenix::config::secret::SecretRow;
@@ -192,24 +192,13 @@ impl Opened {
             ValueError::Missing
                 if map == PULUMI_CONFIG && self.values.get(&[PULUMI_CONFIG, row.key]).is_some() =>
             {
-<<<<<<< HEAD:crates/program/src/esc.rs
                 format!("it is defined as {}; prefix the key with {NAMESPACE}:", row.key)
             }
-            Unfit::NotText(_) => "write it as a string, in quotation marks".to_owned(),
-            Unfit::Unknown => "open the environment with the esc command and correct its inputs".to_owned(),
-            Unfit::Missing | Unfit::NoMap(_) | Unfit::NotSecret => {
-=======
-                format!(
-                    "it is there as {}; write the key with {NAMESPACE}: before it",
-                    row.key
-                )
-            }
-            ValueError::NotText(_) => "write it as a text, in quotation marks".to_owned(),
+            ValueError::NotText(_) => "write it as a string, in quotation marks".to_owned(),
             ValueError::Unknown => {
-                "open the environment with the command esc, and repair what it is made from".to_owned()
+                "open the environment with the esc command and correct its inputs".to_owned()
             }
             ValueError::Missing | ValueError::NoMap(_) | ValueError::NotSecret => {
->>>>>>> 9b20a73 (Describe the ESC client in standard terms: retry policy, value errors, hints):src/esc.rs
                 format!("write it as {name}: {{fn::secret: …}} below {map}")
             }
         };

@@ -1,6 +1,9 @@
-//! The result of one check, and how to construct it.
+//! A checklist: the results of checks, such as those of `phoenix doctor`, and how they are printed.
 
-use crate::cluster::error_chain;
+use std::fmt::Write as _;
+
+use crate::output::count;
+use crate::style;
 
 /// The result of one check.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,16 +72,73 @@ impl Check {
     }
 }
 
-/// A check that could not be completed because the API server denied the request or did not answer. This is a warning: it
-/// says nothing about the cluster itself.
-pub fn could_not_check(name: &str, what: &str, error: &kube::Error) -> Check {
-    let reason = match error {
-        kube::Error::Api(status) if status.code == 403 => "permission denied".to_owned(),
-        error => error_chain(error),
-    };
-    Check::warn(
+/// Checks as text: a line for each with its fix below, and a summary.
+pub fn text(checks: &[Check]) -> String {
+    let width = checks
+        .iter()
+        .map(|check| check.name.chars().count())
+        .max()
+        .unwrap_or(0);
+    let mut text = String::new();
+    for Check {
         name,
-        format!("{what} could not be checked: {reason}"),
-        "run doctor again with more permissions, or ask the operators of the cluster",
-    )
+        status,
+        found,
+        hint,
+    } in checks
+    {
+        let word = match status {
+            Status::Good => style::green("ok  "),
+            Status::Warn => style::yellow("warn"),
+            Status::Fail => style::red("FAIL"),
+        };
+        let mut lines = found.lines();
+        let _ = writeln!(
+            text,
+            "{word}  {name:width$}  {}",
+            lines.next().unwrap_or_default()
+        );
+        let indent = " ".repeat(width + 8);
+        for line in lines {
+            text.push_str(format!("{indent}{line}").trim_end());
+            text.push('\n');
+        }
+        if let Some(hint) = hint {
+            let _ = writeln!(text, "{indent}{}", style::dim(&format!("hint: {hint}")));
+        }
+    }
+    let number = |status| checks.iter().filter(|check| check.status == status).count();
+    let summary = match (number(Status::Fail), number(Status::Warn)) {
+        (0, 0) => format!("all {} passed", count(checks.len(), "check")),
+        (0, warned) => format!("nothing failed; {}", count(warned, "warning")),
+        (failed, _) => format!("{} of {} failed", failed, count(checks.len(), "check")),
+    };
+    let _ = writeln!(text, "\n{}", style::bold(&summary));
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(name: &str, status: Status, found: &str, hint: Option<&str>) -> Check {
+        Check {
+            name: name.to_owned(),
+            status,
+            found: found.to_owned(),
+            hint: hint.map(str::to_owned),
+        }
+    }
+
+    #[test]
+    fn a_line_a_check_and_the_hint_below_it() {
+        let checks = [
+            check("git", Status::Good, "2.39.5", None),
+            check("pulumi", Status::Fail, "is not on PATH", Some("install it")),
+        ];
+        assert_eq!(
+            style::strip(&text(&checks)),
+            "ok    git     2.39.5\nFAIL  pulumi  is not on PATH\n              hint: install it\n\n1 of 2 checks failed\n"
+        );
+    }
 }

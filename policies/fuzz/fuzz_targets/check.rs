@@ -2,8 +2,8 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use phoenix_manifests::Manifests;
 use phoenix_cli::policies::{Judged, sarif, told};
+use phoenix_manifests::Manifests;
 use phoenix_policies::{Date, Settings, evaluate};
 use serde_json::json;
 

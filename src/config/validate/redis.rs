@@ -76,7 +76,9 @@ impl Check {
         if external {
             self.problems.add_with_hint(
                 key(&format!("tiers.{tier}.external")),
-                format!("is set, but phoenix:{system} is in this stack, so the tier would have two addresses"),
+                format!(
+                    "is set, but phoenix:{system} is in this stack, so the tier would have two addresses"
+                ),
                 format!("remove it, or phoenix:{system}"),
             );
         }

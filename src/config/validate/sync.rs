@@ -22,9 +22,9 @@ impl Check {
                 "is {interval}, but a cron schedule restarts each hour and each day, so the last interval would be shorter than the others"
             );
             let hint = match (1..interval).rev().find(|minutes| is_regular(*minutes)) {
-                Some(nearest) => format!(
-                    "use {nearest}, or another divisor of an hour, or hours that divide a day"
-                ),
+                Some(nearest) => {
+                    format!("use {nearest}, or another divisor of an hour, or hours that divide a day")
+                }
                 None => "use a divisor of an hour".to_owned(),
             };
             self.problems

@@ -5,8 +5,8 @@
 
 use std::fs;
 
-use phoenix_manifests::Manifests;
 use phoenix_cli::policies::{Judged, sarif, told};
+use phoenix_manifests::Manifests;
 use phoenix_policies::{Settings, evaluate};
 use serde_json::json;
 

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use phoenix_cli::commands::check::settings_of;
-use phoenix_manifests::Manifests;
 use phoenix_graph::{Graph, Object};
+use phoenix_manifests::Manifests;
 use phoenix_policies::{Enforcement, RULES, Settings, evaluate};
 use serde_json::{Value, json};
 

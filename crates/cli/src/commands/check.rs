@@ -1,26 +1,22 @@
 //! `phoenix check`: does this keep the rules that SOC 2 and HIPAA ask evidence for?
 
-use std::collections::BTreeSet;
 use std::fs;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 use clap::ValueEnum;
-use phoenix_graph::Id;
 use phoenix_policies::Settings;
-use phoenix_policies::rules::access::credentials;
 use phoenix_policies::settings::assume;
 use serde_json::{Value, json};
 
 use crate::checkout::Checkout;
-use crate::cluster::require_cluster;
-use crate::policies::cluster::{self, Seen, Unseen};
-use phoenix_manifests::{MAX_BYTES, Manifests};
+use crate::live::Live;
 pub use crate::policies::settings_of;
 use crate::policies::{Judged, evaluate_in_parallel, read_settings, sarif, today, told};
 use crate::stack::Stack;
 use phoenix_manifests::yaml;
+use phoenix_manifests::{MAX_BYTES, Manifests};
 use phoenix_terminal::exit::Exit;
 use phoenix_terminal::output::{self, count, message};
 use phoenix_terminal::user_error::user_error;
@@ -50,10 +46,10 @@ pub struct Arguments {
     cluster: bool,
     /// The context of the kubeconfig; by default the stack's, or the current one.
     #[arg(long, value_name = "NAME", requires = "cluster")]
-    context: Option<String>,
+    pub context: Option<String>,
     /// Tell only of this namespace of the cluster; may be given several times.
     #[arg(long, value_name = "NAMESPACE", requires = "cluster")]
-    namespace: Vec<String>,
+    pub namespace: Vec<String>,
     /// Settings for manifests or for a cluster without a stack: a YAML file with the keys of `phoenix:policies`.
     #[arg(long, value_name = "FILE", conflicts_with = "stacks")]
     settings: Option<PathBuf>,
@@ -81,7 +77,11 @@ pub enum Format {
 }
 
 /// Runs the verb.
-pub fn run(arguments: &Arguments, checkout: impl FnOnce() -> Result<Checkout>) -> Result<Exit> {
+pub fn run(
+    arguments: &Arguments,
+    checkout: impl FnOnce() -> Result<Checkout>,
+    live: &dyn Live,
+) -> Result<Exit> {
     let mut exit = Exit::Clean;
     if arguments.settings.is_some() && arguments.file.is_empty() && !arguments.cluster {
         return Err(user_error(
@@ -100,7 +100,7 @@ pub fn run(arguments: &Arguments, checkout: impl FnOnce() -> Result<Checkout>) -
                 ));
             }
         };
-        vec![live(arguments, stack.as_ref())?]
+        vec![live.check_cluster(arguments, stack.as_ref())?]
     } else if arguments.file.is_empty() {
         stacks(&arguments.stacks, &checkout()?)?
     } else {
@@ -139,158 +139,6 @@ fn stacks(names: &[String], checkout: &Checkout) -> Result<Vec<Judged>> {
         .iter()
         .map(|stack| Judged::of_stack(stack, today()))
         .collect()
-}
-
-/// A live cluster, judged; as a stack wants it where one is named.
-fn live(arguments: &Arguments, stack: Option<&Stack>) -> Result<Judged> {
-    let mut settings = match stack {
-        Some(stack) => settings_of(stack, today())?,
-        None => settings_of_file(arguments)?,
-    };
-    cluster::prepare(&mut settings);
-    let scope = Scope::of(arguments, stack);
-    let context = match (&arguments.context, stack) {
-        (Some(context), _) => Some(context.as_str()),
-        (None, Some(stack)) => Some(stack.config.cluster.context.as_deref().ok_or_else(|| {
-            user_error(
-                "phoenix:cluster.context is a placeholder, so the stack names no cluster yet",
-                format!("write the context into {}, or give --context", stack.file.path),
-            )
-        })?),
-        (None, None) => None,
-    };
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .context("cannot start a runtime")?;
-    let (seen, context) = runtime.block_on(async {
-        let (client, context) = cluster::connect(context).await?;
-        let uid = stack.and_then(|stack| stack.config.cluster.uid.as_deref());
-        let looking = async {
-            require_cluster(&client, uid).await?;
-            cluster::look(&client, &settings, &scope.places()).await
-        };
-        let seen = looking
-            .await
-            .with_context(|| format!("cannot look at the cluster {context}"))?;
-        Ok::<_, anyhow::Error>((seen, context))
-    })?;
-    tell(&seen, &scope);
-    if !seen.unseen.is_empty() {
-        settings.assume(&assume::COMPLETE, json!(false));
-    }
-    let mut report = evaluate_in_parallel(&seen.graph, &settings);
-    report.retain(|id| id.kind == "Waiver" || scope.is_asked(id));
-    for unseen in &seen.unseen {
-        report.add_unlisted(
-            &unseen.group,
-            &unseen.kind,
-            unseen.namespace.as_deref(),
-            "you may not list them",
-        );
-    }
-    let objects = seen.graph.objects().filter(|object| scope.is_asked(&object.id));
-    Ok(Judged {
-        name: format!("the cluster {context}"),
-        objects: objects.count(),
-        report,
-        settings,
-        places: Box::new(|_, _| None),
-    })
-}
-
-/// What of a cluster is told of. More is looked at, for what it means to the rest.
-enum Scope<'a> {
-    /// All but the cluster's own namespaces.
-    Everything,
-    /// These namespaces.
-    Namespaces(BTreeSet<String>),
-    /// What a stack declares, and whatever else is in the namespaces that it makes.
-    Stack(&'a Stack),
-}
-
-impl<'a> Scope<'a> {
-    fn of(arguments: &Arguments, stack: Option<&'a Stack>) -> Self {
-        match stack {
-            _ if !arguments.namespace.is_empty() => {
-                Self::Namespaces(arguments.namespace.iter().cloned().collect())
-            }
-            Some(stack) => Self::Stack(stack),
-            None => Self::Everything,
-        }
-    }
-
-    /// The namespaces to look into; none means everywhere.
-    fn places(&self) -> BTreeSet<String> {
-        match self {
-            Self::Everything => BTreeSet::new(),
-            Self::Namespaces(namespaces) => namespaces.clone(),
-            Self::Stack(stack) => stack
-                .graph
-                .objects()
-                .filter_map(|object| object.id.namespace.clone())
-                .collect(),
-        }
-    }
-
-    fn is_asked(&self, id: &Id) -> bool {
-        let namespace = match &id.namespace {
-            Some(namespace) => Some(namespace),
-            None if id.kind == "Namespace" => Some(&id.name),
-            None => None,
-        };
-        match (self, namespace) {
-            (Self::Everything, namespace) => {
-                namespace.is_none_or(|namespace| !namespace.starts_with("kube-"))
-            }
-            (Self::Namespaces(asked), namespace) => {
-                namespace.is_some_and(|namespace| asked.contains(namespace))
-            }
-            (Self::Stack(stack), namespace) => {
-                let makes = |namespace: &String| {
-                    let id = Id::cluster("", "Namespace", namespace);
-                    stack.graph.object(&id).is_some()
-                };
-                stack.graph.object(id).is_some() || namespace.is_some_and(makes)
-            }
-        }
-    }
-}
-
-/// Tells what was left out of a cluster, and why.
-fn tell(seen: &Seen, scope: &Scope<'_>) {
-    for rule in cluster::NOT_ASKED {
-        let why = if rule.id == credentials::SECRET_VALUES_ARE_REFERENCES.id {
-            "no value of a Secret is read"
-        } else {
-            "the API server shows no object in the version that it was written in"
-        };
-        message(&format!("{} is not asked of a cluster: {why}", rule.id));
-    }
-    if seen.made_of_others > 0 {
-        message(&format!(
-            "left out {} that controllers made of others, which are judged themselves",
-            count(seen.made_of_others, "object")
-        ));
-    }
-    if matches!(scope, Scope::Everything) {
-        message(
-            "left out the cluster's own namespaces, which begin with kube-; name one with --namespace to have it judged",
-        );
-    }
-    if !seen.unseen.is_empty() {
-        let kinds: BTreeSet<_> = seen.unseen.iter().map(Unseen::words).collect();
-        let kinds: Vec<_> = kinds.into_iter().collect();
-        let hint = if matches!(scope, Scope::Everything) {
-            "ask again as somebody who may, or name the namespaces that you may look into with --namespace"
-        } else {
-            "ask again as somebody who may"
-        };
-        message(&format!(
-            "warning: you may not list {}; what rules say of them is unknown\nhint: {hint}",
-            kinds.join(", ")
-        ));
-    }
 }
 
 /// The manifests, judged; and whether all of them could be read.
@@ -335,7 +183,7 @@ fn files(arguments: &Arguments) -> Result<(Judged, bool)> {
 }
 
 /// The settings that `--settings` names; the defaults without it.
-fn settings_of_file(arguments: &Arguments) -> Result<Settings> {
+pub fn settings_of_file(arguments: &Arguments) -> Result<Settings> {
     let value = match &arguments.settings {
         None => Value::Null,
         Some(path) => {

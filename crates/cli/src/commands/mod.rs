@@ -9,5 +9,6 @@ pub mod doctor;
 pub mod explain;
 pub mod preview;
 pub mod render;
+pub mod sandbox;
 pub mod schema;
 pub mod secrets;

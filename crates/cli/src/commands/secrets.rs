@@ -2,15 +2,16 @@
 
 use std::fmt::Write as _;
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use phoenix::config::secret::SecretRow;
 use serde_json::json;
 
 use crate::arguments::Format;
 use crate::checkout::Checkout;
+use crate::live::Live;
 use crate::secrets::{self, Entry, State, Subject};
 use phoenix_terminal::exit::Exit;
-use phoenix_terminal::output::{self, count, data};
+use phoenix_terminal::output::{self, count, data, message};
 use phoenix_terminal::style;
 
 /// Show which secrets a stack needs, and how they stand. Never a value.
@@ -67,10 +68,10 @@ pub struct Check {
 }
 
 /// Runs the verb.
-pub fn run(command: &Command, checkout: &Checkout) -> Result<Exit> {
+pub fn run(command: &Command, checkout: &Checkout, live: &dyn Live) -> Result<Exit> {
     match command {
         Command::List(arguments) => list(arguments, checkout),
-        Command::Check(arguments) => check(arguments, checkout),
+        Command::Check(arguments) => check(arguments, checkout, live),
     }
 }
 
@@ -140,23 +141,16 @@ fn listed(subject: &Subject, row: &SecretRow, state: &str) -> serde_json::Value 
     })
 }
 
-fn check(arguments: &Check, checkout: &Checkout) -> Result<Exit> {
+fn check(arguments: &Check, checkout: &Checkout, live: &dyn Live) -> Result<Exit> {
     let subject = Subject::load(checkout, &arguments.stack)?;
-    let runtime = || {
-        tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .context("cannot start a runtime")
-    };
     let entries = if arguments.cluster {
-        runtime()?.block_on(secrets::cluster::run(&subject))?
+        live.secrets_in_cluster(&subject)?
     } else if arguments.esc {
-        let organization = arguments.organization.as_deref();
-        let examined = runtime()?.block_on(secrets::esc::run(&subject, organization))?;
-        for warning in &examined.warnings {
-            eprintln!("warning: {warning}");
+        let report = live.secrets_in_esc(&subject, arguments.organization.as_deref())?;
+        for warning in &report.warnings {
+            message(&format!("warning: {warning}"));
         }
-        examined.entries
+        report.entries
     } else {
         subject.entries()
     };

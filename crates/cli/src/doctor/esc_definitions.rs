@@ -8,11 +8,11 @@ use anyhow::{Result, anyhow};
 use phoenix::config::{EscEnvironment, SecretsMode};
 use serde_json::Value;
 
-use super::check::Check;
 use crate::checkout::Checkout;
 use crate::stack::Stack;
 use crate::stack_file::import_names;
 use phoenix_manifests::yaml::{self, Document};
+use phoenix_terminal::checklist::Check;
 use phoenix_terminal::output::count;
 
 /// The ESC project of the environments that are defined in this repository.

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use phoenix::config::SecretsMode;
 
-use super::check::Check;
 use crate::stack::Stack;
+use phoenix_terminal::checklist::Check;
 
 /// The scheme of the backends that can open environments: Pulumi Cloud's.
 const CLOUD: &str = "https://";
@@ -55,7 +55,7 @@ fn evaluate(imports: bool, wants: bool, file: &str, backend: Option<&str>) -> Op
 }
 
 /// The backend that Pulumi uses: `PULUMI_BACKEND_URL`, or else that of the last `pulumi login`.
-pub(crate) fn backend() -> Option<String> {
+pub fn backend() -> Option<String> {
     if let Ok(url) = std::env::var("PULUMI_BACKEND_URL")
         && !url.is_empty()
     {
@@ -71,8 +71,8 @@ pub(crate) fn backend() -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::check::Status;
     use super::*;
+    use phoenix_terminal::checklist::Status;
 
     #[test]
     fn an_import_requires_pulumi_cloud_and_the_mode_pulumi_esc() {

@@ -3,10 +3,10 @@
 use phoenix::config::secret::Giver;
 use phoenix::config::{NAMESPACE, secret};
 
-use super::check::Check;
 use crate::checkout::Checkout;
 use crate::stack::{Invalid, Stack};
 use crate::stack_file::StackFile;
+use phoenix_terminal::checklist::Check;
 use phoenix_terminal::output::count;
 use phoenix_terminal::user_error;
 

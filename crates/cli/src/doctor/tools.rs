@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 
 use phoenix::provider::VERSION as PROVIDER_VERSION;
 
-use super::check::Check;
-use super::version::{number_in, numbers};
 use crate::checkout::Checkout;
+use phoenix_terminal::checklist::Check;
+use phoenix_terminal::version::{number_in, numbers};
 
 /// How long a program may take to print its version. The first `cargo` in a checkout may download its toolchain.
 const TIMEOUT: Duration = Duration::from_mins(1);
@@ -215,8 +215,8 @@ fn provider() -> Check {
 
 #[cfg(test)]
 mod tests {
-    use super::super::check::Status;
     use super::*;
+    use phoenix_terminal::checklist::Status;
 
     #[test]
     fn a_missing_program_fails_with_a_fix() {

@@ -5,21 +5,19 @@
 //! - `rendering`: manifests to stdout and into a folder.
 //! - `mistakes`: what a person is told who typed or wrote something wrong.
 //! - `explaining`: what a key or an object is.
-//! - `examining`: doctor, with and without a cluster.
-//! - `secrets`: how the secrets of a stack stand, and that no value is ever told.
-//! - `secrets_in_esc`: the same for an environment of Pulumi ESC.
+//! - `delegation`: how `phoenix` starts `phoenix-live`.
 //! - `talking`: help, completions, colours, pipes.
 #![expect(clippy::disallowed_methods, reason = "tests make checkouts and run programs")]
 
 mod checking;
-mod checking_clusters;
 mod comparing;
-mod examining;
+mod delegation;
 mod explaining;
 mod mistakes;
 mod rendering;
-mod secrets;
-mod secrets_in_esc;
+#[allow(dead_code, reason = "the tests of phoenix-live use the rest")]
 mod support;
 mod talking;
-mod world;
+
+/// The program under test.
+const PROGRAM: &str = env!("CARGO_BIN_EXE_phoenix");

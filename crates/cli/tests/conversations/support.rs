@@ -166,7 +166,7 @@ impl Checkout {
 
     /// The command, ready to be given more.
     pub fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_phoenix"));
+        let mut command = Command::new(crate::PROGRAM);
         quiet(&mut command, self.root());
         command
             .current_dir(self.root())
@@ -242,6 +242,7 @@ fn without_checksums(text: &str) -> String {
 /// Writes a script that can be run.
 pub fn script(path: &Path, text: &str) {
     use std::os::unix::fs::OpenOptionsExt as _;
+    fs::create_dir_all(path.parent().expect("a file is in a folder")).expect("folders can be made");
     let mut file = fs::OpenOptions::new()
         .write(true)
         .create(true)

@@ -45,7 +45,10 @@ fn every_shell_gets_its_completions_anywhere() {
             let options = verb.get_arguments().filter(|option| !option.is_hide_set());
             for option in options.filter_map(clap::Arg::get_long) {
                 // Elvish and PowerShell list options with two dashes, fish without.
-                assert!(answer.out.contains(option), "{shell} completes --{option} of {name}");
+                assert!(
+                    answer.out.contains(option),
+                    "{shell} completes --{option} of {name}"
+                );
             }
         }
         if shell == "bash" {

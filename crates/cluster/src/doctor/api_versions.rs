@@ -7,10 +7,10 @@ use k8s_openapi::apimachinery::pkg::version::Info;
 use kube::api::ListParams;
 use kube::{Api, Client};
 use phoenix_graph::Graph;
+use phoenix_terminal::checklist::Check;
 use serde_json::Value;
 
-use super::check::Check;
-use crate::cluster::error_chain;
+use crate::connection::error_chain;
 
 /// The plural names of resources, such as `deployments`, by API version and kind.
 pub type Resources = BTreeMap<(String, String), String>;

@@ -2,10 +2,10 @@
 
 use k8s_openapi::api::core::v1::Namespace;
 use kube::{Api, Client};
+use phoenix_terminal::checklist::Check;
 
-use super::check::{Check, could_not_check};
-use crate::cluster::IDENTITY_NAMESPACE;
-use crate::stack::Stack;
+use super::{Stack, could_not_check};
+use crate::connection::IDENTITY_NAMESPACE;
 
 /// The result, and whether the cluster is certainly another one.
 pub struct Identity {
@@ -16,7 +16,7 @@ pub struct Identity {
 }
 
 /// Compares the cluster's UID with the one in the stack file.
-pub async fn run(client: &Client, context: &str, stack: &Stack) -> Identity {
+pub async fn run(client: &Client, context: &str, stack: &Stack<'_>) -> Identity {
     let subject = "cluster";
     let found = Api::<Namespace>::all(client.clone())
         .get(IDENTITY_NAMESPACE)
@@ -30,10 +30,7 @@ pub async fn run(client: &Client, context: &str, stack: &Stack) -> Identity {
             };
         }
     };
-    let (file, key) = (
-        &stack.file.path,
-        format!("{}:cluster", phoenix::config::NAMESPACE),
-    );
+    let (file, key) = (&stack.file, format!("{}:cluster", phoenix::config::NAMESPACE));
     let (check, is_another_cluster) = match stack.config.cluster.uid.as_deref() {
         Some(known) if known == uid => (
             Check::good(subject, format!("is the stack's cluster, with UID {uid}")),

@@ -9,18 +9,18 @@ use k8s_openapi::api::apps::v1::{DaemonSet, Deployment};
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::api::ListParams;
 use kube::{Api, Client};
+use phoenix_manifests::yaml;
+use phoenix_terminal::checklist::{Check, Status};
+use phoenix_terminal::version::numbers;
 use serde_json::Value;
 
-use super::check::{Check, Status, could_not_check};
-use super::version::numbers;
-use crate::stack::Stack;
-use phoenix_manifests::yaml;
+use super::{Stack, could_not_check};
 
 /// The first Istio version that serves the `v1` APIs that the stack uses.
 const OLDEST_ISTIO: &str = "1.22";
 
 /// Runs all checks of the mesh. A sandbox only has the custom resource definitions, so its failures are warnings.
-pub async fn run(client: &Client, stack: &Stack) -> Vec<Check> {
+pub async fn run(client: &Client, stack: &Stack<'_>) -> Vec<Check> {
     let (istiod, injector, cni, dns, audit) = tokio::join!(
         istiod(client, stack),
         injector(client, stack),
@@ -42,12 +42,12 @@ pub async fn run(client: &Client, stack: &Stack) -> Vec<Check> {
 }
 
 /// The Istio revision that injects sidecars into the stack's namespaces.
-fn revision(stack: &Stack) -> &str {
+fn revision<'a>(stack: &Stack<'a>) -> &'a str {
     let revision = stack.config.cluster.mesh.revision.as_ref();
     revision.map_or("default", |revision| revision.as_str())
 }
 
-async fn istiod(client: &Client, stack: &Stack) -> Check {
+async fn istiod(client: &Client, stack: &Stack<'_>) -> Check {
     let subject = "istiod";
     let namespace = stack.config.cluster.mesh.namespace.as_str();
     let api = Api::<Deployment>::namespaced(client.clone(), namespace);
@@ -104,7 +104,7 @@ fn version_of(deployment: &Deployment) -> Option<String> {
         .then(|| tag.to_owned())
 }
 
-async fn injector(client: &Client, stack: &Stack) -> Check {
+async fn injector(client: &Client, stack: &Stack<'_>) -> Check {
     let subject = "injector";
     let revision = revision(stack);
     let api = Api::<MutatingWebhookConfiguration>::all(client.clone());
@@ -140,7 +140,7 @@ async fn injector(client: &Client, stack: &Stack) -> Check {
 }
 
 /// Checks istio-cni. Pods with a sidecar satisfy the Pod Security level `restricted` only if istio-cni sets up the redirection.
-async fn cni(client: &Client, stack: &Stack) -> Option<Check> {
+async fn cni(client: &Client, stack: &Stack<'_>) -> Option<Check> {
     let subject = "istio-cni";
     if !stack.config.cluster.mesh.cni {
         return None;
@@ -179,7 +179,7 @@ async fn cni(client: &Client, stack: &Stack) -> Option<Check> {
 
 /// Checks DNS capture: `sophia-memory.local` is resolved by sidecars only. The stack's own pods enable DNS capture; for
 /// callers, their namespace or the mesh decides.
-async fn dns_capture(client: &Client, stack: &Stack) -> Option<Check> {
+async fn dns_capture(client: &Client, stack: &Stack<'_>) -> Option<Check> {
     let subject = "DNS capture";
     if !stack.config.cluster.mesh.dns_capture {
         return None;
@@ -207,7 +207,7 @@ async fn dns_capture(client: &Client, stack: &Stack) -> Option<Check> {
 const CALLER_FIELDS: [&str; 2] = ["DOWNSTREAM_PEER_URI_SAN", "X-PHOENIX-USER"];
 
 /// Checks the provider of the audit trail. The mesh silently drops access logs for a provider that is not defined.
-async fn audit_trail(client: &Client, stack: &Stack) -> Option<Check> {
+async fn audit_trail(client: &Client, stack: &Stack<'_>) -> Option<Check> {
     let subject = "audit trail";
     let trail = stack.config.audit_trail.as_ref()?;
     let (place, settings) = match settings(client, stack, subject).await {
@@ -252,7 +252,11 @@ async fn audit_trail(client: &Client, stack: &Stack) -> Option<Check> {
 }
 
 /// The mesh configuration and where it is; a [`Check`] if it could not be read.
-async fn settings(client: &Client, stack: &Stack, subject: &'static str) -> Result<(String, Value), Check> {
+async fn settings(
+    client: &Client,
+    stack: &Stack<'_>,
+    subject: &'static str,
+) -> Result<(String, Value), Check> {
     let namespace = stack.config.cluster.mesh.namespace.as_str();
     let name = match revision(stack) {
         "default" => "istio".to_owned(),

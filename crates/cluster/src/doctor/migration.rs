@@ -7,12 +7,12 @@ use k8s_openapi::api::core::v1::Namespace;
 use kube::{Api, Client};
 use phoenix::config::Phase;
 use phoenix::names;
+use phoenix_terminal::checklist::Check;
 
-use super::check::{Check, could_not_check};
-use crate::stack::Stack;
+use super::{Stack, could_not_check};
 
 /// Checks that the stack's phase is the cluster's or next to it; `None` if the stack is not being migrated.
-pub async fn run(client: &Client, stack: &Stack) -> Option<Check> {
+pub async fn run(client: &Client, stack: &Stack<'_>) -> Option<Check> {
     let subject = "migration";
     let next = stack.config.migration?;
     let api = Api::<Namespace>::all(client.clone());

@@ -9,10 +9,11 @@ use kube::api::ListParams;
 use kube::{Api, Client};
 use phoenix_graph::references::pod_spec;
 use phoenix_graph::{Graph, Object};
+use phoenix_terminal::checklist::Check;
+use phoenix_terminal::output::count;
 use serde_json::Value;
 
-use super::check::{Check, could_not_check};
-use phoenix_terminal::output::count;
+use super::could_not_check;
 
 /// The annotation of the default storage class.
 const DEFAULT_CLASS: &str = "storageclass.kubernetes.io/is-default-class";

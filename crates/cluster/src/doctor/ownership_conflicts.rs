@@ -6,26 +6,19 @@
 //! reported before a deployment.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
-use std::time::Duration;
 
 use kube::api::{ApiResource, DynamicObject, ListParams};
 use kube::core::GroupVersionKind;
 use kube::{Api, Client};
 use phoenix::config::{NAMESPACE, ObjectName};
 use phoenix_graph::{Graph, Id, Object};
-use serde::Deserialize;
+use phoenix_terminal::checklist::Check;
+use phoenix_terminal::output::count;
 use serde_json::Value;
 use tokio::task::JoinSet;
 
 use super::api_versions::Resources;
-use super::check::{Check, could_not_check};
-use crate::comparison::Consent;
-use crate::stack::Stack;
-use phoenix_terminal::output::count;
-
-/// How long the engine may take to hand out a state, a login to a far backend included.
-const PATIENCE: Duration = Duration::from_secs(30);
+use super::{Stack, could_not_check};
 
 /// The field manager of the provider.
 const OUR_MANAGER: &str = "phoenix";
@@ -55,7 +48,7 @@ const UNMANAGED_KINDS: [(&str, &str, &str); 9] = [
 
 /// The objects of a stack according to Pulumi's state.
 #[derive(Debug, PartialEq, Eq)]
-enum State {
+pub enum EngineState {
     /// These objects: group, kind, and the name with its namespace.
     Known(BTreeSet<(String, String, String)>),
     /// The state could not be read, for this reason.
@@ -63,14 +56,18 @@ enum State {
 }
 
 /// Runs all of these checks.
-pub async fn run(client: &Client, root: &Path, stack: &Stack, resources: &Resources) -> Vec<Check> {
-    let state = read_state(root, &stack.name).await;
-    let mut checks = vec![match &state {
-        State::Known(objects) => Check::good(
+pub async fn run(
+    client: &Client,
+    state: &EngineState,
+    stack: &Stack<'_>,
+    resources: &Resources,
+) -> Vec<Check> {
+    let mut checks = vec![match state {
+        EngineState::Known(objects) => Check::good(
             "state",
             format!("Pulumi's state has {}", count(objects.len(), "object")),
         ),
-        State::Unknown(why) => Check::warn(
+        EngineState::Unknown(why) => Check::warn(
             "state",
             format!("could not be read, so the stack's objects are identified by their field manager: {why}"),
             format!(
@@ -79,71 +76,12 @@ pub async fn run(client: &Client, root: &Path, stack: &Stack, resources: &Resour
             ),
         ),
     }];
-    match live(client, &stack.graph, resources).await {
-        Ok(live) => checks.extend(adoption(stack, &state, &live)),
+    match live(client, stack.graph, resources).await {
+        Ok(live) => checks.extend(adoption(stack, state, &live)),
         Err(error) => checks.push(could_not_check("existing", "the existing objects", &error)),
     }
-    checks.push(unmanaged(client, &stack.graph).await);
+    checks.push(unmanaged(client, stack.graph).await);
     checks
-}
-
-/// A state as `pulumi stack export` writes it, as far as we look at it.
-#[derive(Deserialize)]
-struct Export {
-    deployment: Deployment,
-}
-
-#[derive(Deserialize)]
-struct Deployment {
-    #[serde(default)]
-    resources: Vec<Resource>,
-}
-
-#[derive(Deserialize)]
-struct Resource {
-    #[serde(rename = "type")]
-    token: String,
-    #[serde(default)]
-    id: String,
-    /// What is only read belongs to somebody else.
-    #[serde(default)]
-    external: bool,
-}
-
-async fn read_state(root: &Path, stack: &str) -> State {
-    let mut command = tokio::process::Command::new("pulumi");
-    command
-        .args(["stack", "export", "--non-interactive", "--stack", stack])
-        .current_dir(root)
-        .env("PULUMI_SKIP_UPDATE_CHECK", "1")
-        .kill_on_drop(true)
-        .stdin(std::process::Stdio::null());
-    let output = match tokio::time::timeout(PATIENCE, command.output()).await {
-        Err(_) => return State::Unknown(format!("pulumi does not answer within {} s", PATIENCE.as_secs())),
-        Ok(Err(error)) => return State::Unknown(format!("pulumi cannot be run: {error}")),
-        Ok(Ok(output)) => output,
-    };
-    if !output.status.success() {
-        let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        // A stack that nobody has made yet has no objects.
-        if said.contains("no stack named") {
-            return State::Known(BTreeSet::new());
-        }
-        let line = said.trim().lines().next().unwrap_or("it says nothing");
-        return State::Unknown(line.trim_start_matches("error: ").to_owned());
-    }
-    match serde_json::from_slice::<Export>(&output.stdout) {
-        Ok(export) => State::Known(export.deployment.resources.iter().filter_map(known).collect()),
-        Err(error) => State::Unknown(format!("pulumi answers something else than a state: {error}")),
-    }
-}
-
-/// `kubernetes:apps/v1:StatefulSet` with its id; `None` for what is no object of a cluster, or not ours.
-fn known(resource: &Resource) -> Option<(String, String, String)> {
-    let (api_version, kind) = resource.token.strip_prefix("kubernetes:")?.rsplit_once(':')?;
-    let group = api_version.split('/').next()?;
-    let group = if group == "core" { "" } else { group };
-    (!resource.external).then(|| (group.to_owned(), kind.to_owned(), resource.id.clone()))
 }
 
 /// The objects of a graph that the cluster has.
@@ -203,11 +141,11 @@ fn managers(object: &DynamicObject) -> BTreeSet<String> {
 }
 
 /// Checks the objects that are declared and exist, but are not in the state.
-fn adoption(stack: &Stack, state: &State, live: &BTreeMap<Id, DynamicObject>) -> Vec<Check> {
+fn adoption(stack: &Stack<'_>, state: &EngineState, live: &BTreeMap<Id, DynamicObject>) -> Vec<Check> {
     let subject = "existing";
     let in_state = |id: &Id| match state {
-        State::Known(objects) => objects.contains(&(id.group.clone(), id.kind.clone(), id.path())),
-        State::Unknown(_) => live
+        EngineState::Known(objects) => objects.contains(&(id.group.clone(), id.kind.clone(), id.path())),
+        EngineState::Unknown(_) => live
             .get(id)
             .is_some_and(|object| managers(object).contains(OUR_MANAGER)),
     };
@@ -233,7 +171,7 @@ fn adoption(stack: &Stack, state: &State, live: &BTreeMap<Id, DynamicObject>) ->
         );
         let hint = format!(
             "see {HOW_TO}; to take them over, list them in {NAMESPACE}:adopt in {}",
-            stack.file.path
+            stack.file
         );
         checks.push(Check::fail(subject, found, hint));
     }
@@ -252,7 +190,7 @@ fn adoption(stack: &Stack, state: &State, live: &BTreeMap<Id, DynamicObject>) ->
         let found = if kept.is_empty() {
             "no object of the stack exists that it did not create".to_owned()
         } else {
-            let kept: Vec<_> = kept.iter().map(|id| Consent::to(id)).collect();
+            let kept: Vec<_> = kept.iter().map(|id| object_name(id)).collect();
             format!(
                 "retained from an earlier deployment and reused: {}",
                 kept.join(", ")
@@ -265,7 +203,7 @@ fn adoption(stack: &Stack, state: &State, live: &BTreeMap<Id, DynamicObject>) ->
 }
 
 /// Checks the list of objects to adopt: each is declared by the stack, and not in its state yet.
-fn list(stack: &Stack, in_state: &dyn Fn(&Id) -> bool) -> Option<Check> {
+fn list(stack: &Stack<'_>, in_state: &dyn Fn(&Id) -> bool) -> Option<Check> {
     let subject = "adopt";
     let key = format!("{NAMESPACE}:adopt");
     let (mut unknown, mut done) = (Vec::new(), Vec::new());
@@ -281,7 +219,11 @@ fn list(stack: &Stack, in_state: &dyn Fn(&Id) -> bool) -> Option<Check> {
             "{key} lists objects that the stack does not declare: {}",
             unknown.join(", ")
         );
-        let known: Vec<_> = stack.graph.objects().map(|object| Consent::to(&object.id)).collect();
+        let known: Vec<_> = stack
+            .graph
+            .objects()
+            .map(|object| object_name(&object.id))
+            .collect();
         let nearest = phoenix_suggest::nearest(&unknown[0], known.iter().map(String::as_str));
         let hint = nearest.map_or(
             "remove it; only objects that the stack declares can be taken over".to_owned(),
@@ -293,7 +235,7 @@ fn list(stack: &Stack, in_state: &dyn Fn(&Id) -> bool) -> Option<Check> {
         Check::warn(
             subject,
             format!("{key} lists objects that the stack owns already: {}", done.join(", ")),
-            format!("remove the names from {}; while they are listed, every `pulumi up` overwrites the fields of other managers", stack.file.path),
+            format!("remove the names from {}; while they are listed, every `pulumi up` overwrites the fields of other managers", stack.file),
         )
     })
 }
@@ -309,7 +251,7 @@ fn line(id: &Id, managers: &BTreeSet<String>) -> String {
     } else {
         format!("set by {}", managers.join(", "))
     };
-    format!("\n{} — {whose}", Consent::to(id))
+    format!("\n{} — {whose}", object_name(id))
 }
 
 fn are(number: usize) -> String {
@@ -361,10 +303,10 @@ async fn unmanaged(client: &Client, graph: &Graph) -> Check {
                 }) {
                     Some(service) => behind.push(format!(
                         "\n{} is selected by {}",
-                        Consent::to(&id),
-                        Consent::to(&service.id)
+                        object_name(&id),
+                        object_name(&service.id)
                     )),
-                    None => beside.push(format!("\n{}", Consent::to(&id))),
+                    None => beside.push(format!("\n{}", object_name(&id))),
                 }
             }
         }
@@ -428,37 +370,7 @@ fn is_claim_of_a_peer(id: &Id, graph: &Graph) -> bool {
             })
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn resource(token: &str, id: &str, external: bool) -> Resource {
-        Resource {
-            token: token.to_owned(),
-            id: id.to_owned(),
-            external,
-        }
-    }
-
-    #[test]
-    fn a_state_is_read_as_groups_kinds_and_names() {
-        let text = |group: &str, kind: &str, path: &str| (group.to_owned(), kind.to_owned(), path.to_owned());
-        assert_eq!(
-            known(&resource(
-                "kubernetes:apps/v1:StatefulSet",
-                "memory/qdrant",
-                false
-            )),
-            Some(text("apps", "StatefulSet", "memory/qdrant"))
-        );
-        assert_eq!(
-            known(&resource("kubernetes:core/v1:Namespace", "memory", false)),
-            Some(text("", "Namespace", "memory"))
-        );
-        assert_eq!(
-            known(&resource("kubernetes:core/v1:Namespace", "kube-system", true)),
-            None
-        );
-        assert_eq!(known(&resource("phoenix:index:System", "", false)), None);
-    }
+/// An object's name, as `phoenix:adopt` and `--allow-destructive` accept it.
+fn object_name(id: &Id) -> String {
+    format!("{}/{}", id.kind, id.path())
 }

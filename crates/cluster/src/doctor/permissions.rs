@@ -8,11 +8,12 @@ use k8s_openapi::api::authorization::v1::{
 use kube::api::PostParams;
 use kube::{Api, Client};
 use phoenix_graph::Graph;
+use phoenix_terminal::checklist::Check;
+use phoenix_terminal::output::count;
 use tokio::task::JoinSet;
 
 use super::api_versions::Resources;
-use super::check::{Check, could_not_check};
-use phoenix_terminal::output::count;
+use super::could_not_check;
 
 /// The verbs that the provider uses. It applies with `patch`, which also creates an object.
 const VERBS: [&str; 4] = ["get", "create", "patch", "delete"];

@@ -8,17 +8,17 @@ use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::api::scheduling::v1::PriorityClass;
 use kube::api::ListParams;
 use kube::{Api, Client};
+use phoenix_terminal::checklist::Check;
 
-use super::check::{Check, could_not_check};
-use crate::stack::Stack;
+use super::{Stack, could_not_check};
 
 /// Runs all of these checks; none if the stack references no such object.
-pub async fn run(client: &Client, stack: &Stack) -> Vec<Check> {
+pub async fn run(client: &Client, stack: &Stack<'_>) -> Vec<Check> {
     let (classes, secrets) = tokio::join!(classes(client, stack), pull_secrets(client, stack));
     classes.into_iter().chain(secrets).collect()
 }
 
-async fn classes(client: &Client, stack: &Stack) -> Option<Check> {
+async fn classes(client: &Client, stack: &Stack<'_>) -> Option<Check> {
     let subject = "priorities";
     let named = &stack.config.cluster.priority_classes;
     let wanted: BTreeSet<&str> = [&named.stores, &named.servers, &named.jobs]
@@ -84,7 +84,7 @@ async fn classes(client: &Client, stack: &Stack) -> Option<Check> {
     })
 }
 
-async fn pull_secrets(client: &Client, stack: &Stack) -> Option<Check> {
+async fn pull_secrets(client: &Client, stack: &Stack<'_>) -> Option<Check> {
     let subject = "registry";
     let names = &stack.config.cluster.image_pull_secrets;
     if names.is_empty() {

@@ -7,15 +7,15 @@ use k8s_openapi::api::apps::v1::Deployment;
 use kube::api::ListParams;
 use kube::{Api, Client};
 use phoenix::config::SecretsMode;
+use phoenix_terminal::checklist::Check;
 
-use super::check::{Check, could_not_check};
-use crate::stack::Stack;
+use super::{Stack, could_not_check};
 
 /// The labels of Reloader's Deployment.
 const LABELS: &str = "group=com.stakater.platform,provider=stakater";
 
 /// Checks that Reloader is running; `None` if the stack does not need it.
-pub async fn run(client: &Client, stack: &Stack) -> Option<Check> {
+pub async fn run(client: &Client, stack: &Stack<'_>) -> Option<Check> {
     let subject = "Reloader";
     if !matches!(stack.config.secrets, SecretsMode::ExternalSecrets(_)) {
         return None;

@@ -1,5 +1,5 @@
-//! How the secrets stand in the environment of Pulumi ESC that a stack takes them from. It opens the environment, as a
-//! deployment does, and changes nothing.
+//! The state of a stack's secrets in its Pulumi ESC environment. Opens the environment, as a deployment does, and changes
+//! nothing.
 
 use std::collections::BTreeSet;
 
@@ -8,29 +8,20 @@ use phoenix::config::secret::{SecretRow, row};
 use phoenix::config::{EscEnvironment, SecretsMode, StackConfig, raw};
 use phoenix_program::esc::{self, Fault, FaultKind, Opened, PULUMI_CONFIG};
 
-use super::{Entry, State, Subject};
-use crate::doctor::esc_import::backend;
+use phoenix_cli::doctor::esc_import::backend;
+use phoenix_cli::secrets::{Entry, EscReport, State, Subject};
 use phoenix_terminal::user_error::user_error;
 
-/// How the secrets stand, and what the service warns of.
-#[derive(Clone, Debug)]
-pub struct Examined {
-    /// Each secret, and what stands beside them.
-    pub entries: Vec<Entry>,
-    /// What the service warns of.
-    pub warnings: Vec<String>,
-}
-
-/// How the secrets stand in the environment that the stack names. `organization` owns the environments that a stack imports.
-pub async fn run(subject: &Subject, organization: Option<&str>) -> Result<Examined> {
+/// The state of each secret in the stack's environment. `organization` owns the environments that a stack file imports.
+pub async fn run(subject: &Subject, organization: Option<&str>) -> Result<EscReport> {
     let source = Source::of(subject, organization)?;
     let mut opened = Vec::new();
     for environment in &source.environments {
         let values = esc::open(environment, source.service()).await;
         opened.push(values.map_err(|why| {
-            // Hints stand in lines of their own, and the last lines of an answer are theirs.
+            // Hints are printed at the end, each in a line of its own.
             anyhow!(why.replace("\n  hint: ", "\nhint: ")).context(format!(
-                "cannot look at the secrets in {environment} of Pulumi ESC"
+                "cannot read the secrets of the ESC environment {environment}"
             ))
         })?);
     }
@@ -39,16 +30,16 @@ pub async fn run(subject: &Subject, organization: Option<&str>) -> Result<Examin
         _ => for_pulumi(&subject.config, &opened),
     };
     let warnings = opened.iter().flat_map(Opened::warnings).cloned().collect();
-    Ok(Examined { entries, warnings })
+    Ok(EscReport { entries, warnings })
 }
 
-/// What has to be opened, and where.
+/// The environments to open, and the service that has them.
 struct Source {
-    /// Later ones count more; never empty.
+    /// Never empty. Later environments override earlier ones.
     environments: Vec<EscEnvironment>,
-    /// The address of the service; `None` is Pulumi's own.
+    /// The address of the service; `None` is Pulumi Cloud.
     url: Option<String>,
-    /// What says the address.
+    /// Where the address is configured.
     named_by: &'static str,
 }
 
@@ -65,10 +56,10 @@ impl Source {
             SecretsMode::Local => {
                 return Err(user_error(
                     format!(
-                        "the secrets of {} are in no environment of Pulumi ESC: phoenix:secrets.mode is local",
+                        "the stack {} has no ESC environment: phoenix:secrets.mode is local",
                         subject.name
                     ),
-                    "leave --esc out",
+                    "omit --esc",
                 ));
             }
             SecretsMode::PulumiEsc => return Self::imported(subject, organization),
@@ -77,8 +68,8 @@ impl Source {
         };
         let environment = environment.clone().ok_or_else(|| {
             user_error(
-                "phoenix:secrets.environment is a placeholder, so the stack names no environment yet",
-                format!("write its name into {}", subject.file.path),
+                "phoenix:secrets.environment is a placeholder, so the stack has no environment yet",
+                format!("set its name in {}", subject.file.path),
             )
         })?;
         Ok(Self {
@@ -88,23 +79,23 @@ impl Source {
         })
     }
 
-    /// What Pulumi's engine would open, at the Pulumi Cloud that keeps the state.
+    /// The environments that Pulumi opens, in the Pulumi Cloud that keeps the state.
     fn imported(subject: &Subject, organization: Option<&str>) -> Result<Self> {
         let file = &subject.file.path;
         let names = subject.file.imports.as_deref().unwrap_or_default();
         if names.is_empty() {
             return Err(user_error(
-                format!("phoenix:secrets.mode is pulumi-esc, but {file} imports no environment by its name"),
-                "write `environment: [phoenix/STACK]` at its top; stacks/esc/README.md tells how it is set up",
+                format!("phoenix:secrets.mode is pulumi-esc, but {file} imports no environment by name"),
+                "add `environment: [phoenix/STACK]` at the top of the file; stacks/esc/README.md describes the setup",
             ));
         }
         let Some(organization) = organization else {
             return Err(user_error(
                 format!(
-                    "{file} imports {}, and it is not known whose they are",
+                    "{file} imports {}, but their organization is not known",
                     names.join(", ")
                 ),
-                "name the organization at Pulumi Cloud with --organization",
+                "set the Pulumi Cloud organization with --organization",
             ));
         };
         let environments = names
@@ -113,38 +104,38 @@ impl Source {
                 let full = if name.contains('/') {
                     format!("{organization}/{name}")
                 } else {
-                    // A name without a project is one of the project that every organization has.
+                    // A name without a project belongs to the project `default`.
                     format!("{organization}/default/{name}")
                 };
                 EscEnvironment::parse(&full)
                     .map_err(|wrong| anyhow!("{full} {wrong}"))
-                    .with_context(|| format!("cannot tell what {file} imports"))
+                    .with_context(|| format!("cannot parse what {file} imports"))
             })
             .collect::<Result<_>>()?;
         let is_address = |url: &String| url.starts_with("https://") || url.starts_with("http://");
         Ok(Self {
             environments,
             url: backend().filter(is_address),
-            named_by: "the address of the backend, in PULUMI_BACKEND_URL or where `pulumi login` went",
+            named_by: "the address of the backend, from PULUMI_BACKEND_URL or `pulumi login`",
         })
     }
 }
 
-/// Below `pulumiConfig`, where Pulumi's engine and the program find them.
+/// The entries below `pulumiConfig`, which Pulumi and the program read.
 fn for_pulumi(config: &StackConfig, opened: &[Opened]) -> Vec<Entry> {
     let needed = config.secrets_needed();
     let mut entries: Vec<_> = needed
         .iter()
         .map(|row| {
             let key = row.full_key();
-            // The last environment that has a key gives its value; with none, the last one is where it is missed.
+            // The last environment that has the key provides the value; if none has it, the last one is reported.
             let holder = opened
                 .iter()
                 .rfind(|one| one.names(&[PULUMI_CONFIG]).contains(key.as_str()))
                 .or(opened.last());
             holder.map_or_else(
                 || Entry::new(key.clone(), State::Missing, "is in no environment"),
-                |holder| judged(holder, &[PULUMI_CONFIG, &key], row),
+                |holder| entry(holder, &[PULUMI_CONFIG, &key], row),
             )
         })
         .collect();
@@ -152,7 +143,7 @@ fn for_pulumi(config: &StackConfig, opened: &[Opened]) -> Vec<Entry> {
         .iter()
         .flat_map(|one| one.names(&[PULUMI_CONFIG]))
         .collect();
-    // Other keys of the configuration may be given by an environment as well.
+    // An environment may also provide other keys of the configuration.
     let schema = raw::schema();
     let is_known = |key: &str| {
         schema["properties"].get(key).is_some() || row(key).is_some_and(|row| needed.contains(&row))
@@ -163,7 +154,7 @@ fn for_pulumi(config: &StackConfig, opened: &[Opened]) -> Vec<Entry> {
                 Entry::new(
                     name,
                     State::Unused,
-                    "is there, but the stack needs no such secret",
+                    "is set, but the stack does not use such a secret",
                 )
                 .hint(format!("remove it from {PULUMI_CONFIG} of the environment")),
             );
@@ -172,7 +163,7 @@ fn for_pulumi(config: &StackConfig, opened: &[Opened]) -> Vec<Entry> {
     entries
 }
 
-/// In the flat maps that the External Secrets Operator makes Secrets of.
+/// The entries in the flat maps from which the External Secrets Operator creates Secrets.
 fn for_operator(config: &StackConfig, opened: &[Opened]) -> Vec<Entry> {
     let mut entries = Vec::new();
     for (target, rows) in config.secret_targets() {
@@ -180,11 +171,12 @@ fn for_operator(config: &StackConfig, opened: &[Opened]) -> Vec<Entry> {
         let map: Vec<_> = property.split('.').collect();
         for holder in opened {
             for row in &rows {
-                entries.push(judged(holder, &[&map[..], &[row.data_key]].concat(), row));
+                entries.push(entry(holder, &[&map[..], &[row.data_key]].concat(), row));
             }
             for name in holder.names(&map) {
                 if rows.iter().all(|row| row.data_key != name) {
-                    let found = format!("gets into the Secret {target}, but no pod of the platform reads it");
+                    let found =
+                        format!("becomes part of the Secret {target}, but no pod of the platform reads it");
                     entries.push(
                         Entry::new(format!("{property}.{name}"), State::Unused, found)
                             .hint(format!("remove it from {property} of the environment")),
@@ -196,14 +188,14 @@ fn for_operator(config: &StackConfig, opened: &[Opened]) -> Vec<Entry> {
     entries
 }
 
-fn judged(holder: &Opened, path: &[&str], row: &SecretRow) -> Entry {
+fn entry(holder: &Opened, path: &[&str], row: &SecretRow) -> Entry {
     let key = match path {
         [PULUMI_CONFIG, key] => (*key).to_owned(),
         other => other.join("."),
     };
     match holder.check(path, row) {
         Ok(bytes) => {
-            let found = format!("is there in {}, {bytes} bytes", holder.name());
+            let found = format!("is set in {}, {bytes} bytes", holder.name());
             Entry::new(key, State::Present, found)
         }
         Err(Fault { kind, wrong, hint }) => {

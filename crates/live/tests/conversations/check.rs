@@ -2,9 +2,9 @@
 
 use serde_json::{Value, json};
 
-use crate::examining::checkout_with_cluster;
+use crate::api_server::World;
+use crate::doctor::checkout_with_cluster;
 use crate::support::Answer;
-use crate::world::World;
 
 const PODS: &str = "/api/v1/pods";
 const SECRETS: &str = "/api/v1/secrets";

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use phoenix_testing::http::HttpStub;
 use serde_json::{Value, json};
 
-use crate::support::{Answer, Checkout, script};
-use crate::world::{
+use crate::api_server::{
     CLASSES, DAEMON_SETS, ISTIOD, MESH, NODES, UID, WEBHOOKS, World, class, daemon_set, istiod, node, webhook,
 };
+use crate::support::{Answer, Checkout, script};
 
 /// Runs doctor with stub programs on PATH.
 fn doctor(checkout: &Checkout, arguments: &[&str]) -> Answer {

@@ -2,9 +2,9 @@
 
 use serde_json::{Value, json};
 
-use crate::examining::checkout_with_cluster;
+use crate::api_server::World;
+use crate::doctor::checkout_with_cluster;
 use crate::support::{Answer, Checkout};
-use crate::world::World;
 use phoenix_testing::canary::{self, Canaries};
 
 pub const TOKEN: &str = "pul-cAnArY-8d21";
