@@ -99,7 +99,7 @@ fn the_table_of_the_runbooks_is_as_generated() {
     let everything = phoenix_testing::alerts::with_everything(&stack("prod").config);
     let stacks = ["prod", "staging", "dev"].map(|name| (name, stack(name).graph));
     let mut stacks: Vec<_> = stacks.iter().map(|(name, graph)| (*name, graph)).collect();
-    stacks.push(("stacks with these systems", &everything));
+    stacks.push((phoenix_cli::docs::alerts::OTHER_STACKS, &everything));
     is_as_generated(
         "docs/runbooks/README.md",
         &phoenix_cli::docs::alerts::markdown(&stacks),

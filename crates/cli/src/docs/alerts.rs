@@ -8,6 +8,9 @@ use phoenix::platform::{RULE_FILE, RULES, runbook_page};
 use phoenix_graph::Graph;
 use serde_json::Value;
 
+/// The label of a graph with every alert, for alerts that none of the repository's stacks has.
+pub const OTHER_STACKS: &str = "other stacks that use the affected system";
+
 /// The page as it is committed.
 pub fn markdown(stacks: &[(&str, &Graph)]) -> String {
     let mut text = String::from(
@@ -36,7 +39,10 @@ pub fn markdown(stacks: &[(&str, &Graph)]) -> String {
             }
         }
     }
-    for (name, row) in rows {
+    for (name, mut row) in rows {
+        if row.stacks.len() > 1 {
+            row.stacks.retain(|stack| stack != OTHER_STACKS);
+        }
         let _ = writeln!(
             text,
             "| [{name}]({}.md) | {} | {} | {} |",
