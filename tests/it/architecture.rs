@@ -11,7 +11,7 @@ use crate::support::root;
 mod imports;
 
 /// Package, its dependencies on our own packages, and the crates that a build of it must not compile.
-const TABLE: [(&str, &[&str], &[&str]); 20] = [
+pub const TABLE: [(&str, &[&str], &[&str]); 20] = [
     (
         "phoenix-crds",
         &[],

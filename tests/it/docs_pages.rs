@@ -8,6 +8,7 @@ use phoenix::platform::SYSTEMS;
 use phoenix_cli::Cli;
 use serde_json::Value;
 
+use crate::architecture::TABLE;
 use crate::support::root;
 
 /// Folders without documentation of this repository.
@@ -193,6 +194,31 @@ fn every_error_message_that_the_deployment_page_explains_exists() {
         assert!(
             OF_OTHER_PROGRAMS.contains(&message) || sources.contains(message),
             "no program reports {message:?}"
+        );
+    }
+}
+
+#[test]
+fn the_architecture_page_has_the_table_of_packages() {
+    let page = read(Path::new("ARCHITECTURE.md"));
+    for (package, own, never) in TABLE {
+        let row = page
+            .lines()
+            .find_map(|line| line.strip_prefix(&format!("| `{package}` (")))
+            .unwrap_or_else(|| panic!("ARCHITECTURE.md has no row for {package}"));
+        let cells: Vec<_> = row.trim_end_matches(" |").split(" | ").collect();
+        let list = |cell: usize| -> BTreeSet<&str> {
+            cells[cell].split(", ").filter(|name| *name != "—").collect()
+        };
+        assert_eq!(
+            list(2),
+            own.iter().copied().collect(),
+            "dependencies of {package}"
+        );
+        assert_eq!(
+            list(3),
+            never.iter().copied().collect(),
+            "what {package} never links"
         );
     }
 }
