@@ -13,6 +13,7 @@ pub mod config;
 pub mod connections;
 pub mod names;
 mod parts;
+mod passes;
 pub mod platform;
 pub mod provider;
 mod systems;

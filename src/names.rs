@@ -3,8 +3,6 @@
 //! They come from the platform's source document, and other teams address them. Changing a name replaces an object or
 //! disconnects a client.
 
-use crate::config::StackConfig;
-
 /// The platform's own namespace.
 pub const MEMORY: &str = "sophia-memory";
 /// The namespace of the unified chat, which another team may manage.
@@ -416,25 +414,3 @@ pub const REDIS_HEADLESS: &str = "redis-headless";
 pub const QDRANT_HEADLESS: &str = "qdrant-headless";
 /// The claim that OpenMemory's pods share.
 pub const MEMORY_CLAIM: &str = "memory-pvc";
-
-/// The options of a stack that all systems use.
-#[derive(Clone, Copy, Debug)]
-pub struct Shared<'a> {
-    /// The environment: `dev`, `staging` or `prod`.
-    pub environment: &'a str,
-    /// Whether the engine refuses to delete objects that hold data.
-    pub protect: bool,
-    /// Whether data outlives the deletion of its object; true everywhere except in `dev`.
-    pub retain: bool,
-}
-
-impl<'a> Shared<'a> {
-    /// Collects the options that all systems of this stack use.
-    pub fn of(config: &'a StackConfig) -> Self {
-        Self {
-            environment: config.environment.as_str(),
-            protect: config.protect,
-            retain: config.environment != crate::config::Environment::Dev,
-        }
-    }
-}

@@ -99,6 +99,11 @@ impl ObjectName {
             })
             .ok_or(NO_OBJECT_NAME)
     }
+
+    /// Whether this is the name of the object with the given identity, in any API group.
+    pub fn matches(&self, id: &phoenix_graph::Id) -> bool {
+        self.kind == id.kind && self.namespace == id.namespace && self.name == id.name
+    }
 }
 
 impl fmt::Display for ObjectName {

@@ -23,21 +23,21 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::shape::Filling;
-use super::{NAMESPACE, OrPlaceholder, Problems, secret, shape};
+use super::OrPlaceholder;
+use super::stack::Environment;
 
 pub use audit_trail::RawAuditTrail;
 pub use backup::{
     RawBackup, RawBackupRoles, RawBackupSchedule, RawDay, RawDrill, RawObjectStore, RawRetention,
 };
-pub use chat::{RawChat, RawMem0Use, RawSearchLimits};
+pub use chat::{RawChat, RawSearchLimits};
 pub use knowledge_graph::RawGraphStore;
 pub use langgraph::RawLanggraph;
 pub use load_test::RawLoadTest;
 pub use mcp::{RawHost, RawMcp, RawServer, RawServers};
-pub use migration::{RawMigration, RawPhase};
+pub use migration::RawMigration;
 pub use monitoring::RawMonitoring;
-pub use redis::{RawEviction, RawExporter, RawRedis};
+pub use redis::{RawExporter, RawRedis};
 pub use snowflake::{RawSnowflake, RawSnowflakeHost};
 pub use sync::RawSync;
 pub use tiers::{
@@ -50,7 +50,7 @@ pub use tiers::{
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct RawConfig {
     /// The purpose of the stack. `prod` requires images with a digest.
-    pub environment: RawEnvironment,
+    pub environment: Environment,
     /// The cluster of the stack.
     pub cluster: RawCluster,
     /// The platform's namespace and the namespaces of its clients.
@@ -126,18 +126,6 @@ pub struct RawConfig {
     /// file.
     #[serde(default)]
     pub sandbox: bool,
-}
-
-/// The purpose of a stack.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum RawEnvironment {
-    /// One replica of everything, on a laptop or in the sandbox.
-    Dev,
-    /// Like production, with fewer replicas.
-    Staging,
-    /// Production.
-    Prod,
 }
 
 /// The cluster of the stack, and assumptions about it.
@@ -612,110 +600,4 @@ fn audit_days() -> u32 {
 
 fn postgres_port() -> u16 {
     5432
-}
-
-impl RawConfig {
-    /// Reads the configuration from its keys, each with or without the prefix `phoenix:`, and reports schema errors.
-    /// If there are any, it returns two readings with different substitutes for invalid values.
-    ///
-    /// Keys of other namespaces are ignored. Keys of secrets must be absent: callers remove them first (see
-    /// [`secret`]).
-    pub fn from_keys(keys: &BTreeMap<String, Value>) -> (Vec<Self>, Problems) {
-        let ours = keys
-            .iter()
-            .filter_map(|(key, value)| Some((own_key(key)?.to_owned(), value.clone())))
-            .collect();
-        let mut problems = shape::check(&ours);
-        let fillings = if problems.is_empty() {
-            &[Filling::Least][..]
-        } else {
-            &[Filling::Least, Filling::Most]
-        };
-        let readings = fillings
-            .iter()
-            .map(|&filling| serde_json::from_value(shape::fitting(&ours, filling)))
-            .collect::<Result<_, _>>();
-        let readings = readings.unwrap_or_else(|error| {
-            if problems.is_empty() {
-                problems.add(NAMESPACE, format!("cannot be read: {error}"));
-            }
-            Vec::new()
-        });
-        (readings, problems)
-    }
-
-    /// Parses a value from the engine: a string, or JSON if the key has another type.
-    pub fn value_from_text(key: &str, text: &str) -> Value {
-        let wants_text = own_key(key).is_some_and(shape::is_text);
-        let parsed = if wants_text {
-            None
-        } else {
-            serde_json::from_str(text).ok()
-        };
-        parsed.unwrap_or_else(|| Value::from(text))
-    }
-}
-
-/// The part of a key after `phoenix:`; `None` for keys of other namespaces.
-pub fn own_key(key: &str) -> Option<&str> {
-    match key.split_once(':') {
-        Some((NAMESPACE, name)) => Some(name),
-        Some(_) => None,
-        None => Some(key),
-    }
-}
-
-/// The JSON schema of the configuration under `phoenix:`, without the secrets.
-pub fn schema() -> Value {
-    serde_json::to_value(schemars::schema_for!(RawConfig)).expect("a schema is always JSON")
-}
-
-/// The JSON schema of a whole stack file for editors: every key has the prefix `phoenix:`.
-pub fn stack_file_schema() -> Value {
-    let Value::Object(mut schema) = schema() else {
-        unreachable!("the schema of a struct is an object")
-    };
-    let prefixed = |key: &str| format!("{NAMESPACE}:{key}");
-    let mut properties = serde_json::Map::new();
-    if let Some(Value::Object(own)) = schema.remove("properties") {
-        properties.extend(own.into_iter().map(|(key, value)| (prefixed(&key), value)));
-    }
-    for row in secret::INVENTORY {
-        properties.insert(
-            prefixed(row.key),
-            serde_json::json!({
-                "description": format!("{} Set it with `pulumi config set --secret {}`.", row.purpose, prefixed(row.key)),
-                "type": "object",
-                "properties": {"secure": {"type": "string"}},
-                "required": ["secure"],
-                "additionalProperties": false,
-            }),
-        );
-    }
-    let required: Vec<Value> = schema
-        .remove("required")
-        .and_then(|required| required.as_array().cloned())
-        .into_iter()
-        .flatten()
-        .filter_map(|key| key.as_str().map(|key| Value::from(prefixed(key))))
-        .collect();
-    let definitions = schema.remove("$defs").unwrap_or_default();
-    serde_json::json!({
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": "A stack of the Phoenix memory platform",
-        "type": "object",
-        "properties": {
-            "config": {
-                "type": "object",
-                "description": "The configuration of the stack.",
-                "properties": properties,
-                "required": required,
-                // Other namespaces belong to other packages; an unknown key of ours is a mistake.
-                "patternProperties": {"^(?!phoenix:)[^:]+:": {}},
-                "additionalProperties": false,
-            },
-        },
-        "required": ["config"],
-        "$defs": definitions,
-    })
 }

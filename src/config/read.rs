@@ -1,17 +1,40 @@
-//! Reads the configuration of a deployment from the engine.
+//! Reads and validates a configuration: from its keys, or from the engine for a deployment.
 //!
-//! It is stricter than for rendering: every secret must have a value, and placeholders are rejected except in the
-//! sandbox.
+//! Reading for a deployment is stricter than for rendering: every secret must have a value, and placeholders are rejected
+//! except in the sandbox.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize as _;
 use serde_json::Value;
 
-use super::raw::{RawSecrets, RawSecretsMode, own_key};
+use super::key::{NAMESPACE, own_key};
+use super::raw::{RawConfig, RawSecrets, RawSecretsMode};
+use super::schema_check::{self, Fill};
 use super::secret::{Giver, Unusable};
-use super::{NAMESPACE, Problems, RawConfig, StackConfig, check, secret};
+use super::validate::validate;
+use super::{Problems, StackConfig, secret};
 use crate::names::CORE;
+
+/// Reads and validates a configuration. All errors are reported together, both of the schema and of the meaning.
+pub fn check(keys: &BTreeMap<String, Value>) -> Result<StackConfig, Problems> {
+    let (readings, mut problems) = from_keys(keys);
+    let mut meanings = readings.iter().map(validate);
+    let Some(first) = meanings.next() else {
+        return Err(problems);
+    };
+    let found = match first {
+        Ok(config) if problems.is_empty() => return Ok(config),
+        Ok(_) => Problems::default(),
+        Err(others) => others,
+    };
+    // Errors that occur with every substitute value are independent of the schema errors.
+    let others = meanings.fold(found, |others, meaning| {
+        others.shared_with(&meaning.err().unwrap_or_default())
+    });
+    problems.append_unknown(others);
+    Err(problems)
+}
 
 /// Reads the configuration of a deployment: the plain keys with their values, and for each secret with a value, why
 /// that value is unusable, if it is.
@@ -30,7 +53,7 @@ pub fn read_deployment(
     }
     let mut keys: BTreeMap<String, Value> = plain
         .iter()
-        .map(|(key, text)| (key.clone(), RawConfig::value_from_text(key, text)))
+        .map(|(key, text)| (key.clone(), value_from_text(key, text)))
         .collect();
     let secret_keys: BTreeSet<_> = secrets.keys().copied().collect();
     let mut problems = encrypted(&secret_keys);
@@ -76,6 +99,46 @@ pub fn read_deployment(
             Err(problems)
         }
     }
+}
+
+/// Reads the configuration from its keys, each with or without the prefix `phoenix:`, and reports schema errors.
+/// If there are any, it returns two readings with different substitutes for invalid values.
+///
+/// Keys of other namespaces are ignored. Keys of secrets must be absent: callers remove them first (see
+/// [`secret`]).
+fn from_keys(keys: &BTreeMap<String, Value>) -> (Vec<RawConfig>, Problems) {
+    let ours = keys
+        .iter()
+        .filter_map(|(key, value)| Some((own_key(key)?.to_owned(), value.clone())))
+        .collect();
+    let mut problems = schema_check::check(&ours);
+    let fills = if problems.is_empty() {
+        &[Fill::Min][..]
+    } else {
+        &[Fill::Min, Fill::Max]
+    };
+    let readings = fills
+        .iter()
+        .map(|&fill| serde_json::from_value(schema_check::coerce(&ours, fill)))
+        .collect::<Result<_, _>>();
+    let readings = readings.unwrap_or_else(|error| {
+        if problems.is_empty() {
+            problems.add(NAMESPACE, format!("cannot be read: {error}"));
+        }
+        Vec::new()
+    });
+    (readings, problems)
+}
+
+/// Parses a value from the engine: a string, or JSON if the key has another type.
+pub fn value_from_text(key: &str, text: &str) -> Value {
+    let is_string = own_key(key).is_some_and(schema_check::is_string);
+    let parsed = if is_string {
+        None
+    } else {
+        serde_json::from_str(text).ok()
+    };
+    parsed.unwrap_or_else(|| Value::from(text))
 }
 
 /// The source of the secrets. It is determined before the configuration is known to be valid, so that an error

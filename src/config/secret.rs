@@ -429,7 +429,7 @@ impl SecretRow {
 
 /// The row of a key, with or without the prefix `phoenix:`.
 pub fn row(key: &str) -> Option<&'static SecretRow> {
-    let key = super::raw::own_key(key)?;
+    let key = super::key::own_key(key)?;
     INVENTORY.iter().find(|row| row.key == key)
 }
 
@@ -512,7 +512,7 @@ pub fn missing<'a>(
     present: impl IntoIterator<Item = &'a str>,
     giver: Giver,
 ) -> super::Problems {
-    let present: BTreeSet<_> = present.into_iter().filter_map(super::raw::own_key).collect();
+    let present: BTreeSet<_> = present.into_iter().filter_map(super::key::own_key).collect();
     let mut problems = super::Problems::default();
     for row in needed.iter().filter(|row| !present.contains(row.key)) {
         let key = row.full_key();

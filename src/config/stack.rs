@@ -16,6 +16,9 @@ mod snowflake;
 mod sync;
 mod tiers;
 
+use schemars::JsonSchema;
+use serde::Deserialize;
+
 use std::collections::BTreeMap;
 
 use crate::names::{
@@ -179,9 +182,10 @@ impl StackConfig {
 }
 
 /// The purpose of a stack.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
 pub enum Environment {
-    /// One replica of everything.
+    /// One replica of everything, on a laptop or in the sandbox.
     Dev,
     /// Like production, with fewer replicas.
     Staging,
@@ -530,4 +534,26 @@ pub enum JwtKeys {
     Uri(String),
     /// The keys as JSON.
     Inline(String),
+}
+
+/// The options of a stack that all systems use.
+#[derive(Clone, Copy, Debug)]
+pub struct StackOptions<'a> {
+    /// The environment: `dev`, `staging` or `prod`.
+    pub environment: &'a str,
+    /// Whether the engine refuses to delete objects that hold data.
+    pub protect: bool,
+    /// Whether data outlives the deletion of its object; true everywhere except in `dev`.
+    pub retain: bool,
+}
+
+impl<'a> StackOptions<'a> {
+    /// Collects the options that all systems of this stack use.
+    pub fn of(config: &'a StackConfig) -> Self {
+        Self {
+            environment: config.environment.as_str(),
+            protect: config.protect,
+            retain: config.environment != Environment::Dev,
+        }
+    }
 }

@@ -8,45 +8,30 @@ mod knowledge_graph;
 mod langgraph;
 mod load_test;
 mod mcp;
-
-use super::placeholder::{OrPlaceholder, Placeholder};
-use super::raw::{
-    RawAccelerator, RawAcceleratorLabels, RawAmounts, RawAutoscaling, RawCluster, RawConfig, RawEnvironment,
-    RawNamespace, RawOpenMemory, RawPhase, RawPostgres, RawPriorityClasses, RawQdrant, RawQdrantMode,
-    RawResources, RawStorageMode,
-};
-use super::secret::INVENTORY;
-use super::shape::shown_text;
-use super::stack::{
-    Accelerator, Amounts, Chat, Cluster, Environment, Langgraph, MemoryStorage, Mesh, Namespace, OpenMemory,
-    Phase, Postgres, PriorityClasses, Prometheus, Qdrant, Quota, Resources, Scale, StackConfig, Sync, Volume,
-};
-use super::{DnsName, HostName, Image, NAMESPACE, ObjectName, Problems, Quantity, RoleArn};
-
 mod mesh;
 mod monitoring;
+mod quota;
 mod redis;
 mod secrets;
 mod snowflake;
 mod sync;
 
-/// What Istio reserves for each sidecar by default: CPU in millicores and memory in bytes, first the requests, then
-/// the limits.
-const SIDECAR: Footprint = Footprint {
-    requests_cpu: 100,
-    requests_memory: 128 << 20,
-    limits_cpu: 2_000,
-    limits_memory: 1 << 30,
-};
+use ipnet::Ipv4Net;
+use quota::Demand;
 
-/// A Job, such as a backup or an export. It is larger than any of them needs, so that the quota never rejects a
-/// nightly Job.
-const JOB: Footprint = Footprint {
-    requests_cpu: 250,
-    requests_memory: 256 << 20,
-    limits_cpu: 1_000,
-    limits_memory: 1 << 30,
+use super::key::full_key as key;
+use super::placeholder::{OrPlaceholder, Placeholder};
+use super::raw::{
+    RawAccelerator, RawAcceleratorLabels, RawAmounts, RawAutoscaling, RawCluster, RawConfig, RawNamespace,
+    RawOpenMemory, RawPostgres, RawPriorityClasses, RawQdrant, RawQdrantMode, RawResources, RawStorageMode,
 };
+use super::schema_check::shown_text;
+use super::secret::INVENTORY;
+use super::stack::{
+    Accelerator, Amounts, Cluster, Environment, MemoryStorage, Mesh, Namespace, OpenMemory, Phase, Postgres,
+    PriorityClasses, Prometheus, Qdrant, Quota, Resources, Scale, StackConfig, Volume,
+};
+use super::{DnsName, HostName, Image, ObjectName, Problems, Quantity, RoleArn};
 
 /// The name prefix of the `PriorityClass`es that Kubernetes reserves for itself.
 const SYSTEM_CLASSES: &str = "system-";
@@ -65,11 +50,15 @@ pub fn validate(raw: &RawConfig) -> Result<StackConfig, Problems> {
     let mut check = Check {
         problems: Problems::default(),
         placeholders: Vec::new(),
-        is_prod: raw.environment == RawEnvironment::Prod,
+        is_prod: raw.environment == Environment::Prod,
     };
     let config = check.stack(raw);
     match config {
-        Some(config) if check.problems.is_empty() => Ok(config),
+        Some(config) if check.problems.is_empty() => {
+            // The phase is applied last, so that values that a later phase enables are valid and fit into the quota.
+            let phase = config.migration.unwrap_or(Phase::Optimized);
+            Ok(config.in_phase(phase))
+        }
         _ => Err(check.problems),
     }
 }
@@ -114,14 +103,14 @@ impl Check {
         let postgres = self.postgres(&raw.postgres);
         let mesh = self.routing(&raw.mesh);
         let trust = self.trust(&raw.trust);
-        self.gateway_is_guarded(raw);
+        self.check_gateway(raw);
         let tiers = self.tiers(&raw.tiers);
         let mcp = self.mcp(&raw.mcp);
         let audit_trail = raw.audit_trail.as_ref().map(|raw| self.audit_trail(raw));
-        self.trail_is_whole(raw);
+        self.check_audit_trail(raw);
         let load_test = raw.load_test.as_ref().map(|raw| self.load_test(raw));
         let backup = raw.backup.as_ref().map(|backup| self.backup(backup, raw));
-        self.is_backed_up(raw);
+        self.check_backup(raw);
         let monitoring = self.monitoring(&raw.monitoring);
         let adopt = self.adopt(&raw.adopt);
         let secrets = self.secrets(&raw.secrets);
@@ -192,46 +181,10 @@ impl Check {
                     claims: 0,
                 });
             }
-            self.quota_leaves_room(&namespace.quota, &demands);
+            self.check_quota(&namespace.quota, &demands);
         }
-        let migration = raw.migration.as_ref().map(|migration| match migration.phase {
-            RawPhase::Parallel => Phase::Parallel,
-            RawPhase::Enhanced => Phase::Enhanced,
-            RawPhase::Active => Phase::Active,
-            RawPhase::Optimized => Phase::Optimized,
-        });
-        // Only now, so that values that a later phase enables are valid and fit into the quota in advance.
-        let phase = migration.unwrap_or(Phase::Optimized);
-        let mesh = mesh.map(|mesh| phase.routing(mesh));
-        let langgraph = langgraph.map(|langgraph| {
-            langgraph.map(|langgraph| Langgraph {
-                scale: phase.scale(langgraph.scale),
-                ..langgraph
-            })
-        });
-        let chat = chat.map(|chat| {
-            chat.map(|chat| Chat {
-                scale: phase.scale(chat.scale),
-                mem0: chat.mem0.min(phase.mem0()),
-                ..chat
-            })
-        });
-        let sync = sync.map(|sync| {
-            sync.map(|sync| Sync {
-                suspend: sync.suspend || phase < Phase::Enhanced,
-                ..sync
-            })
-        });
-        let openmemory = openmemory.map(|openmemory| OpenMemory {
-            scale: phase.scale(openmemory.scale),
-            ..openmemory
-        });
         Some(StackConfig {
-            environment: match raw.environment {
-                RawEnvironment::Dev => Environment::Dev,
-                RawEnvironment::Staging => Environment::Staging,
-                RawEnvironment::Prod => Environment::Prod,
-            },
+            environment: raw.environment,
             cluster: cluster?,
             namespace: namespace?,
             openmemory: openmemory?,
@@ -261,7 +214,7 @@ impl Check {
                 Some(backup) => Some(backup?),
                 None => None,
             },
-            migration,
+            migration: raw.migration.as_ref().map(|migration| migration.phase),
             protect: raw.protect.unwrap_or(self.is_prod),
             adopt: adopt?,
             sandbox: raw.sandbox,
@@ -672,65 +625,6 @@ impl Check {
         })
     }
 
-    /// A quota below the demand of all pods, with their sidecars and a rollout, would stop a rollout halfway.
-    fn quota_leaves_room(&mut self, quota: &Quota, demands: &[Demand<'_>]) {
-        let mut need = Footprint::default();
-        need.add_one(JOB);
-        let mut pods = 1;
-        let mut claims = 0;
-        for demand in demands {
-            need.add(demand.resources, demand.pods);
-            pods += u128::from(demand.pods);
-            claims += demand.claims;
-        }
-        let rows = [
-            (
-                "requestsCpu",
-                quota.requests.cpu.thousandths(),
-                need.requests_cpu,
-                Unit::Cores,
-            ),
-            (
-                "requestsMemory",
-                quota.requests.memory.thousandths() / 1_000,
-                need.requests_memory,
-                Unit::Bytes,
-            ),
-            (
-                "limitsCpu",
-                quota.limits.cpu.thousandths(),
-                need.limits_cpu,
-                Unit::Cores,
-            ),
-            (
-                "limitsMemory",
-                quota.limits.memory.thousandths() / 1_000,
-                need.limits_memory,
-                Unit::Bytes,
-            ),
-            ("pods", u128::from(quota.pods), pods, Unit::Pieces),
-            (
-                "requestsStorage",
-                quota.storage.thousandths() / 1_000,
-                claims / 1_000,
-                Unit::Bytes,
-            ),
-        ];
-        for (name, allowed, needed, unit) in rows {
-            if allowed < needed {
-                let message = format!(
-                    "is too small: all pods with their sidecars, one more during a rollout and a Job need {}",
-                    unit.rounded_up(needed)
-                );
-                self.problems.add_with_hint(
-                    key(&format!("namespace.quota.{name}")),
-                    message,
-                    format!("use at least {}", unit.rounded_up(needed)),
-                );
-            }
-        }
-    }
-
     fn resources(&mut self, path: &str, raw: &RawResources) -> Option<Resources> {
         let mut amounts = |name: &str, raw: &RawAmounts| {
             let cpu = self.quantity(&format!("{path}.{name}.cpu"), &raw.cpu);
@@ -864,75 +758,8 @@ fn uid_of_cluster(text: &str) -> Result<String, &'static str> {
     }
 }
 
-/// The demand of a workload's pods on the namespace of the platform.
-struct Demand<'a> {
-    resources: &'a Resources,
-    /// The maximum number of pods at a time, including those of a rollout.
-    pods: u32,
-    /// The total size of all volumes, in thousandths of a byte.
-    claims: u128,
-}
-
-/// Requests or limits of pods: CPU in millicores, memory in bytes.
-#[derive(Clone, Copy, Default)]
-struct Footprint {
-    requests_cpu: u128,
-    requests_memory: u128,
-    limits_cpu: u128,
-    limits_memory: u128,
-}
-
-impl Footprint {
-    /// Adds pods with one container and a sidecar each.
-    fn add(&mut self, resources: &Resources, pods: u32) {
-        let pod = Self {
-            requests_cpu: resources.requests.cpu.thousandths(),
-            requests_memory: resources.requests.memory.thousandths() / 1_000,
-            limits_cpu: resources.limits.cpu.thousandths(),
-            limits_memory: resources.limits.memory.thousandths() / 1_000,
-        };
-        for _ in 0..pods {
-            self.add_one(pod);
-        }
-    }
-
-    /// Adds a pod with one container and a sidecar.
-    fn add_one(&mut self, pod: Self) {
-        for container in [pod, SIDECAR] {
-            self.requests_cpu += container.requests_cpu;
-            self.requests_memory += container.requests_memory;
-            self.limits_cpu += container.limits_cpu;
-            self.limits_memory += container.limits_memory;
-        }
-    }
-}
-
-enum Unit {
-    Cores,
-    Bytes,
-    Pieces,
-}
-
-impl Unit {
-    fn rounded_up(&self, amount: u128) -> String {
-        match self {
-            Self::Cores => format!("{}", amount.div_ceil(1_000)),
-            Self::Bytes => format!("{}Gi", amount.div_ceil(1 << 30)),
-            Self::Pieces => amount.to_string(),
-        }
-    }
-}
-
+/// Whether a string is an IPv4 network, written with its network address and a prefix of at least one bit.
 fn is_network(text: &str) -> bool {
-    let Some((address, bits)) = text.split_once('/') else {
-        return false;
-    };
-    let (Ok(address), Ok(bits)) = (address.parse::<std::net::Ipv4Addr>(), bits.parse::<u32>()) else {
-        return false;
-    };
-    (1..=32).contains(&bits) && (bits == 32 || u32::from(address) & (u32::MAX >> bits) == 0)
-}
-
-fn key(path: &str) -> String {
-    format!("{NAMESPACE}:{path}")
+    text.parse::<Ipv4Net>()
+        .is_ok_and(|network| network.prefix_len() > 0 && network.trunc() == network)
 }

@@ -6,8 +6,8 @@ use k8s_openapi::api::core::v1::{
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
-use crate::config::Volume;
-use crate::names::{self, Shared, Workload};
+use crate::config::{StackOptions, Volume};
+use crate::names::{self, Workload};
 use crate::parts::metadata;
 
 /// The access mode of a volume.
@@ -52,9 +52,9 @@ pub fn claim_of_each(workload: Workload, name: &str, volume: &Volume) -> Persist
 }
 
 /// A deleted or scaled-down StatefulSet keeps its claims if the stack retains data.
-pub fn retention(shared: Shared<'_>) -> StatefulSetPersistentVolumeClaimRetentionPolicy {
+pub fn retention(options: StackOptions<'_>) -> StatefulSetPersistentVolumeClaimRetentionPolicy {
     StatefulSetPersistentVolumeClaimRetentionPolicy {
-        when_deleted: Some(if shared.retain { "Retain" } else { "Delete" }.to_owned()),
+        when_deleted: Some(if options.retain { "Retain" } else { "Delete" }.to_owned()),
         when_scaled: Some("Retain".to_owned()),
     }
 }

@@ -10,10 +10,10 @@ use k8s_openapi::api::core::v1::{
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use phoenix_graph::Graph;
 
-use crate::config::{self, External, Mem0Use, Mesh, Snowflake, Tiers, secret};
+use crate::config::{self, External, Mem0Use, Mesh, Snowflake, StackOptions, Tiers, secret};
 use crate::names::{
     BOLT, CHAT, CHAT_PORT, KNOWLEDGE_GRAPH, LANGGRAPH, LANGGRAPH_PORT, MCP_CONFIG, MCP_FILE, MCP_PORT,
-    OPENMEMORY, Port, REDIS, REDIS_PORT, REDIS_USER, Shared, Workload,
+    OPENMEMORY, Port, REDIS, REDIS_PORT, REDIS_USER, Workload,
 };
 use crate::parts::availability::{self, Spread, Unready};
 use crate::parts::container::{secret_variable, variable};
@@ -40,11 +40,11 @@ pub struct Around<'a> {
 }
 
 /// Builds the chat's Deployment, Service, budget and autoscaler.
-pub fn build(config: &config::Chat, around: Around<'_>, shared: Shared<'_>) -> Graph {
+pub fn build(config: &config::Chat, around: Around<'_>, options: StackOptions<'_>) -> Graph {
     let mut graph = Graph::of(CHAT.system);
     graph.insert(identity::service_account(CHAT));
     graph.insert(service::of_server(CHAT, &[CHAT_PORT]));
-    graph.insert(deployment(config, around, shared));
+    graph.insert(deployment(config, around, options));
     if let Some(budget) = availability::disruption_budget(CHAT, config.scale.least(), Unready::MayGo) {
         graph.insert(budget);
     }
@@ -52,7 +52,7 @@ pub fn build(config: &config::Chat, around: Around<'_>, shared: Shared<'_>) -> G
     graph
 }
 
-fn deployment(config: &config::Chat, around: Around<'_>, shared: Shared<'_>) -> Deployment {
+fn deployment(config: &config::Chat, around: Around<'_>, options: StackOptions<'_>) -> Deployment {
     Deployment {
         metadata: metadata::of_workload(CHAT, CHAT.name),
         spec: Some(DeploymentSpec {
@@ -62,7 +62,7 @@ fn deployment(config: &config::Chat, around: Around<'_>, shared: Shared<'_>) -> 
             strategy: Some(availability::one_more_at_a_time()),
             template: PodTemplateSpec {
                 metadata: Some(pod_metadata(around.mesh)),
-                spec: Some(pod(config, around, shared)),
+                spec: Some(pod(config, around, options)),
             },
             min_ready_seconds: Some(availability::SETTLED_SECONDS),
             revision_history_limit: Some(5),
@@ -85,14 +85,14 @@ fn pod_metadata(mesh: &Mesh) -> ObjectMeta {
     }
 }
 
-fn pod(config: &config::Chat, around: Around<'_>, shared: Shared<'_>) -> PodSpec {
+fn pod(config: &config::Chat, around: Around<'_>, options: StackOptions<'_>) -> PodSpec {
     PodSpec {
         service_account_name: Some(CHAT.service_account.to_owned()),
         automount_service_account_token: Some(false),
         // The namespace contains Services of other teams.
         enable_service_links: Some(false),
         security_context: Some(container::pod_security(1000, 1000)),
-        containers: vec![server(config, around, shared)],
+        containers: vec![server(config, around, options)],
         volumes: Some(vec![
             Volume {
                 name: "mcp-config".to_owned(),
@@ -111,13 +111,13 @@ fn pod(config: &config::Chat, around: Around<'_>, shared: Shared<'_>) -> PodSpec
     }
 }
 
-fn server(config: &config::Chat, around: Around<'_>, shared: Shared<'_>) -> Container {
+fn server(config: &config::Chat, around: Around<'_>, options: StackOptions<'_>) -> Container {
     Container {
         name: "chat".to_owned(),
         image: Some(config.image.to_string()),
         image_pull_policy: Some("IfNotPresent".to_owned()),
         ports: Some(vec![container::port(CHAT_PORT)]),
-        env: Some(variables(config, around, shared)),
+        env: Some(variables(config, around, options)),
         resources: Some(container::resources(&config.resources, 0)),
         volume_mounts: Some(vec![
             container::read_only_mount("mcp-config", CONFIG_FOLDER),
@@ -134,7 +134,7 @@ fn server(config: &config::Chat, around: Around<'_>, shared: Shared<'_>) -> Cont
 }
 
 /// The tiers in query order, each with its limits, then the chat itself.
-fn variables(config: &config::Chat, around: Around<'_>, shared: Shared<'_>) -> Vec<EnvVar> {
+fn variables(config: &config::Chat, around: Around<'_>, options: StackOptions<'_>) -> Vec<EnvVar> {
     let tiers = around.tiers;
     let mut variables = Vec::new();
     let cache = &tiers.session_cache;
@@ -197,7 +197,7 @@ fn variables(config: &config::Chat, around: Around<'_>, shared: Shared<'_>) -> V
     variables.push(number("LATENCY_BUDGET_MS", config.latency_ms));
     variables.push(variable("MCP_CONFIG_FILE", format!("{CONFIG_FOLDER}/{MCP_FILE}")));
     variables.push(variable("PORT", CHAT_PORT.number.to_string()));
-    variables.push(variable("ENVIRONMENT", shared.environment));
+    variables.push(variable("ENVIRONMENT", options.environment));
     // Telemetry of the Mem0 library, which is enabled by default.
     variables.push(variable("MEM0_TELEMETRY", "false"));
     variables.push(variable("HOME", "/tmp"));

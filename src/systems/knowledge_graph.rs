@@ -11,8 +11,8 @@ use k8s_openapi::api::core::v1::{Container, EnvVar, PodSpec, PodTemplateSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use phoenix_graph::Graph;
 
-use crate::config::{self, secret};
-use crate::names::{self, BOLT, GRAPH_HTTP, KNOWLEDGE_GRAPH, KNOWLEDGE_GRAPH_HEADLESS, Shared};
+use crate::config::{self, StackOptions, secret};
+use crate::names::{self, BOLT, GRAPH_HTTP, KNOWLEDGE_GRAPH, KNOWLEDGE_GRAPH_HEADLESS};
 use crate::parts::metadata::{self, label};
 use crate::parts::{availability, container, identity, service, storage};
 
@@ -23,7 +23,7 @@ const NEO4J: i64 = 7474;
 const SETTINGS_FOLDER: &str = "/var/lib/neo4j/conf";
 
 /// Builds the server and its Services.
-pub fn build(config: &config::GraphStore, shared: Shared<'_>) -> Graph {
+pub fn build(config: &config::GraphStore, options: StackOptions<'_>) -> Graph {
     let ports = [BOLT, GRAPH_HTTP];
     let mut graph = Graph::of(KNOWLEDGE_GRAPH.system);
     graph.insert(identity::service_account(KNOWLEDGE_GRAPH));
@@ -34,14 +34,14 @@ pub fn build(config: &config::GraphStore, shared: Shared<'_>) -> Graph {
     ));
     graph.insert(service::of_store(KNOWLEDGE_GRAPH, &ports));
     graph
-        .insert(stateful_set(config, shared))
-        .protect(shared.protect)
+        .insert(stateful_set(config, options))
+        .protect(options.protect)
         // The startup probe's limit, plus the time to pull the image.
         .ready_within(Duration::from_mins(35));
     graph
 }
 
-fn stateful_set(config: &config::GraphStore, shared: Shared<'_>) -> StatefulSet {
+fn stateful_set(config: &config::GraphStore, options: StackOptions<'_>) -> StatefulSet {
     let mut metadata = metadata::of_workload(KNOWLEDGE_GRAPH, KNOWLEDGE_GRAPH.name);
     label(&mut metadata, names::DATA_CLASSIFICATION, "restricted");
     StatefulSet {
@@ -55,7 +55,7 @@ fn stateful_set(config: &config::GraphStore, shared: Shared<'_>) -> StatefulSet 
                 type_: Some("RollingUpdate".to_owned()),
                 ..Default::default()
             }),
-            persistent_volume_claim_retention_policy: Some(storage::retention(shared)),
+            persistent_volume_claim_retention_policy: Some(storage::retention(options)),
             template: PodTemplateSpec {
                 metadata: Some(ObjectMeta {
                     labels: Some(metadata::pod_labels(KNOWLEDGE_GRAPH)),

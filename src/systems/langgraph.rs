@@ -8,17 +8,17 @@ use k8s_openapi::api::core::v1::{Container, PodSpec, PodTemplateSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use phoenix_graph::Graph;
 
-use crate::config::{self, LanggraphWorkflow, secret};
-use crate::names::{LANGGRAPH, LANGGRAPH_PORT, REDIS, REDIS_PORT, REDIS_USER, Shared};
+use crate::config::{self, LanggraphWorkflow, StackOptions, secret};
+use crate::names::{LANGGRAPH, LANGGRAPH_PORT, REDIS, REDIS_PORT, REDIS_USER};
 use crate::parts::availability::{self, Spread, Unready};
 use crate::parts::{container, identity, metadata, service};
 
 /// Builds the server's Deployment, Service, budget and autoscaler.
-pub fn build(config: &config::Langgraph, tier: &LanggraphWorkflow, shared: Shared<'_>) -> Graph {
+pub fn build(config: &config::Langgraph, tier: &LanggraphWorkflow, options: StackOptions<'_>) -> Graph {
     let mut graph = Graph::of(LANGGRAPH.system);
     graph.insert(identity::service_account(LANGGRAPH));
     graph.insert(service::of_server(LANGGRAPH, &[LANGGRAPH_PORT]));
-    graph.insert(deployment(config, tier, shared));
+    graph.insert(deployment(config, tier, options));
     if let Some(budget) = availability::disruption_budget(LANGGRAPH, config.scale.least(), Unready::MayGo) {
         graph.insert(budget);
     }
@@ -26,7 +26,7 @@ pub fn build(config: &config::Langgraph, tier: &LanggraphWorkflow, shared: Share
     graph
 }
 
-fn deployment(config: &config::Langgraph, tier: &LanggraphWorkflow, shared: Shared<'_>) -> Deployment {
+fn deployment(config: &config::Langgraph, tier: &LanggraphWorkflow, options: StackOptions<'_>) -> Deployment {
     Deployment {
         metadata: metadata::of_workload(LANGGRAPH, LANGGRAPH.name),
         spec: Some(DeploymentSpec {
@@ -39,7 +39,7 @@ fn deployment(config: &config::Langgraph, tier: &LanggraphWorkflow, shared: Shar
                     labels: Some(metadata::pod_labels(LANGGRAPH)),
                     ..Default::default()
                 }),
-                spec: Some(pod(config, tier, shared)),
+                spec: Some(pod(config, tier, options)),
             },
             min_ready_seconds: Some(availability::SETTLED_SECONDS),
             revision_history_limit: Some(5),
@@ -49,13 +49,13 @@ fn deployment(config: &config::Langgraph, tier: &LanggraphWorkflow, shared: Shar
     }
 }
 
-fn pod(config: &config::Langgraph, tier: &LanggraphWorkflow, shared: Shared<'_>) -> PodSpec {
+fn pod(config: &config::Langgraph, tier: &LanggraphWorkflow, options: StackOptions<'_>) -> PodSpec {
     PodSpec {
         service_account_name: Some(LANGGRAPH.service_account.to_owned()),
         automount_service_account_token: Some(false),
         enable_service_links: Some(false),
         security_context: Some(container::pod_security(1000, 1000)),
-        containers: vec![server(config, tier, shared)],
+        containers: vec![server(config, tier, options)],
         volumes: Some(vec![container::scratch("tmp", "256Mi")]),
         topology_spread_constraints: Some(availability::spread(LANGGRAPH, Spread::Preferred)),
         // An interrupted run resumes elsewhere from its last step; most runs finish within a minute.
@@ -64,7 +64,7 @@ fn pod(config: &config::Langgraph, tier: &LanggraphWorkflow, shared: Shared<'_>)
     }
 }
 
-fn server(config: &config::Langgraph, tier: &LanggraphWorkflow, shared: Shared<'_>) -> Container {
+fn server(config: &config::Langgraph, tier: &LanggraphWorkflow, options: StackOptions<'_>) -> Container {
     let mut env = vec![
         container::secret_variable("POSTGRES_URI", &secret::POSTGRES_CONNECTION_STRING),
         container::secret_variable("REDIS_PASSWORD", &secret::REDIS_PASSWORD),
@@ -80,7 +80,7 @@ fn server(config: &config::Langgraph, tier: &LanggraphWorkflow, shared: Shared<'
         container::variable("PORT", LANGGRAPH_PORT.number.to_string()),
         container::variable("MAX_WORKFLOW_HISTORY", tier.max_workflow_history.to_string()),
         container::variable("LATENCY_BUDGET_MS", tier.latency_ms.to_string()),
-        container::variable("ENVIRONMENT", shared.environment),
+        container::variable("ENVIRONMENT", options.environment),
         // Workflows contain personal data, which must not be sent to the vendor's tracing service.
         container::variable("LANGSMITH_TRACING", "false"),
         container::variable("LANGGRAPH_CLI_NO_ANALYTICS", "1"),

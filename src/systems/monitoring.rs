@@ -3,12 +3,14 @@
 //! Grafana's sidecar finds the dashboards by their label in the namespaces that it watches. The metrics of the
 //! applications, with their units, are a contract: `docs/metrics.md`.
 
+mod alert;
 mod alerts;
 mod dashboard;
 mod dashboards;
 pub mod metrics;
 mod objectives;
 mod scraping;
+mod targets;
 
 use std::collections::BTreeMap;
 

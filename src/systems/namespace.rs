@@ -8,8 +8,8 @@ use k8s_openapi::api::core::v1::{
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use phoenix_graph::Graph;
 
-use crate::config::{self, Cluster, Mesh, Phase};
-use crate::names::{self, Shared};
+use crate::config::{self, Cluster, Mesh, Phase, StackOptions};
+use crate::names::{self};
 use crate::parts::metadata::{self, annotate, label};
 
 /// The system's name.
@@ -20,15 +20,15 @@ pub fn build(
     config: &config::Namespace,
     cluster: &Cluster,
     migration: Option<Phase>,
-    shared: Shared<'_>,
+    options: StackOptions<'_>,
 ) -> Graph {
     let mesh = &cluster.mesh;
     let mut graph = Graph::of(SYSTEM);
     // Deleting the namespace would delete the claims in it, retained or not, so it is retained with them.
     graph
         .insert(memory(cluster, migration))
-        .protect(shared.protect)
-        .retain_on_delete(shared.retain);
+        .protect(options.protect)
+        .retain_on_delete(options.retain);
     graph.insert(quota(&config.quota));
     graph.insert(defaults());
     for (name, managed) in [(names::AI, config.manage_ai), (names::MCP, config.manage_mcp)] {

@@ -12,23 +12,23 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use phoenix_graph::Graph;
 
-use crate::config::{self, Accelerator, secret};
-use crate::names::{self, MCP_PORT, MEMORY_CLAIM, OPENMEMORY, QDRANT, QDRANT_HTTP, Shared};
+use crate::config::{self, Accelerator, StackOptions, secret};
+use crate::names::{self, MCP_PORT, MEMORY_CLAIM, OPENMEMORY, QDRANT, QDRANT_HTTP};
 use crate::parts::availability::{self, Spread, Unready};
 use crate::parts::metadata::{self, annotate, label, pairs};
 use crate::parts::storage::{self, Access};
 use crate::parts::{container, identity};
 
 /// Builds OpenMemory's Deployment, Service, claim, budget and autoscaler.
-pub fn build(config: &config::OpenMemory, shared: Shared<'_>) -> Graph {
+pub fn build(config: &config::OpenMemory, options: StackOptions<'_>) -> Graph {
     let mut graph = Graph::of(OPENMEMORY.system);
     graph.insert(service_account(config));
     graph
         .insert(claim(config))
-        .protect(shared.protect)
-        .retain_on_delete(shared.retain);
+        .protect(options.protect)
+        .retain_on_delete(options.retain);
     graph.insert(service());
-    graph.insert(deployment(config, shared));
+    graph.insert(deployment(config, options));
     if let Some(budget) = availability::disruption_budget(OPENMEMORY, config.scale.least(), Unready::MayGo) {
         graph.insert(budget);
     }
@@ -86,7 +86,7 @@ fn service() -> Service {
     }
 }
 
-fn deployment(config: &config::OpenMemory, shared: Shared<'_>) -> Deployment {
+fn deployment(config: &config::OpenMemory, options: StackOptions<'_>) -> Deployment {
     let mut metadata = metadata::of_workload(OPENMEMORY, OPENMEMORY.name);
     label(&mut metadata, "phoenix.ai/component", "persistent-memory");
     Deployment {
@@ -98,7 +98,7 @@ fn deployment(config: &config::OpenMemory, shared: Shared<'_>) -> Deployment {
             strategy: Some(strategy(config)),
             template: PodTemplateSpec {
                 metadata: Some(pod_metadata()),
-                spec: Some(pod(config, shared)),
+                spec: Some(pod(config, options)),
             },
             min_ready_seconds: Some(availability::SETTLED_SECONDS),
             revision_history_limit: Some(5),
@@ -129,13 +129,13 @@ fn pod_metadata() -> ObjectMeta {
     }
 }
 
-fn pod(config: &config::OpenMemory, shared: Shared<'_>) -> PodSpec {
+fn pod(config: &config::OpenMemory, options: StackOptions<'_>) -> PodSpec {
     PodSpec {
         service_account_name: Some(OPENMEMORY.service_account.to_owned()),
         automount_service_account_token: Some(false),
         // The ids of the source document; the image runs as this user.
         security_context: Some(container::pod_security(1000, 2000)),
-        containers: vec![server(config, shared)],
+        containers: vec![server(config, options)],
         volumes: Some(vec![
             Volume {
                 name: "memory-storage".to_owned(),
@@ -173,7 +173,7 @@ fn toleration(accelerator: &Accelerator) -> Toleration {
     }
 }
 
-fn server(config: &config::OpenMemory, shared: Shared<'_>) -> Container {
+fn server(config: &config::OpenMemory, options: StackOptions<'_>) -> Container {
     let accelerators = config
         .accelerator
         .as_ref()
@@ -196,7 +196,7 @@ fn server(config: &config::OpenMemory, shared: Shared<'_>) -> Container {
             container::variable("QDRANT_PORT", QDRANT_HTTP.number.to_string()),
             container::secret_variable("QDRANT_API_KEY", &secret::QDRANT_API_KEY),
             container::variable("MCP_SERVER_PORT", MCP_PORT.number.to_string()),
-            container::variable("ENVIRONMENT", shared.environment),
+            container::variable("ENVIRONMENT", options.environment),
             // Telemetry, which upstream enables by default.
             container::variable("MEM0_TELEMETRY", "false"),
             // The root filesystem is read-only; files that libraries write to the home directory are discarded with

@@ -16,8 +16,8 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use phoenix_graph::{Graph, yaml};
 use serde::Serialize;
 
-use crate::config::{self, secret};
-use crate::names::{self, QDRANT, QDRANT_GRPC, QDRANT_HEADLESS, QDRANT_HTTP, QDRANT_PEERS, Shared};
+use crate::config::{self, StackOptions, secret};
+use crate::names::{self, QDRANT, QDRANT_GRPC, QDRANT_HEADLESS, QDRANT_HTTP, QDRANT_PEERS};
 use crate::parts::availability::{self, Spread, Unready};
 use crate::parts::metadata::{self, label, pairs};
 use crate::parts::{container, identity, service, storage};
@@ -26,7 +26,7 @@ use crate::parts::{container, identity, service, storage};
 const CONFIG: &str = "qdrant-config";
 
 /// Builds the peers, their Services, their settings and their budget.
-pub fn build(config: &config::Qdrant, shared: Shared<'_>) -> Graph {
+pub fn build(config: &config::Qdrant, options: StackOptions<'_>) -> Graph {
     let settings =
         yaml::to_string(&serde_json::to_value(settings(config)).expect("settings are always JSON"));
     let mut graph = Graph::of(QDRANT.system);
@@ -39,8 +39,8 @@ pub fn build(config: &config::Qdrant, shared: Shared<'_>) -> Graph {
     ));
     graph.insert(service::of_store(QDRANT, &[QDRANT_HTTP, QDRANT_GRPC]));
     graph
-        .insert(stateful_set(config, &settings, shared))
-        .protect(shared.protect)
+        .insert(stateful_set(config, &settings, options))
+        .protect(options.protect)
         // The startup probe's limit for each peer, one after the other.
         .ready_within(Duration::from_mins(10 * u64::from(config.replicas) + 5));
     if let Some(budget) = availability::disruption_budget(QDRANT, config.replicas, Unready::Counts) {
@@ -178,7 +178,7 @@ exec ./entrypoint.sh --bootstrap "http://{name}-0.{service}:{port}" --uri "$self
     )
 }
 
-fn stateful_set(config: &config::Qdrant, settings: &str, shared: Shared<'_>) -> StatefulSet {
+fn stateful_set(config: &config::Qdrant, settings: &str, options: StackOptions<'_>) -> StatefulSet {
     let mut metadata = metadata::of_workload(QDRANT, QDRANT.name);
     label(&mut metadata, names::DATA_CLASSIFICATION, "restricted");
     StatefulSet {
@@ -197,7 +197,7 @@ fn stateful_set(config: &config::Qdrant, settings: &str, shared: Shared<'_>) -> 
                     ..Default::default()
                 }),
             }),
-            persistent_volume_claim_retention_policy: Some(storage::retention(shared)),
+            persistent_volume_claim_retention_policy: Some(storage::retention(options)),
             template: PodTemplateSpec {
                 metadata: Some(pod_metadata(config, settings)),
                 spec: Some(pod(config)),

@@ -14,8 +14,8 @@ use k8s_openapi::api::core::v1::{
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use phoenix_graph::Graph;
 
-use crate::config::{self, SessionCache, secret};
-use crate::names::{self, REDIS, REDIS_HEADLESS, REDIS_METRICS, REDIS_PORT, REDIS_USER, Shared};
+use crate::config::{self, SessionCache, StackOptions, secret};
+use crate::names::{self, REDIS, REDIS_HEADLESS, REDIS_METRICS, REDIS_PORT, REDIS_USER};
 use crate::parts::metadata::{self, label, pairs};
 use crate::parts::{availability, container, identity, service, storage};
 
@@ -32,7 +32,7 @@ const USERS_FOLDER: &str = "/run/valkey";
 const METRICS_USER: &str = "metrics";
 
 /// Builds the server, its Services and its settings.
-pub fn build(config: &config::Redis, tier: &SessionCache, shared: Shared<'_>) -> Graph {
+pub fn build(config: &config::Redis, tier: &SessionCache, options: StackOptions<'_>) -> Graph {
     let settings = settings(config, tier).text();
     let ports = [REDIS_PORT, REDIS_METRICS];
     let mut graph = Graph::of(REDIS.system);
@@ -41,8 +41,8 @@ pub fn build(config: &config::Redis, tier: &SessionCache, shared: Shared<'_>) ->
     graph.insert(service::headless(REDIS, REDIS_HEADLESS, &ports));
     graph.insert(service::of_store(REDIS, &ports));
     graph
-        .insert(stateful_set(config, &settings, shared))
-        .protect(shared.protect)
+        .insert(stateful_set(config, &settings, options))
+        .protect(options.protect)
         // The startup probe's limit, plus the time to pull the image.
         .ready_within(Duration::from_mins(10));
     graph
@@ -167,7 +167,7 @@ fn config_map(settings: &str) -> ConfigMap {
     }
 }
 
-fn stateful_set(config: &config::Redis, settings: &str, shared: Shared<'_>) -> StatefulSet {
+fn stateful_set(config: &config::Redis, settings: &str, options: StackOptions<'_>) -> StatefulSet {
     let mut metadata = metadata::of_workload(REDIS, REDIS.name);
     label(&mut metadata, names::DATA_CLASSIFICATION, "restricted");
     let data = config
@@ -185,7 +185,7 @@ fn stateful_set(config: &config::Redis, settings: &str, shared: Shared<'_>) -> S
                 type_: Some("RollingUpdate".to_owned()),
                 ..Default::default()
             }),
-            persistent_volume_claim_retention_policy: Some(storage::retention(shared)),
+            persistent_volume_claim_retention_policy: Some(storage::retention(options)),
             template: PodTemplateSpec {
                 metadata: Some(ObjectMeta {
                     labels: Some(metadata::pod_labels(REDIS)),

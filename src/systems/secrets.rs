@@ -8,9 +8,9 @@ use std::collections::BTreeMap;
 use k8s_openapi::api::core::v1::Secret;
 use phoenix_graph::Graph;
 
-use crate::config::SecretsMode;
 use crate::config::secret::{SecretRow, Target};
-use crate::names::{self, Shared};
+use crate::config::{SecretsMode, StackOptions};
+use crate::names::{self};
 use crate::parts::metadata::{self, annotate, label};
 
 /// The system's name.
@@ -20,21 +20,21 @@ const SYSTEM: &str = "secrets";
 pub fn build(
     mode: &SecretsMode,
     targets: BTreeMap<Target, Vec<&'static SecretRow>>,
-    shared: Shared<'_>,
+    options: StackOptions<'_>,
 ) -> Graph {
     let mut graph = Graph::of(SYSTEM);
     let source = match mode {
         SecretsMode::Local => "pulumi-config",
         SecretsMode::PulumiEsc | SecretsMode::EscDirect(_) => "pulumi-esc",
         SecretsMode::ExternalSecrets(config) => {
-            external::add(&mut graph, config, targets.into_keys().collect(), shared);
+            external::add(&mut graph, config, targets.into_keys().collect(), options);
             return graph;
         }
     };
     for (target, rows) in targets {
         let object = graph.insert(build_secret(target, &rows, source));
         // In another mode, another controller manages the same Secret, which must not disappear in between.
-        object.retain_on_delete(shared.retain);
+        object.retain_on_delete(options.retain);
         for row in rows {
             object.secret(&format!("/stringData/{}", row.data_key), &row.full_key());
         }

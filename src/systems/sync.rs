@@ -8,8 +8,8 @@ use k8s_openapi::api::core::v1::{Container, EnvVar, PodSpec, PodTemplateSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use phoenix_graph::Graph;
 
-use crate::config::{self, Snowflake, SnowflakeCortex};
-use crate::names::{MCP_PORT, OPENMEMORY, SYNC, SYNC_PATH, Shared};
+use crate::config::{self, Snowflake, SnowflakeCortex, StackOptions};
+use crate::names::{MCP_PORT, OPENMEMORY, SYNC, SYNC_PATH};
 use crate::parts::container::variable;
 use crate::parts::{container, identity, metadata, snowflake};
 
@@ -18,11 +18,11 @@ pub fn build(
     config: &config::Sync,
     account: &Snowflake,
     tier: &SnowflakeCortex,
-    shared: Shared<'_>,
+    options: StackOptions<'_>,
 ) -> Graph {
     let mut graph = Graph::of(SYNC.system);
     graph.insert(identity::service_account(SYNC));
-    graph.insert(cron_job(config, variables(config, account, tier, shared)));
+    graph.insert(cron_job(config, variables(config, account, tier, options)));
     graph
 }
 
@@ -106,7 +106,7 @@ fn variables(
     config: &config::Sync,
     account: &Snowflake,
     tier: &SnowflakeCortex,
-    shared: Shared<'_>,
+    options: StackOptions<'_>,
 ) -> Vec<EnvVar> {
     let mut variables = snowflake::variables(account, tier);
     variables.extend([
@@ -116,7 +116,7 @@ fn variables(
         ),
         variable("SYNC_DIRECTIONS", "snowflake_to_mem0,mem0_to_snowflake"),
         variable("SYNC_INTERVAL_MINUTES", config.interval_minutes.to_string()),
-        variable("ENVIRONMENT", shared.environment),
+        variable("ENVIRONMENT", options.environment),
         variable("MEM0_TELEMETRY", "false"),
         variable("HOME", "/tmp"),
     ]);

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use phoenix::config::{check, raw};
+use phoenix::config::{check, schema};
 use phoenix::platform;
 use phoenix::provider::compare;
 use phoenix_graph::Graph;
@@ -337,7 +337,7 @@ fn a_number_of_a_shipped_stack_changes_the_objects_of_its_system() {
 
 #[test]
 fn the_table_names_existing_keys_and_systems() {
-    let schema = raw::schema();
+    let schema = schema::schema();
     for (key, systems, _) in SHARED {
         let mut at = &schema;
         for word in key.split('.') {

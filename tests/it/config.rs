@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use phoenix::config::{Origins, RawConfig, SecretsMode, check, read_deployment, secret};
+use phoenix::config::{Origins, SecretsMode, check, read_deployment, secret, value_from_text};
 use phoenix::platform;
 use phoenix_cli::stack_file::StackFile;
 use proptest::prelude::*;
@@ -924,7 +924,7 @@ proptest! {
 
     #[test]
     fn texts_of_the_engine_never_panic(key in "phoenix:[a-zA-Z]{0,12}|\\PC*", text in "\\PC*|[\\[{]{0,2000}") {
-        let value = RawConfig::value_from_text(&key, &text);
+        let value = value_from_text(&key, &text);
         prop_assert!(check(&BTreeMap::from([(key, value)])).is_err());
     }
 }

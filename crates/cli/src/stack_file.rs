@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
 use anyhow::{Context as _, Result, anyhow};
-use phoenix::config::{NAMESPACE, Origin, Origins, Problems, RawConfig, StackConfig, check, secret};
+use phoenix::config::{NAMESPACE, Origin, Origins, Problems, StackConfig, check, secret, value_from_text};
 use serde_json::{Map, Value};
 
 use crate::checkout::Checkout;
@@ -109,7 +109,7 @@ impl StackFile {
         } else {
             // Pulumi hands scalars over as texts, so a quoted `"true"` is a truth value to the program too.
             let value = match value {
-                Value::String(text) => RawConfig::value_from_text(key, text),
+                Value::String(text) => value_from_text(key, text),
                 other => other.clone(),
             };
             self.keys.insert(key.to_owned(), value);

@@ -5,6 +5,7 @@ use serde::Deserialize;
 
 use super::{RawAutoscaling, RawResources};
 use crate::config::OrPlaceholder;
+use crate::config::stack::Mem0Use;
 
 /// The unified chat in the namespace `sophia-ai`, which queries all five tiers. It requires `phoenix:snowflake`, its
 /// primary source.
@@ -23,7 +24,7 @@ pub struct RawChat {
     pub resources: RawResources,
     /// The maximum use that the chat makes of tier L3. An early phase of `phoenix:migration` restricts it further.
     #[serde(default)]
-    pub mem0: RawMem0Use,
+    pub mem0: Mem0Use,
     /// The number of results that it uses of each searched tier.
     #[serde(default)]
     pub search_limits: RawSearchLimits,
@@ -32,21 +33,6 @@ pub struct RawChat {
     #[serde(default = "latency_ms")]
     #[schemars(range(min = 1, max = 300_000))]
     pub latency_ms: u32,
-}
-
-/// The use that the chat makes of tier L3.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum RawMem0Use {
-    /// None: the chat does not receive its address.
-    Off,
-    /// Its results enhance the answers of Snowflake.
-    Enhanced,
-    /// In addition, conversations are stored in it.
-    Active,
-    /// In addition, it learns from user feedback.
-    #[default]
-    Optimized,
 }
 
 /// The number of results that the chat uses of each searched tier.

@@ -5,6 +5,7 @@ use serde::Deserialize;
 
 use super::{RawResources, RawVolume};
 use crate::config::OrPlaceholder;
+use crate::config::stack::Eviction;
 
 /// The session cache: a Valkey server, which speaks the Redis protocol. Its capacity and time to live are in
 /// `phoenix:tiers.sessionCache`.
@@ -15,7 +16,7 @@ pub struct RawRedis {
     pub image: OrPlaceholder<String>,
     /// The eviction policy when the memory of `phoenix:tiers.sessionCache.maxSizeMb` is used up.
     #[serde(default)]
-    pub eviction: RawEviction,
+    pub eviction: Eviction,
     /// The resource requests and limits of the server. Its memory limit must exceed
     /// `phoenix:tiers.sessionCache.maxSizeMb` by a quarter plus 64Mi, or be twice as large if it writes to disk.
     pub resources: RawResources,
@@ -25,23 +26,6 @@ pub struct RawRedis {
     pub persistence: Option<RawVolume>,
     /// The metrics exporter.
     pub exporter: RawExporter,
-}
-
-/// The eviction policy.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum RawEviction {
-    /// The least recently used entry.
-    #[default]
-    AllkeysLru,
-    /// The least frequently used entry.
-    AllkeysLfu,
-    /// The least recently used entry among those with a time to live.
-    VolatileLru,
-    /// The entry that expires first.
-    VolatileTtl,
-    /// None: writes are rejected.
-    Noeviction,
 }
 
 /// The metrics exporter, a container beside the server.

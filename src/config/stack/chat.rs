@@ -1,5 +1,8 @@
 //! The unified chat.
 
+use schemars::JsonSchema;
+use serde::Deserialize;
+
 use super::{Resources, Scale};
 use crate::config::Image;
 
@@ -23,15 +26,17 @@ pub struct Chat {
 }
 
 /// The use that the chat makes of tier L3.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
 pub enum Mem0Use {
-    /// None.
+    /// None: the chat does not receive its address.
     Off,
     /// Its results enhance the answers of Snowflake.
     Enhanced,
     /// In addition, conversations are stored in it.
     Active,
     /// In addition, it learns from user feedback.
+    #[default]
     Optimized,
 }
 

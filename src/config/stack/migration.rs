@@ -1,17 +1,21 @@
 //! The migration to the platform.
 
-use super::{Mem0Use, Routing, Scale};
+use schemars::JsonSchema;
+use serde::Deserialize;
 
-/// A phase of the migration. Each adds to the previous one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+use super::{Chat, Langgraph, Mem0Use, OpenMemory, Routing, Scale, StackConfig, Sync};
+
+/// A phase of the migration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
 pub enum Phase {
-    /// The platform runs beside the existing system.
+    /// The platform runs beside the existing system. Only the MCP gateway's tests and the load test access memories.
     Parallel,
-    /// The chat reads and writes memories.
+    /// In addition, the chat reads and writes memories.
     Enhanced,
-    /// The gateway admits all users.
+    /// In addition, the gateway admits all users.
     Active,
-    /// The number of pods scales with the load.
+    /// In addition, the number of pods scales with the load.
     Optimized,
 }
 
@@ -62,6 +66,35 @@ impl Phase {
             scale
         } else {
             Scale::Fixed(scale.least())
+        }
+    }
+}
+
+impl StackConfig {
+    /// The configuration with the effects of a migration phase: it restricts routing, scaling, the chat's use of Mem0
+    /// and the synchronization to what the phase allows.
+    #[must_use]
+    pub fn in_phase(self, phase: Phase) -> Self {
+        Self {
+            mesh: phase.routing(self.mesh),
+            openmemory: OpenMemory {
+                scale: phase.scale(self.openmemory.scale),
+                ..self.openmemory
+            },
+            langgraph: self.langgraph.map(|langgraph| Langgraph {
+                scale: phase.scale(langgraph.scale),
+                ..langgraph
+            }),
+            chat: self.chat.map(|chat| Chat {
+                scale: phase.scale(chat.scale),
+                mem0: chat.mem0.min(phase.mem0()),
+                ..chat
+            }),
+            sync: self.sync.map(|sync| Sync {
+                suspend: sync.suspend || phase < Phase::Enhanced,
+                ..sync
+            }),
+            ..self
         }
     }
 }

@@ -1,5 +1,8 @@
 //! The session cache.
 
+use schemars::JsonSchema;
+use serde::Deserialize;
+
 use super::{Resources, Volume};
 use crate::config::Image;
 
@@ -21,9 +24,11 @@ pub struct Redis {
 }
 
 /// The eviction policy.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
 pub enum Eviction {
     /// The least recently used entry.
+    #[default]
     AllkeysLru,
     /// The least frequently used entry.
     AllkeysLfu,

@@ -19,7 +19,7 @@ impl Check {
     }
 
     /// An audit trail must be complete: production requires one, and Qdrant must keep its part.
-    pub(super) fn trail_is_whole(&mut self, raw: &RawConfig) {
+    pub(super) fn check_audit_trail(&mut self, raw: &RawConfig) {
         if raw.audit_trail.is_none() {
             if self.is_prod {
                 self.problems.add_with_hint(

@@ -29,7 +29,7 @@ impl Check {
     }
 
     /// Production requires backups, because replicas repeat a mistake immediately.
-    pub(super) fn is_backed_up(&mut self, raw: &RawConfig) {
+    pub(super) fn check_backup(&mut self, raw: &RawConfig) {
         if self.is_prod && raw.backup.is_none() {
             self.problems.add_with_hint(
                 key("backup"),

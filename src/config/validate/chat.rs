@@ -1,9 +1,9 @@
 //! Checks of the chat.
 
 use super::{Check, key};
+use crate::config::Chat;
 use crate::config::placeholder::OrPlaceholder;
-use crate::config::raw::{RawChat, RawConfig, RawMem0Use, RawTiers};
-use crate::config::{Chat, Mem0Use};
+use crate::config::raw::{RawChat, RawConfig, RawTiers};
 
 impl Check {
     pub(super) fn chat(&mut self, raw: &RawChat, stack: &RawConfig) -> Option<Chat> {
@@ -16,12 +16,7 @@ impl Check {
             image: image?,
             scale: scale?,
             resources: resources?,
-            mem0: match raw.mem0 {
-                RawMem0Use::Off => Mem0Use::Off,
-                RawMem0Use::Enhanced => Mem0Use::Enhanced,
-                RawMem0Use::Active => Mem0Use::Active,
-                RawMem0Use::Optimized => Mem0Use::Optimized,
-            },
+            mem0: raw.mem0,
             snowflake_limit: raw.search_limits.snowflake,
             mem0_limit: raw.search_limits.mem0,
             latency_ms: raw.latency_ms,

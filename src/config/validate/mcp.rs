@@ -2,7 +2,7 @@
 
 use super::{Check, key};
 use crate::config::raw::{RawExternal, RawMcp, RawServer, RawTiers};
-use crate::config::shape::shown_text;
+use crate::config::schema_check::shown_text;
 use crate::config::{
     External, HostName, KnowledgeGraph, LanggraphWorkflow, Mcp, Mem0Persistent, OrPlaceholder, Servers,
     SessionCache, SnowflakeCortex, Tiers,

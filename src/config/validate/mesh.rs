@@ -155,7 +155,7 @@ impl Check {
     }
 
     /// The server trusts every request that the mesh admits; through the gateway, that would be any request.
-    pub(super) fn gateway_is_guarded(&mut self, raw: &RawConfig) {
+    pub(super) fn check_gateway(&mut self, raw: &RawConfig) {
         if self.is_prod && raw.mesh.gateway.is_some() && raw.trust.jwt.is_none() {
             self.problems.add_with_hint(
                 key("mesh.gateway"),

@@ -1,7 +1,7 @@
 //! Checks of scraping and alerts.
 
 use super::super::raw::RawMonitoring;
-use super::super::shape::shown_text;
+use super::super::schema_check::shown_text;
 use super::super::stack::Monitoring;
 use super::mesh::{is_label_key, is_label_value};
 use super::{Check, key};

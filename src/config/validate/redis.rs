@@ -1,8 +1,8 @@
 //! Checks of the session cache.
 
 use super::{Check, key};
-use crate::config::raw::{RawEviction, RawRedis, RawSessionCache};
-use crate::config::{Eviction, Redis};
+use crate::config::Redis;
+use crate::config::raw::{RawRedis, RawSessionCache};
 
 impl Check {
     pub(super) fn redis(&mut self, raw: &RawRedis, tier: &RawSessionCache) -> Option<Redis> {
@@ -57,13 +57,7 @@ impl Check {
         self.tier_is_once("sessionCache", tier.external.is_some(), "redis");
         Some(Redis {
             image: image?,
-            eviction: match raw.eviction {
-                RawEviction::AllkeysLru => Eviction::AllkeysLru,
-                RawEviction::AllkeysLfu => Eviction::AllkeysLfu,
-                RawEviction::VolatileLru => Eviction::VolatileLru,
-                RawEviction::VolatileTtl => Eviction::VolatileTtl,
-                RawEviction::Noeviction => Eviction::Noeviction,
-            },
+            eviction: raw.eviction,
             resources: resources?,
             persistence: persistence?,
             exporter: exporter?,

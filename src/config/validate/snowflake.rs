@@ -3,7 +3,7 @@
 use super::{Check, key};
 use crate::config::placeholder::OrPlaceholder;
 use crate::config::raw::{RawSnowflake, RawTiers};
-use crate::config::shape::shown_text;
+use crate::config::schema_check::shown_text;
 use crate::config::{HostName, Snowflake, SnowflakeHost, SnowflakeWay};
 
 /// More than any account has; the mesh keeps an entry for each.

@@ -17,45 +17,8 @@ use std::collections::BTreeMap;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use phoenix_crds::monitoring::{PrometheusRuleGroups, PrometheusRuleGroupsRules};
 
+use super::alert::Alert;
 use super::{Platform, objectives};
-
-/// An alerting rule.
-#[derive(Clone, Debug)]
-pub struct Alert {
-    /// The name, which also determines the runbook.
-    pub name: &'static str,
-    /// How urgently an operator must respond.
-    pub severity: Severity,
-    /// PromQL; the alert is active while it returns samples.
-    pub expression: String,
-    /// How long it must be active before it fires; `None` fires immediately.
-    pub lasting: Option<&'static str>,
-    /// Labels besides the severity.
-    pub labels: &'static [(&'static str, &'static str)],
-    /// One line for a notification. It may only contain `{{ $labels.… }}` placeholders.
-    pub summary: &'static str,
-    /// The meaning, in one or two sentences.
-    pub description: &'static str,
-}
-
-/// How urgently an operator must respond. The words match Alertmanager's usual inhibition rules: a critical alert
-/// silences the warning of the same name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Severity {
-    /// Immediately: users are affected or data is at risk.
-    Critical,
-    /// During working hours.
-    Warning,
-}
-
-impl Severity {
-    fn as_str(self) -> &'static str {
-        match self {
-            Self::Critical => "critical",
-            Self::Warning => "warning",
-        }
-    }
-}
 
 /// All alerts of a stack, in groups.
 pub fn groups(platform: &Platform<'_>, runbooks: &str) -> Vec<PrometheusRuleGroups> {

@@ -13,7 +13,8 @@ use super::dashboard::{
     Options, Override, Panel, PanelKind, Property, Reduce, Step, Target, Templating, Thresholds,
     ThresholdsStyle, TimeRange, Tooltip, Variable, Words,
 };
-use super::objectives::{self, PERIOD, PERSISTENCE};
+use super::objectives;
+use super::targets::{LATENCY, PERIOD, PERSISTENCE};
 use super::{Platform, SYSTEM};
 use crate::config::Tiers;
 use crate::names::{LANGGRAPH, OPENMEMORY, QDRANT, REDIS, Tier, Workload};
@@ -459,7 +460,7 @@ fn budget(level: &str) -> [Panel; 2] {
         Panel {
             description: format!(
                 "The remainder of the {} % of requests that may miss the target in {PERIOD}; below zero the objective is missed.",
-                100.0 - objectives::LATENCY * 100.0
+                100.0 - LATENCY * 100.0
             ),
             field_config: FieldConfig {
                 defaults: FieldDefaults {

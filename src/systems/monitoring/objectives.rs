@@ -8,18 +8,10 @@ use std::collections::BTreeMap;
 use phoenix_crds::monitoring::{PrometheusRuleGroups, PrometheusRuleGroupsRules};
 
 use super::Platform;
-use super::alerts::{Alert, Severity};
+use super::alert::{Alert, Severity};
+use super::targets::{LATENCY, PERSISTENCE};
 use crate::config::Tiers;
 use crate::names::{MEMORY, OPENMEMORY, Tier, Workload};
-
-/// The share of requests, or of time, in which a tier must meet its target.
-pub const LATENCY: f64 = 0.99;
-
-/// The share of memories that must persist across sessions, from the source document.
-pub const PERSISTENCE: f64 = 0.999;
-
-/// The period of the error budget.
-pub const PERIOD: &str = "30d";
 
 /// The upper bounds of Istio's duration buckets, in milliseconds, as far as a target can use them
 /// (<https://istio.io/latest/docs/reference/config/annotations/#SidecarStatsHistogramBuckets> can change them).
@@ -42,21 +34,21 @@ const BURNS: [(Severity, f64, &str, &str); 4] = [
 
 /// The source of a tier's latency.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Measured {
+pub enum LatencySource {
     /// The mesh, which sees each request to this workload.
-    ByMesh(Workload),
+    Mesh(Workload),
     /// The server that queries the tier, which measures the duration.
-    ByServer,
+    Server,
 }
 
 /// The tiers whose latency is measured in a stack, with the source.
-pub fn measured(platform: &Platform<'_>) -> Vec<(Tier, Measured)> {
+pub fn measured(platform: &Platform<'_>) -> Vec<(Tier, LatencySource)> {
     Tier::ALL
         .into_iter()
         .filter_map(|tier| match tier {
-            Tier::Mem0Persistent => Some((tier, Measured::ByMesh(OPENMEMORY))),
+            Tier::Mem0Persistent => Some((tier, LatencySource::Mesh(OPENMEMORY))),
             // Databases do not use HTTP, so the mesh sees bytes but no requests.
-            _ => platform.scrapes_servers.then_some((tier, Measured::ByServer)),
+            _ => platform.scrapes_servers.then_some((tier, LatencySource::Server)),
         })
         .collect()
 }
@@ -71,7 +63,7 @@ pub fn recordings(platform: &Platform<'_>) -> Vec<PrometheusRuleGroups> {
     let measured = measured(platform);
     let mut short = Vec::new();
     for (tier, how) in &measured {
-        if *how == Measured::ByServer {
+        if *how == LatencySource::Server {
             short.push(slow(*tier, platform.tiers));
         }
     }
@@ -182,9 +174,9 @@ fn budget(allowed: f64, labels: BTreeMap<String, String>) -> PrometheusRuleGroup
     )
 }
 
-fn missed_latency(tier: Tier, how: Measured, tiers: &Tiers, window: &str) -> String {
+fn missed_latency(tier: Tier, how: LatencySource, tiers: &Tiers, window: &str) -> String {
     match how {
-        Measured::ByMesh(workload) => {
+        LatencySource::Mesh(workload) => {
             let requests = format!(
                 "reporter=\"destination\",destination_workload=\"{}\",destination_workload_namespace=\"{}\"",
                 workload.name, workload.namespace
@@ -200,7 +192,7 @@ fn missed_latency(tier: Tier, how: Measured, tiers: &Tiers, window: &str) -> Str
                 None => format!("0 * ({total} > 0)"),
             }
         }
-        Measured::ByServer => format!(
+        LatencySource::Server => format!(
             "avg_over_time(phoenix_slo:tier_slow:bool{{tier=\"{}\"}}[{window}])",
             tier.level()
         ),

@@ -12,8 +12,8 @@ use phoenix_graph::{Graph, Object};
 use serde::Serialize;
 
 use super::SYSTEM;
-use crate::config::{EscEnvironment, ExternalSecrets, StoreAuth, secret};
-use crate::names::{DATA_CLASSIFICATION, Shared};
+use crate::config::{EscEnvironment, ExternalSecrets, StackOptions, StoreAuth, secret};
+use crate::names::DATA_CLASSIFICATION;
 use crate::parts::metadata::{self, annotate, label};
 
 const API_VERSION: &str = "external-secrets.io/v1";
@@ -33,7 +33,7 @@ pub fn add(
     graph: &mut Graph,
     config: &ExternalSecrets,
     targets: BTreeSet<secret::Target>,
-    shared: Shared<'_>,
+    options: StackOptions<'_>,
 ) {
     let namespaces: BTreeSet<_> = targets.iter().map(|target| target.namespace).collect();
     for namespace in namespaces {
@@ -48,7 +48,7 @@ pub fn add(
     }
     for target in targets {
         graph
-            .add(object(&external_secret(target, config, shared)))
+            .add(object(&external_secret(target, config, options)))
             .ready_within(PATIENCE);
     }
 }
@@ -113,7 +113,7 @@ fn auth(auth: &StoreAuth, organization: &str) -> Auth {
 fn external_secret(
     target: secret::Target,
     config: &ExternalSecrets,
-    shared: Shared<'_>,
+    options: StackOptions<'_>,
 ) -> Resource<ExternalSecretSpec> {
     // The operator copies the labels to the Secret.
     let mut metadata = metadata::in_namespace(SYSTEM, target.namespace, target.name);
@@ -135,7 +135,7 @@ fn external_secret(
                 name: target.name.to_owned(),
                 // Deleting the `ExternalSecret` deletes its Secret, even if another mode manages the same Secret from
                 // then on.
-                creation_policy: if shared.retain { "Orphan" } else { "Owner" },
+                creation_policy: if options.retain { "Orphan" } else { "Owner" },
                 // An environment that lost its values by mistake must not remove them from running pods.
                 deletion_policy: "Retain",
             },

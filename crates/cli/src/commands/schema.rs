@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::Result;
-use phoenix::config::{NAMESPACE, raw};
+use phoenix::config::{NAMESPACE, schema};
 
 use phoenix_terminal::atomic;
 use phoenix_terminal::exit::Exit;
@@ -32,7 +32,7 @@ pub fn run(arguments: &Arguments) -> Result<Exit> {
 
 /// The schema as it is committed in `stacks/schema.json`: the platform's keys, and within them those of the policies.
 pub fn text() -> String {
-    let mut schema = raw::stack_file_schema();
+    let mut schema = schema::stack_file_schema();
     // The platform passes this key through unread; what may stand in it, the policies know.
     schema["properties"]["config"]["properties"][format!("{NAMESPACE}:policies")] =
         phoenix_policies::schema::schema();

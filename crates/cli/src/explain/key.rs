@@ -2,8 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use phoenix::config::raw::{self, own_key};
-use phoenix::config::{NAMESPACE, secret};
+use phoenix::config::{NAMESPACE, own_key, schema, secret};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -62,7 +61,7 @@ pub fn explain(path: &str, subjects: &Subjects) -> Option<Key> {
     if let Some(row) = secret::row(path) {
         return Some(of_secret(row, subjects));
     }
-    let schema = raw::schema();
+    let schema = schema::schema();
     let found = find(&schema, path)?;
     let stacks = subjects
         .stacks
@@ -114,14 +113,14 @@ pub fn explain(path: &str, subjects: &Subjects) -> Option<Key> {
 
 /// What a top-level key means, which is what the system of that name is.
 pub fn meaning_of(system: &str) -> Option<String> {
-    let schema = raw::schema();
+    let schema = schema::schema();
     let words = find(&schema, system).map(|found| meaning(&schema, found.schema))?;
     (!words.is_empty()).then_some(words)
 }
 
 /// The words that are allowed at a path, where only certain ones are.
 pub fn words(path: &str) -> Vec<String> {
-    let schema = raw::schema();
+    let schema = schema::schema();
     let shapes = find(&schema, path).map(|found| shapes(&schema, found.schema));
     let choices = shapes.into_iter().flatten().flat_map(choices);
     choices.map(|choice| choice.name).collect()
@@ -129,7 +128,7 @@ pub fn words(path: &str) -> Vec<String> {
 
 /// The paths of all keys that hold no others, secrets included, without `phoenix:`.
 pub fn leaves() -> Vec<String> {
-    let schema = raw::schema();
+    let schema = schema::schema();
     all()
         .into_iter()
         .filter(|path| {
@@ -144,7 +143,7 @@ pub fn leaves() -> Vec<String> {
 
 /// The paths of all keys, secrets included, without `phoenix:`.
 pub fn all() -> Vec<String> {
-    let schema = raw::schema();
+    let schema = schema::schema();
     let mut paths = Vec::new();
     below(&schema, &schema, "", &mut paths);
     paths.extend(secret::INVENTORY.iter().map(|row| row.key.to_owned()));

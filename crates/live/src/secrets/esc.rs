@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use anyhow::{Context as _, Result, anyhow};
 use phoenix::config::secret::{SecretRow, row};
-use phoenix::config::{EscEnvironment, SecretsMode, StackConfig, raw};
+use phoenix::config::{EscEnvironment, SecretsMode, StackConfig, own_key, schema};
 use phoenix_program::esc::{self, Fault, FaultKind, Opened, PULUMI_CONFIG};
 
 use phoenix_cli::doctor::esc_import::backend;
@@ -144,12 +144,12 @@ fn for_pulumi(config: &StackConfig, opened: &[Opened]) -> Vec<Entry> {
         .flat_map(|one| one.names(&[PULUMI_CONFIG]))
         .collect();
     // An environment may also provide other keys of the configuration.
-    let schema = raw::schema();
+    let schema = schema::schema();
     let is_known = |key: &str| {
         schema["properties"].get(key).is_some() || row(key).is_some_and(|row| needed.contains(&row))
     };
     for name in names {
-        if raw::own_key(name).is_some_and(|key| !is_known(key)) {
+        if own_key(name).is_some_and(|key| !is_known(key)) {
             entries.push(
                 Entry::new(
                     name,

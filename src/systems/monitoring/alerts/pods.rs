@@ -1,7 +1,7 @@
 //! Pods that do not start, keep restarting, or cannot be evicted.
 
 use super::super::Platform;
-use super::{Alert, Severity};
+use super::super::alert::{Alert, Severity};
 use crate::names::{MEMORY, Workload};
 
 pub(super) fn alerts(platform: &Platform<'_>) -> Vec<Alert> {

@@ -1,7 +1,7 @@
 //! The peers of Qdrant and their consensus.
 
 use super::super::Platform;
-use super::{Alert, Severity};
+use super::super::alert::{Alert, Severity};
 use crate::names::QDRANT;
 
 pub(super) fn alerts(platform: &Platform<'_>) -> Vec<Alert> {

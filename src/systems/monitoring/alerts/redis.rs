@@ -1,7 +1,7 @@
 //! The session cache, as its exporter reports it.
 
 use super::super::Platform;
-use super::{Alert, Severity};
+use super::super::alert::{Alert, Severity};
 use crate::names::REDIS;
 
 pub(super) fn alerts(platform: &Platform<'_>) -> Vec<Alert> {

@@ -4,7 +4,7 @@
 //! from kube-state-metrics.
 
 use super::super::Platform;
-use super::{Alert, Severity};
+use super::super::alert::{Alert, Severity};
 use crate::names::{BACKUP_PRUNE, RESTORE_DRILL, Workload};
 
 /// Backups are daily; the run itself takes up to two more hours.

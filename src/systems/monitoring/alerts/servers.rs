@@ -1,8 +1,8 @@
 //! OpenMemory, its synchronization with Snowflake, and the other servers as their clients see them.
 
 use super::super::Platform;
-use super::super::objectives::PERSISTENCE;
-use super::{Alert, Severity};
+use super::super::alert::{Alert, Severity};
+use super::super::targets::PERSISTENCE;
 use crate::names::{CHAT, LANGGRAPH, OPENMEMORY, QDRANT, Workload};
 
 pub(super) fn alerts(platform: &Platform<'_>) -> Vec<Alert> {

@@ -1,7 +1,8 @@
 //! Missing metrics. An alert without its metric never fires, which looks like health.
 
 use super::super::Platform;
-use super::{Alert, Severity, pods};
+use super::super::alert::{Alert, Severity};
+use super::pods;
 use crate::names::{MEMORY, OPENMEMORY, QDRANT, REDIS};
 
 pub(super) fn alerts(platform: &Platform<'_>) -> Vec<Alert> {

@@ -1,7 +1,7 @@
 //! Certificates, and requests that the mesh denies or accepts unencrypted.
 
 use super::super::Platform;
-use super::{Alert, Severity};
+use super::super::alert::{Alert, Severity};
 use crate::names::{MEMORY, Workload};
 
 pub(super) fn alerts(platform: &Platform<'_>) -> Vec<Alert> {

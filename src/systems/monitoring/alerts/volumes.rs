@@ -1,7 +1,7 @@
 //! Volumes that are filling up.
 
 use super::super::Platform;
-use super::{Alert, Severity};
+use super::super::alert::{Alert, Severity};
 use crate::names::MEMORY;
 
 pub(super) fn alerts(_: &Platform<'_>) -> Vec<Alert> {

@@ -11,14 +11,14 @@ use crate::config::secret::SecretRow;
 const CHECKSUM: &str = "phoenix.ai/secrets-checksum";
 
 /// The annotation that tells Stakater's Reloader which Secrets to watch.
-pub const RELOADER: &str = "secret.reloader.stakater.com/reload";
+const RELOADER: &str = "secret.reloader.stakater.com/reload";
 
 /// Kinds with long-running pods. Jobs read their secrets on each run.
-const STAYING: [&str; 3] = ["Deployment", "StatefulSet", "DaemonSet"];
+const LONG_RUNNING_KINDS: [&str; 3] = ["Deployment", "StatefulSet", "DaemonSet"];
 
 /// Makes an object restart its pods when one of the secrets that they read changes.
-pub fn follow(object: &mut Object, needed: &[&SecretRow], mode: &SecretsMode) {
-    if !STAYING.contains(&object.id.kind.as_str()) {
+pub fn apply(object: &mut Object, needed: &[&SecretRow], mode: &SecretsMode) {
+    if !LONG_RUNNING_KINDS.contains(&object.id.kind.as_str()) {
         return;
     }
     let (namespace, name) = (object.id.namespace.as_deref(), object.id.name.as_str());

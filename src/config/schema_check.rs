@@ -1,44 +1,41 @@
-//! Compares a value with the JSON schema of the raw types and reports every difference.
+//! Checks a value against the JSON schema of the raw types and reports every error.
 //!
-//! serde would stop at the first; and it could not tell which known key an unknown one was meant
-//! to be. The schema is made from the types, so the two cannot disagree; serde reads the value
-//! only as it is after this has put something fitting in the place of what does not fit.
-
-use std::sync::LazyLock;
+//! serde stops at the first error, and does not suggest known keys for an unknown one. The schema is generated from the
+//! types, so both agree. serde reads the value after invalid parts have been replaced with valid ones.
 
 use serde_json::{Map, Value};
 
-use super::{NAMESPACE, Problems, raw, secret};
+use super::key::{NAMESPACE, full_key};
+use super::schema::{SCHEMA, choices, flattened, is_free, limits, meaning, resolve, types};
+use super::{Problems, secret};
 
-static SCHEMA: LazyLock<Value> = LazyLock::new(raw::schema);
-
-/// Every difference between `value`, the keys without `phoenix:`, and the schema.
+/// Every error in `value`, which has the keys without `phoenix:`.
 pub fn check(value: &Value) -> Problems {
-    let mut shape = Shape {
+    let mut checker = Checker {
         problems: Problems::default(),
         meaning: None,
     };
-    shape.value(&SCHEMA, value, "");
-    shape.problems
+    checker.value(&SCHEMA, value, "");
+    checker.problems
 }
 
-/// What stands in the place of a value that does not fit.
+/// The replacement for an invalid value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Filling {
-    /// The least number, the first word, false.
-    Least,
-    /// The greatest number, the last word, true.
-    Most,
+pub enum Fill {
+    /// The minimum, the first enumeration value, false.
+    Min,
+    /// The maximum, the last enumeration value, true.
+    Max,
 }
 
-/// The value without the keys that the schema does not know, and with something fitting in the place of what is missing
-/// or does not fit, so that what the others mean can be looked at as well. An empty text stands for a text.
-pub fn fitting(value: &Value, filling: Filling) -> Value {
-    fill(&SCHEMA, Some(value), filling)
+/// Makes a value valid, so that the remaining values can be checked further: removes unknown keys, and replaces missing
+/// and invalid values. The replacement for a string is the empty string.
+pub fn coerce(value: &Value, with: Fill) -> Value {
+    fill(&SCHEMA, Some(value), with)
 }
 
-/// Whether a top-level key wants a text, so that the engine's text is not to be read as JSON.
-pub fn is_text(key: &str) -> bool {
+/// Whether the value of a top-level key is a string, which must not be parsed as JSON.
+pub fn is_string(key: &str) -> bool {
     SCHEMA
         .pointer("/properties")
         .and_then(|properties| properties.get(key))
@@ -47,13 +44,13 @@ pub fn is_text(key: &str) -> bool {
         })
 }
 
-struct Shape {
+struct Checker {
     problems: Problems,
-    /// What the key that is being looked at means, in the words of its reference.
+    /// The description of the current key.
     meaning: Option<String>,
 }
 
-impl Shape {
+impl Checker {
     fn value(&mut self, schema: &Value, value: &Value, path: &str) {
         if is_free(schema) {
             return;
@@ -71,12 +68,12 @@ impl Shape {
         self.meaning = outer;
     }
 
-    /// Notes that a value is not what its key wants, with what the key means as the way out.
-    fn not_wanted(&mut self, path: &str, value: &Value, wanted: &str) {
-        let message = format!("is {}, but must be {wanted}", shown(value));
+    /// Reports a value of the wrong type, with the description of its key as the hint.
+    fn type_mismatch(&mut self, path: &str, value: &Value, expected: &str) {
+        let message = format!("is {}, but must be {expected}", shown(value));
         match self.meaning.clone() {
-            Some(meaning) => self.problems.add_with_hint(key(path), message, meaning),
-            None => self.problems.add(key(path), message),
+            Some(meaning) => self.problems.add_with_hint(full_key(path), message, meaning),
+            None => self.problems.add(full_key(path), message),
         }
     }
 
@@ -89,22 +86,22 @@ impl Shape {
             .as_str()
             .and_then(|text| phoenix_suggest::nearest(text, choices.iter().copied()))
         {
-            Some(meant) => self
-                .problems
-                .add_with_hint(key(path), message, format!("did you mean {meant}?")),
-            None => self.problems.add(key(path), message),
+            Some(meant) => {
+                self.problems
+                    .add_with_hint(full_key(path), message, format!("did you mean {meant}?"))
+            }
+            None => self.problems.add(full_key(path), message),
         }
     }
 
-    /// The one branch that was meant speaks; of several, the value's own type tells which.
+    /// Checks the branch that matches the type of the value.
     fn branches(&mut self, branches: &[Value], value: &Value, path: &str) {
         let branches = flattened(branches);
-        let meant = meant(&branches, value);
-        if let Some(branch) = meant {
+        if let Some(branch) = matching_branch(&branches, value) {
             self.value(branch, value, path);
         } else {
             let allowed: Vec<_> = branches.iter().flat_map(|branch| described(branch)).collect();
-            self.not_wanted(path, value, &allowed.join(" or "));
+            self.type_mismatch(path, value, &allowed.join(" or "));
         }
     }
 
@@ -115,7 +112,7 @@ impl Shape {
             || (types.contains(&"number") && value.is_number())
             || (types.contains(&"integer") && value.is_u64());
         if !fits {
-            self.not_wanted(path, value, &described(schema).join(" or "));
+            self.type_mismatch(path, value, &described(schema).join(" or "));
             return;
         }
         match value {
@@ -138,7 +135,7 @@ impl Shape {
             .get("properties")
             .and_then(Value::as_object)
             .unwrap_or(&none);
-        // A mapping whose keys are the writer's own, such as labels, says what each value must be.
+        // The schema of the values in a mapping with arbitrary keys, such as labels.
         let free = schema
             .get("additionalProperties")
             .filter(|schema| schema.is_object() || is_free(schema));
@@ -159,7 +156,7 @@ impl Shape {
                 let purpose = known.get(name).and_then(meaning).unwrap_or_default();
                 let hint = format!("add it to the stack file. {purpose}");
                 self.problems
-                    .add_with_hint(key(&join(path, name)), "is missing", hint.trim_end());
+                    .add_with_hint(full_key(&join(path, name)), "is missing", hint.trim_end());
             }
         }
     }
@@ -173,7 +170,7 @@ impl Shape {
         if path.is_empty() && secret::row(name).is_some() {
             let hint = format!("pulumi config set --secret {NAMESPACE}:{name}");
             self.problems.add_with_hint(
-                key(name),
+                full_key(name),
                 "is a secret, but is in plain text in the stack file",
                 hint,
             );
@@ -182,11 +179,14 @@ impl Shape {
         let candidates = known.keys().map(String::as_str).chain(secrets);
         let all: Vec<_> = known.keys().map(String::as_str).collect();
         let hint = match phoenix_suggest::nearest(name, candidates) {
-            Some(meant) => format!("did you mean {}?", key(&join(path, meant))),
+            Some(meant) => format!("did you mean {}?", full_key(&join(path, meant))),
             None => format!("known keys: {}", all.join(", ")),
         };
-        self.problems
-            .add_with_hint(key(&join(path, name)), "is not a key of the configuration", hint);
+        self.problems.add_with_hint(
+            full_key(&join(path, name)),
+            "is not a key of the configuration",
+            hint,
+        );
     }
 
     fn bounds(&mut self, schema: &Value, value: &Value, path: &str) {
@@ -195,32 +195,13 @@ impl Shape {
             .as_u64()
             .is_some_and(|number| (least..=most).contains(&number))
         {
-            self.not_wanted(path, value, &format!("a whole number from {least} to {most}"));
+            self.type_mismatch(path, value, &format!("a whole number from {least} to {most}"));
         }
     }
 }
 
-/// What a key means: the words beside its type, or those of its type.
-fn meaning(schema: &Value) -> Option<String> {
-    let words = |schema: &Value| {
-        schema
-            .get("description")
-            .and_then(Value::as_str)
-            .map(str::to_owned)
-    };
-    words(schema).or_else(|| words(resolve(schema)))
-}
-
-fn resolve(schema: &Value) -> &Value {
-    schema
-        .get("$ref")
-        .and_then(Value::as_str)
-        .and_then(|reference| SCHEMA.pointer(reference.trim_start_matches('#')))
-        .unwrap_or(schema)
-}
-
-/// The branch that a value was meant for: its own type tells.
-fn meant<'a>(branches: &[&'a Value], value: &Value) -> Option<&'a Value> {
+/// The branch that matches the type of a value.
+fn matching_branch<'a>(branches: &[&'a Value], value: &Value) -> Option<&'a Value> {
     let fits = |branch: &&&Value| {
         let marker = branch.pointer("/properties/placeholder").is_some();
         match value {
@@ -233,13 +214,13 @@ fn meant<'a>(branches: &[&'a Value], value: &Value) -> Option<&'a Value> {
     branches.iter().find(fits).copied()
 }
 
-fn fill(schema: &Value, value: Option<&Value>, filling: Filling) -> Value {
+fn fill(schema: &Value, value: Option<&Value>, with: Fill) -> Value {
     let schema = resolve(schema);
     let choices = choices(schema);
     if !choices.is_empty() {
-        let word = match filling {
-            Filling::Least => choices.first(),
-            Filling::Most => choices.last(),
+        let word = match with {
+            Fill::Min => choices.first(),
+            Fill::Max => choices.last(),
         };
         let fits = value
             .and_then(Value::as_str)
@@ -248,15 +229,15 @@ fn fill(schema: &Value, value: Option<&Value>, filling: Filling) -> Value {
     }
     if let Some(branches) = schema.get("anyOf").and_then(Value::as_array) {
         let branches = flattened(branches);
-        let meant = value.and_then(|value| meant(&branches, value));
-        return fill(meant.unwrap_or(branches[0]), value, filling);
+        let branch = value.and_then(|value| matching_branch(&branches, value));
+        return fill(branch.unwrap_or(branches[0]), value, with);
     }
     let types = types(schema);
     match value {
-        Some(Value::Object(fields)) if types.contains(&"object") => filled(schema, fields, filling),
+        Some(Value::Object(fields)) if types.contains(&"object") => filled(schema, fields, with),
         Some(Value::Array(items)) if types.contains(&"array") => {
             let item = |item| match schema.get("items") {
-                Some(schema) => fill(schema, Some(item), filling),
+                Some(schema) => fill(schema, Some(item), with),
                 None => item.clone(),
             };
             items.iter().map(item).collect()
@@ -265,25 +246,20 @@ fn fill(schema: &Value, value: Option<&Value>, filling: Filling) -> Value {
             let (least, most) = limits(schema);
             match number.as_u64() {
                 Some(given) if (least..=most).contains(&given) => number.clone(),
-                _ => example(schema, filling),
+                _ => example(schema, with),
             }
         }
         Some(value) if types.is_empty() || types.contains(&type_name(value)) => value.clone(),
-        _ if types.contains(&"object") => filled(schema, &Map::new(), filling),
-        _ => example(schema, filling),
+        _ if types.contains(&"object") => filled(schema, &Map::new(), with),
+        _ => example(schema, with),
     }
 }
 
-/// Whether a schema takes anything, because somebody else reads what stands there.
-fn is_free(schema: &Value) -> bool {
-    *schema == Value::Bool(true)
-}
-
-/// A mapping with its known keys, and with those that it must have.
-fn filled(schema: &Value, fields: &Map<String, Value>, filling: Filling) -> Value {
+/// An object with its known keys and its required keys.
+fn filled(schema: &Value, fields: &Map<String, Value>, with: Fill) -> Value {
     let Some(properties) = schema.get("properties").and_then(Value::as_object) else {
         let free = schema.get("additionalProperties").filter(|free| free.is_object());
-        let value = |value| free.map_or_else(|| Value::clone(value), |free| fill(free, Some(value), filling));
+        let value = |value| free.map_or_else(|| Value::clone(value), |free| fill(free, Some(value), with));
         return fields
             .iter()
             .map(|(key, own)| (key.clone(), value(own)))
@@ -299,75 +275,28 @@ fn filled(schema: &Value, fields: &Map<String, Value>, filling: Filling) -> Valu
     properties
         .iter()
         .filter(|(key, _)| fields.contains_key(*key) || required.contains(&key.as_str()))
-        .map(|(key, schema)| (key.clone(), fill(schema, fields.get(key), filling)))
+        .map(|(key, schema)| (key.clone(), fill(schema, fields.get(key), with)))
         .collect()
 }
 
-/// Something that fits a schema without choices, branches and keys.
-fn example(schema: &Value, filling: Filling) -> Value {
+/// A valid value for a schema without enumeration, branches and keys.
+fn example(schema: &Value, with: Fill) -> Value {
     match types(schema).first() {
         Some(&"string") => Value::from(""),
         Some(&"integer" | &"number") => {
             let (least, most) = limits(schema);
-            Value::from(match filling {
-                Filling::Least => least,
-                Filling::Most => most,
+            Value::from(match with {
+                Fill::Min => least,
+                Fill::Max => most,
             })
         }
-        Some(&"boolean") => Value::from(filling == Filling::Most),
+        Some(&"boolean") => Value::from(with == Fill::Max),
         Some(&"array") => Value::Array(Vec::new()),
         _ => Value::Null,
     }
 }
 
-/// The least and the greatest whole number that a schema allows.
-fn limits(schema: &Value) -> (u64, u64) {
-    let least = schema.get("minimum").and_then(Value::as_u64).unwrap_or(0);
-    let most = schema.get("maximum").and_then(Value::as_u64).unwrap_or(
-        match schema.get("format").and_then(Value::as_str) {
-            Some("uint16") => u64::from(u16::MAX),
-            Some("uint32") => u64::from(u32::MAX),
-            _ => 9_007_199_254_740_992,
-        },
-    );
-    (least, most)
-}
-
-/// The branches of an `anyOf`, with those of an `anyOf` within it.
-fn flattened(branches: &[Value]) -> Vec<&Value> {
-    let mut flat = Vec::new();
-    for branch in branches.iter().map(resolve) {
-        match branch.get("anyOf").and_then(Value::as_array) {
-            Some(inner) => flat.extend(flattened(inner)),
-            None => flat.push(branch),
-        }
-    }
-    flat
-}
-
-/// The words that a schema allows, where it allows only certain words.
-fn choices(schema: &Value) -> Vec<&str> {
-    let alternatives = schema
-        .get("oneOf")
-        .and_then(Value::as_array)
-        .into_iter()
-        .flatten();
-    alternatives
-        .filter_map(|alternative| alternative.get("const"))
-        .chain(schema.get("enum").and_then(Value::as_array).into_iter().flatten())
-        .filter_map(Value::as_str)
-        .collect()
-}
-
-fn types(schema: &Value) -> Vec<&str> {
-    match schema.get("type") {
-        Some(Value::String(one)) => vec![one],
-        Some(Value::Array(several)) => several.iter().filter_map(Value::as_str).collect(),
-        _ => Vec::new(),
-    }
-}
-
-/// What a schema allows, in words; an absent value needs no words.
+/// Descriptions of the types that a schema allows, without null.
 fn described(schema: &Value) -> Vec<&'static str> {
     if schema.pointer("/properties/placeholder").is_some() {
         return vec!["a {placeholder: …}"];
@@ -401,7 +330,7 @@ fn type_name(value: &Value) -> &'static str {
     }
 }
 
-/// A value as a message shows it: short, and without what is inside it.
+/// A value as shown in a message: short, and without nested values.
 fn shown(value: &Value) -> String {
     match value {
         Value::Null => "empty".to_owned(),
@@ -412,8 +341,8 @@ fn shown(value: &Value) -> String {
     }
 }
 
-/// A text as a message shows it. What is long or looks like an address with a login is not shown: somebody may
-/// have pasted a secret into the wrong place.
+/// A string as shown in a message. Long strings and those that look like a URL with credentials are not shown, because a
+/// secret may have been pasted into the wrong key.
 pub(super) fn shown_text(text: &str) -> String {
     let may_be_secret = text.contains("://") || (text.contains('@') && !text.contains("@sha256:"));
     if may_be_secret || text.chars().count() > 100 {
@@ -428,13 +357,5 @@ fn join(path: &str, name: &str) -> String {
         name.to_owned()
     } else {
         format!("{path}.{name}")
-    }
-}
-
-fn key(path: &str) -> String {
-    if path.is_empty() {
-        NAMESPACE.to_owned()
-    } else {
-        format!("{NAMESPACE}:{path}")
     }
 }

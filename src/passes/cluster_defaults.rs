@@ -1,5 +1,4 @@
-//! Settings that every pod receives because of its cluster, applied to the finished graph so that no system can omit
-//! them.
+//! Settings that every pod receives because of its cluster.
 
 use k8s_openapi::api::core::v1::LocalObjectReference;
 use phoenix_graph::Object;
@@ -7,7 +6,7 @@ use phoenix_graph::Object;
 use crate::config::Cluster;
 
 /// Sets `priorityClassName` and `imagePullSecrets` on the pod template.
-pub fn suit(object: &mut Object, cluster: &Cluster) {
+pub fn apply(object: &mut Object, cluster: &Cluster) {
     let classes = &cluster.priority_classes;
     let class = match object.id.kind.as_str() {
         "StatefulSet" => &classes.stores,
