@@ -309,7 +309,7 @@ fn the_edges_of_the_program_stay_in_their_files() {
 #[test]
 fn the_evaluator_shares_only_the_table_with_the_evaluated_code() {
     // What made the policies must not also say what they mean. Names are what the table's rows are made of.
-    for (file, text) in sources(&root().join("tests/it/evaluator")) {
+    for (file, text) in sources(&root().join("crates/testing/src/evaluator")) {
         for line in text.lines().map(str::trim) {
             let own = line.starts_with("use phoenix::connections") || line.starts_with("use phoenix::names");
             let shared = ["phoenix", "phoenix_graph", "phoenix_cli"];

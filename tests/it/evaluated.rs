@@ -9,10 +9,10 @@ use phoenix::platform;
 use proptest::prelude::*;
 use serde_json::Value;
 
-use crate::evaluator::{Difference, Layer, Manifest, Setting, Table, Tokens, Walk, documents};
 use crate::generators::good;
 use crate::mutations::{Mutation, mutations};
 use crate::support::{STACKS, stack};
+use phoenix_testing::evaluator::{Difference, Layer, Manifest, Setting, Table, Tokens, Walk, documents};
 
 const LAYERS: [Layer; 7] = [
     Layer::MutualTls,

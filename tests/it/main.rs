@@ -9,7 +9,7 @@
 //! - `docs_pages`: every page is linked, and every link, file, command and setting key that a page names exists.
 //! - `config`: errors of invalid configurations; no configuration causes a panic.
 //! - `dashboards`: panels, queries, units and thresholds as a table.
-//! - `evaluated`: the rendered policies allow exactly what the connection table lists; `evaluator` computes what they allow.
+//! - `evaluated`: the rendered policies allow exactly what the connection table lists; `phoenix_testing::evaluator` computes what they allow.
 //! - `external_secrets`: objects for the External Secrets Operator, checked against its own types.
 //! - `generated`: generated files of the repository are up to date.
 //! - `guarantees`: what the platform guarantees, one test each.
@@ -33,7 +33,6 @@ mod config;
 mod dashboards;
 mod docs_pages;
 mod evaluated;
-mod evaluator;
 mod external_secrets;
 mod generated;
 mod generators;

@@ -13,6 +13,10 @@
 //!
 //! Assumptions: the mesh has one trust domain and Istio's default path normalization, no other party creates policies in the
 //! stack's namespaces, and the CNI plugin enforces NetworkPolicies.
+#![allow(
+    missing_docs,
+    reason = "fields are those of the Kubernetes and Istio objects that they mirror"
+)]
 
 mod addresses;
 mod difference;
