@@ -1,4 +1,4 @@
-//! Rules and dashboards ask for what somebody exposes; every alert has a runbook and examples, and every runbook an alert.
+//! Rules and dashboards query exposed metrics; every alert has a runbook and examples, and every runbook an alert.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -45,12 +45,12 @@ fn every_rule_parses_and_queries_metrics_scraped_in_its_stack() {
                 Source::Rules => assert!(recorded.contains(metric), "{name}: nothing records {metric}"),
                 source => assert!(
                     scraped.contains(&source),
-                    "{name}: nobody scrapes {} for {metric}",
+                    "{name}: {} is not scraped for {metric}",
                     source.as_str()
                 ),
             }
         }
-        assert!(asked.len() > 15, "{name} asks for {asked:?}");
+        assert!(asked.len() > 15, "{name} queries {asked:?}");
         for metric in recorded {
             assert_eq!(source(&metric), Source::Rules);
         }
@@ -113,7 +113,11 @@ fn overlaps(file: &str, panels: &[Value]) {
         );
         for x in place("x")..place("x") + place("w") {
             for y in place("y")..place("y") + place("h") {
-                assert!(taken.insert((x, y)), "{file}: {} lies on another", panel["title"]);
+                assert!(
+                    taken.insert((x, y)),
+                    "{file}: {} overlaps another",
+                    panel["title"]
+                );
             }
         }
     }
@@ -140,7 +144,7 @@ fn every_metric_of_the_table_is_used() {
         }
     }
     let table: BTreeSet<_> = METRICS.iter().map(|metric| metric.name.to_owned()).collect();
-    assert_eq!(table.len(), METRICS.len(), "a metric stands in the table twice");
+    assert_eq!(table.len(), METRICS.len(), "a metric is in the table twice");
     assert_eq!(table, asked);
 }
 
@@ -164,7 +168,7 @@ fn every_alert_has_a_runbook_and_every_runbook_an_alert() {
     assert_eq!(pages, known);
 }
 
-/// Other runbooks lie in the same folder; those of alerts say so in their first line.
+/// Other runbooks are in the same folder; those of alerts name the alert in their first line.
 fn runbook_of_an_alert(page: &str) -> bool {
     let text = std::fs::read_to_string(root().join(format!("docs/runbooks/{page}.md"))).unwrap();
     text.lines()

@@ -1,4 +1,4 @@
-//! LangGraph, Snowflake, the chat and the synchronization: what they are told, and how far they reach.
+//! LangGraph, Snowflake, the chat and the synchronization: their settings and their connections.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -183,7 +183,10 @@ fn the_chat_gets_the_address_of_an_external_tier_and_may_connect_to_it() {
         "redis://phoenix:$(REDIS_PASSWORD)@cache.example.com:6379/0"
     );
     assert_eq!(told["NEO4J_URI"], "bolt://graph.example.com:7687");
-    assert!(!told.contains_key("LANGGRAPH_URL"), "nobody has said where it is");
+    assert!(
+        !told.contains_key("LANGGRAPH_URL"),
+        "its address is not configured"
+    );
     let ways: BTreeSet<_> = connections(&config)
         .into_iter()
         .filter(|row| row.from == Peer::Workload(CHAT) && row.traffic == Traffic::Tcp)
@@ -219,10 +222,7 @@ fn each_snowflake_host_has_its_own_service_entry() {
         .map(|(object, entry)| {
             let ports = entry.spec.ports.unwrap().into_iter();
             let ports: Vec<_> = ports.map(|port| (port.number, port.protocol.unwrap())).collect();
-            assert_eq!(
-                entry.spec.addresses, None,
-                "the name tells where a caller wants to go"
-            );
+            assert_eq!(entry.spec.addresses, None, "the name identifies the destination");
             (object.id.name.clone(), ports)
         })
         .collect();

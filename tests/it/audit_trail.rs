@@ -1,4 +1,4 @@
-//! What is written down of who asked whom for what, and that a trail has no hole.
+//! Access logging: which requests are logged, and that no workload is omitted.
 
 use phoenix::config::check;
 use phoenix_crds::telemetry::{Telemetry, TelemetryAccessLoggingMatchMode};
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::support::{STACKS, keys, stack};
 
-/// What is said of prod when this key of it is changed; `None` takes it out.
+/// The problems of prod with another value of this key; `None` removes the key.
 fn told(key: &str, pointer: &str, value: Option<Value>) -> String {
     let mut keys = keys("prod");
     match value {

@@ -1,5 +1,5 @@
-//! Backups: every store that keeps data is copied, can be put back, and somebody is told when it is not copied. No Job
-//! reaches more than its own part of that.
+//! Backups: every store with data has a backup, a restore, and an alert on a missing backup. Each Job has access only to what
+//! it needs.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -97,7 +97,7 @@ fn every_store_that_keeps_data_has_a_backup_a_restore_and_an_alert_on_its_age() 
             assert_eq!(jobs[&backup].suspend, Some(false), "{name} {backup}");
             let restore = backup.replace("backup-", "restore-");
             assert_eq!(jobs[&restore].suspend, Some(true), "{name} {restore}");
-            assert!(overdue.contains(&backup), "{name}: nobody is told of {backup}");
+            assert!(overdue.contains(&backup), "{name}: no alert for {backup}");
         }
         assert!(drill.contains("restore-drill"), "{name}");
         // Pruning is no copy, and a restore is never due.
@@ -211,7 +211,7 @@ fn each_job_gets_only_the_settings_it_needs() {
         assert_eq!(
             pod(job).service_account_name.as_deref(),
             Some(name),
-            "each is somebody of its own"
+            "each has its own service account"
         );
     }
     let peers = &variables(&jobs["backup-qdrant"])["QDRANT_PEERS"];

@@ -1,5 +1,5 @@
-//! One number in a stack file is one system's business: a little more or less of it changes objects of that system, and of
-//! others only where the table below says why.
+//! A number in a stack file belongs to one system: a slightly larger or smaller value changes objects of that system, and of
+//! other systems only where the table below gives the reason.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,11 +13,10 @@ use serde_json::{Value, json};
 use crate::generators::good;
 use crate::support::{STACKS, keys};
 
-/// Why monitoring knows of replicas.
-const FIRST_BUDGET: &str =
-    "a second pod may bring the first budget, and with it the alert on budgets that let nobody go";
+/// Why monitoring depends on replicas.
+const FIRST_BUDGET: &str = "a second pod may add the first disruption budget, and with it the alert on budgets that allow no eviction";
 
-/// Numbers that others read too, or others only: the key and what begins with it, the systems, and why.
+/// Numbers that several systems read: the key or its prefix, the systems, and the reason.
 const SHARED: &[(&str, &[&str], &str)] = &[
     (
         "openmemory.autoscaling",
@@ -50,32 +49,32 @@ const SHARED: &[(&str, &[&str], &str)] = &[
     (
         "postgres.port",
         &["mesh", "trust"],
-        "it is somebody else's: what is ours is the way there",
+        "it is external: the stack contains only the connection to it",
     ),
     (
         "backup.objectStore.port",
         &["backup", "mesh", "trust"],
-        "the Jobs are told where it is, and the way there is ours",
+        "the Jobs get its address, and the stack contains the connection to it",
     ),
     (
         "snowflake.hosts",
         &["mesh", "trust"],
-        "they are somebody else's: what is ours is the ways there",
+        "they are external: the stack contains only the connections to them",
     ),
     (
         "tiers.sessionCache.ttlSeconds",
         &["chat", "mcp"],
-        "the chat gives entries their time, and clients are told of the tiers",
+        "the chat sets the lifetime of entries, and client settings list the tiers",
     ),
     (
         "tiers.sessionCache.maxSizeMb",
         &["mcp", "redis"],
-        "the server keeps it, and clients are told of the tiers",
+        "the server enforces it, and client settings list the tiers",
     ),
     (
         "tiers.snowflakeCortex.vectorDimension",
         &["chat", "mcp", "sync"],
-        "whoever reads and writes vectors there",
+        "all clients that read and write vectors there",
     ),
     (
         "tiers.mem0Persistent.syncIntervalMinutes",
@@ -85,12 +84,12 @@ const SHARED: &[(&str, &[&str], &str)] = &[
     (
         "tiers.mem0Persistent.latencyMs",
         &["chat", "load_test", "mcp", "monitoring"],
-        "the chat waits as long, rules watch it, and the load test is judged by it",
+        "the chat's timeout, alerts and the thresholds of the load test use it",
     ),
     (
         "tiers.knowledgeGraph.maxRelationships",
         &["chat", "mcp"],
-        "the chat follows as many, and clients are told of the tiers",
+        "the chat follows as many, and client settings list the tiers",
     ),
     (
         "tiers.langgraphWorkflow.maxWorkflowHistory",
@@ -120,22 +119,22 @@ const SHARED: &[(&str, &[&str], &str)] = &[
     (
         "tiers.sessionCache.external.port",
         &["chat", "mcp", "mesh", "trust"],
-        "who asks the tier is told where it is, and the way there is ours",
+        "clients of the tier get its address, and the stack contains the connection to it",
     ),
     (
         "tiers.snowflakeCortex.external.port",
         &["chat", "mcp", "mesh", "trust"],
-        "who asks the tier is told where it is, and the way there is ours",
+        "clients of the tier get its address, and the stack contains the connection to it",
     ),
     (
         "tiers.knowledgeGraph.external.port",
         &["chat", "mcp", "mesh", "trust"],
-        "who asks the tier is told where it is, and the way there is ours",
+        "clients of the tier get its address, and the stack contains the connection to it",
     ),
     (
         "tiers.langgraphWorkflow.external.port",
         &["chat", "mcp", "mesh", "trust"],
-        "who asks the tier is told where it is, and the way there is ours",
+        "clients of the tier get its address, and the stack contains the connection to it",
     ),
 ];
 
@@ -156,7 +155,7 @@ const BOUND: &[(&str, &str)] = &[
     ),
     (
         "snowflake.hosts.1.port",
-        "a host is asked in clear on 80 or by TLS on 443",
+        "the port is 80 for plain HTTP and 443 for TLS",
     ),
     ("tiers.snowflakeCortex.vectorDimension", "the model has it"),
 ];

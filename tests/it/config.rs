@@ -1,4 +1,4 @@
-//! What a wrong configuration is told, and that no configuration makes anything panic.
+//! Errors of invalid configurations, and that no configuration causes a panic.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use crate::generators::{good, hostile};
 use crate::support::{STACKS, keys, stack};
 
-/// What somebody is told who has set this key (a JSON pointer below `phoenix:`) to this value; `None` removes it.
+/// The problems of a stack with this value at this key (a JSON pointer below `phoenix:`); `None` removes the key.
 fn told(stack: &str, pointer: &str, value: Option<Value>) -> String {
     let mut all: Value = keys(stack).into_iter().collect();
     let (parent, key) = pointer.rsplit_once('/').unwrap();
@@ -265,10 +265,7 @@ fn an_invalid_value_is_reported_with_its_key_and_a_hint() {
                 Some(json!("oliver006/redis_exporter:v1.79.0")),
             ),
         ),
-        (
-            "a gateway that asks nobody who they are",
-            told("prod", "/trust", None),
-        ),
+        ("a gateway without authentication", told("prod", "/trust", None)),
         (
             "a port on every gateway",
             told("prod", "/mesh/gateway/selector", Some(json!({}))),
@@ -298,7 +295,7 @@ fn an_invalid_value_is_reported_with_its_key_and_a_hint() {
             ),
         ),
         (
-            "tokens for anybody",
+            "tokens without an audience",
             told("prod", "/trust/jwt/audiences", Some(json!([]))),
         ),
         (
@@ -343,7 +340,7 @@ fn an_invalid_value_is_reported_with_its_key_and_a_hint() {
             ),
         ),
         (
-            "an environment that nobody opens",
+            "an environment that is never opened",
             told("dev", "/secrets/environment", Some(json!("acme/phoenix/dev"))),
         ),
         (
@@ -445,7 +442,7 @@ fn an_invalid_value_is_reported_with_its_key_and_a_hint() {
             told("dev", "/chat/latencyMs", Some(json!(599))),
         ),
         (
-            "a chat that uses Mem0 as nobody knows",
+            "a chat that uses Mem0 in an unknown way",
             told("dev", "/chat/mem0", Some(json!("parallel"))),
         ),
         ("a chat that would have to go to a neighbour", {
@@ -473,7 +470,7 @@ fn an_invalid_value_is_reported_with_its_key_and_a_hint() {
             told("dev", "/snowflake", Some(account(&json!([])))),
         ),
         (
-            "hosts that nobody could reach",
+            "hosts that are unreachable",
             told(
                 "dev",
                 "/snowflake",
@@ -510,7 +507,7 @@ fn an_invalid_value_is_reported_with_its_key_and_a_hint() {
             told("dev", "/sync/resources/limits/memory", Some(json!("64Mi"))),
         ),
         (
-            "a secret in clear",
+            "a secret in plain text",
             told("dev", "/openaiApiKey", Some(json!("anything"))),
         ),
     ];

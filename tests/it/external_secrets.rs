@@ -1,5 +1,5 @@
 //! What the External Secrets Operator is asked for, held against its own interface of June 2026: every field that we write is one
-//! of its fields, of its type and in its words. Its types are made from its definitions by somebody else.
+//! of its fields, of its type and in its words. Its types are generated from its definitions by a third party.
 
 use std::collections::BTreeMap;
 

@@ -1,6 +1,6 @@
 //! Files of the repository that are made from code are as the code makes them.
 //!
-//! `PHOENIX_WRITE_GENERATED=1 cargo test -p phoenix-testing --test it generated` writes them anew.
+//! `PHOENIX_WRITE_GENERATED=1 cargo test -p phoenix-testing --test it generated` regenerates them.
 
 use phoenix::provider;
 use phoenix_program::PULUMI_VERSIONS;
@@ -15,7 +15,7 @@ pub fn is_as_generated(path: &str, generated: &str) {
     let committed = std::fs::read_to_string(&path).unwrap_or_default();
     assert!(
         committed == generated,
-        "{} is not as the code makes it; write it anew with PHOENIX_WRITE_GENERATED=1 cargo test -p phoenix-testing --test it generated",
+        "{} is out of date; regenerate it with PHOENIX_WRITE_GENERATED=1 cargo test -p phoenix-testing --test it generated",
         path.display()
     );
 }

@@ -1,4 +1,4 @@
-//! Configurations made up by chance: good ones, and hostile ones.
+//! Randomly generated configurations: valid ones, and hostile ones.
 
 use std::collections::BTreeMap;
 
@@ -172,7 +172,7 @@ fn bucket() -> Value {
     json!({"host": "s3.eu-central-1.amazonaws.com", "region": "eu-central-1", "bucket": "acme-backups"})
 }
 
-/// Backups by a key, by roles, and at a place that nobody knows yet.
+/// Backups with a key, with roles, and with an undecided object store.
 fn backup() -> impl Strategy<Value = Value> {
     let role = |name: &str| format!("arn:aws:iam::123456789012:role/{name}");
     let mut with_roles = bucket();

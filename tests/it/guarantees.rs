@@ -1,4 +1,4 @@
-//! What the platform promises, each as a test of its own.
+//! What the platform guarantees, one test each.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::fs::PermissionsExt as _;
@@ -279,7 +279,7 @@ fn sidecars_know_only_the_hosts_of_their_rows() {
                             target.namespace
                         )
                     }
-                    other => panic!("{other:?} is no way out"),
+                    other => panic!("{other:?} is not an egress target"),
                 });
             }
             if expected.is_empty() {
@@ -325,7 +325,7 @@ fn external_requests_require_a_token_and_tls() {
                     assert_eq!(
                         source.principals,
                         Some(vec![format!("cluster.local/ns/sophia-memory/sa/{account}")]),
-                        "it speaks for nobody"
+                        "it acts for no user"
                     );
                     continue;
                 }
@@ -339,7 +339,7 @@ fn external_requests_require_a_token_and_tls() {
         );
     }
     let dev = stack("dev").graph;
-    assert!(dev.all::<Gateway>().is_empty(), "dev lets nobody in");
+    assert!(dev.all::<Gateway>().is_empty(), "dev has no gateway");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! What holds for every graph: of the shipped stacks, and of configurations made up by chance.
+//! Properties of every graph: of the shipped stacks, and of randomly generated configurations.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -267,7 +267,7 @@ fn is_pod_behind(graph: &Graph, pod: &str, service: &str) -> bool {
     })
 }
 
-/// Whoever is told a host of the platform's namespace, in a setting or in a file, finds a Service there, and the port.
+/// Every host of the platform's namespace in a setting or a file is a Service with that port.
 fn hosts_of_ours_are_there(graph: &Graph, found: &mut Vec<String>) {
     const OURS: &str = ".sophia-memory.svc.cluster.local";
     let in_name = |character: char| character.is_ascii_alphanumeric() || "-.".contains(character);
@@ -314,7 +314,7 @@ fn texts(value: &Value) -> Vec<&str> {
     }
 }
 
-/// In a namespace of somebody else, an object must not reach further than our own workloads.
+/// In a namespace that the stack does not own, objects select only the stack's own workloads.
 fn neighbours_are_left_alone(graph: &Graph, found: &mut Vec<String>) {
     let neighbours = graph.objects().filter(|object| {
         let namespace = object.id.namespace.as_deref();
@@ -461,7 +461,7 @@ fn the_shipped_stacks_satisfy_all_invariants() {
     }
 }
 
-/// Who reads which key of which Secret of ours: the Secret, its key, the workload, the container, the variable.
+/// All reads of the stack's Secrets: the Secret, its key, the workload, the container, the variable.
 fn readings(graph: &Graph) -> BTreeSet<[String; 5]> {
     let mut found = BTreeSet::new();
     for object in graph.objects() {
@@ -544,7 +544,7 @@ proptest! {
     }
 }
 
-/// Breaks one thing in prod and gives back what is found.
+/// Breaks one thing in prod and returns the violations.
 fn broken(kind: &str, name: &str, pointer: &str, value: &Value) -> Vec<String> {
     let mut graph = Graph::default();
     let mut hit = false;

@@ -1,4 +1,4 @@
-//! Rust sources, read well enough to tell code, comments, strings and tests apart.
+//! Splits Rust sources into code, comments, strings and tests.
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Token {

@@ -1,4 +1,4 @@
-//! The load test: only a person starts it, it reaches OpenMemory alone, and it judges by the stack's own targets.
+//! The load test: it is started manually, connects to OpenMemory only, and uses the stack's own targets.
 
 use k8s_openapi::api::batch::v1::CronJob;
 use k8s_openapi::api::core::v1::ConfigMap;

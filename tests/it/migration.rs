@@ -1,4 +1,4 @@
-//! The migration goes on by steps that a reader sees whole, and going back takes exactly them away.
+//! The phases of the migration are reviewable differences, and going back reverts exactly those.
 
 use insta::assert_snapshot;
 use phoenix::config::{Phase, check};

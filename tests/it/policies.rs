@@ -1,5 +1,5 @@
-//! The policy pack over the shipped stacks, over breakages of them, and over manifests that other people gave verdicts on,
-//! over changes by chance, and over what somebody wrote to hurt.
+//! The policy pack, applied to the shipped stacks, to broken variants of them, to published manifests with known results, to
+//! random changes, and to hostile input.
 
 mod chance;
 mod corpora;

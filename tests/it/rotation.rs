@@ -1,4 +1,4 @@
-//! What happens to whom when a secret changes, or when all of them come from elsewhere.
+//! Which pods restart when a secret changes, or when the source of all secrets changes.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -328,7 +328,7 @@ fn two_equal_qdrant_keys_are_reported_during_rotation() {
     let without = check(&keys("prod")).unwrap().secrets_needed();
     assert!(
         told(&without, "canary").is_empty(),
-        "a key that nobody reads harms nobody"
+        "an unused key affects no pod"
     );
 }
 
