@@ -104,7 +104,7 @@ fn the_scanner_sees_prose_and_skips_code() {
         "# A c [e]( )"
     );
     let rust = concat!(
-        "//! One `two`\n//! three\n// four\n/// five\npub fn six_seven(a: &'static str) { b(\"eight\\nnine `ten`\", 'c', '\\'', r#\"eleven\"#) }\n",
+        "//! One `two`\n//! three\n// four\n/// five\npub fn six_seven(a: &'static str) { b(\"eight\\nnine `ten` {fourteen:?}\", 'c', '\\'', r#\"eleven\"#) }\n",
         "#[cfg(test)]\nmod tests { const T: &str = \"twelve { \"; }\n/* thirteen */ const L: &str = \"last\";\n"
     );
     let found = kept(Kind::Rust, rust);
@@ -120,7 +120,7 @@ fn the_scanner_sees_prose_and_skips_code() {
     ] {
         assert!(found.contains(word), "{word}: {found}");
     }
-    for word in ["two", "four", "ten ", "twelve", "thirteen"] {
+    for word in ["two", "four", "ten ", "twelve", "thirteen", "fourteen"] {
         assert!(!found.contains(word), "{word}: {found}");
     }
     assert_eq!(kept(Kind::Comments, "a: b # c `d` e\nf: \"#g\"\n"), "c e");
@@ -364,6 +364,22 @@ fn comments(text: &str, marker: &str) -> String {
     kept
 }
 
+/// Blanks `{name}` and `{name:?}`, which are code.
+fn without_interpolations(text: &str) -> String {
+    let bytes = text.as_bytes();
+    let mut blank = vec![false; bytes.len()];
+    for (start, _) in text.match_indices('{') {
+        let inner = bytes[start + 1..].iter();
+        let length = inner
+            .take_while(|byte| byte.is_ascii_alphanumeric() || b"_.:?#<>^$".contains(byte))
+            .count();
+        if bytes.get(start + 1 + length) == Some(&b'}') {
+            blank[start..=start + 1 + length].fill(true);
+        }
+    }
+    keep(bytes, |place| !blank[place])
+}
+
 /// Doc comments and strings outside of tests, and public identifiers.
 fn rust(text: &[u8]) -> Vec<String> {
     let tokens = tokens(text);
@@ -387,7 +403,8 @@ fn rust(text: &[u8]) -> Vec<String> {
     let mut found = vec![markdown(&docs)];
     let mut literal = vec![false; text.len()];
     for (start, end) in strings {
-        let content = without_code_spans(&String::from_utf8_lossy(&text[start..end]));
+        let content =
+            without_interpolations(&without_code_spans(&String::from_utf8_lossy(&text[start..end])));
         let mut escaped = false;
         for (place, byte) in content.bytes().enumerate() {
             // The character behind a backslash belongs to the escape.
