@@ -338,11 +338,20 @@ fn pure_packages_have_no_side_effects_and_other_modules_document_theirs() {
                 continue;
             }
             with_side_effects += 1;
-            assert!(!PURE.contains(&&*package), "{package}: {file} has side effects, but the package is pure");
-            assert!(text.contains("is an edge"), "{package}: {file} has side effects, but does not say that it is an edge");
+            assert!(
+                !PURE.contains(&&*package),
+                "{package}: {file} has side effects, but the package is pure"
+            );
+            assert!(
+                text.contains("is an edge"),
+                "{package}: {file} has side effects, but does not say that it is an edge"
+            );
         }
     }
-    assert!(with_side_effects > 3, "only {with_side_effects} modules have side effects");
+    assert!(
+        with_side_effects > 3,
+        "only {with_side_effects} modules have side effects"
+    );
 }
 
 fn mentions(line: &str, name: &str) -> bool {
