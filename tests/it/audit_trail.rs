@@ -29,7 +29,9 @@ fn production_requires_a_complete_audit_trail_with_long_retention() {
     );
     let holey = told("phoenix:qdrant", "/auditDays", Some(json!(0)));
     assert!(
-        holey.contains("phoenix:qdrant.auditDays is 0, but phoenix:auditTrail also requires Qdrant's audit log"),
+        holey.contains(
+            "phoenix:qdrant.auditDays is 0, but phoenix:auditTrail also requires Qdrant's audit log"
+        ),
         "{holey}"
     );
     let odd = told("phoenix:auditTrail", "/provider", Some(json!("a b")));
