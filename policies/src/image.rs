@@ -1,18 +1,18 @@
-//! The parts of an image's name.
+//! The parts of an image name.
 
-/// An image's name, taken apart as container runtimes do.
+/// An image name, parsed as by container runtimes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Image<'a> {
-    /// Registry and repository, as written.
+    /// Registry and repository, without defaults.
     pub repository: &'a str,
-    /// What stands after the colon.
+    /// The part after the colon.
     pub tag: Option<&'a str>,
-    /// What stands after the `@`.
+    /// The part after the `@`.
     pub digest: Option<&'a str>,
 }
 
 impl<'a> Image<'a> {
-    /// Takes a name apart. A colon in the registry's part is that of a port.
+    /// Parses a name. A colon in the registry is that of a port.
     pub fn of(name: &'a str) -> Self {
         let (rest, digest) = match name.split_once('@') {
             Some((rest, digest)) => (rest, Some(digest).filter(|digest| !digest.is_empty())),
@@ -33,7 +33,7 @@ impl<'a> Image<'a> {
         }
     }
 
-    /// Whether the digest is a whole SHA-256 or SHA-512 one.
+    /// Whether the digest is a complete SHA-256 or SHA-512 digest.
     pub fn is_pinned(&self) -> bool {
         let hex = |text: &str, length: usize| {
             text.len() == length && text.bytes().all(|byte| byte.is_ascii_hexdigit())
@@ -45,7 +45,7 @@ impl<'a> Image<'a> {
         })
     }
 
-    /// The repository with its registry written out, as a runtime completes it: `nginx` is `docker.io/library/nginx`.
+    /// The repository with the default registry of runtimes: `nginx` is `docker.io/library/nginx`.
     pub fn full_repository(&self) -> String {
         let (first, rest) = match self.repository.split_once('/') {
             Some((first, rest)) => (first, Some(rest)),

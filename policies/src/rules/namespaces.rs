@@ -1,4 +1,4 @@
-//! Namespaces and labels: what holds for everything in them, and whose it is.
+//! Namespaces, labels, annotations and API versions.
 
 use crate::control::Control::{
     AccessArchitecture, AccessControl, ActionsRecorded, Capacity, ChangeControl, ConfidentialKept,
@@ -33,8 +33,9 @@ pub static NAMESPACE_POD_SECURITY_RESTRICTED: Rule = Rule {
     check: Check::Resource(|subject, context| {
         let name = subject.object.id.name.as_str();
         if name.starts_with("kube-") || context.inventory.is_externally_managed(name) {
-            context
-                .not_applicable("the namespace is the cluster's own, or somebody else's as the settings say");
+            context.not_applicable(
+                "the namespace belongs to the cluster, or the settings list it as externally managed",
+            );
             return;
         }
         let key = "pod-security.kubernetes.io/enforce";
@@ -42,9 +43,12 @@ pub static NAMESPACE_POD_SECURITY_RESTRICTED: Rule = Rule {
         match subject.body.entry("metadata.labels", key) {
             Field::Known(level) if context.option_texts(&LEVEL).contains(&level) => {}
             Field::Known(level) => {
-                context.fail(place, format!("the namespace lets in pods of the level {level}"));
+                context.fail(
+                    place,
+                    format!("the namespace enforces the Pod Security level {level}"),
+                );
             }
-            Field::Absent => context.fail(place, "the namespace lets in pods of any kind"),
+            Field::Absent => context.fail(place, "the namespace enforces no Pod Security level"),
             Field::Unknown => context.unknown(place),
         }
     }),
@@ -72,7 +76,7 @@ pub static NO_DEFAULT_NAMESPACE: Rule = Rule {
     ],
     severity: Severity::Low,
     enforcement: Enforcement::Mandatory,
-    options: &[&UNNAMED],
+    options: &[&MISSING_IS_DEFAULT],
     evidence: &[AccessArchitecture, AccessControl],
     check: Check::Resource(|subject, context| {
         let own = matches!(
@@ -80,15 +84,15 @@ pub static NO_DEFAULT_NAMESPACE: Rule = Rule {
             ("Service", "kubernetes") | ("ServiceAccount", "default") | ("ConfigMap", "kube-root-ca.crt")
         );
         if own {
-            context.not_applicable("the cluster makes this object for itself");
+            context.not_applicable("the cluster creates this object");
             return;
         }
-        let counted = context.option_flag(&UNNAMED);
+        let counted = context.option_flag(&MISSING_IS_DEFAULT);
         let namespace = match subject.body.text("metadata.namespace") {
             Field::Known(namespace) => namespace,
             Field::Absent if counted => "default",
             Field::Absent => {
-                context.not_applicable("the manifest leaves the namespace to whoever applies it");
+                context.not_applicable("the manifest sets no namespace");
                 return;
             }
             Field::Unknown => {
@@ -99,14 +103,14 @@ pub static NO_DEFAULT_NAMESPACE: Rule = Rule {
         if ["default", "kube-system", "kube-public", "kube-node-lease"].contains(&namespace) {
             context.fail(
                 "metadata.namespace",
-                format!("it lies in the namespace {namespace}, which everybody shares"),
+                format!("it is in the shared namespace {namespace}"),
             );
         }
     }),
     ..Rule::DEFAULTS
 };
 
-static UNNAMED: Setting = Setting {
+static MISSING_IS_DEFAULT: Setting = Setting {
     name: "missingNamespaceIsDefault",
     meaning: "a manifest without a namespace is treated as one in `default`",
     default: DefaultValue::Flag(false),
@@ -122,7 +126,7 @@ static REQUIRED: Setting = Setting {
     ]),
 };
 
-/// Labels.
+/// Required labels.
 pub static REQUIRED_LABELS: Rule = Rule {
     id: "required-labels",
     text: rule_text!("required-labels"),
@@ -161,7 +165,7 @@ static TRACES: Setting = Setting {
     default: DefaultValue::Texts(&[]),
 };
 
-/// Which change an object came with.
+/// Annotations that identify the change.
 pub static CHANGE_TRACEABLE: Rule = Rule {
     id: "change-traceable",
     text: rule_text!("change-traceable"),
@@ -173,7 +177,7 @@ pub static CHANGE_TRACEABLE: Rule = Rule {
     check: Check::Resource(|subject, context| {
         let wanted = context.option_texts(&TRACES);
         if wanted.is_empty() {
-            context.not_applicable("the settings name no annotations");
+            context.not_applicable("the settings list no annotations");
         }
         for annotation in wanted {
             let place = format!("metadata.annotations[{annotation}]");
@@ -182,7 +186,9 @@ pub static CHANGE_TRACEABLE: Rule = Rule {
                 Field::Known(_) | Field::Absent => {
                     context.fail(
                         place,
-                        format!("the annotation {annotation} does not say which change it is"),
+                        format!(
+                            "the annotation {annotation}, which identifies the change, is missing or empty"
+                        ),
                     );
                 }
                 Field::Unknown => context.unknown(place),
@@ -204,7 +210,7 @@ static CLASSES: Setting = Setting {
     default: DefaultValue::Texts(&["public", "internal", "confidential", "restricted", "secret"]),
 };
 
-/// Classes of data.
+/// Classification of data.
 pub static DATA_CLASSIFICATION_LABELLED: Rule = Rule {
     id: "data-classification-labelled",
     text: rule_text!("data-classification-labelled"),
@@ -218,12 +224,13 @@ pub static DATA_CLASSIFICATION_LABELLED: Rule = Rule {
         let aside = subject.kind() == "Namespace"
             && (name.starts_with("kube-") || context.inventory.is_externally_managed(name));
         if aside {
-            context
-                .not_applicable("the namespace is the cluster's own, or somebody else's as the settings say");
+            context.not_applicable(
+                "the namespace belongs to the cluster, or the settings list it as externally managed",
+            );
             return;
         }
         let Some(label) = context.option_text(&CLASS_LABEL) else {
-            context.not_applicable("the settings name no label");
+            context.not_applicable("the settings set no label");
             return;
         };
         let classes = context.option_texts(&CLASSES);
@@ -236,7 +243,7 @@ pub static DATA_CLASSIFICATION_LABELLED: Rule = Rule {
             } else if let Some(class) = context.entry(node, "metadata.labels", &label)
                 && !classes.contains(&class)
             {
-                context.fail(place, format!("{class} is no class of data"));
+                context.fail(place, format!("{class} is not a valid classification"));
             }
         }
     }),
@@ -254,8 +261,9 @@ pub static NAMESPACE_QUOTA_SET: Rule = Rule {
     check: Check::Stack(|subject, context| {
         let name = subject.object.id.name.as_str();
         if name.starts_with("kube-") || context.inventory.is_externally_managed(name) {
-            context
-                .not_applicable("the namespace is the cluster's own, or somebody else's as the settings say");
+            context.not_applicable(
+                "the namespace belongs to the cluster, or the settings list it as externally managed",
+            );
             return;
         }
         for kind in ["ResourceQuota", "LimitRange"] {
@@ -263,10 +271,10 @@ pub static NAMESPACE_QUOTA_SET: Rule = Rule {
                 continue;
             }
             if context.inventory.is_complete() {
-                context.fail("", format!("there is no {kind} in the namespace {name}"));
+                context.fail("", format!("the namespace {name} has no {kind}"));
             } else {
                 context.unknown(format!(
-                    "whether a {kind} that was not given is in the namespace {name}"
+                    "whether the namespace {name} has a {kind} outside of the input"
                 ));
             }
         }
@@ -274,7 +282,7 @@ pub static NAMESPACE_QUOTA_SET: Rule = Rule {
     ..Rule::DEFAULTS
 };
 
-/// API versions that are gone: the version, its kinds, and the release of Kubernetes that dropped it.
+/// Removed API versions: the version, its kinds, and the Kubernetes release that removed it.
 const GONE: &[(&str, &[&str], &str)] = &[
     (
         "extensions/v1beta1",
@@ -337,7 +345,7 @@ const GONE: &[(&str, &[&str], &str)] = &[
     ("flowcontrol.apiserver.k8s.io/v1beta3", &["*"], "1.32"),
 ];
 
-/// Old API versions.
+/// Removed API versions.
 pub static NO_REMOVED_API: Rule = Rule {
     id: "no-removed-api",
     text: rule_text!("no-removed-api"),
@@ -393,7 +401,7 @@ pub static NO_REMOVED_API: Rule = Rule {
             context.fail(
                 "apiVersion",
                 format!(
-                    "Kubernetes serves no {} of {version} since {release}",
+                    "{} of {version} was removed in Kubernetes {release}",
                     object.id.kind
                 ),
             );

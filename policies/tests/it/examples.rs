@@ -53,7 +53,7 @@ fn the_words_of_every_finding_are_as_reviewed() {
         for (subject, finding) in findings(&verdicts(rule, &documents(rule.text.bad))) {
             let _ = writeln!(text, "  {subject} at {:?}: {}", finding.path, finding.message);
         }
-        let _ = writeln!(text, "  repair: {}", rule.text.fix);
+        let _ = writeln!(text, "  fix: {}", rule.text.fix);
     }
     insta::assert_snapshot!(text);
 }

@@ -1,4 +1,4 @@
-//! As whom a pod speaks to the cluster.
+//! Service accounts, their tokens and cloud identities.
 
 use crate::control::Control::{
     AccessArchitecture, AccessControl, Authentication, LeastPrivilege, UniqueIdentity,
@@ -15,7 +15,7 @@ use crate::text::rule_text;
 
 const RBAC: &[&str] = &["rbac.authorization.k8s.io", "authorization.openshift.io"];
 
-/// Who a pod is.
+/// Service accounts of pods.
 pub static DEDICATED_SERVICE_ACCOUNT: Rule = Rule {
     id: "dedicated-service-account",
     text: rule_text!("dedicated-service-account"),
@@ -43,14 +43,14 @@ pub static DEDICATED_SERVICE_ACCOUNT: Rule = Rule {
                 if kind == Some("ServiceAccount") && name == Some("default") {
                     context.fail(
                         account.node().at("name"),
-                        "the role is given to a default service account, which is every pod's",
+                        "the role is bound to the default service account, which every pod without its own account uses",
                     );
                 }
             }
             return;
         }
         let Some(pod) = context.pod(subject) else { return };
-        // `serviceAccount` is the older name of the same field.
+        // `serviceAccount` is the deprecated name of the field.
         let named = pod
             .spec()
             .text("serviceAccountName")
@@ -61,7 +61,7 @@ pub static DEDICATED_SERVICE_ACCOUNT: Rule = Rule {
             Field::Known(_) => {}
             Field::Absent => context.fail(
                 place,
-                "the pod names no service account, so it gets the default one",
+                "the pod sets no serviceAccountName and therefore uses the default service account",
             ),
             Field::Unknown => context.unknown(place),
         }
@@ -69,7 +69,7 @@ pub static DEDICATED_SERVICE_ACCOUNT: Rule = Rule {
     ..Rule::DEFAULTS
 };
 
-static NEEDED_BY: Setting = Setting {
+static TOKEN_REQUIRED_BY: Setting = Setting {
     name: "tokenRequiredBy",
     meaning: "service accounts, as `namespace/name`, whose pods call the API server and require a token",
     default: DefaultValue::Texts(&[]),
@@ -82,7 +82,7 @@ pub static NO_TOKEN_AUTOMOUNT: Rule = Rule {
     kinds: WORKLOADS,
     severity: Severity::High,
     enforcement: Enforcement::Mandatory,
-    options: &[&NEEDED_BY],
+    options: &[&TOKEN_REQUIRED_BY],
     evidence: &[AccessArchitecture, LeastPrivilege, AccessControl],
     check: Check::Stack(|subject, context| {
         let Some(pod) = context.pod(subject) else { return };
@@ -93,10 +93,10 @@ pub static NO_TOKEN_AUTOMOUNT: Rule = Rule {
             .or(|| Field::Known("default"));
         if let Field::Known(account) = account
             && context
-                .option_texts(&NEEDED_BY)
+                .option_texts(&TOKEN_REQUIRED_BY)
                 .contains(&format!("{}/{account}", subject.namespace()).as_str())
         {
-            context.not_applicable("the settings say that the account's pods need a token");
+            context.not_applicable("the settings list the service account in tokenRequiredBy");
             return;
         }
         let field = "automountServiceAccountToken";
@@ -116,10 +116,10 @@ pub static NO_TOKEN_AUTOMOUNT: Rule = Rule {
         };
         match pod.spec().flag(field).or(of_account) {
             Field::Known(false) => {}
-            Field::Known(true) => context.fail(place, "a token for the cluster is mounted into the pod"),
+            Field::Known(true) => context.fail(place, "an API token is mounted into the pod"),
             Field::Absent => context.fail(
                 place,
-                "neither the pod nor its service account keeps the token for the cluster out of the pod",
+                "neither the pod nor its service account sets automountServiceAccountToken: false",
             ),
             Field::Unknown => context.unknown(place),
         }
@@ -133,13 +133,13 @@ static CLOUD_ACCOUNTS: Setting = Setting {
     default: DefaultValue::Texts(&[]),
 };
 
-/// Annotations that give a service account an identity in a cloud.
+/// Annotations that assign a cloud identity to a service account.
 const AWS_ROLE: &str = "eks.amazonaws.com/role-arn";
 const GOOGLE_ACCOUNT: &str = "iam.gke.io/gcp-service-account";
 const AZURE_CLIENT: &str = "azure.workload.identity/client-id";
 const AZURE_TENANT: &str = "azure.workload.identity/tenant-id";
 
-/// Identities in clouds.
+/// Cloud identities.
 pub static CLOUD_IDENTITY_WELL_FORMED: Rule = Rule {
     id: "cloud-identity-well-formed",
     text: rule_text!("cloud-identity-well-formed"),
@@ -171,15 +171,18 @@ pub static CLOUD_IDENTITY_WELL_FORMED: Rule = Rule {
             identities += 1;
             let accounts = context.option_texts(&CLOUD_ACCOUNTS);
             match of(identity) {
-                Err(what) => context.fail(place, format!("it is {what}")),
+                Err(what) => context.fail(place, format!("the identity is {what}")),
                 Ok(Some(account)) if !accounts.is_empty() && !accounts.contains(&account) => {
-                    context.fail(place, format!("{account} is no account that the settings name"));
+                    context.fail(
+                        place,
+                        format!("{account} is not in the allowed accounts of the settings"),
+                    );
                 }
                 Ok(_) => {}
             }
         }
         if identities == 0 {
-            context.not_applicable("it has no identity in a cloud");
+            context.not_applicable("it has no cloud identity");
         }
     }),
     ..Rule::DEFAULTS
@@ -191,31 +194,31 @@ fn is_one_digit(text: &str) -> bool {
     letters.all(|byte| Some(byte) == first)
 }
 
-/// The account of a role of AWS; or what the text is, if it is none.
+/// The account of an AWS role ARN, or what is wrong with the text.
 fn role_of_aws(arn: &str) -> Result<Option<&str>, &'static str> {
     let parts: Vec<_> = arn.splitn(6, ':').collect();
     let ["arn", partition, "iam", "", account, role] = parts.as_slice() else {
-        return Err("no role of AWS");
+        return Err("not the ARN of an AWS role");
     };
     let name = role.strip_prefix("role/").unwrap_or_default();
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/+=,.@_-".contains(&byte);
     let last = name.rsplit('/').next().unwrap_or_default();
     if !(*partition == "aws" || partition.starts_with("aws-")) || last.is_empty() || !name.bytes().all(plain)
     {
-        return Err("no role of AWS");
+        return Err("not the ARN of an AWS role");
     }
     if account.len() != 12 || !account.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Err("no role of AWS: its account is not of twelve digits");
+        return Err("not the ARN of an AWS role: the account ID must have twelve digits");
     }
     if is_one_digit(account) {
-        return Err("a placeholder: no account of AWS has one digit throughout");
+        return Err("a placeholder: the account ID repeats one digit");
     }
     Ok(Some(account))
 }
 
-/// The project of a service account of Google, where its name tells; or what the text is, if it is none.
+/// The project of a Google service account, if its address contains it, or what is wrong with the text.
 fn account_of_google(email: &str) -> Result<Option<&str>, &'static str> {
-    const NONE: &str = "no service account of Google";
+    const NONE: &str = "not the email address of a Google service account";
     let (name, host) = email.split_once('@').ok_or(NONE)?;
     let plain = |text: &str, least: usize| {
         (least..=63).contains(&text.len())
@@ -226,7 +229,7 @@ fn account_of_google(email: &str) -> Result<Option<&str>, &'static str> {
     };
     match host.strip_suffix(".iam.gserviceaccount.com") {
         Some(project) => {
-            // The project of a company's domain is called after both: `project.example.com`.
+            // A domain-scoped project is called `project.example.com`.
             let is_project = project.split('.').all(|part| plain(part, 1))
                 && project.starts_with(|first: char| first.is_ascii_lowercase());
             if is_project && plain(name, 1) {
@@ -246,7 +249,7 @@ fn account_of_google(email: &str) -> Result<Option<&str>, &'static str> {
     }
 }
 
-/// A UUID; or what the text is, if it is none.
+/// A UUID, or what is wrong with the text.
 fn uuid(text: &str) -> Result<&str, &'static str> {
     let lengths = text.split('-').map(str::len);
     let is_hex = text.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-');
@@ -254,7 +257,7 @@ fn uuid(text: &str) -> Result<&str, &'static str> {
         return Err("no UUID");
     }
     if is_one_digit(text) {
-        return Err("a placeholder: no UUID of Azure has one digit throughout");
+        return Err("a placeholder: the UUID repeats one digit");
     }
     Ok(text)
 }

@@ -1,4 +1,4 @@
-//! Where credentials stand. No message of these rules ever repeats a value.
+//! Credentials in manifests. The messages of these rules never contain a value.
 
 use serde_json::Value;
 
@@ -15,7 +15,7 @@ use crate::selector::Answer;
 use crate::settings::{DefaultValue, Setting};
 use crate::text::rule_text;
 
-/// Literal credentials in variables.
+/// Literal credentials in environment variables.
 pub static NO_CREDENTIALS_IN_ENV: Rule = Rule {
     id: "no-credentials-in-env",
     text: rule_text!("no-credentials-in-env"),
@@ -36,7 +36,7 @@ pub static NO_CREDENTIALS_IN_ENV: Rule = Rule {
                 if variable.node().field("value").is_absent() {
                     continue;
                 }
-                // A name alone can be one of the two things that are wrong, so an unknown one leaves the question open.
+                // The name is part of the decision, so that an unknown one makes the verdict unknown.
                 let name = context.text(variable.node(), "name").unwrap_or("?");
                 match variable.node().field("value") {
                     Field::Known(Value::String(value)) => {
@@ -44,7 +44,7 @@ pub static NO_CREDENTIALS_IN_ENV: Rule = Rule {
                             let place = variable.node().at("value");
                             context.fail(
                                 place,
-                                format!("the variable {name} of {} holds {what}", container.words()),
+                                format!("the variable {name} of {} contains {what}", container.words()),
                             );
                         }
                     }
@@ -76,7 +76,7 @@ pub static NO_CREDENTIALS_IN_CONFIGMAP: Rule = Rule {
                 continue;
             };
             if let Some(what) = credential(key, text) {
-                context.fail(place, format!("the key {key} holds {what}"));
+                context.fail(place, format!("the key {key} contains {what}"));
                 continue;
             }
             if let Some((number, what)) = text
@@ -84,7 +84,7 @@ pub static NO_CREDENTIALS_IN_CONFIGMAP: Rule = Rule {
                 .enumerate()
                 .find_map(|(number, line)| Some((number + 1, line_credential(line)?)))
             {
-                context.fail(place, format!("line {number} of the key {key} holds {what}"));
+                context.fail(place, format!("line {number} of the key {key} contains {what}"));
             }
         }
     }),
@@ -109,7 +109,10 @@ pub static SECRETS_MOUNTED_AS_FILES: Rule = Rule {
                     {
                         context.fail(
                             item.node().at(field),
-                            format!("{} takes a secret from a variable", container.words()),
+                            format!(
+                                "{} reads a Secret into an environment variable",
+                                container.words()
+                            ),
                         );
                     }
                 }
@@ -153,20 +156,20 @@ pub static SECRET_VALUES_ARE_REFERENCES: Rule = Rule {
                     Field::Known("") => {}
                     Field::Known(_) => context.fail(
                         format!("{field}[{key}]"),
-                        format!("the value of {key} is in clear"),
+                        format!("the value of {key} is in plain text"),
                     ),
                     _ => context.unknown(format!("{field}[{key}]")),
                 }
             }
         }
         if values == 0 {
-            context.not_applicable("the Secret declares no values");
+            context.not_applicable("the Secret has no values");
         }
     }),
     ..Rule::DEFAULTS
 };
 
-/// Tokens that never end.
+/// Service account tokens without an expiry.
 pub static NO_STATIC_SERVICE_ACCOUNT_TOKEN: Rule = Rule {
     id: "no-static-service-account-token",
     text: rule_text!("no-static-service-account-token"),
@@ -176,26 +179,23 @@ pub static NO_STATIC_SERVICE_ACCOUNT_TOKEN: Rule = Rule {
     evidence: &[AccessArchitecture, Authentication],
     check: Check::Resource(|subject, context| {
         if context.text(subject.body, "type") == Some("kubernetes.io/service-account-token") {
-            context.fail(
-                "type",
-                "the Secret is a token of a service account that never ends",
-            );
+            context.fail("type", "the Secret is a service account token without an expiry");
         }
     }),
     ..Rule::DEFAULTS
 };
 
-/// What is wrong with a value under this name, in words that do not repeat it.
+/// The kind of credential that a value with this name is, without the value.
 pub(crate) fn credential(name: &str, value: &str) -> Option<&'static str> {
     let value = value.trim();
     if let Some(form) = known_form(value) {
         return Some(form);
     }
     if has_password_within(value) {
-        return Some("an address with a password in it");
+        return Some("a URL with a password");
     }
     (is_named_like_one(name) && could_be_one(value))
-        .then_some("a value in clear, and its name says that it is a credential")
+        .then_some("a plain-text value, although its name indicates a credential")
 }
 
 fn line_credential(line: &str) -> Option<&'static str> {
@@ -226,7 +226,7 @@ fn line_credential(line: &str) -> Option<&'static str> {
         .trim_end_matches(',')
         .trim_matches(['"', '\'']);
     (is_word && is_named_like_one(name) && could_be_one(value))
-        .then_some("a value in clear, and its name says that it is a credential")
+        .then_some("a plain-text value, although its name indicates a credential")
 }
 
 fn is_between_words(character: char) -> bool {
@@ -238,7 +238,7 @@ fn is_between_words(character: char) -> bool {
 /// Whether a connection string (`Server=db;User=a;Password=b`, `host=db password=b`, `jdbc:…?password=b`) has a password.
 fn has_password_within(value: &str) -> bool {
     let parts = || value.split([';', ' ', '&', '?', ','].as_slice());
-    // One setting is no connection string.
+    // A single setting is not a connection string.
     let is_one = parts().filter(|part| part.contains('=')).count() > 1;
     is_one
         && parts()
@@ -246,7 +246,7 @@ fn has_password_within(value: &str) -> bool {
             .any(|(name, value)| is_named_like_one(name.trim()) && could_be_one(value))
 }
 
-/// Forms that are credentials under any name.
+/// Formats that are credentials under any name.
 fn known_form(value: &str) -> Option<&'static str> {
     const TOKENS: [(&str, usize); 16] = [
         ("ghp_", 36),
@@ -270,7 +270,7 @@ fn known_form(value: &str) -> Option<&'static str> {
         text.bytes()
             .all(|byte| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte))
     };
-    // The shortest is an address such as `a://:b@`; most words of a text are shorter.
+    // The shortest is a URL such as `a://:b@`; most words of a text are shorter.
     if value.len() < "a://:b@".len() {
         return None;
     }
@@ -283,17 +283,17 @@ fn known_form(value: &str) -> Option<&'static str> {
             .is_some_and(|rest| rest.len() >= *length && plain(rest))
     };
     if TOKENS.iter().any(token) {
-        return Some("a token of a known form");
+        return Some("a token in a known format");
     }
     let upper = |text: &str| {
         text.bytes()
             .all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit())
     };
     if value.len() == 20 && (value.starts_with("AKIA") || value.starts_with("ASIA")) && upper(value) {
-        return Some("an access key of AWS");
+        return Some("an AWS access key");
     }
     if value.len() == 39 && value.starts_with("AIza") && plain(value) {
-        return Some("an API key of Google");
+        return Some("a Google API key");
     }
     let mut parts = value.split('.');
     if let (Some(head), Some(body), Some(seal), None) =
@@ -314,10 +314,10 @@ fn known_form(value: &str) -> Option<&'static str> {
         && scheme
             .bytes()
             .all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte));
-    (is_scheme && could_be_one(password)).then_some("an address with a password in it")
+    (is_scheme && could_be_one(password)).then_some("a URL with a password")
 }
 
-/// Whether a name says that its value is a credential: its words, not its letters, so that `tokenizer` is none.
+/// Whether a name indicates a credential. Whole words are compared, so that `tokenizer` does not.
 fn is_named_like_one(name: &str) -> bool {
     const CERTAIN: [&str; 12] = [
         "password",
@@ -333,7 +333,7 @@ fn is_named_like_one(name: &str) -> bool {
         "privatekey",
         "encryptionkey",
     ];
-    // Words that stand at the end of longer ones: `PGPASSWORD`, `clientsecret`.
+    // Words that occur at the end of longer ones: `PGPASSWORD`, `clientsecret`.
     const ENDS: [&str; 9] = [
         "password",
         "passwd",
@@ -345,7 +345,7 @@ fn is_named_like_one(name: &str) -> bool {
         "secretkey",
         "credentials",
     ];
-    // What such a key opens.
+    // What such a key gives access to.
     const KEYS: [&str; 14] = [
         "api",
         "private",
@@ -362,7 +362,7 @@ fn is_named_like_one(name: &str) -> bool {
         "cli",
         "ssh",
     ];
-    // What stands behind such a word makes of it something about a credential.
+    // A word after one of these describes a credential and does not hold it.
     const ABOUT: [&str; 34] = [
         "file",
         "path",
@@ -410,7 +410,7 @@ fn is_named_like_one(name: &str) -> bool {
     words.iter().any(is_one) || KEYS.iter().any(|of| pair(of, "key"))
 }
 
-/// The words of `DB_PASSWORD`, `dbPassword` and `db-password`, in small letters.
+/// The words of `DB_PASSWORD`, `dbPassword` and `db-password` in lower case.
 fn words(name: &str) -> Vec<String> {
     let mut words = vec![String::new()];
     let mut was_small = false;
@@ -432,14 +432,14 @@ fn words(name: &str) -> Vec<String> {
     words
 }
 
-/// Whether a value can be a credential at all: not empty, a reference, a path, an address, a flag or a number.
+/// Whether a value can be a credential: it is not empty, a reference, a path, an address, a flag or a number.
 fn could_be_one(value: &str) -> bool {
     let value = value.trim();
     let reference =
         value.contains("$(") || value.contains("${") || value.contains("{{") || value.starts_with('$');
     let place =
         value.starts_with(['/', '.', '<', '[', '{', '|', '>', '&', '*', '%']) || value.contains("://");
-    // Words of configuration, and types that stand where a schema is described.
+    // Configuration values, and type names in schemas.
     let plain = [
         "true", "false", "null", "none", "nil", "yes", "no", "on", "off", "string", "str",
     ]
@@ -470,7 +470,7 @@ static REFRESHED: Setting = Setting {
     default: DefaultValue::Number(24),
 };
 
-/// Kinds whose controllers write Secrets from a store or from what was sealed for them.
+/// Kinds whose controllers write Secrets from a store or from encrypted values.
 const WRITERS: [&str; 6] = [
     "ExternalSecret",
     "ClusterExternalSecret",
@@ -480,14 +480,14 @@ const WRITERS: [&str; 6] = [
     "OnePasswordItem",
 ];
 
-/// Types of Secrets that the cluster or a tool makes for itself.
+/// Types of Secrets that the cluster or a tool generates.
 const MADE: [&str; 3] = [
     "kubernetes.io/service-account-token",
     "bootstrap.kubernetes.io/token",
     "helm.sh/release.v1",
 ];
 
-/// Stores of secrets.
+/// Secret stores.
 pub static EXTERNAL_SECRET_STORE_USED: Rule = Rule {
     id: "external-secret-store-used",
     text: rule_text!("external-secret-store-used"),
@@ -517,14 +517,14 @@ fn from_store(body: Node<'_>, context: &mut CheckContext<'_>) {
         Field::Unknown => Answer::Unknown,
     }));
     if has_values == Answer::No {
-        context.not_applicable("the Secret declares no values");
+        context.not_applicable("the Secret has no values");
         return;
     }
     if context
         .text(body, "type")
         .is_some_and(|kind| MADE.contains(&kind))
     {
-        context.not_applicable("the cluster or a tool makes it for itself");
+        context.not_applicable("the cluster or a tool generates the Secret");
         return;
     }
     let owners = context.items(body, "metadata.ownerReferences");
@@ -542,19 +542,16 @@ fn from_store(body: Node<'_>, context: &mut CheckContext<'_>) {
         Field::Known(store) if context.option_texts(&SECRET_STORES).contains(&store) => {}
         Field::Known(_) => context.fail(
             place,
-            "its values come from something that the settings do not call a store of secrets",
+            "the source of its values is not a secret store in the settings",
         ),
-        Field::Absent => context.fail(
-            place,
-            "it does not say from which store of secrets its values come",
-        ),
+        Field::Absent => context.fail(place, "it does not declare the secret store of its values"),
         Field::Unknown => context.unknown(place),
     }
 }
 
 fn follows(body: Node<'_>, context: &mut CheckContext<'_>) {
     if context.text(body, "spec.refreshPolicy") == Some("CreatedOnce") {
-        context.fail("spec.refreshPolicy", "it reads its store once, and never again");
+        context.fail("spec.refreshPolicy", "it reads its store only once");
         return;
     }
     let place = "spec.refreshInterval";
@@ -565,10 +562,10 @@ fn follows(body: Node<'_>, context: &mut CheckContext<'_>) {
             .as_str()
             .map_or(interval.as_i64().filter(|zero| *zero == 0), seconds)
         {
-            Some(0) => context.fail(place, "it reads its store once, and never again"),
+            Some(0) => context.fail(place, "it reads its store only once"),
             Some(seconds) if seconds > most.saturating_mul(3600) => context.fail(
                 place,
-                format!("a changed value needs longer than {most} hours to get here"),
+                format!("a changed value takes longer than {most} hours to reach the Secret"),
             ),
             Some(_) => {}
             None => context.unknown(place),
@@ -577,7 +574,7 @@ fn follows(body: Node<'_>, context: &mut CheckContext<'_>) {
     }
 }
 
-/// The seconds of a duration such as `1h30m`; what is shorter than one of them is rounded up.
+/// A duration such as `1h30m` in seconds, rounded up.
 fn seconds(duration: &str) -> Option<i64> {
     if duration == "0" {
         return Some(0);

@@ -1,8 +1,8 @@
-//! What roles allow, and to whom bindings give it.
+//! RBAC roles and bindings.
 //!
-//! A role is judged by its rules. A binding is judged by what it really gives: the rules of the role that it names where
-//! that was given, what is known of Kubernetes' own roles otherwise. A role that is collected from others (`aggregationRule`)
-//! has the rules of those that its selectors find. What the cluster makes for itself is not judged.
+//! A role is checked by its rules, and a binding by the permissions that it grants: the rules of its role if that is in the
+//! input, and otherwise those of the built-in role. An aggregated role (`aggregationRule`) has the rules of the roles that its
+//! selectors match. Default roles and bindings of the cluster are not checked.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
@@ -32,26 +32,26 @@ const CLUSTER_ROLE_BINDING: Kind = Kind::new(GROUP, "ClusterRoleBinding");
 const ROLES: &[Kind] = &[ROLE, CLUSTER_ROLE];
 const ALL: &[Kind] = &[ROLE, CLUSTER_ROLE, ROLE_BINDING, CLUSTER_ROLE_BINDING];
 
-/// Something that a role can allow.
-struct Power {
+/// A permission that a role can grant.
+struct Permission {
     groups: &'static [&'static str],
     resources: &'static [&'static str],
     verbs: &'static [&'static str],
-    /// Whether a rule that names single objects does not count.
+    /// Whether a rule with `resourceNames` is ignored.
     any_object: bool,
-    /// What it is, to follow "may".
+    /// A verb phrase: "may …".
     words: &'static str,
 }
 
-const EVERYTHING: &[Power] = &[Power {
+const EVERYTHING: &[Permission] = &[Permission {
     groups: &["*"],
     resources: &["*"],
     verbs: &["*"],
     any_object: true,
-    words: "do everything",
+    words: "perform any action",
 }];
 
-const SECRETS: &[Power] = &[Power {
+const SECRETS: &[Permission] = &[Permission {
     groups: &[""],
     resources: &["secrets"],
     verbs: &["get", "list", "watch"],
@@ -59,62 +59,62 @@ const SECRETS: &[Power] = &[Power {
     words: "read every Secret",
 }];
 
-const ESCALATION: &[Power] = &[
-    Power {
+const ESCALATION: &[Permission] = &[
+    Permission {
         groups: &["rbac.authorization.k8s.io"],
         resources: &["roles", "clusterroles"],
         verbs: &["escalate"],
         any_object: false,
-        words: "give roles rights that it does not have itself (escalate)",
+        words: "grant permissions that it does not have (escalate)",
     },
-    Power {
+    Permission {
         groups: &["rbac.authorization.k8s.io"],
         resources: &["roles", "clusterroles"],
         verbs: &["bind"],
         any_object: true,
-        words: "bind any role to anybody (bind)",
+        words: "bind any role to any subject (bind)",
     },
-    Power {
+    Permission {
         groups: &["", "authentication.k8s.io"],
         resources: &["users", "groups", "serviceaccounts", "userextras", "uids"],
         verbs: &["impersonate"],
         any_object: true,
-        words: "act as somebody else (impersonate)",
+        words: "impersonate other users (impersonate)",
     },
-    Power {
+    Permission {
         groups: &["rbac.authorization.k8s.io"],
         resources: &["roles", "clusterroles", "rolebindings", "clusterrolebindings"],
         verbs: &["create", "update", "patch"],
         any_object: true,
-        words: "change who may do what",
+        words: "change RBAC roles and bindings",
     },
 ];
 
-const PODS: &[Power] = &[
-    Power {
+const PODS: &[Permission] = &[
+    Permission {
         groups: &[""],
         resources: &["pods/exec", "pods/attach"],
         verbs: &["create", "get"],
         any_object: false,
         words: "run commands in pods",
     },
-    Power {
+    Permission {
         groups: &[""],
         resources: &["pods/portforward"],
         verbs: &["create", "get"],
         any_object: false,
-        words: "reach ports of pods past every network policy",
+        words: "forward ports to pods, which bypasses network policies",
     },
-    Power {
+    Permission {
         groups: &[""],
         resources: &["pods/ephemeralcontainers"],
         verbs: &["update", "patch"],
         any_object: false,
-        words: "put containers into running pods",
+        words: "add ephemeral containers to running pods",
     },
 ];
 
-const NEW_PODS: &[Power] = &[Power {
+const NEW_PODS: &[Permission] = &[Permission {
     groups: &["", "apps", "batch", "extensions"],
     resources: &[
         "pods",
@@ -128,32 +128,32 @@ const NEW_PODS: &[Power] = &[Power {
     ],
     verbs: &["create"],
     any_object: false,
-    words: "create pods, and with them use every secret and account of the namespace",
+    words: "create pods, which gives access to every Secret and service account of the namespace",
 }];
 
-const CONTROL_PLANE: &[Power] = &[
-    Power {
+const CONTROL_PLANE: &[Permission] = &[
+    Permission {
         groups: &[""],
         resources: &["serviceaccounts/token"],
         verbs: &["create"],
         any_object: true,
-        words: "make tokens of any service account",
+        words: "create tokens for any service account",
     },
-    Power {
+    Permission {
         groups: &["certificates.k8s.io"],
         resources: &["certificatesigningrequests/approval"],
         verbs: &["update", "patch"],
         any_object: false,
-        words: "approve certificates",
+        words: "approve certificate signing requests",
     },
-    Power {
+    Permission {
         groups: &[""],
         resources: &["nodes/proxy"],
         verbs: &["get", "create", "update", "patch", "delete"],
         any_object: false,
-        words: "speak to kubelets past the audit log",
+        words: "access kubelets, which bypasses the audit log",
     },
-    Power {
+    Permission {
         groups: &["admissionregistration.k8s.io"],
         resources: &[
             "validatingwebhookconfigurations",
@@ -165,23 +165,23 @@ const CONTROL_PLANE: &[Power] = &[
         ],
         verbs: &["create", "update", "patch", "delete", "deletecollection"],
         any_object: false,
-        words: "change or switch off admission checks",
+        words: "change or disable admission webhooks and policies",
     },
-    Power {
+    Permission {
         groups: &[""],
         resources: &["persistentvolumes"],
         verbs: &["create"],
         any_object: false,
-        words: "make volumes of directories of nodes",
+        words: "create PersistentVolumes with host paths",
     },
-    Power {
+    Permission {
         groups: &["networking.k8s.io", "extensions"],
         resources: &["networkpolicies"],
         verbs: &["create", "update", "patch", "delete", "deletecollection"],
         any_object: false,
         words: "change network policies",
     },
-    Power {
+    Permission {
         groups: &["security.istio.io"],
         resources: &[
             "authorizationpolicies",
@@ -190,18 +190,18 @@ const CONTROL_PLANE: &[Power] = &[
         ],
         verbs: &["create", "update", "patch", "delete", "deletecollection"],
         any_object: false,
-        words: "change the mesh's policies",
+        words: "change mesh policies",
     },
-    Power {
+    Permission {
         groups: &["", "events.k8s.io"],
         resources: &["events"],
         verbs: &["delete", "deletecollection"],
         any_object: false,
-        words: "delete events, and with them traces",
+        words: "delete events, which removes evidence",
     },
 ];
 
-/// Everything for somebody.
+/// Full access.
 pub static RBAC_NO_CLUSTER_ADMIN: Rule = Rule {
     id: "rbac-no-cluster-admin",
     text: rule_text!("rbac-no-cluster-admin"),
@@ -216,11 +216,11 @@ pub static RBAC_NO_CLUSTER_ADMIN: Rule = Rule {
         AccessManagement,
         AccessControl,
     ],
-    check: Check::Stack(|subject, context| judge(subject, context, EVERYTHING)),
+    check: Check::Stack(|subject, context| check_permissions(subject, context, EVERYTHING)),
     ..Rule::DEFAULTS
 };
 
-/// `*`.
+/// Wildcards.
 pub static RBAC_NO_WILDCARDS: Rule = Rule {
     id: "rbac-no-wildcards",
     text: rule_text!("rbac-no-wildcards"),
@@ -230,7 +230,7 @@ pub static RBAC_NO_WILDCARDS: Rule = Rule {
     evidence: &[LeastPrivilege, AccessAuthorization, AccessControl],
     check: Check::Resource(|subject, context| {
         if is_own(subject.object) {
-            context.not_applicable("the cluster makes this role for itself");
+            context.not_applicable("the role is a default role of the cluster");
             return;
         }
         for rule in context.items(subject.body, "rules") {
@@ -264,11 +264,11 @@ pub static RBAC_NO_SECRET_READ: Rule = Rule {
         AccessControl,
         AccessAuthorization,
     ],
-    check: Check::Stack(|subject, context| judge(subject, context, SECRETS)),
+    check: Check::Stack(|subject, context| check_permissions(subject, context, SECRETS)),
     ..Rule::DEFAULTS
 };
 
-/// Ways to more rights.
+/// Privilege escalation.
 pub static RBAC_NO_ESCALATION_VERBS: Rule = Rule {
     id: "rbac-no-escalation-verbs",
     text: rule_text!("rbac-no-escalation-verbs"),
@@ -276,11 +276,11 @@ pub static RBAC_NO_ESCALATION_VERBS: Rule = Rule {
     severity: Severity::Critical,
     enforcement: Enforcement::Mandatory,
     evidence: &[LeastPrivilege, WorkforceSecurity, AccessControl],
-    check: Check::Stack(|subject, context| judge(subject, context, ESCALATION)),
+    check: Check::Stack(|subject, context| check_permissions(subject, context, ESCALATION)),
     ..Rule::DEFAULTS
 };
 
-/// Ways into pods.
+/// Access to running pods.
 pub static RBAC_NO_POD_EXEC: Rule = Rule {
     id: "rbac-no-pod-exec",
     text: rule_text!("rbac-no-pod-exec"),
@@ -288,11 +288,11 @@ pub static RBAC_NO_POD_EXEC: Rule = Rule {
     severity: Severity::High,
     enforcement: Enforcement::Mandatory,
     evidence: &[LeastPrivilege, AccessAuthorization, AccessControl],
-    check: Check::Stack(|subject, context| judge(subject, context, PODS)),
+    check: Check::Stack(|subject, context| check_permissions(subject, context, PODS)),
     ..Rule::DEFAULTS
 };
 
-/// Ways to pods of one's own.
+/// Creation of pods.
 pub static RBAC_NO_POD_CREATE: Rule = Rule {
     id: "rbac-no-pod-create",
     text: rule_text!("rbac-no-pod-create"),
@@ -300,11 +300,11 @@ pub static RBAC_NO_POD_CREATE: Rule = Rule {
     severity: Severity::High,
     enforcement: Enforcement::Mandatory,
     evidence: &[LeastPrivilege, AccessAuthorization, AccessControl],
-    check: Check::Stack(|subject, context| judge(subject, context, NEW_PODS)),
+    check: Check::Stack(|subject, context| check_permissions(subject, context, NEW_PODS)),
     ..Rule::DEFAULTS
 };
 
-/// Ways around the guards.
+/// Control plane permissions.
 pub static RBAC_NO_CONTROL_PLANE_VERBS: Rule = Rule {
     id: "rbac-no-control-plane-verbs",
     text: rule_text!("rbac-no-control-plane-verbs"),
@@ -317,11 +317,11 @@ pub static RBAC_NO_CONTROL_PLANE_VERBS: Rule = Rule {
         AccessAuthorization,
         AuditControls,
     ],
-    check: Check::Stack(|subject, context| judge(subject, context, CONTROL_PLANE)),
+    check: Check::Stack(|subject, context| check_permissions(subject, context, CONTROL_PLANE)),
     ..Rule::DEFAULTS
 };
 
-/// Everybody.
+/// Broad subjects.
 pub static RBAC_NO_BROAD_SUBJECTS: Rule = Rule {
     id: "rbac-no-broad-subjects",
     text: rule_text!("rbac-no-broad-subjects"),
@@ -336,28 +336,28 @@ pub static RBAC_NO_BROAD_SUBJECTS: Rule = Rule {
     ],
     check: Check::Resource(|subject, context| {
         if is_own(subject.object) {
-            context.not_applicable("the cluster makes this binding for itself");
+            context.not_applicable("the binding is a default binding of the cluster");
             return;
         }
-        for somebody in context.items(subject.body, "subjects") {
-            let words = match context.text(somebody.node(), "name") {
-                Some("system:anonymous" | "system:unauthenticated") => "anybody, without a credential",
-                Some("system:authenticated") => "everybody who has any credential",
+        for subject_ref in context.items(subject.body, "subjects") {
+            let words = match context.text(subject_ref.node(), "name") {
+                Some("system:anonymous" | "system:unauthenticated") => "unauthenticated users",
+                Some("system:authenticated") => "all authenticated users",
                 Some("system:serviceaccounts") => "every service account of the cluster",
-                Some("system:masters") => "a group that no rule can take rights from",
+                Some("system:masters") => "system:masters, which bypasses RBAC",
                 _ => continue,
             };
             context.fail(
-                somebody.node().at("name"),
-                format!("the role is given to {words}"),
+                subject_ref.node().at("name"),
+                format!("the role is bound to {words}"),
             );
         }
     }),
     ..Rule::DEFAULTS
 };
 
-/// Roles that the API server makes, and sets right whenever somebody changes them, with what they allow of what these rules
-/// ask for.
+/// Roles that the API server creates and reconciles, with those of their permissions that these rules
+/// check.
 ///
 /// <https://kubernetes.io/docs/reference/access-authn-authz/rbac/#user-facing-roles>
 static BUILT_IN: LazyLock<BTreeMap<&str, Value>> = LazyLock::new(|| {
@@ -387,7 +387,7 @@ static BUILT_IN: LazyLock<BTreeMap<&str, Value>> = LazyLock::new(|| {
     ])
 });
 
-/// The labels by which roles become parts of Kubernetes' own, and of whatever else collects the same ones.
+/// Labels that aggregate a role into the built-in roles.
 static COLLECTED: LazyLock<[(&str, Map<String, Value>); 3]> = LazyLock::new(|| {
     ["admin", "edit", "view"].map(|role| {
         let label = format!("rbac.authorization.k8s.io/aggregate-to-{role}");
@@ -395,8 +395,7 @@ static COLLECTED: LazyLock<[(&str, Map<String, Value>); 3]> = LazyLock::new(|| {
     })
 });
 
-/// What the RBAC rules take on trust.
-/// Whether the cluster makes this object for itself.
+/// Whether the object is a default object of the cluster. The names and labels are not verified.
 fn is_own(object: &Object) -> bool {
     if object.id.kind == CLUSTER_ROLE.name && BUILT_IN.contains_key(object.id.name.as_str()) {
         return true;
@@ -405,19 +404,19 @@ fn is_own(object: &Object) -> bool {
     object.id.name.starts_with("system:") || labelled == Field::Known("rbac-defaults")
 }
 
-fn judge(subject: &Subject<'_>, context: &mut CheckContext<'_>, powers: &[Power]) {
+fn check_permissions(subject: &Subject<'_>, context: &mut CheckContext<'_>, permissions: &[Permission]) {
     if is_own(subject.object) {
-        context.not_applicable("the cluster makes this object for itself");
+        context.not_applicable("the object is a default object of the cluster");
         return;
     }
     if ROLES.iter().any(|kind| kind.name == subject.kind()) {
-        for (place, words) in granted(subject.body, context, powers) {
+        for (place, words) in granted(subject.body, context, permissions) {
             context.fail(place, format!("the role may {words}"));
         }
         return;
     }
     if matches!(subject.body.list("subjects"), Field::Absent | Field::Known([])) {
-        context.not_applicable("the binding gives its role to nobody");
+        context.not_applicable("the binding has no subjects");
         return;
     }
     let (Some(kind), Some(name)) = (
@@ -429,7 +428,7 @@ fn judge(subject: &Subject<'_>, context: &mut CheckContext<'_>, powers: &[Power]
     };
     let own = BUILT_IN.get(name).filter(|_| kind == "ClusterRole");
     let role = match (own, kind) {
-        // The cluster's own copy of a role does not have to be read to know what is in it.
+        // The permissions of a built-in role are known without the object.
         (Some(role), _) => Some(role),
         (None, "Role") => context
             .inventory
@@ -445,39 +444,45 @@ fn judge(subject: &Subject<'_>, context: &mut CheckContext<'_>, powers: &[Power]
     } else {
         "in the whole cluster"
     };
-    let whose = if own.is_some() { "Kubernetes' own" } else { "the" };
+    let whose = if own.is_some() { "the built-in" } else { "the" };
     match role {
         Some(role) => {
-            let granted = granted(Node::new(role, ""), context, powers);
+            let granted = granted(Node::new(role, ""), context, permissions);
             let words: Vec<_> = granted.into_iter().map(|(_, words)| words).collect();
             if !words.is_empty() {
                 let message = format!(
-                    "by {whose} {kind} {name} the binding lets its subjects, {whom}: {}",
+                    "through {whose} {kind} {name}, the binding allows its subjects {whom} to {}",
                     words.join("; ")
                 );
                 context.fail("roleRef", message);
             }
         }
         None if kind == "ClusterRole" && name.starts_with("system:") => {}
-        None => context.unknown(format!("what the {kind} {name} allows, which was not given")),
+        None => context.unknown(format!(
+            "the permissions of the {kind} {name}, which is not in the input"
+        )),
     }
 }
 
-/// What of these powers a role gives: where it says so, and what it is. What is not known is noted.
-fn granted(role: Node<'_>, context: &mut CheckContext<'_>, powers: &[Power]) -> Vec<(String, String)> {
+/// The permissions that a role grants, with their paths. Unknown values are recorded.
+fn granted(
+    role: Node<'_>,
+    context: &mut CheckContext<'_>,
+    permissions: &[Permission],
+) -> Vec<(String, String)> {
     let mut found: Vec<(String, String)> = Vec::new();
-    by_rules(role, None, powers, context, &mut found);
+    collect_grants(role, None, permissions, context, &mut found);
     let place = "aggregationRule.clusterRoleSelectors";
     if role.field("aggregationRule").is_absent() {
         return found;
     }
-    // The cluster fills the rules in from other roles, those of its own among them.
-    let world = context.inventory;
+    // The cluster adds the rules of other roles, including built-in ones.
+    let inventory = context.inventory;
     let selectors = context.items(role, place);
     let collects =
         |labels: Labels<'_>| Answer::any(selectors.iter().map(|selector| selects(selector.node(), labels)));
     let mut collected = 0;
-    let given = world
+    let given = inventory
         .all(CLUSTER_ROLE)
         .filter(|role| !BUILT_IN.contains_key(role.id.name.as_str()))
         .map(|role| Node::new(role.body(), ""))
@@ -489,32 +494,32 @@ fn granted(role: Node<'_>, context: &mut CheckContext<'_>, powers: &[Power]) -> 
         match collects(labels) {
             Answer::Yes => {
                 collected += 1;
-                by_rules(other, Some(place), powers, context, &mut found);
+                collect_grants(other, Some(place), permissions, context, &mut found);
             }
             Answer::Unknown => context.unknown(place),
             Answer::No => {}
         }
     }
-    if found.is_empty() && (collected == 0 || !world.is_complete()) {
-        context.unknown("aggregationRule: the cluster fills the rules in from other roles");
+    if found.is_empty() && (collected == 0 || !inventory.is_complete()) {
+        context.unknown("aggregationRule: the permissions depend on other roles");
     }
     found
 }
 
-/// Adds what the rules of a role give, at `place` where they are not the role's own.
-fn by_rules(
+/// Adds the permissions of the rules of a role, at `place` if they are aggregated.
+fn collect_grants(
     role: Node<'_>,
     place: Option<&str>,
-    powers: &[Power],
+    permissions: &[Permission],
     context: &mut CheckContext<'_>,
     found: &mut Vec<(String, String)>,
 ) {
     for rule in context.items(role, "rules") {
         let place = place.unwrap_or(&rule.path);
-        for power in powers {
-            match gives(rule.node(), power) {
-                Answer::Yes if !found.iter().any(|(_, words)| words == power.words) => {
-                    found.push((place.to_owned(), power.words.to_owned()));
+        for permission in permissions {
+            match grants(rule.node(), permission) {
+                Answer::Yes if !found.iter().any(|(_, words)| words == permission.words) => {
+                    found.push((place.to_owned(), permission.words.to_owned()));
                 }
                 Answer::Unknown => context.unknown(place),
                 Answer::Yes | Answer::No => {}
@@ -523,47 +528,47 @@ fn by_rules(
     }
 }
 
-fn gives(rule: Node<'_>, power: &Power) -> Answer {
+fn grants(rule: Node<'_>, permission: &Permission) -> Answer {
     let names = match rule.list("resourceNames") {
-        Field::Known(names) if !names.is_empty() && power.any_object => Answer::No,
-        Field::Unknown if power.any_object => Answer::Unknown,
+        Field::Known(names) if !names.is_empty() && permission.any_object => Answer::No,
+        Field::Unknown if permission.any_object => Answer::Unknown,
         _ => Answer::Yes,
     };
-    let resource = |asked: &str, given: &str| {
-        given == asked
+    let resource = |required: &str, given: &str| {
+        given == required
             || given == "*"
-            // `*/exec` is that subresource of everything.
-            || given.strip_prefix("*/").is_some_and(|sub| asked.split_once('/').is_some_and(|(_, own)| own == sub))
+            // `*/exec` is this subresource of every resource.
+            || given.strip_prefix("*/").is_some_and(|sub| required.split_once('/').is_some_and(|(_, own)| own == sub))
     };
-    holds(rule, "apiGroups", power.groups, |asked, given| {
-        given == asked || given == "*"
+    contains_any(rule, "apiGroups", permission.groups, |required, given| {
+        given == required || given == "*"
     })
-    .and(holds(rule, "resources", power.resources, resource))
-    .and(verbs(rule, power.verbs))
+    .and(contains_any(rule, "resources", permission.resources, resource))
+    .and(verbs(rule, permission.verbs))
     .and(names)
 }
 
-/// Whether a rule has one of these verbs; `*` is asked for by having all of the ordinary ones, too.
-fn verbs(rule: Node<'_>, asked: &[&str]) -> Answer {
-    let holds = |asked: &[&str]| {
-        holds(rule, "verbs", asked, |asked, given| {
-            given == asked || given == "*"
+/// Whether a rule has one of these verbs; all ordinary verbs together count as `*`.
+fn verbs(rule: Node<'_>, required: &[&str]) -> Answer {
+    let has_any = |required: &[&str]| {
+        contains_any(rule, "verbs", required, |required, given| {
+            given == required || given == "*"
         })
     };
-    if asked == ["*"] {
+    if required == ["*"] {
         let ordinary = ["get", "list", "watch", "create", "update", "patch", "delete"];
         let all = ordinary
             .iter()
-            .fold(Answer::Yes, |so_far, verb| so_far.and(holds(&[verb])));
-        return Answer::any([holds(asked), all]);
+            .fold(Answer::Yes, |so_far, verb| so_far.and(has_any(&[verb])));
+        return Answer::any([has_any(required), all]);
     }
-    holds(asked)
+    has_any(required)
 }
 
-fn holds(rule: Node<'_>, field: &str, asked: &[&str], is: impl Fn(&str, &str) -> bool) -> Answer {
+fn contains_any(rule: Node<'_>, field: &str, required: &[&str], is: impl Fn(&str, &str) -> bool) -> Answer {
     match rule.list(field) {
         Field::Known(items) => Answer::any(items.iter().map(|item| match crate::field::text(item) {
-            Field::Known(given) => Answer::from_bool(asked.iter().any(|asked| is(asked, given))),
+            Field::Known(given) => Answer::from_bool(required.iter().any(|required| is(required, given))),
             _ => Answer::Unknown,
         })),
         Field::Absent => Answer::No,

@@ -1,4 +1,4 @@
-//! What becomes of a backup: where it lies, for how long, and whether anybody has tried to bring it back.
+//! Location, retention and restore tests of backups.
 
 use crate::context::{CheckContext, Subject};
 use crate::control::Control::{
@@ -18,8 +18,8 @@ use crate::text::rule_text;
 const VELERO: &[&str] = &["velero.io"];
 const LOCATION: Kind = Kind::new(VELERO, "BackupStorageLocation");
 
-/// The claims that a `CronJob` says it copies; `None` where it is no backup, which is noted.
-fn copied<'a>(subject: &Subject<'a>, context: &mut CheckContext<'_>) -> Option<Vec<&'a str>> {
+/// The claims that a `CronJob` backs up; for a `CronJob` that is not a backup, `None`, and the reason is recorded.
+fn backed_up_claims<'a>(subject: &Subject<'a>, context: &mut CheckContext<'_>) -> Option<Vec<&'a str>> {
     let annotation = context
         .option_text(&BACKUP_ANNOTATION)
         .unwrap_or_default()
@@ -34,7 +34,7 @@ fn copied<'a>(subject: &Subject<'a>, context: &mut CheckContext<'_>) -> Option<V
             Some(claims)
         }
         Field::Absent => {
-            context.not_applicable("it is no backup");
+            context.not_applicable("it is not a backup");
             None
         }
         Field::Unknown => {
@@ -44,12 +44,12 @@ fn copied<'a>(subject: &Subject<'a>, context: &mut CheckContext<'_>) -> Option<V
     }
 }
 
-/// The names in a list with commas.
+/// The items of a comma-separated list.
 fn names(list: &str) -> impl Iterator<Item = &str> {
     list.split(',').map(str::trim).filter(|name| !name.is_empty())
 }
 
-/// Whether a `CronJob` ever starts by itself.
+/// Whether a `CronJob` ever starts.
 fn runs(job: Node<'_>) -> Answer {
     let is_on = match job.flag("spec.suspend") {
         Field::Known(suspended) => Answer::from_bool(!suspended),
@@ -57,14 +57,14 @@ fn runs(job: Node<'_>) -> Answer {
         Field::Unknown => Answer::Unknown,
     };
     is_on.and(match job.text("spec.schedule") {
-        Field::Known(schedule) => Answer::from_bool(comes(schedule)),
+        Field::Known(schedule) => Answer::from_bool(has_a_day(schedule)),
         Field::Absent => Answer::No,
         Field::Unknown => Answer::Unknown,
     })
 }
 
-/// Whether there is a day that a schedule names. The 31st of February is a usual way to say "never".
-fn comes(schedule: &str) -> bool {
+/// Whether the day of a schedule exists. February 31 is a common way to disable a schedule.
+fn has_a_day(schedule: &str) -> bool {
     let fields: Vec<_> = schedule.split_whitespace().collect();
     let [_, _, day, month, "*" | "?"] = fields.as_slice() else {
         return true;
@@ -105,7 +105,7 @@ static ENDPOINTS: Setting = Setting {
     ]),
 };
 
-/// The first of these variables that a container of the pod has.
+/// The first of these variables that a container of the pod sets.
 fn first<'a>(pod: &Pod<'a>, names: &[&str]) -> Field<(&'a str, String)> {
     for container in &pod.containers {
         for name in names {
@@ -121,7 +121,7 @@ fn first<'a>(pod: &Pod<'a>, names: &[&str]) -> Field<(&'a str, String)> {
     Field::Absent
 }
 
-/// Where copies go.
+/// Location of backups.
 pub static BACKUP_ENCRYPTED_AND_REMOTE: Rule = Rule {
     id: "backup-encrypted-and-remote",
     text: rule_text!("backup-encrypted-and-remote"),
@@ -145,7 +145,7 @@ fn remote(subject: &Subject<'_>, context: &mut CheckContext<'_>) {
         location(subject.body, context);
         return;
     }
-    if copied(subject, context).is_none() {
+    if backed_up_claims(subject, context).is_none() {
         return;
     }
     let Some(pod) = context.pod(subject) else {
@@ -154,11 +154,11 @@ fn remote(subject: &Subject<'_>, context: &mut CheckContext<'_>) {
     let (store, place) = match first(pod, &context.option_texts(&STORES)) {
         Field::Known(found) => found,
         Field::Absent => {
-            context.unknown("where it writes to: it has none of the variables that the settings name");
+            context.unknown("the location of the backup: none of the variables in the settings is set");
             return;
         }
         Field::Unknown => {
-            context.unknown("the variable that says where it writes to");
+            context.unknown("the variable with the location of the backup");
             return;
         }
     };
@@ -169,15 +169,21 @@ fn remote(subject: &Subject<'_>, context: &mut CheckContext<'_>) {
                 host(address, place, Answer::No, context)
             }
             Field::Known(_) | Field::Absent => {}
-            Field::Unknown => context.unknown("the variable with the address of its object store"),
+            Field::Unknown => context.unknown("the variable with the address of the object store"),
         },
         Some("gs" | "az" | "azure" | "azblob" | "abfs" | "abfss" | "wasbs") => {}
         Some("http" | "https") => host(store, place, Answer::No, context),
-        Some("file") => context.fail(place, "its copies go to a folder, and stay in the cluster"),
+        Some("file") => context.fail(
+            place,
+            "the backup is written to a directory and stays in the cluster",
+        ),
         None if store.starts_with('/') => {
-            context.fail(place, "its copies go to a folder, and stay in the cluster");
+            context.fail(
+                place,
+                "the backup is written to a directory and stays in the cluster",
+            );
         }
-        _ => context.unknown(format!("{place}: what kind of store this is")),
+        _ => context.unknown(format!("{place}: the type of the store")),
     }
 }
 
@@ -186,7 +192,7 @@ fn location(body: Node<'_>, context: &mut CheckContext<'_>) {
     match config("insecureSkipTLSVerify") {
         Field::Known("true") => context.fail(
             "spec.config[insecureSkipTLSVerify]",
-            "whoever answers is trusted: the certificate of its object store is not checked",
+            "the certificate of the object store is not verified",
         ),
         Field::Unknown => context.unknown("spec.config[insecureSkipTLSVerify]"),
         _ => {}
@@ -197,8 +203,8 @@ fn location(body: Node<'_>, context: &mut CheckContext<'_>) {
     match provider.rsplit('/').next().unwrap_or(provider) {
         "aws" => match config("s3Url") {
             Field::Known(address) => {
-                let asked = ["serverSideEncryption", "kmsKeyId", "customerKeyEncryptionFile"];
-                let encrypts = Answer::any(asked.map(|key| match config(key) {
+                let keys = ["serverSideEncryption", "kmsKeyId", "customerKeyEncryptionFile"];
+                let encrypts = Answer::any(keys.map(|key| match config(key) {
                     Field::Known(value) => Answer::from_bool(!value.is_empty()),
                     Field::Absent => Answer::No,
                     Field::Unknown => Answer::Unknown,
@@ -209,11 +215,11 @@ fn location(body: Node<'_>, context: &mut CheckContext<'_>) {
             Field::Unknown => context.unknown("spec.config[s3Url]"),
         },
         "gcp" | "azure" => {}
-        _ => context.unknown("spec.provider: what this provider does"),
+        _ => context.unknown("spec.provider: whether this provider encrypts"),
     }
 }
 
-/// Clouds whose object stores encrypt whatever they hold.
+/// Clouds whose object stores always encrypt data at rest.
 const CLOUDS: [&str; 4] = [
     ".amazonaws.com",
     ".amazonaws.com.cn",
@@ -221,10 +227,10 @@ const CLOUDS: [&str; 4] = [
     ".blob.core.windows.net",
 ];
 
-/// Judges the address of an object store.
+/// Checks the address of an object store.
 fn host(address: &str, place: String, encrypts: Answer, context: &mut CheckContext<'_>) {
     let Some((scheme, rest)) = address.split_once("://") else {
-        context.unknown(format!("{place}: whether it is asked by TLS"));
+        context.unknown(format!("{place}: whether the connection uses TLS"));
         return;
     };
     let authority = rest.split(['/', '?']).next().unwrap_or(rest);
@@ -236,11 +242,14 @@ fn host(address: &str, place: String, encrypts: Answer, context: &mut CheckConte
         .trim_end_matches('.')
         .to_ascii_lowercase();
     if !scheme.eq_ignore_ascii_case("https") {
-        context.fail(place.clone(), format!("its copies go to {host} without TLS"));
+        context.fail(place.clone(), format!("the backup is sent to {host} without TLS"));
     }
     match is_inside(&host, context) {
         Answer::Yes => {
-            context.fail(place, format!("its copies go to {host}, in the same cluster"));
+            context.fail(
+                place,
+                format!("the backup is written to {host}, which is in the same cluster"),
+            );
             return;
         }
         Answer::Unknown => context.unknown(format!("{place}: whether {host} is in the same cluster")),
@@ -252,23 +261,23 @@ fn host(address: &str, place: String, encrypts: Answer, context: &mut CheckConte
         .settings
         .assumed(&assume::BACKUP_STORES_ENCRYPTED);
     if encrypts != Answer::Yes && !is_cloud && !is_assumed {
-        context.unknown(format!("{place}: whether {host} encrypts what it holds"));
+        context.unknown(format!("{place}: whether {host} encrypts data at rest"));
     }
 }
 
-/// Whether a host is one of the cluster's own.
+/// Whether a host is in the cluster.
 fn is_inside(host: &str, context: &CheckContext<'_>) -> Answer {
     if let Ok(address) = host.parse::<std::net::IpAddr>() {
         return match address {
             _ if address.is_loopback() || address.is_unspecified() => Answer::Yes,
-            // A private address may be a pod's, or that of a store in the next room.
+            // A private address may belong to a pod or to a store outside of the cluster.
             std::net::IpAddr::V4(v4) if v4.is_private() || v4.is_link_local() => Answer::Unknown,
             std::net::IpAddr::V6(v6) if v6.is_unique_local() || v6.is_unicast_link_local() => Answer::Unknown,
             _ => Answer::No,
         };
     }
     let labels: Vec<_> = host.split('.').collect();
-    // No registry gives out names that end so; those of a cluster's Services do.
+    // These suffixes are not public domains; Services of a cluster have them.
     let is_local = matches!(labels.as_slice(), [.., "svc"] | [.., "cluster", "local"]);
     let by_form = labels.len() == 1 || is_local;
     let by_name = match labels.as_slice() {
@@ -278,27 +287,27 @@ fn is_inside(host: &str, context: &CheckContext<'_>) -> Answer {
     Answer::from_bool(by_form || by_name)
 }
 
-static DRILL_ANNOTATION: Setting = Setting {
+static RESTORE_TEST_ANNOTATION: Setting = Setting {
     name: "restoreTestAnnotation",
     meaning: "the annotation of a CronJob that lists the claims whose backups it restores as a test, separated by commas; only the first entry is used",
     default: DefaultValue::Texts(&["phoenix.ai/tries-restore-of"]),
 };
 
-/// Drills.
+/// Restore tests.
 pub static RESTORE_TEST_SCHEDULED: Rule = Rule {
     id: "restore-test-scheduled",
     text: rule_text!("restore-test-scheduled"),
     kinds: &[CRON_JOB],
     severity: Severity::Medium,
     enforcement: Enforcement::Advisory,
-    options: &[&BACKUP_ANNOTATION, &DRILL_ANNOTATION],
+    options: &[&BACKUP_ANNOTATION, &RESTORE_TEST_ANNOTATION],
     evidence: &[Recovery, RecoveryTested, PlansTested],
     check: Check::Stack(|subject, context| {
-        let Some(claims) = copied(subject, context) else {
+        let Some(claims) = backed_up_claims(subject, context) else {
             return;
         };
-        let Some(annotation) = context.option_text(&DRILL_ANNOTATION) else {
-            context.not_applicable("the settings name no annotation of drills");
+        let Some(annotation) = context.option_text(&RESTORE_TEST_ANNOTATION) else {
+            context.not_applicable("the settings set no restoreTestAnnotation");
             return;
         };
         let tested_manually = context
@@ -321,12 +330,11 @@ pub static RESTORE_TEST_SCHEDULED: Rule = Rule {
             }));
             match tried {
                 Answer::Yes => {}
-                Answer::No if context.inventory.is_complete() => context.fail(
-                    "",
-                    format!("nothing ever tries to restore its copies of the claim {claim}"),
-                ),
+                Answer::No if context.inventory.is_complete() => {
+                    context.fail("", format!("no restore test covers the claim {claim}"))
+                }
                 Answer::No | Answer::Unknown => {
-                    context.unknown(format!("whether anything tries to restore the claim {claim}"));
+                    context.unknown(format!("whether a restore test covers the claim {claim}"));
                 }
             }
         }
@@ -334,7 +342,7 @@ pub static RESTORE_TEST_SCHEDULED: Rule = Rule {
     ..Rule::DEFAULTS
 };
 
-static KEEPS: Setting = Setting {
+static RETENTION_VARIABLES: Setting = Setting {
     name: "retentionVariables",
     meaning: "environment variables of a CronJob that hold the number of backups, or the time, to keep; one with a value above 0 is sufficient",
     default: DefaultValue::Texts(&[
@@ -345,14 +353,14 @@ static KEEPS: Setting = Setting {
     ]),
 };
 
-/// How long copies are kept.
+/// Retention of backups.
 pub static RETENTION_DECLARED: Rule = Rule {
     id: "retention-declared",
     text: rule_text!("retention-declared"),
     kinds: &[CRON_JOB, VELERO_SCHEDULE],
     severity: Severity::Medium,
     enforcement: Enforcement::Mandatory,
-    options: &[&BACKUP_ANNOTATION, &STORES, &KEEPS],
+    options: &[&BACKUP_ANNOTATION, &STORES, &RETENTION_VARIABLES],
     evidence: &[ConfidentialKept, Disposed, Disposal],
     check: Check::Stack(retention),
     ..Rule::DEFAULTS
@@ -363,19 +371,19 @@ fn retention(subject: &Subject<'_>, context: &mut CheckContext<'_>) {
         match subject.body.text("spec.template.ttl") {
             Field::Known(ttl) if ttl.bytes().any(|byte| (b'1'..=b'9').contains(&byte)) => {}
             Field::Known(_) | Field::Absent => {
-                context.fail(
-                    "spec.template.ttl",
-                    "it does not say how long its backups are kept",
-                );
+                context.fail("spec.template.ttl", "it sets no retention for its backups");
             }
             Field::Unknown => context.unknown("spec.template.ttl"),
         }
         return;
     }
-    if copied(subject, context).is_none() {
+    if backed_up_claims(subject, context).is_none() {
         return;
     }
-    let (stores, keeps) = (context.option_texts(&STORES), context.option_texts(&KEEPS));
+    let (stores, keeps) = (
+        context.option_texts(&STORES),
+        context.option_texts(&RETENTION_VARIABLES),
+    );
     let own = subject.pod.map_or(Field::Absent, |pod| first(pod, &stores));
     let jobs = context.inventory.workloads_in(subject.namespace());
     let jobs = jobs.filter(|job| CRON_JOB.is(&job.object.id.group, &job.object.id.kind));
@@ -390,8 +398,8 @@ fn retention(subject: &Subject<'_>, context: &mut CheckContext<'_>) {
                 _ => Answer::Unknown,
             }
         };
-        match says_how_many(job.pod, &keeps) {
-            // Most Jobs say nothing of the kind.
+        match sets_retention(job.pod, &keeps) {
+            // Most CronJobs set no such variable.
             Answer::No => Answer::No,
             says => says.and(is_same()).and(runs(Node::new(job.object.body(), ""))),
         }
@@ -400,15 +408,15 @@ fn retention(subject: &Subject<'_>, context: &mut CheckContext<'_>) {
         Answer::Yes => {}
         Answer::No if context.inventory.is_complete() => context.fail(
             "",
-            "no CronJob that writes to its store says how many of its copies are kept",
+            "no CronJob with the same store sets a retention for the backups",
         ),
         Answer::No | Answer::Unknown => {
-            context.unknown("whether anything removes its copies after their time");
+            context.unknown("whether the backups are removed after their retention");
         }
     }
 }
 
-fn says_how_many(pod: &Pod<'_>, keeps: &[&str]) -> Answer {
+fn sets_retention(pod: &Pod<'_>, keeps: &[&str]) -> Answer {
     Answer::any(pod.containers.iter().flat_map(|container| {
         keeps.iter().map(move |name| match container.variable(name) {
             Field::Known(value) => Answer::from_bool(value.bytes().any(|byte| (b'1'..=b'9').contains(&byte))),
@@ -420,14 +428,14 @@ fn says_how_many(pod: &Pod<'_>, keeps: &[&str]) -> Answer {
 
 #[cfg(test)]
 mod tests {
-    use super::comes;
+    use super::has_a_day;
 
     #[test]
-    fn a_schedule_that_names_no_day_of_the_calendar_never_comes() {
-        assert!(!comes("0 0 31 2 *"));
-        assert!(!comes("0 0 30,31 2 *"));
-        assert!(!comes("5 4 31 4,6 *"));
-        for comes_indeed in [
+    fn a_schedule_without_an_existing_day_never_starts() {
+        assert!(!has_a_day("0 0 31 2 *"));
+        assert!(!has_a_day("0 0 30,31 2 *"));
+        assert!(!has_a_day("5 4 31 4,6 *"));
+        for schedule in [
             "0 0 29 2 *",
             "0 5 * * 0",
             "@weekly",
@@ -435,7 +443,7 @@ mod tests {
             "0 0 31 2,3 *",
             "0 0 */31 2 *",
         ] {
-            assert!(comes(comes_indeed), "{comes_indeed}");
+            assert!(has_a_day(schedule), "{schedule}");
         }
     }
 }

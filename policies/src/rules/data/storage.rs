@@ -1,4 +1,4 @@
-//! Where data lies, and what keeps it from getting lost.
+//! Encryption, persistence and deletion of data.
 
 use phoenix_graph::Object;
 use serde_json::Value;
@@ -22,7 +22,7 @@ use crate::text::rule_text;
 const VOLUME: Kind = Kind::core("PersistentVolume");
 const CLASS: Kind = Kind::new(&["storage.k8s.io"], "StorageClass");
 
-/// What a storage class says of encryption.
+/// Whether a storage class enables encryption.
 fn encrypts(class: Node<'_>) -> Answer {
     let parameter = |key: &str, good: &[&str]| match class.entry("parameters", key) {
         Field::Known(value) => Answer::from_bool(good.contains(&value)),
@@ -38,7 +38,7 @@ fn encrypts(class: Node<'_>) -> Answer {
             | "rook-ceph.rbd.csi.ceph.com"
             | "driver.longhorn.io",
         ) => parameter("encrypted", &["true"]),
-        // These clouds encrypt every disk, and a class cannot ask them not to.
+        // These clouds encrypt every disk; a storage class cannot disable that.
         Field::Known(
             "pd.csi.storage.gke.io"
             | "kubernetes.io/gce-pd"
@@ -51,7 +51,7 @@ fn encrypts(class: Node<'_>) -> Answer {
     }
 }
 
-/// Classes.
+/// Storage classes.
 pub static STORAGE_CLASS_ENCRYPTED: Rule = Rule {
     id: "storage-class-encrypted",
     text: rule_text!("storage-class-encrypted"),
@@ -72,9 +72,9 @@ pub static STORAGE_CLASS_ENCRYPTED: Rule = Rule {
             Answer::Yes => {}
             Answer::No => context.fail(
                 "parameters.encrypted",
-                "the class does not ask its provisioner to encrypt",
+                "the storage class does not enable encryption",
             ),
-            Answer::Unknown => context.unknown("whether its provisioner encrypts"),
+            Answer::Unknown => context.unknown("whether the provisioner encrypts"),
         }
     }),
     ..Rule::DEFAULTS
@@ -92,7 +92,7 @@ pub static DATA_VOLUMES_ON_ENCRYPTED_CLASS: Rule = Rule {
         let templates = context.items(subject.body, "spec.volumeClaimTemplates");
         let claims: Vec<Node<'_>> = if subject.kind() == "StatefulSet" {
             if templates.is_empty() && subject.body.list("spec.volumeClaimTemplates").is_absent() {
-                context.not_applicable("the StatefulSet claims no volumes");
+                context.not_applicable("the StatefulSet has no volume claims");
             }
             templates.iter().map(crate::context::Item::node).collect()
         } else {
@@ -101,14 +101,19 @@ pub static DATA_VOLUMES_ON_ENCRYPTED_CLASS: Rule = Rule {
         for claim in claims {
             let place = claim.at("spec.storageClassName");
             match claim.text("spec.storageClassName") {
-                Field::Known("") => context.unknown(format!("{place}: which volume it is bound to")),
+                Field::Known("") => {
+                    context.unknown(format!("{place}: the volume that the claim is bound to"))
+                }
                 Field::Known(class) => match class_encrypts(class, context) {
                     Answer::Yes => {}
                     Answer::No => {
-                        context.fail(place, format!("the class {class} does not encrypt its volumes"));
+                        context.fail(
+                            place,
+                            format!("the storage class {class} does not encrypt its volumes"),
+                        );
                     }
                     Answer::Unknown => {
-                        context.unknown(format!("{place}: whether the class {class} encrypts"));
+                        context.unknown(format!("{place}: whether the storage class {class} encrypts"));
                     }
                 },
                 Field::Absent
@@ -117,7 +122,7 @@ pub static DATA_VOLUMES_ON_ENCRYPTED_CLASS: Rule = Rule {
                         .settings
                         .assumed(&assume::DEFAULT_CLASS_ENCRYPTED) => {}
                 Field::Absent => {
-                    context.unknown(format!("{place}: whether the cluster's default class encrypts"));
+                    context.unknown(format!("{place}: whether the default storage class encrypts"));
                 }
                 Field::Unknown => context.unknown(place),
             }
@@ -138,7 +143,7 @@ fn class_encrypts(name: &str, context: &CheckContext<'_>) -> Answer {
     class.map_or(Answer::Unknown, |class| encrypts(Node::new(class.body(), "")))
 }
 
-/// Stores by the last part of their image's repository, and where they keep their data.
+/// Data stores by the last part of their image repository, and their data directories.
 const STORES: [(&str, &str); 14] = [
     ("postgres", "/var/lib/postgresql"),
     ("postgresql", "/bitnami/postgresql"),
@@ -156,7 +161,7 @@ const STORES: [(&str, &str); 14] = [
     ("etcd", "/var/lib/etcd"),
 ];
 
-/// Data on scratch space.
+/// Data on ephemeral volumes.
 pub static DATA_NOT_ON_EPHEMERAL_VOLUME: Rule = Rule {
     id: "data-not-on-ephemeral-volume",
     text: rule_text!("data-not-on-ephemeral-volume"),
@@ -212,21 +217,21 @@ fn ephemeral(subject: &Subject<'_>, context: &mut CheckContext<'_>) {
             Answer::No if mounted => context.fail(
                 container.node().at("volumeMounts"),
                 format!(
-                    "{} keeps its data in {place}, on a volume that goes with the pod",
+                    "{} stores its data in {place}, on an ephemeral volume that is deleted with the pod",
                     container.words()
                 ),
             ),
             Answer::No => context.fail(
                 container.node().at("volumeMounts"),
                 format!(
-                    "{} keeps its data in {place}, where nothing is mounted",
+                    "{} stores its data in {place}, on which no volume is mounted",
                     container.words()
                 ),
             ),
         }
     }
     if stores == 0 {
-        context.not_applicable("no container is a store that is known");
+        context.not_applicable("no container runs a known data store");
     }
 }
 
@@ -265,7 +270,7 @@ fn named<'v>(list: Field<&'v [Value]>, field: &str, name: &str) -> Field<&'v Val
     })
 }
 
-/// One writer.
+/// Volumes with a single writer.
 pub static NO_SHARED_SINGLE_WRITER_VOLUME: Rule = Rule {
     id: "no-shared-single-writer-volume",
     text: rule_text!("no-shared-single-writer-volume"),
@@ -290,7 +295,7 @@ fn single_writer(subject: &Subject<'_>, context: &mut CheckContext<'_>) {
         };
         let place = volume.node().at("persistentVolumeClaim");
         let Some(claim) = context.inventory.get(CLAIM, subject.namespace(), name) else {
-            context.unknown(format!("{place}: the claim {name} was not given"));
+            context.unknown(format!("{place}: the claim {name} is not in the input"));
             continue;
         };
         match is_single(claim) {
@@ -304,7 +309,9 @@ fn single_writer(subject: &Subject<'_>, context: &mut CheckContext<'_>) {
         match most_replicas(subject, context) {
             Field::Known(replicas) if replicas > 1 => context.fail(
                 place.clone(),
-                format!("up to {replicas} pods mount the claim {name}, which one node may mount"),
+                format!(
+                    "up to {replicas} pods mount the claim {name}, which only one node can mount at a time"
+                ),
             ),
             Field::Unknown => context.unknown("spec.replicas"),
             _ => {}
@@ -323,7 +330,7 @@ fn single_writer(subject: &Subject<'_>, context: &mut CheckContext<'_>) {
         match surge {
             Answer::Yes => context.fail(
                 "spec.strategy",
-                format!("during an update two pods mount the claim {name}, which one node may mount"),
+                format!("during a rollout two pods mount the claim {name}, which only one node can mount at a time"),
             ),
             Answer::Unknown => context.unknown("spec.strategy"),
             Answer::No => {}
@@ -352,7 +359,7 @@ fn is_single(claim: &Object) -> Answer {
     }
 }
 
-/// What is deleted with what.
+/// Deletion of data.
 pub static DATA_DELETION_GUARDED: Rule = Rule {
     id: "data-deletion-guarded",
     text: rule_text!("data-deletion-guarded"),
@@ -377,7 +384,7 @@ pub static DATA_DELETION_GUARDED: Rule = Rule {
         {
             context.fail(
                 path,
-                format!("the data goes with its claim: the reclaim policy is {policy}"),
+                format!("the volume is deleted with its claim, because the reclaim policy is {policy}"),
             );
         }
     }),
@@ -407,7 +414,7 @@ fn backup(subject: &Subject<'_>, context: &mut CheckContext<'_>) {
     let templates = context.items(subject.body, "spec.volumeClaimTemplates");
     let claims: Vec<(Option<&str>, String)> = if subject.kind() == "StatefulSet" {
         if templates.is_empty() && subject.body.list("spec.volumeClaimTemplates").is_absent() {
-            context.not_applicable("the StatefulSet claims no volumes");
+            context.not_applicable("the StatefulSet has no volume claims");
         }
         templates
             .iter()
@@ -445,10 +452,10 @@ fn backup(subject: &Subject<'_>, context: &mut CheckContext<'_>) {
         ]) {
             Answer::Yes => {}
             Answer::No if context.inventory.is_complete() => {
-                context.fail(place, format!("nothing backs up the claim {name}"));
+                context.fail(place, format!("no backup covers the claim {name}"));
             }
             Answer::No | Answer::Unknown => {
-                context.unknown(format!("whether anything backs up the claim {name}"));
+                context.unknown(format!("whether a backup covers the claim {name}"));
             }
         }
     }

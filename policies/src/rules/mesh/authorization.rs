@@ -1,4 +1,4 @@
-//! What the mesh lets who do: authorization policies and the tokens that they ask for.
+//! Authorization policies and token authentication.
 
 use phoenix_graph::Object;
 
@@ -22,12 +22,12 @@ const AUTHORIZATION: Kind = Kind::new(&["security.istio.io"], "AuthorizationPoli
 const REQUESTS: Kind = Kind::new(&["security.istio.io"], "RequestAuthentication");
 const ROUTES: Kind = Kind::new(&["networking.istio.io"], "VirtualService");
 
-/// The action of a policy; the default is to allow.
+/// The action of a policy; the default is `ALLOW`.
 fn action(policy: Node<'_>) -> Field<&str> {
     policy.text("spec.action").or(|| Field::Known("ALLOW"))
 }
 
-/// Default deny.
+/// Deny by default.
 pub static MESH_AUTHZ_DEFAULT_DENY: Rule = Rule {
     id: "mesh-authz-default-deny",
     text: rule_text!("mesh-authz-default-deny"),
@@ -57,19 +57,19 @@ fn default_deny(subject: &Subject<'_>, context: &mut CheckContext<'_>) {
     match Answer::any(allowing) {
         Answer::Yes => {}
         Answer::No if !context.inventory.is_complete() => {
-            context.unknown("whether an AuthorizationPolicy that was not given applies");
+            context.unknown("whether an AuthorizationPolicy outside of the input applies");
         }
         Answer::No => context.fail(
             "",
-            "no AuthorizationPolicy applies to it, so everybody in the mesh may do anything",
+            "no AuthorizationPolicy applies to the workload, so all requests are allowed",
         ),
         Answer::Unknown => context.unknown("whether an AuthorizationPolicy applies"),
     }
 }
 
-/// Whether a policy makes a workload refuse what nobody allows.
-fn closes(policy: &Object, workload: Workload<'_>, world: &Inventory<'_>) -> Answer {
-    let root = world.settings.assumed_text(&assume::MESH_ROOT);
+/// Whether a policy makes a workload deny requests by default.
+fn closes(policy: &Object, workload: Workload<'_>, inventory: &Inventory<'_>) -> Answer {
+    let root = inventory.settings.assumed_text(&assume::MESH_ROOT);
     let allows = match action(Node::new(policy.body(), "")) {
         Field::Known(action) => Answer::from_bool(action == "ALLOW"),
         Field::Absent | Field::Unknown => Answer::Unknown,
@@ -79,20 +79,20 @@ fn closes(policy: &Object, workload: Workload<'_>, world: &Inventory<'_>) -> Ans
         .and(allows)
 }
 
-/// The rules of a policy that allows; of any other the judging says why it is not judged.
+/// The rules of an `ALLOW` policy; for any other policy the reason is recorded.
 fn allowing<'n>(subject: &Subject<'n>, context: &mut CheckContext<'_>) -> Option<Vec<Item<'n>>> {
     match action(subject.body) {
         Field::Known("ALLOW") => {}
         Field::Unknown => context.unknown("spec.action"),
         _ => {
-            context.not_applicable("the policy allows nothing");
+            context.not_applicable("the policy does not allow any request");
             return None;
         }
     }
     Some(context.items(subject.body, "spec.rules"))
 }
 
-/// Rules that match everything.
+/// Rules that match every request.
 pub static AUTHZ_NO_ALLOW_ALL: Rule = Rule {
     id: "authz-no-allow-all",
     text: rule_text!("authz-no-allow-all"),
@@ -112,7 +112,7 @@ pub static AUTHZ_NO_ALLOW_ALL: Rule = Rule {
             });
             match Answer::any(parts) {
                 Answer::Yes => {}
-                Answer::No => context.fail(rule.path, "the rule matches every request, whoever makes it"),
+                Answer::No => context.fail(rule.path, "the rule matches every request from every source"),
                 Answer::Unknown => context.unknown(rule.path),
             }
         }
@@ -120,7 +120,7 @@ pub static AUTHZ_NO_ALLOW_ALL: Rule = Rule {
     ..Rule::DEFAULTS
 };
 
-/// Rules without a caller.
+/// Rules without a source.
 pub static AUTHZ_NO_WILDCARD_SOURCE: Rule = Rule {
     id: "authz-no-wildcard-source",
     text: rule_text!("authz-no-wildcard-source"),
@@ -152,7 +152,10 @@ pub static AUTHZ_NO_WILDCARD_SOURCE: Rule = Rule {
             let none = rule.node().list("from").known().is_none_or(<[_]>::is_empty);
             if none && !by_condition {
                 let what = rule.node().at("from");
-                context.fail(what, "the rule does not say who may, so everybody may");
+                context.fail(
+                    what,
+                    "the rule has no source and therefore applies to every caller",
+                );
             }
             for source in sources {
                 source_names_somebody(source.node(), by_condition, context);
@@ -185,7 +188,7 @@ fn source_names_somebody(source: Node<'_>, by_condition: bool, context: &mut Che
             _ => false,
         };
         if let Some(value) = values.iter().find(|value| wide(value)) {
-            context.fail(source.at(&path), format!("{value} is everybody"));
+            context.fail(source.at(&path), format!("{value} matches every caller"));
         }
     }
     if !named && in_doubt {
@@ -193,12 +196,12 @@ fn source_names_somebody(source: Node<'_>, by_condition: bool, context: &mut Che
     } else if !named {
         context.fail(
             source.at("source"),
-            "the source does not say who may, so everybody may",
+            "the source is empty and therefore matches every caller",
         );
     }
 }
 
-/// `from` and `to` apart.
+/// `from` and `to` in separate rules.
 pub static AUTHZ_SOURCE_AND_OPERATION_TOGETHER: Rule = Rule {
     id: "authz-source-and-operation-together",
     text: rule_text!("authz-source-and-operation-together"),
@@ -231,7 +234,7 @@ pub static AUTHZ_SOURCE_AND_OPERATION_TOGETHER: Rule = Rule {
             Answer::No => {}
             Answer::Yes => context.fail(
                 "spec.rules",
-                "one rule says who and another says what: these callers may do everything, and everybody may do these operations",
+                "one rule has only sources and another only operations: these sources may perform every operation, and every source may perform these operations",
             ),
             Answer::Unknown => context.unknown("spec.rules"),
         }
@@ -239,7 +242,7 @@ pub static AUTHZ_SOURCE_AND_OPERATION_TOGETHER: Rule = Rule {
     ..Rule::DEFAULTS
 };
 
-/// Patterns.
+/// Match patterns.
 pub static AUTHZ_SAFE_MATCH_PATTERN: Rule = Rule {
     id: "authz-safe-match-pattern",
     text: rule_text!("authz-safe-match-pattern"),
@@ -261,14 +264,19 @@ pub static AUTHZ_SAFE_MATCH_PATTERN: Rule = Rule {
                 for field in ["notPaths", "notMethods", "notHosts", "notPorts"] {
                     let path = format!("operation.{field}");
                     if !context.texts(node, &path).is_empty() {
-                        context.fail(node.at(&path), "what is allowed is told by what it is not");
+                        context.fail(
+                            node.at(&path),
+                            "a negative match allows everything that is not listed",
+                        );
                     }
                 }
                 for method in context.texts(node, "operation.methods") {
                     if method != method.to_uppercase() {
                         context.fail(
                             node.at("operation.methods"),
-                            format!("no request has the method {method}: methods are written in capitals"),
+                            format!(
+                                "the method {method} matches no request: methods are written in upper case"
+                            ),
                         );
                     }
                 }
@@ -279,7 +287,7 @@ pub static AUTHZ_SAFE_MATCH_PATTERN: Rule = Rule {
                     if odd {
                         context.fail(
                             node.at("operation.paths"),
-                            format!("{path} is not how a server sees a path"),
+                            format!("{path} is not a normalized path and matches no request"),
                         );
                     }
                 }
@@ -289,7 +297,7 @@ pub static AUTHZ_SAFE_MATCH_PATTERN: Rule = Rule {
     ..Rule::DEFAULTS
 };
 
-/// Tokens of those who come from outside.
+/// Token authentication of external requests.
 pub static EXTERNAL_API_AUTHENTICATED: Rule = Rule {
     id: "external-api-authenticated",
     text: rule_text!("external-api-authenticated"),
@@ -304,7 +312,7 @@ pub static EXTERNAL_API_AUTHENTICATED: Rule = Rule {
 fn external(subject: &Subject<'_>, context: &mut CheckContext<'_>) {
     let gateways = context.texts(subject.body, "spec.gateways");
     if !gateways.iter().any(|gateway| *gateway != "mesh") {
-        context.not_applicable("the VirtualService is bound to no gateway");
+        context.not_applicable("the VirtualService is not bound to a gateway");
         return;
     }
     let mut seen: Vec<(String, String)> = Vec::new();
@@ -317,7 +325,7 @@ fn external(subject: &Subject<'_>, context: &mut CheckContext<'_>) {
                 let Some((name, namespace)) = service_of(host, subject.namespace()) else {
                     continue;
                 };
-                // Each destination is told once, at its first route.
+                // Each destination is reported once, at its first route.
                 let service = (name.to_owned(), namespace.to_owned());
                 if !seen.contains(&service) {
                     behind(
@@ -334,9 +342,11 @@ fn external(subject: &Subject<'_>, context: &mut CheckContext<'_>) {
 }
 
 fn behind(name: &str, within: &str, place: &str, context: &mut CheckContext<'_>) {
-    let world = context.inventory;
-    let Some(service) = world.get(SERVICE, within, name) else {
-        context.unknown(format!("{place}: the Service {within}/{name} was not given"));
+    let inventory = context.inventory;
+    let Some(service) = inventory.get(SERVICE, within, name) else {
+        context.unknown(format!(
+            "{place}: the Service {within}/{name} is not in the input"
+        ));
         return;
     };
     let selector = match Node::new(service.body(), "").map("spec.selector") {
@@ -347,46 +357,49 @@ fn behind(name: &str, within: &str, place: &str, context: &mut CheckContext<'_>)
             return;
         }
     };
-    let root = world.settings.assumed_text(&assume::MESH_ROOT);
-    for workload in world.workloads_in(namespace_of(service)) {
+    let root = inventory.settings.assumed_text(&assume::MESH_ROOT);
+    for workload in inventory.workloads_in(namespace_of(service)) {
         match has_all(selector, workload.labels()) {
             Answer::No => continue,
             Answer::Unknown => {
-                context.unknown(format!("whether {} serves {}", workload.object.id, service.id));
+                context.unknown(format!(
+                    "whether {} is a backend of {}",
+                    workload.object.id, service.id
+                ));
                 continue;
             }
             Answer::Yes => {}
         }
-        let checked = world
+        let checked = inventory
             .all(REQUESTS)
             .map(|policy| applies(policy, workload, root, "spec.selector.matchLabels").0);
-        let demanded = world.all(AUTHORIZATION).map(|policy| {
+        let demanded = inventory.all(AUTHORIZATION).map(|policy| {
             applies(policy, workload, root, "spec.selector.matchLabels")
                 .0
                 .and(demands_token(Node::new(policy.body(), "")))
         });
         for (answer, missing) in [
-            (Answer::any(checked), "no RequestAuthentication checks tokens"),
-            (Answer::any(demanded), "no AuthorizationPolicy demands a token"),
+            (Answer::any(checked), "no RequestAuthentication validates tokens"),
+            (Answer::any(demanded), "no AuthorizationPolicy requires a token"),
         ] {
             match answer {
                 Answer::Yes => {}
-                Answer::No if world.is_complete() => context.fail(
+                Answer::No if inventory.is_complete() => context.fail(
                     place,
                     format!(
-                        "the route leads from a gateway to {}, where {missing}",
+                        "the route exposes {} through a gateway, but {missing}",
                         workload.object.id
                     ),
                 ),
                 Answer::No | Answer::Unknown => {
-                    context.unknown(format!("whether {} asks for a token", workload.object.id));
+                    context.unknown(format!("whether {} requires a token", workload.object.id));
                 }
             }
         }
     }
 }
 
-/// Whether a policy refuses those without a token: where it allows only with one, or denies without.
+/// Whether a policy denies requests without a token: it allows only requests with one, or denies requests without.
 fn demands_token(policy: Node<'_>) -> Answer {
     let field = match action(policy) {
         Field::Known("ALLOW") => "source.requestPrincipals",

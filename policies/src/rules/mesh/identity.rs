@@ -1,4 +1,4 @@
-//! Who speaks to whom in the mesh, and whether that is proven: mTLS by its effective mode, and who is in the mesh at all.
+//! Mutual TLS by its effective mode, and enrollment in the mesh.
 
 use phoenix_graph::Object;
 
@@ -19,7 +19,7 @@ use crate::text::rule_text;
 const SECURITY: &[&str] = &["security.istio.io"];
 pub(crate) const PEER_AUTHENTICATION: Kind = Kind::new(SECURITY, "PeerAuthentication");
 
-/// The workload that a subject is.
+/// The workload of a subject.
 pub(crate) fn workload<'a>(subject: &Subject<'a>) -> Option<Workload<'a>> {
     subject.pod.map(|pod| Workload {
         object: subject.object,
@@ -27,7 +27,7 @@ pub(crate) fn workload<'a>(subject: &Subject<'a>) -> Option<Workload<'a>> {
     })
 }
 
-/// The workload, if it is in the mesh; otherwise the judging says why it is not judged.
+/// The workload, if it is in the mesh; otherwise the reason is recorded.
 pub(crate) fn in_mesh<'a>(subject: &Subject<'a>, context: &mut CheckContext<'_>) -> Option<Workload<'a>> {
     let workload = workload(subject)?;
     match context.inventory.is_in_mesh(workload) {
@@ -43,7 +43,7 @@ pub(crate) fn in_mesh<'a>(subject: &Subject<'a>, context: &mut CheckContext<'_>)
     }
 }
 
-/// How closely a policy of Istio applies to a workload.
+/// The scope of an Istio policy; a narrower one takes precedence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum PolicyScope {
     Mesh,
@@ -51,7 +51,7 @@ pub(crate) enum PolicyScope {
     Workload,
 }
 
-/// Whether and how closely a policy applies to a workload, by its namespace and selector.
+/// Whether a policy applies to a workload, by its namespace and selector, and with which scope.
 pub(crate) fn applies(
     policy: &Object,
     workload: Workload<'_>,
@@ -83,7 +83,7 @@ pub(crate) fn applies(
     }
 }
 
-/// Whether a policy is bound to a gateway or a waypoint by reference, and so holds for no sidecar.
+/// Whether a policy is attached to a gateway or a waypoint by `targetRefs` and therefore does not apply to sidecars.
 fn is_bound(policy: Node<'_>) -> Answer {
     Answer::any(
         ["spec.targetRefs", "spec.targetRef"].map(|targets| match policy.field(targets) {
@@ -94,7 +94,7 @@ fn is_bound(policy: Node<'_>) -> Answer {
     )
 }
 
-/// Effective mTLS.
+/// The effective mutual TLS mode.
 pub static MESH_MTLS_STRICT: Rule = Rule {
     id: "mesh-mtls-strict",
     text: rule_text!("mesh-mtls-strict"),
@@ -118,11 +118,11 @@ fn mtls(subject: &Subject<'_>, context: &mut CheckContext<'_>) {
     let Some(own) = in_mesh(subject, context) else {
         return;
     };
-    let world = context.inventory;
-    let root = world.settings.assumed_text(&assume::MESH_ROOT);
+    let inventory = context.inventory;
+    let root = inventory.settings.assumed_text(&assume::MESH_ROOT);
     let mut modes: Vec<(PolicyScope, &str, &Object)> = Vec::new();
     let mut ports: Vec<(String, &str, &Object)> = Vec::new();
-    for policy in world.all(PEER_AUTHENTICATION) {
+    for policy in inventory.all(PEER_AUTHENTICATION) {
         let (answer, scope) = applies(policy, own, root, "spec.selector.matchLabels");
         match answer {
             Answer::No => {}
@@ -134,7 +134,7 @@ fn mtls(subject: &Subject<'_>, context: &mut CheckContext<'_>) {
                     Field::Known(mode) => modes.push((scope, mode, policy)),
                     Field::Unknown => context.unknown(format!("spec.mtls.mode of {}", policy.id)),
                 }
-                // Without a selector the modes of ports are not read.
+                // `portLevelMtls` has no effect without a selector.
                 if scope != PolicyScope::Workload {
                     continue;
                 }
@@ -161,14 +161,14 @@ fn mtls(subject: &Subject<'_>, context: &mut CheckContext<'_>) {
     match holding.as_slice() {
         [] => context.fail(
             "",
-            "no PeerAuthentication says its mode, so it takes plain text too (PERMISSIVE)",
+            "no PeerAuthentication sets the mode, so plain text is accepted (PERMISSIVE)",
         ),
         holding => {
             for (_, mode, policy) in holding.iter().filter(|(_, mode, _)| *mode != "STRICT") {
                 context.fail(
                     "",
                     format!(
-                        "{policy} sets its mode to {mode}, so it takes plain text too",
+                        "{policy} sets the mode to {mode}, so plain text is accepted",
                         policy = policy.id
                     ),
                 );
@@ -179,14 +179,14 @@ fn mtls(subject: &Subject<'_>, context: &mut CheckContext<'_>) {
         context.fail(
             "",
             format!(
-                "{} sets the mode of its port {port} to {mode}, so that port takes plain text",
+                "{} sets the mode of port {port} to {mode}, so the port accepts plain text",
                 policy.id
             ),
         );
     }
 }
 
-/// Modes as written.
+/// The configured modes.
 pub static PEER_AUTHENTICATION_NO_DOWNGRADE: Rule = Rule {
     id: "peer-authentication-no-downgrade",
     text: rule_text!("peer-authentication-no-downgrade"),
@@ -200,7 +200,7 @@ pub static PEER_AUTHENTICATION_NO_DOWNGRADE: Rule = Rule {
             .text(subject.body, "spec.mtls.mode")
             .filter(|mode| weak(mode))
         {
-            context.fail("spec.mtls.mode", format!("the mode {mode} lets plain text in"));
+            context.fail("spec.mtls.mode", format!("the mode {mode} accepts plain text"));
         }
         let ports = context.known(
             subject.body.map("spec.portLevelMtls"),
@@ -213,7 +213,7 @@ pub static PEER_AUTHENTICATION_NO_DOWNGRADE: Rule = Rule {
             if let Some(mode) = context.text(node, "mode").filter(|mode| weak(mode)) {
                 context.fail(
                     node.at("mode"),
-                    format!("the mode {mode} lets plain text in at the port {port}"),
+                    format!("the mode {mode} accepts plain text on port {port}"),
                 );
             }
         }
@@ -221,7 +221,7 @@ pub static PEER_AUTHENTICATION_NO_DOWNGRADE: Rule = Rule {
     ..Rule::DEFAULTS
 };
 
-/// Injection by namespace.
+/// Injection by namespace labels.
 pub static MESH_INJECTION_ENFORCED: Rule = Rule {
     id: "mesh-injection-enforced",
     text: rule_text!("mesh-injection-enforced"),
@@ -233,19 +233,19 @@ pub static MESH_INJECTION_ENFORCED: Rule = Rule {
         let name = subject.object.id.name.as_str();
         let root = context.inventory.settings.assumed_text(&assume::MESH_ROOT);
         if !context.inventory.has_mesh() {
-            context.not_applicable("no mesh was given");
+            context.not_applicable("the cluster has no mesh");
         } else if name.starts_with("kube-") || name == root || context.inventory.is_externally_managed(name) {
             context.not_applicable(
-                "the namespace is the cluster's or the mesh's own, or somebody else's as the settings say",
+                "the namespace belongs to the cluster or the mesh, or the settings list it as externally managed",
             );
         } else if context.inventory.workloads_in(name).next().is_none() {
-            context.not_applicable("no workload was given that runs in it");
+            context.not_applicable("the input has no workload in the namespace");
         } else {
             match mesh_labels(subject.body) {
                 Answer::Yes => {}
                 Answer::No => context.fail(
                     "metadata.labels",
-                    format!("the namespace {name} is not in the mesh, though workloads run in it"),
+                    format!("the namespace {name} has workloads but is not in the mesh"),
                 ),
                 Answer::Unknown => context.unknown("metadata.labels"),
             }
@@ -253,7 +253,7 @@ pub static MESH_INJECTION_ENFORCED: Rule = Rule {
             if label("istio-injection").is_some() && label("istio.io/rev").is_some() {
                 context.fail(
                     "metadata.labels",
-                    "two labels say whether the namespace is in the mesh, and the older one wins",
+                    "two labels enroll the namespace in the mesh; istio-injection takes precedence over istio.io/rev",
                 );
             }
         }
@@ -267,7 +267,7 @@ static BYPASS_ALLOWED: Setting = Setting {
     default: DefaultValue::Texts(&[]),
 };
 
-/// Ways past the proxy.
+/// Annotations, labels and users that bypass the proxy.
 pub static NO_MESH_BYPASS: Rule = Rule {
     id: "no-mesh-bypass",
     text: rule_text!("no-mesh-bypass"),
@@ -281,7 +281,7 @@ pub static NO_MESH_BYPASS: Rule = Rule {
 };
 
 fn bypass(subject: &Subject<'_>, context: &mut CheckContext<'_>) {
-    /// Keys, and the values that are harmless.
+    /// Keys, and the values that do not bypass the proxy.
     const KEYS: [(&str, &[&str]); 14] = [
         ("sidecar.istio.io/inject", &["true"]),
         ("traffic.sidecar.istio.io/excludeOutboundIPRanges", &[""]),
@@ -299,7 +299,7 @@ fn bypass(subject: &Subject<'_>, context: &mut CheckContext<'_>) {
         ("ambient.istio.io/redirection", &["enabled"]),
     ];
     if !context.inventory.has_mesh() {
-        context.not_applicable("no mesh was given");
+        context.not_applicable("the cluster has no mesh");
         return;
     }
     let Some(pod) = context.pod(subject) else { return };
@@ -315,7 +315,7 @@ fn bypass(subject: &Subject<'_>, context: &mut CheckContext<'_>) {
                 Field::Known(value) if !harmless.contains(&value) => {
                     context.fail(
                         place,
-                        format!("{key} takes the pod or a part of its traffic out of the mesh"),
+                        format!("{key} excludes the pod or a part of its traffic from the mesh"),
                     );
                 }
                 Field::Unknown => context.unknown(place),
@@ -333,7 +333,7 @@ fn bypass(subject: &Subject<'_>, context: &mut CheckContext<'_>) {
                 Field::Known(1337) => context.fail(
                     container.node().at(field),
                     format!(
-                        "{} runs as 1337, whose traffic the mesh does not touch",
+                        "{} runs as user 1337, whose traffic bypasses the sidecar",
                         container.words()
                     ),
                 ),
@@ -368,7 +368,7 @@ pub static ISTIO_POLICY_TAKES_EFFECT: Rule = Rule {
         if bound == Answer::Unknown {
             context.unknown("spec.targetRefs");
         } else if bound == Answer::Yes {
-            context.not_applicable("it is bound to a gateway or a waypoint by reference");
+            context.not_applicable("it is attached to a gateway or a waypoint by targetRefs");
             return;
         }
         match subject.body.map(path) {
@@ -385,7 +385,10 @@ pub static ISTIO_POLICY_TAKES_EFFECT: Rule = Rule {
                 match found {
                     Answer::Yes => {}
                     Answer::No if context.inventory.is_complete() => {
-                        context.fail(path, "it selects no workload, so it holds for nothing");
+                        context.fail(
+                            path,
+                            "its selector matches no workload, so the policy has no effect",
+                        );
                     }
                     Answer::No | Answer::Unknown => context.unknown(path),
                 }
@@ -395,7 +398,7 @@ pub static ISTIO_POLICY_TAKES_EFFECT: Rule = Rule {
                 if !subject.body.field("spec.portLevelMtls").is_absent() {
                     context.fail(
                         "spec.portLevelMtls",
-                        "modes of ports are not read in a policy without a selector",
+                        "portLevelMtls has no effect in a policy without a selector",
                     );
                 }
             }

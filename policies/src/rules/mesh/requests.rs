@@ -1,4 +1,4 @@
-//! What the mesh makes of rules about requests where there are none.
+//! Authorization rules that match on HTTP attributes, on ports without HTTP.
 
 use std::collections::BTreeSet;
 
@@ -19,14 +19,14 @@ use crate::text::rule_text;
 
 const AUTHORIZATION: Kind = Kind::new(&["security.istio.io"], "AuthorizationPolicy");
 
-/// What a rule asks of an operation that only a request has.
+/// Fields of an operation that only HTTP requests have.
 const OF_OPERATIONS: [&str; 6] = ["hosts", "notHosts", "methods", "notMethods", "paths", "notPaths"];
-/// The same of a source.
+/// Fields of a source that only HTTP requests have.
 const OF_SOURCES: [&str; 2] = ["requestPrincipals", "notRequestPrincipals"];
-/// Protocols in which the mesh sees bytes, and no requests.
+/// Protocols of which the mesh does not parse requests.
 const BYTES: [&str; 6] = ["tcp", "tls", "https", "mongo", "mysql", "redis"];
 
-/// Rules about requests at ports of bytes.
+/// HTTP rules on TCP ports.
 pub static AUTHZ_REQUESTS_WHERE_REQUESTS_ARE: Rule = Rule {
     id: "authz-requests-where-requests-are",
     text: rule_text!("authz-requests-where-requests-are"),
@@ -43,7 +43,9 @@ fn requests_where_requests_are(subject: &Subject<'_>, context: &mut CheckContext
         Field::Absent | Field::Known("ALLOW") => false,
         Field::Known("DENY") => true,
         Field::Unknown => return context.unknown("spec.action"),
-        Field::Known(_) => return context.not_applicable("the policy neither allows nor denies"),
+        Field::Known(_) => {
+            return context.not_applicable("the action of the policy is neither ALLOW nor DENY");
+        }
     };
     let rules = context.items(subject.body, "spec.rules");
     let readable = !subject.body.list("spec.rules").is_unknown();
@@ -52,7 +54,7 @@ fn requests_where_requests_are(subject: &Subject<'_>, context: &mut CheckContext
         .filter_map(|rule| Asked::of(rule, context))
         .collect();
     if rules.is_empty() && readable {
-        context.not_applicable("no rule of the policy is about requests");
+        context.not_applicable("no rule of the policy matches on HTTP attributes");
         return;
     }
     let root = context.inventory.settings.assumed_text(&assume::MESH_ROOT);
@@ -67,20 +69,20 @@ fn requests_where_requests_are(subject: &Subject<'_>, context: &mut CheckContext
         }
         let ports = Ports::of(*workload, context);
         for rule in &rules {
-            rule.meet(&ports, *workload, denies, context);
+            rule.report_tcp_ports(&ports, *workload, denies, context);
         }
     }
 }
 
-/// A rule about requests.
+/// A rule that matches on HTTP attributes.
 struct Asked<'n> {
     rule: Item<'n>,
-    /// The ports that it names; `None` where it is about all.
+    /// The ports that it lists; `None` for all ports.
     ports: Option<BTreeSet<i64>>,
 }
 
 impl<'n> Asked<'n> {
-    /// The rule, if it is about requests at all.
+    /// The rule, if it matches on HTTP attributes.
     fn of(rule: Item<'n>, context: &mut CheckContext<'_>) -> Option<Self> {
         let mut about_requests = false;
         let mut ports = Some(BTreeSet::new());
@@ -116,8 +118,14 @@ impl<'n> Asked<'n> {
         about_requests.then_some(Self { rule, ports })
     }
 
-    /// Tells where it meets bytes.
-    fn meet(&self, ports: &Ports, workload: Workload<'_>, denies: bool, context: &mut CheckContext<'_>) {
+    /// Reports the TCP ports that the rule applies to.
+    fn report_tcp_ports(
+        &self,
+        ports: &Ports,
+        workload: Workload<'_>,
+        denies: bool,
+        context: &mut CheckContext<'_>,
+    ) {
         let met: Vec<String> = match &self.ports {
             Some(named) => named & &ports.bytes,
             None if denies || ports.requests.is_empty() => ports.bytes.clone(),
@@ -130,15 +138,15 @@ impl<'n> Asked<'n> {
             return;
         }
         let what = if denies {
-            "the denial refuses everybody and everything that the rest of it matches"
+            "the DENY rule applies to all traffic that its other fields match"
         } else {
-            "the rule does not count"
+            "the rule is ignored"
         };
         let plural = if met.len() == 1 { "port" } else { "ports" };
         context.fail(
             &self.rule.path,
             format!(
-                "it is about requests, and {} speaks no HTTP at its {plural} {}: there {what}",
+                "it matches on HTTP attributes, but {} serves no HTTP on its {plural} {}: there {what}",
                 workload.object.id,
                 met.join(" and ")
             ),
@@ -146,7 +154,7 @@ impl<'n> Asked<'n> {
     }
 }
 
-/// What the Services before a workload say of its ports.
+/// The ports of a workload by protocol, according to its Services.
 #[derive(Default)]
 struct Ports {
     bytes: BTreeSet<i64>,
@@ -167,7 +175,10 @@ impl Ports {
                 Answer::Yes => ports.add(service, workload, context),
                 Answer::No => {}
                 Answer::Unknown => {
-                    context.unknown(format!("whether {} serves {}", service.id, workload.object.id));
+                    context.unknown(format!(
+                        "whether {} is a backend of {}",
+                        service.id, workload.object.id
+                    ));
                 }
             }
         }
@@ -180,7 +191,7 @@ impl Ports {
             let port = port.node();
             let speaks_bytes = match (port.text("appProtocol"), port.text("name")) {
                 (Field::Unknown, _) | (Field::Absent, Field::Unknown) => {
-                    context.unknown(format!("what {} speaks at a port", service.id));
+                    context.unknown(format!("the protocol of a port of {}", service.id));
                     continue;
                 }
                 (Field::Known(protocol), _) => is_of_bytes(protocol.rsplit('/').next().unwrap_or(protocol)),
@@ -195,7 +206,7 @@ impl Ports {
             match at_pod(port, workload) {
                 Field::Known(number) => drop(numbers.insert(number)),
                 Field::Absent => {}
-                Field::Unknown => context.unknown(format!("to which port {} leads", service.id)),
+                Field::Unknown => context.unknown(format!("the target port of {}", service.id)),
             }
         }
     }
@@ -205,7 +216,7 @@ fn is_of_bytes(protocol: &str) -> bool {
     BYTES.iter().any(|known| known.eq_ignore_ascii_case(protocol))
 }
 
-/// The port of the pod behind a port of a Service; absent where no container has the name that it goes by.
+/// The target port of a Service port; absent if no container declares a port with its name.
 fn at_pod(port: Node<'_>, workload: Workload<'_>) -> Field<i64> {
     let name = match port.field("targetPort") {
         Field::Absent => return port.number("port"),

@@ -1,4 +1,4 @@
-//! How traffic enters, crosses and leaves the mesh: TLS of gateways and destinations, routes, and what may leave.
+//! Traffic management: TLS of gateways and destinations, routes, and egress.
 
 use phoenix_graph::Object;
 
@@ -27,7 +27,7 @@ const VIRTUAL_SERVICE: Kind = Kind::new(GROUP, "VirtualService");
 const SERVICE_ENTRY: Kind = Kind::new(GROUP, "ServiceEntry");
 const SIDECAR: Kind = Kind::new(GROUP, "Sidecar");
 
-/// Every place of a `DestinationRule` where TLS can be set: the policy itself, of ports and of subsets.
+/// Every traffic policy of a `DestinationRule` that can set TLS: the top-level one, and those of ports and subsets.
 fn tls_places<'n>(subject: &Subject<'n>, context: &mut CheckContext<'_>) -> Vec<(String, Node<'n>)> {
     let mut places = Vec::new();
     let policy = |node: Node<'n>, context: &mut CheckContext<'_>, places: &mut Vec<(String, Node<'n>)>| {
@@ -75,7 +75,7 @@ fn tls_places<'n>(subject: &Subject<'n>, context: &mut CheckContext<'_>) -> Vec<
     places
 }
 
-/// Plain text on purpose.
+/// TLS modes of destinations.
 pub static DESTINATION_RULE_TLS_NOT_DISABLED: Rule = Rule {
     id: "destination-rule-tls-not-disabled",
     text: rule_text!("destination-rule-tls-not-disabled"),
@@ -91,10 +91,12 @@ pub static DESTINATION_RULE_TLS_NOT_DISABLED: Rule = Rule {
             .is_some_and(|(name, namespace)| context.inventory.has(SERVICE, namespace, name));
         for (path, tls) in tls_places(subject, context) {
             match tls.text("mode") {
-                Field::Known("DISABLE") => context.fail(format!("{path}.mode"), "callers are told to speak plain text"),
+                Field::Known("DISABLE") => context.fail(format!("{path}.mode"), "clients use plain text"),
                 Field::Known(mode @ ("SIMPLE" | "MUTUAL")) if inside => context.fail(
                     format!("{path}.mode"),
-                    format!("callers are told to speak {mode} TLS to a Service of the mesh, without their identity in it"),
+                    format!(
+                        "clients use TLS mode {mode} for a Service in the mesh, without their mesh identity"
+                    ),
                 ),
                 Field::Unknown => context.unknown(format!("{path}.mode")),
                 _ => {}
@@ -104,7 +106,7 @@ pub static DESTINATION_RULE_TLS_NOT_DISABLED: Rule = Rule {
     ..Rule::DEFAULTS
 };
 
-/// Certificates of servers.
+/// Verification of server certificates.
 pub static DESTINATION_RULE_VERIFIES_SERVER: Rule = Rule {
     id: "destination-rule-verifies-server",
     text: rule_text!("destination-rule-verifies-server"),
@@ -127,7 +129,7 @@ pub static DESTINATION_RULE_VERIFIES_SERVER: Rule = Rule {
                 Field::Known(true) => {
                     context.fail(
                         format!("{path}.insecureSkipVerify"),
-                        "the server's certificate is not looked at",
+                        "the certificate of the server is not verified",
                     );
                     continue;
                 }
@@ -142,12 +144,15 @@ pub static DESTINATION_RULE_VERIFIES_SERVER: Rule = Rule {
             });
             match Answer::any(said) {
                 Answer::Yes => {}
-                Answer::No => context.fail(path, "nothing says whose certificate the server has to show"),
+                Answer::No => context.fail(
+                    path,
+                    "the expected subject of the server's certificate is not set",
+                ),
                 Answer::Unknown => context.unknown(path),
             }
         }
         if !opens {
-            context.not_applicable("no TLS is opened to anybody outside");
+            context.not_applicable("it originates no TLS to an external host");
         }
     }),
     ..Rule::DEFAULTS
@@ -189,9 +194,9 @@ fn gateway_server(server: Node<'_>, context: &mut CheckContext<'_>) {
         match context.text(server, "port.protocol") {
             Some(protocol) => context.fail(
                 server.at("tls"),
-                format!("the port {number} takes {protocol} without TLS, and does not send callers to it"),
+                format!("port {number} accepts {protocol} without TLS and does not redirect to HTTPS"),
             ),
-            None => context.fail(server.at("tls"), format!("the port {number} has no TLS")),
+            None => context.fail(server.at("tls"), format!("port {number} has no TLS")),
         }
         return;
     }
@@ -199,7 +204,7 @@ fn gateway_server(server: Node<'_>, context: &mut CheckContext<'_>) {
         Some(protocol @ ("HTTP" | "HTTP2" | "GRPC" | "GRPC-WEB" | "TCP" | "MONGO" | "MYSQL" | "REDIS")) => {
             context.fail(
                 server.at("port.protocol"),
-                format!("the port {number} takes {protocol}, for which Istio does not read `tls`"),
+                format!("port {number} accepts {protocol}, for which Istio ignores `tls`"),
             );
             return;
         }
@@ -220,7 +225,7 @@ fn gateway_server(server: Node<'_>, context: &mut CheckContext<'_>) {
     {
         context.fail(
             server.at("tls.minProtocolVersion"),
-            format!("the port {number} takes {version}, which can be broken"),
+            format!("port {number} accepts {version}, which is insecure"),
         );
     }
     for cipher in context.texts(server, "tls.cipherSuites") {
@@ -247,12 +252,12 @@ fn gateway_server(server: Node<'_>, context: &mut CheckContext<'_>) {
     });
     match Answer::any(said) {
         Answer::Yes => {}
-        Answer::No => context.fail(server.at("tls"), format!("the port {number} has no certificate")),
+        Answer::No => context.fail(server.at("tls"), format!("port {number} has no certificate")),
         Answer::Unknown => context.unknown(server.at("tls")),
     }
 }
 
-/// Routes to somewhere.
+/// References of a `VirtualService`.
 pub static VIRTUAL_SERVICE_REFERENCES_RESOLVE: Rule = Rule {
     id: "virtual-service-references-resolve",
     text: rule_text!("virtual-service-references-resolve"),
@@ -269,7 +274,7 @@ fn routes(subject: &Subject<'_>, context: &mut CheckContext<'_>) {
         if context.inventory.is_complete() {
             context.fail(place, message);
         } else {
-            context.unknown(format!("{place}: {message}"));
+            context.unknown(format!("{place}: {message} in the input"));
         }
     };
     for gateway in context.texts(subject.body, "spec.gateways") {
@@ -278,7 +283,7 @@ fn routes(subject: &Subject<'_>, context: &mut CheckContext<'_>) {
             missing(
                 context,
                 "spec.gateways".to_owned(),
-                format!("there is no Gateway {namespace}/{name}"),
+                format!("the Gateway {namespace}/{name} does not exist"),
             );
         }
     }
@@ -351,7 +356,7 @@ fn has_subset(rule: &Object, service: &Object, subset: &str) -> bool {
             .is_some_and(|subsets| subsets.iter().any(named))
 }
 
-/// What may leave.
+/// The outbound traffic policy.
 pub static MESH_EGRESS_REGISTRY_ONLY: Rule = Rule {
     id: "mesh-egress-registry-only",
     text: rule_text!("mesh-egress-registry-only"),
@@ -377,10 +382,7 @@ fn egress(subject: &Subject<'_>, context: &mut CheckContext<'_>) {
     if subject.pod.is_none() {
         for host in context.texts(subject.body, "spec.hosts") {
             if host.contains('*') {
-                context.fail(
-                    "spec.hosts",
-                    format!("the host {host} is more than one, and most of them nobody declared"),
-                );
+                context.fail("spec.hosts", format!("the host {host} contains a wildcard"));
             }
         }
         return;
@@ -388,10 +390,10 @@ fn egress(subject: &Subject<'_>, context: &mut CheckContext<'_>) {
     let Some(workload) = in_mesh(subject, context) else {
         return;
     };
-    let world = context.inventory;
-    let root = world.settings.assumed_text(&assume::MESH_ROOT);
+    let inventory = context.inventory;
+    let root = inventory.settings.assumed_text(&assume::MESH_ROOT);
     let mut closest: Option<(PolicyScope, &Object)> = None;
-    for sidecar in world.all(SIDECAR) {
+    for sidecar in inventory.all(SIDECAR) {
         let (answer, scope) = applies(sidecar, workload, root, "spec.workloadSelector.labels");
         match answer {
             Answer::Yes if closest.is_none_or(|(closest, _)| scope > closest) => {
@@ -401,19 +403,19 @@ fn egress(subject: &Subject<'_>, context: &mut CheckContext<'_>) {
             Answer::Yes | Answer::No => {}
         }
     }
-    let assumed = world.settings.assumed_text(&assume::MESH_OUTBOUND);
+    let assumed = inventory.settings.assumed_text(&assume::MESH_OUTBOUND);
     let mode = closest.map_or(Field::Absent, |(_, sidecar)| {
         Node::new(sidecar.body(), "").text("spec.outboundTrafficPolicy.mode")
     });
     let by = closest.map_or_else(
-        || "no Sidecar holds for it, and the mesh's own policy is assumed to be".to_owned(),
-        |(_, sidecar)| format!("{} holds for it, with the policy", sidecar.id),
+        || "no Sidecar applies, and the outbound policy of the mesh is assumed to be".to_owned(),
+        |(_, sidecar)| format!("{} applies, with the outbound policy", sidecar.id),
     );
     match mode {
         Field::Known("REGISTRY_ONLY") => {}
         Field::Absent if assumed == "REGISTRY_ONLY" => {}
-        Field::Known(mode) => context.fail("", format!("it may reach any host: {by} {mode}")),
-        Field::Absent => context.fail("", format!("it may reach any host: {by} {assumed}")),
+        Field::Known(mode) => context.fail("", format!("it can reach any host: {by} {mode}")),
+        Field::Absent => context.fail("", format!("it can reach any host: {by} {assumed}")),
         Field::Unknown => context.unknown("spec.outboundTrafficPolicy.mode of the Sidecar"),
     }
 }

@@ -1,4 +1,4 @@
-//! Network policies, by what they let through, each direction for itself.
+//! Network policies, separately for ingress and egress.
 
 use std::net::IpAddr;
 
@@ -41,7 +41,7 @@ impl Direction {
     }
 }
 
-/// Default deny of a namespace.
+/// Deny by default.
 pub static NAMESPACE_DEFAULT_DENY: Rule = Rule {
     id: "namespace-default-deny",
     text: rule_text!("namespace-default-deny"),
@@ -59,18 +59,18 @@ pub static NAMESPACE_DEFAULT_DENY: Rule = Rule {
     check: Check::Stack(|subject, context| {
         let name = subject.object.id.name.as_str();
         if name.starts_with("kube-") {
-            context.not_applicable("the namespace is the cluster's own");
+            context.not_applicable("the namespace belongs to the cluster");
             return;
         }
         if context.inventory.is_externally_managed(name) {
-            context.not_applicable("the settings say that somebody else guards the namespace");
+            context.not_applicable("the settings list the namespace as externally managed");
             return;
         }
         for direction in Direction::BOTH {
             let denies = context.inventory.within(NETWORK_POLICY, name).map(|policy| {
                 let policy = Node::new(policy.body(), "");
-                selects_all(policy).and(speaks_of(policy, direction)).and(
-                    match lets_all_through(policy, direction) {
+                selects_all(policy).and(applies_to(policy, direction)).and(
+                    match allows_everything(policy, direction) {
                         Answer::Yes => Answer::No,
                         Answer::No => Answer::Yes,
                         Answer::Unknown => Answer::Unknown,
@@ -81,19 +81,19 @@ pub static NAMESPACE_DEFAULT_DENY: Rule = Rule {
                 Answer::Yes => {}
                 Answer::No if !context.inventory.is_complete() => {
                     context.unknown(format!(
-                        "whether a policy that was not given refuses {} by default",
+                        "whether a policy outside of the input denies {} by default",
                         direction.field()
                     ));
                 }
                 Answer::No => context.fail(
                     "",
                     format!(
-                        "no network policy of the namespace {name} refuses {} that nobody allowed",
+                        "no network policy of the namespace {name} denies {} by default",
                         direction.field()
                     ),
                 ),
                 Answer::Unknown => context.unknown(format!(
-                    "what the network policies of {name} say of {}",
+                    "whether the network policies of {name} deny {} by default",
                     direction.field()
                 )),
             }
@@ -102,7 +102,7 @@ pub static NAMESPACE_DEFAULT_DENY: Rule = Rule {
     ..Rule::DEFAULTS
 };
 
-/// Every workload is selected.
+/// Network policies of a workload.
 pub static WORKLOAD_HAS_NETWORK_POLICY: Rule = Rule {
     id: "workload-has-network-policy",
     text: rule_text!("workload-has-network-policy"),
@@ -120,7 +120,7 @@ pub static WORKLOAD_HAS_NETWORK_POLICY: Rule = Rule {
         let Some(pod) = context.pod(subject) else { return };
         match pod.spec().flag("hostNetwork") {
             Field::Known(true) => {
-                context.not_applicable("no network policy holds for a pod on its node's network");
+                context.not_applicable("network policies do not apply to pods on the host network");
                 return;
             }
             Field::Unknown => context.unknown(pod.spec().at("hostNetwork")),
@@ -128,7 +128,7 @@ pub static WORKLOAD_HAS_NETWORK_POLICY: Rule = Rule {
         }
         let labels = pod.metadata().map("labels");
         for direction in Direction::BOTH {
-            let guards = context
+            let selecting = context
                 .inventory
                 .within(NETWORK_POLICY, subject.namespace())
                 .map(|policy| {
@@ -138,19 +138,22 @@ pub static WORKLOAD_HAS_NETWORK_POLICY: Rule = Rule {
                         Field::Absent => Answer::Yes,
                         Field::Unknown => Answer::Unknown,
                     };
-                    selector.and(speaks_of(policy, direction))
+                    selector.and(applies_to(policy, direction))
                 });
-            match Answer::any(guards) {
+            match Answer::any(selecting) {
                 Answer::Yes => {}
                 Answer::No if !context.inventory.is_complete() => {
                     context.unknown(format!(
-                        "whether a policy that was not given guards its {}",
+                        "whether a network policy outside of the input selects it for {}",
                         direction.field()
                     ));
                 }
-                Answer::No => context.fail("", format!("no network policy guards its {}", direction.field())),
+                Answer::No => context.fail(
+                    "",
+                    format!("no network policy selects it for {}", direction.field()),
+                ),
                 Answer::Unknown => context.unknown(format!(
-                    "whether a network policy guards its {}",
+                    "whether a network policy selects it for {}",
                     direction.field()
                 )),
             }
@@ -169,15 +172,15 @@ pub static NETWORK_POLICY_NOT_ALLOW_ALL: Rule = Rule {
     evidence: &[Boundary, TransmissionSecurity],
     check: Check::Resource(|subject, context| {
         for direction in Direction::BOTH {
-            match speaks_of(subject.body, direction) {
+            match applies_to(subject.body, direction) {
                 Answer::No => continue,
                 Answer::Unknown => context.unknown("spec.policyTypes"),
                 Answer::Yes => {}
             }
-            let everybody = if direction == Direction::Ingress {
-                "everybody may reach the pods"
+            let consequence = if direction == Direction::Ingress {
+                "all sources can reach the pods"
             } else {
-                "the pods may reach everybody"
+                "the pods can reach all destinations"
             };
             for rule in context.items(subject.body, &format!("spec.{}", direction.field())) {
                 let place = rule.node().at(direction.peers());
@@ -192,24 +195,24 @@ pub static NETWORK_POLICY_NOT_ALLOW_ALL: Rule = Rule {
                     .known()
                     .is_none_or(<[_]>::is_empty);
                 if none {
-                    context.fail(place, format!("the rule names no peers, so {everybody}"));
+                    context.fail(place, format!("the rule has no peers, so {consequence}"));
                 }
                 let blocks = rule.node().list(direction.peers()).known().unwrap_or_default();
                 if direction == Direction::Ingress {
-                    match is_every_address(blocks, false) {
+                    match contains_every_address(blocks, false) {
                         Answer::Yes => context.fail(
                             rule.node().at(direction.peers()),
-                            format!("the blocks hold every address, so {everybody}"),
+                            format!("the IP blocks contain every address, so {consequence}"),
                         ),
                         Answer::Unknown => context.unknown(rule.node().at(direction.peers())),
                         Answer::No => {}
                     }
                 }
                 for peer in peers {
-                    match is_everybody(peer.node()) {
+                    match matches_every_pod(peer.node()) {
                         Answer::Yes => context.fail(
                             peer.path.clone(),
-                            format!("the peer is anybody at all, so {everybody}"),
+                            format!("the peer matches every pod of every namespace, so {consequence}"),
                         ),
                         Answer::Unknown => context.unknown(peer.path.clone()),
                         Answer::No => {}
@@ -221,7 +224,7 @@ pub static NETWORK_POLICY_NOT_ALLOW_ALL: Rule = Rule {
     ..Rule::DEFAULTS
 };
 
-/// Egress to addresses.
+/// Egress to IP blocks.
 pub static EGRESS_DESTINATIONS_RESTRICTED: Rule = Rule {
     id: "egress-destinations-restricted",
     text: rule_text!("egress-destinations-restricted"),
@@ -230,10 +233,10 @@ pub static EGRESS_DESTINATIONS_RESTRICTED: Rule = Rule {
     enforcement: Enforcement::Mandatory,
     evidence: &[Boundary, DataInMotion, TransmissionSecurity],
     check: Check::Resource(|subject, context| {
-        match speaks_of(subject.body, Direction::Egress) {
+        match applies_to(subject.body, Direction::Egress) {
             Answer::Yes => {}
             Answer::No => {
-                context.not_applicable("the policy says nothing of egress");
+                context.not_applicable("the policy does not apply to egress");
                 return;
             }
             Answer::Unknown => context.unknown("spec.policyTypes"),
@@ -264,7 +267,7 @@ pub static EGRESS_DESTINATIONS_RESTRICTED: Rule = Rule {
                     if block.contains(&address) && !excepted.iter().any(|except| except.contains(&address)) {
                         context.fail(
                             peer.node().at("ipBlock"),
-                            format!("the pods may reach {address}, the cloud's metadata, which hands out the node's credentials"),
+                            format!("the pods can reach {address}, the metadata service of the cloud, which returns the credentials of the node"),
                         );
                     }
                 }
@@ -275,7 +278,7 @@ pub static EGRESS_DESTINATIONS_RESTRICTED: Rule = Rule {
                     Answer::Unknown => context.unknown(rule.node().at("ports")),
                     Answer::Yes => context.fail(
                         rule.node().at("ports"),
-                        "the pods may use every port of these addresses",
+                        "the pods can use every port of these addresses",
                     ),
                 }
             }
@@ -299,8 +302,8 @@ fn selects_all(policy: Node<'_>) -> Answer {
     empty("spec.podSelector.matchLabels").and(empty("spec.podSelector.matchExpressions"))
 }
 
-/// Whether a policy speaks of a direction: by its `policyTypes`, or as the API server fills them in.
-fn speaks_of(policy: Node<'_>, direction: Direction) -> Answer {
+/// Whether a policy applies to a direction, by its `policyTypes` or their default.
+fn applies_to(policy: Node<'_>, direction: Direction) -> Answer {
     let wanted = match direction {
         Direction::Ingress => "Ingress",
         Direction::Egress => "Egress",
@@ -322,8 +325,8 @@ fn speaks_of(policy: Node<'_>, direction: Direction) -> Answer {
     }
 }
 
-/// Whether a rule of a policy lets everything through in a direction.
-fn lets_all_through(policy: Node<'_>, direction: Direction) -> Answer {
+/// Whether a rule of a policy allows all traffic in a direction.
+fn allows_everything(policy: Node<'_>, direction: Direction) -> Answer {
     match policy.list(&format!("spec.{}", direction.field())) {
         Field::Known(rules) => Answer::any(rules.iter().map(|rule| {
             if crate::field::is_unknown(rule) {
@@ -336,8 +339,8 @@ fn lets_all_through(policy: Node<'_>, direction: Direction) -> Answer {
                 Field::Known(peers) => Answer::any(
                     peers
                         .iter()
-                        .map(|peer| is_everybody(Node::new(peer, "")))
-                        .chain([is_every_address(peers, true)]),
+                        .map(|peer| matches_every_pod(Node::new(peer, "")))
+                        .chain([contains_every_address(peers, true)]),
                 ),
             };
             to_all.and(every_port(rule))
@@ -347,7 +350,7 @@ fn lets_all_through(policy: Node<'_>, direction: Direction) -> Answer {
     }
 }
 
-/// Whether a rule names no ports, or all of a protocol: without a number, or as a range from the first to the last.
+/// Whether a rule applies to every port: it lists none, or a protocol without a port, or the full range.
 fn every_port(rule: Node<'_>) -> Answer {
     match rule.list("ports") {
         Field::Absent | Field::Known([]) => Answer::Yes,
@@ -369,30 +372,30 @@ fn every_port(rule: Node<'_>) -> Answer {
     }
 }
 
-/// Whether a peer is every pod of every namespace.
-fn is_everybody(peer: Node<'_>) -> Answer {
+/// Whether a peer matches every pod of every namespace.
+fn matches_every_pod(peer: Node<'_>) -> Answer {
     if crate::field::is_unknown(peer.value) {
         return Answer::Unknown;
     }
-    // Without a namespace selector the peer is of the policy's own namespace.
+    // Without a namespace selector, the peer is in the namespace of the policy.
     match peer.field("namespaceSelector") {
         Field::Absent => Answer::No,
         Field::Unknown => Answer::Unknown,
         Field::Known(namespaces) => {
-            let namespaces = finds_all(Node::new(namespaces, ""), |label| {
+            let namespaces = matches_everything(Node::new(namespaces, ""), |label| {
                 label == "kubernetes.io/metadata.name"
             });
             namespaces.and(match peer.field("podSelector") {
                 Field::Absent => Answer::Yes,
                 Field::Unknown => Answer::Unknown,
-                Field::Known(pods) => finds_all(Node::new(pods, ""), |_| false),
+                Field::Known(pods) => matches_everything(Node::new(pods, ""), |_| false),
             })
         }
     }
 }
 
-/// Whether a selector finds everything: it asks for nothing, or only that there is a label that all have.
-fn finds_all(selector: Node<'_>, all_have: impl Fn(&str) -> bool) -> Answer {
+/// Whether a selector matches everything: it is empty, or requires only labels that all objects have.
+fn matches_everything(selector: Node<'_>, all_have: impl Fn(&str) -> bool) -> Answer {
     let exact = match selector.map("matchLabels") {
         Field::Known(labels) => Answer::from_bool(labels.is_empty()),
         Field::Absent => Answer::Yes,
@@ -413,9 +416,9 @@ fn finds_all(selector: Node<'_>, all_have: impl Fn(&str) -> bool) -> Answer {
     exact.and(expressions)
 }
 
-/// Whether the blocks among these peers hold every address of a family together: `0.0.0.0/0`, or its two halves. What is
-/// excepted counts where it is asked for.
-fn is_every_address(peers: &[Value], with_exceptions: bool) -> Answer {
+/// Whether the IP blocks of these peers together contain every address of a family: `0.0.0.0/0`, or its two halves. The
+/// exceptions of a block are taken into account on request.
+fn contains_every_address(peers: &[Value], with_exceptions: bool) -> Answer {
     let mut blocks = Vec::new();
     let mut in_doubt = false;
     for peer in peers {

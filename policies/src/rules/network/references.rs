@@ -1,4 +1,4 @@
-//! Whether what an object names is there.
+//! References between objects.
 
 use crate::context::{CheckContext, Subject};
 use crate::control::Control::{ChangeControl, ContingencyPlan, Redundancy};
@@ -48,14 +48,14 @@ pub static REFERENCES_RESOLVE: Rule = Rule {
             of_pod(subject, context);
             of_containers(subject, context);
         } else if let Some(host) = context.text(subject.body, "spec.host")
-            // A name without dots is one of the own namespace; what else is not the full name of a Service is a host outside.
+            // A name without dots is in the same namespace; another name that is not the full name of a Service is an external host.
             && (!host.contains('.') || host.ends_with(".svc.cluster.local"))
             && let Some((name, namespace)) = service_of(host, subject.namespace())
             && !context.inventory.has(SERVICE, namespace, name)
         {
             missing(
                 "spec.host",
-                format!("there is no Service {namespace}/{name}"),
+                format!("the Service {namespace}/{name} does not exist"),
                 context,
             );
         }
@@ -67,11 +67,11 @@ fn missing(place: impl Into<String>, message: String, context: &mut CheckContext
     if context.inventory.is_complete() {
         context.fail(place, message);
     } else {
-        context.unknown(format!("{}: {message}", place.into()));
+        context.unknown(format!("{}: {message} in the input", place.into()));
     }
 }
 
-/// Looks up the object that stands at a path, unless the reference is optional.
+/// Looks up the object that a field refers to, unless the reference is optional.
 fn look_up(
     kind: Kind,
     node: Node<'_>,
@@ -96,17 +96,17 @@ fn is_there(kind: Kind, name: &str, within: &str, place: &str, context: &mut Che
     if by_cluster || context.inventory.has(kind, within, name) {
         return;
     }
-    let message = format!("there is no {} {name} in the namespace {within}", kind.name);
+    let message = format!("the {} {within}/{name} does not exist", kind.name);
     if kind != SECRET {
         missing(place, message, context);
     } else if !is_made(name, within, context) {
         context.unknown(format!(
-            "{place}: whether there will be a Secret {name}, which was not given"
+            "{place}: whether the Secret {name}, which is not in the input, exists"
         ));
     }
 }
 
-/// Whether something that was given makes this Secret.
+/// Whether an object of the input creates this Secret.
 fn is_made(name: &str, within: &str, context: &CheckContext<'_>) -> bool {
     let makers = [
         (
@@ -123,7 +123,7 @@ fn is_made(name: &str, within: &str, context: &CheckContext<'_>) -> bool {
         context.inventory.within(*kind, within).any(|maker| {
             match Node::new(maker.body(), "").text(field) {
                 Field::Known(made) => made == name,
-                // Without a name of its own the Secret has the maker's.
+                // Without a target name the Secret has the name of the object that creates it.
                 Field::Absent => maker.id.name == name,
                 Field::Unknown => false,
             }
@@ -217,9 +217,9 @@ fn of_containers(subject: &Subject<'_>, context: &mut CheckContext<'_>) {
                 && !volumes.iter().any(|volume| volume == name)
                 && !in_doubt
             {
-                // What else was given changes nothing: a mount is of its own pod.
+                // Other objects are irrelevant: a mount refers to a volume of the same pod.
                 let message = format!(
-                    "{} mounts {name}, which is no volume of the pod",
+                    "{} mounts {name}, which is not a volume of the pod",
                     container.words()
                 );
                 context.fail(mount.node().at("name"), message);

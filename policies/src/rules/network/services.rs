@@ -1,4 +1,4 @@
-//! What can be reached from outside, by which names, and whether what is named is there.
+//! Exposure of Services, host names, port protocols and selectors.
 
 use ipnet::IpNet;
 
@@ -21,7 +21,7 @@ const ISTIO: &[&str] = &["networking.istio.io"];
 const BUDGET: Kind = Kind::new(&["policy", ""], "PodDisruptionBudget");
 const AUTOSCALER: Kind = Kind::new(&["autoscaling", ""], "HorizontalPodAutoscaler");
 
-/// `NodePort`, external addresses, external names.
+/// `NodePort`, external IP addresses, external names.
 pub static SERVICE_EXPOSURE_RESTRICTED: Rule = Rule {
     id: "service-exposure-restricted",
     text: rule_text!("service-exposure-restricted"),
@@ -33,14 +33,14 @@ pub static SERVICE_EXPOSURE_RESTRICTED: Rule = Rule {
         match context.text(subject.body, "spec.type") {
             Some("NodePort") => context.fail("spec.type", "the Service opens a port on every node"),
             Some("ExternalName") => {
-                context.fail("spec.type", "the Service is another name for a host outside");
+                context.fail("spec.type", "the Service is an alias for an external host");
             }
             _ => {}
         }
         if !context.items(subject.body, "spec.externalIPs").is_empty() {
             context.fail(
                 "spec.externalIPs",
-                "the Service takes the traffic of addresses that are not its own",
+                "the Service claims traffic for external IP addresses",
             );
         }
     }),
@@ -96,7 +96,7 @@ pub static LOAD_BALANCER_RESTRICTED: Rule = Rule {
         ];
         if let Some("LoadBalancer") = context.text(subject.body, "spec.type") {
         } else {
-            context.not_applicable("the Service is no load balancer");
+            context.not_applicable("the Service is not a load balancer");
             return;
         }
         let annotation = |key| subject.body.entry("metadata.annotations", key);
@@ -114,7 +114,7 @@ pub static LOAD_BALANCER_RESTRICTED: Rule = Rule {
         }
         let mut ranges = context.texts(subject.body, "spec.loadBalancerSourceRanges");
         if ranges.is_empty() {
-            // The older way to say the same, of which Kubernetes still takes notice.
+            // The deprecated annotation that Kubernetes still honors.
             let key = "service.beta.kubernetes.io/load-balancer-source-ranges";
             match annotation(key) {
                 Field::Known(listed) => ranges = listed.split(',').map(str::trim).collect(),
@@ -131,14 +131,14 @@ pub static LOAD_BALANCER_RESTRICTED: Rule = Rule {
             context.fail(
                 "spec.loadBalancerSourceRanges",
                 format!(
-                    "the load balancer is open to every address: {}",
+                    "the load balancer accepts traffic from every address: {}",
                     ranges.join(", ")
                 ),
             );
         } else if ranges.is_empty() && !subject.body.list("spec.loadBalancerSourceRanges").is_unknown() {
             context.fail(
                 "spec.loadBalancerSourceRanges",
-                "the load balancer is neither internal nor open to named addresses only",
+                "the load balancer is neither internal nor restricted to source ranges",
             );
         }
     }),
@@ -167,7 +167,7 @@ pub static INGRESS_TLS_REQUIRED: Rule = Rule {
                 {
                     context.fail(
                         listener.node().at("protocol"),
-                        format!("the listener takes {protocol}, which is not encrypted"),
+                        format!("the listener accepts {protocol}, which is not encrypted"),
                     );
                 }
             }
@@ -216,7 +216,7 @@ pub static INGRESS_TLS_REQUIRED: Rule = Rule {
             if !(all || every_name || covered.iter().any(is_covered)) {
                 context.fail(
                     rule.node().at("host"),
-                    format!("no entry of `tls` has the host {host}"),
+                    format!("no entry of `tls` covers the host {host}"),
                 );
             }
         }
@@ -239,9 +239,9 @@ pub static EXTERNAL_HOST_EXPLICIT: Rule = Rule {
     check: Check::Resource(|subject, context| {
         let named = |context: &mut CheckContext<'_>, place: String, host: &str| {
             if host.is_empty() {
-                context.fail(place, "no host is named, so it answers to every name");
+                context.fail(place, "it sets no host and therefore matches every host name");
             } else if host.contains('*') {
-                context.fail(place, format!("the host {host} answers to more than one name"));
+                context.fail(place, format!("the host {host} contains a wildcard"));
             }
         };
         match subject.kind() {
@@ -254,10 +254,10 @@ pub static EXTERNAL_HOST_EXPLICIT: Rule = Rule {
                         Field::Unknown => context.unknown(place),
                     }
                 }
-                // `backend` was its name before networking.k8s.io/v1.
+                // Before networking.k8s.io/v1 the field was `backend`.
                 for field in ["spec.defaultBackend", "spec.backend"] {
                     if !subject.body.field(field).is_absent() {
-                        context.fail(field, "what no rule names is served too, under every name");
+                        context.fail(field, "the default backend serves requests for every host name");
                     }
                 }
             }
@@ -274,7 +274,7 @@ pub static EXTERNAL_HOST_EXPLICIT: Rule = Rule {
                 if subject.body.list("spec.gateways").is_unknown()
                     || !gateways.iter().any(|gateway| *gateway != "mesh")
                 {
-                    context.not_applicable("the VirtualService is bound to no gateway");
+                    context.not_applicable("the VirtualService is not bound to a gateway");
                     return;
                 }
                 for host in context.texts(subject.body, "spec.hosts") {
@@ -286,7 +286,7 @@ pub static EXTERNAL_HOST_EXPLICIT: Rule = Rule {
     ..Rule::DEFAULTS
 };
 
-/// Protocols of ports.
+/// Port protocols.
 pub static SERVICE_PORT_PROTOCOL_DECLARED: Rule = Rule {
     id: "service-port-protocol-declared",
     text: rule_text!("service-port-protocol-declared"),
@@ -299,7 +299,7 @@ pub static SERVICE_PORT_PROTOCOL_DECLARED: Rule = Rule {
             "http", "http2", "https", "tcp", "tls", "grpc", "grpc-web", "mongo", "mysql", "redis", "udp",
         ];
         if !context.inventory.has_mesh() {
-            context.not_applicable("no mesh was given");
+            context.not_applicable("the cluster has no mesh");
             return;
         }
         for port in context.items(subject.body, "spec.ports") {
@@ -321,7 +321,7 @@ pub static SERVICE_PORT_PROTOCOL_DECLARED: Rule = Rule {
                     let number = port.node().number("port").known().unwrap_or_default();
                     context.fail(
                         port.node().at("appProtocol"),
-                        format!("the port {number} does not say which protocol it speaks"),
+                        format!("port {number} does not declare its protocol"),
                     );
                 }
             }
@@ -347,7 +347,7 @@ fn selectors_match(subject: &Subject<'_>, context: &mut CheckContext<'_>) {
     let (place, found) = match subject.kind() {
         "Service" => {
             if subject.body.text("spec.type") == Field::Known("ExternalName") {
-                context.not_applicable("the Service selects no pods");
+                context.not_applicable("the Service has no selector");
                 return;
             }
             match subject.body.map("spec.selector") {
@@ -359,7 +359,7 @@ fn selectors_match(subject: &Subject<'_>, context: &mut CheckContext<'_>) {
                 ),
                 Field::Unknown => ("spec.selector", Answer::Unknown),
                 _ => {
-                    context.not_applicable("the Service selects no pods");
+                    context.not_applicable("the Service has no selector");
                     return;
                 }
             }
@@ -418,9 +418,9 @@ fn selectors_match(subject: &Subject<'_>, context: &mut CheckContext<'_>) {
         Answer::Yes => {}
         Answer::No if context.inventory.is_complete() => {
             let what = if subject.kind() == "HorizontalPodAutoscaler" {
-                "what it scales is not there"
+                "the target of the autoscaler does not exist"
             } else {
-                "it selects no pods"
+                "its selector matches no pods"
             };
             context.fail(place, format!("{what} in the namespace {namespace}"));
         }

@@ -1,4 +1,4 @@
-//! Whether anybody would see: access logs, metrics, alerts, and how long what was written down is kept.
+//! Access logs and their retention, metrics and alerts.
 
 use phoenix_graph::Object;
 use serde_json::Value;
@@ -48,10 +48,10 @@ fn logged(subject: &Subject<'_>, context: &mut CheckContext<'_>) {
     let Some(own) = in_mesh(subject, context) else {
         return;
     };
-    let world = context.inventory;
-    let root = world.settings.assumed_text(&assume::MESH_ROOT);
+    let inventory = context.inventory;
+    let root = inventory.settings.assumed_text(&assume::MESH_ROOT);
     let mut closest: Option<(PolicyScope, &Object, Option<&[Value]>)> = None;
-    for telemetry in world.all(TELEMETRY) {
+    for telemetry in inventory.all(TELEMETRY) {
         let entries = match Node::new(telemetry.body(), "").list("spec.accessLogging") {
             Field::Absent => continue,
             Field::Known(entries) => Some(entries),
@@ -68,10 +68,10 @@ fn logged(subject: &Subject<'_>, context: &mut CheckContext<'_>) {
     }
     match closest {
         None if context.option_flag(&LOGS_BY_DEFAULT) => {}
-        None if !world.is_complete() => {
-            context.unknown("whether a Telemetry that was not given logs who asks it");
+        None if !inventory.is_complete() => {
+            context.unknown("whether a Telemetry outside of the input enables access logs");
         }
-        None => context.fail("", "no Telemetry has its proxy write down who asks it for what"),
+        None => context.fail("", "no Telemetry enables access logs for the workload"),
         Some((_, telemetry, None)) => context.unknown(format!("spec.accessLogging of {}", telemetry.id)),
         Some((_, telemetry, Some(entries))) => {
             let on = entries.iter().map(|entry| {
@@ -86,10 +86,7 @@ fn logged(subject: &Subject<'_>, context: &mut CheckContext<'_>) {
             });
             match Answer::any(on) {
                 Answer::Yes => {}
-                Answer::No => context.fail(
-                    "",
-                    format!("{} switches off the log of who asks it for what", telemetry.id),
-                ),
+                Answer::No => context.fail("", format!("{} disables access logs", telemetry.id)),
                 Answer::Unknown => context.unknown(format!("spec.accessLogging of {}", telemetry.id)),
             }
         }
@@ -121,13 +118,13 @@ pub static AUDIT_TRAIL_RETAINED: Rule = Rule {
         let entries = context.items(subject.body, "spec.accessLogging");
         let is_off = |entry: &crate::context::Item<'_>| entry.node().flag("disabled") == Field::Known(true);
         if entries.iter().all(is_off) && !subject.body.list("spec.accessLogging").is_unknown() {
-            context.not_applicable("it switches no access log on");
+            context.not_applicable("it does not enable access logs");
         }
         if entries.iter().all(is_off) {
             return;
         }
         let Some(annotation) = context.option_text(&RETENTION) else {
-            context.not_applicable("the settings name no annotation");
+            context.not_applicable("the settings set no annotation");
             return;
         };
         let least = context.option_number(&DAYS);
@@ -137,18 +134,18 @@ pub static AUDIT_TRAIL_RETAINED: Rule = Rule {
                 Ok(days) if days >= least => {}
                 Ok(days) => context.fail(
                     place,
-                    format!("the log is kept for {days} days where {least} are asked for"),
+                    format!("the retention is {days} days; {least} are required"),
                 ),
-                Err(_) => context.fail(place, format!("{days} is no number of days")),
+                Err(_) => context.fail(place, format!("{days} is not a number of days")),
             },
-            Field::Absent => context.fail(place, "it does not say for how long the log is kept"),
+            Field::Absent => context.fail(place, "it does not declare the retention of the log"),
             Field::Unknown => context.unknown(place),
         }
     }),
     ..Rule::DEFAULTS
 };
 
-/// Monitors.
+/// Collection of metrics.
 pub static WORKLOADS_MONITORED: Rule = Rule {
     id: "workloads-monitored",
     text: rule_text!("workloads-monitored"),
@@ -162,14 +159,14 @@ pub static WORKLOADS_MONITORED: Rule = Rule {
 
 fn monitored(subject: &Subject<'_>, context: &mut CheckContext<'_>) {
     let Some(own) = workload(subject) else { return };
-    let world = context.inventory;
-    if world
+    let inventory = context.inventory;
+    if inventory
         .all(POD_MONITOR)
-        .chain(world.all(SERVICE_MONITOR))
+        .chain(inventory.all(SERVICE_MONITOR))
         .next()
         .is_none()
     {
-        context.not_applicable("no monitor was given");
+        context.not_applicable("the input has no ServiceMonitor or PodMonitor");
         return;
     }
     let labels = own.labels();
@@ -178,14 +175,14 @@ fn monitored(subject: &Subject<'_>, context: &mut CheckContext<'_>) {
         Field::Absent => Answer::No,
         Field::Unknown => Answer::Unknown,
     };
-    let by_pods = world.all(POD_MONITOR).map(|monitor| {
+    let by_pods = inventory.all(POD_MONITOR).map(|monitor| {
         let body = Node::new(monitor.body(), "");
         looks_into(body, namespace_of(monitor), own.namespace()).and(found(body, labels))
     });
-    let by_services = world.all(SERVICE_MONITOR).map(|monitor| {
+    let by_services = inventory.all(SERVICE_MONITOR).map(|monitor| {
         let body = Node::new(monitor.body(), "");
         let here = looks_into(body, namespace_of(monitor), own.namespace());
-        let services = world.within(SERVICE, own.namespace()).map(|service| {
+        let services = inventory.within(SERVICE, own.namespace()).map(|service| {
             let service = Node::new(service.body(), "");
             let leads_here = match service.map("spec.selector") {
                 Field::Known(selector) if !selector.is_empty() => has_all(selector, labels),
@@ -198,12 +195,14 @@ fn monitored(subject: &Subject<'_>, context: &mut CheckContext<'_>) {
     });
     match Answer::any(std::iter::once(by_annotation).chain(by_pods).chain(by_services)) {
         Answer::Yes => {}
-        Answer::No if world.is_complete() => context.fail("", "no monitor collects its metrics"),
-        Answer::No | Answer::Unknown => context.unknown("whether a monitor collects its metrics"),
+        Answer::No if inventory.is_complete() => {
+            context.fail("", "no ServiceMonitor or PodMonitor selects it")
+        }
+        Answer::No | Answer::Unknown => context.unknown("whether a ServiceMonitor or PodMonitor selects it"),
     }
 }
 
-/// Whether a monitor's selector finds these labels.
+/// Whether the selector of a monitor matches these labels.
 fn found(monitor: Node<'_>, labels: crate::selector::Labels<'_>) -> Answer {
     match monitor.field("spec.selector") {
         Field::Known(selector) => selects(Node::new(selector, ""), labels),
@@ -212,7 +211,7 @@ fn found(monitor: Node<'_>, labels: crate::selector::Labels<'_>) -> Answer {
     }
 }
 
-/// Whether a monitor looks into a namespace: one that it names, any, or else its own.
+/// Whether a monitor selects a namespace: one that it lists, any, or by default its own.
 fn looks_into(monitor: Node<'_>, own: &str, namespace: &str) -> Answer {
     match monitor.flag("spec.namespaceSelector.any") {
         Field::Known(true) => return Answer::Yes,
@@ -282,21 +281,21 @@ static SIGNALS: Setting = Setting {
     default: DefaultValue::Texts(&["refusals", "plaintext", "certificates", "backups"]),
 };
 
-/// Something that whoever guards a platform has to learn of.
+/// A security signal that requires an alert.
 struct Signal {
     name: &'static str,
     what: &'static str,
-    /// Whether the stack has what the signal is about.
+    /// Whether the signal applies to the stack.
     concerns: fn(&Inventory<'_>) -> Answer,
-    /// An alert is about it if its expression has all words of one of these groups.
+    /// An alert covers the signal if its expression contains all words of one of these groups.
     words: &'static [&'static [&'static str]],
 }
 
 const SECURITY_SIGNALS: [Signal; 4] = [
     Signal {
         name: "refusals",
-        what: "that requests are refused (401, 403)",
-        concerns: |world| Answer::from_bool(world.has_mesh()),
+        what: "denied requests (401, 403)",
+        concerns: |inventory| Answer::from_bool(inventory.has_mesh()),
         words: &[
             &["istio_requests_total", "401"],
             &["istio_requests_total", "403"],
@@ -305,19 +304,19 @@ const SECURITY_SIGNALS: [Signal; 4] = [
     },
     Signal {
         name: "plaintext",
-        what: "that something is sent without mutual TLS",
-        concerns: |world| Answer::from_bool(world.has_mesh()),
+        what: "traffic without mutual TLS",
+        concerns: |inventory| Answer::from_bool(inventory.has_mesh()),
         words: &[&["connection_security_policy"]],
     },
     Signal {
         name: "certificates",
-        what: "that a certificate of the mesh expires",
-        concerns: |world| Answer::from_bool(world.has_mesh()),
+        what: "expiring mesh certificates",
+        concerns: |inventory| Answer::from_bool(inventory.has_mesh()),
         words: &[&["cert", "expir"]],
     },
     Signal {
         name: "backups",
-        what: "that a backup fails or does not run",
+        what: "backups that fail or do not run",
         concerns: makes_backups,
         words: &[
             &["kube_cronjob_status_last_successful_time", "backup"],
@@ -328,11 +327,11 @@ const SECURITY_SIGNALS: [Signal; 4] = [
     },
 ];
 
-/// Whether the stack makes backups.
-fn makes_backups(world: &Inventory<'_>) -> Answer {
+/// Whether the stack has backups.
+fn makes_backups(inventory: &Inventory<'_>) -> Answer {
     let rule = BACKUP_COVERS_DATA.id;
-    let annotations = world.settings.texts(rule, &BACKUP_ANNOTATION);
-    let by_job = world.all(CRON_JOB).map(|job| {
+    let annotations = inventory.settings.texts(rule, &BACKUP_ANNOTATION);
+    let by_job = inventory.all(CRON_JOB).map(|job| {
         let Some(annotation) = annotations.first() else {
             return Answer::No;
         };
@@ -342,11 +341,11 @@ fn makes_backups(world: &Inventory<'_>) -> Answer {
             Field::Unknown => Answer::Unknown,
         }
     });
-    let by_velero = world.all(VELERO_SCHEDULE).map(|_| Answer::Yes);
+    let by_velero = inventory.all(VELERO_SCHEDULE).map(|_| Answer::Yes);
     Answer::any(by_job.chain(by_velero))
 }
 
-/// Alerts on what concerns security.
+/// Security alerts.
 pub static SECURITY_ALERTS_DEFINED: Rule = Rule {
     id: "security-alerts-defined",
     text: rule_text!("security-alerts-defined"),
@@ -360,29 +359,29 @@ pub static SECURITY_ALERTS_DEFINED: Rule = Rule {
 };
 
 fn security_alerts(subject: &Subject<'_>, context: &mut CheckContext<'_>) {
-    let world = context.inventory;
+    let inventory = context.inventory;
     let watched = [ALERTS, SERVICE_MONITOR, POD_MONITOR];
-    if watched.iter().all(|kind| world.all(*kind).next().is_none()) {
-        context.not_applicable("nothing of Prometheus' operator was given");
+    if watched.iter().all(|kind| inventory.all(*kind).next().is_none()) {
+        context.not_applicable("the input has no objects of the Prometheus operator");
         return;
     }
-    if world.workloads_in(&subject.object.id.name).next().is_none() {
-        context.not_applicable("nothing runs in it");
+    if inventory.workloads_in(&subject.object.id.name).next().is_none() {
+        context.not_applicable("the namespace has no workloads");
         return;
     }
     let mut expressions = Vec::new();
     let mut is_all_known = true;
-    for rules in world.all(ALERTS) {
+    for rules in inventory.all(ALERTS) {
         is_all_known &= asked_for(Node::new(rules.body(), ""), &mut expressions);
     }
     let wanted = context.option_texts(&SIGNALS);
-    let mut judged = 0;
+    let mut applicable = 0;
     for signal in SECURITY_SIGNALS {
-        let concerns = (signal.concerns)(world);
+        let concerns = (signal.concerns)(inventory);
         if concerns == Answer::No || !wanted.contains(&signal.name) {
             continue;
         }
-        judged += 1;
+        applicable += 1;
         let is_asked = expressions.iter().any(|expression| {
             let has = |words: &&[&str]| words.iter().all(|word| expression.contains(word));
             signal.words.iter().any(has)
@@ -390,18 +389,18 @@ fn security_alerts(subject: &Subject<'_>, context: &mut CheckContext<'_>) {
         if is_asked {
             continue;
         }
-        if concerns == Answer::Yes && is_all_known && world.is_complete() {
-            context.fail("", format!("no alert tells {}", signal.what));
+        if concerns == Answer::Yes && is_all_known && inventory.is_complete() {
+            context.fail("", format!("no alert covers {}", signal.what));
         } else {
-            context.unknown(format!("whether any alert tells {}", signal.what));
+            context.unknown(format!("whether an alert covers {}", signal.what));
         }
     }
-    if judged == 0 {
-        context.not_applicable("no signal concerns it");
+    if applicable == 0 {
+        context.not_applicable("no signal applies to the namespace");
     }
 }
 
-/// Gathers what the alerts of a `PrometheusRule` ask for, in small letters; whether all of it could be read.
+/// Collects the expressions of the alerts of a `PrometheusRule` in lower case, and returns whether all of them are known.
 fn asked_for(rules: Node<'_>, expressions: &mut Vec<String>) -> bool {
     let groups = match rules.list("spec.groups") {
         Field::Known(groups) => groups,

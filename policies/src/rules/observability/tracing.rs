@@ -1,4 +1,4 @@
-//! What is told of a conversation to those who trace programs.
+//! Conversation content in traces.
 
 use crate::context::CheckContext;
 use crate::control::Control::{AccessControl, ConfidentialKept, DataInMotion, RiskManagement};
@@ -10,14 +10,14 @@ use crate::rule::{Check, Rule, Severity};
 use crate::selector::Answer;
 use crate::text::rule_text;
 
-/// A library that traces what is said to models and by them, and the variables that decide how much of it.
+/// A library that traces model inputs and outputs, and the variables that control it.
 struct Tracer {
     name: &'static str,
-    /// Any of these switches the tracing on; none of them where it is on as soon as one of `named` is there.
+    /// Variables of which any enables tracing; empty if a variable of `named` is sufficient.
     on: &'static [&'static str],
-    /// Variables by which it is known that the library is in use.
+    /// Variables that indicate that the library is in use.
     named: &'static [&'static str],
-    /// For each of these groups one variable must have one of the values of `hidden`.
+    /// In each group, one variable must have one of the values of `hidden`.
     hides: &'static [&'static [&'static str]],
     hidden: &'static [&'static str],
 }
@@ -72,7 +72,7 @@ const TRACERS: &[Tracer] = &[
     },
 ];
 
-/// Traces of conversations.
+/// Content of traces.
 pub static TRACE_CONTENT_REDACTED: Rule = Rule {
     id: "trace-content-redacted",
     text: rule_text!("trace-content-redacted"),
@@ -81,25 +81,25 @@ pub static TRACE_CONTENT_REDACTED: Rule = Rule {
     enforcement: Enforcement::Mandatory,
     evidence: &[ConfidentialKept, DataInMotion, RiskManagement, AccessControl],
     check: Check::Resource(|subject, context| {
-        let mut traced = false;
+        let mut is_traced = false;
         for container in context.containers(subject) {
-            // Few containers trace anything, and this is asked of all.
+            // Few containers use tracing, and every container is checked.
             if !has_any(container) {
                 continue;
             }
             for tracer in TRACERS {
-                traced |= told(tracer, container, context);
+                is_traced |= check_tracer(tracer, container, context);
             }
         }
-        if !traced {
-            context.not_applicable("no variable says that it traces what is said to a model");
+        if !is_traced {
+            context.not_applicable("no variable enables tracing of model inputs or outputs");
         }
     }),
     ..Rule::DEFAULTS
 };
 
-/// What the names of the variables of these libraries begin with.
-const BEGINNINGS: [&str; 6] = [
+/// Prefixes of the variables of these libraries.
+const PREFIXES: [&str; 6] = [
     "LANGSMITH_",
     "LANGCHAIN_",
     "OTEL_INSTRUMENTATION_GENAI_",
@@ -115,7 +115,7 @@ fn has_any(container: &Container<'_>) -> bool {
             variables
                 .iter()
                 .any(|variable| match Node::new(variable, "").text("name") {
-                    Field::Known(name) => BEGINNINGS.iter().any(|beginning| name.starts_with(beginning)),
+                    Field::Known(name) => PREFIXES.iter().any(|prefix| name.starts_with(prefix)),
                     Field::Absent => false,
                     Field::Unknown => true,
                 })
@@ -125,8 +125,8 @@ fn has_any(container: &Container<'_>) -> bool {
     }
 }
 
-/// Judges one library in one container; whether there was anything to judge.
-fn told(tracer: &Tracer, container: &Container<'_>, context: &mut CheckContext<'_>) -> bool {
+/// Checks one library in one container; returns whether the library is in use.
+fn check_tracer(tracer: &Tracer, container: &Container<'_>, context: &mut CheckContext<'_>) -> bool {
     let read = |names: &[&'static str]| {
         names
             .iter()
@@ -155,17 +155,17 @@ fn told(tracer: &Tracer, container: &Container<'_>, context: &mut CheckContext<'
     };
     for group in tracer.hides {
         let hidden = Answer::any(read(group).iter().map(|(_, value)| is(value, tracer.hidden)));
-        let is_told = is_on.and(match hidden {
+        let is_exposed = is_on.and(match hidden {
             Answer::Yes => Answer::No,
             Answer::No => Answer::Yes,
             Answer::Unknown => Answer::Unknown,
         });
         let place = container.variable_path(group[0]);
-        match is_told {
+        match is_exposed {
             Answer::Yes => context.fail(
                 place,
                 format!(
-                    "{} tells {} what is said: {} does not hide it",
+                    "{} sends conversation content to {}: {} does not hide it",
                     container.words(),
                     tracer.name,
                     group[0]
@@ -183,7 +183,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_variable_that_is_read_begins_as_is_looked_for() {
+    fn every_variable_has_a_known_prefix() {
         for tracer in TRACERS {
             let variables = tracer
                 .on
@@ -191,7 +191,7 @@ mod tests {
                 .chain(tracer.named)
                 .chain(tracer.hides.iter().copied().flatten());
             for variable in variables {
-                let known = BEGINNINGS.iter().any(|beginning| variable.starts_with(beginning));
+                let known = PREFIXES.iter().any(|prefix| variable.starts_with(prefix));
                 assert!(known, "{variable} of {}", tracer.name);
             }
         }

@@ -1,4 +1,4 @@
-//! Who a container runs as, and what the kernel lets it do: users, groups, its root file system, profiles, sysctls.
+//! Hardening of containers: users, groups, root file system, security profiles, sysctls.
 
 use crate::control::Control::{
     AccessArchitecture, AccessControl, Boundary, ConfigurationStandards, Integrity, MaliciousSoftware,
@@ -29,7 +29,9 @@ pub static RUN_AS_NON_ROOT: Rule = Rule {
     check: Check::Resource(|subject, context| {
         let Some(pod) = context.pod(subject) else { return };
         if context.flag(pod.spec(), "hostUsers") == Some(false) {
-            context.not_applicable("the pod has users of its own: its root is nobody on the node");
+            context.not_applicable(
+                "the pod runs in a user namespace, in which root is an unprivileged user of the node",
+            );
             return;
         }
         if context.number(pod.spec(), "securityContext.runAsUser") == Some(0) {
@@ -53,11 +55,11 @@ pub static RUN_AS_NON_ROOT: Rule = Rule {
         for container in context.containers(subject) {
             let message = match container.or_pod(|node, field| node.flag(field), field, pod) {
                 Field::Known(true) => continue,
-                // That the pod says so was told already.
+                // The field of the pod is reported above.
                 Field::Known(false) if container.node().flag(field).is_absent() => continue,
                 Field::Known(false) => format!("{} may run as root", container.words()),
                 Field::Absent => format!(
-                    "neither {} nor its pod says that it must not run as root",
+                    "neither {} nor its pod sets runAsNonRoot: true",
                     container.words()
                 ),
                 Field::Unknown => {
@@ -87,23 +89,20 @@ pub static NO_ROOT_GROUP: Rule = Rule {
         if context.number(pod.spec(), "securityContext.fsGroup") == Some(0) {
             context.fail(
                 pod.spec().at("securityContext.fsGroup"),
-                "the pod's volumes belong to group 0, which is root's",
+                "the volumes of the pod belong to group 0, the group of root",
             );
         }
         for group in context.items(pod.spec(), "securityContext.supplementalGroups") {
             if group.value.as_i64() == Some(0) {
-                context.fail(group.path, "the pod belongs to group 0, which is root's");
+                context.fail(group.path, "the pod belongs to group 0, the group of root");
             }
         }
         for container in context.containers(subject) {
             let field = "securityContext.runAsGroup";
             let message = match container.or_pod(|node, field| node.number(field), field, pod) {
-                Field::Known(0) => format!("{} runs as group 0, which is root's", container.words()),
+                Field::Known(0) => format!("{} runs as group 0, the group of root", container.words()),
                 Field::Known(_) => continue,
-                Field::Absent => format!(
-                    "neither {} nor its pod says which group it runs as",
-                    container.words()
-                ),
+                Field::Absent => format!("neither {} nor its pod sets runAsGroup", container.words()),
                 Field::Unknown => {
                     context.unknown(container.node().at(field));
                     continue;
@@ -162,17 +161,20 @@ pub static SECCOMP_RUNTIME_DEFAULT: Rule = Rule {
         let Some(pod) = context.pod(subject) else { return };
         let field = "securityContext.seccompProfile.type";
         if pod.spec().text(field) == Field::Known("Unconfined") {
-            context.fail(pod.spec().at(field), "the pod's system calls are not filtered");
+            context.fail(
+                pod.spec().at(field),
+                "the seccomp profile of the pod is Unconfined",
+            );
             return;
         }
         for container in context.containers(subject) {
             let message = match container.or_pod(|node, field| node.text(field), field, pod) {
                 Field::Known("RuntimeDefault" | "Localhost") => continue,
-                Field::Known(_) => format!("the system calls of {} are not filtered", container.words()),
-                Field::Absent => format!(
-                    "neither {} nor its pod names a seccomp profile",
+                Field::Known(_) => format!(
+                    "the seccomp profile of {} is neither RuntimeDefault nor Localhost",
                     container.words()
                 ),
+                Field::Absent => format!("neither {} nor its pod sets a seccomp profile", container.words()),
                 Field::Unknown => {
                     context.unknown(container.node().at(field));
                     continue;
@@ -214,7 +216,7 @@ pub static MAC_PROFILE_NOT_WEAKENED: Rule = Rule {
                 .text(node, field)
                 .is_some_and(|kind| !["RuntimeDefault", "Localhost"].contains(&kind))
             {
-                context.fail(node.at(field), format!("{who} switches AppArmor off"));
+                context.fail(node.at(field), format!("{who} disables AppArmor"));
             }
             let field = "securityContext.seLinuxOptions.type";
             if context
@@ -223,7 +225,7 @@ pub static MAC_PROFILE_NOT_WEAKENED: Rule = Rule {
             {
                 context.fail(
                     node.at(field),
-                    format!("{who} runs under an SELinux type that is not a container's"),
+                    format!("{who} sets an SELinux type that is not one of the container types"),
                 );
             }
             for field in [
@@ -231,10 +233,7 @@ pub static MAC_PROFILE_NOT_WEAKENED: Rule = Rule {
                 "securityContext.seLinuxOptions.role",
             ] {
                 if context.text(node, field).is_some_and(|text| !text.is_empty()) {
-                    context.fail(
-                        node.at(field),
-                        format!("{who} sets the user or the role of SELinux"),
-                    );
+                    context.fail(node.at(field), format!("{who} sets the SELinux user or role"));
                 }
             }
         }
@@ -252,7 +251,7 @@ pub static MAC_PROFILE_NOT_WEAKENED: Rule = Rule {
                             || profile.starts_with("localhost/"))
                         {
                             let place = metadata.at(&format!("annotations[{key}]"));
-                            context.fail(place, format!("container {container} switches AppArmor off"));
+                            context.fail(place, format!("container {container} disables AppArmor"));
                         }
                     }
                     _ => context.unknown(metadata.at(&format!("annotations[{key}]"))),
@@ -283,7 +282,7 @@ pub static SAFE_SYSCTLS: Rule = Rule {
             "net.ipv4.tcp_keepalive_intvl",
             "net.ipv4.tcp_keepalive_probes",
             "net.ipv4.tcp_keepalive_time",
-            // Safe since 1.37, as the one after it.
+            // This and the next one are safe since 1.37.
             "net.ipv4.tcp_notsent_lowat",
             "net.ipv4.tcp_slow_start_after_idle",
             "net.ipv4.tcp_rmem",
@@ -292,13 +291,13 @@ pub static SAFE_SYSCTLS: Rule = Rule {
         ];
         let Some(pod) = context.pod(subject) else { return };
         for sysctl in context.items(pod.spec(), "securityContext.sysctls") {
-            // Kubernetes takes a slash for a dot.
+            // Kubernetes treats a slash as a dot.
             if let Some(name) = context.text(sysctl.node(), "name")
                 && !SAFE.contains(&name.replace('/', ".").as_str())
             {
                 context.fail(
                     sysctl.node().at("name"),
-                    format!("the pod sets {name} of its node's kernel"),
+                    format!("the pod sets the unsafe sysctl {name}"),
                 );
             }
         }
@@ -323,7 +322,7 @@ pub static DEFAULT_PROC_MOUNT: Rule = Rule {
             {
                 context.fail(
                     container.node().at(field),
-                    format!("{} sees /proc unmasked", container.words()),
+                    format!("{} has an unmasked /proc", container.words()),
                 );
             }
         }
@@ -357,7 +356,7 @@ pub static NO_PROBE_HOST_OVERRIDE: Rule = Rule {
                     {
                         context.fail(
                             container.node().at(&field),
-                            format!("the node asks another host than {} itself", container.words()),
+                            format!("the probe is sent to another host than {}", container.words()),
                         );
                     }
                 }
@@ -367,13 +366,13 @@ pub static NO_PROBE_HOST_OVERRIDE: Rule = Rule {
     ..Rule::DEFAULTS
 };
 
-/// What a container or its pod says of resources, one of `limits` and `requests`.
+/// An entry of `limits` or `requests` of a container or its pod.
 pub(crate) fn resource(container: Node<'_>, pod: Node<'_>, what: &str, name: &str) -> Field<()> {
     let of = |node: Node<'_>| match node.map(&format!("resources.{what}")) {
         Field::Known(map) => match map.get(name) {
             None | Some(serde_json::Value::Null) => Field::Absent,
             Some(value) if crate::field::is_unknown(value) => Field::Unknown,
-            // Nothing is asked for, or nothing is bounded, by a quantity of zero.
+            // A quantity of zero means no request or no limit.
             Some(value) if is_zero(value) => Field::Absent,
             Some(serde_json::Value::String(_) | serde_json::Value::Number(_)) => Field::Known(()),
             Some(_) => Field::Unknown,

@@ -1,4 +1,4 @@
-//! What a container may do to its node: privilege, escalation, capabilities, the host's namespaces and ports.
+//! Privileges on the node: privileged mode, escalation, capabilities, host namespaces and host ports.
 
 use crate::context::{CheckContext, Subject};
 use crate::control::Control::{
@@ -32,7 +32,7 @@ pub static NO_PRIVILEGED_CONTAINERS: Rule = Rule {
             if context.flag(container.node(), "securityContext.privileged") == Some(true) {
                 context.fail(
                     container.node().at("securityContext.privileged"),
-                    format!("{} runs privileged", container.words()),
+                    format!("{} is privileged", container.words()),
                 );
             }
         }
@@ -61,12 +61,9 @@ pub static NO_PRIVILEGE_ESCALATION: Rule = Rule {
             let field = "securityContext.allowPrivilegeEscalation";
             let message = match container.node().flag(field) {
                 Field::Known(false) => continue,
-                Field::Known(true) => format!(
-                    "{} may gain rights that it was not started with",
-                    container.words()
-                ),
+                Field::Known(true) => format!("{} allows privilege escalation", container.words()),
                 Field::Absent => format!(
-                    "{} does not say that it may not gain rights, and the default is that it may",
+                    "{} does not set allowPrivilegeEscalation: false, and the default is true",
                     container.words()
                 ),
                 Field::Unknown => {
@@ -184,14 +181,17 @@ pub static NO_HOST_NAMESPACES: Rule = Rule {
         if context.flag(pod.spec(), field) == Some(true) {
             context.fail(
                 pod.spec().at(field),
-                "the pod runs as processes of its Windows node",
+                "the pod runs as HostProcess containers on its Windows node",
             );
         }
         for container in context.containers(subject) {
             if context.flag(container.node(), field) == Some(true) {
                 context.fail(
                     container.node().at(field),
-                    format!("{} runs as a process of its Windows node", container.words()),
+                    format!(
+                        "{} runs as a HostProcess container on its Windows node",
+                        container.words()
+                    ),
                 );
             }
         }
@@ -216,7 +216,7 @@ pub static NO_HOST_PORTS: Rule = Rule {
                 {
                     context.fail(
                         port.node().at("hostPort"),
-                        format!("{} takes port {number} of its node", container.words()),
+                        format!("{} uses port {number} of its node", container.words()),
                     );
                 }
             }
@@ -225,14 +225,14 @@ pub static NO_HOST_PORTS: Rule = Rule {
     ..Rule::DEFAULTS
 };
 
-/// Whether the pod says that it runs on Windows, for which a rule does not hold; noted where that is not known.
+/// Whether the pod declares Windows as its operating system, to which the rule does not apply; an unknown value is recorded.
 pub(crate) fn is_windows(subject: &Subject<'_>, context: &mut CheckContext<'_>) -> bool {
     let Some(pod) = subject.pod else { return false };
     if pod.spec().text("os.name").is_unknown() {
         context.unknown(pod.spec().at("os.name"));
     }
     if pod.is_windows() {
-        context.not_applicable("the pod runs on Windows, which has no such field");
+        context.not_applicable("the field does not apply to Windows pods");
     }
     pod.is_windows()
 }

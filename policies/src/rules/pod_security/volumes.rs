@@ -1,4 +1,4 @@
-//! What a pod mounts of its node.
+//! Volumes that give access to the node.
 
 use serde_json::Value;
 
@@ -71,7 +71,7 @@ pub static NO_HOST_PATH_VOLUMES: Rule = Rule {
     ..Rule::DEFAULTS
 };
 
-/// The directory of the node that a volume is, in words, unless it is none or an allowed one.
+/// A description of the host path of a volume, unless it has none or the path is allowed.
 fn host_path(volume: Field<&Value>, path: Field<&str>, context: &CheckContext<'_>) -> Field<String> {
     match (volume, path) {
         (Field::Absent, _) => Field::Absent,
@@ -109,7 +109,7 @@ pub static NO_RUNTIME_SOCKET_MOUNT: Rule = Rule {
             let Some(path) = context.text(volume.node(), "hostPath.path") else {
                 continue;
             };
-            // On every system of today /var/run is a link to /run.
+            // On current systems /var/run is a link to /run.
             let path = path.trim_end_matches('/');
             let path = path
                 .strip_prefix("/var/run")
@@ -118,7 +118,7 @@ pub static NO_RUNTIME_SOCKET_MOUNT: Rule = Rule {
             if SOCKETS.iter().any(holds) {
                 context.fail(
                     volume.node().at("hostPath.path"),
-                    "the pod can talk to the container runtime of its node",
+                    "the pod has access to the container runtime of its node",
                 );
             }
         }
@@ -159,7 +159,7 @@ pub static RESTRICTED_VOLUME_TYPES: Rule = Rule {
                 let name = volume.node().text("name").known().unwrap_or("?");
                 context.fail(
                     volume.node().at(kind),
-                    format!("the volume {name} is of the type {kind}"),
+                    format!("the volume {name} has the type {kind}"),
                 );
             }
         }

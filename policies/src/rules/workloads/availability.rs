@@ -1,4 +1,4 @@
-//! What is left when a node or a zone is gone.
+//! Availability when a node or a zone fails.
 
 use crate::context::{CheckContext, Subject};
 use crate::control::Control::{ContingencyPlan, EmergencyMode, Redundancy};
@@ -13,7 +13,7 @@ use crate::text::rule_text;
 const BUDGET: Kind = Kind::new(&["policy", ""], "PodDisruptionBudget");
 const AUTOSCALER: Kind = Kind::new(&["autoscaling", ""], "HorizontalPodAutoscaler");
 
-/// What scales a workload, as its spec.
+/// The autoscaler of a workload.
 fn autoscaler<'a>(subject: &Subject<'_>, context: &CheckContext<'a>) -> Option<Node<'a>> {
     context
         .inventory
@@ -25,7 +25,7 @@ fn autoscaler<'a>(subject: &Subject<'_>, context: &CheckContext<'a>) -> Option<N
         })
 }
 
-/// The fewest replicas that a workload runs with.
+/// The minimum number of replicas of a workload.
 fn fewest_replicas(subject: &Subject<'_>, context: &CheckContext<'_>) -> Field<i64> {
     let set = match autoscaler(subject, context) {
         Some(scaler) => scaler.number("spec.minReplicas"),
@@ -34,7 +34,7 @@ fn fewest_replicas(subject: &Subject<'_>, context: &CheckContext<'_>) -> Field<i
     set.or(|| Field::Known(1))
 }
 
-/// The most replicas that a workload runs with.
+/// The maximum number of replicas of a workload.
 pub(crate) fn most_replicas(subject: &Subject<'_>, context: &CheckContext<'_>) -> Field<i64> {
     let set = match autoscaler(subject, context) {
         Some(scaler) => scaler.number("spec.maxReplicas"),
@@ -61,10 +61,10 @@ pub static REPLICAS_MINIMUM: Rule = Rule {
     check: Check::Stack(|subject, context| {
         let minimum = context.option_number(&MINIMUM);
         match fewest_replicas(subject, context) {
-            Field::Known(0) => context.not_applicable("it is scaled to nothing"),
+            Field::Known(0) => context.not_applicable("it is scaled to zero"),
             Field::Known(replicas) if replicas < minimum => context.fail(
                 "spec.replicas",
-                format!("it may run with {replicas} where {minimum} are asked for"),
+                format!("it can run with {replicas}, but {minimum} are required"),
             ),
             Field::Known(_) => {}
             Field::Absent | Field::Unknown => context.unknown("spec.replicas"),
@@ -96,25 +96,28 @@ fn budget(subject: &Subject<'_>, context: &mut CheckContext<'_>) {
             .known(subject.body.field(most), subject.body, most)
             .is_some_and(zero)
         {
-            context.fail(most, "the budget lets no pod go, so no node can be emptied");
+            context.fail(
+                most,
+                "the budget allows no disruption, so that nodes cannot be drained",
+            );
         }
         if context
             .known(subject.body.field(fewest), subject.body, fewest)
             .is_some_and(all)
         {
-            context.fail(fewest, "the budget lets no pod go, so no node can be emptied");
+            context.fail(
+                fewest,
+                "the budget allows no disruption, so that nodes cannot be drained",
+            );
         }
         if subject.body.field(most).is_absent() && subject.body.field(fewest).is_absent() {
-            context.fail(
-                "spec",
-                "the budget names neither how many pods may go nor how many must stay",
-            );
+            context.fail("spec", "the budget sets neither maxUnavailable nor minAvailable");
         }
         return;
     }
     match fewest_replicas(subject, context) {
         Field::Known(replicas) if replicas < 2 => {
-            context.not_applicable("it runs once, so that a budget could only block");
+            context.not_applicable("it runs with one replica, for which a budget can only block evictions");
             return;
         }
         Field::Known(_) => {}
@@ -126,7 +129,7 @@ fn budget(subject: &Subject<'_>, context: &mut CheckContext<'_>) {
     for budget in context.inventory.within(BUDGET, subject.namespace()) {
         let body = Node::new(budget.body(), "");
         let selected = match body.field("spec.selector") {
-            // Before policy/v1 a selector that asks for nothing found nothing.
+            // Before policy/v1 an empty selector matched no pods.
             Field::Known(selector)
                 if budget.api_version == "policy/v1beta1"
                     && selector.as_object().is_some_and(serde_json::Map::is_empty) =>
@@ -148,7 +151,7 @@ fn budget(subject: &Subject<'_>, context: &mut CheckContext<'_>) {
             context.fail(
                 "spec.replicas",
                 format!(
-                    "{} keeps {stay} of its {replicas} pods, so no node can be emptied",
+                    "{} requires {stay} of its {replicas} pods, so that nodes cannot be drained",
                     budget.id
                 ),
             );
@@ -163,7 +166,7 @@ fn budget(subject: &Subject<'_>, context: &mut CheckContext<'_>) {
     }
 }
 
-/// How many of so many pods have to stay; a percentage is rounded up, as the cluster does. Nothing where it cannot be read.
+/// The number of pods that must stay available; a percentage is rounded up, as in Kubernetes. `None` if it cannot be read.
 fn kept(stay: &serde_json::Value, replicas: i64) -> Option<i64> {
     let Some(text) = stay.as_str() else {
         return stay.as_i64();
@@ -172,7 +175,7 @@ fn kept(stay: &serde_json::Value, replicas: i64) -> Option<i64> {
     Some(percent.checked_mul(replicas)?.checked_add(99)? / 100)
 }
 
-/// Spread.
+/// Topology spread.
 pub static SPREAD_ACROSS_FAILURE_DOMAINS: Rule = Rule {
     id: "spread-across-failure-domains",
     text: rule_text!("spread-across-failure-domains"),
@@ -183,7 +186,7 @@ pub static SPREAD_ACROSS_FAILURE_DOMAINS: Rule = Rule {
     check: Check::Stack(|subject, context| {
         match fewest_replicas(subject, context) {
             Field::Known(replicas) if replicas < 2 => {
-                context.not_applicable("it runs once");
+                context.not_applicable("it runs with one replica");
                 return;
             }
             Field::Known(_) => {}
@@ -202,7 +205,7 @@ pub static SPREAD_ACROSS_FAILURE_DOMAINS: Rule = Rule {
             Answer::Yes => {}
             Answer::No => context.fail(
                 pod.spec().at("topologySpreadConstraints"),
-                "all its pods may run on one node",
+                "all of its pods can run on one node",
             ),
             Answer::Unknown => context.unknown(pod.spec().at("topologySpreadConstraints")),
         }
@@ -224,7 +227,7 @@ pub static NO_NAKED_PODS: Rule = Rule {
             .entry("metadata.annotations", "kubernetes.io/config.mirror")
             .is_absent()
         {
-            context.not_applicable("the kubelet makes the pod from a file of its node");
+            context.not_applicable("the pod is a static pod of its node");
             return;
         }
         let owners = context.known(
@@ -234,7 +237,7 @@ pub static NO_NAKED_PODS: Rule = Rule {
         );
         let none = owners.is_none_or(<[_]>::is_empty);
         if none && !subject.body.list("metadata.ownerReferences").is_unknown() {
-            context.fail("", "the pod has no owner, so nothing replaces it");
+            context.fail("", "the pod has no owner and is not recreated");
         }
     }),
     ..Rule::DEFAULTS

@@ -1,4 +1,4 @@
-//! Where a container's program comes from, and whether it is the one that was looked at.
+//! Tags, digests and registries of images.
 
 use crate::context::CheckContext;
 use crate::control::Control::{ChangeControl, MaliciousSoftware, UnauthorizedSoftware, Vendors};
@@ -33,14 +33,11 @@ pub static NO_MUTABLE_IMAGE_TAG: Rule = Rule {
             };
             let message = match (image.digest, image.tag) {
                 (None, None) => format!(
-                    "the image of {} has no version, so it is `latest`",
+                    "the image of {} has no tag, which means `latest`",
                     container.words()
                 ),
                 (None, Some(tag)) if context.option_texts(&MUTABLE).contains(&tag) => {
-                    format!(
-                        "the image of {} has the tag {tag}, which means another one tomorrow",
-                        container.words()
-                    )
+                    format!("the image of {} has the mutable tag {tag}", container.words())
                 }
                 (Some(_), _) | (None, Some(_)) => continue,
             };
@@ -68,7 +65,7 @@ pub static IMAGE_DIGEST_PINNED: Rule = Rule {
             }
             let message = match image.digest {
                 None => format!("the image of {} has no digest", container.words()),
-                Some(_) => format!("what the image of {} has for a digest is none", container.words()),
+                Some(_) => format!("the digest of the image of {} is invalid", container.words()),
             };
             context.fail(container.node().at("image"), message);
         }
@@ -94,7 +91,7 @@ pub static IMAGE_REGISTRY_ALLOWED: Rule = Rule {
     check: Check::Resource(|subject, context| {
         let allowed = context.option_texts(&REGISTRIES);
         if allowed.is_empty() {
-            context.not_applicable("the settings name no registries");
+            context.not_applicable("the settings list no registries");
             return;
         }
         for container in context.containers(subject) {
@@ -110,7 +107,7 @@ pub static IMAGE_REGISTRY_ALLOWED: Rule = Rule {
                 context.fail(
                     container.node().at("image"),
                     format!(
-                        "the image of {} comes from {repository}, which the settings do not allow",
+                        "the image of {} comes from {repository}, which is not in the allowed registries",
                         container.words()
                     ),
                 );
@@ -120,14 +117,14 @@ pub static IMAGE_REGISTRY_ALLOWED: Rule = Rule {
     ..Rule::DEFAULTS
 };
 
-/// The image of a container; told where there is none.
+/// The image of a container; a missing one is reported.
 fn image<'c>(container: &'c Container<'_>, context: &mut CheckContext<'_>) -> Option<Image<'c>> {
     match container.node().text("image") {
         Field::Known(name) if !name.is_empty() => Some(Image::of(name)),
         Field::Known(_) | Field::Absent => {
             context.fail(
                 container.node().at("image"),
-                format!("{} names no image", container.words()),
+                format!("{} sets no image", container.words()),
             );
             None
         }

@@ -1,4 +1,4 @@
-//! Whether the cluster asks who built an image before it runs it.
+//! Verification of image signatures by the cluster.
 
 use phoenix_graph::Object;
 use serde_json::Value;
@@ -20,10 +20,10 @@ const KYVERNO: Kind = Kind::new(&["kyverno.io"], "ClusterPolicy");
 const KYVERNO_NAMESPACED: Kind = Kind::new(&["kyverno.io"], "Policy");
 const KYVERNO_IMAGES: Kind = Kind::new(&["policies.kyverno.io"], "ImageValidatingPolicy");
 
-/// The kinds of policies that ask for signatures; rules of other things stand in some of them, too.
+/// Kinds of policies that can verify signatures, among other things.
 pub(crate) const IMAGE_POLICIES: [Kind; 4] = [SIGSTORE, KYVERNO, KYVERNO_NAMESPACED, KYVERNO_IMAGES];
 
-static DEMANDED: Setting = Setting {
+static REQUIRED: Setting = Setting {
     name: "required",
     meaning: "a workload fails if the input has no image-verification policy at all; by default the rule is then not applicable, because such policies are often part of the cluster setup",
     default: DefaultValue::Flag(false),
@@ -36,21 +36,21 @@ pub static IMAGE_PROVENANCE_ENFORCED: Rule = Rule {
     kinds: WORKLOADS,
     severity: Severity::Medium,
     enforcement: Enforcement::Advisory,
-    options: &[&DEMANDED],
+    options: &[&REQUIRED],
     evidence: &[ChangeControl, UnauthorizedSoftware, MaliciousSoftware],
     check: Check::Stack(vouched_for),
     ..Rule::DEFAULTS
 };
 
 fn vouched_for(subject: &Subject<'_>, context: &mut CheckContext<'_>) {
-    let world = context.inventory;
+    let inventory = context.inventory;
     let policies: Vec<&Object> = IMAGE_POLICIES
         .iter()
-        .flat_map(|kind| world.all(*kind))
+        .flat_map(|kind| inventory.all(*kind))
         .filter(|policy| !policy.id.group.eq("kyverno.io") || verifies(policy))
         .collect();
-    if policies.is_empty() && !context.option_flag(&DEMANDED) {
-        context.not_applicable("no policy that verifies images was given");
+    if policies.is_empty() && !context.option_flag(&REQUIRED) {
+        context.not_applicable("the input has no image-verification policy");
         return;
     }
     for container in context.containers(subject) {
@@ -62,22 +62,27 @@ fn vouched_for(subject: &Subject<'_>, context: &mut CheckContext<'_>) {
         let refused = Answer::any(
             policies
                 .iter()
-                .map(|policy| holds(policy, &names, subject.namespace(), world)),
+                .map(|policy| holds(policy, &names, subject.namespace(), inventory)),
         );
         match refused {
             Answer::Yes => {}
-            Answer::No if world.is_complete() => context.fail(
+            Answer::No if inventory.is_complete() => context.fail(
                 place,
-                format!("nothing asks who vouches for the image of {}", container.words()),
+                format!(
+                    "no image-verification policy covers the image of {}",
+                    container.words()
+                ),
             ),
             Answer::No | Answer::Unknown => {
-                context.unknown(format!("{place}: whether a policy asks who vouches for it"));
+                context.unknown(format!(
+                    "{place}: whether an image-verification policy covers the image"
+                ));
             }
         }
     }
 }
 
-/// Whether a policy of Kyverno has a rule about images.
+/// Whether a Kyverno policy verifies images.
 fn verifies(policy: &Object) -> bool {
     let policy = Node::new(policy.body(), "");
     match policy.list("spec.rules") {
@@ -89,7 +94,7 @@ fn verifies(policy: &Object) -> bool {
     }
 }
 
-/// The names that patterns are written for: with and without tag and digest, and with the registry written out.
+/// The forms of an image name that patterns are matched against: with and without tag and digest, and with the default registry.
 fn all_names(name: &str) -> Vec<String> {
     let image = Image::of(name);
     let full = image.full_repository();
@@ -107,19 +112,19 @@ fn all_names(name: &str) -> Vec<String> {
     names
 }
 
-/// Whether a policy refuses an image that it cannot verify, in this namespace.
-fn holds(policy: &Object, names: &[String], space: &str, world: &Inventory<'_>) -> Answer {
+/// Whether a policy denies images that it cannot verify in this namespace.
+fn holds(policy: &Object, names: &[String], space: &str, inventory: &Inventory<'_>) -> Answer {
     let body = Node::new(policy.body(), "");
     match policy.id.kind.as_str() {
-        "ClusterImagePolicy" => sigstore(body, names, space, world),
+        "ClusterImagePolicy" => sigstore(body, names, space, inventory),
         "ImageValidatingPolicy" => image_validating(body, names),
         "Policy" if namespace_of(policy) != space => Answer::No,
         _ => kyverno(body, names, space),
     }
 }
 
-fn sigstore(body: Node<'_>, names: &[String], space: &str, world: &Inventory<'_>) -> Answer {
-    let is_asked = match world.cluster_scoped(Kind::core("Namespace"), space) {
+fn sigstore(body: Node<'_>, names: &[String], space: &str, inventory: &Inventory<'_>) -> Answer {
+    let is_asked = match inventory.cluster_scoped(Kind::core("Namespace"), space) {
         Some(space) => {
             match Node::new(space.body(), "").entry("metadata.labels", "policy.sigstore.dev/include") {
                 Field::Known(label) => Answer::from_bool(label == "true"),
@@ -130,21 +135,21 @@ fn sigstore(body: Node<'_>, names: &[String], space: &str, world: &Inventory<'_>
         None => Answer::Unknown,
     };
     let refuses = not(equals(body.text("spec.mode"), "warn"));
-    // Without authorities the controller takes some of its own.
-    let asks = match body.list("spec.authorities") {
+    // Without authorities the controller uses its defaults.
+    let is_verified = match body.list("spec.authorities") {
         Field::Absent => Answer::Unknown,
         authorities => each(authorities, |authority| {
             not(equals(authority.text("static.action"), "pass"))
         }),
     };
-    // What matches by more than the name is for the controller to say.
+    // A match on more than the name depends on the controller.
     let is_plain = Answer::from_bool(body.field("spec.match").is_absent());
     let covers = each(body.list("spec.images"), |image| {
         pattern(image.text("glob"), names, Star::WithinPart)
     });
     is_asked
         .and(refuses)
-        .and(asks)
+        .and(is_verified)
         .and(covers)
         .and(or_unknown(is_plain))
 }
@@ -218,7 +223,7 @@ fn kyverno(body: Node<'_>, names: &[String], space: &str) -> Answer {
     })
 }
 
-/// Whether a rule of Kyverno looks at the pods of a namespace.
+/// Whether a Kyverno rule applies to the pods of a namespace.
 fn matched(rule: Node<'_>, space: &str) -> Answer {
     let one = |filter: Node<'_>| {
         let Field::Known(resources) = filter.map("resources") else {
@@ -262,7 +267,7 @@ fn matched(rule: Node<'_>, space: &str) -> Answer {
     }
 }
 
-/// Whether any item of a list is so.
+/// Whether any item of a list satisfies a predicate.
 fn each(list: Field<&[Value]>, is: impl Fn(Node<'_>) -> Answer) -> Answer {
     match list {
         Field::Known(items) => Answer::any(items.iter().map(|item| is(Node::new(item, "")))),
@@ -279,7 +284,7 @@ fn not(answer: Answer) -> Answer {
     }
 }
 
-/// What is not plainly so is left open.
+/// Anything else has an unknown answer.
 fn or_unknown(answer: Answer) -> Answer {
     if answer == Answer::Yes {
         answer
@@ -304,12 +309,12 @@ fn equals_any_case(text: Field<&str>, wanted: &str) -> Answer {
     }
 }
 
-/// What a star in a pattern stands for.
+/// The meaning of `*` in a pattern.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Star {
     /// Any text.
     Anything,
-    /// Any text without a slash; two of them, any text.
+    /// Any text without a slash; `**` is any text.
     WithinPart,
 }
 
@@ -325,9 +330,9 @@ fn pattern(pattern: Field<&str>, names: &[String], star: Star) -> Answer {
     }
 }
 
-/// Whether a text is as a pattern with stars and question marks. Takes as many steps as both are long together, times each other.
+/// Whether a text matches a pattern with `*` and `?`. The number of steps is the product of both lengths.
 fn is_like(text: &[u8], pattern: &[u8], star: Star) -> bool {
-    // Which of the pattern's beginnings the text so far is like.
+    // Which prefixes of the pattern match the text so far.
     let mut likes = vec![false; pattern.len() + 1];
     likes[0] = true;
     let close = |likes: &mut Vec<bool>| {

@@ -1,4 +1,4 @@
-//! What a container may use, and how it is seen to be well.
+//! Resource requests, limits and probes.
 
 use crate::control::Control::{AnomaliesWatched, Capacity, ContingencyPlan, GeneralProtection, Redundancy};
 use crate::enforcement::Enforcement;
@@ -70,12 +70,9 @@ fn has(
                 Field::Known(()) => {}
                 Field::Unknown => context.unknown(place),
                 Field::Absent if what == "limits" => {
-                    context.fail(place, format!("{} has no limit for {name}", container.words()));
+                    context.fail(place, format!("{} has no {name} limit", container.words()));
                 }
-                Field::Absent => context.fail(
-                    place,
-                    format!("{} does not say how much {name} it needs", container.words()),
-                ),
+                Field::Absent => context.fail(place, format!("{} has no {name} request", container.words())),
             }
         }
     }
@@ -102,7 +99,7 @@ pub static HEALTH_PROBES_SET: Rule = Rule {
             pod.spec().text("restartPolicy"),
             Field::Known("Never" | "OnFailure")
         ) {
-            context.not_applicable("the pod runs once and ends");
+            context.not_applicable("the pod runs to completion");
             return;
         }
         let wanted = context.option_texts(&PROBES);
@@ -111,17 +108,12 @@ pub static HEALTH_PROBES_SET: Rule = Rule {
                 continue;
             }
             for probe in wanted.iter().copied() {
-                let words = match probe {
-                    "readinessProbe" => "cannot say whether it is ready",
-                    "livenessProbe" => "cannot say whether it is alive",
-                    _ => "cannot say whether it has started",
-                };
                 match container.node().field(probe) {
                     Field::Known(_) => {}
                     Field::Unknown => context.unknown(container.node().at(probe)),
                     Field::Absent => context.fail(
                         container.node().at(probe),
-                        format!("{} {words}: it has no {probe}", container.words()),
+                        format!("{} has no {probe}", container.words()),
                     ),
                 }
             }
