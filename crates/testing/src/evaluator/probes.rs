@@ -296,7 +296,7 @@ fn around(port: u16) -> [u16; 3] {
     [port.saturating_sub(1), port, port.saturating_add(1)]
 }
 
-/// The accounts that are mentioned with a namespace, each account at home and elsewhere, nobody's account in each
+/// The accounts that are mentioned with a namespace, each account at home and elsewhere, the default account in each
 /// namespace, and names that begin or end like those that are mentioned.
 fn identities(table: Table<'_>, named: &Named) -> Vec<Identity> {
     let mut pairs = named.pairs.clone();

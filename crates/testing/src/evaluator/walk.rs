@@ -260,7 +260,7 @@ impl<'a> Walk<'a> {
             namespace: "*".to_owned(),
             ports: vec![443],
             outside: vec!["unknown.example.com".to_owned()],
-            export_to: vec!["nobody".to_owned()],
+            export_to: vec!["no-namespace".to_owned()],
         });
         known
     }
@@ -443,7 +443,7 @@ impl<'a> Walk<'a> {
                         host: &pod.title,
                         method: "GET",
                         path: &path.seen,
-                        header: Some((header, "somebody-else")),
+                        header: Some((header, "another-user")),
                     };
                     for (name, _, token) in &good {
                         let call = call(Some(identity), *port, Some(request));
@@ -524,7 +524,7 @@ impl<'a> Walk<'a> {
         };
         let token = |issuer: &str, audience: &str, keys: &str| Token {
             issuer: issuer.to_owned(),
-            subject: "somebody".to_owned(),
+            subject: "a-user".to_owned(),
             audiences: vec![audience.to_owned()],
             keys: keys.to_owned(),
             claims: BTreeMap::new(),
@@ -540,21 +540,22 @@ impl<'a> Walk<'a> {
             tokens.push((" with a token", Proof::Valid, Some(valid)));
             tokens.push((" with a token in the query", Proof::Nothing, Some(shown)));
         }
-        let others = token(&wanted.issuer, "somebody-else", &wanted.keys);
+        let others = token(&wanted.issuer, "another-audience", &wanted.keys);
         tokens.push((
             " with a token for another audience",
             Proof::Worthless,
             Some(others),
         ));
-        let forged = token(&wanted.issuer, &wanted.audiences[0], "somebody's own");
+        let forged = token(&wanted.issuer, &wanted.audiences[0], "other keys");
         tokens.push((" with a forged token", Proof::Worthless, Some(forged)));
         let policies = &self.manifest.request_authentications;
         for rule in policies.iter().flat_map(|policy| &policy.spec.jwt_rules) {
-            for audience in rule.audiences.iter().map(String::as_str).chain(["anybody"]) {
+            for audience in rule.audiences.iter().map(String::as_str).chain(["any-audience"]) {
                 let (issuer, keys) = (rule.issuer.as_str(), tokens::keys(rule));
                 let is_wanted = issuer == wanted.issuer
                     && keys == wanted.keys
-                    && (audience == "anybody" || wanted.audiences.iter().any(|wanted| wanted == audience));
+                    && (audience == "any-audience"
+                        || wanted.audiences.iter().any(|wanted| wanted == audience));
                 if !is_wanted {
                     let unwanted = token(issuer, audience, keys);
                     tokens.push((
@@ -671,7 +672,7 @@ impl<'a> Walk<'a> {
             for namespace in namespaces {
                 let namespace_labels = world::namespace_labels(self.manifest, namespace);
                 for labels in [&neighbour.labels, &Labels::new()] {
-                    for account in [right, "somebody-else"] {
+                    for account in [right, "another-account"] {
                         for sidecar in [true, false] {
                             callers.push(Pod::stranger(
                                 namespace,
