@@ -18,7 +18,7 @@ use phoenix_terminal::user_error::{WithHint as _, user_error};
 /// Where the rendered manifests of a stack are committed.
 const SNAPSHOTS: &str = "tests/snapshots";
 
-/// The names under which the main branch is looked for, in this order.
+/// Names of the main branch, in the order in which they are tried.
 const MAIN_BRANCHES: [&str; 5] = ["origin/HEAD", "origin/main", "origin/master", "main", "master"];
 
 /// The revision that is compared with.
@@ -30,7 +30,7 @@ pub enum Base {
         repository: Repository,
         /// Its full name.
         commit: String,
-        /// What it is, for people: `HEAD`, `the merge-base with origin/main`, or what was asked for.
+        /// Its description in messages: `HEAD`, `the merge-base with origin/main`, or the given revision.
         words: String,
     },
     /// There is nothing to compare with, so that everything is new.
@@ -85,7 +85,7 @@ impl Base {
         }
     }
 
-    /// What it is, for people, as it stands behind "from".
+    /// Its description in messages, as it follows the word "from".
     pub fn words(&self) -> String {
         match self {
             Self::Commit { commit, words, .. } => format!("{words} ({})", short(commit)),
@@ -164,9 +164,9 @@ impl Base {
         })
     }
 
-    /// What the base declares for a stack. `now` lends its components to objects whose own the base does not tell.
+    /// The objects that the base declares for a stack. Objects without a component in the base take it from `now`.
     ///
-    /// `say` is told what takes time or is not as expected.
+    /// `say` receives progress messages and warnings.
     pub fn declared(
         &self,
         checkout: &Checkout,
@@ -243,7 +243,7 @@ impl Source {
     }
 }
 
-/// What stands behind the header of a snapshot file: two lines `---` with the snapshot's own words between them.
+/// The content of a snapshot file after its header, which ends with the second line `---`.
 fn content_of_snapshot(text: &str) -> &str {
     let Some(header) = text.strip_prefix("---\n") else {
         return text;

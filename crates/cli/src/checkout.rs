@@ -37,7 +37,7 @@ impl Checkout {
             Some(root) => {
                 fs::canonicalize(root).with_context(|| format!("cannot open {}", root.display()))?
             }
-            None => std::env::current_dir().context("cannot tell the current directory")?,
+            None => std::env::current_dir().context("cannot determine the current directory")?,
         };
         let mut candidates = here.ancestors().take(if root.is_some() { 1 } else { usize::MAX });
         match candidates
@@ -168,7 +168,7 @@ impl Checkout {
         self.shown(&self.root.join(&self.stacks))
     }
 
-    /// A path as people write it: relative to the root, with slashes.
+    /// A path for messages: relative to the root, with slashes.
     pub fn shown(&self, path: &Path) -> String {
         let relative = path.strip_prefix(&self.root).unwrap_or(path);
         let parts: Vec<_> = relative

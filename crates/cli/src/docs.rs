@@ -27,7 +27,7 @@ pub fn markdown() -> String {
     for exit in Exit::ALL {
         let _ = writeln!(text, "| {} | {} |", exit.code(), exit.meaning());
     }
-    text.push_str("\nWhere several hold, 3 is told before 4, and 4 before 2.\n");
+    text.push_str("\nPrecedence: 1, then 3, 4 and 2.\n");
     options(&mut text, "Options of every verb", &command, Arg::is_global_set);
     for verb in command.get_subcommands() {
         section(&mut text, verb, "phoenix", 2);

@@ -170,7 +170,7 @@ impl Drop for Worktree<'_> {
     }
 }
 
-/// A commit as people write it.
+/// An abbreviated commit hash for messages.
 pub fn short(commit: &str) -> &str {
     commit.get(..10).unwrap_or(commit)
 }

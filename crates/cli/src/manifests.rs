@@ -1,8 +1,7 @@
-//! A folder of manifests that `kubectl apply -f` takes as it is.
+//! A folder of manifests for `kubectl apply -f`.
 //!
-//! The files are named so that their alphabetical order is an order a cluster accepts. A list of what was written lies
-//! beside them, by which a later run knows its own files; what it did not write it never touches, and a failure
-//! leaves what was there.
+//! The alphabetical order of the file names is an order that a cluster accepts. A list of the written files is in the same
+//! folder; a later run replaces only these files and never changes others. After a failure, the previous files are unchanged.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;

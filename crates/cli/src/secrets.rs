@@ -1,7 +1,7 @@
-//! How the secrets of a stack stand: each row of the inventory, and what stands beside them. Never a value.
+//! The state of a stack's secrets: each row of the inventory, and unexpected keys. Never a value.
 //!
-//! A value that can be seen is judged where it is read, and only the verdict goes on. What is sealed stays sealed: of it
-//! no more is known than that it is there. [`crate::commands::secrets`] prints.
+//! A readable value is checked where it is read, and only the result is passed on. Encrypted values are not decrypted; only
+//! their presence is known. [`crate::commands::secrets`] prints.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,52 +16,52 @@ use crate::checkout::Checkout;
 use crate::stack::Invalid;
 use crate::stack_file::{self, StackFile};
 
-/// What the secrets of a stack are looked for in.
+/// The stack whose secrets are checked.
 #[derive(Clone, Debug)]
 pub struct Subject {
     /// The stack's name.
     pub name: String,
-    /// What its file says, without secrets that stand in it in clear.
+    /// Its file, without secrets in plain text.
     pub file: StackFile,
-    /// What that means.
+    /// Its configuration.
     pub config: StackConfig,
-    /// What it declares.
+    /// Its objects.
     pub graph: Graph,
-    /// Secrets that stand in the file in clear, with what is wrong with each beyond that.
+    /// Secrets in plain text in the file, each with a further problem if there is one.
     in_clear: BTreeMap<&'static str, Option<String>>,
-    /// Sealed keys of ours that are no secrets of the platform.
+    /// Encrypted keys of this project that are not in the inventory.
     unused: BTreeSet<String>,
 }
 
-/// How one secret stands.
+/// The state of one secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
     /// Its key, or where it is in the cluster.
     pub key: String,
-    /// The word for it.
+    /// Its state.
     pub state: State,
-    /// What was found, in words.
+    /// What was found, as text.
     pub found: String,
-    /// The way out, where one is needed.
+    /// A suggested fix, if one is needed.
     pub hint: Option<String>,
 }
 
-/// The word for how a secret stands.
+/// The state of a secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {
-    /// It is there.
+    /// It is set.
     Present,
-    /// It comes from where this did not look.
+    /// It comes from a source that was not checked.
     Elsewhere,
-    /// It is not there.
+    /// It is not set.
     Missing,
-    /// It is there, and bad.
+    /// It is set, but weak.
     Weak,
-    /// It stands where everybody can read it.
+    /// It is in plain text in a file.
     InClear,
-    /// It is there, and nothing reads it.
+    /// It is set, but not used.
     Unused,
-    /// It is in two places, and nobody could tell which counts.
+    /// It is set in two places.
     Twice,
 }
 
@@ -75,14 +75,14 @@ pub struct EscReport {
 }
 
 impl State {
-    /// The word for it.
+    /// Its name in output.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Present => "present",
             Self::Elsewhere => "elsewhere",
             Self::Missing => "missing",
             Self::Weak => "weak",
-            Self::InClear => "in clear",
+            Self::InClear => "exposed",
             Self::Unused => "unused",
             Self::Twice => "twice",
         }
@@ -169,11 +169,11 @@ impl Subject {
         if let Some(weakness) = self.in_clear.get(row.key) {
             let weakness = weakness
                 .as_ref()
-                .map(|weakness| format!("; besides, it {weakness}"))
+                .map(|weakness| format!("; it also {weakness}"))
                 .unwrap_or_default();
-            let found = format!("stands in {} in clear{weakness}", self.file.path);
+            let found = format!("is in {} in plain text{weakness}", self.file.path);
             let hint = format!(
-                "make a new value, as this one is known to all who can read the file, and set it with \
+                "create a new value, because every reader of the file knows this one, and set it with \
                  `pulumi config set --secret {key} --stack {stack}`"
             );
             return Entry::new(key, State::InClear, found).hint(hint);
@@ -190,16 +190,21 @@ impl Subject {
                 Entry::new(key, State::Unused, "is set, but no pod of the stack reads it")
                     .hint("remove its row from the inventory, or let the system that needs it read it")
             }
-            (None, true) => Entry::new(key, State::Present, "is set, sealed; its value was not looked at"),
+            (None, true) => Entry::new(
+                key,
+                State::Present,
+                "is set and encrypted; its value was not checked",
+            ),
             (None, false) => {
-                let hint = format!("pulumi config set --secret {key} --stack {stack}; it asks for the value");
+                let hint =
+                    format!("pulumi config set --secret {key} --stack {stack}; it prompts for the value");
                 Entry::new(key, State::Missing, format!("has no value. {}", row.purpose)).hint(hint)
             }
         }
     }
 }
 
-/// Where secrets come from, where it is not the stack's own configuration.
+/// The source of secrets other than the stack's own configuration.
 pub fn source(mode: &SecretsMode) -> Option<String> {
     let (who, environment) = match mode {
         SecretsMode::Local => return None,
@@ -244,7 +249,7 @@ fn is_read(graph: &Graph, row: &SecretRow) -> bool {
     })
 }
 
-/// Every row of the inventory with how it stands in the stack's own configuration.
+/// Every row of the inventory with its state in the stack's own configuration.
 pub fn rows(subject: &Subject) -> Vec<(&'static SecretRow, State)> {
     let needed = subject.config.secrets_needed();
     needed

@@ -39,7 +39,7 @@ impl Stack {
         }
     }
 
-    /// Loads all of these stacks; an error tells what is wrong with every one of them.
+    /// Loads all of these stacks; the error lists the problems of each of them.
     pub fn load_all(checkout: &Checkout, names: &[String]) -> Result<Vec<Self>> {
         let (mut stacks, mut errors) = (Vec::new(), Vec::new());
         for name in names {
@@ -75,14 +75,14 @@ impl Stack {
     }
 }
 
-/// A stack file that can be read, but says something wrong.
+/// A stack file that can be parsed, but is invalid.
 #[derive(Clone, Debug)]
 pub struct Invalid {
     /// The stack.
     pub stack: String,
-    /// Its file, as people write the path.
+    /// The path of its file, for messages.
     pub path: String,
-    /// Everything that is wrong, with the lines.
+    /// All problems, with their lines.
     pub problems: Problems,
     text: String,
 }
@@ -135,7 +135,7 @@ fn told(problem: &Problem, text: &str) -> String {
     told
 }
 
-/// The line without its value, which may be a secret that somebody pasted in clear. The message shows what is safe.
+/// The line without its value, which may be a secret in plain text. The message repeats only what is safe.
 fn key_only(line: &str) -> String {
     let shown = match line
         .find(':')

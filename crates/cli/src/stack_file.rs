@@ -1,7 +1,7 @@
 //! Reads a stack file: the keys under `config:`, the line of each, and which secrets have values.
 //!
-//! This is the verb *read* for the command; Pulumi reads the same file for the program. Values of secrets are encrypted
-//! there and are dropped here at once: only their names go on. It does not know what a key means.
+//! This is the verb *read* for the command; Pulumi reads the same file for the program. Encrypted secret values in the file are
+//! dropped here; only their names are kept. This module does not interpret keys.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -14,19 +14,19 @@ use crate::checkout::Checkout;
 use phoenix_manifests::yaml;
 use phoenix_terminal::user_error::{WithHint as _, user_error};
 
-/// A stack file is a page or two; one as large as this is something else.
+/// Maximum size of a stack file, which usually has a page or two.
 const LARGEST: u64 = 256 * 1024;
 
-/// What a stack file says.
+/// The contents of a stack file.
 #[derive(Clone, Debug)]
 pub struct StackFile {
-    /// Its path, as people write it.
+    /// Its path, for messages.
     pub path: String,
     /// Its text, for showing the lines that a problem is about.
     pub text: String,
     /// The keys under `config:` with their values, secrets excepted.
     pub keys: BTreeMap<String, Value>,
-    /// Where each key stands.
+    /// The line of each key.
     pub origins: Origins,
     /// The keys of the secrets that have a value, such as `phoenix:openaiApiKey`.
     pub secrets: BTreeSet<String>,
@@ -167,7 +167,7 @@ fn config(document: &Value) -> Result<&Map<String, Value>> {
     }
 }
 
-/// `config.phoenix:qdrant.replicas` is `phoenix:qdrant.replicas` to everybody else.
+/// Removes the prefix `config.` from the paths of keys: `config.phoenix:qdrant.replicas` becomes `phoenix:qdrant.replicas`.
 fn origins(path: &str, lines: &BTreeMap<String, usize>) -> Origins {
     let mut origins = Origins::default();
     if let Some(line) = lines.get("config") {

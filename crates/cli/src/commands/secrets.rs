@@ -1,4 +1,4 @@
-//! `phoenix secrets`: which secrets a stack needs, and how they stand. Never a value.
+//! `phoenix secrets`: which secrets a stack needs, and their state. Never a value.
 
 use std::fmt::Write as _;
 
@@ -14,7 +14,7 @@ use phoenix_terminal::exit::Exit;
 use phoenix_terminal::output::{self, count, data, message};
 use phoenix_terminal::style;
 
-/// Show which secrets a stack needs, and how they stand. Never a value.
+/// Show which secrets a stack needs, and their state. Never a value.
 #[derive(Debug, clap::Subcommand)]
 #[command(
     after_help = "Examples:\n  cargo phoenix secrets list dev\n  cargo phoenix secrets check prod --cluster"
@@ -28,22 +28,21 @@ pub enum Command {
     Check(Check),
 }
 
-/// List every secret of a stack: whether it is set, what it becomes in the cluster, and who reads it.
+/// List every secret of a stack: whether it is set, its Secret in the cluster, and its readers.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  cargo phoenix secrets list dev")]
 pub struct List {
     /// The stack.
     stack: String,
-    /// For people or for machines.
+    /// The output format.
     #[arg(long, value_enum, default_value_t)]
     format: Format,
 }
 
-/// Check the secrets of a stack: what is missing, weak, unused, in clear or in two places.
+/// Check the secrets of a stack: missing, weak, unused, in plain text, or set twice.
 ///
-/// What is sealed is not opened, so nothing is said about its strength. Nothing is asked over the network without `--cluster` or
-/// `--esc`. It ends with 2 if anything is not as it should be,
-/// and with 1 if that could not be found out.
+/// Encrypted values are not decrypted, so their strength is not checked. The network is used only with `--cluster` or `--esc`.
+/// The exit code is 2 if there is a problem, and 1 if the check failed.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  cargo phoenix secrets check dev\n  cargo phoenix secrets check prod --cluster --format json\n  cargo phoenix secrets check prod --esc --organization acme"
@@ -51,18 +50,18 @@ pub struct List {
 pub struct Check {
     /// The stack.
     stack: String,
-    /// Looks at the Secrets in the stack's cluster instead of the stack's own configuration. Values are judged there, and
-    /// only the verdict and the size are told.
+    /// Check the Secrets in the stack's cluster instead of the stack's own configuration. Of each value, only the result of the
+    /// check and the size are printed.
     #[arg(long)]
     cluster: bool,
-    /// Opens the environment of Pulumi ESC that the stack's secrets come from, with the access token in
-    /// `PHOENIX_ESC_TOKEN`. Values are judged here, and only the verdict and the size are told.
+    /// Open the Pulumi ESC environment that contains the stack's secrets, with the access token in `PHOENIX_ESC_TOKEN`. Of each
+    /// value, only the result of the check and the size are printed.
     #[arg(long, conflicts_with = "cluster")]
     esc: bool,
-    /// The organization of the environments that a stack in mode `pulumi-esc` imports; its file does not name it.
+    /// The organization of the environments that a stack in mode `pulumi-esc` imports; the stack file does not contain it.
     #[arg(long, requires = "esc", value_name = "NAME")]
     organization: Option<String>,
-    /// For people or for machines.
+    /// The output format.
     #[arg(long, value_enum, default_value_t)]
     format: Format,
 }

@@ -1,4 +1,4 @@
-//! A key of the configuration: its words, its type and bounds from the schema, and where it is set.
+//! A configuration key: its meaning, type and bounds from the schema, and the stacks that set it.
 
 use std::collections::BTreeSet;
 
@@ -15,23 +15,23 @@ use super::probe::{self, Effect, Refusal};
 pub struct Key {
     /// Its path, such as `phoenix:qdrant.replicas`.
     pub key: String,
-    /// What it means, in the words of its reference.
+    /// Its meaning, from the schema.
     pub meaning: String,
-    /// What may stand there, in words.
+    /// Its type, as text.
     pub type_: String,
-    /// The words that are allowed, each with its meaning; empty where any value of the type is.
+    /// The allowed values, each with its meaning; empty if any value of the type is allowed.
     pub choices: Vec<Named>,
-    /// Whether a stack file must have it, where the key around it stands.
+    /// Whether it is required if its parent key is set.
     pub required: bool,
-    /// What holds where it is left out; `None` where nothing does, or it may not be left out.
+    /// Its default; `None` if it has none or is required.
     pub default: Option<Value>,
     /// The keys below it.
     pub keys: Vec<Named>,
     /// Where it is set.
     pub stacks: Vec<Setting>,
-    /// What another value changes in the objects; `None` where none could be tried.
+    /// The objects that another value changes; `None` if no other value could be tried.
     pub effect: Option<Effect>,
-    /// What is refused, with the way out.
+    /// Rejected values, with hints.
     pub refused: Vec<Refusal>,
 }
 
@@ -170,7 +170,7 @@ fn below(root: &Value, schema: &Value, path: &str, paths: &mut Vec<String>) {
     }
 }
 
-/// A value as it may be shown: somebody may have pasted an address with a login into the wrong place.
+/// A value for output. Text that could be a URL with credentials is hidden.
 fn shown(value: Value) -> Value {
     match value {
         Value::String(text) if text.contains("://") || (text.contains('@') && !text.contains("@sha256:")) => {
@@ -226,7 +226,7 @@ fn becomes(row: &secret::SecretRow) -> String {
         return "It never leaves the program.".to_owned();
     }
     let restarts = match &row.restarts()[..] {
-        [] => "nothing restarts: each Job reads it anew".to_owned(),
+        [] => "nothing restarts: each Job reads it at its start".to_owned(),
         names => format!("these restart: {}", names.join(", ")),
     };
     format!(
@@ -363,10 +363,10 @@ fn choices(shape: &Value) -> Vec<Named> {
     described.chain(plain).collect()
 }
 
-/// What may stand there, in words.
+/// Its type, as text.
 fn described(root: &Value, shape: &Value) -> String {
     if is_placeholder(shape) {
-        return "{placeholder: …} as long as nobody knows it".to_owned();
+        return "{placeholder: …} while the value is undecided".to_owned();
     }
     let words: Vec<_> = choices(shape).into_iter().map(|choice| choice.name).collect();
     if !words.is_empty() {

@@ -1,9 +1,8 @@
-//! What a key of the configuration, an object of a stack, a rule of the policies or a control is, said from what the
-//! program itself knows.
+//! Explains a configuration key, an object of a stack, a policy rule or a control.
 //!
-//! Nothing here is written by hand for one key or one object: the words of a key are its schema's, what it changes and
-//! what is refused is found by [`probe`] (trying other values and building the graph again), and an object's neighbours
-//! are read off the graph. Nothing is asked of a cluster. [`crate::commands::explain`] prints.
+//! The texts are derived, not written for single keys or objects: the meaning of a key comes from its schema, its effects and
+//! rejected values are determined by [`probe`] (which builds the graph with other values), and references of an object are read
+//! from the graph. No cluster is contacted. [`crate::commands::explain`] prints.
 
 pub mod key;
 pub mod object;
@@ -38,7 +37,7 @@ pub struct Subjects {
     pub stacks: Vec<Seen>,
 }
 
-/// What somebody asked about.
+/// The subject of an explanation.
 #[derive(Debug)]
 pub enum Explanation {
     /// A key of the configuration.

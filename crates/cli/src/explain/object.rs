@@ -21,11 +21,11 @@ pub struct Explained {
     pub object: String,
     /// Its API version.
     pub api_version: String,
-    /// What a thing of its kind does.
+    /// What an object of its kind does.
     pub kind: Option<&'static str>,
     /// The system that declares it.
     pub system: String,
-    /// What the system is, in the words of the configuration's reference.
+    /// What the system is, from the schema of the configuration.
     pub system_meaning: Option<String>,
     /// The stacks, and how each declares it.
     pub stacks: Vec<InStack>,
@@ -33,9 +33,9 @@ pub struct Explained {
     pub refers_to: Vec<Neighbour>,
     /// What refers to it.
     pub referred_by: Vec<Neighbour>,
-    /// The secrets whose changes make its pods new ones.
+    /// The secrets whose changes restart its pods.
     pub restarts_with: Vec<String>,
-    /// Whose connections it carries or guards.
+    /// The connections that it routes or protects.
     pub connections: Vec<Row>,
     /// The keys of the configuration that change it.
     pub keys: Vec<String>,
@@ -49,7 +49,7 @@ pub struct InStack {
     pub stack: String,
     /// Whether it declares the object; `None` where its file has problems.
     pub declared: Option<bool>,
-    /// What happens when it shall be deleted.
+    /// Its deletion policy.
     pub deletion: Option<&'static str>,
     /// The engine's name for it.
     pub urn: Option<String>,
@@ -61,7 +61,7 @@ pub struct InStack {
 pub struct Neighbour {
     /// The object, as it is typed.
     pub object: String,
-    /// Whether a stack declares it, or somebody else must.
+    /// Whether a stack declares it; otherwise it has to exist already.
     pub declared: bool,
 }
 
@@ -74,7 +74,7 @@ pub struct Row {
     pub to: String,
     /// The port.
     pub port: u16,
-    /// What may be said on it.
+    /// The allowed traffic.
     pub traffic: String,
     /// Why it is needed.
     pub why: String,
@@ -324,29 +324,29 @@ fn peer(peer: &Peer) -> String {
 /// What a thing of a kind does, in a sentence.
 fn kind(kind: &str) -> Option<&'static str> {
     Some(match kind {
-        "AuthorizationPolicy" => "says which requests the sidecars of its pods let through",
+        "AuthorizationPolicy" => "defines which requests the sidecars of its pods allow",
         "ConfigMap" => "holds settings that pods read as files or variables",
-        "CronJob" => "starts a job at set times, or by a person's word",
-        "Deployment" => "keeps a number of equal pods running and replaces them without a gap",
+        "CronJob" => "starts a Job on a schedule, or manually",
+        "Deployment" => "runs a number of identical pods and replaces them without downtime",
         "DestinationRule" => {
-            "says how callers connect to a Service: balancing, limits, and when an endpoint is left out"
+            "defines how clients connect to a Service: load balancing, limits, and outlier detection"
         }
         "Gateway" => "opens ports at the edge of the mesh",
-        "HorizontalPodAutoscaler" => "lets the number of pods follow the load",
-        "LimitRange" => "gives containers that say nothing their requests and limits",
+        "HorizontalPodAutoscaler" => "adjusts the number of pods to the load",
+        "LimitRange" => "sets default requests and limits of containers",
         "Namespace" => "holds the objects of the platform; deleting it deletes everything in it",
-        "NetworkPolicy" => "says which packets may reach and leave its pods",
-        "PeerAuthentication" => "says that pods speak mutual TLS and accept nothing else",
-        "PersistentVolumeClaim" => "asks for a volume, and holds its data",
-        "PodDisruptionBudget" => "keeps a drain from taking too many pods at once",
-        "ResourceQuota" => "bounds what all pods of its namespace may ask for together",
-        "Secret" => "holds values that nobody may see",
-        "Service" => "gives pods a name and an address that stay",
+        "NetworkPolicy" => "defines which packets may enter and leave its pods",
+        "PeerAuthentication" => "requires mutual TLS for connections to its pods",
+        "PersistentVolumeClaim" => "requests a volume, which contains its data",
+        "PodDisruptionBudget" => "limits how many pods a drain may evict at the same time",
+        "ResourceQuota" => "limits the total requests of all pods in its namespace",
+        "Secret" => "contains confidential values",
+        "Service" => "gives pods a stable name and address",
         "ServiceAccount" => "is the identity of pods, in the cluster and in the mesh",
         "ServiceEntry" => "makes a host known to the mesh",
-        "Sidecar" => "says what the sidecars of a namespace may reach",
-        "StatefulSet" => "keeps pods with names and volumes of their own",
-        "Telemetry" => "says what the mesh logs and measures",
+        "Sidecar" => "defines which hosts the sidecars of a namespace know",
+        "StatefulSet" => "runs pods with stable names and their own volumes",
+        "Telemetry" => "configures the logs and metrics of the mesh",
         "VirtualService" => "routes requests by host and path",
         _ => return None,
     })
