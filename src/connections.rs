@@ -47,7 +47,7 @@ impl Connection {
             let beginning = pattern.strip_suffix('*');
             beginning.is_some_and(|beginning| path.starts_with(beginning))
         };
-        let kept = names::OF_ALL_PEOPLE.into_iter();
+        let kept = names::BULK_PATHS.into_iter();
         kept.filter(|path| !paths.contains(path) && paths.iter().any(|pattern| covers(pattern, path)))
             .collect()
     }

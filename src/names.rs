@@ -62,7 +62,7 @@ pub const IMPORT_PATH: &str = "/memory/openmemory/import";
 /// Every path below the endpoint of the synchronization.
 pub const SYNC_BELOW: &str = "/memory/openmemory/sync/*";
 /// Bulk endpoints across all users. A grant on `/memory/*` never covers them; each needs a row of its own.
-pub const OF_ALL_PEOPLE: [&str; 6] = [
+pub const BULK_PATHS: [&str; 6] = [
     SYNC_PATH,
     SYNC_BELOW,
     EXPORT_PATH,

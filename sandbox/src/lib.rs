@@ -302,7 +302,7 @@ fn down(state_dir: &StateDir) -> Result<()> {
     Ok(())
 }
 
-/// The sandbox that is meant: by directory or name, else that of the stack, else the only one.
+/// Selects the sandbox: by directory or name, else that of the stack, else the only one.
 fn which(place: &Place, stack: Option<&str>) -> Result<StateDir> {
     if let Some(directory) = &place.dir {
         return StateDir::at(directory);

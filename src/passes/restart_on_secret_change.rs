@@ -10,7 +10,7 @@ use crate::config::secret::SecretRow;
 /// The pod annotation with the checksum of all secrets that the pod reads.
 const CHECKSUM: &str = "phoenix.ai/secrets-checksum";
 
-/// The annotation that tells Stakater's Reloader which Secrets to watch.
+/// The annotation with the Secrets that Stakater's Reloader watches.
 const RELOADER: &str = "secret.reloader.stakater.com/reload";
 
 /// Kinds with long-running pods. Jobs read their secrets on each run.

@@ -155,7 +155,7 @@ impl View<'_> {
     /// include these paths, and an ALLOW rule cannot express that without exclusions.
     fn kept_from_others(self) -> AuthorizationPolicy {
         let names_it = |row: &&Connection| {
-            let kept = |path: &&str| names::OF_ALL_PEOPLE.contains(path);
+            let kept = |path: &&str| names::BULK_PATHS.contains(path);
             row.to == Peer::Workload(OPENMEMORY)
                 && matches!(&row.traffic, Traffic::Http { paths, .. } if paths.iter().any(kept))
         };
@@ -180,7 +180,7 @@ impl View<'_> {
             to: Some(vec![AuthorizationPolicyRulesTo {
                 operation: Some(AuthorizationPolicyRulesToOperation {
                     ports: Some(vec![MCP_PORT.number.to_string()]),
-                    paths: Some(names::OF_ALL_PEOPLE.map(str::to_owned).to_vec()),
+                    paths: Some(names::BULK_PATHS.map(str::to_owned).to_vec()),
                     ..Default::default()
                 }),
             }]),

@@ -1,4 +1,4 @@
-//! The connection to a cluster: from a kubeconfig's context to a client, and whether it is the cluster that was meant.
+//! The connection to a cluster: from a kubeconfig's context to a client, and the check that it is the stack's cluster.
 //!
 //! An edge: it reads the kubeconfig and queries the API server. It does not know what a client is used for.
 

@@ -5,7 +5,7 @@
 
 use serde_json::{Number, Value};
 
-/// Doubles beyond this no longer tell neighbouring integers apart.
+/// Doubles beyond this no longer represent every integer.
 const LARGEST_EXACT_DOUBLE: f64 = 9_007_199_254_740_992.0;
 
 /// Brings a whole object into canonical form.
@@ -38,7 +38,7 @@ pub fn canonical(mut value: Value) -> Value {
     value
 }
 
-/// In place: most of an object is canonical already, and to build it anew costs more than to look at it.
+/// In place, because most of an object is canonical already, and checking it costs less than rebuilding it.
 fn make_canonical(value: &mut Value) {
     match value {
         Value::Object(fields) => {

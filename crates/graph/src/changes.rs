@@ -44,7 +44,7 @@ pub struct FieldChange {
     pub before: Option<Value>,
     /// The value as it will be; `None` where there will be none.
     pub after: Option<Value>,
-    /// Whether this change deletes the object and creates it anew.
+    /// Whether this change deletes and recreates the object.
     pub replaces: bool,
 }
 
@@ -122,7 +122,7 @@ impl Change {
         }
     }
 
-    /// Whether the object is deleted and created anew.
+    /// Whether the object is deleted and recreated.
     pub fn replaces(&self) -> bool {
         matches!(self, Self::Updated { fields, .. } if fields.iter().any(|field| field.replaces))
     }

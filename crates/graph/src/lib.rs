@@ -1,12 +1,10 @@
-//! A deployment is a value.
+//! A deployment as a value.
 //!
-//! Typed Kubernetes resources go into a [`Graph`]; between lies canonical JSON; rules, tests and
-//! registrations take the resources out again as the types they went in as. Two graphs can be
-//! compared, one can be rendered.
+//! A [`Graph`] takes typed Kubernetes resources and stores them as canonical JSON; rules, tests and registrations read them
+//! as typed resources again. Two graphs can be compared, and a graph can be rendered.
 //!
-//! This crate promises that equal graphs give equal bytes, on any machine. It deliberately knows
-//! nothing of what is deployed, of Pulumi, or of where a graph came from: a stack, a YAML file
-//! and a live cluster give the same type.
+//! Equal graphs render to equal bytes on every machine. The crate deliberately does not know what is deployed, Pulumi, or the
+//! origin of a graph: a stack, a YAML file and a live cluster all become the same type.
 //!
 //! ```
 //! use k8s_openapi::api::core::v1::ConfigMap;

@@ -171,9 +171,9 @@ impl Object {
         names: impl IntoIterator<Item = &'a str>,
     ) -> &mut Self {
         let template = pod_template(&self.id.kind)
-            .unwrap_or_else(|| panic!("{} makes no pods that could be made anew", self.id));
+            .unwrap_or_else(|| panic!("{} makes no pods that could be restarted", self.id));
         let names: BTreeSet<_> = names.into_iter().map(str::to_owned).collect();
-        assert!(!names.is_empty(), "{} reads no secret that could change", self.id);
+        assert!(!names.is_empty(), "{} is given no secret", self.id);
         let shown: Vec<_> = names.iter().map(String::as_str).collect();
         self.annotate_at(template, key, &format!("checksum of {}", shown.join(", ")));
         let key = key.replace('~', "~0").replace('/', "~1");
@@ -182,7 +182,7 @@ impl Object {
         self
     }
 
-    /// Adds an annotation to what stands at a pointer.
+    /// Adds an annotation to the object at a JSON pointer.
     fn annotate_at(&mut self, pointer: &str, key: &str, value: &str) -> &mut Self {
         let empty = || Value::Object(serde_json::Map::new());
         let annotated = self
@@ -207,7 +207,7 @@ impl Object {
             return self;
         };
         let pod = self.body.pointer_mut(pointer).and_then(Value::as_object_mut);
-        let pod = pod.expect("whatever makes pods says what they are like");
+        let pod = pod.expect("a workload has a pod template");
         let empty = || Value::Object(serde_json::Map::new());
         let metadata = pod.entry("metadata").or_insert_with(empty);
         metadata
@@ -219,16 +219,16 @@ impl Object {
         self
     }
 
-    /// Changes the pods that the object makes; an object that makes none stays as it is.
+    /// Edits the pod template of the object; an object without pods stays unchanged.
     ///
     /// # Panics
-    /// Where what makes pods does not say what they are like.
+    /// If a workload has no pod template.
     pub fn edit_pods(&mut self, edit: impl FnOnce(&mut PodSpec)) -> &mut Self {
         let Some(template) = pod_template(&self.id.kind) else {
             return self;
         };
         let body = self.body.pointer_mut(&format!("{template}/spec"));
-        let body = body.expect("whatever makes pods says what they are like");
+        let body = body.expect("a workload has a pod template");
         let mut pod: PodSpec =
             serde_json::from_value(body.take()).expect("it was made from such a type, or read as one");
         edit(&mut pod);

@@ -1,8 +1,7 @@
 //! An order in which a cluster accepts the objects of a graph.
 //!
-//! First by kind, as everybody who applies manifests has learnt to do it: namespaces, then
-//! policies, then what pods refer to, then pods, then what acts on them. Within a kind by
-//! namespace and name. References between objects of one graph never point to a later kind.
+//! Objects are sorted by kind first: namespaces, then policies, then what pods refer to, then pods, then what acts on them;
+//! within a kind by namespace and name. References between objects of one graph never point to a later kind.
 
 use crate::{Graph, Object};
 

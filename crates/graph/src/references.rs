@@ -45,13 +45,13 @@ pub fn references(object: &Object) -> Vec<Reference> {
     found.references
 }
 
-/// The pod that a workload makes, whatever its kind; `None` for objects that make no pods.
+/// The pod spec of a workload of any kind; `None` for objects without pods.
 pub fn pod_spec(object: &Object) -> Option<&Value> {
     let pod = object.body().pointer(pod_template(&object.id.kind)?)?;
     pod.get("spec")
 }
 
-/// Where the template of the pods stands in an object of this kind.
+/// The JSON pointer to the pod template in an object of this kind.
 pub(crate) fn pod_template(kind: &str) -> Option<&'static str> {
     Some(match kind {
         "Pod" => "",
@@ -184,8 +184,7 @@ impl Found<'_> {
         }
     }
 
-    /// What a store of Pulumi ESC proves with who asks. Its access token is there before any object of a graph, so that
-    /// Secret counts as somebody else's.
+    /// The credentials of a Pulumi ESC store. Its access token exists before any object of a graph, so its Secret is external.
     fn store_login(&mut self, body: &Value) {
         let account = body.pointer("/spec/provider/pulumi/auth/oidcConfig/serviceAccountRef/name");
         self.named("", "ServiceAccount", account, "spec", false);

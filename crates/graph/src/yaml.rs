@@ -90,7 +90,7 @@ fn leaf(text: &mut String, value: &Value, indent: usize) {
     }
 }
 
-/// Writes a text; as a block only where an indent says that one may stand there.
+/// Writes a string; as a block scalar only if an indent is given.
 fn string(text: &mut String, value: &str, block_indent: Option<usize>) {
     if is_plain(value) {
         text.push_str(value);

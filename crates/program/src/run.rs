@@ -10,7 +10,7 @@ use pulumi_wire::{DEFAULT_IN_FLIGHT, Deployment, Engine, Error, ExposeSecret, Se
 
 use crate::{PULUMI_VERSIONS, esc, kubeconfig, lower};
 
-/// Runs the program for the stack that the engine asks for, and returns the exit code for the language host.
+/// Runs the program for the stack of the engine's operation, and returns the exit code for the language host.
 pub async fn run() -> ExitCode {
     // Engine required.
     let engine = match Engine::connect().await {

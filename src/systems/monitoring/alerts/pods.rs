@@ -8,15 +8,15 @@ pub(super) fn alerts(platform: &Platform<'_>) -> Vec<Alert> {
     let restarts = |window: &str| {
         format!(
             "sum by (namespace, pod, container) ({})",
-            of_ours(platform.workloads, |selector| format!(
+            platform_pods(platform.workloads, |selector| format!(
                 "increase(kube_pod_container_status_restarts_total{{{selector}}}[{window}])"
             ))
         )
     };
-    let out_of_memory = of_ours(platform.workloads, |selector| {
+    let out_of_memory = platform_pods(platform.workloads, |selector| {
         format!("kube_pod_container_status_last_terminated_reason{{{selector},reason=\"OOMKilled\"}}")
     });
-    let pending = of_ours(platform.workloads, |selector| {
+    let pending = platform_pods(platform.workloads, |selector| {
         format!("kube_pod_status_phase{{{selector},phase=\"Pending\"}}")
     });
     let mut alerts = vec![
@@ -69,7 +69,7 @@ pub(super) fn alerts(platform: &Platform<'_>) -> Vec<Alert> {
 
 /// A query over all pods of the platform: every pod in its own namespace, and in shared namespaces only those of its
 /// workloads.
-pub(super) fn of_ours(workloads: &[Workload], question: impl Fn(&str) -> String) -> String {
+pub(super) fn platform_pods(workloads: &[Workload], question: impl Fn(&str) -> String) -> String {
     let own = question(&format!("namespace=\"{MEMORY}\""));
     let others = workloads
         .iter()

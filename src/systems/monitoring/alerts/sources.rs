@@ -52,7 +52,7 @@ pub(super) fn alerts(platform: &Platform<'_>) -> Vec<Alert> {
         ));
     }
     if platform.has_monitors {
-        let up = pods::of_ours(platform.workloads, |selector| format!("up{{{selector}}}"));
+        let up = pods::platform_pods(platform.workloads, |selector| format!("up{{{selector}}}"));
         alerts.push(Alert {
             name: "MemoryTargetDown",
             severity: Severity::Warning,
