@@ -208,7 +208,7 @@ impl Cluster {
                 name: None,
                 dir: Some(place.to_owned()),
             },
-            launcher: programs.phoenix.clone(),
+            launcher: programs.live.clone(),
             deploy: false,
         };
         Ok(Self(Some(Sandbox::up(&options)?)))

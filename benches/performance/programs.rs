@@ -25,6 +25,8 @@ pub struct Programs {
     pub registrar: Option<PathBuf>,
     /// The `phoenix` command.
     pub phoenix: PathBuf,
+    /// `phoenix-live`, which starts the processes of the sandbox.
+    pub live: PathBuf,
     /// The policy pack.
     pub policies: PathBuf,
     /// The language host.
@@ -44,11 +46,9 @@ impl Programs {
             .map(|module| build_registrar(module, folder))
             .transpose()?;
         cargo(root, &["--package", "pulumi-language-rust"])?;
-        cargo(root, &["--package", "phoenix-cli", "--bin", "phoenix"])?;
-        cargo(
-            root,
-            &["--package", "phoenix-policies", "--bin", "phoenix-policies"],
-        )?;
+        cargo(root, &["--package", "phoenix-cli"])?;
+        cargo(root, &["--package", "phoenix-live"])?;
+        cargo(root, &["--package", "phoenix-analyzer"])?;
         cargo(root, &["--package", "phoenix-graph", "--example", "render"])?;
         cargo(root, &["--package", "pulumi-wire", "--example", "objects"])?;
         let mut wanted = vec![HELM, KUBE_SCORE];
@@ -70,6 +70,7 @@ impl Programs {
             provider: tool(PROVIDER.name),
             registrar,
             phoenix: release.join("phoenix"),
+            live: release.join("phoenix-live"),
             policies: release.join("phoenix-policies"),
             host: release.join("pulumi-language-rust"),
             render: release.join("examples/render"),
