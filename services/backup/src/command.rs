@@ -1,4 +1,4 @@
-//! The command line: what is asked for, with which settings, and how it ends. An edge: it reads the clock and the environment.
+//! The command line. This module is an edge: it reads the clock and the environment.
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -15,13 +15,13 @@ use crate::neo4j::{Counts, Neo4j};
 use crate::openmemory::OpenMemory;
 use crate::prune::{Keep, prune};
 use crate::qdrant::Qdrant;
-use crate::server::Patience;
+use crate::server::RetryPolicy;
 use crate::vault::{State, Target, Vault};
 
-/// Copies what the stores of the platform hold to an object store, and back.
+/// Backs up the stores of the platform to an object store, and restores them.
 ///
-/// Exit codes: 0 done; 1 failed, and trying again may help; 2 wrong use or configuration; 3 what was found is not good,
-/// or data would be overwritten.
+/// Exit codes: 0 success; 1 failure that a retry may fix; 2 invalid arguments or configuration; 3 a backup is damaged or
+/// missing, or data would be overwritten.
 #[derive(Parser)]
 #[command(name = "phoenix-backup", version)]
 struct Command {
@@ -29,44 +29,44 @@ struct Command {
     verb: Verb,
     #[command(flatten)]
     target: Target,
-    /// How long a run may take, in minutes.
+    /// The time limit of a run in minutes.
     #[arg(long, env = "BACKUP_TIME_LIMIT_MINUTES", default_value_t = 720, global = true)]
     time_limit: u64,
-    /// How often one question is asked of a server that does not answer.
+    /// The maximum number of attempts of a request.
     #[arg(long, env = "BACKUP_ATTEMPTS", default_value_t = 5, global = true)]
     attempts: u32,
 }
 
 #[derive(Subcommand)]
 enum Verb {
-    /// The vector database.
+    /// Back up or restore Qdrant, the vector database.
     Qdrant {
         #[command(subcommand)]
         verb: QdrantVerb,
     },
-    /// The graph database.
+    /// Back up or restore Neo4j, the graph database.
     Neo4j {
         #[command(subcommand)]
         verb: Neo4jVerb,
     },
-    /// What OpenMemory itself knows of its memories.
+    /// Back up or restore OpenMemory's own records.
     Openmemory {
         #[command(subcommand)]
         verb: OpenMemoryVerb,
     },
-    /// Restores the newest good backup of Qdrant into scratch collections, counts their points, and removes them.
+    /// Restore the newest complete backup of Qdrant into temporary collections, count their points, and delete them.
     Drill(QdrantSettings),
-    /// Removes backups that need not be kept, and half-written remains older than a day.
+    /// Delete backups that exceed the retention, and incomplete backups older than a day.
     Prune {
         #[command(flatten)]
         keep: Keep,
-        /// Say what would be removed, and remove nothing.
+        /// Print what would be deleted without deleting it.
         #[arg(long)]
         dry_run: bool,
     },
-    /// Lists the backups of a store, oldest first.
+    /// List the backups of a store, oldest first.
     List {
-        /// Whose.
+        /// The store.
         #[arg(long)]
         store: Store,
     },
@@ -74,27 +74,27 @@ enum Verb {
 
 #[derive(Subcommand)]
 enum QdrantVerb {
-    /// Copies every collection of every peer.
+    /// Back up every collection of every peer.
     Backup(QdrantSettings),
-    /// Puts collections back.
+    /// Restore collections.
     Restore {
         #[command(flatten)]
         settings: QdrantSettings,
         #[command(flatten)]
         restore: Restore,
-        /// Only this collection; can be given again. Without it, all.
+        /// Restore only this collection; can be repeated. Default: all.
         #[arg(long = "collection", value_name = "NAME")]
         collections: Vec<String>,
     },
-    /// Reads every file of a backup, and compares it with its checksum.
+    /// Read every file of a backup and verify its checksum.
     Verify(From),
 }
 
 #[derive(Subcommand)]
 enum Neo4jVerb {
-    /// Copies nodes, relationships, constraints and indexes.
+    /// Back up nodes, relationships, constraints and indexes.
     Backup(Neo4jSettings),
-    /// Puts them back.
+    /// Restore nodes, relationships, constraints and indexes.
     Restore {
         #[command(flatten)]
         settings: Neo4jSettings,
@@ -105,9 +105,9 @@ enum Neo4jVerb {
 
 #[derive(Subcommand)]
 enum OpenMemoryVerb {
-    /// Copies all memories.
+    /// Back up all memories.
     Backup(OpenMemorySettings),
-    /// Puts them back.
+    /// Restore all memories.
     Restore {
         #[command(flatten)]
         settings: OpenMemorySettings,
@@ -118,7 +118,7 @@ enum OpenMemoryVerb {
 
 #[derive(Args)]
 struct QdrantSettings {
-    /// The address of each peer.
+    /// The addresses of all peers, separated by commas.
     #[arg(
         long = "peers",
         env = "QDRANT_PEERS",
@@ -127,30 +127,30 @@ struct QdrantSettings {
         required = true
     )]
     peers: Vec<Url>,
-    /// The key that may write.
+    /// The API key with write access.
     #[arg(long, env = "QDRANT_API_KEY", hide_env_values = true, value_name = "KEY")]
     api_key: Option<SecretString>,
 }
 
 #[derive(Args)]
 struct Neo4jSettings {
-    /// Its address, of the port of HTTP.
+    /// The HTTP address of the server.
     #[arg(long = "url", env = "NEO4J_URL")]
     url: Url,
-    /// Who we are there.
+    /// The user name.
     #[arg(long, env = "NEO4J_USER", default_value = "neo4j")]
     user: String,
-    /// The password of the user.
+    /// The password.
     #[arg(long, env = "NEO4J_PASSWORD", hide_env_values = true)]
     password: SecretString,
 }
 
 #[derive(Args)]
 struct OpenMemorySettings {
-    /// Its address.
+    /// The address of the server.
     #[arg(long = "url", env = "OPENMEMORY_URL")]
     url: Url,
-    /// A token, where it asks for one.
+    /// A bearer token, if the server requires one.
     #[arg(long, env = "OPENMEMORY_TOKEN", hide_env_values = true)]
     token: Option<SecretString>,
 }
@@ -167,13 +167,13 @@ struct From {
     name: String,
 }
 
-// Clap calls a group after its struct, and there is a verb of that name.
+// Clap names a group after its struct, and a subcommand has the same name.
 #[derive(Args)]
 #[group(id = "restore-settings")]
 struct Restore {
     #[command(flatten)]
     from: From,
-    /// Replace what is there.
+    /// Replace existing data.
     #[arg(
         long,
         env = "RESTORE_OVERWRITE",
@@ -191,7 +191,7 @@ impl From {
         let name = (self.name != "latest").then_some(self.name.as_str());
         let manifest = vault.choose(store, name).await?;
         println!(
-            "the backup {} of {store}, begun at {}",
+            "using the backup {} of {store}, started at {}",
             manifest.folder(),
             manifest.begun
         );
@@ -199,7 +199,7 @@ impl From {
     }
 }
 
-/// Runs what the arguments and the environment ask for.
+/// Parses the arguments and runs the command.
 pub fn main() -> ExitCode {
     let command = match Command::try_parse() {
         Ok(command) => command,
@@ -212,9 +212,7 @@ pub fn main() -> ExitCode {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let done = match runtime {
         Ok(runtime) => runtime.block_on(run(command)),
-        Err(_) => Err(Error::Interrupted(
-            "cannot set up what waits for networks; the machine has no resources left",
-        )),
+        Err(_) => Err(Error::Interrupted("cannot start the asynchronous runtime")),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -226,47 +224,47 @@ pub fn main() -> ExitCode {
 }
 
 async fn run(command: Command) -> Result<(), Error> {
-    let patience = Patience {
+    let retry_policy = RetryPolicy {
         attempts: command.attempts.max(1),
-        ..Patience::default()
+        ..RetryPolicy::default()
     };
     let vault = Vault::open(&command.target)?;
     let limit = Duration::from_secs(command.time_limit.saturating_mul(60));
     match command.verb {
         Verb::Qdrant { verb } => match verb {
             QdrantVerb::Backup(settings) => {
-                let qdrant = settings.open(patience)?;
+                let qdrant = settings.open(retry_policy)?;
                 let work = async {
                     qdrant
                         .backup(&vault, Utc::now())
                         .await
                         .map(|manifest| report(&manifest))
                 };
-                finished_or_cleaned(work, limit, &qdrant).await
+                run_with_cleanup(work, limit, &qdrant).await
             }
             QdrantVerb::Restore {
                 settings,
                 restore,
                 collections,
             } => {
-                let qdrant = settings.open(patience)?;
+                let qdrant = settings.open(retry_policy)?;
                 let work = async {
                     let manifest = restore.from.choose(&vault, Store::Qdrant).await?;
                     let counts = qdrant
                         .restore(&vault, &manifest, &collections, restore.overwrite)
                         .await?;
-                    say_points("restored", &counts);
+                    print_points("restored", &counts);
                     Ok(())
                 };
-                finished_or_cleaned(work, limit, &qdrant).await
+                run_with_cleanup(work, limit, &qdrant).await
             }
             QdrantVerb::Verify(from) => {
-                finished(
+                run_limited(
                     async {
                         let manifest = from.choose(&vault, Store::Qdrant).await?;
                         for file in &manifest.files {
                             vault.check(&manifest, file).await?;
-                            println!("good: {} ({} bytes)", file.path, file.bytes);
+                            println!("verified: {} ({} bytes)", file.path, file.bytes);
                         }
                         Ok(())
                     },
@@ -276,22 +274,22 @@ async fn run(command: Command) -> Result<(), Error> {
             }
         },
         Verb::Drill(settings) => {
-            let qdrant = settings.open(patience)?;
+            let qdrant = settings.open(retry_policy)?;
             let work = async {
                 let manifest = From {
                     name: "latest".to_owned(),
                 }
                 .choose(&vault, Store::Qdrant)
                 .await?;
-                say_points("can be restored", &qdrant.drill(&vault, &manifest).await?);
+                print_points("can be restored", &qdrant.drill(&vault, &manifest).await?);
                 Ok(())
             };
-            finished_or_cleaned(work, limit, &qdrant).await
+            run_with_cleanup(work, limit, &qdrant).await
         }
-        Verb::Neo4j { verb } => finished(run_neo4j(verb, &vault, patience), limit).await,
-        Verb::Openmemory { verb } => finished(run_openmemory(verb, &vault, patience), limit).await,
+        Verb::Neo4j { verb } => run_limited(run_neo4j(verb, &vault, retry_policy), limit).await,
+        Verb::Openmemory { verb } => run_limited(run_openmemory(verb, &vault, retry_policy), limit).await,
         Verb::Prune { keep, dry_run } => {
-            finished(
+            run_limited(
                 async {
                     for store in Store::ALL {
                         prune(&vault, store, keep, Utc::now(), dry_run).await?;
@@ -302,15 +300,15 @@ async fn run(command: Command) -> Result<(), Error> {
             )
             .await
         }
-        Verb::List { store } => finished(list(&vault, store), limit).await,
+        Verb::List { store } => run_limited(list(&vault, store), limit).await,
     }
 }
 
-async fn run_neo4j(verb: Neo4jVerb, vault: &Vault, patience: Patience) -> Result<(), Error> {
+async fn run_neo4j(verb: Neo4jVerb, vault: &Vault, retry_policy: RetryPolicy) -> Result<(), Error> {
     match verb {
-        Neo4jVerb::Backup(settings) => report(&settings.open(patience)?.backup(vault, Utc::now()).await?),
+        Neo4jVerb::Backup(settings) => report(&settings.open(retry_policy)?.backup(vault, Utc::now()).await?),
         Neo4jVerb::Restore { settings, restore } => {
-            let neo4j = settings.open(patience)?;
+            let neo4j = settings.open(retry_policy)?;
             let manifest = restore.from.choose(vault, Store::Neo4j).await?;
             let Counts { nodes, relationships } = neo4j.restore(vault, &manifest, restore.overwrite).await?;
             println!("restored: {nodes} nodes, {relationships} relationships");
@@ -319,13 +317,13 @@ async fn run_neo4j(verb: Neo4jVerb, vault: &Vault, patience: Patience) -> Result
     Ok(())
 }
 
-async fn run_openmemory(verb: OpenMemoryVerb, vault: &Vault, patience: Patience) -> Result<(), Error> {
+async fn run_openmemory(verb: OpenMemoryVerb, vault: &Vault, retry_policy: RetryPolicy) -> Result<(), Error> {
     match verb {
         OpenMemoryVerb::Backup(settings) => {
-            report(&settings.open(patience)?.backup(vault, Utc::now()).await?);
+            report(&settings.open(retry_policy)?.backup(vault, Utc::now()).await?);
         }
         OpenMemoryVerb::Restore { settings, restore } => {
-            let openmemory = settings.open(patience)?;
+            let openmemory = settings.open(retry_policy)?;
             let manifest = restore.from.choose(vault, Store::Openmemory).await?;
             let records = openmemory.restore(vault, &manifest, restore.overwrite).await?;
             println!("restored: {records} records");
@@ -335,31 +333,31 @@ async fn run_openmemory(verb: OpenMemoryVerb, vault: &Vault, patience: Patience)
 }
 
 async fn list(vault: &Vault, store: Store) -> Result<(), Error> {
-    for kept in vault.backups(store).await? {
-        match kept.state {
-            State::Good(manifest) => println!("{} good, {} bytes", kept.folder, manifest.bytes()),
-            State::Unfinished => println!("{} not finished", kept.folder),
-            State::Damaged(why) => println!("{} damaged: {why}", kept.folder),
+    for backup in vault.backups(store).await? {
+        match backup.state {
+            State::Good(manifest) => println!("{} complete, {} bytes", backup.folder, manifest.bytes()),
+            State::Unfinished => println!("{} incomplete", backup.folder),
+            State::Damaged(reason) => println!("{} damaged: {reason}", backup.folder),
         }
     }
     Ok(())
 }
 
 impl QdrantSettings {
-    fn open(&self, patience: Patience) -> Result<Qdrant, Error> {
-        Qdrant::new(&self.peers, self.api_key.as_ref(), patience)
+    fn open(&self, retry_policy: RetryPolicy) -> Result<Qdrant, Error> {
+        Qdrant::new(&self.peers, self.api_key.as_ref(), retry_policy)
     }
 }
 
 impl Neo4jSettings {
-    fn open(&self, patience: Patience) -> Result<Neo4j, Error> {
-        Neo4j::new(&self.url, &self.user, &self.password, patience)
+    fn open(&self, retry_policy: RetryPolicy) -> Result<Neo4j, Error> {
+        Neo4j::new(&self.url, &self.user, &self.password, retry_policy)
     }
 }
 
 impl OpenMemorySettings {
-    fn open(&self, patience: Patience) -> Result<OpenMemory, Error> {
-        OpenMemory::new(&self.url, self.token.as_ref(), patience)
+    fn open(&self, retry_policy: RetryPolicy) -> Result<OpenMemory, Error> {
+        OpenMemory::new(&self.url, self.token.as_ref(), retry_policy)
     }
 }
 
@@ -382,33 +380,33 @@ fn report(manifest: &Manifest) {
     );
 }
 
-fn say_points(what: &str, counts: &[(String, u64)]) {
+fn print_points(what: &str, counts: &[(String, u64)]) {
     for (collection, points) in counts {
         println!("{what}: {collection} with {points} points");
     }
 }
 
-/// The work, unless it is ended by SIGTERM, SIGINT or its time.
-async fn finished(work: impl Future<Output = Result<(), Error>>, limit: Duration) -> Result<(), Error> {
-    let cannot = |_| Error::Interrupted("cannot listen to signals");
+/// Runs the work until it is done, interrupted by SIGTERM or SIGINT, or the time limit is reached.
+async fn run_limited(work: impl Future<Output = Result<(), Error>>, limit: Duration) -> Result<(), Error> {
+    let cannot = |_| Error::Interrupted("cannot install signal handlers");
     let mut terminate = signal(SignalKind::terminate()).map_err(cannot)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(cannot)?;
     tokio::select! {
         done = work => done,
-        _ = terminate.recv() => Err(Error::Interrupted("ended by SIGTERM before it was done; nothing half-written counts as a backup")),
-        _ = interrupt.recv() => Err(Error::Interrupted("ended by SIGINT before it was done; nothing half-written counts as a backup")),
-        () = tokio::time::sleep(limit) => Err(Error::Interrupted("it took longer than BACKUP_TIME_LIMIT_MINUTES, and was ended")),
+        _ = terminate.recv() => Err(Error::Interrupted("interrupted by SIGTERM; an incomplete backup is not used")),
+        _ = interrupt.recv() => Err(Error::Interrupted("interrupted by SIGINT; an incomplete backup is not used")),
+        () = tokio::time::sleep(limit) => Err(Error::Interrupted("the time limit (BACKUP_TIME_LIMIT_MINUTES) is reached")),
     }
 }
 
-/// The same, and whatever the end is, nothing stays on the peers.
-async fn finished_or_cleaned(
+/// Like `run_limited`, and always deletes temporary snapshots and collections from the peers.
+async fn run_with_cleanup(
     work: impl Future<Output = Result<(), Error>>,
     limit: Duration,
     qdrant: &Qdrant,
 ) -> Result<(), Error> {
-    let done = finished(work, limit).await;
+    let done = run_limited(work, limit).await;
     let cleaned = qdrant.clean_up().await;
-    // The first failure is the one to read.
+    // The first failure is reported.
     done.and(cleaned)
 }

@@ -1,27 +1,27 @@
-//! SHA-256 of what passes through, with its length.
+//! SHA-256 and length of a stream.
 
 use std::fmt::Write as _;
 
 use sha2::{Digest as _, Sha256};
 
-/// Counts and digests bytes as they come.
+/// A running digest of a stream.
 #[derive(Default)]
-pub struct Running {
+pub struct StreamDigest {
     sha256: Sha256,
     bytes: u64,
 }
 
-impl Running {
+impl StreamDigest {
     pub fn update(&mut self, chunk: &[u8]) {
         self.sha256.update(chunk);
         self.bytes += chunk.len() as u64;
     }
 
-    /// How many bytes there were, and their checksum in hexadecimal digits.
+    /// The number of bytes, and their checksum in hexadecimal.
     pub fn finish(self) -> (u64, String) {
         let mut digits = String::with_capacity(64);
         for byte in self.sha256.finalize() {
-            write!(digits, "{byte:02x}").expect("a string takes everything");
+            write!(digits, "{byte:02x}").expect("writing to a string cannot fail");
         }
         (self.bytes, digits)
     }

@@ -1,89 +1,89 @@
-//! What went wrong, in words for the person who reads the log of a Job, and the exit code that goes with it.
+//! Errors with hints for the log of a Job, and exit codes.
 
 use reqwest::StatusCode;
 
-/// Why a copy was not made or not put back. No variant holds a secret.
+/// A failure of a backup or a restore. No variant contains a secret.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The arguments or the environment do not fit together.
+    /// The arguments or the environment are invalid.
     #[error("{0}")]
     Settings(String),
-    /// The object store failed.
+    /// The object store returned an error.
     #[error(
-        "cannot {doing}: {source}\n  hint: look at the bucket's name, the endpoint, and what the credentials of the backup may do"
+        "cannot {doing}: {source}\n  hint: check the name of the bucket, the endpoint, and the permissions of the credentials"
     )]
     ObjectStore {
-        /// What we were doing.
+        /// The attempted operation.
         doing: String,
-        /// What it said.
+        /// The error of the object store.
         source: object_store::Error,
     },
-    /// A server cannot be reached, or does not answer in time, or stops in the middle.
+    /// A server is unreachable, does not respond in time, or closes the connection during a response.
     #[error(
-        "cannot {doing}: {cause}\n  hint: see whether its pods are ready, and whether this pod may reach them"
+        "cannot {doing}: {cause}\n  hint: check that its pods are ready, and that network policies allow this pod to connect"
     )]
     Unreachable {
-        /// What we were doing.
+        /// The attempted operation.
         doing: String,
-        /// What happened.
+        /// The cause.
         cause: String,
     },
     /// 401 or 403.
-    #[error("cannot {doing}: the server answers {status}\n  hint: {hint}")]
+    #[error("cannot {doing}: the response is {status}\n  hint: {hint}")]
     Unauthorized {
-        /// What we were doing.
+        /// The attempted operation.
         doing: String,
         /// 401 or 403.
         status: StatusCode,
-        /// Which credential it is about.
+        /// The credential to check.
         hint: &'static str,
     },
-    /// The server answers with an error.
-    #[error("cannot {doing}: the server answers {status}{said}")]
-    Refused {
-        /// What we were doing.
+    /// The server returned an error.
+    #[error("cannot {doing}: the response is {status}{message}")]
+    Rejected {
+        /// The attempted operation.
         doing: String,
         /// The status.
         status: StatusCode,
-        /// What it says, shortened; empty or beginning with a colon.
-        said: String,
+        /// The message of the server, truncated. Either empty or with a leading colon.
+        message: String,
     },
-    /// The run was ended from outside, or took too long.
+    /// The run was interrupted or exceeded its time limit.
     #[error("{0}")]
     Interrupted(&'static str),
-    /// What was read is not what was written, or not all of it.
+    /// Data is missing or differs from what was written.
     #[error("{0}")]
     Damaged(String),
-    /// There is no complete backup to work with.
+    /// There is no complete backup.
     #[error("{0}")]
-    NothingGood(String),
-    /// The place to restore to holds something.
+    NoBackup(String),
+    /// The target of a restore contains data.
     #[error("{0}")]
     NotEmpty(String),
 }
 
 impl Error {
-    /// The exit code: 1 failed, and trying again may help · 2 wrong use or configuration · 3 what was found is not good:
-    /// a backup is damaged, there is none, or data would be overwritten.
+    /// The exit code: 1 if a retry can succeed, 2 for invalid arguments or configuration, 3 if a backup is damaged or missing
+    /// or data would be overwritten.
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::ObjectStore { .. }
             | Self::Interrupted(_)
             | Self::Unreachable { .. }
             | Self::Unauthorized { .. }
-            | Self::Refused { .. } => 1,
+            | Self::Rejected { .. } => 1,
             Self::Settings(_) => 2,
-            Self::Damaged(_) | Self::NothingGood(_) | Self::NotEmpty(_) => 3,
+            Self::Damaged(_) | Self::NoBackup(_) | Self::NotEmpty(_) => 3,
         }
     }
 
-    /// Whether what was sent cannot be taken because something is there already.
+    /// Whether the server reports a conflict with existing data.
     pub(crate) fn is_conflict(&self) -> bool {
-        matches!(self, Self::Refused { status, .. } if *status == StatusCode::CONFLICT)
+        matches!(self, Self::Rejected { status, .. } if *status == StatusCode::CONFLICT)
     }
 
-    /// Whether the server says that what was asked for does not exist.
+    /// Whether the server reports that the object does not exist.
     pub(crate) fn is_not_found(&self) -> bool {
-        matches!(self, Self::Refused { status, .. } if *status == StatusCode::NOT_FOUND)
+        matches!(self, Self::Rejected { status, .. } if *status == StatusCode::NOT_FOUND)
     }
 }

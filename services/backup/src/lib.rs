@@ -1,13 +1,14 @@
-//! Copies what the stores hold to an object store, and back, and says the truth about it.
+//! Backs up Qdrant, Neo4j and OpenMemory to an object store, and restores them.
 //!
-//! It is the program inside the Jobs of the system `backup`. Three promises hold for each store:
+//! This is the program that the Jobs of the system `backup` run. Guarantees for each store:
 //!
-//! - **A half-written backup is never taken for one.** The manifest is written last, and names every file with its
-//!   size and checksum; what has no manifest is not a backup.
-//! - **Memory is bounded.** Files pass through in pieces, however large they are.
-//! - **Nothing is overwritten by accident.** A restore refuses a store that holds something, unless it is told to.
+//! - **An incomplete backup is never used.** The manifest is written last and lists every file with its size and
+//!   checksum. A folder without a manifest is not a backup.
+//! - **Memory use is bounded.** Files are streamed in chunks, regardless of their size.
+//! - **Nothing is overwritten by accident.** A restore into a store that contains data is an error, unless overwriting is
+//!   requested.
 //!
-//! It knows nothing of Kubernetes: addresses come in as arguments, secrets as variables of the environment.
+//! The program does not depend on Kubernetes: addresses are arguments, and secrets are environment variables.
 
 pub mod command;
 mod digest;
@@ -24,5 +25,5 @@ mod vault;
 pub use error::Error;
 pub use manifest::{Collection, File, Manifest, Store};
 pub use prune::Keep;
-pub use server::Patience;
-pub use vault::{Kept, State, Target, Vault};
+pub use server::RetryPolicy;
+pub use vault::{State, StoredBackup, Target, Vault};

@@ -1,4 +1,4 @@
-//! Lines of JSON in a stream of pieces: counted as they pass, or read one after the other.
+//! JSON Lines in a stream of chunks: counting and parsing.
 
 use bytes::{Bytes, BytesMut};
 use futures_util::{Stream, StreamExt as _};
@@ -6,10 +6,10 @@ use serde::de::DeserializeOwned;
 
 use crate::error::Error;
 
-/// The longest line that is read. A record that is longer than this is no record of a memory or a graph.
-const LONGEST: usize = 32 << 20;
+/// The maximum length of a line. Longer lines are not valid records.
+const MAX_LINE_BYTES: usize = 32 << 20;
 
-/// Counts the lines that pass, and keeps the last.
+/// Counts lines and keeps the last one.
 #[derive(Default)]
 pub struct Counter {
     lines: u64,
@@ -19,9 +19,9 @@ pub struct Counter {
 }
 
 impl Counter {
-    pub fn update(&mut self, piece: &[u8]) {
-        for part in piece.split_inclusive(|byte| *byte == b'\n') {
-            if self.current.len() + part.len() <= LONGEST {
+    pub fn update(&mut self, chunk: &[u8]) {
+        for part in chunk.split_inclusive(|byte| *byte == b'\n') {
+            if self.current.len() + part.len() <= MAX_LINE_BYTES {
                 self.current.extend_from_slice(part);
             } else {
                 self.too_long = true;
@@ -38,32 +38,32 @@ impl Counter {
         self.lines += 1;
     }
 
-    /// How many lines there were, and the last; `None` where there was none, where the last has no end, or where one was too long.
+    /// The number of lines and the last line; `None` if there is no line, the last line is incomplete, or a line is too long.
     pub fn finish(self) -> Option<(u64, Vec<u8>)> {
         (self.lines > 0 && self.current.is_empty() && !self.too_long).then_some((self.lines, self.last))
     }
 }
 
-/// Reads lines of JSON, one after the other.
+/// Parses JSON lines.
 pub struct Reader<S> {
-    pieces: S,
+    chunks: S,
     buffer: BytesMut,
-    what: String,
+    name: String,
     line: u64,
 }
 
 impl<S: Stream<Item = Result<Bytes, Error>> + Unpin> Reader<S> {
-    /// `what` is how errors call the file.
-    pub fn new(pieces: S, what: String) -> Self {
+    /// Creates a reader. `name` is the name of the file in errors.
+    pub fn new(chunks: S, name: String) -> Self {
         Self {
-            pieces,
+            chunks,
             buffer: BytesMut::new(),
-            what,
+            name,
             line: 0,
         }
     }
 
-    /// The next line; `None` at the end of the file.
+    /// Parses the next line; `None` at the end of the file.
     pub async fn next<T: DeserializeOwned>(&mut self) -> Result<Option<T>, Error> {
         let mut searched = 0;
         loop {
@@ -73,25 +73,25 @@ impl<S: Stream<Item = Result<Bytes, Error>> + Unpin> Reader<S> {
                 return serde_json::from_slice(&line).map(Some).map_err(|error| {
                     Error::Damaged(format!(
                         "{} is damaged: line {} cannot be read: {error}",
-                        self.what, self.line
+                        self.name, self.line
                     ))
                 });
             }
             searched = self.buffer.len();
-            if searched > LONGEST {
+            if searched > MAX_LINE_BYTES {
                 return Err(Error::Damaged(format!(
-                    "{} is damaged: line {} has no end",
-                    self.what,
+                    "{} is damaged: line {} is too long",
+                    self.name,
                     self.line + 1
                 )));
             }
-            match self.pieces.next().await {
-                Some(piece) => self.buffer.extend_from_slice(&piece?),
+            match self.chunks.next().await {
+                Some(chunk) => self.buffer.extend_from_slice(&chunk?),
                 None if self.buffer.is_empty() => return Ok(None),
                 None => {
                     return Err(Error::Damaged(format!(
                         "{} is damaged: it ends in the middle of line {}",
-                        self.what,
+                        self.name,
                         self.line + 1
                     )));
                 }

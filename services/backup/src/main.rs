@@ -1,4 +1,4 @@
-//! `phoenix-backup`, the program inside the Jobs of the system `backup`.
+//! `phoenix-backup`, the program that the Jobs of the system `backup` run.
 
 use std::process::ExitCode;
 

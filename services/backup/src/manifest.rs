@@ -1,4 +1,4 @@
-//! The last file of a backup: what it holds.
+//! The manifest: the last file of a backup, which lists its content.
 
 use std::fmt;
 
@@ -8,29 +8,29 @@ use serde::{Deserialize, Serialize};
 /// The name of the manifest in the folder of a backup.
 pub const NAME: &str = "manifest.json";
 
-/// The form of the manifests that this program writes, and the newest that it reads.
+/// The format version of manifests: the one that this program writes, and the newest one that it reads.
 pub const FORMAT: u32 = 1;
 
-/// How the folder of a backup is called after the moment it was begun, so that names sort by age.
+/// The format of folder names: the start time of the backup, so that names sort by age.
 const FOLDER: &str = "%Y%m%dT%H%M%SZ";
 
-/// A store that can be copied.
+/// A store that can be backed up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum Store {
-    /// The vector database.
+    /// Qdrant, the vector database.
     Qdrant,
-    /// The graph database.
+    /// Neo4j, the graph database.
     Neo4j,
-    /// What OpenMemory itself knows of its memories.
+    /// OpenMemory's own records of memories.
     Openmemory,
 }
 
 impl Store {
-    /// All of them.
+    /// All stores.
     pub const ALL: [Self; 3] = [Self::Qdrant, Self::Neo4j, Self::Openmemory];
 
-    /// The name of its folder in the object store.
+    /// The name of the store's folder in the object store.
     pub fn folder(self) -> &'static str {
         match self {
             Self::Qdrant => "qdrant",
@@ -46,52 +46,52 @@ impl fmt::Display for Store {
     }
 }
 
-/// What a backup holds. It is written after all of it, so that its presence means that the backup is complete.
+/// The content of a backup. The manifest is written last, so its presence means that the backup is complete.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Manifest {
-    /// The form of this file.
+    /// The format version.
     pub format: u32,
-    /// What was copied.
+    /// The store that was backed up.
     pub store: Store,
-    /// When it was begun.
+    /// The start time.
     pub begun: DateTime<Utc>,
-    /// When the last file was written.
+    /// The time when the last file was written.
     pub finished: DateTime<Utc>,
-    /// The version of the program that wrote it.
+    /// The version of this program.
     pub program: String,
-    /// The version of the server, where it tells.
+    /// The version of the server, if known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub server: Option<String>,
-    /// How many peers were copied, each for itself; 1 for a store that is one.
+    /// The number of peers; 1 for a store without peers.
     pub peers: usize,
-    /// The collections, where the store has such.
+    /// The collections of Qdrant.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub collections: Vec<Collection>,
-    /// Other names of collections; no snapshot holds them.
+    /// The aliases of collections, which snapshots do not contain.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub aliases: Vec<Alias>,
-    /// Every file of the backup but this one.
+    /// All files of the backup except the manifest.
     pub files: Vec<File>,
 }
 
-/// A collection of the vector database.
+/// A collection of Qdrant.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Collection {
-    /// Its name.
+    /// The name.
     pub name: String,
-    /// How many points it had before its first snapshot.
+    /// The number of points before the first snapshot.
     pub points_before: u64,
-    /// How many it had after the last.
+    /// The number of points after the last snapshot.
     pub points_after: u64,
 }
 
-/// Another name of a collection.
+/// An alias of a collection.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Alias {
-    /// The other name.
+    /// The alias.
     #[serde(rename = "alias_name")]
     pub name: String,
-    /// The collection it means.
+    /// The name of the collection.
     #[serde(rename = "collection_name")]
     pub collection: String,
 }
@@ -99,38 +99,38 @@ pub struct Alias {
 /// A file of a backup.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct File {
-    /// Where it is, below the folder of the backup.
+    /// The path below the folder of the backup.
     pub path: String,
-    /// How long it is.
+    /// The size in bytes.
     pub bytes: u64,
-    /// Its checksum, SHA-256 in hexadecimal digits.
+    /// The SHA-256 checksum in hexadecimal.
     pub sha256: String,
-    /// Whose snapshot it is, counted from 0, where peers are copied each for itself.
+    /// The index of the peer, from 0, if each peer has its own snapshot.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub peer: Option<usize>,
-    /// The collection it is of.
+    /// The name of the collection.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub collection: Option<String>,
-    /// How many records it holds, where they can be counted.
+    /// The number of records, if they can be counted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub records: Option<u64>,
 }
 
 impl Manifest {
-    /// The name of the folder that the backup is in.
+    /// The name of the folder of the backup.
     pub fn folder(&self) -> String {
         folder(self.begun)
     }
 
-    /// How many bytes the backup has.
+    /// The total size in bytes.
     pub fn bytes(&self) -> u64 {
         self.files.iter().map(|file| file.bytes).sum()
     }
 }
 
 impl Collection {
-    /// How far a restored count may be from the ones of the backup: points come and go while peers are copied one
-    /// after the other. A hundredth, or what was seen to change.
+    /// Whether the number of points after a restore is plausible. Points can change while the peers are backed up one after
+    /// the other, so a difference of one percent, or of the change during the backup, is accepted.
     pub fn tolerates(&self, points: u64) -> bool {
         let (low, high) = (
             self.points_before.min(self.points_after),
@@ -141,12 +141,12 @@ impl Collection {
     }
 }
 
-/// The name of the folder of a backup that was begun at this moment.
+/// The name of the folder of a backup with this start time.
 pub fn folder(begun: DateTime<Utc>) -> String {
     begun.format(FOLDER).to_string()
 }
 
-/// The moment that a folder is named after; `None` where the folder is not one of a backup.
+/// The start time in the name of a folder; `None` if it is not the folder of a backup.
 pub fn begun(folder: &str) -> Option<DateTime<Utc>> {
     chrono::NaiveDateTime::parse_from_str(folder, FOLDER)
         .ok()

@@ -1,4 +1,4 @@
-//! What OpenMemory itself knows of its memories, by the two calls that its image must answer (`docs/backup-image.md`).
+//! OpenMemory's own records, through the two calls that its image must implement (`docs/backup-image.md`).
 
 use chrono::{DateTime, Utc};
 use futures_util::TryStreamExt as _;
@@ -11,19 +11,19 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crate::error::Error;
 use crate::lines::Counter;
 use crate::manifest::{self, FORMAT, File, Manifest, Store};
-use crate::server::{Patience, Server};
+use crate::server::{RetryPolicy, Server};
 use crate::vault::{Vault, write_all};
 
 const HINT: &str =
-    "OpenMemory must let this pod's identity in, or OPENMEMORY_TOKEN must be a token that it takes";
+    "check that OpenMemory authorizes the identity of this pod, or that OPENMEMORY_TOKEN is a valid token";
 const FILE: &str = "memories.jsonl";
 
-/// An OpenMemory.
+/// An OpenMemory server.
 pub struct OpenMemory {
     server: Server,
 }
 
-/// The last line of an export: without it, the export was cut off.
+/// The last line of an export. Without it, the export is incomplete.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Last {
@@ -41,46 +41,46 @@ struct Imported {
 }
 
 impl OpenMemory {
-    /// The one at this address.
-    pub fn new(url: &Url, token: Option<&SecretString>, patience: Patience) -> Result<Self, Error> {
+    /// A client for the server at this address.
+    pub fn new(url: &Url, token: Option<&SecretString>, retry_policy: RetryPolicy) -> Result<Self, Error> {
         let mut headers = HeaderMap::new();
         if let Some(token) = token {
             let mut value =
                 HeaderValue::from_str(&format!("Bearer {}", token.expose_secret())).map_err(|_| {
                     Error::Settings(
-                        "OPENMEMORY_TOKEN cannot be sent: it has a line break or another control character"
-                            .to_owned(),
+                        "OPENMEMORY_TOKEN contains a line break or another control character".to_owned(),
                     )
                 })?;
             value.set_sensitive(true);
             headers.insert(AUTHORIZATION, value);
         }
         Ok(Self {
-            server: Server::new(url.clone(), headers, patience, HINT)?,
+            server: Server::new(url.clone(), headers, retry_policy, HINT)?,
         })
     }
 
-    /// Copies all memories.
+    /// Backs up all memories.
     pub async fn backup(&self, vault: &Vault, begun: DateTime<Utc>) -> Result<Manifest, Error> {
         let doing = format!("export the memories of {}", self.server.address());
-        let (_, pieces) = self
+        let (_, chunks) = self
             .server
             .fetch(&["memory", "openmemory", "export"], &doing)
             .await?;
         let counter = Arc::new(Mutex::new(Counter::default()));
         let counting = Arc::clone(&counter);
-        let pieces = pieces.inspect_ok(move |piece| {
+        let chunks = chunks.inspect_ok(move |chunk| {
             counting
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner)
-                .update(piece);
+                .update(chunk);
         });
         let upload = vault
             .write(Store::Openmemory, &manifest::folder(begun), FILE, None)
             .await?;
-        let file = write_all(upload, pieces).await?;
+        let file = write_all(upload, chunks).await?;
         let counter = std::mem::take(&mut *counter.lock().unwrap_or_else(PoisonError::into_inner));
-        let records = complete(counter).map_err(|why| Error::Damaged(format!("cannot {doing}: {why}")))?;
+        let records =
+            complete(counter).map_err(|reason| Error::Damaged(format!("cannot {doing}: {reason}")))?;
         let manifest = Manifest {
             format: FORMAT,
             store: Store::Openmemory,
@@ -100,7 +100,7 @@ impl OpenMemory {
         Ok(manifest)
     }
 
-    /// Puts all memories back; the server refuses where it has some, unless `overwrite` says otherwise.
+    /// Restores all memories. The server rejects the import if it contains memories, unless `overwrite` is set.
     pub async fn restore(&self, vault: &Vault, manifest: &Manifest, overwrite: bool) -> Result<u64, Error> {
         let file = manifest
             .files
@@ -108,7 +108,7 @@ impl OpenMemory {
             .find(|file| file.path == FILE)
             .ok_or_else(|| {
                 Error::Damaged(format!(
-                    "the backup {} is damaged: its manifest does not name {FILE}",
+                    "the backup {} is damaged: its manifest does not list {FILE}",
                     manifest.folder()
                 ))
             })?;
@@ -116,7 +116,7 @@ impl OpenMemory {
         let doing = format!("import the memories into {}", self.server.address());
         let done: Result<Imported, Error> = self
             .server
-            .send_all(
+            .upload(
                 &["memory", "openmemory", "import"],
                 &[("overwrite", if overwrite { "true" } else { "false" })],
                 "application/x-ndjson",
@@ -127,7 +127,7 @@ impl OpenMemory {
         let imported = match done {
             Err(error) if error.is_conflict() => {
                 return Err(Error::NotEmpty(format!(
-                    "cannot {doing}: it holds memories already\n  hint: look at what is there first; RESTORE_OVERWRITE=true \
+                    "cannot {doing}: it contains memories\n  hint: inspect them first; RESTORE_OVERWRITE=true \
                      replaces them"
                 )));
             }
@@ -137,7 +137,7 @@ impl OpenMemory {
             return Ok(imported);
         }
         Err(Error::Damaged(format!(
-            "OpenMemory imported {imported} records, and the backup {} has {}",
+            "OpenMemory imported {imported} records, but the backup {} contains {}",
             manifest.folder(),
             file.records.unwrap_or_default()
         )))
@@ -147,14 +147,14 @@ impl OpenMemory {
 fn complete(counter: Counter) -> Result<u64, String> {
     let (lines, last) = counter
         .finish()
-        .ok_or("it is empty, or ends in the middle of a line")?;
+        .ok_or("it is empty or ends with an incomplete line")?;
     let Last { end } = serde_json::from_slice(&last)
-        .map_err(|_| "it was cut off: its last line does not tell how many there were")?;
+        .map_err(|_| "it is incomplete: its last line does not contain the number of records")?;
     if end.records == lines - 1 {
         return Ok(end.records);
     }
     Err(format!(
-        "its last line tells of {} records, and {} came",
+        "its last line reports {} records, but {} were received",
         end.records,
         lines - 1
     ))

@@ -1,4 +1,4 @@
-//! Which backups are kept, and which are removed.
+//! Retention: which backups are kept, and which are deleted.
 
 use std::collections::BTreeSet;
 
@@ -6,30 +6,30 @@ use chrono::{DateTime, Datelike as _, TimeDelta, Utc};
 
 use crate::error::Error;
 use crate::manifest::Store;
-use crate::vault::{Kept, State, Vault};
+use crate::vault::{State, StoredBackup, Vault};
 
-/// How long something may be without a manifest before nobody can be writing it any more.
-const HALF_WRITTEN: TimeDelta = TimeDelta::hours(24);
+/// The age after which a folder without a manifest is considered abandoned.
+const ABANDONED_AFTER: TimeDelta = TimeDelta::hours(24);
 
-/// How many backups are kept, of each store. One may count for several of these.
+/// The number of backups to keep for each store. A backup can count for several of these.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::Args)]
 pub struct Keep {
-    /// The newest, however old they are; at least one is kept in any case.
+    /// Keep this many of the newest backups, regardless of age. At least one is always kept.
     #[arg(long = "keep-last", env = "BACKUP_KEEP_LAST", default_value_t = 3)]
     pub last: usize,
-    /// The newest of each of so many days.
+    /// Keep the newest backup of each of this many days.
     #[arg(long = "keep-daily", env = "BACKUP_KEEP_DAILY", default_value_t = 7)]
     pub daily: usize,
-    /// The newest of each of so many weeks.
+    /// Keep the newest backup of each of this many weeks.
     #[arg(long = "keep-weekly", env = "BACKUP_KEEP_WEEKLY", default_value_t = 4)]
     pub weekly: usize,
-    /// The newest of each of so many months.
+    /// Keep the newest backup of each of this many months.
     #[arg(long = "keep-monthly", env = "BACKUP_KEEP_MONTHLY", default_value_t = 6)]
     pub monthly: usize,
 }
 
-/// Removes what need not be kept of one store, and says so on stdout. What is damaged but has a manifest is left for a
-/// person to look at.
+/// Deletes the backups of one store that exceed the retention, and prints them. A damaged backup with a manifest is kept
+/// for inspection.
 pub async fn prune(
     vault: &Vault,
     store: Store,
@@ -43,35 +43,35 @@ pub async fn prune(
     let mut removed = 0;
     for backup in &backups {
         let name = format!("{store}/{}", backup.folder);
-        let why = match &backup.state {
+        let reason = match &backup.state {
             State::Good(_) if kept.contains(&backup.folder) => continue,
-            State::Good(_) => "newer ones are kept",
-            State::Unfinished if now - backup.begun > HALF_WRITTEN => "it was never finished",
+            State::Good(_) => "newer backups are kept",
+            State::Unfinished if now - backup.begun > ABANDONED_AFTER => "it was never completed",
             State::Unfinished => {
-                println!("left {name}: it has no manifest yet, and somebody may be writing it");
+                println!("kept {name}: it has no manifest yet and may be in progress");
                 continue;
             }
-            State::Damaged(why) => {
-                println!("left {name} for a person to look at: {why}");
+            State::Damaged(problem) => {
+                println!("kept {name} for inspection: {problem}");
                 continue;
             }
         };
         if !dry_run {
             vault.remove(backup).await?;
         }
-        println!("{name} {done}: {why}");
+        println!("{name} {done}: {reason}");
         removed += 1;
     }
     println!("{store}: {} kept, {removed} {done}", kept.len());
     Ok(())
 }
 
-/// The period that a moment is in.
+/// Maps a time to the period that contains it.
 type Period = fn(DateTime<Utc>) -> (i32, u32);
 
-/// The folders of the good ones that are kept.
-fn kept(backups: &[Kept], keep: Keep) -> BTreeSet<String> {
-    let mut good: Vec<&Kept> = backups
+/// The folders of the complete backups to keep.
+fn kept(backups: &[StoredBackup], keep: Keep) -> BTreeSet<String> {
+    let mut good: Vec<&StoredBackup> = backups
         .iter()
         .filter(|backup| matches!(backup.state, State::Good(_)))
         .collect();

@@ -1,4 +1,4 @@
-//! Asks one server over HTTP: bounded in time, in attempts and in what is read.
+//! An HTTP client for one server, with limits on time, attempts and response size.
 
 use std::hash::{BuildHasher as _, RandomState};
 use std::time::Duration;
@@ -14,104 +14,104 @@ use tokio::time::{sleep, timeout};
 
 use crate::error::Error;
 
-/// The longest answer that is read into memory at once.
-const MOST: usize = 64 << 20;
-/// How much of an error's text is repeated.
-const MOST_SAID: usize = 300;
+/// The maximum size of a response that is read into memory.
+const MAX_RESPONSE_BYTES: usize = 64 << 20;
+/// The maximum number of characters of an error message of the server that is shown.
+const MAX_MESSAGE_CHARS: usize = 300;
 
-/// How long and how often a server is asked.
+/// The limits of retries.
 #[derive(Clone, Copy, Debug)]
-pub struct Patience {
-    /// How long a server may be silent, as while it makes a snapshot.
-    pub silence: Duration,
-    /// How often one question is asked.
+pub struct RetryPolicy {
+    /// The maximum time without data from the server, for example while it creates a snapshot.
+    pub idle_timeout: Duration,
+    /// The maximum number of attempts of one request.
     pub attempts: u32,
-    /// The pause before the second attempt, at most; each further one is twice as long.
+    /// The maximum pause before the second attempt. It doubles for each further attempt.
     pub pause: Duration,
 }
 
-impl Default for Patience {
+impl Default for RetryPolicy {
     fn default() -> Self {
         Self {
-            silence: Duration::from_mins(20),
+            idle_timeout: Duration::from_mins(20),
             attempts: 5,
             pause: Duration::from_secs(1),
         }
     }
 }
 
-/// Whether a question may be asked again when nobody knows whether it was answered.
+/// When a request is retried.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Again {
-    /// Asking twice is asking once.
+pub enum Retry {
+    /// After any transient failure: the request is idempotent.
     Always,
-    /// Only where the server cannot have begun.
-    WhereRefused,
+    /// Only if the server cannot have started to process the request.
+    OnlyIfNotSent,
 }
 
-/// One server.
+/// A client for one server.
 pub struct Server {
     base: Url,
     http: reqwest::Client,
-    patience: Patience,
+    retry_policy: RetryPolicy,
     hint: &'static str,
     content_type: &'static str,
     user: Option<(String, SecretString)>,
 }
 
-/// One question.
-pub struct Question<'a, B: Serialize = ()> {
-    /// How.
+/// A request.
+pub struct Request<'a, B: Serialize = ()> {
+    /// The HTTP method.
     pub method: Method,
-    /// The path, part by part; each is encoded.
+    /// The segments of the path; each is percent-encoded.
     pub path: &'a [&'a str],
-    /// What is behind the question mark.
+    /// The query parameters.
     pub query: &'a [(&'a str, &'a str)],
-    /// What is sent as JSON.
+    /// The body, sent as JSON.
     pub body: Option<&'a B>,
-    /// Whether it may be asked again.
-    pub again: Again,
-    /// What we are doing, for the errors: "list the collections of Qdrant".
+    /// When the request is retried.
+    pub retry: Retry,
+    /// The operation, for errors: "list the collections of Qdrant".
     pub doing: &'a str,
 }
 
 impl Server {
-    /// A server at this address. `headers` go with each request; `hint` says what to look at when it does not know us.
+    /// Creates a client. `headers` are sent with each request; `hint` is shown if authentication fails.
     pub fn new(
         base: Url,
         headers: HeaderMap<HeaderValue>,
-        patience: Patience,
+        retry_policy: RetryPolicy,
         hint: &'static str,
     ) -> Result<Self, Error> {
         if base.cannot_be_a_base() || base.host_str().is_none() {
             return Err(Error::Settings(format!(
-                "{base} is not the address of a server\n  hint: http://HOST:PORT"
+                "{base} is not the address of a server\n  hint: write it as http://HOST:PORT"
             )));
         }
         let http = reqwest::Client::builder()
             .default_headers(headers)
             .connect_timeout(Duration::from_secs(10))
-            // A server of ours answers itself; whoever sends us elsewhere shall not get our key.
+            // The servers do not redirect. Following a redirect would send the credentials to another address.
             .redirect(reqwest::redirect::Policy::none())
             .no_proxy()
             .build()
-            .map_err(|error| Error::Settings(format!("cannot set up HTTP: {error}")))?;
+            .map_err(|error| Error::Settings(format!("cannot create the HTTP client: {error}")))?;
         Ok(Self {
             base,
             http,
-            patience,
+            retry_policy,
             hint,
             content_type: "application/json",
             user: None,
         })
     }
 
-    /// The same server, spoken to in a kind of JSON of its own.
-    pub fn speaking(self, content_type: &'static str) -> Self {
+    /// Sets the content type of JSON requests.
+    pub fn with_content_type(self, content_type: &'static str) -> Self {
         Self { content_type, ..self }
     }
 
-    /// The same server, with a user and a password in each question of JSON.
+    /// Sets the user and password for JSON requests.
     pub fn with_password(self, user: &str, password: &str) -> Self {
         Self {
             user: Some((user.to_owned(), password.to_owned().into())),
@@ -119,7 +119,7 @@ impl Server {
         }
     }
 
-    /// Its address, for messages.
+    /// The address, for messages.
     pub fn address(&self) -> &str {
         self.base.as_str().trim_end_matches('/')
     }
@@ -127,7 +127,7 @@ impl Server {
     fn url(&self, path: &[&str], query: &[(&str, &str)]) -> Url {
         let mut url = self.base.clone();
         url.path_segments_mut()
-            .expect("looked at when the server was made")
+            .expect("addresses are checked when the client is created")
             .pop_if_empty()
             .extend(path);
         if !query.is_empty() {
@@ -136,55 +136,55 @@ impl Server {
         url
     }
 
-    /// Asks, and reads the answer as JSON.
-    pub async fn ask<T: DeserializeOwned, B: Serialize + Sync>(
+    /// Sends a request, with retries, and parses the response as JSON.
+    pub async fn send<T: DeserializeOwned, B: Serialize + Sync>(
         &self,
-        question: &Question<'_, B>,
+        request: &Request<'_, B>,
     ) -> Result<T, Error> {
         let mut attempt = 1;
         loop {
-            match self.ask_once(question).await {
-                Err(failure) if attempt < self.patience.attempts && failure.again(question.again) => {
+            match self.send_once(request).await {
+                Err(failure) if attempt < self.retry_policy.attempts && failure.allows(request.retry) => {
                     sleep(self.pause(attempt)).await;
                     attempt += 1;
                 }
                 Err(failure) => return Err(failure.error),
-                Ok(answer) => return Ok(answer),
+                Ok(response) => return Ok(response),
             }
         }
     }
 
-    async fn ask_once<T: DeserializeOwned, B: Serialize + Sync>(
+    async fn send_once<T: DeserializeOwned, B: Serialize + Sync>(
         &self,
-        question: &Question<'_, B>,
+        request: &Request<'_, B>,
     ) -> Result<T, Failure> {
-        let url = self.url(question.path, question.query);
-        let mut request = self.http.request(question.method.clone(), url);
+        let url = self.url(request.path, request.query);
+        let mut builder = self.http.request(request.method.clone(), url);
         if let Some((user, password)) = &self.user {
-            request = request.basic_auth(user, Some(password.expose_secret()));
+            builder = builder.basic_auth(user, Some(password.expose_secret()));
         }
-        if let Some(body) = question.body {
-            request = request.body(serde_json::to_vec(body).expect("questions are plain data"));
-            request = request.header("content-type", self.content_type);
+        if let Some(body) = request.body {
+            builder = builder.body(serde_json::to_vec(body).expect("requests are plain data"));
+            builder = builder.header("content-type", self.content_type);
         }
         let response = self
-            .send(request, question.doing, Some(self.patience.silence))
+            .execute(builder, request.doing, Some(self.retry_policy.idle_timeout))
             .await?;
-        self.json(response, question.doing).await
+        self.json(response, request.doing).await
     }
 
-    /// Reads an answer as JSON.
+    /// Parses a response as JSON.
     async fn json<T: DeserializeOwned>(&self, response: Response, doing: &str) -> Result<T, Failure> {
-        let text = self.text(response, doing, MOST).await?;
+        let text = self.text(response, doing, MAX_RESPONSE_BYTES).await?;
         serde_json::from_slice(&text).map_err(|error| {
-            Failure::for_good(Error::Unreachable {
+            Failure::permanent(Error::Unreachable {
                 doing: doing.to_owned(),
-                cause: format!("the answer is not what was expected: {error}"),
+                cause: format!("the response has an unexpected format: {error}"),
             })
         })
     }
 
-    /// Fetches something long. The stream ends with an error where the server stops in the middle.
+    /// Downloads a large body. The stream ends with an error if the response is incomplete.
     pub async fn fetch(
         &self,
         path: &[&str],
@@ -193,14 +193,14 @@ impl Server {
         let mut attempt = 1;
         let response = loop {
             match self
-                .send(
+                .execute(
                     self.http.get(self.url(path, &[])),
                     doing,
-                    Some(self.patience.silence),
+                    Some(self.retry_policy.idle_timeout),
                 )
                 .await
             {
-                Err(failure) if attempt < self.patience.attempts && failure.again(Again::Always) => {
+                Err(failure) if attempt < self.retry_policy.attempts && failure.allows(Retry::Always) => {
                     sleep(self.pause(attempt)).await;
                     attempt += 1;
                 }
@@ -208,151 +208,154 @@ impl Server {
                 Ok(response) => break response,
             }
         };
-        let (silence, doing) = (self.patience.silence, doing.to_owned());
+        let (idle_timeout, doing) = (self.retry_policy.idle_timeout, doing.to_owned());
         let length = response.content_length();
-        let pieces = stream::try_unfold((response, doing), move |(mut response, doing)| async move {
-            match timeout(silence, response.chunk()).await {
-                Ok(Ok(Some(piece))) => Ok(Some((piece, (response, doing)))),
+        let chunks = stream::try_unfold((response, doing), move |(mut response, doing)| async move {
+            match timeout(idle_timeout, response.chunk()).await {
+                Ok(Ok(Some(chunk))) => Ok(Some((chunk, (response, doing)))),
                 Ok(Ok(None)) => Ok(None),
                 Ok(Err(error)) => Err(Error::Unreachable {
                     doing,
-                    cause: format!("the answer was cut off: {}", chain(&error)),
+                    cause: format!("the response is incomplete: {}", chain(&error)),
                 }),
                 Err(_) => Err(Error::Unreachable {
                     doing,
-                    cause: format!("nothing came for {} seconds", silence.as_secs()),
+                    cause: format!("no data was received for {} seconds", idle_timeout.as_secs()),
                 }),
             }
         });
-        Ok((length, pieces))
+        Ok((length, chunks))
     }
 
-    /// Sends something long, once, and reads the answer as JSON.
-    pub async fn send_all<T: DeserializeOwned>(
+    /// Uploads a large body, without retries, and parses the response as JSON.
+    pub async fn upload<T: DeserializeOwned>(
         &self,
         path: &[&str],
         query: &[(&str, &str)],
         content_type: &str,
-        pieces: impl Stream<Item = Result<Bytes, Error>> + Send + 'static,
+        chunks: impl Stream<Item = Result<Bytes, Error>> + Send + 'static,
         doing: &str,
     ) -> Result<T, Error> {
         let request = self
             .http
             .post(self.url(path, query))
             .header("content-type", content_type)
-            .body(Body::wrap_stream(pieces));
-        // No limit but the one of the whole run: how long a file takes is not known.
+            .body(Body::wrap_stream(chunks));
+        // Limited only by the time limit of the run, because the duration of an upload is unknown.
         let response = self
-            .send(request, doing, None)
+            .execute(request, doing, None)
             .await
             .map_err(|failure| failure.error)?;
         self.json(response, doing).await.map_err(|failure| failure.error)
     }
 
-    async fn send(
+    async fn execute(
         &self,
         request: RequestBuilder,
         doing: &str,
         limit: Option<Duration>,
     ) -> Result<Response, Failure> {
-        let unreachable = |cause: String, begun: bool| Failure {
+        let unreachable = |cause: String, sent: bool| Failure {
             error: Error::Unreachable {
                 doing: doing.to_owned(),
                 cause,
             },
-            passing: true,
-            begun,
+            transient: true,
+            sent,
         };
-        let answered = match limit {
+        let result = match limit {
             Some(limit) => timeout(limit, request.send()).await.map_err(|_| {
-                unreachable(format!("no answer came within {} seconds", limit.as_secs()), true)
+                unreachable(
+                    format!("there is no response within {} seconds", limit.as_secs()),
+                    true,
+                )
             })?,
             None => request.send().await,
         };
-        let response = answered.map_err(|error| unreachable(chain(&error), !error.is_connect()))?;
+        let response = result.map_err(|error| unreachable(chain(&error), !error.is_connect()))?;
         let status = response.status();
         if status.is_success() {
             return Ok(response);
         }
         if matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
-            return Err(Failure::for_good(Error::Unauthorized {
+            return Err(Failure::permanent(Error::Unauthorized {
                 doing: doing.to_owned(),
                 status,
                 hint: self.hint,
             }));
         }
-        // What it says is a help and no more: an answer that breaks off here changes nothing.
-        let said = self.text(response, doing, 64 << 10).await.unwrap_or_default();
+        // The message is optional: a failure to read it is ignored.
+        let message = self.text(response, doing, 64 << 10).await.unwrap_or_default();
         Err(Failure {
-            error: Error::Refused {
+            error: Error::Rejected {
                 doing: doing.to_owned(),
                 status,
-                said: shortened(&said),
+                message: shortened(&message),
             },
-            passing: status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS,
-            begun: !matches!(
+            transient: status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS,
+            sent: !matches!(
                 status,
                 StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS
             ),
         })
     }
 
-    async fn text(&self, mut response: Response, doing: &str, most: usize) -> Result<Vec<u8>, Failure> {
+    async fn text(&self, mut response: Response, doing: &str, limit: usize) -> Result<Vec<u8>, Failure> {
         let mut text = Vec::new();
         loop {
-            let cause = match timeout(self.patience.silence, response.chunk()).await {
+            let cause = match timeout(self.retry_policy.idle_timeout, response.chunk()).await {
                 Ok(Ok(None)) => return Ok(text),
-                Ok(Ok(Some(piece))) if text.len() + piece.len() <= most => {
-                    text.extend_from_slice(&piece);
+                Ok(Ok(Some(chunk))) if text.len() + chunk.len() <= limit => {
+                    text.extend_from_slice(&chunk);
                     continue;
                 }
-                Ok(Ok(Some(_))) => "the answer is too long".to_owned(),
-                Ok(Err(error)) => format!("the answer was cut off: {}", chain(&error)),
-                Err(_) => "the answer stopped in the middle".to_owned(),
+                Ok(Ok(Some(_))) => "the response is too large".to_owned(),
+                Ok(Err(error)) => format!("the response is incomplete: {}", chain(&error)),
+                Err(_) => "the response stopped before its end".to_owned(),
             };
             return Err(Failure {
                 error: Error::Unreachable {
                     doing: doing.to_owned(),
                     cause,
                 },
-                passing: true,
-                begun: true,
+                transient: true,
+                sent: true,
             });
         }
     }
 
-    /// Between half of it and the whole, so that peers that fail together are not asked together again.
+    /// The backoff before the next attempt: exponential, with jitter between half and the full pause.
     pub fn pause(&self, attempt: u32) -> Duration {
-        let whole = self.patience.pause * 2_u32.saturating_pow(attempt - 1);
+        let whole = self.retry_policy.pause * 2_u32.saturating_pow(attempt - 1);
         let random = u32::try_from(RandomState::new().hash_one(attempt) % 1000).expect("below a thousand");
         whole / 2 + whole / 2 * random / 1000
     }
 }
 
-/// A failure, and whether it may pass.
+/// A failed attempt.
 struct Failure {
     error: Error,
-    /// Whether asking again can help.
-    passing: bool,
-    /// Whether the server may have begun to do what it was asked.
-    begun: bool,
+    /// Whether a retry can succeed.
+    transient: bool,
+    /// Whether the server may have started to process the request.
+    sent: bool,
 }
 
 impl Failure {
-    fn for_good(error: Error) -> Self {
+    fn permanent(error: Error) -> Self {
         Self {
             error,
-            passing: false,
-            begun: true,
+            transient: false,
+            sent: true,
         }
     }
 
-    fn again(&self, again: Again) -> bool {
-        self.passing && (again == Again::Always || !self.begun)
+    fn allows(&self, retry: Retry) -> bool {
+        self.transient && (retry == Retry::Always || !self.sent)
     }
 }
 
-/// An error and its causes in one line. Addresses are left out: they are told by what we were doing.
+/// An error and its causes on one line, without addresses, which are part of the operation.
 fn chain(error: &reqwest::Error) -> String {
     let mut causes = Vec::new();
     let mut source = std::error::Error::source(error);
@@ -361,20 +364,20 @@ fn chain(error: &reqwest::Error) -> String {
         source = cause.source();
     }
     if causes.is_empty() {
-        return "the connection broke".to_owned();
+        return "the connection was closed".to_owned();
     }
     causes.join(": ")
 }
 
-fn shortened(said: &[u8]) -> String {
-    let said = String::from_utf8_lossy(said);
-    let words: String = said
+fn shortened(message: &[u8]) -> String {
+    let message = String::from_utf8_lossy(message);
+    let text: String = message
         .chars()
         .map(|letter| if letter.is_control() { ' ' } else { letter })
-        .take(MOST_SAID)
+        .take(MAX_MESSAGE_CHARS)
         .collect();
-    match words.trim() {
+    match text.trim() {
         "" => String::new(),
-        words => format!(": {words}"),
+        text => format!(": {text}"),
     }
 }

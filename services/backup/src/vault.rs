@@ -1,4 +1,4 @@
-//! The object store: S3 and what speaks like it, or a folder of this machine.
+//! The object store: S3-compatible storage, or a local folder.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -14,23 +14,24 @@ use object_store::{ClientOptions, MultipartUpload, ObjectStore, PutPayload, Retr
 use reqwest::Url;
 use tokio::task::JoinSet;
 
-use crate::digest::Running;
+use crate::digest::StreamDigest;
 use crate::error::Error;
 use crate::manifest::{self, FORMAT, File, Manifest, Store};
 
-/// How large the parts are that a file is sent and fetched in. S3 takes ten thousand parts of a file.
-const PART: u64 = 8 << 20;
-const MOST_PARTS: u64 = 9_000;
-/// How many parts may be under way at once: with this, memory is bounded.
-const AT_ONCE: usize = 2;
+/// The size of the parts of uploads and downloads. S3 allows ten thousand parts for a file.
+const PART_BYTES: u64 = 8 << 20;
+/// The maximum number of parts of a file.
+const MAX_PARTS: u64 = 9_000;
+/// The number of concurrent uploads of parts, which bounds memory use.
+const CONCURRENT_PARTS: usize = 2;
 
-/// Where backups are kept.
+/// The location of backups.
 #[derive(Clone, Debug, PartialEq, Eq, clap::Args)]
 pub struct Target {
-    /// Where backups are kept: `s3://BUCKET/PREFIX`, or `file:///FOLDER`.
+    /// The location of backups: `s3://BUCKET/PREFIX` or `file:///FOLDER`.
     #[arg(long = "store-url", env = "BACKUP_STORE", value_name = "URL")]
     pub url: Url,
-    /// The address of the object store, where it is not Amazon's.
+    /// The address of the object store, if it is not Amazon S3.
     #[arg(long = "store-endpoint", env = "BACKUP_STORE_ENDPOINT", value_name = "URL")]
     pub endpoint: Option<Url>,
     /// The region of the bucket.
@@ -38,7 +39,7 @@ pub struct Target {
     pub region: Option<String>,
 }
 
-/// An object store, below one prefix.
+/// An object store with a prefix.
 pub struct Vault {
     objects: Arc<dyn ObjectStore>,
     prefix: Path,
@@ -51,7 +52,7 @@ impl Vault {
         let path = |text: &str| {
             Path::parse(text.trim_matches('/')).map_err(|error| {
                 Error::Settings(format!(
-                    "{} is not the address of a place for backups: {error}",
+                    "{} is not a valid location for backups: {error}",
                     target.url
                 ))
             })
@@ -60,7 +61,7 @@ impl Vault {
             "file" => {
                 let folder = target.url.to_file_path().map_err(|()| {
                     Error::Settings(format!(
-                        "{} is not the address of a folder\n  hint: file:///FOLDER",
+                        "{} is not the URL of a folder\n  hint: write it as file:///FOLDER",
                         target.url
                     ))
                 })?;
@@ -81,7 +82,7 @@ impl Vault {
                     .filter(|bucket| !bucket.is_empty())
                     .ok_or_else(|| {
                         Error::Settings(format!(
-                            "{} names no bucket\n  hint: s3://BUCKET/PREFIX",
+                            "{} contains no bucket\n  hint: write it as s3://BUCKET/PREFIX",
                             target.url
                         ))
                     })?;
@@ -118,7 +119,7 @@ impl Vault {
                 })
             }
             other => Err(Error::Settings(format!(
-                "backups can be kept at s3://BUCKET/PREFIX or file:///FOLDER, not at {other}:"
+                "the scheme {other}: is not supported\n  hint: use s3://BUCKET/PREFIX or file:///FOLDER"
             ))),
         }
     }
@@ -133,7 +134,7 @@ impl Vault {
         at
     }
 
-    /// Begins to write a file. `expected` is about how long it will be, where that is known.
+    /// Starts an upload. `expected` is the approximate size, if known.
     pub async fn write(
         &self,
         store: Store,
@@ -147,22 +148,22 @@ impl Vault {
             .put_multipart(&at)
             .await
             .map_err(|source| Error::ObjectStore {
-                doing: format!("begin to write {at}"),
+                doing: format!("start writing {at}"),
                 source,
             })?;
-        let part = expected.map_or(PART, |bytes| PART.max(bytes / MOST_PARTS + 1));
+        let part = expected.map_or(PART_BYTES, |bytes| PART_BYTES.max(bytes / MAX_PARTS + 1));
         Ok(Upload {
             object: upload,
             buffer: BytesMut::new(),
             part: usize::try_from(part).expect("a part fits into memory"),
             sending: JoinSet::new(),
-            running: Running::default(),
+            digest: StreamDigest::default(),
             path: path.to_owned(),
             at,
         })
     }
 
-    /// Writes the manifest: from now on the backup exists.
+    /// Writes the manifest, which completes the backup.
     pub async fn complete(&self, manifest: &Manifest) -> Result<(), Error> {
         let at = self.at(manifest.store, &manifest.folder(), manifest::NAME);
         let text = serde_json::to_vec_pretty(manifest).expect("a manifest is plain data");
@@ -176,33 +177,33 @@ impl Vault {
         Ok(())
     }
 
-    /// What a file holds, piece by piece; an error where it is shorter than its manifest says.
+    /// Reads a file in chunks. Fails if it is shorter than the manifest specifies.
     pub fn read(
         &self,
         manifest: &Manifest,
         file: &File,
     ) -> impl Stream<Item = Result<Bytes, Error>> + Send + use<> {
-        let of = Reading {
+        let reading = Reading {
             objects: Arc::clone(&self.objects),
             at: self.at(manifest.store, &manifest.folder(), &file.path),
             backup: format!("{} of {}", manifest.folder(), manifest.store),
             file: file.clone(),
         };
-        stream::try_unfold((0, of), |(from, of)| async move {
+        stream::try_unfold((0, reading), |(from, reading)| async move {
             let Reading {
                 objects,
                 at,
                 backup,
                 file,
-            } = &of;
+            } = &reading;
             if from >= file.bytes {
                 return Ok(None);
             }
-            let to = (from + PART).min(file.bytes);
+            let to = (from + PART_BYTES).min(file.bytes);
             match objects.get_range(at, from..to).await {
-                Ok(piece) if piece.len() as u64 == to - from => Ok(Some((piece, (to, of)))),
+                Ok(chunk) if chunk.len() as u64 == to - from => Ok(Some((chunk, (to, reading)))),
                 Ok(_) | Err(object_store::Error::NotFound { .. }) => Err(Error::Damaged(format!(
-                    "the backup {backup} is damaged: {} is missing or shorter than its manifest says",
+                    "the backup {backup} is damaged: {} is missing or shorter than the manifest specifies",
                     file.path
                 ))),
                 Err(source) => Err(Error::ObjectStore {
@@ -213,19 +214,19 @@ impl Vault {
         })
     }
 
-    /// Reads a whole file and compares it with its checksum.
+    /// Reads a file and verifies its checksum.
     pub async fn check(&self, manifest: &Manifest, file: &File) -> Result<(), Error> {
-        let mut running = Running::default();
-        let mut pieces = std::pin::pin!(self.read(manifest, file));
-        while let Some(piece) = pieces.try_next().await? {
-            running.update(&piece);
+        let mut digest = StreamDigest::default();
+        let mut chunks = std::pin::pin!(self.read(manifest, file));
+        while let Some(chunk) = chunks.try_next().await? {
+            digest.update(&chunk);
         }
-        let (_, sha256) = running.finish();
+        let (_, sha256) = digest.finish();
         if sha256 == file.sha256 {
             return Ok(());
         }
         Err(Error::Damaged(format!(
-            "the backup {} of {} is damaged: {} has the checksum {sha256}, and its manifest says {}",
+            "the backup {} of {} is damaged: the checksum of {} is {sha256}, but the manifest specifies {}",
             manifest.folder(),
             manifest.store,
             file.path,
@@ -233,8 +234,8 @@ impl Vault {
         )))
     }
 
-    /// Everything that is kept of a store, by folder: complete or not, oldest first.
-    pub async fn backups(&self, store: Store) -> Result<Vec<Kept>, Error> {
+    /// All backups of a store, complete or not, oldest first.
+    pub async fn backups(&self, store: Store) -> Result<Vec<StoredBackup>, Error> {
         let root = self.prefix.child(store.folder());
         let listed: Vec<_> = self
             .objects
@@ -253,7 +254,7 @@ impl Vault {
             let Some(folder) = parts.next().map(|part| part.as_ref().to_owned()) else {
                 continue;
             };
-            // Files of others that lie beside ours are none of our business.
+            // Other files in the bucket are ignored.
             if manifest::begun(&folder).is_some() {
                 drop(parts);
                 folders
@@ -264,14 +265,14 @@ impl Vault {
         }
         let mut backups = Vec::new();
         for (folder, objects) in folders {
-            let begun = manifest::begun(&folder).expect("only such folders were taken");
+            let begun = manifest::begun(&folder).expect("only folders of backups are collected");
             let at = self.at(store, &folder, manifest::NAME);
             let state = if objects.iter().any(|(location, _)| *location == at) {
                 self.read_manifest(store, &folder, &at, &objects).await?
             } else {
                 State::Unfinished
             };
-            backups.push(Kept {
+            backups.push(StoredBackup {
                 begun,
                 folder,
                 state,
@@ -302,17 +303,17 @@ impl Vault {
             .map_err(failed)?;
         let manifest: Manifest = match serde_json::from_slice(&text) {
             Ok(manifest) => manifest,
-            Err(error) => return Ok(State::Damaged(format!("its manifest cannot be read: {error}"))),
+            Err(error) => return Ok(State::Damaged(format!("its manifest cannot be parsed: {error}"))),
         };
         if manifest.format > FORMAT {
             return Ok(State::Damaged(format!(
-                "its manifest has the form {}, and this program reads {FORMAT} at most; use a newer image",
+                "its manifest has format version {}, but this program supports up to {FORMAT}; use a newer image",
                 manifest.format
             )));
         }
         if manifest.store != store || manifest.folder() != folder {
             return Ok(State::Damaged(
-                "its manifest is the one of another backup".to_owned(),
+                "its manifest belongs to another backup".to_owned(),
             ));
         }
         for file in &manifest.files {
@@ -323,7 +324,7 @@ impl Vault {
                 .map(|(_, size)| *size);
             if size != Some(file.bytes) {
                 return Ok(State::Damaged(format!(
-                    "{} is missing or has another size than its manifest says",
+                    "{} is missing or its size differs from the manifest",
                     file.path
                 )));
             }
@@ -331,45 +332,49 @@ impl Vault {
         Ok(State::Good(Box::new(manifest)))
     }
 
-    /// The backup of this folder, or the newest good one.
+    /// The backup in this folder, or the newest complete one.
     pub async fn choose(&self, store: Store, folder: Option<&str>) -> Result<Manifest, Error> {
         let backups = self.backups(store).await?;
         let Some(folder) = folder else {
-            return backups.into_iter().rev().find_map(Kept::good).ok_or_else(|| {
-                Error::NothingGood(format!(
-                    "there is no complete backup of {store} below {}",
-                    self.prefix
-                ))
-            });
+            return backups
+                .into_iter()
+                .rev()
+                .find_map(StoredBackup::good)
+                .ok_or_else(|| {
+                    Error::NoBackup(format!(
+                        "there is no complete backup of {store} below {}",
+                        self.prefix
+                    ))
+                });
         };
-        let Some(kept) = backups.into_iter().find(|kept| kept.folder == folder) else {
-            return Err(Error::NothingGood(format!(
-                "there is no backup {folder} of {store}\n  hint: `phoenix-backup list --store {store}` shows what there is"
+        let Some(backup) = backups.into_iter().find(|backup| backup.folder == folder) else {
+            return Err(Error::NoBackup(format!(
+                "there is no backup {folder} of {store}\n  hint: `phoenix-backup list --store {store}` lists all backups"
             )));
         };
-        match kept.state {
+        match backup.state {
             State::Good(manifest) => Ok(*manifest),
-            State::Unfinished => Err(Error::NothingGood(format!(
-                "the backup {folder} of {store} was never finished: it has no manifest\n  hint: leave the name out to take \
-                 the newest good one"
+            State::Unfinished => Err(Error::NoBackup(format!(
+                "the backup {folder} of {store} is incomplete: it has no manifest\n  hint: omit the name to use \
+                 the newest complete backup"
             ))),
-            State::Damaged(why) => Err(Error::NothingGood(format!(
-                "the backup {folder} of {store} is not good: {why}\n  hint: leave the name out to take the newest \
-                 complete one"
+            State::Damaged(reason) => Err(Error::NoBackup(format!(
+                "the backup {folder} of {store} is damaged: {reason}\n  hint: omit the name to use the newest \
+                 complete backup"
             ))),
         }
     }
 
-    /// Removes a backup, its manifest first: what is half removed is not a backup any more.
-    pub async fn remove(&self, kept: &Kept) -> Result<(), Error> {
+    /// Deletes a backup, starting with the manifest, so that a partially deleted backup is not considered complete.
+    pub async fn remove(&self, backup: &StoredBackup) -> Result<(), Error> {
         let is_manifest = |at: &&Path| at.filename() == Some(manifest::NAME);
-        let (manifests, files): (Vec<&Path>, Vec<&Path>) = kept.objects.iter().partition(is_manifest);
+        let (manifests, files): (Vec<&Path>, Vec<&Path>) = backup.objects.iter().partition(is_manifest);
         for at in manifests.into_iter().chain(files) {
             match self.objects.delete(at).await {
                 Ok(()) | Err(object_store::Error::NotFound { .. }) => {}
                 Err(source) => {
                     return Err(Error::ObjectStore {
-                        doing: format!("remove {at}"),
+                        doing: format!("delete {at}"),
                         source,
                     });
                 }
@@ -379,7 +384,7 @@ impl Vault {
     }
 }
 
-/// A file that is being read.
+/// The state of a download.
 struct Reading {
     objects: Arc<dyn ObjectStore>,
     at: Path,
@@ -387,31 +392,31 @@ struct Reading {
     file: File,
 }
 
-/// What is kept in one folder.
+/// A backup in the object store.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Kept {
-    /// The moment the folder is named after.
+pub struct StoredBackup {
+    /// The start time.
     pub begun: DateTime<Utc>,
-    /// The name of the folder.
+    /// The name of its folder.
     pub folder: String,
-    /// Whether it is a backup.
+    /// Whether it is complete.
     pub state: State,
     objects: Vec<Path>,
 }
 
-/// Whether a folder is a backup.
+/// The state of a backup.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum State {
-    /// It has a manifest, and all files that it names are there in their size.
+    /// Complete: all files in the manifest exist and have the expected size.
     Good(Box<Manifest>),
-    /// It has no manifest: it is being written, or its writer was ended.
+    /// Incomplete: there is no manifest, because the backup is in progress or was interrupted.
     Unfinished,
-    /// It has a manifest, but it cannot be read, or not everything that it names is there: what is wrong.
+    /// Damaged: the manifest cannot be parsed, or a file is missing. Contains the reason.
     Damaged(String),
 }
 
-impl Kept {
-    /// Its manifest, where it is complete.
+impl StoredBackup {
+    /// The manifest, if the backup is complete.
     pub fn good(self) -> Option<Manifest> {
         match self.state {
             State::Good(manifest) => Some(*manifest),
@@ -420,23 +425,23 @@ impl Kept {
     }
 }
 
-/// A file that is being written.
+/// An upload in progress.
 ///
-/// `object_store::WriteMultipart` would do, but its `finish` leaves the upload open where a part of it fails.
+/// `object_store::WriteMultipart` is not used, because its `finish` does not abort the upload if a part fails.
 pub struct Upload {
     object: Box<dyn MultipartUpload>,
     buffer: BytesMut,
     part: usize,
     sending: JoinSet<object_store::Result<()>>,
-    running: Running,
+    digest: StreamDigest,
     path: String,
     at: Path,
 }
 
 impl Upload {
-    /// Writes on. It waits where too much is under way already.
+    /// Writes a chunk. Waits if too many parts are being sent.
     pub async fn write(&mut self, chunk: Bytes) -> Result<(), Error> {
-        self.running.update(&chunk);
+        self.digest.update(&chunk);
         self.buffer.extend_from_slice(&chunk);
         while self.buffer.len() >= self.part {
             let part = self.buffer.split_to(self.part).freeze();
@@ -446,14 +451,14 @@ impl Upload {
     }
 
     async fn send(&mut self, part: Bytes) -> Result<(), Error> {
-        self.wait(AT_ONCE - 1).await?;
+        self.wait(CONCURRENT_PARTS - 1).await?;
         self.sending.spawn(self.object.put_part(part.into()));
         Ok(())
     }
 
-    /// Waits until no more than so many parts are under way.
-    async fn wait(&mut self, most: usize) -> Result<(), Error> {
-        while self.sending.len() > most
+    /// Waits until at most `limit` parts are being sent.
+    async fn wait(&mut self, limit: usize) -> Result<(), Error> {
+        while self.sending.len() > limit
             && let Some(sent) = self.sending.join_next().await
         {
             sent.expect("sending a part does not panic")
@@ -469,13 +474,13 @@ impl Upload {
         }
     }
 
-    /// Ends the file, so that it exists; where that fails, nothing of it does.
+    /// Completes the file. If that fails, the upload is aborted.
     pub async fn finish(mut self) -> Result<File, Error> {
         if let Err(error) = self.complete().await {
             self.abort().await;
             return Err(error);
         }
-        let (bytes, sha256) = self.running.finish();
+        let (bytes, sha256) = self.digest.finish();
         Ok(File {
             path: self.path,
             bytes,
@@ -498,22 +503,22 @@ impl Upload {
         }
     }
 
-    /// Gives the file up. A part that stays behind is removed by the bucket's own rule.
+    /// Aborts the upload. Remaining parts are deleted by the bucket's lifecycle rule.
     pub async fn abort(mut self) {
         self.sending.shutdown().await;
         let _ = self.object.abort().await;
     }
 }
 
-/// Writes a whole stream into a file; a broken stream leaves no file.
+/// Writes a stream to a file. If the stream fails, the upload is aborted.
 pub async fn write_all(
     mut upload: Upload,
-    pieces: impl Stream<Item = Result<Bytes, Error>>,
+    chunks: impl Stream<Item = Result<Bytes, Error>>,
 ) -> Result<File, Error> {
-    let mut pieces = std::pin::pin!(pieces);
+    let mut chunks = std::pin::pin!(chunks);
     loop {
-        let written = match pieces.next().await {
-            Some(Ok(piece)) => upload.write(piece).await,
+        let written = match chunks.next().await {
+            Some(Ok(chunk)) => upload.write(chunk).await,
             Some(Err(error)) => Err(error),
             None => return upload.finish().await,
         };

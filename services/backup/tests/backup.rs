@@ -1,7 +1,7 @@
-//! The program as a Job runs it, against a small server that answers like Qdrant, OpenMemory and S3, and misbehaves on demand.
+//! The program as a Job runs it, with a server that behaves like Qdrant, OpenMemory and S3 and injects faults.
 #![expect(
     clippy::disallowed_methods,
-    reason = "a test is an edge: it looks at the files that were written"
+    reason = "the tests read the files that the program writes"
 )]
 
 use std::collections::BTreeMap;
@@ -13,10 +13,10 @@ use phoenix_testing::http::{HttpStub, Request, Response};
 use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
 
-const KEY: &str = "the-key-that-nobody-may-see";
+const KEY: &str = "the-secret-key";
 const SNAPSHOT: &[u8] = b"what a snapshot holds";
 
-/// How the server misbehaves.
+/// An injected fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Fault {
     None,
@@ -40,7 +40,7 @@ struct State {
     parts: Vec<Vec<u8>>,
 }
 
-/// A server on a port of its own; it ends with the test.
+/// A server on a free port. It stops with the test.
 struct Fake {
     stub: HttpStub,
     state: Arc<Mutex<State>>,
@@ -197,7 +197,7 @@ fn answer(state: &Mutex<State>, request: &Request) -> Response {
     }
 }
 
-/// As much of S3 as an upload in parts needs.
+/// The part of S3 that a multipart upload requires.
 fn bucket(state: &mut State, request: &Request) -> Response {
     let (path, query, body) = (request.path(), request.query(), &request.body);
     let reply = |status: u16, text: &str| Response::new(status, text).header("etag", "\"e\"");
@@ -230,7 +230,7 @@ fn bucket(state: &mut State, request: &Request) -> Response {
     }
 }
 
-/// Every file below a folder, with its path.
+/// The paths of all files below a folder.
 fn files(folder: &Path) -> Vec<String> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(folder).unwrap().flatten() {
@@ -263,17 +263,17 @@ fn a_backup_is_complete_and_leaves_no_snapshot_behind() {
     );
     let (code, said) = fake.run(&folder, &["qdrant", "verify"]);
     assert!(
-        code == 0 && said.contains("good: memories/peer-0.snapshot"),
+        code == 0 && said.contains("verified: memories/peer-0.snapshot"),
         "{said}"
     );
 }
 
-/// Each with the exit code, what is said, and whether a snapshot had to be removed.
+/// Each fault with the exit code, the message, and the number of deleted snapshots.
 #[test]
 fn a_backup_that_fails_has_no_manifest_and_removes_its_snapshot() {
     for (fault, code, words, removed) in [
-        (Fault::WrongChecksum, 3, "Qdrant says its checksum is", 1),
-        (Fault::CutOff, 1, "cut off", 1),
+        (Fault::WrongChecksum, 3, "Qdrant reports the checksum", 1),
+        (Fault::CutOff, 1, "incomplete", 1),
         (Fault::DiskFull, 1, "No space left on device", 0),
     ] {
         let (fake, folder) = (Fake::new(fault), TempDir::new().unwrap());
@@ -298,7 +298,7 @@ fn a_backup_that_fails_has_no_manifest_and_removes_its_snapshot() {
 }
 
 #[test]
-fn what_passes_is_asked_again_and_a_snapshot_that_may_exist_is_not() {
+fn transient_errors_are_retried_unless_a_snapshot_may_exist() {
     let (fake, folder) = (Fake::new(Fault::OnceUnavailable), TempDir::new().unwrap());
     assert_eq!(fake.run(&folder, &["qdrant", "backup"]).0, 0);
     assert_eq!(fake.asked("POST /collections/memories/snapshots"), 2);
@@ -308,17 +308,17 @@ fn what_passes_is_asked_again_and_a_snapshot_that_may_exist_is_not() {
 }
 
 #[test]
-fn a_collection_that_vanishes_meanwhile_is_left_out() {
+fn a_collection_deleted_during_the_backup_is_skipped() {
     let (fake, folder) = (Fake::new(Fault::Vanished), TempDir::new().unwrap());
     let (code, said) = fake.run(&folder, &["qdrant", "backup"]);
     assert!(
-        code == 0 && said.contains("memories was deleted meanwhile"),
+        code == 0 && said.contains("memories, which was deleted during the backup"),
         "{said}"
     );
 }
 
 #[test]
-fn a_wrong_key_is_told_without_showing_it() {
+fn an_invalid_key_is_reported_and_not_printed() {
     let (fake, folder) = (Fake::new(Fault::None), TempDir::new().unwrap());
     let mut command = fake.command(&url(&folder), &["qdrant", "backup"]);
     let (code, said) = said(command.env("QDRANT_API_KEY", "another-key").output().unwrap());
@@ -345,7 +345,7 @@ fn wrong_settings_are_exit_code_2() {
     let two = format!("{0},{0}", fake.stub.url());
     let (code, said) = said(command.env("QDRANT_PEERS", two).output().unwrap());
     assert!(
-        code == 2 && said.contains("Qdrant has 1 peers, and 2 are named"),
+        code == 2 && said.contains("Qdrant has 1 peers, but 2 are configured"),
         "{said}"
     );
 }
@@ -355,7 +355,10 @@ fn a_restore_refuses_what_is_not_empty_and_sends_what_was_copied() {
     let (fake, folder) = (Fake::new(Fault::None), TempDir::new().unwrap());
     assert_eq!(fake.run(&folder, &["qdrant", "backup"]).0, 0);
     let (code, said_first) = fake.run(&folder, &["qdrant", "restore"]);
-    assert!(code == 3 && said_first.contains("holds 3 points"), "{said_first}");
+    assert!(
+        code == 3 && said_first.contains("contains 3 points"),
+        "{said_first}"
+    );
     assert_eq!(fake.asked("snapshots/upload"), 0);
     let mut command = fake.command(&url(&folder), &["qdrant", "restore"]);
     let (code, said) = said(command.env("RESTORE_OVERWRITE", "true").output().unwrap());
@@ -387,7 +390,7 @@ fn a_changed_file_is_never_sent_to_a_peer() {
     changed[0] ^= 1;
     std::fs::write(file, changed).unwrap();
     let (code, said) = fake.run(&folder, &["qdrant", "restore", "--overwrite"]);
-    assert!(code == 3 && said.contains("has the checksum"), "{said}");
+    assert!(code == 3 && said.contains("but the manifest specifies"), "{said}");
     assert_eq!(fake.asked("snapshots/upload"), 0);
 }
 
@@ -438,7 +441,7 @@ fn sigterm_while_a_snapshot_is_made_removes_it() {
 fn an_export_of_memories_without_its_end_is_no_backup() {
     let (fake, folder) = (Fake::new(Fault::ExportCutOff), TempDir::new().unwrap());
     let (code, words) = fake.run(&folder, &["openmemory", "backup"]);
-    assert!(code == 3 && words.contains("cut off"), "{words}");
+    assert!(code == 3 && words.contains("incomplete"), "{words}");
     assert_eq!(manifests(&folder), 0);
     fake.state.lock().unwrap().fault = Fault::None;
     // The first one took the name of this second; it is replaced.

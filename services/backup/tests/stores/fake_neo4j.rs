@@ -1,4 +1,4 @@
-//! A graph that understands the statements of the backup, and no other, in the typed JSON of the real query API.
+//! A fake Neo4j that supports only the statements of the backup, in the typed JSON of the query API.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -9,10 +9,10 @@ use serde_json::{Value, json};
 const MARK: &str = "PhoenixRestore";
 const OLD_ID: &str = "phoenixRestoreId";
 
-/// What a node is: its labels, and its properties with their types.
+/// A node: labels, and properties with types.
 pub type Node = (Vec<String>, BTreeMap<String, Value>);
 
-/// What is in the graph.
+/// The content of the graph.
 #[derive(Clone, Default)]
 pub struct Graph {
     pub nodes: BTreeMap<String, Node>,
@@ -30,11 +30,11 @@ pub struct Neo4j {
     graph: Arc<Mutex<Graph>>,
 }
 
-/// What the server does in the place of its answer, or after it has done what it was asked.
+/// An injected fault.
 pub enum Fault {
-    /// It answers this and does nothing.
+    /// Returns this response without executing the statement.
     Instead(Response),
-    /// It does it, and answers this.
+    /// Executes the statement and returns this response.
     After(Response),
 }
 
@@ -43,7 +43,7 @@ impl Neo4j {
         Self::with_faults(graph, |_| None)
     }
 
-    /// `fault` looks at each statement.
+    /// `fault` is called with each statement.
     pub fn with_faults(graph: Graph, fault: impl Fn(&str) -> Option<Fault> + Send + Sync + 'static) -> Self {
         let graph = Arc::new(Mutex::new(graph));
         let served = Arc::clone(&graph);
@@ -78,7 +78,7 @@ impl Neo4j {
     }
 }
 
-/// An error that comes when the status is out already.
+/// An error in the body of a successful response.
 pub fn error_in_the_body(code: &str) -> Response {
     Response::json(
         202,
@@ -108,7 +108,7 @@ fn string<'a>(row: &'a Value, key: &str) -> &'a str {
     row["_value"][key]["_value"].as_str().expect("a text")
 }
 
-/// The names between backticks that follow this text. A name may hold the text too.
+/// The quoted names after this text. A name can contain the text too.
 fn names(statement: &str, before: &str) -> Vec<String> {
     let doubled = statement.replace("``", "\0");
     let mut rest = doubled.as_str();
@@ -123,7 +123,7 @@ fn names(statement: &str, before: &str) -> Vec<String> {
 }
 
 impl Graph {
-    /// Adds a node, and gives its identity.
+    /// Adds a node and returns its identity.
     pub fn node(&mut self, labels: &[&str], properties: &[(&str, Value)]) -> String {
         self.next += 1;
         let id = format!("4:graph:{:06}", self.next);
@@ -150,7 +150,7 @@ impl Graph {
         );
     }
 
-    /// All that is in it, without identities: these change with a restore.
+    /// The content without identities, which change in a restore.
     pub fn content(&self) -> Vec<String> {
         let name = |id: &String| format!("{:?}", self.nodes[id]);
         let mut content: Vec<_> = self.nodes.keys().map(name).collect();

@@ -1,4 +1,4 @@
-//! The graph and the memories, against a server that answers well and badly.
+//! Neo4j and OpenMemory, with servers that inject faults.
 #![expect(
     clippy::disallowed_methods,
     reason = "tests look at the files that the program wrote, and damage them"

@@ -1,4 +1,4 @@
-//! The graph, copied and put back, with a server that does it well and one that does it badly.
+//! Backup and restore of a graph, with a server that injects faults.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -36,7 +36,7 @@ fn typed(kind: &str, value: &str) -> Value {
     json!({"$type": kind, "_value": value})
 }
 
-/// Two people who know each other, with everything that is hard to carry.
+/// Two people who know each other, with values of all supported types.
 fn people() -> Graph {
     let mut graph = Graph::default();
     let ada = graph.node(
@@ -70,13 +70,13 @@ fn people() -> Graph {
 }
 
 /// A store with a backup of `people`.
-fn kept() -> TempDir {
+fn with_backup() -> TempDir {
     let store = tempdir().expect("a folder");
     backup(&store, &Neo4j::serve(people())).expect(0, "");
     store
 }
 
-/// A fault that occurs once, at the first statement with this text.
+/// A fault at the first statement that contains this text.
 fn once(
     at: &'static str,
     fault: impl Fn() -> Fault + Send + Sync + 'static,
@@ -85,7 +85,7 @@ fn once(
     move |statement| (statement.contains(at) && !done.swap(true, Ordering::SeqCst)).then(&fault)
 }
 
-/// A fault at each statement with this text.
+/// A fault at every statement that contains this text.
 fn each(
     at: &'static str,
     fault: impl Fn() -> Fault + Send + Sync + 'static,
@@ -98,17 +98,17 @@ fn expect_no_backup(store: &TempDir) {
 }
 
 #[test]
-fn a_graph_comes_back_with_all_its_types_and_names() {
-    let store = kept();
+fn all_types_and_names_are_restored() {
+    let store = with_backup();
     let target = Neo4j::serve(Graph::default());
     restore(&store, &target).expect(0, "");
     assert_eq!(target.graph().content(), people().content());
 }
 
 #[test]
-fn a_graph_of_several_pages_comes_back_whole() {
+fn a_graph_of_several_pages_is_restored_completely() {
     let mut graph = Graph::default();
-    // Two full pages, so that the last one is empty.
+    // Exactly two full pages, so that the third one is empty.
     let nodes: Vec<_> = (0..1000)
         .map(|number| graph.node(&["N"], &[("number", typed("Integer", &number.to_string()))]))
         .collect();
@@ -142,23 +142,23 @@ fn a_graph_of_several_pages_comes_back_whole() {
 }
 
 #[test]
-fn a_graph_that_holds_nodes_is_replaced_only_if_told_to() {
-    let store = kept();
+fn a_graph_with_nodes_is_replaced_only_on_request() {
+    let store = with_backup();
     let mut other = Graph::default();
     other.node(&["Other"], &[]);
     let index = "CREATE RANGE INDEX `other` FOR (n:`Other`) ON (n.`x`)";
     other.indexes.insert("other".to_owned(), index.to_owned());
     let before = other.content();
     let target = Neo4j::serve(other);
-    restore(&store, &target).expect(3, "the graph holds 1 nodes");
+    restore(&store, &target).expect(3, "the graph contains 1 nodes");
     assert_eq!(target.graph().content(), before);
     go(&store, &target, "restore", "true").expect(0, "");
     assert_eq!(target.graph().content(), people().content());
 }
 
 #[test]
-fn constraints_that_are_there_already_stay() {
-    let store = kept();
+fn existing_equal_constraints_are_kept() {
+    let store = with_backup();
     let mut same = Graph::default();
     same.constraints = people().constraints;
     let target = Neo4j::serve(same.clone());
@@ -177,7 +177,7 @@ fn constraints_that_are_there_already_stay() {
 }
 
 #[test]
-fn an_error_behind_a_status_of_success_is_an_error() {
+fn an_error_in_a_successful_response_is_an_error() {
     for at in [
         "CALL dbms",
         "SHOW CONSTRAINTS",
@@ -193,7 +193,7 @@ fn an_error_behind_a_status_of_success_is_an_error() {
 }
 
 #[test]
-fn what_passes_by_itself_is_tried_again() {
+fn transient_errors_are_retried() {
     let busy = "Neo.TransientError.Transaction.DeadlockDetected";
     for fault in [
         error_in_the_body(busy),
@@ -210,13 +210,13 @@ fn what_passes_by_itself_is_tried_again() {
 }
 
 #[test]
-fn what_does_not_pass_ends() {
+fn permanent_errors_end_the_backup() {
     let busy = "Neo.TransientError.Transaction.DeadlockDetected";
     for (fault, said) in [
         (error_in_the_body(busy), busy),
         (Response::new(500, "broken"), "500"),
-        (Response::new(202, "{\"data\":{\"fie").cut_off(100), "cut off"),
-        (Response::new(202, "{\"data\":{\"fie"), "not what was expected"),
+        (Response::new(202, "{\"data\":{\"fie").cut_off(100), "incomplete"),
+        (Response::new(202, "{\"data\":{\"fie"), "unexpected format"),
         (Response::new(202, "{}"), "neither data nor errors"),
     ] {
         let fault = each("elementId(n) > $after", move || Fault::Instead(fault.clone()));
@@ -227,8 +227,8 @@ fn what_does_not_pass_ends() {
 }
 
 #[test]
-fn a_page_whose_answer_is_lost_is_not_put_back_twice() {
-    let store = kept();
+fn a_page_with_a_lost_response_is_not_restored_twice() {
+    let store = with_backup();
     for at in ["MERGE (n:PhoenixRestore", "MERGE (a)-[r:"] {
         let lost = once(at, || Fault::After(Response::new(202, "{").cut_off(100)));
         let target = Neo4j::with_faults(Graph::default(), lost);
@@ -238,7 +238,7 @@ fn a_page_whose_answer_is_lost_is_not_put_back_twice() {
 }
 
 #[test]
-fn a_password_that_is_not_taken_is_named_and_not_printed() {
+fn a_rejected_password_is_reported_and_not_printed() {
     let store = tempdir().expect("a folder");
     let neo4j = Neo4j::serve(people());
     let ended = run(
@@ -252,37 +252,37 @@ fn a_password_that_is_not_taken_is_named_and_not_printed() {
 }
 
 #[test]
-fn a_type_that_cannot_be_put_back_stops_the_backup() {
+fn an_unsupported_type_stops_the_backup() {
     let vector = json!({"$type": "Vector", "_value": {"coordinatesType": "FLOAT", "coordinates": ["1.0"]}});
     let inside = json!({"$type": "List", "_value": [vector]});
     for value in [vector, inside] {
         let mut graph = people();
         graph.node(&["Embedded"], &[("embedding", value)]);
         let store = tempdir().expect("a folder");
-        backup(&store, &Neo4j::serve(graph)).expect(3, "a property of the type Vector");
+        backup(&store, &Neo4j::serve(graph)).expect(3, "a property of type Vector");
         expect_no_backup(&store);
     }
 }
 
 #[test]
-fn a_name_that_cypher_reads_otherwise_stops_the_backup() {
+fn a_name_with_an_escape_sequence_stops_the_backup() {
     let mut graph = people();
     graph.node(&["X\\u0060) DETACH DELETE n //"], &[]);
     let store = tempdir().expect("a folder");
-    backup(&store, &Neo4j::serve(graph)).expect(3, "cannot be carried");
+    backup(&store, &Neo4j::serve(graph)).expect(3, "cannot be backed up");
     expect_no_backup(&store);
 }
 
 #[test]
-fn a_restore_that_stops_in_the_middle_is_not_taken_for_a_graph() {
-    let store = kept();
+fn an_incomplete_restore_is_detected() {
+    let store = with_backup();
     let stop = once("MERGE (a)-[r:", || {
         Fault::Instead(error_in_the_body("Neo.ClientError.General.Forbidden"))
     });
     let target = Neo4j::with_faults(Graph::default(), stop);
     restore(&store, &target).expect(1, "restore relationships");
-    backup(&tempdir().expect("a folder"), &target).expect(3, "half put back");
-    restore(&store, &target).expect(3, "a restore that did not end");
+    backup(&tempdir().expect("a folder"), &target).expect(3, "nodes of an incomplete restore");
+    restore(&store, &target).expect(3, "some belong to an incomplete restore");
     go(&store, &target, "restore", "true").expect(0, "");
     assert_eq!(target.graph().content(), people().content());
 }
@@ -290,7 +290,7 @@ fn a_restore_that_stops_in_the_middle_is_not_taken_for_a_graph() {
 #[test]
 fn a_damaged_file_changes_nothing() {
     for name in ["schema.jsonl", "nodes.jsonl", "relationships.jsonl"] {
-        let store = kept();
+        let store = with_backup();
         let path = file(store.path(), "neo4j", name).expect("it is complete");
         let mut bytes = std::fs::read(&path).expect("it can be read");
         let last = bytes.len() - 4;
@@ -306,13 +306,13 @@ fn a_damaged_file_changes_nothing() {
 }
 
 #[test]
-fn a_relationship_of_a_deleted_node_is_left_out_and_counted() {
+fn a_relationship_of_a_deleted_node_is_skipped_and_counted() {
     let mut graph = people();
     let bob = graph.node(&[], &[]);
     graph.relate("4:graph:gone", "IS", &bob);
     let store = tempdir().expect("a folder");
     backup(&store, &Neo4j::serve(graph)).expect(0, "");
     let target = Neo4j::serve(Graph::default());
-    restore(&store, &target).expect(0, "1 relationships are left out");
+    restore(&store, &target).expect(0, "skipped 1 relationships");
     assert_eq!(target.graph().relationships.len(), 3);
 }

@@ -1,4 +1,4 @@
-//! What OpenMemory gives and takes, and what it may do wrong at it.
+//! Backup and restore of OpenMemory, with a server that injects faults.
 
 use phoenix_testing::http::{HttpStub, Response};
 use tempfile::{TempDir, tempdir};
@@ -36,20 +36,20 @@ fn restore(store: &TempDir, server: &HttpStub, overwrite: &str) -> Ended {
     )
 }
 
-/// A server that gives this answer to each request.
+/// A server that returns this response to every request.
 fn always(response: Response) -> HttpStub {
     HttpStub::start(move |_| response.clone())
 }
 
 /// A store with a backup of `WHOLE`.
-fn kept() -> TempDir {
+fn with_backup() -> TempDir {
     let store = tempdir().expect("a folder");
     backup(&store, &always(Response::new(200, WHOLE))).expect(0, "");
     store
 }
 
 #[test]
-fn memories_come_back_byte_for_byte() {
+fn memories_are_restored_byte_for_byte() {
     let store = tempdir().expect("a folder");
     let server = always(Response::new(200, WHOLE));
     backup(&store, &server).expect(0, "");
@@ -68,7 +68,7 @@ fn memories_come_back_byte_for_byte() {
 }
 
 #[test]
-fn an_empty_openmemory_has_a_backup_too() {
+fn an_empty_openmemory_has_a_backup() {
     let store = tempdir().expect("a folder");
     let url = always(Response::new(200, "{\"end\":{\"records\":0}}\n"));
     backup(&store, &url).expect(0, "");
@@ -77,9 +77,9 @@ fn an_empty_openmemory_has_a_backup_too() {
     assert!(manifest.contains(r#""records": 0"#), "{manifest}");
 }
 
-/// None of these may count as a backup.
+/// None of these exports is a backup.
 #[test]
-fn an_export_that_is_not_whole_is_no_backup() {
+fn an_incomplete_export_is_not_a_backup() {
     let lines = |count| WHOLE.split_inclusive('\n').take(count).collect::<String>();
     let missing_end = lines(2);
     let half_a_line = &WHOLE[..WHOLE.len() - 5];
@@ -87,12 +87,12 @@ fn an_export_that_is_not_whole_is_no_backup() {
     let too_few = lines(1) + "{\"end\":{\"records\":2}}\n";
     let not_the_end = lines(1) + "{\"end\":{}}\n";
     for (export, said) in [
-        (missing_end.as_str(), "it was cut off"),
-        (half_a_line, "in the middle of a line"),
-        (no_line_break, "in the middle of a line"),
+        (missing_end.as_str(), "it is incomplete"),
+        (half_a_line, "ends with an incomplete line"),
+        (no_line_break, "ends with an incomplete line"),
         ("", "it is empty"),
-        (&too_few, "tells of 2 records, and 1 came"),
-        (&not_the_end, "it was cut off"),
+        (&too_few, "reports 2 records, but 1 were received"),
+        (&not_the_end, "it is incomplete"),
     ] {
         let store = tempdir().expect("a folder");
         backup(&store, &always(Response::new(200, export))).expect(3, said);
@@ -106,14 +106,14 @@ fn an_export_that_is_not_whole_is_no_backup() {
 }
 
 #[test]
-fn a_connection_that_breaks_leaves_no_file() {
+fn an_interrupted_connection_leaves_no_file() {
     let store = tempdir().expect("a folder");
-    backup(&store, &always(Response::new(200, &WHOLE[..60]).cut_off(40))).expect(1, "cut off");
+    backup(&store, &always(Response::new(200, &WHOLE[..60]).cut_off(40))).expect(1, "incomplete");
     assert_eq!(file(store.path(), "openmemory", "memories.jsonl"), None);
 }
 
 #[test]
-fn a_token_that_is_not_taken_is_named_and_not_printed() {
+fn a_rejected_token_is_reported_and_not_printed() {
     let store = tempdir().expect("a folder");
     let ended = backup(&store, &always(Response::new(401, "no")));
     ended.expect(1, "OPENMEMORY_TOKEN");
@@ -121,10 +121,10 @@ fn a_token_that_is_not_taken_is_named_and_not_printed() {
 }
 
 #[test]
-fn memories_that_are_there_are_left_alone() {
-    let store = kept();
+fn existing_memories_are_not_replaced() {
+    let store = with_backup();
     let server = always(Response::new(409, ""));
-    restore(&store, &server, "false").expect(3, "it holds memories already");
+    restore(&store, &server, "false").expect(3, "it contains memories");
     let server = always(Response::new(200, r#"{"imported":2}"#));
     restore(&store, &server, "true").expect(0, "");
     let requests = server.requests();
@@ -136,14 +136,14 @@ fn memories_that_are_there_are_left_alone() {
 
 #[test]
 fn an_import_of_fewer_records_is_reported() {
-    let store = kept();
+    let store = with_backup();
     let server = always(Response::new(200, r#"{"imported":1}"#));
     restore(&store, &server, "false").expect(3, "imported 1 records");
 }
 
 #[test]
 fn a_damaged_file_is_not_sent() {
-    let store = kept();
+    let store = with_backup();
     let path = file(store.path(), "openmemory", "memories.jsonl").expect("it is complete");
     std::fs::write(&path, WHOLE.replace("tea", "gin")).expect("it can be written");
     let server = always(Response::new(200, r#"{"imported":2}"#));

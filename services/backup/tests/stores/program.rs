@@ -1,9 +1,9 @@
-//! The program, run as its Job runs it.
+//! Runs the program as a Job does.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// How a run of the program ended.
+/// The result of a run.
 #[derive(Debug)]
 pub struct Ended {
     pub code: Option<i32>,
@@ -11,7 +11,7 @@ pub struct Ended {
     pub err: String,
 }
 
-/// Runs the program with these arguments and these variables, and backups in this folder.
+/// Runs the program with these arguments and variables, and with backups in this folder.
 pub fn run(store: &Path, arguments: &[&str], variables: &[(&str, &str)]) -> Ended {
     let output = Command::new(env!("CARGO_BIN_EXE_phoenix-backup"))
         .args(arguments)
@@ -29,7 +29,7 @@ pub fn run(store: &Path, arguments: &[&str], variables: &[(&str, &str)]) -> Ende
 }
 
 impl Ended {
-    /// It ended with this code and said this.
+    /// Asserts the exit code and a part of the output.
     #[track_caller]
     pub fn expect(&self, code: i32, said: &str) {
         assert_eq!(self.code, Some(code), "{self:?}");
@@ -38,7 +38,7 @@ impl Ended {
     }
 }
 
-/// The file of this name in the only folder of a store; `None` where it is not there.
+/// The file with this name in the only folder of a store; `None` if it does not exist.
 pub fn file(store: &Path, of: &str, name: &str) -> Option<PathBuf> {
     let mut folders = store.join(of).read_dir().ok()?;
     let folder = folders.next()?.ok()?.path();

@@ -1,0 +1,128 @@
+//! Values of the query API in typed JSON.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::Error;
+
+/// The supported types of properties, in addition to lists and maps of them. The API cannot write other types, such as
+/// vectors.
+const SUPPORTED_TYPES: [&str; 14] = [
+    "Null",
+    "Boolean",
+    "Integer",
+    "Float",
+    "String",
+    "Base64",
+    "Date",
+    "Time",
+    "LocalTime",
+    "OffsetDateTime",
+    "ZonedDateTime",
+    "LocalDateTime",
+    "Duration",
+    "Point",
+];
+
+/// A value with its type.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Typed {
+    #[serde(rename = "$type")]
+    kind: String,
+    #[serde(rename = "_value", default)]
+    value: Content,
+}
+
+/// The content of a typed value. Numbers and dates are strings, because JSON numbers have limited precision.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(untagged)]
+enum Content {
+    #[default]
+    Null,
+    Flag(bool),
+    Text(String),
+    List(Vec<Typed>),
+    Map(BTreeMap<String, Typed>),
+    /// A value of an unsupported type, kept for the error message.
+    Other(serde_json::Value),
+}
+
+impl Typed {
+    pub(super) fn text(text: &str) -> Self {
+        Self {
+            kind: "String".to_owned(),
+            value: Content::Text(text.to_owned()),
+        }
+    }
+
+    pub(super) fn list(items: Vec<Self>) -> Self {
+        Self {
+            kind: "List".to_owned(),
+            value: Content::List(items),
+        }
+    }
+
+    pub(super) fn map<const N: usize>(entries: [(&str, Self); N]) -> Self {
+        Self {
+            kind: "Map".to_owned(),
+            value: Content::Map(
+                entries
+                    .into_iter()
+                    .map(|(key, value)| (key.to_owned(), value))
+                    .collect(),
+            ),
+        }
+    }
+
+    pub(super) fn into_text(self, doing: &str) -> Result<String, Error> {
+        match self.value {
+            Content::Text(text) => Ok(text),
+            _ => Err(unexpected(
+                doing,
+                &format!("it contains a {} instead of a string", self.kind),
+            )),
+        }
+    }
+
+    pub(super) fn into_texts(self, doing: &str) -> Result<Vec<String>, Error> {
+        match self.value {
+            Content::List(items) => items.into_iter().map(|item| item.into_text(doing)).collect(),
+            _ => Err(unexpected(
+                doing,
+                &format!("it contains a {} instead of a list", self.kind),
+            )),
+        }
+    }
+
+    pub(super) fn into_number(self, doing: &str) -> Result<u64, Error> {
+        self.into_text(doing)?
+            .parse()
+            .map_err(|_| unexpected(doing, "it contains a string instead of a number"))
+    }
+
+    /// Fails if the value cannot be restored, so that the problem is found by the backup and not by the restore.
+    pub(super) fn check_supported(&self, of: &str) -> Result<(), Error> {
+        match &self.value {
+            Content::List(items) if self.kind == "List" => {
+                items.iter().try_for_each(|item| item.check_supported(of))
+            }
+            Content::Map(entries) if self.kind == "Map" => {
+                entries.values().try_for_each(|entry| entry.check_supported(of))
+            }
+            _ if SUPPORTED_TYPES.contains(&self.kind.as_str()) => Ok(()),
+            _ => Err(Error::Damaged(format!(
+                "cannot back up {of}: it has a property of type {}, which the query API cannot write\n  hint: store such values \
+                 in another type, such as a list of numbers, or back up this database with neo4j-admin",
+                self.kind
+            ))),
+        }
+    }
+}
+
+pub(super) fn unexpected(doing: &str, what: &str) -> Error {
+    Error::Unreachable {
+        doing: doing.to_owned(),
+        cause: format!("the response has an unexpected format: {what}"),
+    }
+}
