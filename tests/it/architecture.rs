@@ -141,7 +141,7 @@ pub const TABLE: [(&str, &[&str], &[&str]); 20] = [
     ),
     (
         "pulumi-language-rust",
-        &["pulumi-wire"],
+        &["phoenix-terminal", "pulumi-wire"],
         &[
             "k8s-openapi",
             "kube",

@@ -1,29 +1,29 @@
-//! What the host tells of its language: the compiler, and the crates a program is made of.
+//! Information about the language: the compiler, and the crates of a program.
 //!
-//! The engine asks for the compiler at every preview, in a host of its own, so the answer comes from the notes of the
-//! last build where there are any. The crates are asked for by `pulumi about` alone, and there cargo may take its time.
+//! The engine requests the compiler at every preview, from a separate host, so the host reads it from the fingerprint of the
+//! last build. The crates are requested only by `pulumi about`, where running cargo is acceptable.
 
-use crate::building::{self, Build, collect};
+use crate::build::{self, Build, collect};
 use crate::environment;
 use crate::manifest::Manifest;
-use crate::mistake::mistake;
 use crate::process::{Ending, Job, Output, Supervisor};
 use crate::program::{Program, Source};
 use anyhow::{Context as _, Result};
 use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, Node, PackageId};
+use phoenix_terminal::user_error::user_error;
 use pulumi_wire::proto::{AboutResponse, DependencyInfo};
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 
-/// The compiler of this program.
+/// The compiler of a program.
 pub async fn compiler(supervisor: &Supervisor, program: &Program) -> Result<AboutResponse> {
     let mut environment = environment::for_cargo(std::env::vars_os());
     let manifest = match program.source()? {
-        // Whoever built it, the compiler that happens to be here has no part in it.
+        // The installed compiler is irrelevant to a prebuilt program.
         Source::Binary(binary) => {
             return Ok(AboutResponse {
                 executable: binary.display().to_string(),
-                metadata: [("built".to_owned(), "elsewhere".to_owned())].into(),
+                metadata: [("built".to_owned(), "prebuilt".to_owned())].into(),
                 ..AboutResponse::default()
             });
         }
@@ -32,9 +32,9 @@ pub async fn compiler(supervisor: &Supervisor, program: &Program) -> Result<Abou
     let compiler = if let Some(known) = Build::new(&manifest, &program.options.profile)?.compiler() {
         known
     } else {
-        // A question is no reason to download a toolchain.
+        // This call must not download a toolchain.
         environment.insert("RUSTUP_AUTO_INSTALL".into(), "0".into());
-        building::ask_compiler(supervisor, &environment, &manifest.directory).await?
+        build::query_compiler(supervisor, &environment, &manifest.directory).await?
     };
     Ok(AboutResponse {
         executable: compiler.executable.display().to_string(),
@@ -43,7 +43,7 @@ pub async fn compiler(supervisor: &Supervisor, program: &Program) -> Result<Abou
     })
 }
 
-/// The crates this program is made of: those it names, or with `transitive` all of them. No build or test tools.
+/// The dependencies of a program: the direct ones, or with `transitive` all of them, without build and dev dependencies.
 pub async fn crates(
     supervisor: &Supervisor,
     manifest: &Manifest,
@@ -96,17 +96,17 @@ fn direct(metadata: &Metadata, package: &PackageId) -> Vec<PackageId> {
 async fn read_metadata(supervisor: &Supervisor, manifest: &Manifest) -> Result<Metadata> {
     let environment = environment::for_cargo(std::env::vars_os());
     let job = Job {
-        program: building::cargo(&environment)?,
+        program: build::cargo(&environment)?,
         arguments: ["metadata", "--format-version=1"].map(OsString::from).to_vec(),
         environment,
         directory: manifest.directory.clone(),
     };
-    let (ending, answer) = collect(supervisor, job, Output::Inherit).await?;
+    let (ending, output) = collect(supervisor, job, Output::Inherit).await?;
     if ending != Ending::Exited(0) {
-        return Err(mistake(
-            "cargo metadata failed; its messages stand above",
+        return Err(user_error(
+            "cargo metadata failed; see its messages above",
             "run `pulumi install` first",
         ));
     }
-    MetadataCommand::parse(String::from_utf8_lossy(&answer)).context("reading cargo's answer")
+    MetadataCommand::parse(String::from_utf8_lossy(&output)).context("reading the output of cargo metadata")
 }

@@ -1,17 +1,17 @@
-//! What the processes we start may see of our own environment.
+//! The environments of child processes.
 //!
-//! The engine gives a language host everything it has itself: the passphrase of the stack's secrets, tokens, whatever
-//! an environment service has put there. A program needs none of it: its configuration comes from the engine. So a
-//! program gets a short list of variables and what the project names, and cargo, which runs other people's build
-//! scripts, gets everything that does not look like a secret. This module does not read the environment; it is given one.
+//! The engine passes its whole environment to a language host, including the passphrase of the stack's secrets and tokens. A
+//! program does not need them, because it reads its configuration from the engine. A program therefore gets a short list of
+//! variables and those that the project lists. Cargo, which runs third-party build scripts, gets all variables that do not
+//! look like secrets. The functions are pure: the current environment is an argument.
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 
-/// An environment to start a process with.
+/// The environment of a process.
 pub type Environment = BTreeMap<OsString, OsString>;
 
-/// Variables that every program gets, when they are set.
+/// Variables that every program gets, if they are set.
 const ALWAYS: &[&str] = &[
     "PATH",
     "HOME",
@@ -22,11 +22,11 @@ const ALWAYS: &[&str] = &[
     "RUST_BACKTRACE",
 ];
 
-/// Beginnings of the names of further variables that every program gets: the locale and the places for its files.
-const ALWAYS_BEGINNINGS: &[&str] = &["LC_", "XDG_"];
+/// Prefixes of further variables that every program gets: the locale and the XDG folders.
+const ALWAYS_PREFIXES: &[&str] = &["LC_", "XDG_"];
 
-/// Variables that no program gets, not even when the project asks for them: the first three open the stack's
-/// secrets and its state, the others the account that the state or the keys lie in.
+/// Variables that no program gets, even if the project lists them. The first three give access to the stack's secrets and
+/// state, the others to the AWS account that may store them.
 const NEVER: &[&str] = &[
     "PULUMI_CONFIG_PASSPHRASE",
     "PULUMI_CONFIG_PASSPHRASE_FILE",
@@ -37,8 +37,8 @@ const NEVER: &[&str] = &[
     "AWS_SESSION_TOKEN",
 ];
 
-/// Parts of names that speak of a secret. Cargo's own settings are exempt: a private registry needs its token.
-const SECRETIVE: &[&str] = &[
+/// Parts of variable names that indicate a secret. Cargo's settings are exempt, because a private registry needs a token.
+const SECRET_PARTS: &[&str] = &[
     "PASSPHRASE",
     "PASSWORD",
     "SECRET",
@@ -49,28 +49,26 @@ const SECRETIVE: &[&str] = &[
     "PRIVATE_KEY",
 ];
 
-/// Whether this variable may be named in `runtime.options.forward`.
+/// Whether a variable is allowed in `runtime.options.forward`.
 pub fn may_be_forwarded(name: &str) -> bool {
     !NEVER.contains(&name)
 }
 
-/// The environment of a program: the short list, and the variables that the project names.
+/// The environment of a program: the default list, and the variables in `forward`.
 pub fn for_program(
     ambient: impl IntoIterator<Item = (OsString, OsString)>,
     forward: &[String],
 ) -> Environment {
     keep(ambient, |name| {
         ALWAYS.contains(&name)
-            || ALWAYS_BEGINNINGS
-                .iter()
-                .any(|beginning| name.starts_with(beginning))
+            || ALWAYS_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
             || (may_be_forwarded(name) && forward.iter().any(|wanted| wanted == name))
     })
 }
 
-/// What an outer cargo says of the package that it runs. Build scripts watch these: with them, the same sources would be
-/// built again for each way in which a program can be started.
-const OF_OUTER_CARGO: &[&str] = &[
+/// Prefixes of variables that cargo sets for the package that it runs. Build scripts watch them, so the same sources would be
+/// rebuilt for each way in which a program is started.
+const OUTER_CARGO_PREFIXES: &[&str] = &[
     "CARGO_PKG_",
     "CARGO_MANIFEST_",
     "CARGO_CRATE_NAME",
@@ -79,20 +77,20 @@ const OF_OUTER_CARGO: &[&str] = &[
     "OUT_DIR",
 ];
 
-/// The environment of cargo and rustc: everything but Pulumi's and the cloud's variables and what looks like a secret.
+/// The environment of cargo and rustc: all variables except those of Pulumi and AWS and those that look like secrets.
 pub fn for_cargo(ambient: impl IntoIterator<Item = (OsString, OsString)>) -> Environment {
     keep(ambient, |name| {
         let foreign = ["PULUMI_", "AWS_", "ESC_"]
             .iter()
-            .any(|beginning| name.starts_with(beginning));
-        let secretive = SECRETIVE.iter().any(|part| name.contains(part));
-        let outer = OF_OUTER_CARGO.iter().any(|beginning| name.starts_with(beginning));
-        !foreign && !outer && (!secretive || name.starts_with("CARGO_"))
+            .any(|prefix| name.starts_with(prefix));
+        let secret = SECRET_PARTS.iter().any(|part| name.contains(part));
+        let outer = OUTER_CARGO_PREFIXES.iter().any(|prefix| name.starts_with(prefix));
+        !foreign && !outer && (!secret || name.starts_with("CARGO_"))
     })
 }
 
-/// The environment of a plugin: what the engine asks for (`NAME=value`), without what opens the stack's secrets.
-/// A provider may well need the account's own variables, so those stay.
+/// The environment of a plugin: what the engine requests (`NAME=value`), without access to the stack's secrets. AWS
+/// variables are kept, because a provider can need them.
 pub fn for_plugin(requested: &[String]) -> Environment {
     let pairs = requested.iter().filter_map(|pair| pair.split_once('='));
     keep(pairs.map(|(name, value)| (name.into(), value.into())), |name| {
@@ -100,7 +98,7 @@ pub fn for_plugin(requested: &[String]) -> Environment {
     })
 }
 
-/// Names that are not Unicode are none of those anybody asked for.
+/// Keeps the variables with a matching name. Names that are not Unicode never match.
 fn keep(
     ambient: impl IntoIterator<Item = (OsString, OsString)>,
     wanted: impl Fn(&str) -> bool,
@@ -127,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn a_program_sees_the_short_list_and_what_is_forwarded() {
+    fn a_program_gets_the_default_list_and_forwarded_variables() {
         let all = ambient(&[
             "PATH",
             "HOME",
@@ -153,13 +151,13 @@ mod tests {
     }
 
     #[test]
-    fn a_program_sees_no_passphrase_even_when_the_project_asks_for_it() {
+    fn a_program_never_gets_the_passphrase() {
         let forward: Vec<String> = NEVER.iter().map(ToString::to_string).collect();
         assert_eq!(names(&for_program(ambient(NEVER), &forward)), Vec::<&str>::new());
     }
 
     #[test]
-    fn cargo_sees_its_own_token_and_nobody_elses() {
+    fn cargo_gets_registry_tokens_and_no_other_secrets() {
         let all = ambient(&[
             "AWS_PROFILE",
             "CARGO_MANIFEST_DIR",
@@ -180,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn a_plugin_sees_what_the_engine_asks_for_but_the_passphrase() {
+    fn a_plugin_gets_what_the_engine_requests_except_the_passphrase() {
         let requested = [
             "A=b=c",
             "PULUMI_CONFIG_PASSPHRASE=x",

@@ -1,20 +1,20 @@
-//! The language host: what the engine asks, and who here answers it.
+//! The language host service.
 //!
-//! The engine starts two of these at every preview and asks one of them for nothing but [`About`](Host::about), so a
-//! start costs little and changes nothing. Methods that Pulumi has and its preview, up, refresh, destroy, install,
-//! about and policy packs do not call are answered with `Unimplemented`, which the engine takes well.
+//! The engine starts two hosts at every preview and calls only [`About`](Host::about) on one of them, so starting a host
+//! must be cheap and must not change anything. Methods that preview, up, refresh, destroy, install, about and policy packs
+//! do not call return `Unimplemented`, which the engine handles.
 
 use crate::about;
-use crate::building::{Build, Occasion};
+use crate::build::{Build, Trigger};
 use crate::environment;
 use crate::manifest::Requirement;
-use crate::mistake::tell;
 use crate::process::{Ending, Job, Output, Supervisor};
 use crate::program::{Program, Source};
-use crate::running;
+use crate::run;
 use anyhow::Result;
+use phoenix_terminal::user_error::render_inline;
 use pulumi_wire::proto::language_runtime_server::LanguageRuntime;
-use pulumi_wire::proto::run_plugin_response::Output as Said;
+use pulumi_wire::proto::run_plugin_response::Output as PluginOutput;
 use pulumi_wire::proto::{
     AboutRequest, AboutResponse, GetProgramDependenciesRequest, GetProgramDependenciesResponse,
     GetRequiredPackagesRequest, GetRequiredPackagesResponse, InstallDependenciesRequest,
@@ -29,20 +29,20 @@ use tokio::task::JoinHandle;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 
-/// How many pieces of output may wait for the engine.
-const PIECES: usize = 16;
+/// The maximum number of buffered output chunks.
+const BUFFERED_CHUNKS: usize = 16;
 
-/// Answers the engine.
+/// The language host.
 #[derive(Debug)]
 pub struct Host {
     supervisor: Supervisor,
     stop: Stop,
-    /// From the command line, or from a handshake where an engine finds us running.
+    /// The engine's address, from the command line or from a handshake.
     engine: Arc<Mutex<String>>,
 }
 
 impl Host {
-    /// For the engine at this address.
+    /// A host for the engine at this address.
     pub fn new(engine: String, supervisor: Supervisor, stop: Stop) -> Self {
         Self {
             supervisor,
@@ -56,8 +56,8 @@ impl Host {
     }
 }
 
-/// What a stream of answers is made of.
-type Answers<T> = mpsc::Sender<Result<T, Status>>;
+/// The sender of a response stream.
+type Responses<T> = mpsc::Sender<Result<T, Status>>;
 
 #[tonic::async_trait]
 impl LanguageRuntime for Host {
@@ -79,25 +79,25 @@ impl LanguageRuntime for Host {
         &self,
         request: Request<GetRequiredPackagesRequest>,
     ) -> Result<Response<GetRequiredPackagesResponse>, Status> {
-        let packages = required_packages(&request.into_inner()).map_err(|error| refuse(&error))?;
+        let packages = required_packages(&request.into_inner()).map_err(|error| to_status(&error))?;
         Ok(Response::new(GetRequiredPackagesResponse { packages }))
     }
 
     async fn run(&self, request: Request<RunRequest>) -> Result<Response<RunResponse>, Status> {
         let (supervisor, engine) = (self.supervisor.clone(), self.engine());
-        // In a task of its own: when the engine gives up the call, this function is dropped at once, but the program
-        // shall have its time to end.
-        let (mut waiting, answer) = oneshot::channel();
+        // In a separate task: if the engine cancels the call, this function is dropped immediately, but the program must have
+        // time to exit.
+        let (mut sender, receiver) = oneshot::channel();
         tokio::spawn(async move {
-            let ended = running::run(&supervisor, &engine, request.into_inner(), waiting.closed()).await;
-            drop(waiting.send(ended));
+            let ended = run::run(&supervisor, &engine, request.into_inner(), sender.closed()).await;
+            drop(sender.send(ended));
         });
-        let ended = answer
+        let ended = receiver
             .await
-            .map_err(|_| Status::internal("the task that runs the program has died"))?;
-        // An error in the answer reads better than a failed call: the engine prints it as it is.
+            .map_err(|_| Status::internal("the task that runs the program panicked"))?;
+        // Returned in the response, because the engine prints it without the prefix of a failed call.
         let response = ended.unwrap_or_else(|error| RunResponse {
-            error: tell(&error),
+            error: render_inline(&error),
             bail: false,
         });
         Ok(Response::new(response))
@@ -109,17 +109,17 @@ impl LanguageRuntime for Host {
         &self,
         request: Request<InstallDependenciesRequest>,
     ) -> Result<Response<Self::InstallDependenciesStream>, Status> {
-        let (answers, stream) = mpsc::channel(PIECES);
+        let (responses, stream) = mpsc::channel(BUFFERED_CHUNKS);
         let supervisor = self.supervisor.clone();
         tokio::spawn(async move {
-            let (talk, relayed) = relay(&answers, |stderr| InstallDependenciesResponse {
+            let (messages, relayed) = relay(&responses, |stderr| InstallDependenciesResponse {
                 stderr,
                 ..Default::default()
             });
-            let installed = install(&supervisor, &request.into_inner(), &talk).await;
-            finish(talk, relayed).await;
+            let installed = install(&supervisor, &request.into_inner(), &messages).await;
+            finish(messages, relayed).await;
             if let Err(error) = installed {
-                drop(answers.send(Err(refuse(&error))).await);
+                drop(responses.send(Err(to_status(&error))).await);
             }
         });
         Ok(Response::new(ReceiverStream::new(stream)))
@@ -127,11 +127,11 @@ impl LanguageRuntime for Host {
 
     async fn about(&self, request: Request<AboutRequest>) -> Result<Response<AboutResponse>, Status> {
         let program =
-            Program::find(request.into_inner().info.as_ref(), ".").map_err(|error| refuse(&error))?;
+            Program::find(request.into_inner().info.as_ref(), ".").map_err(|error| to_status(&error))?;
         about::compiler(&self.supervisor, &program)
             .await
             .map(Response::new)
-            .map_err(|error| refuse(&error))
+            .map_err(|error| to_status(&error))
     }
 
     async fn get_program_dependencies(
@@ -141,11 +141,11 @@ impl LanguageRuntime for Host {
         let request = request.into_inner();
         let manifest = Program::find(request.info.as_ref(), &request.pwd)
             .and_then(|program| program.manifest())
-            .map_err(|error| refuse(&error))?;
+            .map_err(|error| to_status(&error))?;
         let dependencies = match manifest {
             Some(manifest) => about::crates(&self.supervisor, &manifest, request.transitive_dependencies)
                 .await
-                .map_err(|error| refuse(&error))?,
+                .map_err(|error| to_status(&error))?,
             None => Vec::new(),
         };
         Ok(Response::new(GetProgramDependenciesResponse { dependencies }))
@@ -157,14 +157,14 @@ impl LanguageRuntime for Host {
         &self,
         request: Request<RunPluginRequest>,
     ) -> Result<Response<Self::RunPluginStream>, Status> {
-        let (answers, stream) = mpsc::channel(PIECES);
+        let (responses, stream) = mpsc::channel(BUFFERED_CHUNKS);
         let supervisor = self.supervisor.clone();
         tokio::spawn(async move {
-            let last = match run_plugin(&supervisor, request.into_inner(), &answers).await {
-                Ok(code) => Ok(said(Said::Exitcode(code))),
-                Err(error) => Err(refuse(&error)),
+            let last = match run_plugin(&supervisor, request.into_inner(), &responses).await {
+                Ok(code) => Ok(plugin_response(PluginOutput::Exitcode(code))),
+                Err(error) => Err(to_status(&error)),
             };
-            drop(answers.send(last).await);
+            drop(responses.send(last).await);
         });
         Ok(Response::new(ReceiverStream::new(stream)))
     }
@@ -203,12 +203,12 @@ fn package(requirement: Requirement) -> PackageDependency {
     }
 }
 
-/// Of digits that were checked when they were read.
+/// Decodes hexadecimal digits, which are checked when the manifest is read.
 fn from_hex(digits: &str) -> Vec<u8> {
     let digit = |byte: u8| {
         char::from(byte)
             .to_digit(16)
-            .expect("a checksum was checked to be hexadecimal digits")
+            .expect("checksums are checked to be hexadecimal")
     };
     let pairs = digits.as_bytes().chunks_exact(2);
     pairs
@@ -216,75 +216,79 @@ fn from_hex(digits: &str) -> Vec<u8> {
         .collect()
 }
 
-async fn install(supervisor: &Supervisor, request: &InstallDependenciesRequest, talk: &Output) -> Result<()> {
+async fn install(
+    supervisor: &Supervisor,
+    request: &InstallDependenciesRequest,
+    messages: &Output,
+) -> Result<()> {
     let program = Program::find(request.info.as_ref(), &request.directory)?;
     if let Source::Package(manifest) = program.source()? {
         Build::new(&manifest, &program.options.profile)?
-            .executable(supervisor, Occasion::Install, talk)
+            .executable(supervisor, Trigger::Install, messages)
             .await?;
     }
     Ok(())
 }
 
-/// Builds a plugin that is given as sources, runs it, and passes on what it says, until it ends or the engine drops it.
+/// Builds and runs a plugin from source, and forwards its output until it exits or the engine cancels the call.
 async fn run_plugin(
     supervisor: &Supervisor,
     request: RunPluginRequest,
-    answers: &Answers<RunPluginResponse>,
+    responses: &Responses<RunPluginResponse>,
 ) -> Result<i32> {
     let program = Program::find(request.info.as_ref(), &request.program)?;
-    let (stderr, stderr_relayed) = relay(answers, |bytes| said(Said::Stderr(bytes)));
-    let (stdout, stdout_relayed) = relay(answers, |bytes| said(Said::Stdout(bytes)));
-    let run = async {
+    let (stderr, stderr_relayed) = relay(responses, |bytes| plugin_response(PluginOutput::Stderr(bytes)));
+    let (stdout, stdout_relayed) = relay(responses, |bytes| plugin_response(PluginOutput::Stdout(bytes)));
+    let execution = async {
         let job = Job {
-            program: running::executable(supervisor, &program, &stderr).await?,
+            program: run::executable(supervisor, &program, &stderr).await?,
             arguments: request.args.into_iter().map(OsString::from).collect(),
             environment: environment::for_plugin(&request.env),
-            directory: running::folder(&request.pwd, &program)?,
+            directory: run::folder(&request.pwd, &program)?,
         };
         supervisor
-            .run(job, stdout.clone(), stderr.clone(), answers.closed())
+            .run(job, stdout.clone(), stderr.clone(), responses.closed())
             .await
     };
-    let ending = run.await;
+    let ending = execution.await;
     finish(stdout, stdout_relayed).await;
     finish(stderr, stderr_relayed).await;
     Ok(match ending? {
         Ending::Exited(code) => code,
-        // As a shell tells it.
+        // The convention of shells.
         Ending::Killed(signal) => 128 + signal,
         Ending::Stopped => 130,
     })
 }
 
-fn said(output: Said) -> RunPluginResponse {
+fn plugin_response(output: PluginOutput) -> RunPluginResponse {
     RunPluginResponse { output: Some(output) }
 }
 
-/// An output whose pieces become answers, and the task that turns them.
+/// An output whose chunks are sent as responses, and the task that forwards them.
 fn relay<T: Send + 'static>(
-    answers: &Answers<T>,
+    responses: &Responses<T>,
     wrap: impl Fn(Vec<u8>) -> T + Send + 'static,
 ) -> (Output, JoinHandle<()>) {
-    let (sender, mut pieces) = mpsc::channel(PIECES);
-    let answers = answers.clone();
+    let (sender, mut chunks) = mpsc::channel(BUFFERED_CHUNKS);
+    let responses = responses.clone();
     let task = tokio::spawn(async move {
-        while let Some(piece) = pieces.recv().await {
-            if answers.send(Ok(wrap(piece))).await.is_err() {
+        while let Some(piece) = chunks.recv().await {
+            if responses.send(Ok(wrap(piece))).await.is_err() {
                 return;
             }
         }
     });
-    (Output::Pieces(sender), task)
+    (Output::Chunks(sender), task)
 }
 
-/// Waits until everything said has been passed on, so that what follows comes last.
+/// Waits until all output is forwarded, so that the next response is the last one.
 async fn finish(output: Output, relayed: JoinHandle<()>) {
     drop(output);
-    // It neither panics nor is aborted; and if it were, there would be nothing more to pass on.
+    // The task neither panics nor is aborted.
     let _ = relayed.await;
 }
 
-fn refuse(error: &anyhow::Error) -> Status {
-    Status::failed_precondition(tell(error))
+fn to_status(error: &anyhow::Error) -> Status {
+    Status::failed_precondition(render_inline(error))
 }

@@ -1,31 +1,29 @@
 //! A Pulumi language host for programs written in Rust.
 //!
-//! The engine starts it, reads a port from its stdout, and then asks: what does the program need, run it, stop it. The
-//! host builds the program once, and afterwards gets out of the way. It knows nothing of what a
-//! program deploys.
+//! The engine starts the host, reads a port from its stdout, and calls it: which packages does the program require, run
+//! the program, cancel it. The host builds the program with cargo when its sources have changed. It does not depend on
+//! what the program deploys.
 //!
-//! - [`host`]: what the engine asks, and who answers it
-//! - [`program`], [`options`], [`manifest`]: which program, and what its project and its manifest say of it
-//! - [`building`], [`stamp`]: built once, and again only when something has changed
-//! - [`running`], [`environment`], [`process`]: run with little in its environment, and ended in time
+//! - [`host`]: the service that the engine calls
+//! - [`program`], [`options`], [`manifest`]: the program, the options of its project, and its Cargo manifest
+//! - [`build`], [`fingerprint`]: builds, and the detection of changes since the last build
+//! - [`run`], [`environment`], [`process`]: running a program with a minimal environment, and terminating it
 //! - [`about`]: the compiler and the crates, for `pulumi about`
-//! - [`mistake`]: errors with a way out
 #![expect(
     clippy::disallowed_methods,
-    reason = "a language host is an edge: it reads manifests and its environment, and remembers builds in files"
+    reason = "a language host is an edge: it reads manifests and its environment, and stores fingerprints of builds"
 )]
 
 mod about;
-mod building;
+mod build;
 mod environment;
+mod fingerprint;
 mod host;
 mod manifest;
-mod mistake;
 mod options;
 mod process;
 mod program;
-mod running;
-mod stamp;
+mod run;
 
 use crate::host::Host;
 use crate::process::Supervisor;
@@ -36,41 +34,41 @@ use std::ffi::OsString;
 use std::process::exit;
 use std::time::Duration;
 
-/// How long our last children may take to end after the engine has gone.
-const LAST: Duration = Duration::from_secs(1);
+/// The time that running children have to exit after the server has stopped.
+const EXIT_GRACE: Duration = Duration::from_secs(1);
 
 fn main() {
     let mut arguments = std::env::args_os().skip(1).peekable();
     if arguments.next_if(|first| first == process::BECOME).is_some() {
         eprintln!("{}", process::become_program(arguments));
-        // As a shell says that a program could not be started.
+        // The exit code of a shell if a program cannot be executed.
         exit(126);
     }
-    // One thread: children are tied to the life of the thread that starts them, and this one lives as long as we do.
+    // One thread: children are tied to the lifetime of the thread that starts them, and this one runs until the host exits.
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => fail(&error),
     };
-    let served = runtime.block_on(answer_engine(engine_address(arguments)));
+    let served = runtime.block_on(serve_engine(engine_address(arguments)));
     match served {
-        // Without waiting for anything that is still under way.
+        // Does not wait for tasks that are still running.
         Ok(()) => exit(0),
         Err(error) => fail(&error),
     }
 }
 
-async fn answer_engine(engine: String) -> Result<(), pulumi_wire::serve::ServeError> {
+async fn serve_engine(engine: String) -> Result<(), pulumi_wire::serve::ServeError> {
     let stop = Stop::new();
     let supervisor = Supervisor::new(stop.clone());
     let host = Host::new(engine, supervisor.clone(), stop.clone());
     serve(LanguageRuntimeServer::new(host), stop.clone()).await?;
-    // Also when the server ends by itself.
+    // Also if the server stops by itself.
     stop.request();
-    let _ = tokio::time::timeout(LAST, supervisor.idle()).await;
+    let _ = tokio::time::timeout(EXIT_GRACE, supervisor.idle()).await;
     Ok(())
 }
 
-/// The engine's address is the last argument; the flags before it belong to other hosts or to later engines.
+/// The engine's address: the last argument. The flags before it are for other hosts or later engines.
 fn engine_address(arguments: impl Iterator<Item = OsString>) -> String {
     let words = arguments.filter_map(|word| word.into_string().ok());
     words
@@ -83,7 +81,7 @@ fn fail(error: &dyn Error) -> ! {
     eprintln!("pulumi-language-rust: {error}");
     let mut cause = error.source();
     while let Some(error) = cause {
-        eprintln!("  because {error}");
+        eprintln!("  because: {error}");
         cause = error.source();
     }
     exit(1);

@@ -1,11 +1,11 @@
 //! A program's Cargo manifest, read without cargo.
 //!
-//! Every preview needs three things of it: which binary is the program, where the workspace keeps what it builds, and
-//! which packages the engine shall have at hand. Asking cargo would cost more than all the rest of our work together.
-//! Where cargo's answer can differ (a target folder set in a configuration file), nothing here depends on it.
+//! Every preview needs three facts from it: the name of the program's binary, the folder of the workspace, and the packages
+//! that the engine must install. Running `cargo metadata` would take longer than everything else in the host. If cargo's
+//! result can differ (a target folder in a configuration file), the host does not depend on it.
 
-use crate::mistake::mistake;
 use anyhow::{Context as _, Result};
+use phoenix_terminal::user_error::user_error;
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -16,27 +16,27 @@ use std::path::{Path, PathBuf};
 pub struct Manifest {
     /// The folder of the package.
     pub directory: PathBuf,
-    /// The folder of its workspace; its own where it stands alone.
+    /// The folder of the workspace; the package's own folder if it is not in one.
     pub workspace: PathBuf,
     package: Package,
     bins: Vec<Bin>,
 }
 
-/// A package that the program uses, and that the engine shall have at hand: usually a provider.
+/// A Pulumi package that the program uses and that the engine must install, usually a provider.
 #[derive(Debug, Deserialize, PartialEq, Eq)]
 #[serde(deny_unknown_fields)]
 pub struct Requirement {
     /// The name of the package, such as `random`.
     pub name: String,
-    /// The kind of plugin behind it.
+    /// The kind of the package's plugin.
     #[serde(default = "resource")]
     pub kind: String,
-    /// The exact version, without a `v`.
+    /// The exact version, without a leading `v`.
     pub version: String,
-    /// Where to download it from, when not from the usual place.
+    /// The download server; empty for the default.
     #[serde(default)]
     pub server: String,
-    /// SHA-256 in hexadecimal digits of the archive, by platform (`linux-amd64`): the engine refuses another archive.
+    /// The SHA-256 of the archive in hexadecimal, by platform (`linux-amd64`). The engine rejects other archives.
     #[serde(default)]
     pub checksums: BTreeMap<String, String>,
 }
@@ -83,13 +83,13 @@ impl Manifest {
     pub fn read(directory: &Path) -> Result<Self> {
         let path = directory.join("Cargo.toml");
         if !path.exists() {
-            return Err(mistake(
+            return Err(user_error(
                 format!(
-                    "there is no Cargo.toml in {}, so there is no program to build",
+                    "{} has no Cargo.toml, so there is no program to build",
                     directory.display()
                 ),
-                "create one with `cargo init`, point `main` in Pulumi.yaml at its folder, \
-                 or name a built program in `runtime.options.binary`",
+                "create it with `cargo init`, set `runtime.options.package` or `main` in Pulumi.yaml, \
+                 or set `runtime.options.binary` to a prebuilt program",
             ));
         }
         let document = read_document(&path)?;
@@ -99,12 +99,9 @@ impl Manifest {
             None
         };
         let Some(package) = document.package else {
-            return Err(mistake(
-                format!(
-                    "{} describes a workspace without a package of its own",
-                    path.display()
-                ),
-                "point `main` in Pulumi.yaml at the folder of the package that is the program",
+            return Err(user_error(
+                format!("{} is a workspace without a root package", path.display()),
+                "set `runtime.options.package` to the package of the program",
             ));
         };
         let workspace = match (workspace, &package.workspace) {
@@ -165,28 +162,28 @@ impl Manifest {
         &self.package.name
     }
 
-    /// The binary that is the program: the one `cargo run` would take.
+    /// The binary that is the program: the one that `cargo run` runs.
     pub fn program(&self) -> Result<String> {
         if let Some(named) = &self.package.default_run {
             return Ok(named.clone());
         }
         let mut bins = self.bins()?;
         match bins.len() {
-            1 => Ok(bins.pop_first().expect("there is one")),
-            0 => Err(mistake(
+            1 => Ok(bins.pop_first().expect("the set has one element")),
+            0 => Err(user_error(
                 format!(
                     "the package {} has no binary, so there is no program to run",
                     self.name()
                 ),
-                "write the program into src/main.rs",
+                "add src/main.rs",
             )),
-            _ => Err(mistake(
+            _ => Err(user_error(
                 format!(
-                    "the package {} has several binaries ({}), and nothing says which one is the program",
+                    "the package {} has several binaries ({}) and no `default-run`",
                     self.name(),
                     Vec::from_iter(bins).join(", ")
                 ),
-                "name it as `default-run` below `[package]` in Cargo.toml",
+                "set `default-run` below `[package]` in Cargo.toml",
             )),
         }
     }
@@ -206,12 +203,12 @@ impl Manifest {
         else {
             return Ok(Vec::new());
         };
-        let form = "an entry is `{ name = \"random\", version = \"4.18.0\" }`, \
-                    and may have `kind`, `server` and `checksums`";
+        let form = "write an entry as `{ name = \"random\", version = \"4.18.0\" }`; \
+                    `kind`, `server` and `checksums` are optional";
         let entries = match section.get("packages") {
             None => return Ok(Vec::new()),
             Some(toml::Value::Array(entries)) => entries,
-            Some(_) => return Err(mistake("`packages` is not a list", form)),
+            Some(_) => return Err(user_error("`packages` is not a list", form)),
         };
         entries
             .iter()
@@ -220,7 +217,7 @@ impl Manifest {
                 let requirement: Requirement = entry
                     .clone()
                     .try_into()
-                    .map_err(|error: toml::de::Error| mistake(error.message().to_owned(), form))
+                    .map_err(|error: toml::de::Error| user_error(error.message().to_owned(), form))
                     .with_context(|| format!("entry {} of `packages`", index + 1))?;
                 requirement
                     .check()
@@ -230,14 +227,14 @@ impl Manifest {
             .collect()
     }
 
-    /// The binaries as cargo finds them: those that are named, and those that lie in the usual places.
+    /// The binaries that cargo finds: those in the manifest, and those in the default locations.
     fn bins(&self) -> Result<BTreeSet<String>> {
         let mut names: BTreeSet<String> = self.bins.iter().map(|bin| bin.name.clone()).collect();
         if self.package.autobins == Some(false) {
             return Ok(names);
         }
         for (name, path) in self.found_bins()? {
-            // A named binary with this file gives it another name instead of adding one.
+            // A `[[bin]]` section with this path renames the binary instead of adding one.
             if !self.bins.iter().any(|bin| bin.path.as_deref() == Some(&path)) {
                 names.insert(name);
             }
@@ -276,22 +273,22 @@ impl Manifest {
 impl Requirement {
     fn check(&self) -> Result<()> {
         if self.name.is_empty() {
-            return Err(mistake(
+            return Err(user_error(
                 "`name` is empty",
-                "write the name of the package, such as \"random\"",
+                "set it to the name of the package, such as \"random\"",
             ));
         }
         if !is_exact_version(&self.version) {
-            return Err(mistake(
+            return Err(user_error(
                 format!("`{}` is not an exact version of {}", self.version, self.name),
-                "write all three numbers, without a \"v\": \"4.18.0\"",
+                "use three numbers without a leading \"v\", such as \"4.18.0\"",
             ));
         }
         for (platform, checksum) in &self.checksums {
             if checksum.len() != 64 || !checksum.bytes().all(|digit| digit.is_ascii_hexdigit()) {
-                return Err(mistake(
+                return Err(user_error(
                     format!("the checksum of {} for {platform} is not a SHA-256", self.name),
-                    "write its 64 hexadecimal digits",
+                    "use 64 hexadecimal digits",
                 ));
             }
         }
@@ -299,7 +296,8 @@ impl Requirement {
     }
 }
 
-/// `1.2.3`, and perhaps `-rc.1` and `+build`, as the engine reads versions: a bare `1.2` or a leading `v` is another thing.
+/// Whether a version has the form `1.2.3`, with optional `-rc.1` and `+build`. The engine interprets `1.2` or a leading `v`
+/// differently.
 fn is_exact_version(version: &str) -> bool {
     let release = version.split(['-', '+']).next().unwrap_or_default();
     let numbers: Vec<&str> = release.split('.').collect();
@@ -361,7 +359,7 @@ fn matches(pattern: &str, name: &str) -> bool {
 }
 
 fn unknown_package(name: &str, reason: &str) -> anyhow::Error {
-    mistake(
+    user_error(
         format!("runtime.options.package names {name}, but {reason}"),
         "correct the name, or add the package to `workspace.members` in Cargo.toml",
     )
@@ -410,7 +408,7 @@ fn parse_document(path: &Path, text: &str) -> Result<Document> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::mistake::tell;
+    use phoenix_terminal::user_error::render_inline;
 
     /// A folder with a manifest and empty files.
     fn package(manifest: &str, files: &[&str]) -> tempfile::TempDir {
@@ -429,16 +427,16 @@ mod tests {
         Manifest::read(folder.path())
             .unwrap()
             .program()
-            .map_err(|error| tell(&error))
+            .map_err(|error| render_inline(&error))
     }
 
     fn requirements(metadata: &str) -> Result<Vec<Requirement>, String> {
         let folder = package(&format!("[package]\nname = \"a\"\n{metadata}"), &[]);
-        let told = Manifest::read(folder.path())
+        let error = Manifest::read(folder.path())
             .unwrap()
             .requirements()
-            .map_err(|error| tell(&error));
-        told.map_err(|told| told.replace(&format!("{}", folder.path().display()), "<folder>"))
+            .map_err(|error| render_inline(&error));
+        error.map_err(|error| error.replace(&format!("{}", folder.path().display()), "<folder>"))
     }
 
     #[test]
@@ -461,13 +459,13 @@ mod tests {
     }
 
     #[test]
-    fn a_named_binary_renames_the_file_it_is_made_from() {
+    fn a_bin_section_renames_the_binary_of_its_file() {
         let manifest = "[package]\nname = \"a\"\n[[bin]]\nname = \"b\"\npath = \"src/main.rs\"";
         assert_eq!(program(manifest, &["src/main.rs"]).unwrap(), "b");
     }
 
     #[test]
-    fn without_autobins_only_named_binaries_count() {
+    fn without_autobins_only_bin_sections_count() {
         let manifest = "[package]\nname = \"a\"\nautobins = false\n[[bin]]\nname = \"b\"\npath = \"b.rs\"";
         assert_eq!(program(manifest, &["src/main.rs", "b.rs"]).unwrap(), "b");
     }
@@ -476,40 +474,45 @@ mod tests {
     fn several_binaries_need_a_default_run() {
         assert_eq!(
             program("[package]\nname = \"a\"", &["src/main.rs", "src/bin/b.rs"]).unwrap_err(),
-            "the package a has several binaries (a, b), and nothing says which one is the program\n\
-             hint: name it as `default-run` below `[package]` in Cargo.toml"
+            "the package a has several binaries (a, b) and no `default-run`\n\
+             hint: set `default-run` below `[package]` in Cargo.toml"
         );
     }
 
     #[test]
     fn a_library_is_not_a_program() {
-        let told = program("[package]\nname = \"a\"", &["src/lib.rs"]).unwrap_err();
+        let error = program("[package]\nname = \"a\"", &["src/lib.rs"]).unwrap_err();
         assert!(
-            told.contains("has no binary") && told.contains("hint: write the program into src/main.rs"),
-            "{told}"
+            error.contains("has no binary") && error.contains("hint: add src/main.rs"),
+            "{error}"
         );
     }
 
     #[test]
-    fn a_folder_without_a_manifest_names_three_ways_out() {
+    fn a_folder_without_a_manifest_is_reported_with_hints() {
         let folder = tempfile::tempdir().unwrap();
-        let told = tell(&Manifest::read(folder.path()).unwrap_err());
-        assert!(told.contains("there is no Cargo.toml in"), "{told}");
+        let error = render_inline(&Manifest::read(folder.path()).unwrap_err());
+        assert!(error.contains("has no Cargo.toml"), "{error}");
         assert!(
-            ["cargo init", "`main`", "runtime.options.binary"]
-                .iter()
-                .all(|way| told.contains(way)),
-            "{told}"
+            [
+                "cargo init",
+                "`runtime.options.package`",
+                "`main`",
+                "`runtime.options.binary`"
+            ]
+            .iter()
+            .all(|part| error.contains(part)),
+            "{error}"
         );
     }
 
     #[test]
-    fn a_workspace_without_a_package_is_not_a_program() {
+    fn a_workspace_without_a_root_package_is_not_a_program() {
         let folder = package("[workspace]", &[]);
-        let told = tell(&Manifest::read(folder.path()).unwrap_err());
+        let error = render_inline(&Manifest::read(folder.path()).unwrap_err());
         assert!(
-            told.contains("describes a workspace without a package of its own\nhint: point `main`"),
-            "{told}"
+            error.contains("is a workspace without a root package\nhint: set `runtime.options.package`"),
+            "{error}"
         );
     }
 
@@ -548,7 +551,7 @@ mod tests {
         let find = |from: &str, name: &str| {
             Manifest::of_member(&folder.path().join(from), name)
                 .map(|found| (found.directory, found.workspace))
-                .map_err(|error| tell(&error))
+                .map_err(|error| render_inline(&error))
         };
         for from in ["", "pack", "stacks", "crates/one"] {
             let from = if from.is_empty() { "." } else { from };
@@ -586,7 +589,7 @@ mod tests {
             Manifest::of_member(folder.path(), "alone").unwrap().name(),
             "alone"
         );
-        let error = tell(&Manifest::of_member(folder.path(), "other").unwrap_err());
+        let error = render_inline(&Manifest::of_member(folder.path(), "other").unwrap_err());
         assert!(
             error.contains("names other, but") && error.contains("is not in a workspace"),
             "{error}"
@@ -603,7 +606,7 @@ mod tests {
     }
 
     #[test]
-    fn the_packages_are_read_with_their_defaults() {
+    fn packages_are_read_with_defaults() {
         let digits = "0123456789abcdef".repeat(4);
         let read = requirements(&format!(
             "[package.metadata.pulumi]\npackages = [{{ name = \"random\", version = \"4.18.0\" }}, \
@@ -625,47 +628,48 @@ mod tests {
     }
 
     #[test]
-    fn a_program_without_the_section_needs_no_packages() {
+    fn a_program_without_the_section_requires_no_packages() {
         assert_eq!(requirements("").unwrap(), []);
         assert_eq!(requirements("[package.metadata.pulumi]").unwrap(), []);
     }
 
     #[test]
-    fn a_malformed_package_is_told_with_its_place_and_the_right_form() {
-        let told = requirements("[package.metadata.pulumi]\npackages = [{ nam = \"random\" }]").unwrap_err();
+    fn a_malformed_package_is_reported_with_its_position_and_the_format() {
+        let error = requirements("[package.metadata.pulumi]\npackages = [{ nam = \"random\" }]").unwrap_err();
         assert_eq!(
-            told,
+            error,
             "reading [package.metadata.pulumi] in <folder>/Cargo.toml: entry 1 of `packages`: unknown field `nam`, \
              expected one of `name`, `kind`, `version`, `server`, `checksums`\n\
-             hint: an entry is `{ name = \"random\", version = \"4.18.0\" }`, and may have `kind`, `server` and `checksums`"
+             hint: write an entry as `{ name = \"random\", version = \"4.18.0\" }`; `kind`, `server` and `checksums` are optional"
         );
-        let told = requirements("[package.metadata.pulumi]\npackages = \"random\"").unwrap_err();
-        assert!(told.contains("`packages` is not a list"), "{told}");
+        let error = requirements("[package.metadata.pulumi]\npackages = \"random\"").unwrap_err();
+        assert!(error.contains("`packages` is not a list"), "{error}");
     }
 
     #[test]
-    fn a_version_that_is_not_exact_is_refused() {
+    fn a_version_that_is_not_exact_is_rejected() {
         for version in [
             "", "4", "4.18", "v4.18.0", "^4.18.0", "4.18.x", "04.1.0", "4.18.0-",
         ] {
-            let told = requirements(&format!(
+            let error = requirements(&format!(
                 "[package.metadata.pulumi]\npackages = [{{ name = \"random\", version = \"{version}\" }}]"
             ));
-            let told = told.unwrap_err();
+            let error = error.unwrap_err();
             assert!(
-                told.contains(&format!("`{version}` is not an exact version of random")),
-                "{told}"
+                error.contains(&format!("`{version}` is not an exact version of random")),
+                "{error}"
             );
         }
     }
 
     #[test]
-    fn a_checksum_that_is_no_sha256_is_refused() {
-        let told = requirements(
+    fn a_checksum_that_is_not_a_sha256_is_rejected() {
+        let error = requirements(
             "[package.metadata.pulumi]\npackages = [{ name = \"a\", version = \"1.0.0\", checksums = { linux-amd64 = \"12\" } }]",
         );
         assert!(
-            told.unwrap_err()
+            error
+                .unwrap_err()
                 .contains("the checksum of a for linux-amd64 is not a SHA-256")
         );
     }

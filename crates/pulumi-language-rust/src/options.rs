@@ -3,8 +3,8 @@
 //! An unknown option is an error, so that a misspelled one is not silently ignored.
 
 use crate::environment::may_be_forwarded;
-use crate::mistake::mistake;
 use anyhow::Result;
+use phoenix_terminal::user_error::user_error;
 use prost_types::value::Kind;
 use prost_types::{Struct, Value};
 use std::path::PathBuf;
@@ -12,7 +12,7 @@ use std::path::PathBuf;
 /// The options of one project.
 #[derive(Debug, PartialEq)]
 pub struct Options {
-    /// A program that is already built: absolute, or relative to the program's folder. Nothing is built then.
+    /// The path of a prebuilt program, absolute or relative to the program's folder. Nothing is built.
     pub binary: Option<PathBuf>,
     /// Names of environment variables that are passed to the program, in addition to the default list.
     pub forward: Vec<String>,
@@ -35,7 +35,7 @@ impl Default for Options {
 }
 
 impl Options {
-    /// Reads the options as the engine passes them on.
+    /// Parses the options that the engine passes to the host.
     pub fn read(given: Option<&Struct>) -> Result<Self> {
         let mut options = Self::default();
         for (key, value) in given.iter().flat_map(|given| &given.fields) {
@@ -45,8 +45,8 @@ impl Options {
                 "package" => options.package = Some(read_name(key, value, "phoenix-program")?),
                 "profile" => options.profile = read_name(key, value, "release")?,
                 _ => {
-                    return Err(mistake(
-                        format!("runtime.options.{key} is not an option of runtime rust"),
+                    return Err(user_error(
+                        format!("runtime.options.{key} is not an option of the runtime rust"),
                         "the options are `binary`, `forward`, `package` and `profile`",
                     ));
                 }
@@ -59,9 +59,9 @@ impl Options {
 fn read_binary(value: &Value) -> Result<PathBuf> {
     match &value.kind {
         Some(Kind::StringValue(path)) if !path.is_empty() => Ok(path.into()),
-        _ => Err(mistake(
+        _ => Err(user_error(
             "runtime.options.binary is not a path",
-            "write the path of the built program, or leave the option out to have it built",
+            "set it to the path of a prebuilt program, or remove it to build the program",
         )),
     }
 }
@@ -75,7 +75,7 @@ fn read_name(option: &str, value: &Value, example: &str) -> Result<String> {
         {
             Ok(name.clone())
         }
-        _ => Err(mistake(
+        _ => Err(user_error(
             format!("runtime.options.{option} is not the name of a Cargo {option}"),
             format!("write it as `{option}: {example}`, or remove it to use the default"),
         )),
@@ -95,9 +95,9 @@ fn read_forwarded(value: &Value) -> Result<String> {
             if may_be_forwarded(name) {
                 return Ok(name.clone());
             }
-            Err(mistake(
-                format!("runtime.options.forward names {name}, which no program may see"),
-                "remove it; a program gets its configuration and secrets from the engine",
+            Err(user_error(
+                format!("runtime.options.forward contains {name}, which must not be passed to programs"),
+                "remove it; a program reads its configuration and secrets from the engine",
             ))
         }
         _ => Err(not_a_list_of_names()),
@@ -105,16 +105,16 @@ fn read_forwarded(value: &Value) -> Result<String> {
 }
 
 fn not_a_list_of_names() -> anyhow::Error {
-    mistake(
+    user_error(
         "runtime.options.forward is not a list of names of environment variables",
-        "write it as `forward: [KUBECONFIG, HTTPS_PROXY]`, or leave it out",
+        "write it as `forward: [KUBECONFIG, HTTPS_PROXY]`, or remove it",
     )
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::mistake::tell;
+    use phoenix_terminal::user_error::render_inline;
     use prost_types::ListValue;
 
     fn text(text: &str) -> Value {
@@ -134,11 +134,11 @@ mod tests {
         let given = Struct {
             fields: [(key.to_owned(), value)].into(),
         };
-        Options::read(Some(&given)).map_err(|error| tell(&error))
+        Options::read(Some(&given)).map_err(|error| render_inline(&error))
     }
 
     #[test]
-    fn a_project_without_options_has_the_default_ones() {
+    fn a_project_without_options_has_the_defaults() {
         assert_eq!(Options::read(None).unwrap(), Options::default());
     }
 
@@ -181,27 +181,29 @@ mod tests {
     }
 
     #[test]
-    fn a_misspelled_option_is_refused() {
+    fn a_misspelled_option_is_an_error() {
         assert_eq!(
             read("foward", list(&[])).unwrap_err(),
-            "runtime.options.foward is not an option of runtime rust\nhint: the options are `binary`, `forward`, `package` and `profile`"
+            "runtime.options.foward is not an option of the runtime rust\nhint: the options are `binary`, `forward`, `package` and `profile`"
         );
     }
 
     #[test]
     fn the_passphrase_cannot_be_forwarded() {
-        let told = read("forward", list(&["PULUMI_CONFIG_PASSPHRASE"])).unwrap_err();
+        let error = read("forward", list(&["PULUMI_CONFIG_PASSPHRASE"])).unwrap_err();
         assert!(
-            told.contains("names PULUMI_CONFIG_PASSPHRASE, which no program may see\nhint: remove it"),
-            "{told}"
+            error.contains(
+                "contains PULUMI_CONFIG_PASSPHRASE, which must not be passed to programs\nhint: remove it"
+            ),
+            "{error}"
         );
     }
 
     #[test]
-    fn a_forward_that_is_no_list_of_names_is_refused() {
+    fn a_forward_that_is_not_a_list_of_names_is_rejected() {
         for value in [text("KUBECONFIG"), list(&["A=b"]), list(&[""])] {
-            let told = read("forward", value).unwrap_err();
-            assert!(told.contains("is not a list of names"), "{told}");
+            let error = read("forward", value).unwrap_err();
+            assert!(error.contains("is not a list of names"), "{error}");
         }
     }
 }

@@ -1,12 +1,12 @@
-//! The processes we start: none outlives us, and each ends in its time when we are asked to stop.
+//! Child processes: they never outlive the host, and they are terminated when it stops.
 //!
-//! Every child leads a process group of its own, so that what it starts can be ended with it. When the host is asked to
-//! stop, or nobody waits for the child any more, its group gets SIGINT, then SIGKILL. When the host itself is killed,
-//! the kernel ends the child (on Linux; see [`guarded`]). This module knows neither cargo nor Pulumi.
+//! Every child is the leader of a process group, so that its own children are terminated with it. When the host is
+//! requested to stop, or the caller no longer waits for the child, the group receives SIGINT, then SIGKILL. When the host is
+//! killed, the kernel kills the child (on Linux; see [`guarded`]).
 
 use crate::environment::Environment;
-use crate::mistake::mistake;
 use anyhow::{Context as _, Result};
+use phoenix_terminal::user_error::user_error;
 use pulumi_wire::serve::Stop;
 use rustix::process::{Pid, Signal, kill_process_group};
 use std::ffi::OsString;
@@ -19,65 +19,66 @@ use tokio::process::Command;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
-/// How long a child may take to end after SIGINT. The engine gives us five seconds; the answer must get out in them.
+/// The time that a child has to exit after SIGINT. The engine kills the host after five seconds, and the response must be
+/// sent before that.
 const GRACE: Duration = Duration::from_secs(4);
 
-/// How long a closed pipe may take to be noticed once nobody is left who could write to it.
+/// The time to wait for the end of a pipe after all its writers have exited.
 const DRAIN: Duration = Duration::from_secs(1);
 
-/// The argument under which the host becomes the program it was asked to start: see [`guarded`].
+/// The argument with which the host replaces itself with a program: see [`guarded`].
 pub const BECOME: &str = "--become";
 
-/// What to start.
+/// A process to start.
 #[derive(Debug)]
 pub struct Job {
     /// The executable; a bare name is looked up on PATH.
     pub program: PathBuf,
-    /// Its arguments.
+    /// The arguments.
     pub arguments: Vec<OsString>,
-    /// The whole of its environment.
+    /// The complete environment.
     pub environment: Environment,
-    /// The folder it runs in.
+    /// The working directory.
     pub directory: PathBuf,
 }
 
-/// Where a child's output goes.
+/// The destination of a child's output.
 #[derive(Debug, Clone)]
 pub enum Output {
-    /// Where ours goes.
+    /// The host's own output.
     Inherit,
-    /// To whoever holds the other end, in pieces as they come. If that is nobody, the pipe closes.
-    Pieces(mpsc::Sender<Vec<u8>>),
+    /// A channel of chunks. If the receiver is dropped, the pipe is closed.
+    Chunks(mpsc::Sender<Vec<u8>>),
 }
 
 /// How a child ended.
 #[derive(Debug, PartialEq, Eq, Clone, Copy)]
 pub enum Ending {
-    /// By itself, with this code.
+    /// It exited with this code.
     Exited(i32),
-    /// By a signal that was not ours.
+    /// It was killed by this signal, which the host did not send.
     Killed(i32),
-    /// Because we were asked to stop, or nobody waited any more.
+    /// The host terminated it, because it was requested to stop or the caller no longer waited.
     Stopped,
 }
 
-/// Starts children, and knows how many still live.
+/// Starts children and counts those that are running.
 #[derive(Debug, Clone)]
 pub struct Supervisor {
     stop: Stop,
-    living: watch::Sender<usize>,
+    running: watch::Sender<usize>,
 }
 
 impl Supervisor {
-    /// Ends its children when this is requested.
+    /// Creates a supervisor that terminates its children when the stop is requested.
     pub fn new(stop: Stop) -> Self {
         Self {
             stop,
-            living: watch::Sender::new(0),
+            running: watch::Sender::new(0),
         }
     }
 
-    /// Starts a child and waits for its end. It is also ended when `abandoned` is ready.
+    /// Starts a child and waits for its end. The child is also terminated when `abandoned` is ready.
     pub async fn run(
         &self,
         job: Job,
@@ -94,8 +95,8 @@ impl Supervisor {
             .spawn()
             .map_err(|error| explain(error.kind(), &name).unwrap_or_else(|| error.into()))
             .with_context(|| format!("starting {name}"))?;
-        let group = Group::of(child.id(), self.living.clone());
-        // Held open while the child lives: a child that watches its stdin learns in this way that we are gone.
+        let group = Group::of(child.id(), self.running.clone());
+        // Held open while the child runs. A child that reads its stdin detects the end of the host in this way.
         let _stdin = child.stdin.take();
         let readers = [
             forward(child.stdout.take(), stdout),
@@ -110,11 +111,11 @@ impl Supervisor {
             Ending::from(ended.with_context(|| format!("waiting for {name}"))?)
         } else {
             group.signal(Signal::INT);
-            // Late or not, whatever is left of the group is killed below.
+            // The rest of the group is killed below.
             let _ = tokio::time::timeout(GRACE, child.wait()).await;
             Ending::Stopped
         };
-        // What the child has started does not outlive it, and would hold the pipes open.
+        // Kills the remaining processes of the group, which would keep the pipes open.
         drop(group);
         for reader in readers.into_iter().flatten() {
             let _ = tokio::time::timeout(DRAIN, reader).await;
@@ -122,15 +123,15 @@ impl Supervisor {
         Ok(ending)
     }
 
-    /// Whether the host was asked to stop.
+    /// Whether the host is requested to stop.
     pub fn is_stopping(&self) -> bool {
         self.stop.is_requested()
     }
 
-    /// Waits until no child lives.
+    /// Waits until no child is running.
     pub async fn idle(&self) {
         // Cannot fail: `self` keeps the sender alive.
-        let _ = self.living.subscribe().wait_for(|living| *living == 0).await;
+        let _ = self.running.subscribe().wait_for(|running| *running == 0).await;
     }
 }
 
@@ -139,43 +140,43 @@ impl From<ExitStatus> for Ending {
         match (status.code(), status.signal()) {
             (Some(code), _) => Self::Exited(code),
             (None, Some(signal)) => Self::Killed(signal),
-            (None, None) => unreachable!("a process that was waited for has neither exited nor been killed"),
+            (None, None) => unreachable!("a finished process has neither exited nor been killed"),
         }
     }
 }
 
-/// Becomes the program in `arguments`: the other half of [`guarded`]. Comes back only when that fails.
+/// Replaces the process with the program in `arguments`: the second part of [`guarded`]. Returns only on failure.
 #[cfg(target_os = "linux")]
 pub fn become_program(mut arguments: impl Iterator<Item = OsString>) -> String {
     use std::os::unix::process::CommandExt as _;
     let (Some(parent), Some(program)) = (arguments.next(), arguments.next()) else {
-        return format!("{BECOME} needs the parent's process id and a program; it is not meant to be typed");
+        return format!("{BECOME} requires the parent's process id and a program; it is for internal use");
     };
     if let Err(error) = rustix::process::set_parent_process_death_signal(Some(Signal::KILL)) {
-        return format!("tying the program's life to ours: {error}");
+        return format!("setting the parent-death signal: {error}");
     }
     // The host may have been killed before the line above.
-    let living = rustix::process::getppid().map(|parent| parent.as_raw_pid().to_string());
-    if living.map(OsString::from) != Some(parent) {
-        return "the language host is gone".to_owned();
+    let parent_now = rustix::process::getppid().map(|parent| parent.as_raw_pid().to_string());
+    if parent_now.map(OsString::from) != Some(parent) {
+        return "the language host has exited".to_owned();
     }
     let error = std::process::Command::new(&program).args(arguments).exec();
     format!("starting {}: {error}", program.display())
 }
 
-/// No other system can tie a life to another, so nothing asks for it there.
+/// Other systems have no parent-death signal.
 #[cfg(not(target_os = "linux"))]
 pub fn become_program(_: impl Iterator<Item = OsString>) -> String {
     format!("{BECOME} exists on Linux only")
 }
 
-/// A command whose process is killed by the kernel when we die, where there is such a kernel.
+/// A command whose process the kernel kills when the host exits (on Linux).
 ///
-/// The process itself must ask for that, between its start and the program's. Code that runs there is unsafe in Rust,
-/// so we start ourselves once more ([`BECOME`]), ask, and become the program; that costs a millisecond. On other
-/// systems the program is started as it is; it is ended when we end in any way but a SIGKILL of our own.
+/// The process itself must request that after the fork and before the exec. Running code there requires `unsafe`, so the
+/// host starts itself with [`BECOME`], requests the signal, and replaces itself with the program, which takes about a
+/// millisecond. On other systems the program is started directly, and survives only a SIGKILL of the host.
 fn guarded(program: &Path) -> std::process::Command {
-    // Not the path of our file: that may have been replaced by a newer build since we started.
+    // Not the path of the executable, which may have been replaced by a newer build.
     let own = Path::new("/proc/self/exe");
     if cfg!(target_os = "linux") && own.exists() {
         let mut command = std::process::Command::new(own);
@@ -207,7 +208,7 @@ impl From<&Output> for Stdio {
     fn from(output: &Output) -> Self {
         match output {
             Output::Inherit => Self::inherit(),
-            Output::Pieces(_) => Self::piped(),
+            Output::Chunks(_) => Self::piped(),
         }
     }
 }
@@ -216,53 +217,53 @@ fn check_folder(directory: &Path) -> Result<()> {
     if directory.is_dir() {
         return Ok(());
     }
-    Err(mistake(
-        format!("the folder to run in, {}, does not exist", directory.display()),
+    Err(user_error(
+        format!("the working directory {} does not exist", directory.display()),
         "create it, or correct `main` in Pulumi.yaml",
     ))
 }
 
 fn explain(kind: std::io::ErrorKind, name: &str) -> Option<anyhow::Error> {
     match kind {
-        std::io::ErrorKind::ArgumentListTooLong => Some(mistake(
-            format!("the configuration of the stack is too large to be given to {name} in its environment"),
-            "upgrade the Pulumi CLI: since 3.231 a program asks the engine for its configuration",
+        std::io::ErrorKind::ArgumentListTooLong => Some(user_error(
+            format!("the configuration of the stack is too large to pass to {name} in its environment"),
+            "upgrade the Pulumi CLI: since 3.231, programs read their configuration from the engine",
         )),
         _ => None,
     }
 }
 
-/// Moves what comes out of a pipe to where it shall go.
+/// Forwards the output of a pipe to its destination.
 fn forward<R: AsyncRead + Unpin + Send + 'static>(pipe: Option<R>, output: Output) -> Option<JoinHandle<()>> {
-    let (Some(mut pipe), Output::Pieces(pieces)) = (pipe, output) else {
+    let (Some(mut pipe), Output::Chunks(chunks)) = (pipe, output) else {
         return None;
     };
     Some(tokio::spawn(async move {
         let mut buffer = vec![0; 16 * 1024];
         while let Ok(length @ 1..) = pipe.read(&mut buffer).await {
-            if pieces.send(buffer[..length].to_vec()).await.is_err() {
+            if chunks.send(buffer[..length].to_vec()).await.is_err() {
                 return;
             }
         }
     }))
 }
 
-/// The process group of a living child; killed when dropped, however that comes about.
+/// The process group of a running child. It is killed when dropped.
 struct Group {
     leader: Option<Pid>,
-    living: watch::Sender<usize>,
+    running: watch::Sender<usize>,
 }
 
 impl Group {
-    fn of(child: Option<u32>, living: watch::Sender<usize>) -> Self {
-        living.send_modify(|living| *living += 1);
+    fn of(child: Option<u32>, running: watch::Sender<usize>) -> Self {
+        running.send_modify(|running| *running += 1);
         let leader = child
             .and_then(|id| i32::try_from(id).ok())
             .and_then(Pid::from_raw);
-        Self { leader, living }
+        Self { leader, running }
     }
 
-    /// A group whose last process has ended is gone, and that is well.
+    /// Sends a signal to the group. Errors are ignored, because the group may have exited.
     fn signal(&self, signal: Signal) {
         if let Some(leader) = self.leader {
             let _ = kill_process_group(leader, signal);
@@ -273,6 +274,6 @@ impl Group {
 impl Drop for Group {
     fn drop(&mut self) {
         self.signal(Signal::KILL);
-        self.living.send_modify(|living| *living -= 1);
+        self.running.send_modify(|running| *running -= 1);
     }
 }

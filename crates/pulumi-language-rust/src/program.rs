@@ -1,40 +1,40 @@
-//! Which program the engine means: a folder, its options, and what is to be started there.
+//! The program of a project: its folder, its options, and its source.
 
+use crate::fingerprint::is_program;
 use crate::manifest::Manifest;
-use crate::mistake::mistake;
 use crate::options::Options;
-use crate::stamp::is_program;
 use anyhow::Result;
+use phoenix_terminal::user_error::user_error;
 use pulumi_wire::proto::ProgramInfo;
 use std::path::PathBuf;
 
-/// A program as its project describes it.
+/// A program, as described by its project.
 #[derive(Debug)]
 pub struct Program {
     /// The folder of the program.
     pub directory: PathBuf,
-    /// What the project says of it.
+    /// The options of the project.
     pub options: Options,
 }
 
-/// What a program is made of.
+/// The source of a program.
 #[derive(Debug)]
 pub enum Source {
-    /// An executable that somebody else has built.
+    /// A prebuilt executable.
     Binary(PathBuf),
     /// A package to build.
     Package(Box<Manifest>),
 }
 
 impl Program {
-    /// Finds the program. `folder` is where older engines say it is.
+    /// Locates the program. `folder` is the program's folder for engines that send no `info`.
     pub fn find(info: Option<&ProgramInfo>, folder: &str) -> Result<Self> {
         let options = Options::read(info.and_then(|info| info.options.as_ref()))?;
         let mut directory = PathBuf::from(info.map_or(folder, |info| &info.program_directory));
         if directory.as_os_str().is_empty() {
             directory = PathBuf::from(folder);
         }
-        // `main` may name a folder below the project's or a file in it; only a folder tells us more.
+        // `main` can be a folder or a file of the project. Only a folder changes the program's folder.
         if let Some(info) = info
             && directory.join(&info.entry_point).is_dir()
             && !matches!(info.entry_point.as_str(), "" | ".")
@@ -53,7 +53,7 @@ impl Program {
         }
     }
 
-    /// The manifest, if there is one: a given binary needs none.
+    /// The manifest, if there is one. A prebuilt binary does not need one.
     pub fn manifest(&self) -> Result<Option<Manifest>> {
         if self.options.binary.is_some() && !self.directory.join("Cargo.toml").exists() {
             return Ok(None);
@@ -69,24 +69,24 @@ impl Program {
     }
 }
 
-/// Refuses a file that cannot be started, before the attempt, and says why.
+/// Checks that a prebuilt program exists and is executable.
 pub fn check_binary(path: &std::path::Path) -> Result<()> {
     if !path.exists() {
-        return Err(mistake(
+        return Err(user_error(
             format!(
-                "runtime.options.binary names {}, which does not exist",
+                "runtime.options.binary is {}, which does not exist",
                 path.display()
             ),
-            "build it first, or leave the option out to have the program built",
+            "build it first, or remove the option to build the program automatically",
         ));
     }
     if !is_program(path) {
-        return Err(mistake(
+        return Err(user_error(
             format!(
-                "runtime.options.binary names {}, which cannot be executed",
+                "runtime.options.binary is {}, which is not executable",
                 path.display()
             ),
-            "make it executable with `chmod +x`, if it is a program",
+            "run `chmod +x` if it is a program",
         ));
     }
     Ok(())
@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn the_entry_point_may_be_a_folder_below_the_programs() {
+    fn the_entry_point_can_be_a_folder() {
         let folder = tempfile::tempdir().unwrap();
         std::fs::create_dir(folder.path().join("infra")).unwrap();
         std::fs::write(folder.path().join("main.rs"), "").unwrap();
@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn an_older_engine_names_the_folder_alone() {
+    fn an_older_engine_sends_only_the_folder() {
         assert_eq!(
             Program::find(None, "/project").unwrap().directory,
             PathBuf::from("/project")

@@ -40,18 +40,23 @@ impl<T, E: Into<anyhow::Error>> WithHint<T> for Result<T, E> {
 
 /// The whole chain as text: the error, then each cause on its own line, then each hint on its own line.
 pub fn render(error: &anyhow::Error) -> String {
-    let mut messages = Vec::new();
-    let mut hints = Vec::new();
-    for cause in error.chain() {
-        let (message, mut lifted) = without_hints(&cause.to_string());
-        messages.push(message);
-        hints.append(&mut lifted);
-    }
+    let (mut messages, hints) = messages_and_hints(error);
     let mut text = format!("error: {}", messages.remove(0));
     for message in messages {
         text.push_str("\n  because: ");
         text.push_str(&message.replace('\n', "\n  "));
     }
+    for hint in hints {
+        text.push_str("\nhint: ");
+        text.push_str(&hint);
+    }
+    text
+}
+
+/// The chain on one line, then each hint on its own line: for messages that another program prints.
+pub fn render_inline(error: &anyhow::Error) -> String {
+    let (messages, hints) = messages_and_hints(error);
+    let mut text = messages.join(": ");
     for hint in hints {
         text.push_str("\nhint: ");
         text.push_str(&hint);
@@ -67,6 +72,18 @@ impl fmt::Display for UserError {
 }
 
 impl std::error::Error for UserError {}
+
+/// The messages of the chain without their hints, and all hints.
+fn messages_and_hints(error: &anyhow::Error) -> (Vec<String>, Vec<String>) {
+    let mut messages = Vec::new();
+    let mut hints = Vec::new();
+    for cause in error.chain() {
+        let (message, mut lifted) = without_hints(&cause.to_string());
+        messages.push(message);
+        hints.append(&mut lifted);
+    }
+    (messages, hints)
+}
 
 /// Splits a message from the hints at its left edge. An indented hint belongs to the line above it.
 fn without_hints(message: &str) -> (String, Vec<String>) {
@@ -97,6 +114,21 @@ mod tests {
             render(&error),
             "error: cannot render dev\n  because: reading the file\n  because: the file is empty\n\
              hint: see docs/cli.md\nhint: write something into it"
+        );
+    }
+
+    #[test]
+    fn the_inline_form_has_the_chain_on_one_line_and_the_hints_below() {
+        let error = Err::<(), _>(user_error("the file is empty", "write something into it"))
+            .context("reading the file")
+            .unwrap_err();
+        assert_eq!(
+            render_inline(&error),
+            "reading the file: the file is empty\nhint: write something into it"
+        );
+        assert_eq!(
+            render_inline(&anyhow::anyhow!("no").context("asking")),
+            "asking: no"
         );
     }
 

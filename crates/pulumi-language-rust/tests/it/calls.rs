@@ -1,6 +1,6 @@
-//! One call after the other, as the engine makes them.
+//! Each method of the service, called as the engine calls it.
 
-use crate::support::{Client, CountingCargo, Host, Project, eventually, text};
+use crate::support::{Client, Host, Project, RecordingCargo, eventually, text};
 use pulumi_wire::proto::run_plugin_response::Output;
 use pulumi_wire::proto::{
     AboutRequest, GetProgramDependenciesRequest, GetRequiredPackagesRequest, InstallDependenciesRequest,
@@ -9,7 +9,7 @@ use pulumi_wire::proto::{
 use std::fs;
 use tonic::{Code, Status};
 
-/// What a plugin said, and its exit code.
+/// The output of a plugin and its exit code.
 struct Plugin {
     stdout: String,
     stderr: String,
@@ -66,7 +66,7 @@ async fn install(client: &mut Client, project: &Project) -> (String, Option<Stat
 }
 
 #[tokio::test]
-async fn the_port_is_all_the_host_prints_by_itself() {
+async fn the_host_prints_only_the_port() {
     let mut host = Host::start(&[]).await;
     assert_eq!(
         host.client
@@ -86,7 +86,7 @@ async fn the_port_is_all_the_host_prints_by_itself() {
 }
 
 #[tokio::test]
-async fn a_handshake_names_the_engine_to_a_host_that_was_already_running() {
+async fn a_handshake_sets_the_address_of_the_engine() {
     let project = Project::script("echo $PULUMI_ENGINE");
     let mut host = Host::start(&[]).await;
     let request = LanguageHandshakeRequest {
@@ -133,7 +133,7 @@ async fn the_required_packages_are_those_of_the_manifest() {
 }
 
 #[tokio::test]
-async fn a_malformed_package_fails_the_call_with_its_place() {
+async fn a_malformed_package_fails_the_call_with_its_position() {
     let project = Project::package();
     project.write(
         "Cargo.toml",
@@ -158,7 +158,7 @@ async fn a_malformed_package_fails_the_call_with_its_place() {
 }
 
 #[tokio::test]
-async fn a_given_binary_needs_no_manifest_and_no_packages() {
+async fn a_prebuilt_binary_requires_no_manifest_and_no_packages() {
     let project = Project::script("");
     let mut host = Host::start(&[("PATH", "/absent")]).await;
     let request = GetRequiredPackagesRequest {
@@ -205,7 +205,7 @@ async fn a_given_binary_needs_no_manifest_and_no_packages() {
 }
 
 #[tokio::test]
-async fn about_names_the_compiler_and_asks_for_it_only_before_the_first_build() {
+async fn about_returns_the_compiler_and_queries_it_only_before_the_first_build() {
     let project = Project::package();
     let mut host = Host::start(&[]).await;
     let request = AboutRequest {
@@ -225,7 +225,7 @@ async fn about_names_the_compiler_and_asks_for_it_only_before_the_first_build() 
 }
 
 #[tokio::test]
-async fn the_crates_of_a_program_are_those_it_names_or_all() {
+async fn the_crates_of_a_program_are_the_direct_or_all_dependencies() {
     let project = Project::package();
     project.write(
         "Cargo.toml",
@@ -265,9 +265,9 @@ async fn the_crates_of_a_program_are_those_it_names_or_all() {
 }
 
 #[tokio::test]
-async fn install_builds_the_program_and_says_what_cargo_says() {
+async fn install_builds_the_program_and_forwards_the_output_of_cargo() {
     let project = Project::package();
-    let cargo = CountingCargo::new();
+    let cargo = RecordingCargo::new();
     let mut host = Host::start(&[("PATH", &cargo.path())]).await;
     let (said, failure) = install(&mut host.client, &project).await;
     assert_eq!(failure.map(|status| status.to_string()), None);
@@ -276,11 +276,11 @@ async fn install_builds_the_program_and_says_what_cargo_says() {
         "{said}"
     );
     host.run(&project).await;
-    assert_eq!(cargo.asked().len(), 1, "the run found it built");
+    assert_eq!(cargo.calls().len(), 1, "the run found it built");
 }
 
 #[tokio::test]
-async fn install_fails_with_what_cargo_cannot_find() {
+async fn install_fails_with_the_error_of_cargo() {
     let project = Project::package();
     project.write(
         "Cargo.toml",
@@ -290,14 +290,14 @@ async fn install_fails_with_what_cargo_cannot_find() {
     let failure = failure.expect("it cannot succeed");
     assert!(
         failure.message().starts_with("building tiny in ")
-            && failure.message().contains("cargo failed with code"),
+            && failure.message().contains("cargo failed with exit code"),
         "{failure}"
     );
     assert!(said.contains("absent/Cargo.toml"), "{said}");
 }
 
 #[tokio::test]
-async fn a_missing_cargo_is_told_with_the_way_out() {
+async fn a_missing_cargo_is_reported_with_a_hint() {
     let (_, failure) = install(
         &mut Host::start(&[("PATH", "/absent")]).await.client,
         &Project::package(),
@@ -311,7 +311,7 @@ async fn a_missing_cargo_is_told_with_the_way_out() {
 }
 
 #[tokio::test]
-async fn a_plugin_is_built_and_run_as_the_engine_asks() {
+async fn a_plugin_is_built_and_run_as_requested() {
     let project = Project::package();
     project.write(
         "src/main.rs",
@@ -344,19 +344,19 @@ async fn a_plugin_is_built_and_run_as_the_engine_asks() {
 }
 
 #[tokio::test]
-async fn a_plugin_finds_its_stdin_open() {
+async fn the_stdin_of_a_plugin_is_open() {
     let project = Project::script("read -r line && echo not reached; echo \"ended after $line\"");
     let mut host = Host::start(&[]).await;
     let running = run_plugin(&mut host.client, &project, &[], &["PATH=/usr/bin:/bin"]);
     let waited = tokio::time::timeout(std::time::Duration::from_millis(300), running).await;
     assert!(
         waited.is_err(),
-        "a plugin that reads its stdin to know of our end has not ended"
+        "a plugin that reads its stdin to detect the end of the host keeps running"
     );
 }
 
 #[tokio::test]
-async fn a_plugin_that_cannot_be_built_fails_the_call_and_says_why() {
+async fn a_plugin_that_cannot_be_built_fails_the_call_with_the_reason() {
     let project = Project::package();
     project.write("src/main.rs", "fn main() { wrong }");
     let mut host = Host::start(&[]).await;
@@ -378,7 +378,7 @@ async fn a_plugin_that_cannot_be_built_fails_the_call_and_says_why() {
     };
     assert!(said.contains("cannot find value `wrong`"), "{said}");
     assert!(
-        failure.message().contains("cargo failed with code 101"),
+        failure.message().contains("cargo failed with exit code 101"),
         "{failure}"
     );
 }

@@ -1,18 +1,18 @@
-//! Nothing outlives the host, however it ends, and it ends whenever the engine does.
+//! No process outlives the host, and the host exits with the engine.
 
 use crate::support::{Host, Project, eventually, lives, process_id};
 use pulumi_wire::fake::FakeEngine;
 use pulumi_wire::proto::RunPluginRequest;
 use std::time::{Duration, Instant};
 
-/// A program that says who it is and waits; the shell passes signals on neither to the sleep nor to us.
+/// A program that writes its process id and waits. The shell does not forward signals.
 fn sleeper(before: &str) -> Project {
     Project::script(&format!(
         "{before}\nsleep 300 &\necho $! >child\necho $$ >program\nwait; wait"
     ))
 }
 
-/// The engine's side of a run that goes on.
+/// Starts a run and returns the engine's side of it.
 async fn start_run(host: &Host, project: &Project) -> tokio::task::JoinHandle<Result<String, tonic::Status>> {
     let engine = FakeEngine::preview().start().await;
     let request = project.request(&engine.address());
@@ -26,7 +26,7 @@ async fn start_run(host: &Host, project: &Project) -> tokio::task::JoinHandle<Re
 }
 
 #[tokio::test]
-async fn cancel_ends_the_program_and_what_it_has_started() {
+async fn cancel_terminates_the_program_and_its_children() {
     let project = sleeper("");
     let mut host = Host::start(&[]).await;
     let run = start_run(&host, &project).await;
@@ -39,7 +39,7 @@ async fn cancel_ends_the_program_and_what_it_has_started() {
     let error = run.await.unwrap().unwrap();
     assert_eq!(
         error,
-        "program.sh was stopped, because the operation was cancelled"
+        "program.sh was stopped because the operation was canceled"
     );
     assert!(!lives(program) && !lives(child));
     eventually("the host has ended", || {
@@ -49,7 +49,7 @@ async fn cancel_ends_the_program_and_what_it_has_started() {
 }
 
 #[tokio::test]
-async fn a_program_has_time_to_end_by_itself() {
+async fn a_program_has_time_to_exit_by_itself() {
     let project = sleeper("trap 'echo done >ended; exit 0' INT");
     let mut host = Host::start(&[]).await;
     let run = start_run(&host, &project).await;
@@ -76,7 +76,7 @@ async fn a_program_that_ignores_the_interrupt_is_killed() {
 }
 
 #[tokio::test]
-async fn cancel_may_be_called_twice_and_when_nothing_runs() {
+async fn cancel_can_be_called_twice_and_without_a_program() {
     let mut host = Host::start(&[]).await;
     let mut other = host.client.clone();
     let (first, second) = tokio::join!(host.client.cancel(()), other.cancel(()));
@@ -84,7 +84,7 @@ async fn cancel_may_be_called_twice_and_when_nothing_runs() {
 }
 
 #[tokio::test]
-async fn nothing_is_left_when_the_engine_is_killed() {
+async fn no_process_is_left_when_the_engine_is_killed() {
     let project = sleeper("");
     let mut host = Host::start(&[]).await;
     let _run = start_run(&host, &project).await;
@@ -101,7 +101,7 @@ async fn nothing_is_left_when_the_engine_is_killed() {
 }
 
 #[tokio::test]
-async fn a_call_that_the_engine_gives_up_ends_its_program() {
+async fn a_call_that_the_engine_cancels_terminates_its_program() {
     let project = sleeper("");
     let host = Host::start(&[]).await;
     let run = start_run(&host, &project).await;
@@ -122,7 +122,7 @@ async fn a_program_is_killed_with_its_host() {
 }
 
 #[tokio::test]
-async fn a_plugin_that_the_engine_drops_is_ended() {
+async fn a_plugin_whose_call_is_canceled_is_terminated() {
     let project = sleeper("");
     let mut host = Host::start(&[]).await;
     let request = RunPluginRequest {

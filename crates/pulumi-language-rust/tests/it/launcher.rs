@@ -1,6 +1,6 @@
-//! The launcher that builds the host: run in a copy of the repository's shape, with a tiny package in the host's place.
+//! The launcher that builds the host, tested in a minimal repository with a small package in place of the host.
 
-use crate::support::{CountingCargo, path, toolchain};
+use crate::support::{RecordingCargo, path, toolchain};
 use std::fs::{self, File};
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
@@ -11,17 +11,17 @@ use std::time::{Duration, SystemTime};
 struct Repository {
     folder: tempfile::TempDir,
     root: PathBuf,
-    cargo: CountingCargo,
+    cargo: RecordingCargo,
 }
 
 impl Repository {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        // Spaces and quotes in the path are traps for shell scripts and for cargo's dep-info.
+        // Spaces and quotes in the path are error-prone in shell scripts and in cargo's dep-info.
         let repository = Self {
             root: folder.path().join("my friend's repository"),
             folder,
-            cargo: CountingCargo::new(),
+            cargo: RecordingCargo::new(),
         };
         let launcher = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../bin/pulumi-language-rust");
         fs::create_dir_all(repository.at("bin")).unwrap();
@@ -59,14 +59,14 @@ impl Repository {
 
     fn touch(&self, path: &str) {
         let file = File::options().append(true).open(self.at(path)).unwrap();
-        // The clock of files lags some milliseconds behind the other one: a pause on both sides puts the change after
-        // the last build and before the next.
+        // The clock of the file system can lag by some milliseconds. The pauses place the change after the last build and
+        // before the next one.
         std::thread::sleep(Duration::from_millis(20));
         file.set_modified(SystemTime::now()).unwrap();
         std::thread::sleep(Duration::from_millis(20));
     }
 
-    /// The launcher, in this shell, started from another folder.
+    /// The launcher in this shell, started from another folder.
     fn launcher(&self, shell: &str, launcher: &Path) -> Command {
         let mut command = Command::new(shell);
         command
@@ -86,13 +86,13 @@ impl Repository {
             .unwrap()
     }
 
-    fn launch_well(&self) {
-        assert_well(&self.launch());
+    fn launch_successfully(&self) {
+        assert_host_ran(&self.launch());
     }
 }
 
-/// The host ran with its arguments, and nothing came before it.
-fn assert_well(output: &Output) {
+/// Asserts that the host ran with its arguments and that nothing was printed before.
+fn assert_host_ran(output: &Output) {
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{stderr}");
     assert_eq!(
@@ -107,7 +107,7 @@ fn stderr(output: &Output) -> String {
 }
 
 #[test]
-fn the_launcher_can_be_executed() {
+fn the_launcher_is_executable() {
     let launcher = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../bin/pulumi-language-rust");
     assert_eq!(
         fs::metadata(launcher).unwrap().permissions().mode() & 0o111,
@@ -116,27 +116,27 @@ fn the_launcher_can_be_executed() {
 }
 
 #[test]
-fn the_first_start_builds_the_host_and_later_ones_do_not() {
+fn only_the_first_start_builds_the_host() {
     let repository = Repository::new();
     let first = repository.launch();
-    assert_well(&first);
+    assert_host_ran(&first);
     assert!(stderr(&first).contains("building the language host"));
     assert_eq!(
-        repository.cargo.asked(),
+        repository.cargo.calls(),
         ["build --quiet --locked -p pulumi-language-rust"]
     );
     let second = repository.launch();
-    assert_well(&second);
+    assert_host_ran(&second);
     assert_eq!(stderr(&second), "");
-    assert_eq!(repository.cargo.asked().len(), 1);
+    assert_eq!(repository.cargo.calls().len(), 1);
 }
 
 #[test]
-fn a_touched_input_asks_cargo_once() {
+fn a_touched_input_calls_cargo_once() {
     let repository = Repository::new();
-    repository.launch_well();
+    repository.launch_successfully();
     let host = "crates/pulumi-language-rust";
-    // The lock file and the manifests do not make cargo link again, and must not be asked about for ever.
+    // Changes of the lock file and the manifests do not make cargo relink, and must not call cargo at every start.
     for (already, path) in [
         format!("{host}/src/main.rs"),
         format!("{host}/Cargo.toml"),
@@ -147,14 +147,14 @@ fn a_touched_input_asks_cargo_once() {
     .enumerate()
     {
         repository.touch(path);
-        repository.launch_well();
-        repository.launch_well();
-        assert_eq!(repository.cargo.asked().len(), already + 2, "{path}");
+        repository.launch_successfully();
+        repository.launch_successfully();
+        assert_eq!(repository.cargo.calls().len(), already + 2, "{path}");
     }
 }
 
 #[test]
-fn an_edit_during_the_build_is_seen_by_the_next_start() {
+fn an_edit_during_the_build_is_detected_by_the_next_start() {
     let repository = Repository::new();
     repository.write(
         "crates/pulumi-language-rust/build.rs",
@@ -163,25 +163,25 @@ fn an_edit_during_the_build_is_seen_by_the_next_start() {
          std::fs::File::options().append(true).open(\"src/main.rs\").unwrap()\
          .set_modified(std::time::SystemTime::now()).unwrap();\n}\n",
     );
-    repository.launch_well();
-    repository.launch_well();
-    repository.launch_well();
-    assert_eq!(repository.cargo.asked().len(), 2);
+    repository.launch_successfully();
+    repository.launch_successfully();
+    repository.launch_successfully();
+    assert_eq!(repository.cargo.calls().len(), 2);
 }
 
 #[test]
-fn a_missing_host_is_built_again() {
+fn a_missing_host_is_rebuilt() {
     let repository = Repository::new();
-    repository.launch_well();
+    repository.launch_successfully();
     fs::remove_file(repository.at("target/debug/pulumi-language-rust")).unwrap();
-    repository.launch_well();
-    assert_eq!(repository.cargo.asked().len(), 2);
+    repository.launch_successfully();
+    assert_eq!(repository.cargo.calls().len(), 2);
 }
 
 #[test]
-fn a_damaged_stamp_is_as_good_as_none() {
+fn a_damaged_stamp_is_ignored() {
     let repository = Repository::new();
-    repository.launch_well();
+    repository.launch_successfully();
     for (already, (shell, damage)) in [
         ("/bin/sh", "set -- 'cut o"),
         ("bash", "set -- 'cut o"),
@@ -193,8 +193,8 @@ fn a_damaged_stamp_is_as_good_as_none() {
     {
         repository.write("target/pulumi/launcher.inputs", damage);
         let launcher = repository.at("bin/pulumi-language-rust");
-        assert_well(&repository.launcher(shell, &launcher).output().unwrap());
-        assert_eq!(repository.cargo.asked().len(), already + 2, "{shell}: {damage}");
+        assert_host_ran(&repository.launcher(shell, &launcher).output().unwrap());
+        assert_eq!(repository.cargo.calls().len(), already + 2, "{shell}: {damage}");
     }
 }
 
@@ -211,13 +211,13 @@ fn several_launchers_at_once_build_once() {
     };
     let started = [start(), start(), start()];
     for launcher in started {
-        assert_well(&launcher.wait_with_output().unwrap());
+        assert_host_ran(&launcher.wait_with_output().unwrap());
     }
     assert_eq!(
-        repository.cargo.asked().len(),
+        repository.cargo.calls().len(),
         1,
         "{:?}",
-        repository.cargo.asked()
+        repository.cargo.calls()
     );
 }
 
@@ -259,17 +259,17 @@ fn without_flock_several_launchers_still_build_once() {
     };
     let started = [start(), start()];
     for launcher in started {
-        assert_well(&launcher.wait_with_output().unwrap());
+        assert_host_ran(&launcher.wait_with_output().unwrap());
     }
-    assert_eq!(repository.cargo.asked().len(), 1);
+    assert_eq!(repository.cargo.calls().len(), 1);
     assert!(
         !repository.at("target/pulumi/launcher.lock.d").exists(),
-        "the lock is given back"
+        "the lock is released"
     );
 }
 
 #[test]
-fn without_flock_a_lock_of_a_dead_launcher_is_taken_over() {
+fn without_flock_the_lock_of_a_dead_launcher_is_removed() {
     let repository = Repository::new();
     let tools = path_without_flock(&repository);
     let mut dead = Command::new("true").spawn().unwrap();
@@ -280,25 +280,25 @@ fn without_flock_a_lock_of_a_dead_launcher_is_taken_over() {
         .env("PATH", tools)
         .output()
         .unwrap();
-    assert_well(&output);
+    assert_host_ran(&output);
 }
 
 #[test]
-fn a_link_to_the_launcher_works_and_so_does_bash() {
+fn the_launcher_works_through_a_link_and_in_bash() {
     let repository = Repository::new();
     let link = repository.folder.path().join("link");
     symlink("my friend's repository/bin/pulumi-language-rust", &link).unwrap();
     for shell in ["/bin/sh", "bash"] {
-        assert_well(&repository.launcher(shell, &link).output().unwrap());
+        assert_host_ran(&repository.launcher(shell, &link).output().unwrap());
     }
-    assert_eq!(repository.cargo.asked().len(), 1);
+    assert_eq!(repository.cargo.calls().len(), 1);
 }
 
 #[test]
-fn another_target_folder_is_respected_even_a_relative_one() {
+fn an_absolute_or_relative_target_folder_is_used() {
     let repository = Repository::new();
     let mut command = repository.launcher("/bin/sh", &repository.at("bin/pulumi-language-rust"));
-    assert_well(&command.env("CARGO_TARGET_DIR", "elsewhere").output().unwrap());
+    assert_host_ran(&command.env("CARGO_TARGET_DIR", "elsewhere").output().unwrap());
     assert!(
         repository
             .folder
@@ -310,7 +310,7 @@ fn another_target_folder_is_respected_even_a_relative_one() {
 }
 
 #[test]
-fn cargo_sees_no_secret() {
+fn cargo_gets_no_secrets() {
     let repository = Repository::new();
     repository.write(
         "crates/pulumi-language-rust/build.rs",
@@ -323,11 +323,11 @@ fn cargo_sees_no_secret() {
         .env("PULUMI_CONFIG_PASSPHRASE", "hunter2")
         .env("PULUMI_ACCESS_TOKEN", "hunter2")
         .env("PHOENIX_ESC_TOKEN", "hunter2");
-    assert_well(&command.output().unwrap());
+    assert_host_ran(&command.output().unwrap());
 }
 
 #[test]
-fn a_missing_cargo_is_told_with_the_way_out() {
+fn a_missing_cargo_is_reported_with_a_hint() {
     let repository = Repository::new();
     let mut command = repository.launcher("/bin/sh", &repository.at("bin/pulumi-language-rust"));
     let output = command.env("PATH", "/usr/bin:/bin").output().unwrap();
@@ -341,21 +341,18 @@ fn a_missing_cargo_is_told_with_the_way_out() {
 }
 
 #[test]
-fn a_host_that_was_brought_along_needs_no_cargo() {
+fn a_prebuilt_host_needs_no_cargo() {
     let repository = Repository::new();
-    repository.write(
-        "target/debug/pulumi-language-rust",
-        "#!/bin/sh\necho brought along\n",
-    );
+    repository.write("target/debug/pulumi-language-rust", "#!/bin/sh\necho prebuilt\n");
     let host = repository.at("target/debug/pulumi-language-rust");
     fs::set_permissions(host, fs::Permissions::from_mode(0o755)).unwrap();
     let mut command = repository.launcher("/bin/sh", &repository.at("bin/pulumi-language-rust"));
     let output = command.env("PATH", "/usr/bin:/bin").output().unwrap();
-    assert_eq!(output.stdout, b"brought along\n");
+    assert_eq!(output.stdout, b"prebuilt\n");
 }
 
 #[test]
-fn a_failed_build_is_told_and_tried_again() {
+fn a_failed_build_is_reported_and_retried() {
     let repository = Repository::new();
     let source = "crates/pulumi-language-rust/src/main.rs";
     let good = fs::read_to_string(repository.at(source)).unwrap();
@@ -368,12 +365,12 @@ fn a_failed_build_is_told_and_tried_again() {
         "{stderr}"
     );
     repository.write(source, &good);
-    repository.launch_well();
+    repository.launch_successfully();
 }
 
 #[test]
-fn a_build_does_not_see_of_which_package_an_outer_cargo_speaks() {
-    // Build scripts watch these variables: with them, the same sources would be built again for each way of starting.
+fn a_build_does_not_get_the_variables_of_an_outer_cargo() {
+    // Build scripts watch these variables, so the same sources would be rebuilt for each way of starting.
     let repository = Repository::new();
     let folder = tempfile::tempdir().unwrap();
     let cargo = folder.path().join("cargo");

@@ -1,20 +1,20 @@
-//! The host as the engine sees it: a process that prints a port and answers calls.
+//! The host from the perspective of the engine: a process that prints a port and serves calls.
 //!
-//! - [`calls`]: one call after the other
-//! - [`running`]: what a program is told, may see, and means by its end
-//! - [`ending`]: nothing outlives the host
-//! - [`building`]: cargo runs once, and again only when something has changed
+//! - [`calls`]: each method of the service
+//! - [`run`]: the environment of a program, and the meaning of its exit code
+//! - [`ending`]: no process outlives the host
+//! - [`build`]: cargo runs only if an input has changed
 //! - [`launcher`]: the same for the launcher that builds the host
 //!
-//! These tests are an edge: they start processes, write into temporary folders and listen on loopback.
+//! These tests are an edge: they start processes, write to temporary folders, and listen on loopback.
 #![expect(
     clippy::disallowed_methods,
-    reason = "what they test is what happens with files and processes in time"
+    reason = "the tests use files, processes and time"
 )]
 
-mod building;
+mod build;
 mod calls;
 mod ending;
 mod launcher;
-mod running;
+mod run;
 mod support;

@@ -1,4 +1,4 @@
-//! A running host, small projects, and a cargo that counts how often it is asked.
+//! A running host, small projects, and a cargo that records its calls.
 
 use pulumi_wire::fake::{FakeEngine, Script};
 use pulumi_wire::proto::language_runtime_client::LanguageRuntimeClient;
@@ -14,10 +14,10 @@ use std::thread;
 use std::time::{Duration, Instant};
 use tonic::transport::Channel;
 
-/// A client of the host, as the engine is one.
+/// A client of the host, like the engine's.
 pub type Client = LanguageRuntimeClient<Channel>;
 
-/// A host in a process of its own; killed when dropped.
+/// A host in a separate process, killed when dropped.
 pub struct Host {
     pub process: Child,
     pub client: Client,
@@ -29,7 +29,7 @@ pub struct Host {
 type Shared = Arc<Mutex<String>>;
 
 impl Host {
-    /// Starts one with these variables and nothing else but what finds cargo.
+    /// Starts a host with these variables and those that cargo requires.
     pub async fn start(variables: &[(&str, &str)]) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_pulumi-language-rust"));
         command
@@ -40,7 +40,7 @@ impl Host {
         Self::start_command(command).await
     }
 
-    /// Starts whatever becomes a host.
+    /// Starts a host with this command.
     pub async fn start_command(mut command: Command) -> Self {
         let mut process = command
             .stdin(Stdio::piped())
@@ -87,17 +87,17 @@ impl Host {
             .into_inner()
     }
 
-    /// What the host and its program have written to stdout after the port.
+    /// The stdout of the host and its program after the port.
     pub fn stdout(&self) -> String {
         read(&self.stdout)
     }
 
-    /// What the host and its program have written to stderr.
+    /// The stderr of the host and its program.
     pub fn stderr(&self) -> String {
         read(&self.stderr)
     }
 
-    /// What a kill of the engine does to the host: its stdin ends.
+    /// Closes the stdin of the host, as when the engine is killed.
     pub fn lose_engine(&mut self) {
         self.stdin = None;
     }
@@ -105,13 +105,13 @@ impl Host {
 
 impl Drop for Host {
     fn drop(&mut self) {
-        // It may have ended already.
+        // It may have exited already.
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
 }
 
-/// An engine that knows no `GetDeploymentInfo`.
+/// An engine without `GetDeploymentInfo`.
 pub fn old_engine() -> Script {
     FakeEngine::preview().without_deployment_info()
 }
@@ -123,14 +123,14 @@ pub struct Project {
 }
 
 impl Project {
-    /// With a shell script that somebody else has written and made executable.
+    /// A project with an executable shell script as a prebuilt program.
     pub fn script(script: &str) -> Self {
         let project = Self::empty();
         project.write_script("program.sh", script);
         project.option("binary", text("program.sh"))
     }
 
-    /// With a package that prints a word.
+    /// A project with a package that prints a line.
     pub fn package() -> Self {
         let project = Self::empty();
         project.write(
@@ -172,7 +172,7 @@ impl Project {
             .expect("it can be made executable");
     }
 
-    /// As the engine describes it.
+    /// The engine's description of the program.
     pub fn info(&self) -> ProgramInfo {
         let folder = self
             .folder
@@ -212,12 +212,12 @@ impl Project {
     }
 }
 
-/// A `cargo` that notes what it is asked and passes it on, in a folder to put first on PATH.
-pub struct CountingCargo {
+/// A `cargo` that records its arguments and runs the real one, in a folder to put first on PATH.
+pub struct RecordingCargo {
     folder: tempfile::TempDir,
 }
 
-impl CountingCargo {
+impl RecordingCargo {
     pub fn new() -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let script = format!(
@@ -236,14 +236,14 @@ impl CountingCargo {
         format!("{}:{}", self.folder.path().display(), path())
     }
 
-    /// What it was asked so far.
-    pub fn asked(&self) -> Vec<String> {
+    /// The recorded calls.
+    pub fn calls(&self) -> Vec<String> {
         let log = fs::read_to_string(self.folder.path().join("log")).unwrap_or_default();
         log.lines().map(str::to_owned).collect()
     }
 }
 
-/// The variables with which cargo and rustc work, and no others.
+/// The variables that cargo and rustc require.
 pub fn toolchain() -> Vec<(OsString, OsString)> {
     let wanted = [
         "PATH",
@@ -280,7 +280,7 @@ pub fn list(words: &[&str]) -> prost_types::Value {
     }
 }
 
-/// Waits until something holds; fails with its description when it does not come about.
+/// Waits until a condition holds. Panics with its description after 20 seconds.
 pub async fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
     let start = Instant::now();
     while !holds() {
@@ -292,7 +292,7 @@ pub async fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
     }
 }
 
-/// Waits for a file with a process id in it.
+/// Waits for a file that contains a process id.
 pub async fn process_id(path: &Path) -> u32 {
     let read = || {
         fs::read_to_string(path)
@@ -303,10 +303,10 @@ pub async fn process_id(path: &Path) -> u32 {
             .ok()
     };
     eventually("the program has written its process id", || read().is_some()).await;
-    read().expect("it was there a moment ago")
+    read().expect("it existed a moment ago")
 }
 
-/// Whether a process still runs. One that has ended and that nobody has waited for does not.
+/// Whether a process is running. Zombies are not.
 pub fn lives(process: u32) -> bool {
     let state = Command::new("ps")
         .args(["-o", "stat=", "-p", &process.to_string()])
@@ -324,7 +324,7 @@ fn gather(mut pipe: impl Read + Send + 'static) -> Shared {
         while let Ok(length @ 1..) = pipe.read(&mut piece) {
             shared
                 .lock()
-                .expect("nobody panics with the lock")
+                .expect("no thread panics while it holds the lock")
                 .push_str(&String::from_utf8_lossy(&piece[..length]));
         }
     });
@@ -332,5 +332,8 @@ fn gather(mut pipe: impl Read + Send + 'static) -> Shared {
 }
 
 fn read(shared: &Shared) -> String {
-    shared.lock().expect("nobody panics with the lock").clone()
+    shared
+        .lock()
+        .expect("no thread panics while it holds the lock")
+        .clone()
 }

@@ -1,4 +1,4 @@
-//! What a program is told, what it may see, and what its end means to the engine.
+//! The environment of a program, and the meaning of its exit code.
 
 use crate::support::{Host, Project, eventually, list, old_engine, text};
 use pulumi_wire::fake::FakeEngine;
@@ -6,7 +6,7 @@ use pulumi_wire::proto::RunResponse;
 use std::collections::BTreeMap;
 use std::fs;
 
-/// A program that leaves its environment in a file.
+/// A program that writes its environment to a file.
 fn environment_writer() -> Project {
     Project::script("env >environment")
 }
@@ -14,7 +14,7 @@ fn environment_writer() -> Project {
 fn environment(project: &Project) -> BTreeMap<String, String> {
     let text = fs::read_to_string(project.at("environment")).expect("the program has run");
     let pairs = text.lines().filter_map(|line| line.split_once('='));
-    // What the shell adds by itself.
+    // Variables that the shell sets itself.
     let own = ["_", "PWD", "OLDPWD", "SHLVL"];
     pairs
         .filter(|(name, _)| !own.contains(name))
@@ -30,13 +30,13 @@ fn failed(error: &str) -> RunResponse {
 }
 
 #[tokio::test]
-async fn a_program_is_told_of_its_operation() {
+async fn a_program_gets_the_variables_of_its_operation() {
     let project = environment_writer();
     let engine = FakeEngine::preview().start().await;
     let mut host = Host::start(&[]).await;
     assert_eq!(host.run_for(&project, &engine).await, RunResponse::default());
     let seen = environment(&project);
-    let told: Vec<_> = seen
+    let variables: Vec<_> = seen
         .iter()
         .filter(|(name, _)| name.starts_with("PULUMI_"))
         .collect();
@@ -52,15 +52,15 @@ async fn a_program_is_told_of_its_operation() {
         ("PULUMI_ROOT_DIRECTORY", &folder),
         ("PULUMI_STACK", "dev"),
     ];
-    let told: Vec<_> = told
+    let variables: Vec<_> = variables
         .into_iter()
         .map(|(name, value)| (name.as_str(), value.as_str()))
         .collect();
-    assert_eq!(told, expected);
+    assert_eq!(variables, expected);
 }
 
 #[tokio::test]
-async fn a_program_sees_no_passphrase_and_nothing_that_is_not_listed() {
+async fn a_program_gets_no_passphrase_and_only_listed_variables() {
     let project = environment_writer().option("forward", list(&["KUBECONFIG"]));
     let mut host = Host::start(&[
         ("PULUMI_CONFIG_PASSPHRASE", "hunter2"),
@@ -85,7 +85,7 @@ async fn a_program_sees_no_passphrase_and_nothing_that_is_not_listed() {
 }
 
 #[tokio::test]
-async fn forwarding_the_passphrase_is_refused_before_anything_runs() {
+async fn forwarding_the_passphrase_is_rejected_before_the_program_starts() {
     let project = environment_writer().option("forward", list(&["PULUMI_CONFIG_PASSPHRASE"]));
     let ended = Host::start(&[("PULUMI_CONFIG_PASSPHRASE", "hunter2")])
         .await
@@ -94,7 +94,7 @@ async fn forwarding_the_passphrase_is_refused_before_anything_runs() {
     assert!(
         ended
             .error
-            .contains("names PULUMI_CONFIG_PASSPHRASE, which no program may see"),
+            .contains("contains PULUMI_CONFIG_PASSPHRASE, which must not be passed to programs"),
         "{}",
         ended.error
     );
@@ -102,7 +102,7 @@ async fn forwarding_the_passphrase_is_refused_before_anything_runs() {
 }
 
 #[tokio::test]
-async fn configuration_stays_out_of_the_environment_when_the_engine_can_be_asked_for_it() {
+async fn the_configuration_is_not_in_the_environment_if_the_engine_provides_it() {
     let project = environment_writer();
     Host::start(&[]).await.run(&project).await;
     assert!(
@@ -113,7 +113,7 @@ async fn configuration_stays_out_of_the_environment_when_the_engine_can_be_asked
 }
 
 #[tokio::test]
-async fn an_older_engine_has_the_configuration_passed_on_in_the_environment() {
+async fn for_an_older_engine_the_configuration_is_in_the_environment() {
     let project = environment_writer();
     let engine = old_engine().start().await;
     Host::start(&[]).await.run_for(&project, &engine).await;
@@ -123,7 +123,7 @@ async fn an_older_engine_has_the_configuration_passed_on_in_the_environment() {
 }
 
 #[tokio::test]
-async fn a_configuration_too_large_for_the_environment_of_an_older_engine_is_told_with_the_way_out() {
+async fn a_configuration_that_is_too_large_for_the_environment_is_reported_with_a_hint() {
     let project = environment_writer();
     let engine = old_engine().start().await;
     let mut request = project.request(&engine.address());
@@ -145,7 +145,7 @@ async fn a_configuration_too_large_for_the_environment_of_an_older_engine_is_tol
 }
 
 #[tokio::test]
-async fn a_program_runs_in_the_folder_the_engine_names_with_its_arguments() {
+async fn a_program_runs_in_the_requested_folder_with_its_arguments() {
     let project = Project::script("pwd -P; echo \"$@\"");
     fs::create_dir(project.at("below")).unwrap();
     let engine = FakeEngine::preview().start().await;
@@ -160,7 +160,7 @@ async fn a_program_runs_in_the_folder_the_engine_names_with_its_arguments() {
 }
 
 #[tokio::test]
-async fn what_a_program_prints_is_printed_by_the_host() {
+async fn the_host_prints_the_output_of_the_program() {
     let project = Project::script("echo to stdout; echo to stderr >&2");
     let mut host = Host::start(&[]).await;
     host.run(&project).await;
@@ -171,7 +171,7 @@ async fn what_a_program_prints_is_printed_by_the_host() {
 }
 
 #[tokio::test]
-async fn the_exit_code_says_how_it_went() {
+async fn the_exit_code_determines_the_result() {
     let mut host = Host::start(&[]).await;
     let mut end = async |script: &str| host.run(&Project::script(script)).await;
     assert_eq!(end("exit 0").await, RunResponse::default());
@@ -185,12 +185,12 @@ async fn the_exit_code_says_how_it_went() {
     assert_eq!(end("exit 7").await, failed("program.sh exited with code 7"));
     assert_eq!(
         end("kill -SEGV $$").await,
-        failed("program.sh was killed by signal 11 (a memory fault)")
+        failed("program.sh was killed by signal 11 (segmentation fault)")
     );
 }
 
 #[tokio::test]
-async fn a_binary_that_cannot_start_is_told_with_the_way_out() {
+async fn a_binary_that_cannot_be_started_is_reported_with_a_hint() {
     let mut host = Host::start(&[]).await;
     let absent = Project::empty().option("binary", text("dist/demo"));
     let error = host.run(&absent).await.error;
@@ -203,7 +203,7 @@ async fn a_binary_that_cannot_start_is_told_with_the_way_out() {
     plain.write("plain", "");
     let error = host.run(&plain).await.error;
     assert!(
-        error.contains("plain, which cannot be executed\nhint: make it executable"),
+        error.contains("plain, which is not executable\nhint: run `chmod +x`"),
         "{error}"
     );
 
@@ -212,18 +212,18 @@ async fn a_binary_that_cannot_start_is_told_with_the_way_out() {
     lost.write("lost", "#!/absent/interpreter\n");
     let error = host.run(&lost).await.error;
     assert!(
-        error.contains("lost exited with code 126, as when a file cannot be started"),
+        error.contains("lost exited with code 126, which indicates that it cannot be executed"),
         "{error}"
     );
-    eventually("the reason is told", || host.stderr().contains("No such file")).await;
+    eventually("the reason is printed", || host.stderr().contains("No such file")).await;
 }
 
 #[tokio::test]
-async fn a_project_without_a_program_is_told_with_the_way_out() {
+async fn a_project_without_a_program_is_reported_with_a_hint() {
     let mut host = Host::start(&[]).await;
     let error = host.run(&Project::empty()).await.error;
     assert!(
-        error.contains("there is no Cargo.toml in") && error.contains("\nhint: create one"),
+        error.contains("has no Cargo.toml") && error.contains("\nhint: create it"),
         "{error}"
     );
 

@@ -1,22 +1,22 @@
-//! Runs a program for one operation: what it is told, what it may see, and what its end means.
+//! Runs a program for one operation: its environment, and the meaning of its exit code.
 
-use crate::building::{Build, Occasion};
+use crate::build::{Build, Trigger};
 use crate::environment::{self, Environment};
-use crate::mistake::mistake;
 use crate::process::{Ending, Job, Output, Supervisor};
 use crate::program::{Program, Source, check_binary};
 use anyhow::{Context as _, Result};
+use phoenix_terminal::user_error::user_error;
 use pulumi_wire::proto::resource_monitor_client::ResourceMonitorClient;
 use pulumi_wire::proto::{FullSize as _, RunRequest, RunResponse};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use tonic::Code;
 
-/// The code of a program that has failed and has already told the engine why. The contract is that of Pulumi's own
-/// hosts: `sdk/go/common/constant/exec_kind.go`.
+/// The exit code of a program that failed and has already reported the reason to the engine, as in Pulumi's own hosts:
+/// `sdk/go/common/constant/exec_kind.go`.
 const ALREADY_LOGGED: i32 = 32;
 
-/// Builds the program if need be, runs it, and says how it ended.
+/// Builds the program if necessary, runs it, and returns the result.
 pub async fn run(
     supervisor: &Supervisor,
     engine: &str,
@@ -31,9 +31,9 @@ pub async fn run(
         PathBuf::from(&request.pwd)
     };
     let mut environment = environment::for_program(std::env::vars_os(), &program.options.forward);
-    tell_operation(&mut environment, engine, &request);
-    if !engine_gives_configuration(&request.monitor_address).await {
-        tell_configuration(&mut environment, &request)?;
+    set_operation(&mut environment, engine, &request);
+    if !engine_provides_configuration(&request.monitor_address).await {
+        set_configuration(&mut environment, &request)?;
     }
     let name = name(&executable);
     let arguments = request.args.into_iter().map(OsString::from).collect();
@@ -46,11 +46,11 @@ pub async fn run(
     let ending = supervisor
         .run(job, Output::Inherit, Output::Inherit, abandoned)
         .await?;
-    Ok(answer(&name, ending))
+    Ok(response(&name, ending))
 }
 
-/// The file to start: a given binary, or what the package in the folder is built into.
-pub async fn executable(supervisor: &Supervisor, program: &Program, talk: &Output) -> Result<PathBuf> {
+/// The executable: a prebuilt binary, or the result of building the package.
+pub async fn executable(supervisor: &Supervisor, program: &Program, messages: &Output) -> Result<PathBuf> {
     match program.source()? {
         Source::Binary(binary) => {
             check_binary(&binary)?;
@@ -58,14 +58,14 @@ pub async fn executable(supervisor: &Supervisor, program: &Program, talk: &Outpu
         }
         Source::Package(manifest) => {
             Build::new(&manifest, &program.options.profile)?
-                .executable(supervisor, Occasion::Run, talk)
+                .executable(supervisor, Trigger::Run, messages)
                 .await
         }
     }
 }
 
-/// What the end of a program means to the engine.
-fn answer(name: &str, ending: Ending) -> RunResponse {
+/// The response to the engine for the end of a program.
+fn response(name: &str, ending: Ending) -> RunResponse {
     let error = match ending {
         Ending::Exited(0) => String::new(),
         Ending::Exited(ALREADY_LOGGED) => {
@@ -75,31 +75,33 @@ fn answer(name: &str, ending: Ending) -> RunResponse {
             };
         }
         Ending::Exited(101) => {
-            format!("{name} exited with code 101, as after a panic; what it printed says where")
+            format!("{name} exited with code 101, which indicates a panic; see its output above")
         }
         Ending::Exited(126) => {
-            format!("{name} exited with code 126, as when a file cannot be started; what is printed says why")
+            format!(
+                "{name} exited with code 126, which indicates that it cannot be executed; see the output above"
+            )
         }
         Ending::Exited(code) => format!("{name} exited with code {code}"),
         Ending::Killed(signal) => format!("{name} was killed by signal {signal}{}", known_signal(signal)),
-        Ending::Stopped => format!("{name} was stopped, because the operation was cancelled"),
+        Ending::Stopped => format!("{name} was stopped because the operation was canceled"),
     };
     RunResponse { error, bail: false }
 }
 
 fn known_signal(signal: i32) -> &'static str {
     match signal {
-        4 => " (illegal instruction: was it built for another processor?)",
-        6 => " (it aborted itself)",
-        9 => " (from outside; perhaps the memory ran out)",
-        11 => " (a memory fault)",
+        4 => " (illegal instruction: it may be built for another processor)",
+        6 => " (aborted)",
+        9 => " (killed by another process, possibly because memory ran out)",
+        11 => " (segmentation fault)",
         _ => "",
     }
 }
 
-fn tell_operation(environment: &mut Environment, engine: &str, request: &RunRequest) {
+fn set_operation(environment: &mut Environment, engine: &str, request: &RunRequest) {
     let root = request.info.as_ref().map_or("", |info| &info.root_directory);
-    let told = [
+    let variables = [
         ("PULUMI_ENGINE", engine.to_owned()),
         ("PULUMI_MONITOR", request.monitor_address.clone()),
         ("PULUMI_ORGANIZATION", request.organization.clone()),
@@ -109,23 +111,23 @@ fn tell_operation(environment: &mut Environment, engine: &str, request: &RunRequ
         ("PULUMI_DRY_RUN", request.dry_run.to_string()),
         ("PULUMI_PARALLEL", request.parallel.to_string()),
     ];
-    environment.extend(told.map(|(name, value)| (name.into(), value.into())));
+    environment.extend(variables.map(|(name, value)| (name.into(), value.into())));
 }
 
-/// Configuration holds secrets in the clear, and an environment can be read from outside and is small. So it is put
-/// there only for an engine that cannot be asked for it.
-fn tell_configuration(environment: &mut Environment, request: &RunRequest) -> Result<()> {
-    let config = serde_json::to_string(&request.config).context("writing down the configuration")?;
+/// Passes the configuration in the environment. The configuration contains secrets in plain text, other processes can read
+/// the environment, and its size is limited, so this is used only for engines without `GetDeploymentInfo`.
+fn set_configuration(environment: &mut Environment, request: &RunRequest) -> Result<()> {
+    let config = serde_json::to_string(&request.config).context("encoding the configuration")?;
     let secret_keys =
-        serde_json::to_string(&request.config_secret_keys).context("writing down the secret keys")?;
+        serde_json::to_string(&request.config_secret_keys).context("encoding the secret keys")?;
     environment.insert("PULUMI_CONFIG".into(), config.into());
     environment.insert("PULUMI_CONFIG_SECRET_KEYS".into(), secret_keys.into());
     Ok(())
 }
 
-/// Whether the program can ask the engine for its configuration, found out by asking: engines do not tell their
-/// version, and the call came with 3.231. Only a clear "no such method" counts as no.
-async fn engine_gives_configuration(monitor: &str) -> bool {
+/// Whether the engine implements `GetDeploymentInfo` (since 3.231). The host calls the method, because engines do not report
+/// their version. Only the status `Unimplemented` counts as no.
+async fn engine_provides_configuration(monitor: &str) -> bool {
     let Ok(client) = ResourceMonitorClient::connect(format!("http://{monitor}")).await else {
         return true;
     };
@@ -141,7 +143,7 @@ fn name(executable: &Path) -> String {
         .into_owned()
 }
 
-/// Where the engine wants a plugin to run, and refuses a folder it did not name.
+/// The working directory of a plugin. Fails if it does not exist.
 pub fn folder(requested: &str, program: &Program) -> Result<PathBuf> {
     let directory = if requested.is_empty() {
         program.directory.clone()
@@ -151,7 +153,7 @@ pub fn folder(requested: &str, program: &Program) -> Result<PathBuf> {
     if directory.is_dir() {
         return Ok(directory);
     }
-    Err(mistake(
+    Err(user_error(
         format!("the folder {} does not exist", directory.display()),
         "correct the path of the plugin",
     ))
@@ -162,20 +164,20 @@ mod tests {
     use super::*;
 
     fn error(ending: Ending) -> String {
-        let answer = answer("program", ending);
-        assert!(!answer.bail);
-        answer.error
+        let response = response("program", ending);
+        assert!(!response.bail);
+        response.error
     }
 
     #[test]
-    fn a_program_that_succeeds_leaves_nothing_to_say() {
-        assert_eq!(answer("program", Ending::Exited(0)), RunResponse::default());
+    fn a_successful_program_has_an_empty_response() {
+        assert_eq!(response("program", Ending::Exited(0)), RunResponse::default());
     }
 
     #[test]
-    fn a_program_that_has_told_the_engine_why_is_not_told_of_again() {
+    fn a_failure_that_the_program_has_reported_is_not_reported_again() {
         assert_eq!(
-            answer("program", Ending::Exited(32)),
+            response("program", Ending::Exited(32)),
             RunResponse {
                 error: String::new(),
                 bail: true
@@ -184,14 +186,14 @@ mod tests {
     }
 
     #[test]
-    fn every_other_end_is_told_with_its_code_or_signal() {
+    fn every_other_end_is_reported_with_its_code_or_signal() {
         assert_eq!(error(Ending::Exited(7)), "program exited with code 7");
         assert_eq!(
             error(Ending::Killed(11)),
-            "program was killed by signal 11 (a memory fault)"
+            "program was killed by signal 11 (segmentation fault)"
         );
         assert_eq!(error(Ending::Killed(15)), "program was killed by signal 15");
-        assert!(error(Ending::Exited(101)).contains("as after a panic"));
-        assert!(error(Ending::Stopped).contains("the operation was cancelled"));
+        assert!(error(Ending::Exited(101)).contains("indicates a panic"));
+        assert!(error(Ending::Stopped).contains("the operation was canceled"));
     }
 }

@@ -1,16 +1,16 @@
 //! Builds a program with cargo: once, however many hosts are started, and not at all when nothing has changed.
 //!
 //! The engine starts two hosts at every operation, and people start several operations. A lock beside the built
-//! program makes one of them build while the others wait; a stamp (see [`crate::stamp`]) tells the others, and every
+//! program makes one of them build while the others wait; a stamp (see [`crate::fingerprint`]) tells the others, and every
 //! later start, that there is nothing to do. It does not know what the program is for.
 
 use crate::environment::{self, Environment};
+use crate::fingerprint::{self, Compiler, Record};
 use crate::manifest::Manifest;
-use crate::mistake::mistake;
 use crate::process::{Ending, Job, Output, Supervisor};
-use crate::stamp::{self, Compiler, Record};
 use anyhow::{Context as _, Result, anyhow, bail};
 use cargo_metadata::Message;
+use phoenix_terminal::user_error::user_error;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::fs::{self, File, TryLockError};
@@ -29,20 +29,20 @@ const SETTINGS: &[&str] = &[
     "RUSTUP_TOOLCHAIN",
 ];
 
-/// How often a host that waits for the build of another looks whether it is done.
-const LOOK_AGAIN: Duration = Duration::from_millis(50);
+/// The interval at which a waiting host checks whether another build has finished.
+const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
-/// The occasion of a build.
+/// The reason for a build.
 #[derive(Debug, PartialEq, Eq, Clone, Copy)]
-pub enum Occasion {
-    /// The program is about to run. Cargo is asked only if something has changed, says only what is wrong, and may not
-    /// alter the lock file: what is deployed is what was committed.
+pub enum Trigger {
+    /// The program is about to run. Cargo is called only if an input has changed, prints only errors, and must not change
+    /// the lock file, so that the committed versions are deployed.
     Run,
-    /// Somebody asked for it. Cargo is always asked, says what it does, and may complete the lock file.
+    /// `pulumi install`. Cargo is always called, prints its progress, and can update the lock file.
     Install,
 }
 
-/// Builds one binary of one package.
+/// A build of one binary of one package.
 #[derive(Debug)]
 pub struct Build<'a> {
     manifest: &'a Manifest,
@@ -65,7 +65,7 @@ impl<'a> Build<'a> {
                 .get(OsString::from(name).as_os_str())
                 .filter(|value| !value.is_empty())
         };
-        // Where a configuration file moves the target folder our notes still lie here, which does no harm.
+        // If a cargo configuration file sets another target folder, fingerprints are still stored here, which is harmless.
         let target = match set("CARGO_TARGET_DIR").or_else(|| set("CARGO_BUILD_TARGET_DIR")) {
             Some(target) => manifest.directory.join(target),
             None => manifest.workspace.join("target"),
@@ -79,31 +79,31 @@ impl<'a> Build<'a> {
         }
     }
 
-    /// The compiler of the last build, if it is known.
+    /// The compiler of the last build, if there was one.
     pub fn compiler(&self) -> Option<Compiler> {
-        stamp::last(&self.stamp()).map(|record| record.compiler)
+        fingerprint::last(&self.fingerprint()).map(|record| record.compiler)
     }
 
-    /// The path of the built program; builds it if need be. What cargo says goes to `talk`.
+    /// The path of the program, which is built if necessary. Cargo's messages are written to `messages`.
     pub async fn executable(
         &self,
         supervisor: &Supervisor,
-        occasion: Occasion,
-        talk: &Output,
+        trigger: Trigger,
+        messages: &Output,
     ) -> Result<PathBuf> {
         let settings = self.settings();
-        let fresh = || match occasion {
-            Occasion::Run => stamp::fresh(&self.stamp(), &settings),
-            Occasion::Install => None,
+        let fresh = || match trigger {
+            Trigger::Run => fingerprint::fresh(&self.fingerprint(), &settings),
+            Trigger::Install => None,
         };
         if let Some(record) = fresh() {
             return Ok(record.executable);
         }
-        let _lock = self.lock(supervisor, talk).await?;
+        let _lock = self.lock(supervisor, messages).await?;
         if let Some(record) = fresh() {
             return Ok(record.executable);
         }
-        self.build(supervisor, occasion, talk, settings)
+        self.build(supervisor, trigger, messages, settings)
             .await
             .with_context(|| {
                 format!(
@@ -117,35 +117,35 @@ impl<'a> Build<'a> {
     async fn build(
         &self,
         supervisor: &Supervisor,
-        occasion: Occasion,
-        talk: &Output,
+        trigger: Trigger,
+        messages: &Output,
         settings: BTreeMap<String, String>,
     ) -> Result<PathBuf> {
-        if occasion == Occasion::Run {
-            say(
-                talk,
-                &format!("building {} (again only when its sources change)", self.binary),
+        if trigger == Trigger::Run {
+            print(
+                messages,
+                &format!("building {} (repeated only when its sources change)", self.binary),
             )
             .await;
         }
-        let started = stamp::start(&self.stamp())?;
-        let artifacts = self.cargo(supervisor, occasion, talk).await?;
-        let compiler = self.ask_compiler(supervisor).await?;
+        let started = fingerprint::start(&self.fingerprint())?;
+        let artifacts = self.cargo(supervisor, trigger, messages).await?;
+        let compiler = self.query_compiler(supervisor).await?;
         let (inputs, absent) = self.inputs(&artifacts)?;
         let lock_file = self.manifest.workspace.join("Cargo.lock");
         let record = Record {
             executable: artifacts.executable,
             inputs,
-            lock_file: stamp::modified(&lock_file).map(|time| (lock_file, time)),
+            lock_file: fingerprint::modified(&lock_file).map(|time| (lock_file, time)),
             absent,
             settings,
             compiler,
         };
-        started.finish(&self.stamp(), &record)?;
+        started.finish(&self.fingerprint(), &record)?;
         Ok(record.executable)
     }
 
-    async fn cargo(&self, supervisor: &Supervisor, occasion: Occasion, talk: &Output) -> Result<Artifacts> {
+    async fn cargo(&self, supervisor: &Supervisor, trigger: Trigger, messages: &Output) -> Result<Artifacts> {
         let mut arguments = vec![
             "build",
             "--profile",
@@ -154,34 +154,34 @@ impl<'a> Build<'a> {
             "--bin",
             &self.binary,
         ];
-        if occasion == Occasion::Run {
+        if trigger == Trigger::Run {
             arguments.push("--quiet");
             if self.manifest.workspace.join("Cargo.lock").exists() {
                 arguments.push("--locked");
             }
         }
         let job = self.job(cargo(&self.environment)?, &arguments);
-        let (ending, messages) = collect(supervisor, job, talk.clone()).await?;
+        let (ending, output) = collect(supervisor, job, messages.clone()).await?;
         match ending {
-            Ending::Exited(0) => self.artifacts(&messages),
-            Ending::Exited(code) if occasion == Occasion::Run => Err(mistake(
-                format!("cargo failed with code {code}; its messages stand above"),
-                "repair the program; if only the lock file is out of date, `pulumi install` brings it up to date",
+            Ending::Exited(0) => self.artifacts(&output),
+            Ending::Exited(code) if trigger == Trigger::Run => Err(user_error(
+                format!("cargo failed with exit code {code}; see its messages above"),
+                "fix the errors; if only the lock file is out of date, run `pulumi install`",
             )),
-            Ending::Exited(code) => bail!("cargo failed with code {code}; its messages stand above"),
+            Ending::Exited(code) => bail!("cargo failed with exit code {code}; see its messages above"),
             Ending::Killed(signal) => bail!("cargo was killed by signal {signal}"),
-            Ending::Stopped => bail!("stopped, because the operation was cancelled"),
+            Ending::Stopped => bail!("stopped because the operation was canceled"),
         }
     }
 
-    /// What cargo's messages tell of the program and of the packages it was made from.
-    fn artifacts(&self, messages: &[u8]) -> Result<Artifacts> {
+    /// Reads the built program and the packages it was built from in cargo's output.
+    fn artifacts(&self, output: &[u8]) -> Result<Artifacts> {
         let own = self.manifest.path();
         let mut executable = None;
         let mut manifests = BTreeSet::new();
-        let mut made = Vec::new();
-        for message in Message::parse_stream(messages) {
-            match message.context("reading what cargo says of the build")? {
+        let mut generated = Vec::new();
+        for message in Message::parse_stream(output) {
+            match message.context("reading the output of cargo")? {
                 Message::CompilerArtifact(artifact) => {
                     let manifest = PathBuf::from(&artifact.manifest_path);
                     let built = artifact
@@ -190,17 +190,17 @@ impl<'a> Build<'a> {
                     if built.is_some() && same_file(&manifest, &own) {
                         executable = built.map(PathBuf::from);
                     }
-                    // Others come from a registry or a repository, and never change.
+                    // Packages from a registry or a repository never change.
                     if artifact.package_id.repr.starts_with("path+") {
                         manifests.insert(manifest);
                     }
                 }
-                Message::BuildScriptExecuted(script) => made.push(script.out_dir.into()),
+                Message::BuildScriptExecuted(script) => generated.push(script.out_dir.into()),
                 _ => (),
             }
         }
         let executable = executable.ok_or_else(|| {
-            mistake(
+            user_error(
                 format!(
                     "cargo built no binary named {} in the package {}",
                     self.binary,
@@ -212,34 +212,34 @@ impl<'a> Build<'a> {
         Ok(Artifacts {
             executable,
             manifests,
-            made,
+            generated,
         })
     }
 
-    /// The files to watch, and those that must stay absent.
+    /// The input files, and the files that must not exist.
     fn inputs(&self, artifacts: &Artifacts) -> Result<(Vec<PathBuf>, Vec<PathBuf>)> {
         let mut dep_info = artifacts.executable.clone().into_os_string();
         dep_info.push(".d");
         let profile = artifacts.executable.parent().unwrap_or(&artifacts.executable);
-        let is_made = |path: &Path| {
-            path.starts_with(profile) || artifacts.made.iter().any(|made| path.starts_with(made))
+        let is_generated = |path: &Path| {
+            path.starts_with(profile) || artifacts.generated.iter().any(|folder| path.starts_with(folder))
         };
-        let mut watched: BTreeSet<PathBuf> = stamp::read_dep_info(Path::new(&dep_info))?
+        let mut watched: BTreeSet<PathBuf> = fingerprint::read_dep_info(Path::new(&dep_info))?
             .into_iter()
             .map(|path| self.manifest.directory.join(path))
-            .filter(|path| !is_made(path))
+            .filter(|path| !is_generated(path))
             .collect();
         watched.extend(artifacts.manifests.iter().cloned());
         watched.insert(self.manifest.path());
         watched.insert(self.manifest.workspace.join("Cargo.toml"));
-        let steering = self.steering();
-        let (present, absent): (Vec<_>, Vec<_>) = steering.into_iter().partition(|path| path.exists());
+        let configuration = self.configuration_files();
+        let (present, absent): (Vec<_>, Vec<_>) = configuration.into_iter().partition(|path| path.exists());
         watched.extend(present);
         Ok((watched.into_iter().collect(), absent))
     }
 
-    /// The files that steer cargo and rustup, from the program's folder upwards.
-    fn steering(&self) -> Vec<PathBuf> {
+    /// The files that configure cargo and rustup, in the folder of the package and all folders above.
+    fn configuration_files(&self) -> Vec<PathBuf> {
         let names = [
             "rust-toolchain.toml",
             "rust-toolchain",
@@ -254,8 +254,8 @@ impl<'a> Build<'a> {
         above.collect()
     }
 
-    async fn ask_compiler(&self, supervisor: &Supervisor) -> Result<Compiler> {
-        ask_compiler(supervisor, &self.environment, &self.manifest.directory).await
+    async fn query_compiler(&self, supervisor: &Supervisor) -> Result<Compiler> {
+        query_compiler(supervisor, &self.environment, &self.manifest.directory).await
     }
 
     fn job(&self, program: PathBuf, arguments: &[&str]) -> Job {
@@ -267,7 +267,7 @@ impl<'a> Build<'a> {
         }
     }
 
-    async fn lock(&self, supervisor: &Supervisor, talk: &Output) -> Result<File> {
+    async fn lock(&self, supervisor: &Supervisor, messages: &Output) -> Result<File> {
         let path = self.state.join(format!("{}.lock", self.id()));
         let open = || -> std::io::Result<File> {
             fs::create_dir_all(&self.state)?;
@@ -276,7 +276,7 @@ impl<'a> Build<'a> {
         let file = open()
             .map_err(|error| anyhow!(error))
             .with_context(|| format!("opening the lock {}", path.display()))?;
-        let mut said = false;
+        let mut reported = false;
         loop {
             match file.try_lock() {
                 Ok(()) => return Ok(file),
@@ -284,11 +284,11 @@ impl<'a> Build<'a> {
                     bail!("stopped while waiting for another build of {}", self.binary)
                 }
                 Err(TryLockError::WouldBlock) => {
-                    if !said {
-                        say(talk, &format!("waiting for another build of {}", self.binary)).await;
-                        said = true;
+                    if !reported {
+                        print(messages, &format!("waiting for another build of {}", self.binary)).await;
+                        reported = true;
                     }
-                    tokio::time::sleep(LOOK_AGAIN).await;
+                    tokio::time::sleep(POLL_INTERVAL).await;
                 }
                 Err(TryLockError::Error(error)) => {
                     return Err(error).with_context(|| format!("taking the lock {}", path.display()));
@@ -297,7 +297,7 @@ impl<'a> Build<'a> {
         }
     }
 
-    fn stamp(&self) -> PathBuf {
+    fn fingerprint(&self) -> PathBuf {
         self.state.join(format!("{}.json", self.id()))
     }
 
@@ -307,7 +307,7 @@ impl<'a> Build<'a> {
     }
 
     fn settings(&self) -> BTreeMap<String, String> {
-        let steers = |name: &str| SETTINGS.contains(&name) || name.starts_with("CARGO_PROFILE_");
+        let is_relevant = |name: &str| SETTINGS.contains(&name) || name.starts_with("CARGO_PROFILE_");
         self.environment
             .iter()
             .map(|(name, value)| {
@@ -316,98 +316,98 @@ impl<'a> Build<'a> {
                     value.to_string_lossy().into_owned(),
                 )
             })
-            .filter(|(name, _)| steers(name))
+            .filter(|(name, _)| is_relevant(name))
             .collect()
     }
 }
 
-/// What a build made, and from which packages.
+/// The result of a build.
 #[derive(Debug)]
 struct Artifacts {
     executable: PathBuf,
     manifests: BTreeSet<PathBuf>,
-    /// Folders that build scripts wrote into: younger than the build's start, and no sources.
-    made: Vec<PathBuf>,
+    /// The output folders of build scripts. Files in them are newer than the start of the build and are not inputs.
+    generated: Vec<PathBuf>,
 }
 
 /// The path of cargo.
 pub fn cargo(environment: &Environment) -> Result<PathBuf> {
     find(environment, "cargo").ok_or_else(|| {
-        mistake(
-            "cargo is not on PATH, and the program has to be built",
-            "install the Rust toolchain with rustup, or name a built program in `runtime.options.binary`",
+        user_error(
+            "the program must be built, but cargo is not on PATH",
+            "install the Rust toolchain with rustup, or set `runtime.options.binary` to a prebuilt program",
         )
     })
 }
 
-/// The compiler that cargo uses in this folder, in its own words.
-pub async fn ask_compiler(
+/// The compiler that cargo uses in this folder, from `rustc -vV`.
+pub async fn query_compiler(
     supervisor: &Supervisor,
     environment: &Environment,
     directory: &Path,
 ) -> Result<Compiler> {
     let rustc = find(environment, "rustc")
-        .ok_or_else(|| mistake("rustc is not on PATH", "install the Rust toolchain with rustup"))?;
-    let ask = async |arguments: &[&str]| {
+        .ok_or_else(|| user_error("rustc is not on PATH", "install the Rust toolchain with rustup"))?;
+    let query = async |arguments: &[&str]| {
         let job = Job {
             program: rustc.clone(),
             arguments: arguments.iter().map(OsString::from).collect(),
             environment: environment.clone(),
             directory: directory.to_owned(),
         };
-        let (ending, answer) = collect(supervisor, job, Output::Inherit).await?;
+        let (ending, output) = collect(supervisor, job, Output::Inherit).await?;
         if ending != Ending::Exited(0) {
-            bail!("rustc did not say which one it is");
+            bail!("cannot read the version of rustc");
         }
-        Ok(String::from_utf8_lossy(&answer).trim().to_owned())
+        Ok(String::from_utf8_lossy(&output).trim().to_owned())
     };
-    let words = ask(&["-vV"]).await?;
-    let word = |key: &str| {
-        words
+    let version = query(&["-vV"]).await?;
+    let field = |key: &str| {
+        version
             .lines()
             .find_map(|line| line.strip_prefix(key))
             .unwrap_or_default()
             .trim()
             .to_owned()
     };
-    // Behind a proxy of rustup's, the compiler itself lies in its sysroot.
-    let real = Path::new(&ask(&["--print", "sysroot"]).await?).join("bin/rustc");
+    // `rustc` on PATH can be a proxy of rustup. The compiler itself is in its sysroot.
+    let real = Path::new(&query(&["--print", "sysroot"]).await?).join("bin/rustc");
     let executable = if real.exists() { real } else { rustc.clone() };
     Ok(Compiler {
         executable,
-        version: word("release:"),
-        host: word("host:"),
+        version: field("release:"),
+        host: field("host:"),
     })
 }
 
-/// A program on the PATH of this environment.
+/// Looks up a program on the PATH of this environment.
 pub fn find(environment: &Environment, name: &str) -> Option<PathBuf> {
     let path = environment.get(OsString::from("PATH").as_os_str())?;
     std::env::split_paths(path)
         .map(|folder| folder.join(name))
-        .find(|path| stamp::is_program(path))
+        .find(|path| fingerprint::is_program(path))
 }
 
-/// Runs to the end and gives back what came on stdout.
+/// Runs a process to its end and returns its stdout.
 pub async fn collect(supervisor: &Supervisor, job: Job, stderr: Output) -> Result<(Ending, Vec<u8>)> {
-    let (sender, mut pieces) = mpsc::channel(16);
+    let (sender, mut chunks) = mpsc::channel(16);
     let gather = async {
         let mut all = Vec::new();
-        while let Some(piece) = pieces.recv().await {
+        while let Some(piece) = chunks.recv().await {
             all.extend(piece);
         }
         all
     };
-    let run = supervisor.run(job, Output::Pieces(sender), stderr, std::future::pending());
+    let run = supervisor.run(job, Output::Chunks(sender), stderr, std::future::pending());
     let (ending, all) = tokio::join!(run, gather);
     Ok((ending?, all))
 }
 
-async fn say(talk: &Output, text: &str) {
-    match talk {
+async fn print(messages: &Output, text: &str) {
+    match messages {
         Output::Inherit => eprintln!("{text}"),
-        // Nobody listens any more: nothing to be said.
-        Output::Pieces(pieces) => drop(pieces.send(format!("{text}\n").into_bytes()).await),
+        // If the receiver is gone, the message is dropped.
+        Output::Chunks(chunks) => drop(chunks.send(format!("{text}\n").into_bytes()).await),
     }
 }
 

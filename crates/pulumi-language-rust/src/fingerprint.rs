@@ -1,10 +1,10 @@
-//! What the last build was made from, so that the next start can tell without cargo whether to build again.
+//! Fingerprints of builds, from which the host decides without cargo whether to build again.
 //!
-//! A stamp is a small file beside cargo's own. It names the built program, the files it was made from, the files that
-//! would steer cargo if they existed, and the settings it was built under. Its time is the start of the build: an edit
-//! made while cargo runs is newer and is seen. It is not the time of the program, since cargo leaves that alone when a
-//! touched file changes nothing, and would then be run at every start. It shares one blindness with cargo: a file
-//! replaced by one with an older time looks unchanged. This module never runs anything.
+//! A fingerprint is a small file in the target folder. It contains the path of the program, its input files, the
+//! configuration files that did not exist, and the settings of the build. Its modification time is the start of the build,
+//! so that an edit during the build is detected. The modification time of the program cannot be used: cargo does not
+//! relink when a touched file has no effect, and cargo would then run at every start. Like cargo, the host does not detect
+//! a file that is replaced by one with an older modification time.
 
 use anyhow::{Context as _, Result};
 use serde::{Deserialize, Serialize};
@@ -13,46 +13,46 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-/// What is remembered of a build.
+/// The content of a fingerprint.
 #[derive(Debug, Serialize, Deserialize, PartialEq, Clone)]
 pub struct Record {
     /// The built program.
     pub executable: PathBuf,
-    /// Files and folders it was made from: older than the build's start, or it is to be built again.
+    /// The input files and folders. If one of them is newer than the start of the build, the program is built again.
     pub inputs: Vec<PathBuf>,
-    /// The lock file and its time after the build. Cargo itself may write it, later than the build's start.
+    /// The lock file and its modification time after the build. Cargo can write it after the start of the build.
     pub lock_file: Option<(PathBuf, SystemTime)>,
-    /// Files that were not there and would have counted.
+    /// Configuration files that did not exist.
     pub absent: Vec<PathBuf>,
-    /// Variables that steer cargo, as they were.
+    /// The environment variables that affect the build.
     pub settings: BTreeMap<String, String>,
-    /// The compiler it was built with.
+    /// The compiler.
     pub compiler: Compiler,
 }
 
-/// A compiler, as it speaks of itself.
+/// A compiler.
 #[derive(Debug, Serialize, Deserialize, PartialEq, Eq, Clone)]
 pub struct Compiler {
     /// The path of `rustc`.
     pub executable: PathBuf,
-    /// Its version, such as `1.95.0`.
+    /// The version, such as `1.95.0`.
     pub version: String,
     /// The platform it runs on.
     pub host: String,
 }
 
-/// A build that has begun: its start is taken from the file system's own clock.
+/// A build in progress. Its start time is taken from the clock of the file system.
 #[derive(Debug)]
 pub struct Started {
     start: SystemTime,
 }
 
-/// The record at this path, whether or not it still holds. A stamp that cannot be read is as good as none.
+/// The record at this path, whether or not it is up to date; `None` if it cannot be read.
 pub fn last(path: &Path) -> Option<Record> {
     serde_json::from_slice(&fs::read(path).ok()?).ok()
 }
 
-/// The record at this path, if the program is there and nothing it was made from has changed since.
+/// The record at this path, if the program exists and no input has changed.
 pub fn fresh(path: &Path, settings: &BTreeMap<String, String>) -> Option<Record> {
     let start = modified(path)?;
     let record = last(path)?;
@@ -70,7 +70,7 @@ pub fn fresh(path: &Path, settings: &BTreeMap<String, String>) -> Option<Record>
     unchanged.then_some(record)
 }
 
-/// Marks the start of a build that will be remembered at this path.
+/// Starts a build whose record will be written to this path.
 pub fn start(path: &Path) -> Result<Started> {
     let probe = path.with_extension("started");
     File::create(&probe).with_context(|| format!("writing {}", probe.display()))?;
@@ -80,21 +80,21 @@ pub fn start(path: &Path) -> Result<Started> {
 }
 
 impl Started {
-    /// Remembers the build that has now ended.
+    /// Writes the record of the finished build.
     pub fn finish(self, path: &Path, record: &Record) -> Result<()> {
-        let whole = path.with_extension("new");
+        let complete = path.with_extension("new");
         let write = || -> Result<()> {
-            let file = File::create(&whole)?;
+            let file = File::create(&complete)?;
             serde_json::to_writer(&file, record)?;
             file.set_modified(self.start)?;
-            fs::rename(&whole, path)?;
+            fs::rename(&complete, path)?;
             Ok(())
         };
         write().with_context(|| format!("writing {}", path.display()))
     }
 }
 
-/// The files of cargo's dep-info, a line `program: file file` in which a space in a name is written `\ `.
+/// The files in cargo's dep-info: a line `program: file file`, in which a space in a name is `\ `.
 pub fn read_dep_info(path: &Path) -> Result<Vec<PathBuf>> {
     let text = fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?;
     let line = text.lines().next().unwrap_or_default().replace("\\ ", "\0");
@@ -102,18 +102,18 @@ pub fn read_dep_info(path: &Path) -> Result<Vec<PathBuf>> {
     Ok(files.map(|file| PathBuf::from(file.replace('\0', " "))).collect())
 }
 
-/// Whether this is a file that may be executed by somebody.
+/// Whether the path is an executable file.
 pub fn is_program(path: &Path) -> bool {
     use std::os::unix::fs::PermissionsExt as _;
     fs::metadata(path).is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0)
 }
 
-/// When a file was written, if it is there.
+/// The modification time of a file, if it exists.
 pub fn modified(path: &Path) -> Option<SystemTime> {
     fs::metadata(path).ok()?.modified().ok()
 }
 
-/// The time of a file, or the newest in a folder; nothing if it is gone.
+/// The modification time of a file, or the newest one in a folder; `None` if it does not exist.
 fn newest(path: &Path) -> Option<SystemTime> {
     let found = fs::metadata(path).ok()?;
     let own = found.modified().ok()?;
@@ -139,7 +139,7 @@ mod tests {
     }
 
     impl Built {
-        /// A program, a source, a folder with a file, and the stamp of their build; all a while ago.
+        /// A program, a source, a folder with a file, and the fingerprint of their build.
         fn new() -> Self {
             let built = Self {
                 folder: tempfile::tempdir().unwrap(),
@@ -161,9 +161,9 @@ mod tests {
                     host: "here".into(),
                 },
             };
-            start(&built.stamp())
+            start(&built.fingerprint())
                 .unwrap()
-                .finish(&built.stamp(), &record)
+                .finish(&built.fingerprint(), &record)
                 .unwrap();
             built
         }
@@ -172,12 +172,12 @@ mod tests {
             self.folder.path().join(name)
         }
 
-        fn stamp(&self) -> PathBuf {
-            self.at("stamp.json")
+        fn fingerprint(&self) -> PathBuf {
+            self.at("fingerprint.json")
         }
 
         fn is_fresh(&self) -> bool {
-            fresh(&self.stamp(), &BTreeMap::new()).is_some()
+            fresh(&self.fingerprint(), &BTreeMap::new()).is_some()
         }
 
         fn touch(&self, name: &str) {
@@ -197,14 +197,14 @@ mod tests {
     }
 
     #[test]
-    fn a_touched_source_ends_it() {
+    fn a_touched_source_requires_a_build() {
         let built = Built::new();
         built.touch("main.rs");
         assert!(!built.is_fresh());
     }
 
     #[test]
-    fn a_touched_file_in_a_folder_ends_it() {
+    fn a_touched_file_in_a_folder_requires_a_build() {
         let built = Built::new();
         built.touch("proto/a.proto");
         assert!(!built.is_fresh());
@@ -224,19 +224,19 @@ mod tests {
     }
 
     #[test]
-    fn a_lock_file_that_the_build_itself_has_written_is_no_reason_to_build_again() {
+    fn a_lock_file_written_by_the_build_requires_no_further_build() {
         let built = Built::new();
-        let mut record = last(&built.stamp()).unwrap();
-        let started = start(&built.stamp()).unwrap();
+        let mut record = last(&built.fingerprint()).unwrap();
+        let started = start(&built.fingerprint()).unwrap();
         std::thread::sleep(Duration::from_millis(20));
         fs::write(built.at("Cargo.lock"), "written by cargo").unwrap();
         record.lock_file = modified(&built.at("Cargo.lock")).map(|time| (built.at("Cargo.lock"), time));
-        started.finish(&built.stamp(), &record).unwrap();
+        started.finish(&built.fingerprint(), &record).unwrap();
         assert!(built.is_fresh());
     }
 
     #[test]
-    fn a_removed_source_or_program_ends_it() {
+    fn a_removed_source_or_program_requires_a_build() {
         for gone in ["main.rs", "program"] {
             let built = Built::new();
             fs::remove_file(built.at(gone)).unwrap();
@@ -245,33 +245,33 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_was_absent_ends_it() {
+    fn a_new_configuration_file_requires_a_build() {
         let built = Built::new();
         fs::write(built.at("rust-toolchain"), "").unwrap();
         assert!(!built.is_fresh());
     }
 
     #[test]
-    fn another_setting_ends_it() {
+    fn a_changed_setting_requires_a_build() {
         let settings = [("RUSTFLAGS".to_owned(), "-g".to_owned())].into();
-        assert_eq!(fresh(&Built::new().stamp(), &settings), None);
+        assert_eq!(fresh(&Built::new().fingerprint(), &settings), None);
     }
 
     #[test]
-    fn a_damaged_stamp_is_as_good_as_none() {
+    fn a_damaged_fingerprint_requires_a_build() {
         let built = Built::new();
-        fs::write(built.stamp(), "{").unwrap();
+        fs::write(built.fingerprint(), "{").unwrap();
         assert!(!built.is_fresh());
     }
 
     #[test]
-    fn an_edit_during_the_build_is_seen() {
+    fn an_edit_during_the_build_is_detected() {
         let built = Built::new();
-        let record = last(&built.stamp()).unwrap();
-        let started = start(&built.stamp()).unwrap();
+        let record = last(&built.fingerprint()).unwrap();
+        let started = start(&built.fingerprint()).unwrap();
         std::thread::sleep(Duration::from_millis(20));
         fs::write(built.at("main.rs"), "edited").unwrap();
-        started.finish(&built.stamp(), &record).unwrap();
+        started.finish(&built.fingerprint(), &record).unwrap();
         assert!(!built.is_fresh());
     }
 
