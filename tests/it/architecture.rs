@@ -184,6 +184,7 @@ pub const TABLE: [(&str, &[&str], &[&str]); 20] = [
     (
         "phoenix-benchmarks",
         &[
+            "phoenix",
             "phoenix-cli",
             "phoenix-graph",
             "phoenix-manifests",

@@ -1,4 +1,4 @@
-//! Prod with one thing changed by chance: whatever breaks a promise is found by some rule, or it is said why not.
+//! Prod with one random change: every change that breaks a guarantee is found by a rule, or there is a reason why not.
 //!
 //! What a promise is, [`findings`] of the invariants says, which knows nothing of the pack: safe containers, labels, names,
 //! references and selectors that find something. The policies between callers and called are changed in `evaluated`, one by
@@ -27,19 +27,16 @@ const NOT_OF_THE_PACK: &[(&str, &str)] = &[
     ),
     (
         "has no label app.kubernetes.io/",
-        "an inventory is made of workloads, Services and namespaces, whose labels are judged; other objects may have any",
+        "an inventory is made of workloads, Services and namespaces, whose labels are checked; other objects may have any",
     ),
     (
         "of a neighbour",
         "whose pods and hosts are whose is this stack's own agreement with its neighbours",
     ),
-    (
-        "names Namespace",
-        "a namespace may be made by whoever gives out namespaces",
-    ),
+    ("names Namespace", "a namespace may be created by another team"),
     (
         "reads the key",
-        "keys of Secrets are often filled in by people and operators, and are not looked up",
+        "keys of Secrets are often added manually or by operators, and are not checked",
     ),
     (
         "that no container serves",

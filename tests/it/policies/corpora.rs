@@ -1,7 +1,7 @@
-//! Manifests that other people gave verdicts on: how often our rules agree, and why where they do not.
+//! Published manifests with known results: how often our rules agree, and the reasons for differences.
 //!
-//! The manifests lie beside the checkout, in `../shared/corpora`, and are no part of it. Where they are not there the test
-//! says so and the committed table stays as it is.
+//! The manifests are not part of the repository; the test reads them from `../shared/corpora`. If they are missing, the test
+//! prints a note, and the committed table stays unchanged.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -220,51 +220,51 @@ const GATEKEEPER: &[(&str, &str, &str, &str)] = &[
 const ABOUT_SOMETHING_ELSE: &[(&str, &str)] = &[
     (
         "/update.yaml",
-        "an AdmissionReview of an update, which Gatekeeper lets through because the field cannot be changed; a manifest has no such history",
+        "an AdmissionReview of an update, which Gatekeeper admits because the field is immutable; a manifest has no such history",
     ),
     (
         "exempt",
-        "the sample's constraint excepts the image by its name; our exception is a waiver",
+        "the sample's constraint exempts the image by name; our exemption is a waiver",
     ),
     (
         "(full-wildcard)",
-        "the sample's constraint excepts all images by their names",
+        "the sample's constraint exempts all images by name",
     ),
     (
         "(wildcard-prefix)",
-        "the sample's constraint excepts images by their names",
+        "the sample's constraint exempts images by name",
     ),
     (
         "binding_points_to_missing_ref",
-        "Polaris takes a role that was not given for a bad one; we say that what it allows is unknown",
+        "Polaris treats a missing role as bad; we report its permissions as unknown",
     ),
     (
         "gce_calico",
-        "Polaris excepts a binding that one cloud makes, by its name, which anybody can give; ours is a waiver",
+        "Polaris exempts a binding of one cloud provider by name, which any user can choose; ours is a waiver",
     ),
     (
         "defaultclusterrolebinding_clusteradmin",
-        "Polaris excepts the binding by its name, which anybody can give; we look for the label of the API server's own",
+        "Polaris exempts the binding by name, which any user can choose; we check for the label that the API server sets on its own bindings",
     ),
     (
         "rolebindingRolePodExecAttach/success.role_binding_cluster_role_binding",
-        "the check is about Roles only, and this binding names a ClusterRole that allows everything",
+        "the check covers Roles only, and this binding names a ClusterRole that allows everything",
     ),
     (
         "polaris/insecureCapabilities/success",
-        "Polaris is content when single capabilities are dropped; the standard asks for ALL",
+        "Polaris accepts dropping single capabilities; the standard requires ALL",
     ),
     (
         "netpol_missing_egress_rules",
-        "a policy that speaks of egress and has no rules refuses all egress, which guards it",
+        "a policy for egress without rules denies all egress, which protects the workload",
     ),
     (
         "netpol_missing_ingress_rules",
-        "a policy that speaks of ingress and has no rules refuses all ingress, which guards it",
+        "a policy for ingress without rules denies all ingress, which protects the workload",
     ),
     (
         "polaris/missingPodDisruptionBudget/failure",
-        "one replica, where a budget could only block",
+        "one replica, for which a budget would only block evictions",
     ),
     (
         "polaris/topologySpreadConstraint/failure",
@@ -272,19 +272,19 @@ const ABOUT_SOMETHING_ELSE: &[(&str, &str)] = &[
     ),
     (
         "polaris/pdbDisruptionsIsZero/success.none",
-        "a budget that names nothing lets all pods go; the check is about those that let none go",
+        "a budget without limits allows all evictions; the check covers budgets that allow none",
     ),
     (
         "polaris/nakedPod/success",
-        "a Pod without an owner: Polaris cannot tell in a file, and lets it pass",
+        "a Pod without an owner: Polaris cannot determine this in a file, and passes it",
     ),
     (
         "disallowanonymous/samples/no-anonymous-bindings/example_allowed",
-        "the sample's constraint allows that role to everybody, by its name",
+        "the sample's constraint allows that role to all users, by name",
     ),
     (
         "example_disallowed_ephemeral_storage_limit_1Pi",
-        "the sample's constraint has an upper bound; our rule asks for a limit, not for a small one",
+        "the sample's constraint has an upper bound; our rule requires a limit of any size",
     ),
     (
         "externalip/samples/allowed-ip/example_allowed",
@@ -292,15 +292,15 @@ const ABOUT_SOMETHING_ELSE: &[(&str, &str)] = &[
     ),
     (
         "tls-optional",
-        "the sample's constraint does without TLS in the Ingress",
+        "the sample's constraint does not require TLS in the Ingress",
     ),
     (
         "verifydeprecatedapi/samples",
-        "the sample asks for what Kubernetes 1.26 or 1.29 served; we ask for what is served today",
+        "the sample requires API versions of Kubernetes 1.26 or 1.29; we require the versions served today",
     ),
     (
         "apparmor/example_allowed_override",
-        "the pod switches AppArmor off and its container on again: the standard forbids the first",
+        "the pod disables AppArmor and its container enables it again: the standard forbids the first",
     ),
     (
         "psp-flexvolume-drivers/example_allowed",
@@ -308,7 +308,7 @@ const ABOUT_SOMETHING_ELSE: &[(&str, &str)] = &[
     ),
     (
         "psp-forbidden-sysctls/example_allowed",
-        "the sample's constraint forbids what Kubernetes holds for safe",
+        "the sample's constraint forbids what Kubernetes classifies as safe",
     ),
     (
         "psp-host-filesystem/example_allowed",
@@ -316,7 +316,7 @@ const ABOUT_SOMETHING_ELSE: &[(&str, &str)] = &[
     ),
     (
         "psp-host-network-ports/example_allowed",
-        "the sample's constraint allows a range of ports, or is about the node's network",
+        "the sample's constraint allows a range of ports, or covers the node's network",
     ),
 ];
 
@@ -481,11 +481,11 @@ fn our_verdicts_are_those_of_others_or_it_is_said_why_not() {
 
 fn page(tallies: &BTreeMap<&str, Tally>, used: &BTreeMap<&str, i32>) -> String {
     let mut text = String::from(
-        "# How often the policies agree with others\n\n<!-- Generated by a test; change the test, not this file. -->\n\nManifests of two projects whose \
-         authors wrote down which are good and which are bad: the tests of Polaris' checks and of Gatekeeper's library. Each file is judged by the rule that \
-         claims the same, with the rule's settings as the check's. What is unknown counts as not found. A verdict that is about something else than our rule is left \
-         out, with the reason below.\n\n| rule | bad, found | bad, missed | good, passed | good, told | precision | recall | \
-         left out |\n|---|---|---|---|---|---|---|---|\n",
+        "# How often the policies agree with others\n\n<!-- Generated by a test; change the test, not this file. -->\n\nManifests from two projects whose \
+         authors marked them as good or bad: the tests of Polaris' checks and of Gatekeeper's library. Each file is evaluated by the rule with the same \
+         requirement, with settings like those of the check. An unknown result counts as missed. A file is excluded if its check has another requirement \
+         than our rule, with the reason below.\n\n| rule | bad, found | bad, missed | good, passed | good, failed | precision | recall | \
+         excluded |\n|---|---|---|---|---|---|---|---|\n",
     );
     let share = |part: usize, whole: usize| {
         if whole == 0 {
@@ -510,7 +510,7 @@ fn page(tallies: &BTreeMap<&str, Tally>, used: &BTreeMap<&str, i32>) -> String {
             tally.excluded
         );
     }
-    text.push_str("\n## Left out\n\n| files | how many | why |\n|---|---|---|\n");
+    text.push_str("\n## Excluded files\n\n| files | count | reason |\n|---|---|---|\n");
     for (file, why) in ABOUT_SOMETHING_ELSE {
         let _ = writeln!(
             text,

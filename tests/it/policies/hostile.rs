@@ -1,7 +1,7 @@
-//! Manifests that somebody wrote to hurt: nothing panics, nothing grows without bound, and what cannot be read is told.
+//! Hostile manifests: nothing panics, memory stays bounded, and unreadable input is reported.
 //!
 //! The corpus is every rule's own two examples and the files of `policies/fuzz/corpus/check`, each once something was wrong with.
-//! They are cut, doubled and mixed by chance, always the same. `PHOENIX_FUZZ_ROUNDS=1000000` looks longer.
+//! They are cut, doubled and mixed pseudo-randomly, with a fixed seed. `PHOENIX_FUZZ_ROUNDS=1000000` runs longer.
 
 use std::fs;
 
@@ -67,7 +67,7 @@ fn corpus() -> Vec<Vec<u8>> {
         .collect()
 }
 
-/// Does all that `phoenix check` does with a file, and gives back how many objects were judged and what could not be read.
+/// Evaluates a file like `phoenix check`, and returns how many objects were evaluated and what could not be read.
 fn check(bytes: Vec<u8>) -> (usize, Vec<String>) {
     let mut manifests = Manifests::new();
     manifests.read_bytes("a.yaml", bytes);

@@ -328,7 +328,7 @@ fn breakages() -> Vec<Breakage> {
     add(
         &mut all,
         "dedicated-service-account",
-        "the store is nobody in particular",
+        "the store has the default identity",
         vec![Set(
             STORE,
             "/spec/template/spec/serviceAccountName",
@@ -409,7 +409,7 @@ fn breakages() -> Vec<Breakage> {
     add(
         &mut all,
         "rbac-no-broad-subjects",
-        "a role for everybody",
+        "a role for all users",
         vec![Add(
             "apiVersion: rbac.authorization.k8s.io/v1\nkind: RoleBinding\nmetadata: {name: a, namespace: sophia-memory}\nroleRef: {kind: ClusterRole, name: view}\nsubjects: [{kind: Group, name: \"system:authenticated\"}]\n",
         )],
@@ -440,7 +440,7 @@ fn breakages() -> Vec<Breakage> {
     add(
         &mut all,
         "network-policy-not-allow-all",
-        "everybody may reach the store",
+        "all pods may reach the store",
         vec![Set(
             "NetworkPolicy sophia-memory/qdrant",
             "/spec/ingress/0/from",
@@ -524,7 +524,7 @@ fn breakages() -> Vec<Breakage> {
     add(
         &mut all,
         "mesh-mtls-strict",
-        "nothing asks for mutual TLS",
+        "mutual TLS is not required",
         vec![Delete("PeerAuthentication sophia-memory/sophia-memory-mtls")],
     );
     all.push(Breakage {
@@ -546,7 +546,7 @@ fn breakages() -> Vec<Breakage> {
     add(
         &mut all,
         "destination-rule-verifies-server",
-        "nobody looks whom it speaks to",
+        "the server's certificate is not verified",
         vec![Add(
             "apiVersion: networking.istio.io/v1\nkind: DestinationRule\nmetadata: {name: a, namespace: sophia-memory}\nspec: {host: api.example, trafficPolicy: {tls: {mode: SIMPLE}}}\n",
         )],
@@ -554,7 +554,7 @@ fn breakages() -> Vec<Breakage> {
     add(
         &mut all,
         "mesh-authz-default-deny",
-        "whoever is in the mesh may do anything to the store",
+        "every workload in the mesh may do anything to the store",
         vec![
             Delete("AuthorizationPolicy sophia-memory/deny-all"),
             Delete("AuthorizationPolicy sophia-memory/qdrant-authz"),
@@ -564,7 +564,7 @@ fn breakages() -> Vec<Breakage> {
         rule: "authz-no-allow-all",
         // A rule without anything in it has no caller either.
         also: &["authz-no-wildcard-source"],
-        what: "a rule allows everybody everything",
+        what: "a rule allows all callers everything",
         how: vec![Set(
             "AuthorizationPolicy sophia-memory/qdrant-authz",
             "/spec/rules/9",
@@ -620,7 +620,7 @@ fn breakages() -> Vec<Breakage> {
     add(
         &mut all,
         "external-api-authenticated",
-        "nobody checks tokens",
+        "tokens are not verified",
         vec![Delete("RequestAuthentication sophia-memory/sophia-memory-jwt")],
     );
     all.push(Breakage {
@@ -694,7 +694,7 @@ fn breakages() -> Vec<Breakage> {
     all.push(Breakage {
         rule: "data-volumes-on-encrypted-class",
         also: &["storage-class-encrypted"],
-        what: "the store lies on such a class",
+        what: "the store uses such a class",
         how: vec![
             Add("apiVersion: storage.k8s.io/v1\nkind: StorageClass\nmetadata: {name: plain}\nprovisioner: ebs.csi.aws.com\n"),
             Set(STORE, "/spec/volumeClaimTemplates/0/spec/storageClassName", json!("plain")),
@@ -767,7 +767,7 @@ fn breakages() -> Vec<Breakage> {
     add(
         &mut all,
         "trace-content-redacted",
-        "workflows are told to a tracing service word by word",
+        "workflows are sent to a tracing service in full",
         vec![Set(
             "Deployment sophia-memory/langgraph",
             container("/env/99"),
@@ -783,7 +783,7 @@ fn breakages() -> Vec<Breakage> {
     add(
         &mut all,
         "mesh-access-logging-on",
-        "nobody writes down who asks the memory for what",
+        "requests to the memory server are not logged",
         vec![Set(
             "Telemetry sophia-memory/memory-audit-trail",
             "/spec/accessLogging/0/disabled",
@@ -819,7 +819,7 @@ fn breakages() -> Vec<Breakage> {
     add(
         &mut all,
         "security-alerts-defined",
-        "nobody is told of refusals, plain text, certificates and backups",
+        "no alerts on denials, plain text, certificates and backups",
         vec![Set(
             "PrometheusRule sophia-memory/phoenix-memory-rules",
             "/spec/groups",
@@ -876,7 +876,7 @@ fn breakages() -> Vec<Breakage> {
     add(
         &mut all,
         "no-default-namespace",
-        "something lies in a shared namespace",
+        "an object is in a shared namespace",
         vec![Add(
             "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a, namespace: default}\n",
         )],

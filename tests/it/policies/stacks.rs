@@ -1,4 +1,4 @@
-//! The shipped stacks are clean, and it is said what was judged to say so.
+//! The shipped stacks have no findings, and the number of evaluated objects is recorded.
 
 use std::fmt::Write as _;
 
@@ -58,7 +58,7 @@ fn every_shipped_stack_is_clean_but_for_what_is_written_here() {
     insta::assert_snapshot!(text);
 }
 
-/// Rules that judge no object of the production stack, and why that is so.
+/// Rules that apply to no object of the production stack, with the reason.
 const JUDGE_NOTHING: &[(&str, &str)] = &[
     (
         "image-registry-allowed",
@@ -120,7 +120,7 @@ fn a_rule_that_judges_nothing_in_production_has_a_reason() {
 #[test]
 fn the_populations_are_as_reviewed() {
     let reports = SHIPPED.map(report);
-    let mut text = String::from("judged objects in ");
+    let mut text = String::from("evaluated objects in ");
     let _ = writeln!(text, "{}", SHIPPED.join(", "));
     for (index, rule) in reports[0].rules.iter().enumerate() {
         let counts: Vec<_> = reports
