@@ -1,4 +1,4 @@
-//! Kinds of objects, whatever the version of their API, and the kinds that several rules know.
+//! Kinds of objects in any API version, and the kinds that several rules use.
 
 /// A kind of object in any version of its API.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,8 +1,8 @@
-//! Builds a program with cargo: once, however many hosts are started, and not at all when nothing has changed.
+//! Builds a program with cargo: once for all hosts that run at the same time, and only if something has changed.
 //!
-//! The engine starts two hosts at every operation, and people start several operations. A lock beside the built
-//! program makes one of them build while the others wait; a stamp (see [`crate::fingerprint`]) tells the others, and every
-//! later start, that there is nothing to do. It does not know what the program is for.
+//! The engine starts two hosts for each operation, and several operations may run at the same time. A lock file next to the
+//! built program lets one host build while the others wait; a fingerprint (see [`crate::fingerprint`]) shows the others, and
+//! later runs, that the build is up to date. This module does not know the purpose of the program.
 
 use crate::environment::{self, Environment};
 use crate::fingerprint::{self, Compiler, Record};

@@ -20,7 +20,7 @@ use crate::live::Live;
 pub struct Arguments {
     /// The stack to deploy.
     stack: Option<String>,
-    /// Text for people, or JSON for programs.
+    /// The output format.
     #[arg(long, value_enum, default_value_t)]
     format: Format,
 }

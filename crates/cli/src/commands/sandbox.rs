@@ -40,7 +40,7 @@ pub enum Command {
         /// Which sandbox.
         #[command(flatten)]
         place: Place,
-        /// Text for people, or JSON for programs.
+        /// The output format.
         #[arg(long, value_enum, default_value_t)]
         format: Format,
     },
