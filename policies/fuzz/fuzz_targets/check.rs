@@ -1,4 +1,4 @@
-//! All that `phoenix check --file` does with bytes: nothing panics, whatever they are.
+//! Everything that `phoenix check --file` does with the bytes of a file: no input may make it panic.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

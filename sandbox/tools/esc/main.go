@@ -136,7 +136,7 @@ func (s *service) open(w http.ResponseWriter, r *http.Request) {
 		found.Extend(more...)
 	}
 	if found.HasErrors() {
-		refuse(w, http.StatusBadRequest, told(found)...)
+		refuse(w, http.StatusBadRequest, diagnosticsOf(found)...)
 		return
 	}
 	id := rand.Text()
@@ -157,7 +157,7 @@ func (s *service) read(w http.ResponseWriter, r *http.Request) {
 	answer(w, http.StatusOK, opened)
 }
 
-func told(found syntax.Diagnostics) []diagnostic {
+func diagnosticsOf(found syntax.Diagnostics) []diagnostic {
 	var all []diagnostic
 	for _, one := range found {
 		severity := "error"
