@@ -15,7 +15,7 @@ mod imports;
 ///
 /// The first four build a graph or evaluate one, the next ones are the command, then come Pulumi's side, the services, and
 /// what is used in development only. `phoenix-testing` knows the platform behind a feature; without it, it does not.
-pub const TABLE: [(&str, &[&str], &[&str]); 20] = [
+pub const TABLE: [(&str, &[&str], &[&str]); 21] = [
     ("phoenix-suggest", &[], &["tokio", "serde"]),
     (
         "phoenix-graph",
@@ -81,6 +81,20 @@ pub const TABLE: [(&str, &[&str], &[&str]); 20] = [
         ],
     ),
     (
+        "phoenix-report",
+        &["phoenix-graph", "phoenix-manifests", "phoenix-policies"],
+        &[
+            "tokio",
+            "kube",
+            "kube-client",
+            "reqwest",
+            "hyper",
+            "clap",
+            "anyhow",
+            "tempfile",
+        ],
+    ),
+    (
         "phoenix-terminal",
         &[],
         &["tokio", "kube", "reqwest", "hyper", "clap"],
@@ -92,6 +106,7 @@ pub const TABLE: [(&str, &[&str], &[&str]); 20] = [
             "phoenix-graph",
             "phoenix-manifests",
             "phoenix-policies",
+            "phoenix-report",
             "phoenix-suggest",
             "phoenix-terminal",
         ],
@@ -129,6 +144,7 @@ pub const TABLE: [(&str, &[&str], &[&str]); 20] = [
             "phoenix-graph",
             "phoenix-policies",
             "phoenix-program",
+            "phoenix-report",
             "phoenix-sandbox",
             "phoenix-terminal",
         ],
@@ -178,7 +194,7 @@ pub const TABLE: [(&str, &[&str], &[&str]); 20] = [
     ),
     (
         "phoenix-policies-fuzz",
-        &["phoenix-cli", "phoenix-manifests", "phoenix-policies"],
+        &["phoenix-manifests", "phoenix-policies", "phoenix-report"],
         &["tokio", "kube"],
     ),
     (

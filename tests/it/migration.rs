@@ -4,7 +4,7 @@ use insta::assert_snapshot;
 use phoenix::config::{Phase, check};
 use phoenix::platform;
 use phoenix::provider::compare;
-use phoenix_cli::show::{Detail, text};
+use phoenix_report::changes::{Detail, text};
 use phoenix_graph::Graph;
 use phoenix_terminal::style;
 use serde_json::json;

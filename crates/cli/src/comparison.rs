@@ -1,10 +1,9 @@
-//! What a stack declares, compared with what its base declared: the data behind every preview, diff and comment.
-//!
-//! Nothing here is printed; [`crate::show`] makes text and JSON of it.
+//! Compares a stack with its base: the data of every preview and diff. [`phoenix_report::changes`] renders it.
 
 use anyhow::Result;
 use phoenix::provider::compare;
-use phoenix_graph::{Change, Changes, Id, Loss};
+use phoenix_graph::{Changes, Id, Loss};
+use phoenix_report::changes::ChangeCounts;
 
 use crate::base::{Base, Source};
 use crate::checkout::Checkout;
@@ -17,42 +16,16 @@ pub struct Comparison {
     pub stack: String,
     /// How many objects each system declares now, in the order of the platform.
     pub systems: Vec<(&'static str, usize)>,
-    /// The keys whose values nobody knows yet, with what is missing.
+    /// Keys with placeholder values, with what is missing.
     pub placeholders: Vec<(String, String)>,
-    /// Where the base's side came from.
+    /// The source of the base's objects.
     pub source: Source,
-    /// What differs.
+    /// The differences.
     pub changes: Changes,
 }
 
-/// What happens to an object.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Operation {
-    /// It is new.
-    Create,
-    /// Some of its fields change.
-    Update,
-    /// It is deleted and created anew.
-    Replace,
-    /// It is gone.
-    Delete,
-}
-
-/// How many objects something happens to.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counts {
-    /// New objects.
-    pub create: usize,
-    /// Objects that change in place.
-    pub update: usize,
-    /// Objects that are deleted and created anew.
-    pub replace: usize,
-    /// Objects that are gone.
-    pub delete: usize,
-}
-
 impl Comparison {
-    /// Compares a stack with a base. `say` is told what takes time or is not as expected.
+    /// Compares a stack with a base. `say` receives progress messages and warnings.
     pub fn of(checkout: &Checkout, stack: &Stack, base: &Base, say: &dyn Fn(&str)) -> Result<Self> {
         let before = base.declared(checkout, &stack.name, &stack.graph, say)?;
         Ok(Self {
@@ -64,18 +37,9 @@ impl Comparison {
         })
     }
 
-    /// How many objects something happens to.
-    pub fn counts(&self) -> Counts {
-        let mut counts = Counts::default();
-        for change in &self.changes.changes {
-            match operation(change) {
-                Operation::Create => counts.create += 1,
-                Operation::Update => counts.update += 1,
-                Operation::Replace => counts.replace += 1,
-                Operation::Delete => counts.delete += 1,
-            }
-        }
-        counts
+    /// The number of changed objects by operation.
+    pub fn counts(&self) -> ChangeCounts {
+        ChangeCounts::of(&self.changes.changes)
     }
 
     /// The changes that delete or replace an object, each with whether `consents` covers it.
@@ -89,100 +53,41 @@ impl Comparison {
     }
 }
 
-/// What happens to the object of a change.
-pub fn operation(change: &Change) -> Operation {
-    match change {
-        Change::Created(_) => Operation::Create,
-        Change::Deleted(_) => Operation::Delete,
-        Change::Updated { .. } if change.replaces() => Operation::Replace,
-        Change::Updated { .. } => Operation::Update,
-    }
-}
-
-impl Operation {
-    /// The word for it, as in headings and in JSON.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Create => "create",
-            Self::Update => "update",
-            Self::Replace => "replace",
-            Self::Delete => "delete",
-        }
-    }
-}
-
-impl Counts {
-    /// All counts added up.
-    pub fn total(self) -> usize {
-        self.create + self.update + self.replace + self.delete
-    }
-
-    /// In words: `12 create, 4 update, 1 REPLACE, 1 DELETE`; empty where there is nothing.
-    pub fn words(self) -> String {
-        let parts = [
-            (self.create, "create"),
-            (self.update, "update"),
-            (self.replace, "REPLACE"),
-            (self.delete, "DELETE"),
-        ];
-        let parts: Vec<_> = parts
-            .into_iter()
-            .filter(|(number, _)| *number > 0)
-            .map(|(number, word)| format!("{number} {word}"))
-            .collect();
-        parts.join(", ")
-    }
-}
-
-impl std::iter::Sum for Counts {
-    fn sum<I: Iterator<Item = Self>>(all: I) -> Self {
-        all.fold(Self::default(), |sum, one| Self {
-            create: sum.create + one.create,
-            update: sum.update + one.update,
-            replace: sum.replace + one.replace,
-            delete: sum.delete + one.delete,
-        })
-    }
-}
-
 /// The first line of every preview: `3 stacks: 12 create, 4 update, 1 REPLACE, 1 DELETE`.
 pub fn verdict(comparisons: &[Comparison], base: &Base) -> String {
     let subject = match comparisons {
         [one] => one.stack.clone(),
         several => format!("{} stacks", several.len()),
     };
-    let counts: Counts = comparisons.iter().map(Comparison::counts).sum();
+    let counts: ChangeCounts = comparisons.iter().map(Comparison::counts).sum();
     match counts.total() {
-        0 => format!("{subject}: nothing differs from {}", base.words()),
+        0 => format!("{subject}: no changes from {}", base.words()),
         _ => format!("{subject}: {}", counts.words()),
     }
 }
 
-/// Somebody's word that an object may be deleted or replaced: `Kind/namespace/name`, or `Kind/name`.
+/// Consent to the deletion or replacement of an object: `Kind/namespace/name`, or `Kind/name`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Consent(String);
 
 impl Consent {
-    /// Reads it as it was typed; `StatefulSet sophia-memory/qdrant`, as headings have it, is understood too.
+    /// Parses a command-line argument. The form of headings, `StatefulSet sophia-memory/qdrant`, is accepted too.
     pub fn parse(typed: &str) -> Result<Self, String> {
         let normal = normal(typed);
         let parts: Vec<_> = normal.split('/').collect();
         if (2..=3).contains(&parts.len()) && parts.iter().all(|part| !part.is_empty()) {
             Ok(Self(normal))
         } else {
-            Err(
-                "an object is written Kind/namespace/name, such as StatefulSet/sophia-memory/qdrant"
-                    .to_owned(),
-            )
+            Err("expected Kind/namespace/name, for example StatefulSet/sophia-memory/qdrant".to_owned())
         }
     }
 
-    /// Consent to this very object, as it is typed.
+    /// The argument that consents to this object.
     pub fn to(id: &Id) -> String {
         format!("{}/{}", id.kind, id.path())
     }
 
-    /// Whether it speaks of this object.
+    /// Whether it names this object.
     pub fn covers(&self, id: &Id) -> bool {
         normal(&Self::to(id)) == self.0
     }
@@ -206,20 +111,6 @@ fn normal(typed: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn destruction_is_loud_in_the_counts_and_what_is_not_there_is_left_out() {
-        assert_eq!(
-            Counts {
-                create: 12,
-                delete: 1,
-                ..Counts::default()
-            }
-            .words(),
-            "12 create, 1 DELETE"
-        );
-        assert_eq!(Counts::default().words(), "");
-    }
 
     #[test]
     fn consent_covers_the_object_it_names_and_no_other() {

@@ -2,7 +2,7 @@
 //!
 //! [`run`] reads the command line, runs one verb of [`commands`], and tells how it ended as an [`Exit`]. What the verbs
 //! share are data: a [`Stack`](stack::Stack) comes out of a [`Checkout`], a
-//! [`Comparison`](comparison::Comparison) out of a stack and a [`Base`](base::Base); [`show`] renders them.
+//! [`Comparison`](comparison::Comparison) out of a stack and a [`Base`](base::Base); [`phoenix_report`] renders them.
 
 #![expect(
     clippy::disallowed_methods,
@@ -29,7 +29,6 @@ pub mod live;
 pub mod manifests;
 pub mod policies;
 pub mod secrets;
-pub mod show;
 pub mod stack;
 pub mod stack_file;
 

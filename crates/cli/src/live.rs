@@ -21,7 +21,7 @@ use phoenix_terminal::user_error::user_error;
 
 use crate::checkout::Checkout;
 use crate::commands::{check, sandbox};
-use crate::policies::Judged;
+use phoenix_report::PolicyRun;
 use crate::secrets::{Entry, EscReport, Subject};
 use crate::stack::Stack;
 
@@ -31,7 +31,7 @@ pub trait Live {
     fn doctor(&self, checkout: &Checkout, stack: &Stack, context: &str) -> Result<Vec<Check>>;
 
     /// Evaluates the policies over a live cluster.
-    fn check_cluster(&self, arguments: &check::Arguments, stack: Option<&Stack>) -> Result<Judged>;
+    fn check_cluster(&self, arguments: &check::Arguments, stack: Option<&Stack>) -> Result<PolicyRun>;
 
     /// The state of a stack's secrets in its cluster.
     fn secrets_in_cluster(&self, subject: &Subject) -> Result<Vec<Entry>>;
@@ -94,7 +94,7 @@ impl Live for Delegate {
         self.become_live()
     }
 
-    fn check_cluster(&self, _: &check::Arguments, _: Option<&Stack>) -> Result<Judged> {
+    fn check_cluster(&self, _: &check::Arguments, _: Option<&Stack>) -> Result<PolicyRun> {
         self.become_live()
     }
 

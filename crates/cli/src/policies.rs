@@ -1,10 +1,4 @@
-//! The policy pack at the terminal: what is to be judged, and how a report is told.
-//!
-//! [`cluster`] makes a graph of a live cluster, [`reading`] of any YAML; [`told`] and [`sarif`] tell a report. What is right or wrong is for
-//! [`phoenix_policies`] to say.
-
-pub mod sarif;
-pub mod told;
+//! Evaluates the policies for stacks. [`phoenix_report`] renders the result.
 
 use std::num::NonZero;
 
@@ -13,56 +7,41 @@ use phoenix::config::NAMESPACE;
 use phoenix_graph::{Graph, Id};
 use phoenix_manifests::Place;
 use phoenix_policies::{Date, Report, Settings, evaluate, evaluate_on};
+use phoenix_report::PolicyRun;
 use serde_json::Value;
 
 use crate::stack::Stack;
 use phoenix_terminal::output::count;
 
-/// A report, what it is about, and where its subjects stand.
-pub struct Judged {
-    /// The stack, or what the manifests are called together.
-    pub name: String,
-    /// How many objects were judged.
-    pub objects: usize,
-    /// What was found.
-    pub report: Report,
-    /// How it was judged.
-    pub settings: Settings,
-    /// The place of a finding: subject and path → file and line.
-    pub places: Places,
-}
-
-impl Judged {
-    /// A stack, judged as its file asks, on this day.
-    pub fn of_stack(stack: &Stack, today: Date) -> Result<Self> {
-        let settings = settings_of(stack, today)?;
-        let report = evaluate(&stack.graph, &settings);
-        let (file, origins) = (stack.file.path.clone(), stack.file.origins.clone());
-        let keys: std::collections::BTreeMap<Id, String> = stack
-            .graph
-            .objects()
-            .map(|object| (object.id.clone(), key_of(&object.component)))
-            .collect();
-        Ok(Self {
-            name: stack.name.clone(),
-            objects: stack.graph.len(),
-            report,
-            settings,
-            // No line of a stack file is an object's. What is nearest is the key of the system that declares it; a waiver
-            // stands in the file itself.
-            places: Box::new(move |id, path| {
-                let key = match keys.get(id) {
-                    Some(key) => key.clone(),
-                    None => format!("{NAMESPACE}:policies.{path}"),
-                };
-                let line = origins.of(&key).or_else(|| origins.of(NAMESPACE));
-                Some(Place {
-                    file: file.clone(),
-                    line: line.map_or(1, |origin| origin.line),
-                })
-            }),
-        })
-    }
+/// Evaluates the policies for a stack, with the settings of its file.
+pub fn run_on_stack(stack: &Stack, today: Date) -> Result<PolicyRun> {
+    let settings = settings_of(stack, today)?;
+    let report = evaluate(&stack.graph, &settings);
+    let (file, origins) = (stack.file.path.clone(), stack.file.origins.clone());
+    let keys: std::collections::BTreeMap<Id, String> = stack
+        .graph
+        .objects()
+        .map(|object| (object.id.clone(), key_of(&object.component)))
+        .collect();
+    Ok(PolicyRun {
+        name: stack.name.clone(),
+        objects: stack.graph.len(),
+        report,
+        settings,
+        // Objects have no line in a stack file; the closest is the key of the system that declares them. Waivers are in
+        // the file itself.
+        places: Box::new(move |id, path| {
+            let key = match keys.get(id) {
+                Some(key) => key.clone(),
+                None => format!("{NAMESPACE}:policies.{path}"),
+            };
+            let line = origins.of(&key).or_else(|| origins.of(NAMESPACE));
+            Some(Place {
+                file: file.clone(),
+                line: line.map_or(1, |origin| origin.line),
+            })
+        }),
+    })
 }
 
 /// The key of the stack file that a system is configured by: `phoenix:knowledgeGraph` for `knowledge_graph`.
@@ -80,24 +59,24 @@ fn key_of(system: &str) -> String {
     key
 }
 
-/// How a stack wants to be judged: `phoenix:policies` of its file.
+/// The policy settings of a stack: `phoenix:policies` of its file.
 pub fn settings_of(stack: &Stack, today: Date) -> Result<Settings> {
     let key = format!("{NAMESPACE}:policies");
     let value = stack.file.keys.get(&key).unwrap_or(&Value::Null);
     read_settings(value, today, &format!("{key} of {}", stack.file.path))
 }
 
-/// Reads settings, which stand in `whose`.
-pub fn read_settings(value: &Value, today: Date, whose: &str) -> Result<Settings> {
+/// Parses policy settings. `source` names them in errors.
+pub fn read_settings(value: &Value, today: Date, source: &str) -> Result<Settings> {
     Settings::read(value, today).map_err(|problems| {
-        let told: Vec<_> = problems
+        let lines: Vec<_> = problems
             .iter()
             .map(|problem| format!("  {}", problem.to_string().replace('\n', "\n    ")))
             .collect();
         anyhow!(
-            "the settings of the policies are not valid: {} in {whose}\n{}",
+            "invalid policy settings: {} in {source}\n{}",
             count(problems.len(), "problem"),
-            told.join("\n")
+            lines.join("\n")
         )
     })
 }
@@ -115,6 +94,3 @@ pub fn today() -> Date {
         .map_or(0, |since| since.as_secs());
     phoenix_policies::waiver::day_of(seconds)
 }
-
-/// Tells the place of a path within a subject.
-pub type Places = Box<dyn Fn(&Id, &str) -> Option<Place>>;

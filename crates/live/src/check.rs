@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use anyhow::{Context as _, Result};
 use phoenix_cli::commands::check::{Arguments, settings_of_file};
-use phoenix_cli::policies::{Judged, evaluate_in_parallel, settings_of, today};
+use phoenix_report::PolicyRun;
+use phoenix_cli::policies::{evaluate_in_parallel, settings_of, today};
 use phoenix_cli::stack::Stack;
 use phoenix_cluster::connection::{connect, require_cluster};
 use phoenix_cluster::inventory::{self, ClusterSnapshot, Unlisted};
@@ -16,7 +17,7 @@ use phoenix_terminal::user_error::user_error;
 use serde_json::json;
 
 /// Evaluates the objects of a cluster: with the settings of a stack if one is given, and then only what concerns the stack.
-pub async fn run(arguments: &Arguments, stack: Option<&Stack>) -> Result<Judged> {
+pub async fn run(arguments: &Arguments, stack: Option<&Stack>) -> Result<PolicyRun> {
     let mut settings = match stack {
         Some(stack) => settings_of(stack, today())?,
         None => settings_of_file(arguments)?,
@@ -57,7 +58,7 @@ pub async fn run(arguments: &Arguments, stack: Option<&Stack>) -> Result<Judged>
         );
     }
     let objects = snapshot.graph.objects();
-    Ok(Judged {
+    Ok(PolicyRun {
         name: format!("the cluster {context}"),
         objects: objects.filter(|object| scope.includes(&object.id)).count(),
         report,

@@ -16,7 +16,7 @@ use anyhow::Result;
 use phoenix_cli::checkout::Checkout;
 use phoenix_cli::commands;
 use phoenix_cli::live::{self, Live};
-use phoenix_cli::policies::Judged;
+use phoenix_report::PolicyRun;
 use phoenix_cli::secrets::{Entry, EscReport, Subject};
 use phoenix_cli::stack::Stack;
 use phoenix_cluster::connection::runtime;
@@ -53,7 +53,7 @@ impl Live for Verbs {
         runtime()?.block_on(async { Ok(doctor::run(checkout, stack, context).await) })
     }
 
-    fn check_cluster(&self, arguments: &commands::check::Arguments, stack: Option<&Stack>) -> Result<Judged> {
+    fn check_cluster(&self, arguments: &commands::check::Arguments, stack: Option<&Stack>) -> Result<PolicyRun> {
         runtime()?.block_on(check::run(arguments, stack))
     }
 

@@ -1,7 +1,7 @@
-//! Changes as text for people and as JSON for machines.
+//! Changes as text and JSON.
 //!
-//! Promises that what did not change is not shown, that nothing depends on colour, and that no value of a Secret is
-//! ever printed, not even one that a base rendered in clear.
+//! Shows only what changed, the riskiest changes first. Values of Secrets are never shown, not even those that a base
+//! rendered in clear.
 
 use std::fmt::Write as _;
 
@@ -9,25 +9,55 @@ use phoenix_graph::{Change, FieldChange, Object, yaml};
 use serde_json::{Value, json};
 use similar::TextDiff;
 
-use crate::comparison::{Operation, operation};
-use phoenix_terminal::style;
+use crate::style::{self, escape_control};
 
-/// How much is told of objects that are new or gone.
+/// What happens to an object, in the order of increasing risk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Operation {
+    /// It is created.
+    Create,
+    /// Some of its fields change.
+    Update,
+    /// It is deleted and created again.
+    Replace,
+    /// It is deleted.
+    Delete,
+}
+
+/// The number of changed objects by operation.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ChangeCounts {
+    /// Created objects.
+    pub create: usize,
+    /// Objects that are updated in place.
+    pub update: usize,
+    /// Objects that are deleted and created again.
+    pub replace: usize,
+    /// Deleted objects.
+    pub delete: usize,
+}
+
+/// How much of created and deleted objects is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Detail {
-    /// A heading each.
+    /// Only a heading.
     Headings,
     /// Their manifests.
     Manifests,
 }
 
-/// Changes as text: a heading for each object, then a line for each field.
+/// Changes as text, the riskiest first: a heading for each object, then a line for each field.
 pub fn text(changes: &[Change], detail: Detail) -> String {
     let mut text = String::new();
-    for change in changes {
+    for change in by_risk(changes) {
         let operation = operation(change);
         let object = change.object();
-        let heading = format!("{} {} {}", sign(operation), operation.as_str(), object.id);
+        let heading = format!(
+            "{} {} {}",
+            sign(operation),
+            operation.as_str(),
+            escape_control(&object.id.to_string())
+        );
         let _ = writeln!(
             text,
             "{}  {}",
@@ -48,7 +78,7 @@ pub fn text(changes: &[Change], detail: Detail) -> String {
     text
 }
 
-/// Changes as JSON: an entry for each object, with every field that differs.
+/// Changes as JSON, in the order of the objects: an entry for each, with every field that differs.
 pub fn json(changes: &[Change]) -> Value {
     changes
         .iter()
@@ -78,6 +108,88 @@ pub fn json(changes: &[Change]) -> Value {
             entry
         })
         .collect()
+}
+
+/// The operation of a change.
+pub fn operation(change: &Change) -> Operation {
+    match change {
+        Change::Created(_) => Operation::Create,
+        Change::Deleted(_) => Operation::Delete,
+        Change::Updated { .. } if change.replaces() => Operation::Replace,
+        Change::Updated { .. } => Operation::Update,
+    }
+}
+
+impl Operation {
+    /// The word for it in headings and JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Create => "create",
+            Self::Update => "update",
+            Self::Replace => "replace",
+            Self::Delete => "delete",
+        }
+    }
+}
+
+impl ChangeCounts {
+    /// Counts changes.
+    pub fn of(changes: &[Change]) -> Self {
+        let mut counts = Self::default();
+        for change in changes {
+            match operation(change) {
+                Operation::Create => counts.create += 1,
+                Operation::Update => counts.update += 1,
+                Operation::Replace => counts.replace += 1,
+                Operation::Delete => counts.delete += 1,
+            }
+        }
+        counts
+    }
+
+    /// The counts as JSON.
+    pub fn json(self) -> Value {
+        json!({"create": self.create, "update": self.update, "replace": self.replace, "delete": self.delete})
+    }
+
+    /// The number of changed objects.
+    pub fn total(self) -> usize {
+        self.create + self.update + self.replace + self.delete
+    }
+
+    /// `12 create, 4 update, 1 REPLACE, 1 DELETE`; empty without changes.
+    pub fn words(self) -> String {
+        let parts = [
+            (self.create, "create"),
+            (self.update, "update"),
+            (self.replace, "REPLACE"),
+            (self.delete, "DELETE"),
+        ];
+        let parts: Vec<_> = parts
+            .into_iter()
+            .filter(|(number, _)| *number > 0)
+            .map(|(number, word)| format!("{number} {word}"))
+            .collect();
+        parts.join(", ")
+    }
+}
+
+impl std::iter::Sum for ChangeCounts {
+    fn sum<I: Iterator<Item = Self>>(all: I) -> Self {
+        all.fold(Self::default(), |sum, one| Self {
+            create: sum.create + one.create,
+            update: sum.update + one.update,
+            replace: sum.replace + one.replace,
+            delete: sum.delete + one.delete,
+        })
+    }
+}
+
+/// Changes in the order of decreasing risk; changes of the same risk keep their order.
+fn by_risk(changes: &[Change]) -> Vec<&Change> {
+    let mut sorted: Vec<_> = changes.iter().collect();
+    sorted.sort_by_key(|change| std::cmp::Reverse(operation(change)));
+    sorted
 }
 
 fn sign(operation: Operation) -> &'static str {
@@ -128,7 +240,7 @@ fn field(text: &mut String, object: &Object, change: &FieldChange) {
     }
 }
 
-/// A value that fits behind its path; `None` for lists, mappings and texts of several lines.
+/// A value that fits on the line of its path; `None` for lists, mappings and multi-line strings.
 fn one_line(value: Option<&Value>) -> Option<String> {
     match value {
         None => Some("(absent)".to_owned()),
@@ -167,10 +279,10 @@ fn lines_that_differ(text: &mut String, before: &str, after: &str) {
     }
 }
 
-/// The places of a Secret that hold its values.
+/// The fields of a Secret that hold its values.
 const VALUES: [&str; 2] = ["data", "stringData"];
 
-/// A manifest in which no value of a Secret is left.
+/// A manifest without the values of a Secret.
 fn without_values(object: &Object) -> Value {
     let mut body = object.body().clone();
     if is_secret(object) {
@@ -185,7 +297,7 @@ fn without_values(object: &Object) -> Value {
     body
 }
 
-/// Both sides of a changed field, in which no value of a Secret is left, but still seen to differ.
+/// Both sides of a changed field. Values of a Secret are masked, with a mark that they differ.
 fn masked(object: &Object, change: &FieldChange) -> (Option<Value>, Option<Value>) {
     let in_values = VALUES.iter().any(|place| {
         change
@@ -207,7 +319,7 @@ fn is_secret(object: &Object) -> bool {
     object.id.kind == "Secret" && object.id.group.is_empty()
 }
 
-/// References to secrets may be seen; everything else under a Secret's values is hidden.
+/// References to secrets are shown; all other values of a Secret are masked.
 fn hidden(value: &Value, word: &str) -> Value {
     match value {
         Value::Object(fields) => fields
@@ -221,13 +333,24 @@ fn hidden(value: &Value, word: &str) -> Value {
 
 #[cfg(test)]
 mod tests {
-    use phoenix::provider::compare;
-    use phoenix_graph::Graph;
+    use phoenix_graph::{Changes, Graph};
 
     use super::*;
 
+    /// As with the provider's table: the address of a Service cannot be changed in place.
+    fn compare(before: &Graph, after: &Graph) -> Changes {
+        phoenix_graph::compare(before, after, |_, path| path == "spec.clusterIP")
+    }
+
     fn plain(changes: &[Change], detail: Detail) -> String {
-        style::strip(&text(changes, detail))
+        let text = text(changes, detail);
+        let mut plain = String::new();
+        let mut rest = text.as_str();
+        while let Some((before, after)) = rest.split_once('\u{1b}') {
+            plain.push_str(before);
+            rest = after.split_once('m').expect("a style ends in m").1;
+        }
+        plain + rest
     }
 
     fn changes(before: &Value, after: &Value) -> Vec<Change> {
@@ -246,7 +369,48 @@ mod tests {
     }
 
     #[test]
-    fn a_field_is_told_with_its_path_and_both_values() {
+    fn deletions_are_in_capitals_and_zeros_are_left_out() {
+        assert_eq!(
+            ChangeCounts {
+                create: 12,
+                delete: 1,
+                ..ChangeCounts::default()
+            }
+            .words(),
+            "12 create, 1 DELETE"
+        );
+        assert_eq!(ChangeCounts::default().words(), "");
+    }
+
+    #[test]
+    fn destructive_changes_come_first() {
+        let object = |name: &str, address: &str| {
+            let body = json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": name, "namespace": "memory"}, "spec": {"clusterIP": address}});
+            Object::from_json("qdrant", body).unwrap()
+        };
+        let graph = |objects: &[(&str, &str)]| {
+            let mut graph = Graph::of("qdrant");
+            for (name, address) in objects {
+                graph.add(object(name, address));
+            }
+            graph
+        };
+        let before = graph(&[("d", ""), ("c", "None")]);
+        let after = graph(&[("a", ""), ("c", "")]);
+        let text = plain(&compare(&before, &after).changes, Detail::Headings);
+        let headings: Vec<_> = text.lines().filter(|line| !line.starts_with(' ')).collect();
+        assert_eq!(
+            headings,
+            [
+                "- delete Service memory/d  (qdrant)",
+                "± replace Service memory/c  (qdrant)",
+                "+ create Service memory/a  (qdrant)"
+            ]
+        );
+    }
+
+    #[test]
+    fn a_field_is_shown_with_its_path_and_both_values() {
         let changes = changes(
             &config_map(&json!({"a": "1", "b": "2"})),
             &config_map(&json!({"a": "x", "b": "2", "c": ""})),
@@ -258,7 +422,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_of_many_lines_shows_only_those_that_differ() {
+    fn a_multi_line_string_shows_only_the_lines_that_differ() {
         let script = |middle: &str| {
             let lines: Vec<_> = (1..=9)
                 .map(|number| {
@@ -280,7 +444,7 @@ mod tests {
     }
 
     #[test]
-    fn a_new_object_shows_its_manifest_only_where_that_is_wanted() {
+    fn the_manifest_of_a_created_object_is_optional() {
         let changes = changes(&Value::Null, &config_map(&json!({"a": "x"})));
         assert_eq!(
             plain(&changes, Detail::Headings),
@@ -290,7 +454,7 @@ mod tests {
     }
 
     #[test]
-    fn what_replaces_an_object_is_marked() {
+    fn a_replacement_is_marked() {
         let service = |address: &str| json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "a", "namespace": "memory"}, "spec": {"clusterIP": address}});
         let text = plain(&changes(&service("None"), &service("")), Detail::Manifests);
         assert_eq!(

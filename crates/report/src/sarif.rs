@@ -1,18 +1,19 @@
-//! Reports as SARIF 2.1.0, as code scanning services take it.
+//! Policy runs as SARIF 2.1.0, for code scanning services.
 //!
-//! Failures become results with file and line; what was waived is left out, because readers of SARIF show suppressed
-//! results as open; what is not known becomes an open question, and a waiver that ends soon a note. A stack's findings stand in its stack file.
+//! Failures become results with file and line. Waived failures are left out, because many SARIF viewers show suppressed
+//! results as open. An unknown verdict becomes a result of kind `open`, and a waiver that expires soon a note. The
+//! findings of a stack are located in its stack file.
 
 use phoenix_graph::Id;
 use phoenix_policies::rules::waivers::WAIVERS_ARE_VALID;
 use phoenix_policies::{Enforcement, RULES, Rule, Severity};
 use serde_json::{Value, json};
 
-use super::Judged;
-use super::told::evidence;
+use crate::PolicyRun;
+use crate::text::controls;
 
-/// One run with all reports in it.
-pub fn document(all: &[Judged]) -> Value {
+/// A SARIF log with one run that contains the results of all policy runs.
+pub fn log(all: &[PolicyRun]) -> Value {
     let results: Vec<Value> = all.iter().flat_map(results).collect();
     json!({
         "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
@@ -36,7 +37,7 @@ fn descriptor(rule: &Rule) -> Value {
         Severity::Medium => "5.5",
         Severity::Low => "2.0",
     };
-    // Services take at most twenty tags, and a thousand letters of each text.
+    // GitHub accepts at most 20 tags, and 1,000 characters of each text.
     let tags: Vec<_> = rule
         .evidence
         .iter()
@@ -48,7 +49,7 @@ fn descriptor(rule: &Rule) -> Value {
         "id": rule.id,
         "shortDescription": {"text": rule.text.title},
         "fullDescription": {"text": rule.text.what.chars().take(1000).collect::<String>()},
-        "help": {"text": format!("{} {} Evidence for: {}.", rule.text.why, rule.text.fix, evidence(rule))},
+        "help": {"text": format!("{} {} Controls: {}.", rule.text.why, rule.text.fix, controls(rule))},
         "defaultConfiguration": {"level": level(rule.enforcement)},
         "properties": {"security-severity": score, "tags": tags},
     })
@@ -62,12 +63,12 @@ fn level(enforcement: Enforcement) -> &'static str {
     }
 }
 
-fn results(judged: &Judged) -> Vec<Value> {
-    let report = &judged.report;
+fn results(run: &PolicyRun) -> Vec<Value> {
+    let report = &run.report;
     let mut results = Vec::new();
     let result = |rule: &Rule, level: &str, kind: &str, subject: &Id, path: &str, message: &str| {
         let mut location = json!({"logicalLocations": [{"fullyQualifiedName": format!("{subject} {path}").trim_end(), "kind": "resource"}]});
-        if let Some(place) = (judged.places)(subject, path) {
+        if let Some(place) = (run.places)(subject, path) {
             location["physicalLocation"] = json!({
                 "artifactLocation": {"uri": place.file},
                 "region": {"startLine": place.line.max(1)},
@@ -83,9 +84,9 @@ fn results(judged: &Judged) -> Vec<Value> {
             "ruleIndex": RULES.iter().position(|known| known.id == rule.id),
             "level": level,
             "kind": kind,
-            "message": {"text": format!("{} {subject}{about}: {message}. {}", judged.name, rule.text.fix)},
+            "message": {"text": format!("{} {subject}{about}: {message}. {}", run.name, rule.text.fix)},
             "locations": [location],
-            "partialFingerprints": {"phoenix/v1": format!("{}|{}|{subject}|{path}|{message}", judged.name, rule.id)},
+            "partialFingerprints": {"phoenix/v1": format!("{}|{}|{subject}|{path}|{message}", run.name, rule.id)},
         })
     };
     for rule in &report.rules {
@@ -103,7 +104,7 @@ fn results(judged: &Judged) -> Vec<Value> {
         }
         for (subject, what) in &rule.unknown {
             let message = format!(
-                "it cannot be said, because this is not known: {}",
+                "cannot be evaluated, because a value is unknown: {}",
                 what.join("; ")
             );
             results.push(result(
@@ -116,7 +117,7 @@ fn results(judged: &Judged) -> Vec<Value> {
             ));
         }
     }
-    // A note is no failure: the waiver still holds.
+    // A note, not a failure: the waiver still applies.
     results.extend(report.expiring_waivers.iter().map(|ending| {
         result(
             &WAIVERS_ARE_VALID,
@@ -136,7 +137,7 @@ mod tests {
     use phoenix_policies::{Settings, evaluate};
 
     use super::*;
-    use crate::policies::Place;
+    use phoenix_manifests::Place;
 
     #[test]
     fn a_waiver_that_ends_soon_is_a_note_at_the_line_of_its_end() {
@@ -154,7 +155,7 @@ mod tests {
             }]});
             let settings =
                 Settings::read(&settings, phoenix_policies::waiver::parse_day(today).unwrap()).unwrap();
-            let judged = Judged {
+            let run = PolicyRun {
                 name: "stack".to_owned(),
                 objects: 1,
                 report: evaluate(&graph, &settings),
@@ -166,7 +167,7 @@ mod tests {
                     })
                 }),
             };
-            let results = results(&judged).into_iter();
+            let results = results(&run).into_iter();
             results.filter(|result| result["level"] == "note").collect()
         };
         assert_eq!(notes("2026-11-21"), Vec::<Value>::new());

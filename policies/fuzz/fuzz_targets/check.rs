@@ -2,9 +2,9 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use phoenix_cli::policies::{Judged, sarif, told};
 use phoenix_manifests::Manifests;
 use phoenix_policies::{Date, Settings, evaluate};
+use phoenix_report::{PolicyRun, json as report_json, sarif, text};
 use serde_json::json;
 
 fuzz_target!(|bytes: &[u8]| {
@@ -12,14 +12,14 @@ fuzz_target!(|bytes: &[u8]| {
     manifests.read_bytes("a.yaml", bytes.to_vec());
     let today = phoenix_policies::waiver::parse_day("2026-01-01").expect("it is a day");
     let settings = Settings::read(&json!({}), today).expect("the defaults are good");
-    let judged = Judged {
+    let run = PolicyRun {
         name: "fuzzed".to_owned(),
         objects: manifests.graph.len(),
         report: evaluate(&manifests.graph, &settings),
         settings,
         places: Box::new(manifests.places()),
     };
-    told::text(&judged);
-    told::json(&judged);
-    sarif::document(std::slice::from_ref(&judged));
+    text::report(&run);
+    report_json::report(&run);
+    sarif::log(std::slice::from_ref(&run));
 });

@@ -5,9 +5,9 @@
 
 use std::fs;
 
-use phoenix_cli::policies::{Judged, sarif, told};
 use phoenix_manifests::Manifests;
 use phoenix_policies::{Settings, evaluate};
+use phoenix_report::{PolicyRun, json as report_json, sarif, text};
 use serde_json::json;
 
 use super::chance::Chance;
@@ -72,16 +72,16 @@ fn check(bytes: Vec<u8>) -> (usize, Vec<String>) {
     let mut manifests = Manifests::new();
     manifests.read_bytes("a.yaml", bytes);
     let settings = Settings::read(&json!({}), today()).unwrap();
-    let judged = Judged {
+    let run = PolicyRun {
         name: "hostile".to_owned(),
         objects: manifests.graph.len(),
         report: evaluate(&manifests.graph, &settings),
         settings,
         places: Box::new(manifests.places()),
     };
-    assert!(!told::text(&judged).is_empty());
-    assert!(told::json(&judged).is_object());
-    assert!(sarif::document(std::slice::from_ref(&judged)).is_object());
+    assert!(!text::report(&run).is_empty());
+    assert!(report_json::report(&run).is_object());
+    assert!(sarif::log(std::slice::from_ref(&run)).is_object());
     let faults = manifests.errors.iter().map(|(_, fault)| fault.to_string());
     (manifests.graph.len(), faults.collect())
 }
@@ -126,16 +126,16 @@ fn no_text_makes_a_check_panic() {
     let corpus = corpus();
     let rounds = std::env::var("PHOENIX_FUZZ_ROUNDS").map_or(400, |rounds| rounds.parse().unwrap());
     let mut chance = Chance(11);
-    let (mut judged, mut refused) = (0, 0);
+    let (mut run, mut refused) = (0, 0);
     for _ in 0..rounds {
         let (objects, faults) = check(changed(&corpus, &mut chance));
-        judged += objects;
+        run += objects;
         refused += usize::from(!faults.is_empty());
     }
     // Changes that leave nothing to judge, or never break anything, would show nothing.
     assert!(
-        judged > rounds / 2 && refused > rounds / 20,
-        "{judged} judged, {refused} refused"
+        run > rounds / 2 && refused > rounds / 20,
+        "{run} run, {refused} refused"
     );
 }
 
@@ -162,7 +162,7 @@ fn what_would_never_end_is_refused_with_a_sentence() {
             "{sentence}: {faults:?}"
         );
     }
-    // What is long and can be read is judged.
+    // What is long and can be read is run.
     let (objects, faults) =
         check(format!("{pod}{{containers: [{{name: {}}}]}}\n", "x".repeat(4 << 20)).into_bytes());
     assert_eq!((objects, faults), (1, Vec::new()));

@@ -1,4 +1,4 @@
-//! `phoenix check`: does this keep the rules that SOC 2 and HIPAA ask evidence for?
+//! `phoenix check`: evaluates the policies for stacks, manifests or a cluster.
 
 use std::fs;
 use std::io::Read as _;
@@ -13,66 +13,68 @@ use serde_json::{Value, json};
 use crate::checkout::Checkout;
 use crate::live::Live;
 pub use crate::policies::settings_of;
-use crate::policies::{Judged, evaluate_in_parallel, read_settings, sarif, today, told};
+use crate::policies::{evaluate_in_parallel, read_settings, run_on_stack, today};
 use crate::stack::Stack;
 use phoenix_manifests::yaml;
 use phoenix_manifests::{MAX_BYTES, Manifests};
+use phoenix_report::{PolicyRun, json as report_json, sarif, text};
 use phoenix_terminal::exit::Exit;
 use phoenix_terminal::output::{self, count, message};
 use phoenix_terminal::user_error::user_error;
 
-/// Judge stacks or manifests by the policies.
+/// Check stacks, manifests or a cluster against the policies.
 ///
-/// Without anything to judge it takes all stacks, each under its own settings (`phoenix:policies`). With `--file` it takes any
-/// manifests of Kubernetes and Istio: of several documents, lists, folders, or from stdin. With `--cluster` it takes what a
-/// live cluster has. Each failure is told with its place, the controls that it is evidence for and the way to repair it. It
-/// changes nothing. It ends with 3 if a mandatory rule fails that nobody waived; what cannot be said because a value is not
-/// known or may not be seen is told, and fails nothing.
+/// Without arguments, checks all stacks, each with its own settings (`phoenix:policies`). `--file` checks any Kubernetes
+/// and Istio manifests: files with several documents, lists, directories, or stdin. `--cluster` checks a live cluster.
+/// Each failure is reported with its file and line, the controls it affects, and a fix. The command is read-only. It exits
+/// with 3 if a mandatory rule fails without a waiver. Rules that depend on an unknown value, or on objects that you may not
+/// list, are reported as unknown and do not fail.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  cargo phoenix check prod\n  cargo phoenix check --file deploy/ --format sarif\n  helm template . | cargo \
                   phoenix check --file -\n  cargo phoenix check prod --cluster\n  cargo phoenix check --cluster --context staging --namespace payments"
 )]
 pub struct Arguments {
-    /// The stacks, such as prod; by default all.
+    /// The stacks, for example prod. Default: all.
     #[arg(conflicts_with = "file")]
     stacks: Vec<String>,
-    /// A file or folder of manifests, or `-` for stdin; may be given several times.
+    /// A file or directory of manifests, or `-` for stdin. Can be repeated.
     #[arg(long, short, value_name = "FILE")]
     file: Vec<PathBuf>,
-    /// A live cluster: everything that the rules look at and that you may list, the cluster's own namespaces excepted. With a
-    /// stack it is the stack's cluster and settings, what it declares and what else is in its namespaces. No value of a Secret is read.
+    /// Check a live cluster: all objects that the rules cover and that you may list, except in the cluster's own namespaces
+    /// (`kube-*`). With a stack: the stack's cluster, with its settings, limited to the objects it declares and to its
+    /// namespaces. Values of Secrets are never read.
     #[arg(long, conflicts_with = "file")]
     cluster: bool,
-    /// The context of the kubeconfig; by default the stack's, or the current one.
+    /// The kubeconfig context. Default: the stack's, or the current context.
     #[arg(long, value_name = "NAME", requires = "cluster")]
     pub context: Option<String>,
-    /// Tell only of this namespace of the cluster; may be given several times.
+    /// Report only this namespace of the cluster. Can be repeated.
     #[arg(long, value_name = "NAMESPACE", requires = "cluster")]
     pub namespace: Vec<String>,
-    /// Settings for manifests or for a cluster without a stack: a YAML file with the keys of `phoenix:policies`.
+    /// Policy settings for manifests, or for a cluster without a stack: a YAML file with the keys of `phoenix:policies`.
     #[arg(long, value_name = "FILE", conflicts_with = "stacks")]
     settings: Option<PathBuf>,
-    /// The manifests are a part of a deployment: what is missing is unknown, not wrong.
+    /// The manifests are part of a deployment: references to missing objects are unknown instead of failed.
     #[arg(long, requires = "file")]
     partial: bool,
-    /// Prints what was assumed of the cluster, too.
+    /// Also print the assumptions about the cluster.
     #[arg(long)]
     assumptions: bool,
-    /// For people, for machines, or for code scanning.
+    /// The output format.
     #[arg(long, value_enum, default_value_t)]
     format: Format,
 }
 
-/// How a report is printed.
+/// The output format.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum Format {
-    /// For people.
+    /// For reading.
     #[default]
     Text,
-    /// For machines: one JSON document with every verdict.
+    /// One JSON document with every verdict.
     Json,
-    /// For code scanning: SARIF 2.1.0.
+    /// SARIF 2.1.0, for code scanning.
     Sarif,
 }
 
@@ -85,18 +87,18 @@ pub fn run(
     let mut exit = Exit::Clean;
     if arguments.settings.is_some() && arguments.file.is_empty() && !arguments.cluster {
         return Err(user_error(
-            "--settings is for manifests and clusters, and a stack has its settings in its file",
-            "write them below phoenix:policies in the stack file, or name manifests with --file",
+            "--settings applies to manifests and clusters only; the settings of a stack are in its file",
+            "set phoenix:policies in the stack file, or pass manifests with --file",
         ));
     }
-    let judged = if arguments.cluster {
+    let runs = if arguments.cluster {
         let stack = match arguments.stacks.as_slice() {
             [] => None,
             [one] => Some(Stack::load(&checkout()?, one)?),
             _ => {
                 return Err(user_error(
-                    "--cluster is given for several stacks at once",
-                    "name one stack, or none and a --context",
+                    "--cluster accepts at most one stack",
+                    "name one stack, or none with --context",
                 ));
             }
         };
@@ -104,45 +106,42 @@ pub fn run(
     } else if arguments.file.is_empty() {
         stacks(&arguments.stacks, &checkout()?)?
     } else {
-        let (judged, is_whole) = files(arguments)?;
-        if !is_whole {
+        let (run, is_complete) = files(arguments)?;
+        if !is_complete {
             exit = Exit::Failed;
         }
-        vec![judged]
+        vec![run]
     };
     match arguments.format {
         Format::Text => {
-            for judged in &judged {
-                output::print(&told::text(judged))?;
+            for run in &runs {
+                output::print(&text::report(run))?;
                 if arguments.assumptions {
-                    output::print(&told::assumptions(judged))?;
+                    output::print(&text::assumptions(run))?;
                 }
             }
         }
         Format::Json => {
-            let all: Vec<_> = judged.iter().map(told::json).collect();
+            let all: Vec<_> = runs.iter().map(report_json::report).collect();
             output::json(&json!({"judged": all}))?;
         }
-        Format::Sarif => output::json(&sarif::document(&judged))?,
+        Format::Sarif => output::json(&sarif::log(&runs))?,
     }
-    if judged.iter().any(|judged| judged.report.blocks()) {
+    if runs.iter().any(|run| run.report.blocks()) {
         exit = exit.or(Exit::Policy);
     }
     Ok(exit)
 }
 
-fn stacks(names: &[String], checkout: &Checkout) -> Result<Vec<Judged>> {
+fn stacks(names: &[String], checkout: &Checkout) -> Result<Vec<PolicyRun>> {
     let all = checkout.stacks()?;
     let names = if names.is_empty() { &all } else { names };
     let stacks = Stack::load_all(checkout, names)?;
-    stacks
-        .iter()
-        .map(|stack| Judged::of_stack(stack, today()))
-        .collect()
+    stacks.iter().map(|stack| run_on_stack(stack, today())).collect()
 }
 
-/// The manifests, judged; and whether all of them could be read.
-fn files(arguments: &Arguments) -> Result<(Judged, bool)> {
+/// Evaluates the manifests. The second value is false if some could not be read.
+fn files(arguments: &Arguments) -> Result<(PolicyRun, bool)> {
     let mut settings = settings_of_file(arguments)?;
     if arguments.partial {
         settings.assume(&assume::COMPLETE, json!(false));
@@ -156,30 +155,30 @@ fn files(arguments: &Arguments) -> Result<(Judged, bool)> {
             read_path(path, &mut manifests)?;
         }
     }
-    for (file, broken) in &manifests.errors {
+    for (file, error) in &manifests.errors {
         message(&format!(
-            "error: cannot read {file}, {broken}\nwhat this is a part of is not judged"
+            "error: cannot read {file}, {error}\nthe document was not checked"
         ));
     }
-    let passed_over: usize = manifests.skipped.values().sum();
-    if passed_over > 0 {
+    let skipped: usize = manifests.skipped.values().sum();
+    if skipped > 0 {
         message(&format!(
-            "passed over {}, which are no Kubernetes objects",
-            count(passed_over, "document")
+            "skipped {}: not Kubernetes objects",
+            count(skipped, "document")
         ));
     }
     let name = match arguments.file.as_slice() {
         [one] if one.as_os_str() != "-" => one.display().to_string(),
         _ => "manifests".to_owned(),
     };
-    let judged = Judged {
+    let run = PolicyRun {
         name,
         objects: manifests.graph.len(),
         report: evaluate_in_parallel(&manifests.graph, &settings),
         settings,
         places: Box::new(manifests.places()),
     };
-    Ok((judged, manifests.errors.is_empty()))
+    Ok((run, manifests.errors.is_empty()))
 }
 
 /// The settings that `--settings` names; the defaults without it.
@@ -198,11 +197,11 @@ pub fn settings_of_file(arguments: &Arguments) -> Result<Settings> {
             }
         }
     };
-    let whose = arguments
+    let source = arguments
         .settings
         .as_ref()
         .map_or_else(String::new, |path| path.display().to_string());
-    read_settings(&value, today(), &whose)
+    read_settings(&value, today(), &source)
 }
 
 fn read_path(path: &Path, manifests: &mut Manifests) -> Result<()> {
@@ -218,7 +217,7 @@ fn read_path(path: &Path, manifests: &mut Manifests) -> Result<()> {
             let is_manifest = entry
                 .extension()
                 .is_some_and(|extension| ["yaml", "yml", "json"].iter().any(|known| extension == *known));
-            // A link can lead back to where it lies.
+            // A symbolic link can point to an ancestor.
             if entry.is_symlink() || !(entry.is_dir() || is_manifest) {
                 continue;
             }
@@ -232,7 +231,7 @@ fn read_path(path: &Path, manifests: &mut Manifests) -> Result<()> {
     Ok(())
 }
 
-/// What there is to read, up to one byte more than is taken: a file that never ends is refused like a long one.
+/// Reads at most one byte more than the limit, so that an endless file is rejected like a long one.
 fn read_some(from: impl std::io::Read) -> std::io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     let most = u64::try_from(MAX_BYTES).unwrap_or(u64::MAX);

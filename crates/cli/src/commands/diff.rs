@@ -1,4 +1,4 @@
-//! `phoenix diff`: what a stack declares now, against what it declared at another revision.
+//! `phoenix diff`: compares the objects of a stack with those of another revision.
 
 use anyhow::Result;
 use serde_json::{Value, json};
@@ -6,38 +6,38 @@ use serde_json::{Value, json};
 use crate::arguments::Format;
 use crate::base::Base;
 use crate::checkout::Checkout;
-use crate::comparison::{Comparison, Counts};
-use crate::show::{self, Detail};
+use crate::comparison::Comparison;
 use crate::stack::Stack;
+use phoenix_report::changes::{self, Detail};
 use phoenix_terminal::exit::Exit;
 use phoenix_terminal::output::{self, message};
 
 /// Compare the objects of a stack with those of another revision.
 ///
-/// Each object that differs has a heading, and below it the path of each field with its value before and after. The
-/// base's side is what that revision's own code rendered: its committed snapshots, or a build of it where it has none.
-/// Nothing is asked of a cluster.
+/// Shows a heading for each changed object, and below it each changed field with its value before and after. The base is
+/// what the code of that revision rendered: its committed snapshots, or a build of it if there are none. No cluster is
+/// contacted.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  cargo phoenix diff prod\n  cargo phoenix diff dev --base v0.1.0 --exit-code"
 )]
 pub struct Arguments {
-    /// The stack, such as dev.
+    /// The stack, for example dev.
     stack: String,
     #[command(flatten)]
     against: Against,
-    /// End with 2 where something differs.
+    /// Exit with 2 if there are changes.
     #[arg(long)]
     exit_code: bool,
-    /// For people or for machines.
+    /// The output format.
     #[arg(long, value_enum, default_value_t)]
     format: Format,
 }
 
-/// What is compared with; shared by all verbs that compare.
+/// The base of a comparison; shared by all verbs that compare.
 #[derive(Debug, clap::Args)]
 pub struct Against {
-    /// The revision to compare with; by default the merge-base with the main branch, else HEAD.
+    /// The revision to compare with. Default: the merge base with the main branch, else HEAD.
     #[arg(long, value_name = "REV")]
     pub base: Option<String>,
 }
@@ -57,9 +57,9 @@ pub fn run(arguments: &Arguments, checkout: &Checkout) -> Result<Exit> {
             output::json(&document)?;
         }
         Format::Text => {
-            output::print(&show::text(&comparison.changes.changes, Detail::Manifests))?;
+            output::print(&changes::text(&comparison.changes.changes, Detail::Manifests))?;
             let words = match comparison.counts().words() {
-                none if none.is_empty() => "nothing differs".to_owned(),
+                none if none.is_empty() => "no changes".to_owned(),
                 words => words,
             };
             message(&format!(
@@ -73,13 +73,13 @@ pub fn run(arguments: &Arguments, checkout: &Checkout) -> Result<Exit> {
     Ok(if changed { Exit::Changed } else { Exit::Clean })
 }
 
-/// One stack of a comparison, as every verb with `--format json` tells it.
+/// One stack of a comparison, as in every JSON output.
 pub fn stack_as_json(comparison: &Comparison) -> Value {
     json!({
         "stack": comparison.stack,
         "baseSource": comparison.source.as_str(),
-        "counts": counts_as_json(comparison.counts()),
-        "objects": show::json(&comparison.changes.changes),
+        "counts": comparison.counts().json(),
+        "objects": changes::json(&comparison.changes.changes),
     })
 }
 
@@ -89,9 +89,4 @@ pub fn base_as_json(base: &Base) -> Value {
         Base::Commit { commit, words, .. } => json!({"commit": commit, "is": words}),
         Base::Nothing { why } => json!({"commit": null, "is": why}),
     }
-}
-
-/// The counts of a comparison.
-pub fn counts_as_json(counts: Counts) -> Value {
-    json!({"create": counts.create, "update": counts.update, "replace": counts.replace, "delete": counts.delete})
 }

@@ -16,7 +16,7 @@ use crate::explain::key::{self, Key, Named, Setting};
 use crate::explain::object::{Explained, Neighbour};
 use crate::explain::probe::Effect;
 use crate::explain::{Explanation, Subjects};
-use crate::policies::told::control_as_json;
+use phoenix_report::json::control as control_as_json;
 use phoenix_terminal::exit::Exit;
 use phoenix_terminal::output::{self, count, table};
 use phoenix_terminal::style;

@@ -1,4 +1,4 @@
-//! `phoenix preview`: what a change of this checkout would do to every stack, at a glance.
+//! `phoenix preview`: summarizes what the changes of this checkout do to every stack.
 
 use std::fmt::Write as _;
 
@@ -6,15 +6,16 @@ use anyhow::Result;
 use phoenix_graph::Loss;
 use serde_json::{Value, json};
 
-use super::diff::{Against, base_as_json, counts_as_json, stack_as_json};
+use super::diff::{Against, base_as_json, stack_as_json};
 use super::render;
 use crate::arguments::Format;
 use crate::base::{Base, Source};
 use crate::checkout::Checkout;
-use crate::comparison::{Comparison, Consent, Counts, verdict};
-use crate::policies::told::{self, Counts as Verdicts, Failures};
-use crate::policies::{Judged, today};
-use crate::show::{self, Detail};
+use crate::comparison::{Comparison, Consent, verdict};
+use crate::policies::{run_on_stack, today};
+use phoenix_report::changes::{self, ChangeCounts, Detail};
+use phoenix_report::text::{self as report_text, Failures};
+use phoenix_report::{PolicyRun, json as report_json};
 use crate::stack::Stack;
 use phoenix_terminal::exit::Exit;
 use phoenix_terminal::output::{self, count, message, table};
@@ -23,27 +24,28 @@ use phoenix_terminal::user_error::user_error;
 
 /// Show what the stacks declare and what would change.
 ///
-/// The first line is the verdict. Below it are a row for each stack, everything that would be deleted or replaced with
-/// the data at risk, what the policies find, the values that nobody knows yet, and the objects that differ. It needs the
-/// repository only: no cluster, no Pulumi and no network. It ends with 3 if a mandatory policy fails that nobody waived.
+/// The first line is a summary. Below it: a row for each stack, deletions and replacements with the data at risk, policy
+/// findings, placeholders, and the changed objects, the riskiest first. Needs only the repository: no cluster, no Pulumi and
+/// no network. Exits with 3 if a mandatory policy fails without a waiver, and with 4 if an object would be deleted or
+/// replaced without consent.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  cargo phoenix preview dev\n  cargo phoenix preview --base origin/main --exit-code\n  \
                   cargo phoenix preview prod --allow-destructive StatefulSet/sophia-memory/qdrant"
 )]
 pub struct Arguments {
-    /// The stacks; all of them when none is named.
+    /// The stacks. Default: all.
     #[arg(value_name = "STACK")]
     stacks: Vec<String>,
     #[command(flatten)]
     against: Against,
-    /// End with 2 where something differs.
+    /// Exit with 2 if there are changes.
     #[arg(long)]
     exit_code: bool,
-    /// Consent to an object being deleted or replaced, so that it does not end with 4.
+    /// Consent to the deletion or replacement of an object. Can be repeated.
     #[arg(long, value_name = "OBJECT", value_parser = Consent::parse)]
     allow_destructive: Vec<Consent>,
-    /// For people or for machines.
+    /// The output format.
     #[arg(long, value_enum, default_value_t)]
     format: Format,
 }
@@ -63,7 +65,7 @@ pub fn run(arguments: &Arguments, checkout: &Checkout) -> Result<Exit> {
             .filter(|stack| !names.contains(stack))
         {
             message(&format!(
-                "{} has a stack {gone} that is gone here; what it deployed stays until `pulumi destroy`",
+                "{} has a stack {gone} that this checkout does not have; its deployed resources remain until `pulumi destroy`",
                 base.words()
             ));
         }
@@ -73,23 +75,23 @@ pub fn run(arguments: &Arguments, checkout: &Checkout) -> Result<Exit> {
         .map(|stack| Comparison::of(checkout, stack, &base, &message))
         .collect::<Result<Vec<_>>>()?;
     let day = today();
-    let judged = stacks
+    let runs = stacks
         .iter()
-        .map(|stack| Judged::of_stack(stack, day))
+        .map(|stack| run_on_stack(stack, day))
         .collect::<Result<Vec<_>>>()?;
     let consents = &arguments.allow_destructive;
     if !consents.is_empty() && comparisons.len() > 1 {
         return Err(user_error(
             format!(
-                "--allow-destructive is given for {} stacks at once, and their objects have the same names",
+                "--allow-destructive is ambiguous: {} stacks have objects of the same names",
                 comparisons.len()
             ),
-            "name the one stack that you consent to: cargo phoenix preview STACK --allow-destructive OBJECT",
+            "name one stack: cargo phoenix preview STACK --allow-destructive OBJECT",
         ));
     }
     match arguments.format {
-        Format::Json => output::json(&as_json(&comparisons, &judged, &base, consents))?,
-        Format::Text => output::print(&text(&comparisons, &judged, &base, consents))?,
+        Format::Json => output::json(&as_json(&comparisons, &runs, &base, consents))?,
+        Format::Text => output::print(&text(&comparisons, &runs, &base, consents))?,
     }
     let losses = comparisons
         .iter()
@@ -100,7 +102,7 @@ pub fn run(arguments: &Arguments, checkout: &Checkout) -> Result<Exit> {
         .filter(|consent| !losses.iter().any(|(loss, _)| consent.covers(&loss.id)))
     {
         message(&format!(
-            "--allow-destructive {consent} was not needed: nothing deletes or replaces it"
+            "--allow-destructive {consent} had no effect: the object is not deleted or replaced"
         ));
     }
     let mut exit = Exit::Clean;
@@ -114,13 +116,13 @@ pub fn run(arguments: &Arguments, checkout: &Checkout) -> Result<Exit> {
     if losses.iter().any(|(_, consented)| !consented) {
         exit = exit.or(Exit::Destructive);
     }
-    if judged.iter().any(|judged| judged.report.blocks()) {
+    if runs.iter().any(|run| run.report.blocks()) {
         exit = exit.or(Exit::Policy);
     }
     Ok(exit)
 }
 
-/// The stacks that were named, once each; all there are where none was.
+/// The named stacks without duplicates, or all stacks.
 fn names(arguments: &Arguments, checkout: &Checkout) -> Result<Vec<String>> {
     let mut names: Vec<String> = Vec::new();
     for asked in &arguments.stacks {
@@ -134,22 +136,22 @@ fn names(arguments: &Arguments, checkout: &Checkout) -> Result<Vec<String>> {
     }
     if names.is_empty() {
         return Err(user_error(
-            "there are no stacks to preview",
-            format!("write {}", checkout.shown(&checkout.stack_file("dev"))),
+            "there are no stacks",
+            format!("create {}", checkout.shown(&checkout.stack_file("dev"))),
         ));
     }
     Ok(names)
 }
 
-fn text(comparisons: &[Comparison], judged: &[Judged], base: &Base, consents: &[Consent]) -> String {
+fn text(comparisons: &[Comparison], runs: &[PolicyRun], base: &Base, consents: &[Consent]) -> String {
     let mut text = format!("{}\n\n", style::bold(&verdict(comparisons, base)));
     text.push_str(&rows(comparisons));
     declared(&mut text, comparisons);
     destructive(&mut text, comparisons, consents);
-    policies(&mut text, judged);
+    policies(&mut text, runs);
     for comparison in comparisons {
-        if let Some(told) = render::placeholders(&comparison.placeholders) {
-            let _ = write!(text, "\n{}: {told}\n", style::bold(&comparison.stack));
+        if let Some(lines) = render::placeholders(&comparison.placeholders) {
+            let _ = write!(text, "\n{}: {lines}\n", style::bold(&comparison.stack));
         }
     }
     for comparison in comparisons
@@ -166,10 +168,10 @@ fn text(comparisons: &[Comparison], judged: &[Judged], base: &Base, consents: &[
         if comparison.source == Source::Absent {
             let _ = writeln!(text, "all {} are new", count(counts.create, "object"));
         } else {
-            text.push_str(&show::text(&comparison.changes.changes, Detail::Headings));
+            text.push_str(&changes::text(&comparison.changes.changes, Detail::Headings));
         }
         if counts.create > 0 {
-            let _ = writeln!(text, "(the manifests of new objects: phoenix diff {stack})");
+            let _ = writeln!(text, "(to see the manifests of new objects: phoenix diff {stack})");
         }
     }
     text
@@ -188,7 +190,7 @@ fn rows(comparisons: &[Comparison]) -> String {
     ];
     let mut rows = vec![head.map(str::to_owned).to_vec()];
     for comparison in comparisons {
-        let Counts {
+        let ChangeCounts {
             create,
             update,
             replace,
@@ -210,7 +212,7 @@ fn rows(comparisons: &[Comparison]) -> String {
     table(&rows)
 }
 
-/// What each stack declares, system by system.
+/// The number of objects of each stack by system.
 fn declared(text: &mut String, comparisons: &[Comparison]) {
     text.push('\n');
     for comparison in comparisons {
@@ -230,7 +232,7 @@ fn declared(text: &mut String, comparisons: &[Comparison]) {
     }
 }
 
-/// Everything that would be deleted or replaced, unfolded.
+/// All deletions and replacements, with the data at risk.
 fn destructive(text: &mut String, comparisons: &[Comparison], consents: &[Consent]) {
     let mut is_first = true;
     for comparison in comparisons {
@@ -243,57 +245,57 @@ fn destructive(text: &mut String, comparisons: &[Comparison], consents: &[Consen
             let _ = writeln!(
                 text,
                 "    data at risk: {}",
-                data.unwrap_or("none; the graph can make it again")
+                data.unwrap_or("none; the object can be created again")
             );
             let _ = if consented {
-                writeln!(text, "    consented to with --allow-destructive")
+                writeln!(text, "    allowed by --allow-destructive")
             } else {
-                writeln!(text, "    to consent: --allow-destructive {}", Consent::to(&id))
+                writeln!(text, "    to allow: --allow-destructive {}", Consent::to(&id))
             };
         }
     }
 }
 
-/// What the policies find: a line for what is clean, and everything that nobody waived for what is not.
-fn policies(text: &mut String, judged: &[Judged]) {
-    let (clean, failing): (Vec<_>, Vec<_>) = judged
+/// Policy findings: one line for the stacks without any, and all findings without a waiver for the others.
+fn policies(text: &mut String, runs: &[PolicyRun]) {
+    let (clean, failing): (Vec<_>, Vec<_>) = runs
         .iter()
-        .partition(|judged| judged.report.failures().next().is_none());
+        .partition(|run| run.report.failures().next().is_none());
     if !failing.is_empty() {
         let _ = write!(text, "\n{}\n", style::bold(&style::red("Policies")));
-        for judged in failing {
-            text.push_str(&told::failures(judged, Failures::Open));
-            let _ = writeln!(text, "{}: {}", judged.name, told::summary(judged));
+        for run in failing {
+            text.push_str(&report_text::failures(run, Failures::Open));
+            let _ = writeln!(text, "{}: {}", run.name, report_text::summary(run));
         }
     }
     if !clean.is_empty() {
-        let names: Vec<_> = clean.iter().map(|judged| judged.name.as_str()).collect();
+        let names: Vec<_> = clean.iter().map(|run| run.name.as_str()).collect();
         let (mut waived, mut unknown) = (0, 0);
-        for counts in clean.iter().map(|judged| Verdicts::of(judged)) {
+        for counts in clean.iter().map(|run| run.counts()) {
             waived += counts.waived;
             unknown += counts.unknown;
         }
-        let mut line = format!("policies: nothing is found in {}", names.join(", "));
-        for (number, word) in [(waived, "waived"), (unknown, "not known yet")] {
+        let mut line = format!("Policies: no findings ({})", names.join(", "));
+        for (number, word) in [(waived, "waived"), (unknown, "unknown")] {
             if number > 0 {
                 let _ = write!(line, ", {number} {word}");
             }
         }
         let _ = write!(text, "\n{line}\n");
     }
-    for ending in judged.iter().flat_map(|judged| &judged.report.expiring_waivers) {
-        let _ = writeln!(text, "{} {ending}", style::yellow("note"));
+    for waiver in runs.iter().flat_map(|run| &run.report.expiring_waivers) {
+        let _ = writeln!(text, "{} {waiver}", style::yellow("note"));
     }
 }
 
-fn as_json(comparisons: &[Comparison], judged: &[Judged], base: &Base, consents: &[Consent]) -> Value {
-    let total: Counts = comparisons.iter().map(Comparison::counts).sum();
+fn as_json(comparisons: &[Comparison], runs: &[PolicyRun], base: &Base, consents: &[Consent]) -> Value {
+    let total: ChangeCounts = comparisons.iter().map(Comparison::counts).sum();
     let stacks: Value = comparisons
         .iter()
-        .zip(judged)
-        .map(|(comparison, judged)| {
+        .zip(runs)
+        .map(|(comparison, run)| {
             let mut stack = stack_as_json(comparison);
-            stack["policies"] = told::brief(judged);
+            stack["policies"] = report_json::brief(run);
             stack["declares"] = comparison.systems.iter().map(|(system, objects)| ((*system).to_owned(), Value::from(*objects))).collect();
             stack["placeholders"] = comparison.placeholders.iter().map(|(key, missing)| json!({"key": key, "missing": missing})).collect();
             stack["destructive"] = comparison
@@ -309,7 +311,7 @@ fn as_json(comparisons: &[Comparison], judged: &[Judged], base: &Base, consents:
     json!({
         "verdict": verdict(comparisons, base),
         "base": base_as_json(base),
-        "counts": counts_as_json(total),
+        "counts": total.json(),
         "stacks": stacks,
     })
 }

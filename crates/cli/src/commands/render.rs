@@ -12,21 +12,21 @@ use phoenix_terminal::output::{count, data, message};
 
 /// Render the manifests of a stack.
 ///
-/// Without --output they go to stdout as one stream, in an order in which a cluster accepts them. Secrets hold
-/// references, never values: apply what you rendered with --without-secrets, or you overwrite the real ones.
+/// Without --output, writes all manifests to stdout as one stream, in an order that a cluster accepts. Rendered Secrets
+/// contain references instead of values: use --without-secrets before applying, or the references overwrite the values.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  cargo phoenix render dev\n  cargo phoenix render prod --without-secrets -o manifests"
 )]
 pub struct Arguments {
-    /// The stack, such as dev.
+    /// The stack, for example dev.
     stack: String,
-    /// Write files into this folder, which must be empty, new, or rendered earlier from the same stack.
+    /// Write files to this directory, which must be new, empty, or rendered earlier from the same stack.
     ///
-    /// `kubectl apply -f` of the folder applies them in order.
+    /// `kubectl apply -f DIR` applies the files in order.
     #[arg(short, long, value_name = "DIR")]
     output: Option<PathBuf>,
-    /// Leave out every Secret whose values are held elsewhere.
+    /// Leave out Secrets that contain references to secret values.
     #[arg(long)]
     without_secrets: bool,
 }
@@ -45,15 +45,15 @@ pub fn run(arguments: &Arguments, checkout: &Checkout) -> Result<Exit> {
             manifests::write(folder, &stack.name, &files)
                 .with_context(|| format!("cannot render {} into {}", stack.name, folder.display()))?;
             message(&format!(
-                "{} in {} written to {}",
+                "wrote {} in {} to {}",
                 count(graph.len(), "object"),
                 count(files.len(), "file"),
                 folder.display()
             ));
         }
     }
-    if let Some(told) = placeholders(&stack.config.placeholders) {
-        message(&told);
+    if let Some(text) = placeholders(&stack.config.placeholders) {
+        message(&text);
     }
     let references = graph
         .objects()
@@ -61,14 +61,14 @@ pub fn run(arguments: &Arguments, checkout: &Checkout) -> Result<Exit> {
         .count();
     if references > 0 {
         message(&format!(
-            "{} with references in place of values; --without-secrets leaves them out",
+            "{} with references instead of values; use --without-secrets to leave them out",
             count(references, "Secret")
         ));
     }
     Ok(Exit::Clean)
 }
 
-/// What nobody knows yet, a line each; `None` where everything is known.
+/// The placeholders, one per line; `None` if there are none.
 pub fn placeholders(placeholders: &[(String, String)]) -> Option<String> {
     let number = match placeholders.len() {
         0 => return None,

@@ -121,7 +121,7 @@ fn roomy(keys: &BTreeMap<String, Value>, path: &str) -> BTreeMap<String, Value> 
 
 fn changed(change: &Change) -> Changed {
     Changed {
-        operation: crate::comparison::operation(change).as_str(),
+        operation: phoenix_report::changes::operation(change).as_str(),
         object: change.object().id.to_string(),
         fields: match change {
             Change::Updated { fields, .. } => fields.iter().map(|field| field.path.clone()).collect(),

@@ -1,0 +1,105 @@
+//! A policy run as JSON.
+
+use phoenix_policies::{Control, Finding, Report};
+use serde_json::{Value, json};
+
+use crate::PolicyRun;
+
+/// The whole report, with every verdict.
+pub fn report(run: &PolicyRun) -> Value {
+    let report = &run.report;
+    let subject = |index: usize| report.subjects[index].to_string();
+    let finding = |index: usize, finding: &Finding| {
+        let place = (run.places)(&report.subjects[index], &finding.path);
+        json!({
+            "path": finding.path,
+            "message": finding.message,
+            "file": place.as_ref().map(|place| place.file.clone()),
+            "line": place.map(|place| place.line),
+        })
+    };
+    let rules = report.rules.iter().map(|rule| {
+        json!({
+            "id": rule.rule.id,
+            "title": rule.rule.text.title,
+            "severity": rule.rule.severity.word(),
+            "enforcement": rule.enforcement.word(),
+            "evidence": rule.rule.evidence.iter().copied().map(control).collect::<Vec<_>>(),
+            "population": rule.population(),
+            "passed": rule.passed.iter().map(|index| subject(*index)).collect::<Vec<_>>(),
+            "failed": rule.failed.iter().map(|failure| json!({
+                "object": subject(failure.subject),
+                "waivedBy": failure.waived.and_then(|index| Some(run.settings.waivers.get(index)?.ticket.clone())),
+                "findings": failure.findings.iter().map(|one| finding(failure.subject, one)).collect::<Vec<_>>(),
+            })).collect::<Vec<_>>(),
+            "unknown": rule.unknown.iter().map(|(index, what)| json!({"object": subject(*index), "notKnown": what})).collect::<Vec<_>>(),
+            "notApplicable": rule.not_applicable.iter().map(|(index, why)| json!({"object": subject(*index), "because": why})).collect::<Vec<_>>(),
+        })
+    });
+    let assumptions: serde_json::Map<_, _> = run
+        .settings
+        .assumptions()
+        .into_iter()
+        .map(|(setting, value)| (setting.name.to_owned(), value))
+        .collect();
+    json!({
+        "name": run.name,
+        "day": run.settings.today.to_string(),
+        "objects": run.objects,
+        "blocks": report.blocks(),
+        "rules": rules.collect::<Vec<_>>(),
+        "assumed": assumptions,
+        "endingWaivers": ending(report),
+    })
+}
+
+/// The findings and counts, without passed objects: for reviewing a change.
+pub fn brief(run: &PolicyRun) -> Value {
+    let (report, counts) = (&run.report, run.counts());
+    let findings = report.failures().flat_map(|(rule, failure)| {
+        let subject = &report.subjects[failure.subject];
+        failure.findings.iter().map(move |finding| {
+            let place = (run.places)(subject, &finding.path);
+            json!({
+                "rule": rule.rule.id,
+                "severity": rule.rule.severity.word(),
+                "enforcement": rule.enforcement.word(),
+                "object": subject.to_string(),
+                "path": finding.path,
+                "message": finding.message,
+                "repair": rule.rule.text.fix,
+                "evidence": rule.rule.evidence.iter().map(|control| control.citation()).collect::<Vec<_>>(),
+                "file": place.as_ref().map(|place| place.file.clone()),
+                "line": place.map(|place| place.line),
+            })
+        })
+    });
+    json!({
+        "blocks": report.blocks(),
+        "counts": {
+            "mandatory": counts.mandatory,
+            "advisory": counts.advisory,
+            "waived": counts.waived,
+            "unknown": counts.unknown,
+            "passed": counts.passed,
+            "notApplicable": counts.not_applicable,
+        },
+        "findings": findings.collect::<Vec<_>>(),
+        "endingWaivers": ending(report),
+    })
+}
+
+/// The waivers that expire soon, as sentences.
+fn ending(report: &Report) -> Vec<String> {
+    report.expiring_waivers.iter().map(ToString::to_string).collect()
+}
+
+/// A control.
+pub fn control(control: Control) -> Value {
+    json!({
+        "framework": control.framework().name(),
+        "id": control.id(),
+        "topic": control.title(),
+        "need": control.need().word(),
+    })
+}

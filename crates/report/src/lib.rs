@@ -1,0 +1,91 @@
+//! Policy reports and changes as documents: text, JSON, SARIF.
+//!
+//! | document | of a policy run | of changes |
+//! |---|---|---|
+//! | text | [`text`] | [`changes::text`] |
+//! | JSON | [`json`] | [`changes::json`] |
+//! | SARIF 2.1.0 | [`sarif`] | – |
+//!
+//! The package is pure: no file, clock or network. Text contains escape sequences for styles; the caller removes them
+//! where they are not wanted.
+
+use phoenix_graph::Id;
+use phoenix_manifests::Place;
+use phoenix_policies::{Enforcement, Report, Settings};
+
+pub mod changes;
+pub mod json;
+pub mod sarif;
+mod style;
+pub mod text;
+
+/// Returns the place of a field: object and path to file and line.
+pub type Places = Box<dyn Fn(&Id, &str) -> Option<Place>>;
+
+/// One evaluation of the policies, with what its documents need.
+pub struct PolicyRun {
+    /// The name of the stack, or of the manifests together.
+    pub name: String,
+    /// The number of objects that were checked.
+    pub objects: usize,
+    /// The findings.
+    pub report: Report,
+    /// The settings of the evaluation.
+    pub settings: Settings,
+    /// The places of findings.
+    pub places: Places,
+}
+
+/// The number of verdicts by kind.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct VerdictCounts {
+    /// Objects that fail a mandatory rule.
+    pub mandatory: usize,
+    /// Objects that fail an advisory rule.
+    pub advisory: usize,
+    /// Failures with a waiver.
+    pub waived: usize,
+    /// Verdicts that depend on an unknown value.
+    pub unknown: usize,
+    /// Passes.
+    pub passed: usize,
+    /// Verdicts of rules that do not apply to an object of their kinds.
+    pub not_applicable: usize,
+}
+
+impl PolicyRun {
+    /// The number of verdicts by kind.
+    pub fn counts(&self) -> VerdictCounts {
+        let mut counts = VerdictCounts::default();
+        for rule in &self.report.rules {
+            counts.passed += rule.passed.len();
+            counts.unknown += rule.unknown.len();
+            counts.not_applicable += rule.not_applicable.len();
+            for failure in &rule.failed {
+                match (failure.waived, rule.enforcement) {
+                    (Some(_), _) => counts.waived += 1,
+                    (None, enforcement) if enforcement.stops() => counts.mandatory += 1,
+                    (None, _) => counts.advisory += 1,
+                }
+            }
+        }
+        counts
+    }
+
+    /// The number of rules that were evaluated.
+    fn enabled_rules(&self) -> usize {
+        let rules = self.report.rules.iter();
+        rules
+            .filter(|rule| rule.enforcement != Enforcement::Disabled)
+            .count()
+    }
+}
+
+/// `1 object`, `3 objects`.
+fn count(number: usize, noun: &str) -> String {
+    if number == 1 {
+        format!("1 {noun}")
+    } else {
+        format!("{number} {noun}s")
+    }
+}

@@ -1,0 +1,58 @@
+//! Styles of text documents, and escaping of text from manifests.
+
+use std::borrow::Cow;
+
+use anstyle::{AnsiColor, Style};
+
+pub(crate) fn green(text: &str) -> String {
+    styled(AnsiColor::Green.on_default(), text)
+}
+
+pub(crate) fn red(text: &str) -> String {
+    styled(AnsiColor::Red.on_default(), text)
+}
+
+pub(crate) fn yellow(text: &str) -> String {
+    styled(AnsiColor::Yellow.on_default(), text)
+}
+
+pub(crate) fn bold(text: &str) -> String {
+    styled(Style::new().bold(), text)
+}
+
+pub(crate) fn dim(text: &str) -> String {
+    styled(Style::new().dimmed(), text)
+}
+
+/// Text from a manifest, safe to print: control characters other than line breaks and tabs are written as `\u{…}`, so
+/// that a name in a manifest cannot move the cursor or change colors.
+pub(crate) fn escape_control(text: &str) -> Cow<'_, str> {
+    let is_unsafe = |character: char| character.is_control() && !matches!(character, '\n' | '\t');
+    if !text.contains(is_unsafe) {
+        return Cow::Borrowed(text);
+    }
+    let mut escaped = String::with_capacity(text.len());
+    for character in text.chars() {
+        if is_unsafe(character) {
+            escaped.extend(character.escape_unicode());
+        } else {
+            escaped.push(character);
+        }
+    }
+    Cow::Owned(escaped)
+}
+
+fn styled(style: Style, text: &str) -> String {
+    format!("{style}{text}{style:#}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn control_characters_are_escaped_and_line_breaks_are_kept() {
+        assert_eq!(escape_control("a\n\tb"), "a\n\tb");
+        assert_eq!(escape_control("\u{1b}[31m\u{9b}"), "\\u{1b}[31m\\u{9b}");
+    }
+}
