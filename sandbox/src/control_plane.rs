@@ -319,7 +319,7 @@ fn arguments(name: &str, state_dir: &StateDir, keys: &Keys, ports: Ports) -> Vec
                 "--secure-port=0",
                 // A busy machine delays heartbeats, which should not make nodes unreachable.
                 "--node-monitor-grace-period=5m",
-                // The default of 15 seconds is meant for large clusters.
+                // The default of 15 seconds is intended for large clusters.
                 "--horizontal-pod-autoscaler-sync-period=2s",
                 // All objects of a stack are created together; the default of 20 requests per second would be the bottleneck.
                 "--kube-api-qps=200",

@@ -55,7 +55,7 @@ pub fn stack_file_schema() -> Value {
                 "description": "The configuration of the stack.",
                 "properties": properties,
                 "required": required,
-                // Other namespaces belong to other packages; an unknown key of ours is a mistake.
+                // Other namespaces belong to other packages; an unknown key in the own namespace is an error.
                 "patternProperties": {"^(?!phoenix:)[^:]+:": {}},
                 "additionalProperties": false,
             },

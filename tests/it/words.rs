@@ -1,7 +1,7 @@
 //! Text that a person reads, and public identifiers, avoid the words of `words.txt`.
 //!
-//! Checked are Markdown outside of code, doc comments and string literals of production code, comments in YAML, TOML, Go and
-//! shell scripts, the JSON schemas, public identifiers, and file names. Code spans in backticks and test code are exempt;
+//! Checked are Markdown outside of code, comments and string literals of production code, comments in YAML, TOML, Go and shell
+//! scripts, the JSON schemas, public identifiers, and file names. Code spans in backticks and test code are exempt;
 //! other exceptions are in `words_allowed.txt`.
 //!
 //! `cargo test -p phoenix-testing --test it words -- --nocapture` prints the number of findings for each file, and with
@@ -110,6 +110,8 @@ fn the_scanner_sees_prose_and_skips_code() {
     let found = kept(Kind::Rust, rust);
     for word in [
         "One",
+        "four",
+        "thirteen",
         "three",
         "five",
         "six_seven",
@@ -120,7 +122,7 @@ fn the_scanner_sees_prose_and_skips_code() {
     ] {
         assert!(found.contains(word), "{word}: {found}");
     }
-    for word in ["two", "four", "ten ", "twelve", "thirteen", "fourteen"] {
+    for word in ["two", "ten ", "twelve", "fourteen"] {
         assert!(!found.contains(word), "{word}: {found}");
     }
     assert_eq!(kept(Kind::Comments, "a: b # c `d` e\nf: \"#g\"\n"), "c e");
@@ -384,7 +386,7 @@ fn without_interpolations(text: &str) -> String {
     keep(bytes, |place| !blank[place])
 }
 
-/// Doc comments and strings outside of tests, and public identifiers.
+/// Comments and strings outside of tests, and public identifiers.
 fn rust(text: &[u8]) -> Vec<String> {
     let tokens = tokens(text);
     let tests = tests(text, &tokens);
@@ -400,7 +402,8 @@ fn rust(text: &[u8]) -> Vec<String> {
         match token.kind {
             Token::Doc => doc[token.start + 3..token.end].fill(true),
             Token::String => strings.push((token.start, token.end)),
-            Token::Comment | Token::Character => {}
+            Token::Comment => doc[token.start + 2..token.end].fill(true),
+            Token::Character => {}
         }
     }
     let docs = keep(text, |place| doc[place]);

@@ -136,7 +136,7 @@ impl Repository {
 
     fn run<I: IntoIterator<Item: AsRef<OsStr>>>(&self, arguments: I) -> Result<Output> {
         let mut command = Command::new("git");
-        // Words in English, because one of them is looked for; and no lock taken from an editor that refreshes its index.
+        // English messages, because one of them is matched; and no lock that conflicts with an editor refreshing its index.
         command
             .arg("-C")
             .arg(&self.root)

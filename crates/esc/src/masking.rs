@@ -37,7 +37,7 @@ fn forms(secret: &str) -> Vec<Zeroizing<String>> {
         let standard = in_base64(secret, shift);
         forms.extend([standard.replace('+', "-").replace('/', "_"), standard]);
     }
-    // Shorter forms occur in unrelated text by chance.
+    // Shorter encodings can occur in unrelated text.
     forms.retain(|form| form.len() >= 4);
     forms.sort_by_key(|form| std::cmp::Reverse(form.len()));
     forms.into_iter().map(Zeroizing::new).collect()

@@ -127,7 +127,7 @@ pub fn evaluate<'a>(
     let mut isolated = false;
     for policy in isolating(policies, pod, direction) {
         isolated = true;
-        // A named port means the port of that name at whoever accepts the connection.
+        // A named port is the port of that name at the server.
         let accepting = match (direction, far) {
             (Direction::Ingress, _) => Some(pod),
             (Direction::Egress, End::Pod(far)) => Some(far),

@@ -97,7 +97,7 @@ impl Manifest {
         match (group, kind) {
             ("", "Namespace") => {
                 let mut labels: Labels = optional(document, "/metadata/labels")?;
-                // The API server writes it, and nobody can take it away.
+                // The API server sets it, and it cannot be removed.
                 labels.insert(
                     "kubernetes.io/metadata.name".to_owned(),
                     text("/metadata/name").to_owned(),

@@ -404,7 +404,7 @@ fn has_request_principal(pattern: &str, token: Option<&Token>) -> bool {
         None if pattern.ends_with('*') => (pattern, "*"),
         None => (pattern, ""),
     };
-    // A star at the other end of the part it stands in is a star like any other to Istio.
+    // Istio treats a star at the other end of a part like any other character.
     matches(issuer, &token.issuer) && matches(subject, &token.subject)
 }
 

@@ -57,7 +57,7 @@ fn behind(entry: &ServiceEntry, host: &str) -> Vec<String> {
     match entry.resolution {
         // `NONE` lets the client look the host up; whether it may go to what it finds, packets decide.
         Resolution::Dns | Resolution::None => vec![host.to_owned()],
-        // To nobody.
+        // Exported to no namespace.
         Resolution::Static => Vec::new(),
     }
 }

@@ -171,7 +171,7 @@ pub fn expected(rows: &[&Connection], request: Option<Request<'_>>, proof: Proof
                     (true, true, Proof::Valid) | (true, false, Proof::Nothing) => {
                         return Expected::Allowed(row.why);
                     }
-                    // A row that asks for no token does not say what becomes of one.
+                    // A row that requires no token does not define the result for a request with one.
                     (true, false, Proof::Valid | Proof::Worthless) => open = true,
                 }
             }
@@ -183,7 +183,7 @@ pub fn expected(rows: &[&Connection], request: Option<Request<'_>>, proof: Proof
 
 fn is_path(pattern: &str, path: &str) -> bool {
     if pattern.contains('{') {
-        // One part of the path, whatever it is, but there.
+        // Exactly one non-empty segment of the path.
         let (parts, patterns): (Vec<_>, Vec<_>) = (path.split('/').collect(), pattern.split('/').collect());
         let mut pairs = parts.iter().zip(&patterns);
         return parts.len() == patterns.len()

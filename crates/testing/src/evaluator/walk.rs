@@ -256,7 +256,7 @@ impl<'a> Walk<'a> {
         }));
         known.push(Host {
             name: "unknown.example.com".to_owned(),
-            // No namespace has a star in its name: nobody's object makes this host known.
+            // No namespace has a star in its name, so no object exports this host.
             namespace: "*".to_owned(),
             ports: vec![443],
             outside: vec!["unknown.example.com".to_owned()],
@@ -532,7 +532,7 @@ impl<'a> Walk<'a> {
         };
         for audience in &wanted.audiences {
             let valid = token(&wanted.issuer, audience, &wanted.keys);
-            // Addresses are written to logs, and whoever reads those could use it.
+            // URLs are written to logs, whose readers could use the token.
             let shown = Token {
                 place: Place::Query,
                 ..valid.clone()
@@ -595,7 +595,7 @@ impl<'a> Walk<'a> {
                                 && table.is_end(&row.to, End::Pod(target))
                         })
                         .collect();
-                    // A pod of ours is who its labels say: it must have the account that goes with them.
+                    // A declared pod has the service account of its labels' workload.
                     let ours = self.declared.iter().any(|pod| pod.title == caller.title);
                     let rows: Vec<_> = if beside || ours {
                         rows

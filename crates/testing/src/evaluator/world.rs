@@ -106,7 +106,7 @@ impl Pod {
             namespace_labels: namespace_labels.clone(),
             labels: labels.clone(),
             service_account: service_account.to_owned(),
-            // Where clusters usually have their pods; no policy of ours may depend on it.
+            // A usual pod network; no policy of the stack may depend on it.
             address: IpAddr::V4(Ipv4Addr::new(10, 244, 7, 7)),
             named_ports: BTreeMap::new(),
             ports: BTreeSet::new(),
