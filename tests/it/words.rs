@@ -230,7 +230,8 @@ impl Kind {
             return None;
         }
         match path.extension().and_then(|extension| extension.to_str()) {
-            Some("md") => Some(Self::Markdown),
+            // `.md.in` are parts of generated pages.
+            Some("md" | "in") => Some(Self::Markdown),
             Some("rs") => (!in_tests).then_some(Self::Rust),
             Some("yaml" | "yml" | "toml") => (!in_tests).then_some(Self::Comments),
             Some("go") => Some(Self::Go),

@@ -9,7 +9,7 @@ use phoenix_policies::{Control, RULES, Rule, Scope};
 
 /// The catalog as it is committed in `policies/README.md`.
 pub fn markdown() -> String {
-    let mut text = include_str!("policies/introduction.md")
+    let mut text = include_str!("policies/introduction.md.in")
         .replace("{rules}", &RULES.len().to_string())
         .replace("{controls}", &Control::ALL.len().to_string());
     settings(&mut text);
@@ -36,7 +36,7 @@ pub fn markdown() -> String {
 }
 
 fn settings(text: &mut String) {
-    text.push_str(include_str!("policies/settings.md"));
+    text.push_str(include_str!("policies/settings.md.in"));
     text.push_str("| assumption | default | meaning |\n|---|---|---|\n");
     for setting in assume::ALL {
         let _ = writeln!(text, "{}", row(setting));
@@ -46,7 +46,7 @@ fn settings(text: &mut String) {
 
 /// How Pulumi's engine applies the rules.
 fn engine(text: &mut String) {
-    text.push_str(include_str!("policies/engine.md"));
+    text.push_str(include_str!("policies/engine.md.in"));
     text.push_str("| rule | change |\n|---|---|\n");
     for rule in RULES {
         if let Some(remediation) = &rule.remediation {
