@@ -52,3 +52,6 @@ pub use rules::RULES;
 pub use settings::Settings;
 pub use text::RuleText;
 pub use waiver::Waiver;
+
+/// An example of settings, as in a stack file.
+pub const SETTINGS_EXAMPLE: &str = include_str!("../settings-example.yaml");

@@ -42,6 +42,14 @@ fn everything_wrong_with_settings_is_told_with_the_nearest_name() {
 }
 
 #[test]
+fn the_example_of_the_catalog_is_accepted_as_written() {
+    let example = documents(phoenix_policies::SETTINGS_EXAMPLE).remove(0);
+    let settings = read(&example["phoenix:policies"]);
+    assert_eq!(settings.waivers.len(), 1);
+    assert!(settings.waivers[0].is_valid_on(today()));
+}
+
+#[test]
 fn an_old_key_is_an_error_that_names_the_new_one() {
     assert_eq!(
         problems(&json!({

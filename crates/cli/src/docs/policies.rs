@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use phoenix_policies::control::{Framework, OUTSIDE};
 use phoenix_policies::kind::Kind;
 use phoenix_policies::settings::{Setting, assume};
-use phoenix_policies::{Control, RULES, Rule, Scope};
+use phoenix_policies::{Control, RULES, Rule, SETTINGS_EXAMPLE, Scope};
 
 /// The catalog as it is committed in `policies/README.md`.
 pub fn markdown() -> String {
@@ -36,7 +36,7 @@ pub fn markdown() -> String {
 }
 
 fn settings(text: &mut String) {
-    text.push_str(include_str!("policies/settings.md.in"));
+    text.push_str(&include_str!("policies/settings.md.in").replace("{example}", SETTINGS_EXAMPLE));
     text.push_str("| assumption | default | meaning |\n|---|---|---|\n");
     for setting in assume::ALL {
         let _ = writeln!(text, "{}", row(setting));
