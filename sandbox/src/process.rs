@@ -310,7 +310,7 @@ mod tests {
         marked_child.kill().expect("it is gone or goes");
         marked_child.wait().expect("ours to wait for");
         // The recorded one has been waited for already, as its record asked.
-        recorded.wait().expect_err("nobody waits twice");
+        recorded.wait().expect_err("the process is waited for once");
         bystander.kill().expect("ours to end");
         bystander.wait().expect("ours to wait for");
     }

@@ -82,7 +82,7 @@ struct Bound {
 }
 
 fn plan(config: &config::LoadTest, tiers: &Tiers, demands_token: bool) -> Plan {
-    let judged = |threshold: String| Bound {
+    let bound = |threshold: String| Bound {
         threshold,
         abort_on_fail: false,
         delay_abort_eval: None,
@@ -109,12 +109,12 @@ fn plan(config: &config::LoadTest, tiers: &Tiers, demands_token: bool) -> Plan {
                 // The target of the tier covers a whole search, including the embedding model.
                 (
                     "http_req_duration{name:search_memory}",
-                    vec![judged(format!("p(95)<{latency}"))],
+                    vec![bound(format!("p(95)<{latency}"))],
                 ),
                 (
                     "http_req_failed",
                     vec![
-                        judged(format!("rate<{MAY_FAIL}")),
+                        bound(format!("rate<{MAY_FAIL}")),
                         Bound {
                             threshold: "rate<0.1".to_owned(),
                             abort_on_fail: true,
@@ -123,7 +123,7 @@ fn plan(config: &config::LoadTest, tiers: &Tiers, demands_token: bool) -> Plan {
                         },
                     ],
                 ),
-                ("memory_kept", vec![judged(format!("rate>{MUST_BE_KEPT}"))]),
+                ("memory_kept", vec![bound(format!("rate>{MUST_BE_KEPT}"))]),
             ]),
             summary_trend_stats: ["avg", "med", "p(95)", "p(99)", "max"],
             user_agent: "phoenix-load-test",

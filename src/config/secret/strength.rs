@@ -144,7 +144,7 @@ fn postgres_url(value: &str) -> Option<String> {
 const LEAST_KEY: usize = 1_500;
 
 fn private_key(value: &str) -> Option<String> {
-    let told = |told: &str| Some(told.to_owned());
+    let error = |message: &str| Some(message.to_owned());
     let inside = ["PRIVATE KEY", "ENCRYPTED PRIVATE KEY"]
         .into_iter()
         .find_map(|label| {
@@ -154,7 +154,7 @@ fn private_key(value: &str) -> Option<String> {
                 .strip_suffix(&format!("-----END {label}-----"))
         });
     let Some(inside) = inside else {
-        return told(
+        return error(
             "is not a PKCS #8 private key in PEM, which begins with -----BEGIN PRIVATE KEY----- or -----BEGIN ENCRYPTED PRIVATE KEY-----",
         );
     };
@@ -164,12 +164,12 @@ fn private_key(value: &str) -> Option<String> {
             .chars()
             .all(|letter| is_base64(letter) || "\r\n".contains(letter))
     {
-        return told(
+        return error(
             "is in PEM, but does not consist of base64 lines between its labels; its line breaks may be lost",
         );
     }
     if inside.chars().filter(|letter| is_base64(*letter)).count() < LEAST_KEY {
-        return told("is shorter than a 2048-bit RSA key, the minimum that Snowflake accepts");
+        return error("is shorter than a 2048-bit RSA key, the minimum that Snowflake accepts");
     }
     guessable(inside, LEAST_KEY, "")
 }
@@ -210,8 +210,8 @@ mod tests {
     }
 
     #[test]
-    fn every_mistake_is_told_as_what_it_is() {
-        for (form, value, told) in [
+    fn every_mistake_has_its_own_message() {
+        for (form, value, expected) in [
             (KEY, "", "is empty"),
             (KEY, " \n", "is empty"),
             (
@@ -253,7 +253,7 @@ mod tests {
             ),
         ] {
             let weakness = form.weakness(value).unwrap_or_default();
-            assert!(weakness.contains(told), "{told}: {weakness}");
+            assert!(weakness.contains(expected), "{expected}: {weakness}");
         }
     }
 
@@ -279,7 +279,7 @@ mod tests {
         for value in ["", "\n", " -----BEGIN", "-----BEGIN \u{0}"] {
             assert!(Form::PrivateKey.unusable(value).is_some(), "{value:?}");
         }
-        for (value, told) in [
+        for (value, expected) in [
             (String::new(), "is empty"),
             (pem("RSA PRIVATE KEY", 1_624), "is not a PKCS #8 private key"),
             (pem("PUBLIC KEY", 1_624), "is not a PKCS #8 private key"),
@@ -301,7 +301,7 @@ mod tests {
             ),
         ] {
             let weakness = Form::PrivateKey.weakness(&value).unwrap_or_default();
-            assert!(weakness.contains(told), "{told}: {weakness}");
+            assert!(weakness.contains(expected), "{expected}: {weakness}");
         }
     }
 

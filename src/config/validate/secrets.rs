@@ -14,7 +14,7 @@ const ESC_DIRECT: &str = "esc-direct";
 const EXTERNAL_SECRETS: &str = "external-secrets";
 
 /// The value is invalid, and the error has been reported.
-struct Told;
+struct Reported;
 
 impl Check {
     pub(super) fn secrets(&mut self, raw: &RawSecrets) -> Option<SecretsMode> {
@@ -93,32 +93,32 @@ impl Check {
     }
 
     /// The address; `None` for Pulumi Cloud.
-    fn esc_address(&mut self, raw: &RawSecrets) -> Result<Option<String>, Told> {
+    fn esc_address(&mut self, raw: &RawSecrets) -> Result<Option<String>, Reported> {
         let Some(url) = raw.url.as_deref() else {
             return Ok(None);
         };
         // The address is not repeated, because it may contain credentials.
         esc::address(url).map(Some).map_err(|wrong| {
             self.problems.add(key("secrets.url"), wrong);
-            Told
+            Reported
         })
     }
 
     /// The environment; `None` while it is a placeholder.
-    fn esc_environment(&mut self, raw: &RawSecrets, mode: &str) -> Result<Option<EscEnvironment>, Told> {
+    fn esc_environment(&mut self, raw: &RawSecrets, mode: &str) -> Result<Option<EscEnvironment>, Reported> {
         let Some(environment) = &raw.environment else {
             self.problems.add_with_hint(
                 key("secrets.environment"),
                 format!("is missing, and phoenix:secrets.mode is {mode}"),
                 "set it to the Pulumi ESC environment with the secrets, such as acme/phoenix/prod",
             );
-            return Err(Told);
+            return Err(Reported);
         };
         match self.known("secrets.environment", environment) {
             Some(name) => self
                 .parse("secrets.environment", name, EscEnvironment::parse)
                 .map(Some)
-                .ok_or(Told),
+                .ok_or(Reported),
             None => Ok(None),
         }
     }
