@@ -15,7 +15,7 @@ mod imports;
 ///
 /// The first four build a graph or evaluate one, the next ones are the command, then come Pulumi's side, the services, and
 /// what is used in development only. `phoenix-testing` knows the platform behind a feature; without it, it does not.
-pub const TABLE: [(&str, &[&str], &[&str]); 21] = [
+pub const TABLE: [(&str, &[&str], &[&str]); 24] = [
     ("phoenix-suggest", &[], &["tokio", "serde"]),
     (
         "phoenix-graph",
@@ -103,6 +103,7 @@ pub const TABLE: [(&str, &[&str], &[&str]); 21] = [
         "phoenix-cli",
         &[
             "phoenix",
+            "phoenix-features",
             "phoenix-graph",
             "phoenix-manifests",
             "phoenix-policies",
@@ -141,6 +142,9 @@ pub const TABLE: [(&str, &[&str], &[&str]); 21] = [
             "phoenix",
             "phoenix-cli",
             "phoenix-cluster",
+            "phoenix-features",
+            "phoenix-features-http",
+            "phoenix-features-network",
             "phoenix-graph",
             "phoenix-policies",
             "phoenix-program",
@@ -157,7 +161,12 @@ pub const TABLE: [(&str, &[&str], &[&str]); 21] = [
     ),
     (
         "pulumi-language-rust",
-        &["phoenix-terminal", "pulumi-wire"],
+        &[
+            "phoenix-features",
+            "phoenix-features-network",
+            "phoenix-terminal",
+            "pulumi-wire",
+        ],
         &[
             "k8s-openapi",
             "kube",
@@ -174,12 +183,41 @@ pub const TABLE: [(&str, &[&str], &[&str]); 21] = [
     ),
     (
         "phoenix-program",
-        &["phoenix", "phoenix-esc", "phoenix-graph", "pulumi-wire"],
+        &[
+            "phoenix",
+            "phoenix-esc",
+            "phoenix-features",
+            "phoenix-features-http",
+            "phoenix-features-network",
+            "phoenix-graph",
+            "pulumi-wire",
+        ],
         &["kube", "kube-client", "kube-core", "clap"],
     ),
     (
+        "phoenix-features",
+        &[],
+        &["tokio", "tonic", "kube", "kube-core", "reqwest", "clap"],
+    ),
+    (
+        "phoenix-features-http",
+        &[],
+        &["tonic", "kube", "kube-core", "clap"],
+    ),
+    (
+        "phoenix-features-network",
+        &[],
+        &["tonic", "kube", "kube-core", "reqwest", "clap"],
+    ),
+    (
         "phoenix-analyzer",
-        &["phoenix-graph", "phoenix-policies", "pulumi-wire"],
+        &[
+            "phoenix-features",
+            "phoenix-features-network",
+            "phoenix-graph",
+            "phoenix-policies",
+            "pulumi-wire",
+        ],
         &["kube", "kube-client", "reqwest", "clap", "phoenix"],
     ),
     (

@@ -11,6 +11,7 @@
 //! - `dashboards`: panels, queries, units and thresholds as a table.
 //! - `evaluated`: the rendered policies allow exactly what the connection table lists; `phoenix_testing::evaluator` computes what they allow.
 //! - `external_secrets`: objects for the External Secrets Operator, checked against its own types.
+//! - `features`: packages that several binaries share have equal features, so that they are compiled once.
 //! - `generated`: generated files of the repository are up to date.
 //! - `guarantees`: what the platform guarantees, one test each.
 //! - `invariants`: properties of every graph, for the shipped stacks and for generated ones.
@@ -34,6 +35,7 @@ mod dashboards;
 mod docs_pages;
 mod evaluated;
 mod external_secrets;
+mod features;
 mod generated;
 mod generators;
 mod guarantees;
