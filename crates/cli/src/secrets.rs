@@ -1,13 +1,13 @@
-//! The state of a stack's secrets: each row of the inventory, and unexpected keys. Never a value.
+//! The state of a stack's secrets: of each row of the inventory, and of other encrypted values. Never a value.
 //!
-//! A readable value is checked where it is read, and only the result is passed on. Encrypted values are not decrypted; only
-//! their presence is known. [`crate::commands::secrets`] prints.
+//! A readable value is checked where it is read, and only the result is passed on. Encrypted values are not decrypted: it is only
+//! known that they exist. [`crate::commands::secrets`] prints the results.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::Result;
 use phoenix::config::secret::{INVENTORY, SecretRow};
-use phoenix::config::{SecretsMode, StackConfig, own_key, secret};
+use phoenix::config::{SecretsMode, StackConfig, raw, secret};
 use phoenix::platform;
 use phoenix_graph::{Graph, references};
 use serde_json::Value;
@@ -16,33 +16,33 @@ use crate::checkout::Checkout;
 use crate::stack::Invalid;
 use crate::stack_file::{self, StackFile};
 
-/// The stack whose secrets are checked.
+/// A stack whose secrets are checked.
 #[derive(Clone, Debug)]
 pub struct Subject {
     /// The stack's name.
     pub name: String,
-    /// Its file, without secrets in plain text.
+    /// Its file, without plaintext secrets.
     pub file: StackFile,
     /// Its configuration.
     pub config: StackConfig,
     /// Its objects.
     pub graph: Graph,
-    /// Secrets in plain text in the file, each with a further problem if there is one.
-    in_clear: BTreeMap<&'static str, Option<String>>,
-    /// Encrypted keys of this project that are not in the inventory.
+    /// Plaintext secrets in the file, each with a further weakness if it has one.
+    plaintext: BTreeMap<&'static str, Option<String>>,
+    /// Encrypted keys that are not secrets of the platform.
     unused: BTreeSet<String>,
 }
 
 /// The state of one secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
-    /// Its key, or where it is in the cluster.
+    /// Its key, or its place in the cluster.
     pub key: String,
-    /// Its state.
+    /// The state.
     pub state: State,
-    /// What was found, as text.
+    /// What was found, as a sentence for the user.
     pub found: String,
-    /// A suggested fix, if one is needed.
+    /// How to fix it, if something has to be fixed.
     pub hint: Option<String>,
 }
 
@@ -52,17 +52,17 @@ pub enum State {
     /// It is set.
     Present,
     /// It comes from a source that was not checked.
-    Elsewhere,
+    External,
     /// It is not set.
     Missing,
-    /// It is set, but weak.
+    /// It is set, but unusable or weak.
     Weak,
-    /// It is in plain text in a file.
-    InClear,
+    /// It is stored in plaintext.
+    Plaintext,
     /// It is set, but not used.
     Unused,
     /// It is set in two places.
-    Twice,
+    Duplicate,
 }
 
 /// The state of the secrets in Pulumi ESC.
@@ -75,22 +75,22 @@ pub struct EscReport {
 }
 
 impl State {
-    /// Its name in output.
+    /// The state as one word, as the JSON output has it.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Present => "present",
-            Self::Elsewhere => "elsewhere",
+            Self::External => "external",
             Self::Missing => "missing",
             Self::Weak => "weak",
-            Self::InClear => "exposed",
+            Self::Plaintext => "plaintext",
             Self::Unused => "unused",
-            Self::Twice => "twice",
+            Self::Duplicate => "duplicate",
         }
     }
 
-    /// Whether nothing has to be done.
+    /// Whether nothing has to be fixed.
     pub fn is_good(self) -> bool {
-        matches!(self, Self::Present | Self::Elsewhere)
+        matches!(self, Self::Present | Self::External)
     }
 }
 
@@ -116,17 +116,17 @@ impl Entry {
 }
 
 impl Subject {
-    /// Reads a stack. What is wrong with its secrets does not stop it; anything else does.
+    /// Reads a stack. Fails if its file is invalid, except for errors of its secrets.
     pub fn load(checkout: &Checkout, name: &str) -> Result<Self> {
         let mut file = StackFile::read(checkout, name)?;
-        let mut in_clear = BTreeMap::new();
+        let mut plaintext = BTreeMap::new();
         let mut unused = BTreeSet::new();
         file.keys.retain(|key, value| match secret::row(key) {
             Some(row) => {
-                in_clear.insert(row.key, weakness(row, value));
+                plaintext.insert(row.key, weakness(row, value));
                 false
             }
-            None if own_key(key).is_some() && stack_file::is_encrypted(value) => {
+            None if raw::own_key(key).is_some() && stack_file::is_encrypted(value) => {
                 unused.insert(key.clone());
                 false
             }
@@ -138,14 +138,14 @@ impl Subject {
                 graph: platform::build(&config),
                 file,
                 config,
-                in_clear,
+                plaintext,
                 unused,
             }),
             Err(problems) => Err(Invalid::new(name, &file, problems).into()),
         }
     }
 
-    /// How the secrets stand in the stack's own configuration.
+    /// The state of the secrets in the stack file.
     pub fn entries(&self) -> Vec<Entry> {
         let needed = self.config.secrets_needed();
         let mut entries: Vec<_> = needed.iter().map(|row| self.entry(row)).collect();
@@ -156,7 +156,7 @@ impl Subject {
             Entry::new(key, State::Unused, "is set, but nothing in this stack reads it").hint(hint)
         }));
         entries.extend(self.unused.iter().map(|key| {
-            let found = "is sealed, but is not a secret of the platform, and a deployment refuses it";
+            let found = "is encrypted, but is not a secret of the platform, so a deployment is rejected";
             Entry::new(key, State::Unused, found)
                 .hint(format!("pulumi config rm {key} --stack {}", self.name))
         }));
@@ -166,29 +166,29 @@ impl Subject {
     fn entry(&self, row: &SecretRow) -> Entry {
         let key = row.full_key();
         let stack = &self.name;
-        if let Some(weakness) = self.in_clear.get(row.key) {
+        if let Some(weakness) = self.plaintext.get(row.key) {
             let weakness = weakness
                 .as_ref()
                 .map(|weakness| format!("; it also {weakness}"))
                 .unwrap_or_default();
-            let found = format!("is in {} in plain text{weakness}", self.file.path);
+            let found = format!("is stored in plaintext in {}{weakness}", self.file.path);
             let hint = format!(
-                "create a new value, because every reader of the file knows this one, and set it with \
+                "generate a new value, because this one is known to everyone who can read the file, and set it with \
                  `pulumi config set --secret {key} --stack {stack}`"
             );
-            return Entry::new(key, State::InClear, found).hint(hint);
+            return Entry::new(key, State::Plaintext, found).hint(hint);
         }
-        let is_sealed = self.file.secrets.contains(&key);
-        match (source(&self.config.secrets), is_sealed) {
+        let is_encrypted_here = self.file.secrets.contains(&key);
+        match (source(&self.config.secrets), is_encrypted_here) {
             (Some(source), true) => {
-                let found = format!("has a value in the stack, but secrets come from {source}");
+                let found = format!("has a value in the stack file, but secrets come from {source}");
                 let hint = format!("pulumi config rm {key} --stack {stack}");
-                Entry::new(key, State::Twice, found).hint(hint)
+                Entry::new(key, State::Duplicate, found).hint(hint)
             }
-            (Some(source), false) => Entry::new(key, State::Elsewhere, format!("comes from {source}")),
+            (Some(source), false) => Entry::new(key, State::External, format!("comes from {source}")),
             (None, true) if !row.readers.is_empty() && !is_read(&self.graph, row) => {
                 Entry::new(key, State::Unused, "is set, but no pod of the stack reads it")
-                    .hint("remove its row from the inventory, or let the system that needs it read it")
+                    .hint("remove its row from the inventory, or reference it in the system that needs it")
             }
             (None, true) => Entry::new(
                 key,
@@ -197,21 +197,19 @@ impl Subject {
             ),
             (None, false) => {
                 let hint =
-                    format!("pulumi config set --secret {key} --stack {stack}; it prompts for the value");
+                    format!("pulumi config set --secret {key} --stack {stack}, which prompts for the value");
                 Entry::new(key, State::Missing, format!("has no value. {}", row.purpose)).hint(hint)
             }
         }
     }
 }
 
-/// The source of secrets other than the stack's own configuration.
+/// The source of the secrets; `None` if they are in the stack file.
 pub fn source(mode: &SecretsMode) -> Option<String> {
-    let (who, environment) = match mode {
+    let (reader, environment) = match mode {
         SecretsMode::Local => return None,
         SecretsMode::PulumiEsc => {
-            return Some(
-                "the ESC environments that the stack file imports, which Pulumi's engine opens".to_owned(),
-            );
+            return Some("the ESC environments that the stack file imports, which Pulumi opens".to_owned());
         }
         SecretsMode::EscDirect(direct) => ("the program", &direct.environment),
         SecretsMode::ExternalSecrets(external) => (
@@ -223,18 +221,18 @@ pub fn source(mode: &SecretsMode) -> Option<String> {
         Some(environment) => format!("the ESC environment {environment}"),
         None => "an ESC environment that is a placeholder".to_owned(),
     };
-    Some(format!("{environment}, which {who} opens"))
+    Some(format!("{environment}, which {reader} opens"))
 }
 
-/// What is wrong with a value that can be seen. A value that is no text is one that YAML has misread.
+/// The weakness of a plaintext value. A value that is not a string was misinterpreted by YAML.
 fn weakness(row: &SecretRow, value: &Value) -> Option<String> {
     match value {
         Value::String(value) => row.form.weakness(value),
-        _ => Some("is not a text".to_owned()),
+        _ => Some("is not a string".to_owned()),
     }
 }
 
-/// Whether a pod of the graph gets the secret in a variable.
+/// Whether a pod of the graph references the secret in an environment variable.
 fn is_read(graph: &Graph, row: &SecretRow) -> bool {
     graph.objects().filter_map(references::pod_spec).any(|pod| {
         let containers = ["containers", "initContainers"]
@@ -249,7 +247,7 @@ fn is_read(graph: &Graph, row: &SecretRow) -> bool {
     })
 }
 
-/// Every row of the inventory with its state in the stack's own configuration.
+/// Every row of the inventory that the stack needs, with its state in the stack file.
 pub fn rows(subject: &Subject) -> Vec<(&'static SecretRow, State)> {
     let needed = subject.config.secrets_needed();
     needed

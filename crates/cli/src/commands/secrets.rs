@@ -1,4 +1,4 @@
-//! `phoenix secrets`: which secrets a stack needs, and their state. Never a value.
+//! `phoenix secrets`: the secrets of a stack and their state. Never a value.
 
 use std::fmt::Write as _;
 
@@ -14,21 +14,18 @@ use phoenix_terminal::exit::Exit;
 use phoenix_terminal::output::{self, count, data, message};
 use phoenix_terminal::style;
 
-/// Show which secrets a stack needs, and their state. Never a value.
+/// List and check the secrets of a stack. Values are never shown.
 #[derive(Debug, clap::Subcommand)]
 #[command(
     after_help = "Examples:\n  cargo phoenix secrets list dev\n  cargo phoenix secrets check prod --cluster"
 )]
-#[expect(
-    missing_docs,
-    reason = "clap would show a line here in place of the verb's own help"
-)]
+#[expect(missing_docs, reason = "clap would show it instead of the verb's own help")]
 pub enum Command {
     List(List),
     Check(Check),
 }
 
-/// List every secret of a stack: whether it is set, its Secret in the cluster, and its readers.
+/// List every secret of a stack: whether it is set, its Secret in the cluster, and the workloads that read it.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  cargo phoenix secrets list dev")]
 pub struct List {
@@ -39,10 +36,10 @@ pub struct List {
     format: Format,
 }
 
-/// Check the secrets of a stack: missing, weak, unused, in plain text, or set twice.
+/// Check the secrets of a stack: which are missing, weak, unused, in plaintext or set twice.
 ///
-/// Encrypted values are not decrypted, so their strength is not checked. The network is used only with `--cluster` or `--esc`.
-/// The exit code is 2 if there is a problem, and 1 if the check failed.
+/// Encrypted values are not decrypted, so their strength is not checked. The network is used only with `--cluster` or `--esc`. It
+/// exits with 2 if any secret has to be fixed, and with 1 if the secrets could not be checked.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  cargo phoenix secrets check dev\n  cargo phoenix secrets check prod --cluster --format json\n  cargo phoenix secrets check prod --esc --organization acme"
@@ -50,15 +47,15 @@ pub struct List {
 pub struct Check {
     /// The stack.
     stack: String,
-    /// Check the Secrets in the stack's cluster instead of the stack's own configuration. Of each value, only the result of the
-    /// check and the size are printed.
+    /// Check the Secrets in the stack's cluster instead of the stack file. Only the result and the size of a value are
+    /// printed.
     #[arg(long)]
     cluster: bool,
-    /// Open the Pulumi ESC environment that contains the stack's secrets, with the access token in `PHOENIX_ESC_TOKEN`. Of each
-    /// value, only the result of the check and the size are printed.
+    /// Check the stack's Pulumi ESC environment, which is opened with the access token in `PHOENIX_ESC_TOKEN`. Only the
+    /// result and the size of a value are printed.
     #[arg(long, conflicts_with = "cluster")]
     esc: bool,
-    /// The organization of the environments that a stack in mode `pulumi-esc` imports; the stack file does not contain it.
+    /// The Pulumi Cloud organization of the environments that a stack file imports in mode `pulumi-esc`.
     #[arg(long, requires = "esc", value_name = "NAME")]
     organization: Option<String>,
     /// The output format.
@@ -78,7 +75,7 @@ fn list(arguments: &List, checkout: &Checkout) -> Result<Exit> {
     let subject = Subject::load(checkout, &arguments.stack)?;
     let rows = secrets::rows(&subject);
     let source = secrets::source(&subject.config.secrets)
-        .unwrap_or_else(|| format!("{}, where they are sealed", subject.file.path));
+        .unwrap_or_else(|| format!("{}, where they are encrypted", subject.file.path));
     match arguments.format {
         Format::Text => {
             let mut table = vec![
@@ -96,7 +93,7 @@ fn list(arguments: &List, checkout: &Checkout) -> Result<Exit> {
                     or_none(&row.restarts().join(", ")),
                 ]
             }));
-            let about = "Whose each is and how it is rotated: docs/secrets.md, or --format json.";
+            let about = "For owners and rotation, see docs/secrets.md or use --format json.";
             data(&format!(
                 "{}\nThey come from {source}.\n{about}\n",
                 output::table(&table)
@@ -122,7 +119,7 @@ fn targets(subject: &Subject, row: &SecretRow) -> Vec<String> {
         .collect()
 }
 
-/// What only the program reads is in no Secret and read by no pod.
+/// A secret that only the program reads is in no Secret and read by no pod.
 fn or_none(text: &str) -> String {
     if text.is_empty() { "—" } else { text }.to_owned()
 }
@@ -157,14 +154,14 @@ fn check(arguments: &Check, checkout: &Checkout, live: &dyn Live) -> Result<Exit
     match arguments.format {
         Format::Text => output::print(&text(&entries))?,
         Format::Json => {
-            let told: Vec<_> = entries
+            let entries_json: Vec<_> = entries
                 .iter()
                 .map(|entry| json!({
-                    "key": entry.key, "state": entry.state.as_str(), "looked": entry.state != State::Elsewhere,
+                    "key": entry.key, "state": entry.state.as_str(), "checked": entry.state != State::External,
                     "found": entry.found, "hint": entry.hint,
                 }))
                 .collect();
-            output::json(&json!({"good": is_good, "stack": subject.name, "secrets": told}))?;
+            output::json(&json!({"good": is_good, "stack": subject.name, "secrets": entries_json}))?;
         }
     }
     Ok(if is_good { Exit::Clean } else { Exit::Changed })
@@ -191,32 +188,32 @@ fn text(entries: &[Entry]) -> String {
         }
     }
     let _infallible = writeln!(text, "\n{}", style::bold(&summary(entries)));
-    if entries.iter().any(|entry| entry.state == State::Elsewhere) {
+    if entries.iter().any(|entry| entry.state == State::External) {
         text.push_str(
-            "hint: --esc looks at those that are elsewhere before a deployment, --cluster after it\n",
+            "hint: check external secrets with --esc before a deployment, or with --cluster after it\n",
         );
     }
     text
 }
 
-/// What was not looked at is not vouched for.
+/// A summary that counts only the secrets that were checked.
 fn summary(entries: &[Entry]) -> String {
     let number =
         |is_meant: &dyn Fn(State) -> bool| entries.iter().filter(|entry| is_meant(entry.state)).count();
-    let elsewhere = number(&|state| state == State::Elsewhere);
+    let external = number(&|state| state == State::External);
     let wrong = number(&|state| !state.is_good());
-    let looked_at = entries.len() - elsewhere;
+    let checked = entries.len() - external;
     let mut parts = Vec::new();
-    match (wrong, looked_at) {
+    match (wrong, checked) {
         (0, 0) => {}
-        (0, all) => parts.push(format!("all {} are as they should be", count(all, "secret"))),
-        (wrong, all) => parts.push(format!(
-            "{wrong} of {} are not as they should be",
-            count(all, "secret")
-        )),
+        (0, all) => parts.push(format!("all {} passed", count(all, "secret"))),
+        (wrong, all) => parts.push(format!("{wrong} of {} failed", count(all, "secret"))),
     }
-    if elsewhere > 0 {
-        parts.push(format!("{} elsewhere, not looked at", count(elsewhere, "secret")));
+    if external > 0 {
+        parts.push(format!(
+            "{} from another source, not checked",
+            count(external, "secret")
+        ));
     }
     parts.join("; ")
 }

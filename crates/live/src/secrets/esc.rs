@@ -201,7 +201,7 @@ fn entry(holder: &Opened, path: &[&str], row: &SecretRow) -> Entry {
         Err(Fault { kind, wrong, hint }) => {
             let state = match kind {
                 FaultKind::Missing => State::Missing,
-                FaultKind::InClear => State::InClear,
+                FaultKind::InClear => State::Plaintext,
                 FaultKind::Unusable | FaultKind::Weak => State::Weak,
             };
             Entry::new(key, state, format!("in {} {wrong}", holder.name())).hint(hint)

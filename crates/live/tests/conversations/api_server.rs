@@ -1,4 +1,4 @@
-//! A cluster as its API server tells it: everything that the stack `prod` needs, and whatever a test makes different.
+//! A fake API server of a cluster with everything that the stack `prod` requires, which a test can change.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -20,26 +20,26 @@ pub const MESH: &str = "/api/v1/namespaces/istio-system/configmaps/istio";
 pub const NODES: &str = "/api/v1/nodes";
 pub const WEBHOOKS: &str = "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations";
 
-/// What each path answers; any other answers that there is nothing.
-pub struct World {
+/// The response for each path; other paths are not found.
+pub struct FakeCluster {
     answers: BTreeMap<String, (u16, Value)>,
-    /// Resources and verbs that the asker may not use.
+    /// Resources and verbs that the user has no permission for.
     refused: BTreeSet<(String, String)>,
 }
 
-impl World {
-    /// A cluster that has everything.
+impl FakeCluster {
+    /// A cluster that passes every check.
     pub fn good() -> Self {
-        let mut world = Self {
+        let mut cluster = Self {
             answers: BTreeMap::new(),
             refused: BTreeSet::new(),
         };
-        world.version("37");
-        world.set(
+        cluster.version("37");
+        cluster.set(
             "/api/v1/namespaces/kube-system",
             json!({"metadata": {"name": "kube-system", "uid": UID}}),
         );
-        world.set(
+        cluster.set(
             "/apis",
             json!({"kind": "APIGroupList", "groups": [{
                 "name": "security.istio.io",
@@ -49,29 +49,29 @@ impl World {
                 ],
             }]}),
         );
-        world.set(
+        cluster.set(
             "/apis/metrics.k8s.io/v1beta1",
             resources("metrics.k8s.io/v1beta1", &[]),
         );
         for (api_version, kinds) in kinds() {
             let root = if api_version.contains('/') { "apis" } else { "api" };
             let kinds: Vec<_> = kinds.iter().map(String::as_str).collect();
-            world.set(&format!("/{root}/{api_version}"), resources(&api_version, &kinds));
+            cluster.set(&format!("/{root}/{api_version}"), resources(&api_version, &kinds));
         }
-        world.list("/apis/apiextensions.k8s.io/v1/customresourcedefinitions", &[]);
-        world.list(ISTIOD, &[istiod("1.30.3", 1)]);
-        world.list(WEBHOOKS, &[webhook("default")]);
-        world.list(
+        cluster.list("/apis/apiextensions.k8s.io/v1/customresourcedefinitions", &[]);
+        cluster.list(ISTIOD, &[istiod("1.30.3", 1)]);
+        cluster.list(WEBHOOKS, &[webhook("default")]);
+        cluster.list(
             DAEMON_SETS,
             &[daemon_set("istio-cni-node", 3, 3), daemon_set("cilium", 3, 3)],
         );
         let mesh = "defaultConfig:\n  proxyMetadata:\n    ISTIO_META_DNS_CAPTURE: \"true\"\nextensionProviders:\n- name: phoenix-audit\n  envoyFileAccessLog:\n    path: /dev/stdout\n    logFormat:\n      labels:\n        who: \"%DOWNSTREAM_PEER_URI_SAN%\"\n        user: \"%REQ(X-PHOENIX-USER)%\"\n";
-        world.set(
+        cluster.set(
             MESH,
             json!({"metadata": {"name": "istio"}, "data": {"mesh": mesh}}),
         );
-        world.list(CLASSES, &[class("standard", true)]);
-        world.list(NODES, &["a", "b", "c"].map(|name| node(name, name)));
+        cluster.list(CLASSES, &[class("standard", true)]);
+        cluster.list(NODES, &["a", "b", "c"].map(|name| node(name, name)));
         for list in [
             "/apis/apps/v1/namespaces/sophia-memory/daemonsets",
             "/apis/apps/v1/namespaces/sophia-memory/deployments",
@@ -81,9 +81,9 @@ impl World {
             "/apis/security.istio.io/v1/namespaces/sophia-memory/peerauthentications",
             "/api/v1/namespaces/sophia-memory/persistentvolumeclaims",
         ] {
-            world.list(list, &[]);
+            cluster.list(list, &[]);
         }
-        world
+        cluster
     }
 
     pub fn set(&mut self, path: &str, answer: Value) {
@@ -104,7 +104,7 @@ impl World {
             .insert(path.to_owned(), (403, status(403, "Forbidden")));
     }
 
-    /// Serves these kinds: their name in paths, and whether they are in namespaces.
+    /// Serves these kinds, each with its plural name and whether it is namespaced.
     pub fn serve_kinds(&mut self, api_version: &str, kinds: &[(&str, &str, bool)]) {
         let root = if api_version.contains('/') { "apis" } else { "api" };
         let resources: Vec<_> = kinds
@@ -210,7 +210,7 @@ fn status(code: u16, reason: &str) -> Value {
     json!({"kind": "Status", "apiVersion": "v1", "status": "Failure", "message": reason, "reason": reason, "code": code})
 }
 
-/// istiod of a version, with so many pods that are ready.
+/// istiod of a version, with this number of ready pods.
 pub fn istiod(version: &str, ready: u32) -> Value {
     json!({
         "metadata": {"name": "istiod", "namespace": "istio-system"},
@@ -226,7 +226,7 @@ pub fn webhook(revision: &str) -> Value {
     json!({"metadata": {"name": "istio-sidecar-injector", "labels": {"istio.io/rev": revision}}})
 }
 
-/// A `DaemonSet` of a name, wanted on so many nodes and ready on so many.
+/// A `DaemonSet` with this name, desired on `wanted` nodes and ready on `ready`.
 pub fn daemon_set(name: &str, wanted: u32, ready: u32) -> Value {
     json!({
         "metadata": {"name": name, "namespace": "kube-system"},

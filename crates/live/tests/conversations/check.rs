@@ -1,8 +1,8 @@
-//! Check: a live cluster, judged by the policies.
+//! `phoenix check --cluster`.
 
 use serde_json::{Value, json};
 
-use crate::api_server::World;
+use crate::api_server::FakeCluster;
 use crate::doctor::checkout_with_cluster;
 use crate::support::Answer;
 
@@ -25,10 +25,10 @@ fn deployment(name: &str) -> Value {
     })
 }
 
-/// A cluster with a pod by itself, one of a `DaemonSet`, Deployments on two pages, and a Secret with a token.
-fn cluster() -> World {
-    let mut world = World::good();
-    world.set(
+/// A cluster with a standalone pod, a pod of a `DaemonSet`, two pages of Deployments, and a Secret with a token.
+fn full_cluster() -> FakeCluster {
+    let mut cluster = FakeCluster::good();
+    cluster.set(
         "/apis",
         json!({"kind": "APIGroupList", "groups": [{
             "name": "apps",
@@ -36,7 +36,7 @@ fn cluster() -> World {
             "preferredVersion": {"groupVersion": "apps/v1", "version": "v1"},
         }]}),
     );
-    world.serve_kinds(
+    cluster.serve_kinds(
         "v1",
         &[
             ("Namespace", "namespaces", false),
@@ -44,14 +44,14 @@ fn cluster() -> World {
             ("Secret", "secrets", true),
         ],
     );
-    world.serve_kinds(
+    cluster.serve_kinds(
         "apps/v1",
         &[
             ("Deployment", "deployments", true),
             ("DaemonSet", "daemonsets", true),
         ],
     );
-    world.list(
+    cluster.list(
         "/api/v1/namespaces",
         &[
             json!({"metadata": {"name": "n"}}),
@@ -62,27 +62,27 @@ fn cluster() -> World {
     of_daemon_set["metadata"]["ownerReferences"] = json!([
         {"apiVersion": "apps/v1", "kind": "DaemonSet", "name": "agent", "uid": "u", "controller": true},
     ]);
-    world.list(PODS, &[pod("n", "alone"), pod("m", "other"), of_daemon_set]);
+    cluster.list(PODS, &[pod("n", "alone"), pod("m", "other"), of_daemon_set]);
     let page = json!({"kind": "List", "metadata": {"continue": "more"}, "items": [deployment("first")]});
-    world.set(DEPLOYMENTS, page);
-    world.list(&format!("{DEPLOYMENTS}?continue=more"), &[deployment("second")]);
+    cluster.set(DEPLOYMENTS, page);
+    cluster.list(&format!("{DEPLOYMENTS}?continue=more"), &[deployment("second")]);
     let meta = |name: &str| json!({"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": {"name": name, "namespace": "n"}});
     let selector = "fieldSelector=type";
-    world.list(
+    cluster.list(
         &format!("{SECRETS}?{selector}%3Dkubernetes.io%2Fservice-account-token"),
         &[meta("forever")],
     );
-    world.list(
+    cluster.list(
         &format!("{SECRETS}?{selector}%21%3Dkubernetes.io%2Fservice-account-token"),
         &[meta("others")],
     );
-    world
+    cluster
 }
 
-fn check(change: impl FnOnce(&mut World), arguments: &[&str]) -> Answer {
-    let mut world = cluster();
-    change(&mut world);
-    let checkout = checkout_with_cluster("prod", world.serve());
+fn check(change: impl FnOnce(&mut FakeCluster), arguments: &[&str]) -> Answer {
+    let mut cluster = full_cluster();
+    change(&mut cluster);
+    let checkout = checkout_with_cluster("prod", cluster.serve());
     let mut command = checkout.command(&["check", "--cluster"]);
     command
         .args(arguments)
@@ -93,7 +93,7 @@ fn check(change: impl FnOnce(&mut World), arguments: &[&str]) -> Answer {
 const HERE: [&str; 2] = ["--context", "here"];
 
 #[test]
-fn what_a_cluster_has_is_judged_page_by_page_and_no_value_of_a_secret_is_asked_for() {
+fn a_cluster_is_evaluated_page_by_page_without_values_of_secrets() {
     let answer = check(|_| {}, &[&HERE[..], &["--format", "json"]].concat());
     assert_eq!(answer.code, 3, "{answer}");
     let judged: Value = serde_json::from_str(&answer.out).unwrap();
@@ -118,9 +118,9 @@ fn what_a_cluster_has_is_judged_page_by_page_and_no_value_of_a_secret_is_asked_f
     assert_eq!(failed("no-static-service-account-token"), ["Secret n/forever"]);
     assert_eq!(of("secret-values-are-references")["enforcement"], "disabled");
     for line in [
-        "secret-values-are-references is not asked of a cluster: no value of a Secret is read",
-        "left out 1 object that controllers made of others",
-        "left out the cluster's own namespaces",
+        "skipped secret-values-are-references: values of Secrets are not read",
+        "skipped 1 object that controllers created for workloads",
+        "skipped the namespaces of Kubernetes itself",
     ] {
         assert!(answer.err.contains(line), "{answer}");
     }
@@ -128,12 +128,12 @@ fn what_a_cluster_has_is_judged_page_by_page_and_no_value_of_a_secret_is_asked_f
 }
 
 #[test]
-fn what_may_not_be_listed_is_told_and_unknown() {
-    let answer = check(|world| world.forbid(PODS), &HERE);
+fn kinds_that_may_not_be_listed_are_unknown() {
+    let answer = check(|cluster| cluster.forbid(PODS), &HERE);
     assert!(
         answer
             .err
-            .contains("warning: you may not list Pod; what rules say of them is unknown\nhint: ask again"),
+            .contains("warning: you are not permitted to list Pod; rules about them have the result \"unknown\"\nhint: use an account"),
         "{answer}"
     );
     assert!(
@@ -145,10 +145,10 @@ fn what_may_not_be_listed_is_told_and_unknown() {
     assert!(
         answer
             .out
-            .contains("\n  Pod *: not known: you may not list them\n"),
+            .contains("\n  Pod *: not known: you are not permitted to list them\n"),
         "{answer}"
     );
-    // What is missing may be among what was not seen.
+    // The missing object may be among those that were not listed.
     assert!(
         answer.out.contains("unknown workload-has-network-policy"),
         "{answer}"
@@ -160,12 +160,12 @@ fn what_may_not_be_listed_is_told_and_unknown() {
 }
 
 #[test]
-fn only_the_namespaces_that_are_named_are_told_of() {
+fn only_the_selected_namespaces_are_reported() {
     let pods = "/api/v1/namespaces/m/pods";
     let answer = check(
-        |world| {
-            world.list(pods, &[pod("m", "other")]);
-            world.list(
+        |cluster| {
+            cluster.list(pods, &[pod("m", "other")]);
+            cluster.list(
                 "/api/v1/namespaces/istio-system/pods",
                 &[pod("istio-system", "istiod")],
             );
@@ -181,11 +181,11 @@ fn only_the_namespaces_that_are_named_are_told_of() {
 }
 
 #[test]
-fn a_stack_is_looked_for_in_its_own_cluster_only() {
+fn a_stack_is_only_checked_in_its_own_cluster() {
     let answer = check(
-        |world| {
+        |cluster| {
             let other = json!({"metadata": {"name": "kube-system", "uid": "another"}});
-            world.set("/api/v1/namespaces/kube-system", other);
+            cluster.set("/api/v1/namespaces/kube-system", other);
         },
         &["prod"],
     );
@@ -198,10 +198,10 @@ fn a_stack_is_looked_for_in_its_own_cluster_only() {
 }
 
 #[test]
-fn a_cluster_without_a_context_is_asked_for_one() {
+fn a_kubeconfig_without_current_context_requires_one() {
     let answer = check(|_| {}, &[]);
     assert_eq!(answer.code, 1, "{answer}");
-    assert!(answer.err.contains("hint: name one with --context"), "{answer}");
+    assert!(answer.err.contains("hint: select one with --context"), "{answer}");
     let answer = check(|_| {}, &["prod", "dev"]);
     assert!(
         answer

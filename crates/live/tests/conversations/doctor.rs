@@ -7,7 +7,8 @@ use phoenix_testing::http::HttpStub;
 use serde_json::{Value, json};
 
 use crate::api_server::{
-    CLASSES, DAEMON_SETS, ISTIOD, MESH, NODES, UID, WEBHOOKS, World, class, daemon_set, istiod, node, webhook,
+    CLASSES, DAEMON_SETS, FakeCluster, ISTIOD, MESH, NODES, UID, WEBHOOKS, class, daemon_set, istiod, node,
+    webhook,
 };
 use crate::support::{Answer, Checkout, script};
 
@@ -266,17 +267,17 @@ fn known(text: &str, key: &str, value: &str) -> String {
 }
 
 /// Runs doctor for the stack `prod` with a cluster in which something is different.
-fn examined(change: impl FnOnce(&mut World)) -> Answer {
-    let mut world = World::good();
-    change(&mut world);
-    doctor(&checkout_with_cluster("prod", world.serve()), &["prod"])
+fn examined(change: impl FnOnce(&mut FakeCluster)) -> Answer {
+    let mut cluster = FakeCluster::good();
+    change(&mut cluster);
+    doctor(&checkout_with_cluster("prod", cluster.serve()), &["prod"])
 }
 
 /// As [`examined`], in the last phase of the migration, which enables autoscaling.
-fn examined_with_autoscaling(change: impl FnOnce(&mut World)) -> Answer {
-    let mut world = World::good();
-    change(&mut world);
-    let checkout = checkout_with_cluster("prod", world.serve());
+fn examined_with_autoscaling(change: impl FnOnce(&mut FakeCluster)) -> Answer {
+    let mut cluster = FakeCluster::good();
+    change(&mut cluster);
+    let checkout = checkout_with_cluster("prod", cluster.serve());
     checkout.edit("stacks/Pulumi.prod.yaml", "phase: active", "phase: optimized");
     doctor(&checkout, &["prod"])
 }
@@ -321,9 +322,9 @@ fn a_cluster_that_has_everything_is_fine() {
 
 #[test]
 fn a_cluster_without_istio_fails_with_the_missing_kinds() {
-    let mut world = World::good();
-    world.forget("/apis/security.istio.io/v1");
-    let checkout = checkout_with_cluster("prod", world.serve());
+    let mut cluster = FakeCluster::good();
+    cluster.forget("/apis/security.istio.io/v1");
+    let checkout = checkout_with_cluster("prod", cluster.serve());
     let answer = doctor(&checkout, &["prod", "--format", "json"]);
     assert_eq!(answer.code, 1);
     let document: Value = serde_json::from_str(&answer.out).unwrap();
@@ -346,8 +347,8 @@ fn other_stored_versions_are_reported() {
                  "names": {"kind": "AuthorizationPolicy", "plural": "authorizationpolicies"}},
         "status": {"storedVersions": ["v1beta1", "v1"]},
     });
-    let answer = examined(|world| {
-        world.list(
+    let answer = examined(|cluster| {
+        cluster.list(
             "/apis/apiextensions.k8s.io/v1/customresourcedefinitions",
             &[definition],
         );
@@ -363,8 +364,8 @@ fn other_stored_versions_are_reported() {
 #[test]
 fn another_cluster_fails_and_is_not_queried_further() {
     let other = "00000000-1111-2222-3333-444444444444";
-    let answer = examined(|world| {
-        world.set(
+    let answer = examined(|cluster| {
+        cluster.set(
             "/api/v1/namespaces/kube-system",
             json!({"metadata": {"name": "kube-system", "uid": other}}),
         );
@@ -383,7 +384,7 @@ fn another_cluster_fails_and_is_not_queried_further() {
 
 #[test]
 fn a_stack_without_a_uid_gets_the_line_to_add() {
-    let checkout = checkout_with_cluster("prod", World::good().serve());
+    let checkout = checkout_with_cluster("prod", FakeCluster::good().serve());
     checkout.edit(
         "stacks/Pulumi.prod.yaml",
         &format!("    uid: {UID}\n"),
@@ -402,7 +403,7 @@ fn a_stack_without_a_uid_gets_the_line_to_add() {
 
 #[test]
 fn an_api_server_that_is_too_old_for_a_field_fails_with_the_field() {
-    let answer = examined(|world| world.version("29+"));
+    let answer = examined(|cluster| cluster.version("29+"));
     assert!(
         line(&answer, "API").contains("the stack uses `sleep`, which requires Kubernetes 1.30"),
         "{answer}"
@@ -411,43 +412,43 @@ fn an_api_server_that_is_too_old_for_a_field_fails_with_the_field() {
 
 #[test]
 fn missing_mesh_components_are_reported() {
-    let answer = examined(|world| world.list(ISTIOD, &[istiod("1.21.5", 1)]));
+    let answer = examined(|cluster| cluster.list(ISTIOD, &[istiod("1.21.5", 1)]));
     assert!(
         line(&answer, "istiod").contains("1.21.5 in istio-system, but at least 1.22 is required"),
         "{answer}"
     );
-    let answer = examined(|world| world.list(ISTIOD, &[istiod("1.30.3", 0)]));
+    let answer = examined(|cluster| cluster.list(ISTIOD, &[istiod("1.30.3", 0)]));
     assert!(line(&answer, "istiod").starts_with("FAIL"), "{answer}");
-    let answer = examined(|world| world.list(ISTIOD, &[]));
+    let answer = examined(|cluster| cluster.list(ISTIOD, &[]));
     assert!(line(&answer, "istiod").starts_with("FAIL"), "{answer}");
-    let answer = examined(|world| world.list(WEBHOOKS, &[webhook("canary")]));
+    let answer = examined(|cluster| cluster.list(WEBHOOKS, &[webhook("canary")]));
     assert!(line(&answer, "injector").starts_with("FAIL"), "{answer}");
     assert_eq!(
         hint(&answer, "injector"),
         "set phoenix:cluster.mesh.revision to one of canary"
     );
-    let answer = examined(|world| world.list(DAEMON_SETS, &[]));
+    let answer = examined(|cluster| cluster.list(DAEMON_SETS, &[]));
     assert!(line(&answer, "istio-cni").starts_with("warn"), "{answer}");
     assert!(line(&answer, "network").starts_with("warn"), "{answer}");
-    let answer = examined(|world| world.list(DAEMON_SETS, &[daemon_set("istio-cni-node", 3, 2)]));
+    let answer = examined(|cluster| cluster.list(DAEMON_SETS, &[daemon_set("istio-cni-node", 3, 2)]));
     assert!(
         line(&answer, "istio-cni").contains("does not run on every node yet"),
         "{answer}"
     );
-    let answer = examined(|world| world.set(MESH, json!({"data": {"mesh": "defaultConfig: {}\n"}})));
+    let answer = examined(|cluster| cluster.set(MESH, json!({"data": {"mesh": "defaultConfig: {}\n"}})));
     assert!(line(&answer, "DNS").starts_with("warn"), "{answer}");
 }
 
 #[test]
 fn an_audit_trail_without_a_provider_or_without_the_caller_is_reported() {
-    let answer = examined(|world| world.set(MESH, json!({"data": {"mesh": "extensionProviders: []\n"}})));
+    let answer = examined(|cluster| cluster.set(MESH, json!({"data": {"mesh": "extensionProviders: []\n"}})));
     assert!(line(&answer, "audit").starts_with("FAIL"), "{answer}");
     assert!(
         line(&answer, "audit").contains("istio-system/istio does not define the provider phoenix-audit"),
         "{answer}"
     );
     let silent = "extensionProviders:\n- name: phoenix-audit\n  envoyFileAccessLog: {path: /dev/stdout, logFormat: {labels: {user: \"%REQ(X-PHOENIX-USER)%\"}}}\n";
-    let answer = examined(|world| world.set(MESH, json!({"data": {"mesh": silent}})));
+    let answer = examined(|cluster| cluster.set(MESH, json!({"data": {"mesh": silent}})));
     assert!(line(&answer, "audit").starts_with("warn"), "{answer}");
     assert!(
         line(&answer, "audit").contains("its lines have no DOWNSTREAM_PEER_URI_SAN"),
@@ -459,9 +460,9 @@ fn an_audit_trail_without_a_provider_or_without_the_caller_is_reported() {
 fn skipping_a_phase_of_the_migration_fails() {
     // The stack says `active`.
     let reached = |phase: &'static str| {
-        examined(move |world| {
+        examined(move |cluster| {
             let annotations = json!({"phoenix.ai/migration-phase": phase});
-            world.set(
+            cluster.set(
                 "/api/v1/namespaces/sophia-memory",
                 json!({"metadata": {"name": "sophia-memory", "annotations": annotations}}),
             );
@@ -490,11 +491,11 @@ fn skipping_a_phase_of_the_migration_fails() {
 
 #[test]
 fn a_revision_is_found_by_its_tag_too() {
-    let mut world = World::good();
+    let mut cluster = FakeCluster::good();
     let mut tagged = webhook("1-30-3");
     tagged["metadata"]["labels"]["istio.io/tag"] = json!("stable");
-    world.list(WEBHOOKS, &[tagged]);
-    let checkout = checkout_with_cluster("prod", world.serve());
+    cluster.list(WEBHOOKS, &[tagged]);
+    let checkout = checkout_with_cluster("prod", cluster.serve());
     checkout.edit(
         "stacks/Pulumi.prod.yaml",
         "    identifier: phoenix-prod\n",
@@ -509,14 +510,14 @@ fn a_revision_is_found_by_its_tag_too() {
 
 #[test]
 fn a_missing_storage_class_fails_with_the_existing_ones() {
-    let answer = examined(|world| world.list(CLASSES, &[class("fast", false)]));
+    let answer = examined(|cluster| cluster.list(CLASSES, &[class("fast", false)]));
     assert!(
         line(&answer, "storage").contains("does not have a default class; it has fast"),
         "{answer}"
     );
-    let mut world = World::good();
-    world.list(CLASSES, &[class("standard", true)]);
-    let checkout = checkout_with_cluster("prod", world.serve());
+    let mut cluster = FakeCluster::good();
+    cluster.list(CLASSES, &[class("standard", true)]);
+    let checkout = checkout_with_cluster("prod", cluster.serve());
     let text = std::fs::read_to_string(checkout.path("stacks/Pulumi.prod.yaml")).unwrap();
     let placeholder = "        placeholder: a class of fast volumes, one node each (ReadWriteOnce)\n";
     let text = text.replace(&format!("storageClass:\n{placeholder}"), "storageClass: nvme\n");
@@ -529,15 +530,15 @@ fn a_missing_storage_class_fails_with_the_existing_ones() {
 }
 
 /// What doctor says of prod with priorities and a credential for images, in a cluster with these classes.
-fn examined_with_priorities(classes: &[(&str, i32)], change: impl FnOnce(&mut World)) -> Answer {
-    let mut world = World::good();
+fn examined_with_priorities(classes: &[(&str, i32)], change: impl FnOnce(&mut FakeCluster)) -> Answer {
+    let mut cluster = FakeCluster::good();
     let classes: Vec<_> = classes
         .iter()
         .map(|(name, value)| json!({"metadata": {"name": name}, "value": value}))
         .collect();
-    world.list("/apis/scheduling.k8s.io/v1/priorityclasses", &classes);
-    change(&mut world);
-    let checkout = checkout_with_cluster("prod", world.serve());
+    cluster.list("/apis/scheduling.k8s.io/v1/priorityclasses", &classes);
+    change(&mut cluster);
+    let checkout = checkout_with_cluster("prod", cluster.serve());
     checkout.edit(
         "stacks/Pulumi.prod.yaml",
         "    identifier: phoenix-prod\n",
@@ -548,9 +549,9 @@ fn examined_with_priorities(classes: &[(&str, i32)], change: impl FnOnce(&mut Wo
 
 #[test]
 fn priority_classes_and_image_pull_secrets_have_to_exist() {
-    let secret = |world: &mut World| {
+    let secret = |cluster: &mut FakeCluster| {
         for namespace in ["sophia-memory", "sophia-ai"] {
-            world.set(
+            cluster.set(
                 &format!("/api/v1/namespaces/{namespace}/secrets/registry"),
                 json!({"apiVersion": "meta.k8s.io/v1", "kind": "PartialObjectMetadata", "metadata": {"name": "registry"}}),
             );
@@ -580,14 +581,15 @@ fn priority_classes_and_image_pull_secrets_have_to_exist() {
 
 #[test]
 fn too_few_zones_for_a_quorum_fail() {
-    let answer = examined(|world| world.list(NODES, &[node("a", "z1"), node("b", "z2"), node("c", "z2")]));
+    let answer =
+        examined(|cluster| cluster.list(NODES, &[node("a", "z1"), node("b", "z2"), node("c", "z2")]));
     assert!(
         line(&answer, "nodes").contains("2 of 3 different values of topology.kubernetes.io/zone"),
         "{answer}"
     );
     let mut cordoned = node("c", "z3");
     cordoned["spec"]["unschedulable"] = json!(true);
-    let answer = examined(|world| world.list(NODES, &[node("a", "z1"), node("b", "z2"), cordoned]));
+    let answer = examined(|cluster| cluster.list(NODES, &[node("a", "z1"), node("b", "z2"), cordoned]));
     assert!(line(&answer, "nodes").starts_with("FAIL"), "{answer}");
 }
 
@@ -601,7 +603,7 @@ fn accelerators_that_no_node_has_or_that_are_tainted_otherwise_fail() {
         })
     };
     let other = nodes(|node| node["metadata"]["labels"]["lambdalabs.com/gpu-type"] = json!("a100"));
-    let answer = examined(|world| world.list(NODES, &other));
+    let answer = examined(|cluster| cluster.list(NODES, &other));
     assert!(line(&answer, "accelerator").starts_with("FAIL"), "{answer}");
     assert_eq!(
         hint(&answer, "accelerator"),
@@ -610,7 +612,7 @@ fn accelerators_that_no_node_has_or_that_are_tainted_otherwise_fail() {
     let tainted = nodes(|node| {
         node["spec"]["taints"] = json!([{"key": "nvidia.com/gpu", "value": "true", "effect": "NoSchedule"}]);
     });
-    let answer = examined(|world| world.list(NODES, &tainted));
+    let answer = examined(|cluster| cluster.list(NODES, &tainted));
     assert!(
         line(&answer, "accelerator").contains("has a taint that Deployment"),
         "{answer}"
@@ -619,13 +621,13 @@ fn accelerators_that_no_node_has_or_that_are_tainted_otherwise_fail() {
 
 #[test]
 fn an_autoscaler_without_metrics_is_a_warning() {
-    let answer = examined_with_autoscaling(|world| world.forget("/apis/metrics.k8s.io/v1beta1"));
+    let answer = examined_with_autoscaling(|cluster| cluster.forget("/apis/metrics.k8s.io/v1beta1"));
     assert!(line(&answer, "metrics").starts_with("warn"), "{answer}");
 }
 
 #[test]
 fn missing_permissions_are_listed() {
-    let answer = examined(|world| world.refuse("networkpolicies", "delete"));
+    let answer = examined(|cluster| cluster.refuse("networkpolicies", "delete"));
     assert!(line(&answer, "permissions").starts_with("FAIL"), "{answer}");
     assert!(
         answer
@@ -637,7 +639,7 @@ fn missing_permissions_are_listed() {
 
 #[test]
 fn a_denied_request_is_a_warning() {
-    let answer = examined(|world| world.forbid(NODES));
+    let answer = examined(|cluster| cluster.forbid(NODES));
     assert!(line(&answer, "nodes").starts_with("warn"), "{answer}");
     assert!(line(&answer, "nodes").contains("permission denied"), "{answer}");
     assert!(line(&answer, "permissions").starts_with("ok"), "{answer}");
@@ -654,10 +656,10 @@ fn reloader(ready: u32) -> Value {
 #[test]
 fn external_secrets_require_reloader() {
     const DEPLOYMENTS: &str = "/apis/apps/v1/deployments";
-    let examined = |change: &dyn Fn(&mut World)| {
-        let mut world = World::good();
-        change(&mut world);
-        let checkout = checkout_with_cluster("prod", world.serve());
+    let examined = |change: &dyn Fn(&mut FakeCluster)| {
+        let mut cluster = FakeCluster::good();
+        change(&mut cluster);
+        let checkout = checkout_with_cluster("prod", cluster.serve());
         checkout.edit(
             "stacks/Pulumi.prod.yaml",
             "    mode: pulumi-esc\n",
@@ -665,22 +667,22 @@ fn external_secrets_require_reloader() {
         );
         doctor(&checkout, &["prod"])
     };
-    let answer = examined(&|world| world.list(DEPLOYMENTS, &[reloader(0), reloader(1)]));
+    let answer = examined(&|cluster| cluster.list(DEPLOYMENTS, &[reloader(0), reloader(1)]));
     assert!(line(&answer, "Reloader").starts_with("ok"), "{answer}");
-    let answer = examined(&|world| world.list(DEPLOYMENTS, &[reloader(0)]));
+    let answer = examined(&|cluster| cluster.list(DEPLOYMENTS, &[reloader(0)]));
     assert!(
         line(&answer, "Reloader").contains("no pod of tools/reloader is ready"),
         "{answer}"
     );
-    let answer = examined(&|world| world.list(DEPLOYMENTS, &[]));
+    let answer = examined(&|cluster| cluster.list(DEPLOYMENTS, &[]));
     assert!(line(&answer, "Reloader").starts_with("warn"), "{answer}");
     assert!(
         hint(&answer, "Reloader").contains("docs/runbooks/rotate-a-secret.md"),
         "{answer}"
     );
-    let answer = examined(&|world| {
-        world.list(DEPLOYMENTS, &[]);
-        world.forbid(DEPLOYMENTS);
+    let answer = examined(&|cluster| {
+        cluster.list(DEPLOYMENTS, &[]);
+        cluster.forbid(DEPLOYMENTS);
     });
     assert!(
         line(&answer, "Reloader").contains("permission denied"),
@@ -706,8 +708,8 @@ const CLAIM: &str = "/api/v1/namespaces/sophia-memory/persistentvolumeclaims/mem
 
 #[test]
 fn objects_that_exist_and_are_not_in_the_state_are_listed() {
-    let answer = examined(|world| {
-        world.set(
+    let answer = examined(|cluster| {
+        cluster.set(
             CLAIM,
             object("PersistentVolumeClaim", "memory-pvc", "kubectl-client-side-apply"),
         );
@@ -727,9 +729,9 @@ fn objects_that_exist_and_are_not_in_the_state_are_listed() {
 
 #[test]
 fn objects_retained_by_an_earlier_deployment_are_reused() {
-    let mut world = World::good();
-    world.set(CLAIM, object("PersistentVolumeClaim", "memory-pvc", "phoenix"));
-    let checkout = checkout_with_cluster("prod", world.serve());
+    let mut cluster = FakeCluster::good();
+    cluster.set(CLAIM, object("PersistentVolumeClaim", "memory-pvc", "phoenix"));
+    let checkout = checkout_with_cluster("prod", cluster.serve());
     std::fs::create_dir_all(checkout.path("programs")).unwrap();
     script(
         &checkout.path("programs/pulumi"),
@@ -745,12 +747,12 @@ fn objects_retained_by_an_earlier_deployment_are_reused() {
 
 #[test]
 fn objects_in_the_state_belong_to_the_stack_and_an_unreadable_state_is_a_warning() {
-    let mut world = World::good();
-    world.set(
+    let mut cluster = FakeCluster::good();
+    cluster.set(
         CLAIM,
         object("PersistentVolumeClaim", "memory-pvc", "kubectl-client-side-apply"),
     );
-    let checkout = checkout_with_cluster("prod", world.serve());
+    let checkout = checkout_with_cluster("prod", cluster.serve());
     std::fs::create_dir_all(checkout.path("programs")).unwrap();
     let pulumi = checkout.path("programs/pulumi");
     let state = json!({"deployment": {"resources": [
@@ -785,12 +787,12 @@ fn objects_in_the_state_belong_to_the_stack_and_an_unreadable_state_is_a_warning
 
 #[test]
 fn names_to_adopt_are_taken_over_and_wrong_ones_are_reported() {
-    let mut world = World::good();
-    world.set(
+    let mut cluster = FakeCluster::good();
+    cluster.set(
         CLAIM,
         object("PersistentVolumeClaim", "memory-pvc", "kubectl-client-side-apply"),
     );
-    let server = world.serve();
+    let server = cluster.serve();
     let adopting = |names: &str| {
         let checkout = checkout_with_cluster("prod", Arc::clone(&server));
         checkout.edit(
@@ -840,9 +842,9 @@ fn an_unmanaged_workload_behind_a_service_fails_and_an_unmanaged_policy_is_a_war
     old["spec"] = json!({"template": {"metadata": {"labels": {"app": "qdrant"}}}});
     let policy = object("AuthorizationPolicy", "let-all-in", "kubectl-client-side-apply");
     let policies = "/apis/security.istio.io/v1/namespaces/sophia-memory/authorizationpolicies";
-    let answer = examined(|world| {
-        world.list("/apis/apps/v1/namespaces/sophia-memory/deployments", &[old]);
-        world.list(policies, std::slice::from_ref(&policy));
+    let answer = examined(|cluster| {
+        cluster.list("/apis/apps/v1/namespaces/sophia-memory/deployments", &[old]);
+        cluster.list(policies, std::slice::from_ref(&policy));
     });
     assert!(line(&answer, "unmanaged").starts_with("FAIL"), "{answer}");
     assert!(
@@ -851,7 +853,7 @@ fn an_unmanaged_workload_behind_a_service_fails_and_an_unmanaged_policy_is_a_war
             .contains("Deployment/sophia-memory/qdrant is selected by Service/sophia-memory/qdrant-"),
         "{answer}"
     );
-    let answer = examined(|world| world.list(policies, &[policy]));
+    let answer = examined(|cluster| cluster.list(policies, &[policy]));
     assert!(line(&answer, "unmanaged").starts_with("warn"), "{answer}");
     assert!(
         answer

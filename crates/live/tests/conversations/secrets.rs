@@ -1,8 +1,8 @@
-//! Secrets: what the command tells of them, and that it never tells a value.
+//! `phoenix secrets`: its output, which never contains a value.
 
 use serde_json::{Value, json};
 
-use crate::api_server::World;
+use crate::api_server::FakeCluster;
 use crate::doctor::checkout_with_cluster;
 use crate::support::{Answer, Checkout};
 use phoenix_testing::canary::{self, Canaries};
@@ -26,15 +26,15 @@ fn base64(text: &str) -> String {
     value.as_str().unwrap().to_owned()
 }
 
-/// No answer may hold a value of any secret, in any form, nor the token.
-pub fn keeps_silent(answer: &Answer) {
+/// Output must not contain the value of a secret, in any form, or the token.
+pub fn has_no_value(answer: &Answer) {
     let values: Vec<_> = ALL.iter().map(|key| canary::value(key)).collect();
     let hidden = ["cAnArY-9fK2mQ7", TOKEN];
     Canaries::of(values.iter().map(String::as_str).chain(hidden))
         .are_not_in(&answer.to_string(), "the answer");
 }
 
-fn sealed(checkout: &Checkout, keys: &[&str]) {
+fn encrypt(checkout: &Checkout, keys: &[&str]) {
     let lines: Vec<_> = keys
         .iter()
         .map(|key| format!("  phoenix:{key}:\n    secure: v1:cAnArY-9fK2mQ7:sealed\n"))
@@ -63,18 +63,18 @@ pub const ALL: [&str; 12] = [
 ];
 
 #[test]
-fn every_secret_is_listed_with_what_it_becomes_and_who_reads_it() {
+fn every_secret_is_listed_with_its_secret_and_readers() {
     let checkout = Checkout::bare();
-    sealed(&checkout, &["qdrantApiKey"]);
+    encrypt(&checkout, &["qdrantApiKey"]);
     let answer = checkout.phoenix(&["secrets", "list", "dev"]);
     assert_eq!(answer.code, 0, "{answer}");
     insta::assert_snapshot!(answer);
-    keeps_silent(&answer);
+    has_no_value(&answer);
     let answer = checkout.phoenix(&["secrets", "list", "dev", "--format", "json"]);
     let document: Value = serde_json::from_str(&answer.out).unwrap();
     assert_eq!(document["secrets"].as_array().unwrap().len(), ALL.len());
     assert_eq!(document["secrets"][0]["readers"][0]["variable"], "OPENAI_API_KEY");
-    // What only the program reads is in no Secret.
+    // A secret that only the program reads is in no Secret.
     let mut rows = document["secrets"].as_array().unwrap().iter();
     let key = rows.find(|row| row["key"] == "phoenix:checksumKey").unwrap();
     assert_eq!(
@@ -86,28 +86,26 @@ fn every_secret_is_listed_with_what_it_becomes_and_who_reads_it() {
             &json!([])
         )
     );
-    keeps_silent(&answer);
+    has_no_value(&answer);
 }
 
 #[test]
-fn a_stack_with_all_secrets_sealed_is_as_it_should_be() {
+fn a_stack_with_all_secrets_encrypted_passes() {
     let checkout = Checkout::bare();
-    sealed(&checkout, &ALL);
+    encrypt(&checkout, &ALL);
     let answer = checkout.phoenix(&["secrets", "check", "dev"]);
     assert_eq!(answer.code, 0, "{answer}");
     assert!(
-        answer
-            .out
-            .contains(&format!("all {} secrets are as they should be", ALL.len())),
+        answer.out.contains(&format!("all {} secrets passed", ALL.len())),
         "{answer}"
     );
-    keeps_silent(&answer);
+    has_no_value(&answer);
 }
 
 #[test]
-fn the_second_key_of_qdrant_is_needed_while_it_is_accepted_and_left_over_afterwards() {
+fn the_second_key_of_qdrant_is_required_during_a_rotation_and_unused_afterwards() {
     let checkout = Checkout::bare();
-    sealed(&checkout, &ALL);
+    encrypt(&checkout, &ALL);
     checkout.edit(
         "stacks/Pulumi.dev.yaml",
         "    mode: single\n",
@@ -121,7 +119,7 @@ fn the_second_key_of_qdrant_is_needed_while_it_is_accepted_and_left_over_afterwa
             .contains("missing    phoenix:qdrantAltApiKey           has no value."),
         "{answer}"
     );
-    sealed(&checkout, &["qdrantAltApiKey"]);
+    encrypt(&checkout, &["qdrantAltApiKey"]);
     let answer = checkout.phoenix(&["secrets", "check", "dev"]);
     assert_eq!(answer.code, 0, "{answer}");
     checkout.edit("stacks/Pulumi.dev.yaml", "    altApiKey: true\n", "");
@@ -133,13 +131,13 @@ fn the_second_key_of_qdrant_is_needed_while_it_is_accepted_and_left_over_afterwa
         ),
         "{answer}"
     );
-    keeps_silent(&answer);
+    has_no_value(&answer);
 }
 
 #[test]
-fn what_is_missing_in_clear_or_unused_in_a_stack_is_told_at_once_and_without_values() {
+fn missing_plaintext_and_unused_secrets_of_a_stack_are_reported_without_values() {
     let checkout = Checkout::bare();
-    sealed(&checkout, &["qdrantApiKey", "openAiKey"]);
+    encrypt(&checkout, &["qdrantApiKey", "openAiKey"]);
     let clear = format!(
         "\nconfig:\n  phoenix:openaiApiKey: {}\n  phoenix:postgresConnectionString: {}\n  phoenix:mem0EncryptionKey: cAnArY\n",
         json!(strong()),
@@ -149,16 +147,16 @@ fn what_is_missing_in_clear_or_unused_in_a_stack_is_told_at_once_and_without_val
     let answer = checkout.phoenix(&["secrets", "check", "dev"]);
     assert_eq!(answer.code, 2, "{answer}");
     insta::assert_snapshot!(answer);
-    keeps_silent(&answer);
+    has_no_value(&answer);
     let answer = checkout.phoenix(&["secrets", "check", "dev", "--format", "json"]);
     assert_eq!(answer.code, 2, "{answer}");
     let document: Value = serde_json::from_str(&answer.out).unwrap();
     assert_eq!(document["good"], false);
-    keeps_silent(&answer);
+    has_no_value(&answer);
 }
 
 #[test]
-fn secrets_that_come_from_elsewhere_must_not_be_in_the_stack_too() {
+fn external_secrets_must_not_also_be_in_the_stack_file() {
     let checkout = Checkout::bare();
     checkout.edit(
         "stacks/Pulumi.dev.yaml",
@@ -173,15 +171,15 @@ fn secrets_that_come_from_elsewhere_must_not_be_in_the_stack_too() {
             .contains("comes from the ESC environment acme/phoenix/dev, which the External Secrets Operator"),
         "{answer}"
     );
-    sealed(&checkout, &["qdrantApiKey"]);
+    encrypt(&checkout, &["qdrantApiKey"]);
     let answer = checkout.phoenix(&["secrets", "check", "dev"]);
     assert_eq!(answer.code, 2, "{answer}");
-    assert!(answer.out.contains("twice      phoenix:qdrantApiKey"), "{answer}");
-    keeps_silent(&answer);
+    assert!(answer.out.contains("duplicate  phoenix:qdrantApiKey"), "{answer}");
+    has_no_value(&answer);
 }
 
 #[test]
-fn a_stack_that_cannot_be_read_for_other_reasons_fails() {
+fn an_invalid_stack_file_is_an_error() {
     let checkout = Checkout::bare();
     checkout.edit("stacks/Pulumi.dev.yaml", "mode: single", "mode: double");
     for verb in ["list", "check"] {
@@ -191,27 +189,27 @@ fn a_stack_that_cannot_be_read_for_other_reasons_fails() {
     }
 }
 
-/// What the check of a cluster with these two Secrets says.
+/// Checks a cluster with these two Secrets.
 fn in_cluster(shared: Option<Value>, keys: Option<Value>) -> Answer {
-    let mut world = World::good();
+    let mut cluster = FakeCluster::good();
     for (namespace, name, data) in others() {
         let path = format!("/api/v1/namespaces/{namespace}/secrets/{name}");
-        world.set(&path, json!({"metadata": {"name": name}, "data": data}));
+        cluster.set(&path, json!({"metadata": {"name": name}, "data": data}));
     }
     for (path, name, data) in [(SHARED, "sophia-secrets", shared), (KEYS, "qdrant-keys", keys)] {
         if let Some(data) = data {
-            world.set(path, json!({"metadata": {"name": name}, "data": data}));
+            cluster.set(path, json!({"metadata": {"name": name}, "data": data}));
         }
     }
-    asked(world, &[])
+    check(cluster, &[])
 }
 
-fn asked(world: World, more: &[&str]) -> Answer {
-    let checkout = checkout_with_cluster("prod", world.serve());
+fn check(cluster: FakeCluster, more: &[&str]) -> Answer {
+    let checkout = checkout_with_cluster("prod", cluster.serve());
     let mut command = checkout.command(&["secrets", "check", "prod", "--cluster"]);
     command.args(more).env("KUBECONFIG", checkout.path("kubeconfig"));
     let answer = checkout.answer(&mut command);
-    keeps_silent(&answer);
+    has_no_value(&answer);
     answer
 }
 
@@ -221,7 +219,7 @@ fn good_shared() -> Value {
     })
 }
 
-/// The Secrets besides these two, all of them good, each with its namespace.
+/// The other Secrets, all of them valid, each with its namespace.
 fn others() -> Vec<(&'static str, &'static str, Value)> {
     let value = |key: &str| base64(&canary::value(key));
     let (redis, neo4j) = (value("redisPassword"), value("neo4jPassword"));
@@ -244,7 +242,7 @@ fn good_keys() -> Value {
 }
 
 #[test]
-fn a_cluster_with_all_secrets_is_as_it_should_be_and_only_sizes_are_told() {
+fn a_cluster_with_all_secrets_passes_and_only_sizes_are_printed() {
     let answer = in_cluster(Some(good_shared()), Some(good_keys()));
     assert_eq!(answer.code, 0, "{answer}");
     assert!(
@@ -252,15 +250,13 @@ fn a_cluster_with_all_secrets_is_as_it_should_be_and_only_sizes_are_told() {
         "{answer}"
     );
     assert!(
-        answer
-            .out
-            .contains(&format!("is there, {} bytes", strong().len())),
+        answer.out.contains(&format!("is set, {} bytes", strong().len())),
         "{answer}"
     );
 }
 
 #[test]
-fn what_is_missing_weak_or_unused_in_a_cluster_is_told_without_values() {
+fn missing_weak_and_unused_secrets_in_a_cluster_are_reported_without_values() {
     let mut shared = good_shared();
     shared["openai_api_key"] = json!(base64(&format!("{}\n", strong())));
     shared["mem0_encryption_key"] = json!(base64("cAnArY"));
@@ -278,31 +274,31 @@ fn what_is_missing_weak_or_unused_in_a_cluster_is_told_without_values() {
 }
 
 #[test]
-fn a_cluster_that_does_not_answer_well_is_a_failure_and_still_no_value_is_told() {
-    // Values that are no base64 stand in the answer as they are, and a careless error would quote them.
+fn errors_of_the_api_server_contain_no_values() {
+    // Values that are not base64 are in the response verbatim, and an error could quote them.
     for broken in [json!({"api-key": strong()}), json!(strong()), json!([strong()])] {
         let answer = in_cluster(Some(good_shared()), Some(broken));
         assert_eq!((answer.code, answer.out.as_str()), (1, ""), "{answer}");
-        assert!(answer.err.contains("cannot be understood"), "{answer}");
+        assert!(answer.err.contains("could not be parsed"), "{answer}");
     }
-    let mut world = World::good();
-    world.set(SHARED, json!({}));
-    world.set(KEYS, json!({}));
-    world.forbid(KEYS);
-    let answer = asked(world, &["--format", "json"]);
+    let mut cluster = FakeCluster::good();
+    cluster.set(SHARED, json!({}));
+    cluster.set(KEYS, json!({}));
+    cluster.forbid(KEYS);
+    let answer = check(cluster, &["--format", "json"]);
     assert_eq!((answer.code, answer.out.as_str()), (1, ""), "{answer}");
     assert!(
         answer
             .err
-            .contains("you may not read the Secret sophia-memory/qdrant-keys"),
+            .contains("you are not permitted to read the Secret sophia-memory/qdrant-keys"),
         "{answer}"
     );
-    let mut world = World::good();
-    world.set(
+    let mut cluster = FakeCluster::good();
+    cluster.set(
         "/api/v1/namespaces/kube-system",
         json!({"metadata": {"name": "kube-system", "uid": "00000000-0000-0000-0000-000000000000"}}),
     );
-    let answer = asked(world, &[]);
+    let answer = check(cluster, &[]);
     assert_eq!(answer.code, 1, "{answer}");
     assert!(answer.err.contains("it is another cluster"), "{answer}");
 }

@@ -1,24 +1,23 @@
-//! `secrets check --esc`: what it finds in the environment of a stack, whoever opens it for a deployment, and that it tells
-//! no value.
+//! `phoenix secrets check --esc`, for every way in which a deployment opens the environment. Its output never contains a value.
 
 use phoenix_testing::esc::{FakeService, Script, Trouble};
 use serde_json::{Value, json};
 
-use crate::secrets::{ALL, TOKEN, keeps_silent};
+use crate::secrets::{ALL, TOKEN, has_no_value};
 use crate::support::{Answer, Checkout};
 use phoenix_testing::canary;
 
-/// An environment with every secret where Pulumi's engine and the program look for it.
+/// An environment with every secret below `pulumiConfig`.
 fn for_pulumi(environment: &str) -> Script {
     ALL.iter()
-        // Only `dev` opens the object store of its backups by a key.
+        // Only `dev` uses access keys for its backups.
         .filter(|key| environment.ends_with("/dev") || !key.starts_with("backup"))
         .fold(FakeService::with(environment, TOKEN), |script, key| {
             script.secret("pulumiConfig", &format!("phoenix:{key}"), &canary::value(key))
         })
 }
 
-/// A checkout whose stack `dev` has its secrets there, opened by the program or, with `auth`, by the operator.
+/// A checkout whose stack `dev` has its secrets in this service.
 fn checkout(mode: &str, service: &FakeService) -> Checkout {
     let checkout = Checkout::bare();
     let auth = if mode == "external-secrets" {
@@ -34,7 +33,7 @@ fn checkout(mode: &str, service: &FakeService) -> Checkout {
     checkout
 }
 
-fn asked(checkout: &Checkout, arguments: &[&str], variables: &[(&str, &str)]) -> Answer {
+fn check(checkout: &Checkout, arguments: &[&str], variables: &[(&str, &str)]) -> Answer {
     let mut command = checkout.command(&["secrets", "check"]);
     command
         .args(arguments)
@@ -42,47 +41,47 @@ fn asked(checkout: &Checkout, arguments: &[&str], variables: &[(&str, &str)]) ->
         .env("RUST_LOG", "trace")
         .envs(variables.iter().copied());
     let answer = checkout.answer(&mut command);
-    keeps_silent(&answer);
+    has_no_value(&answer);
     answer
 }
 
 const KNOWN: (&str, &str) = ("PHOENIX_ESC_TOKEN", TOKEN);
 
 #[test]
-fn an_environment_with_all_secrets_is_as_it_should_be_and_only_sizes_are_told() {
+fn an_environment_with_all_secrets_passes_and_only_sizes_are_printed() {
     let service = for_pulumi("acme/phoenix/dev")
         .warning("a login is deprecated")
         .start();
     let checkout = checkout("esc-direct", &service);
-    let answer = asked(&checkout, &["dev", "--esc"], &[KNOWN]);
+    let answer = check(&checkout, &["dev", "--esc"], &[KNOWN]);
     assert_eq!(answer.code, 0, "{answer}");
     let size = canary::value("qdrantApiKey").len();
     assert!(
         answer
             .out
-            .contains(&format!("is there in acme/phoenix/dev, {size} bytes")),
+            .contains(&format!("is set in acme/phoenix/dev, {size} bytes")),
         "{answer}"
     );
     assert_eq!(answer.err, "warning: acme/phoenix/dev: a login is deprecated\n");
     assert_eq!(service.requests().len(), 2);
-    let answer = asked(&checkout, &["dev", "--esc", "--format", "json"], &[KNOWN]);
+    let answer = check(&checkout, &["dev", "--esc", "--format", "json"], &[KNOWN]);
     let document: Value = serde_json::from_str(&answer.out).unwrap();
     assert_eq!(document["good"], true);
     assert_eq!(document["secrets"].as_array().unwrap().len(), ALL.len());
 }
 
 #[test]
-fn nothing_is_asked_of_esc_unless_a_person_says_so() {
+fn esc_is_only_used_on_request() {
     let service = for_pulumi("acme/phoenix/dev").start();
     let checkout = checkout("esc-direct", &service);
-    let answer = asked(&checkout, &["dev"], &[KNOWN]);
+    let answer = check(&checkout, &["dev"], &[KNOWN]);
     assert_eq!(answer.code, 0, "{answer}");
-    assert!(answer.out.contains("elsewhere"), "{answer}");
+    assert!(answer.out.contains("external"), "{answer}");
     assert!(service.requests().is_empty());
 }
 
 #[test]
-fn what_is_missing_weak_in_clear_or_unused_in_an_environment_is_told_without_values() {
+fn missing_weak_plaintext_and_unused_secrets_of_an_environment_are_reported_without_values() {
     let map = "pulumiConfig";
     let service = for_pulumi("acme/phoenix/dev")
         .without(map, "phoenix:openaiApiKey")
@@ -106,14 +105,14 @@ fn what_is_missing_weak_in_clear_or_unused_in_an_environment_is_told_without_val
         .value(map, "phoenix:environment", json!({"value": "dev"}))
         .secret(map, "aws:region", "cAnArY-9fK2mQ7")
         .start();
-    let answer = asked(&checkout("esc-direct", &service), &["dev", "--esc"], &[KNOWN]);
+    let answer = check(&checkout("esc-direct", &service), &["dev", "--esc"], &[KNOWN]);
     assert_eq!(answer.code, 2, "{answer}");
     assert!(!answer.out.contains("471100"), "{answer}");
     insta::assert_snapshot!(answer);
 }
 
 #[test]
-fn the_maps_of_the_external_secrets_operator_are_looked_at_as_it_does() {
+fn the_maps_of_the_external_secrets_operator_are_checked() {
     let secret = |key: &str| json!({"value": canary::value(key), "secret": true});
     let shared = json!({"value": {
         "openai_api_key": secret("openaiApiKey"), "postgres_connection_string": secret("postgresConnectionString"),
@@ -127,7 +126,7 @@ fn the_maps_of_the_external_secrets_operator_are_looked_at_as_it_does() {
     let bucket = json!({"value": {
         "access-key-id": secret("backupAccessKeyId"), "secret-access-key": secret("backupSecretAccessKey"),
     }});
-    // What the chat reads in its own namespace.
+    // The secrets that the chat reads in its own namespace.
     let of_chat = json!({"value": {
         "redis-passwords": {"value": {"password": secret("redisPassword")}},
         "neo4j-password": neo4j,
@@ -144,7 +143,7 @@ fn the_maps_of_the_external_secrets_operator_are_looked_at_as_it_does() {
             .value("kubernetes", "backup-store", bucket.clone())
             .value("kubernetes", "sophia-ai", of_chat.clone());
         let service = script.start();
-        asked(
+        check(
             &checkout("external-secrets", &service),
             &["dev", "--esc"],
             &[KNOWN],
@@ -154,29 +153,23 @@ fn the_maps_of_the_external_secrets_operator_are_looked_at_as_it_does() {
     assert_eq!(answer.code, 2, "{answer}");
     insta::assert_snapshot!(answer);
     let answer = with(good);
-    assert!(
-        answer.out.contains("1 of 15 secrets are not as they should be"),
-        "{answer}"
-    );
+    assert!(answer.out.contains("1 of 15 secrets failed"), "{answer}");
 }
 
 #[test]
-fn what_a_stack_imports_is_opened_where_its_state_is() {
+fn imported_environments_are_opened_in_the_backend_of_the_state() {
     let service = for_pulumi("acme/phoenix/staging").start();
     let checkout = Checkout::bare();
     let backend = ("PULUMI_BACKEND_URL", service.address());
-    let answer = asked(
+    let answer = check(
         &checkout,
         &["staging", "--esc", "--organization", "acme"],
         &[KNOWN, backend],
     );
     assert_eq!(answer.code, 0, "{answer}");
-    assert!(
-        answer.out.contains("is there in acme/phoenix/staging"),
-        "{answer}"
-    );
+    assert!(answer.out.contains("is set in acme/phoenix/staging"), "{answer}");
 
-    let answer = asked(&checkout, &["staging", "--esc"], &[KNOWN, backend]);
+    let answer = check(&checkout, &["staging", "--esc"], &[KNOWN, backend]);
     assert_eq!((answer.code, answer.out.as_str()), (1, ""), "{answer}");
     assert!(
         answer.err.contains("imports phoenix/staging") && answer.err.contains("--organization"),
@@ -187,20 +180,20 @@ fn what_a_stack_imports_is_opened_where_its_state_is() {
         "environment: [phoenix/staging]\n",
         "",
     );
-    let answer = asked(
+    let answer = check(
         &checkout,
         &["staging", "--esc", "--organization", "acme"],
         &[KNOWN, backend],
     );
     assert_eq!(answer.code, 1, "{answer}");
     assert!(answer.err.contains("imports no environment"), "{answer}");
-    let answer = asked(&checkout, &["dev", "--esc"], &[KNOWN]);
+    let answer = check(&checkout, &["dev", "--esc"], &[KNOWN]);
     assert_eq!(answer.code, 1, "{answer}");
     assert!(answer.err.contains("phoenix:secrets.mode is local"), "{answer}");
 }
 
 #[test]
-fn each_way_of_not_getting_in_is_told_with_the_way_out() {
+fn every_failure_to_open_an_environment_has_a_hint() {
     let environment = || for_pulumi("acme/phoenix/dev");
     let mut text = String::new();
     for (what, script, token) in [
@@ -235,11 +228,11 @@ fn each_way_of_not_getting_in_is_told_with_the_way_out() {
     ] {
         let service = script.start();
         let variables: Vec<_> = token.iter().map(|token| ("PHOENIX_ESC_TOKEN", token.as_str())).collect();
-        let answer = asked(&checkout("esc-direct", &service), &["dev", "--esc"], &variables);
+        let answer = check(&checkout("esc-direct", &service), &["dev", "--esc"], &variables);
         assert_eq!((answer.code, answer.out.as_str()), (1, ""), "{answer}");
-        let told = answer.err.replace(service.address(), "ADDRESS");
-        assert!(!told.contains("cAnArY"), "{told}");
-        for part in ["# ", what, "\n", &told, "\n"] {
+        let message = answer.err.replace(service.address(), "ADDRESS");
+        assert!(!message.contains("cAnArY"), "{message}");
+        for part in ["# ", what, "\n", &message, "\n"] {
             text.push_str(part);
         }
     }
