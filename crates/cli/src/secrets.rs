@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::Result;
 use phoenix::config::secret::{INVENTORY, SecretRow};
-use phoenix::config::{SecretsMode, StackConfig, raw, secret};
+use phoenix::config::{SecretsMode, StackConfig, own_key, secret};
 use phoenix::platform;
 use phoenix_graph::{Graph, references};
 use serde_json::Value;
@@ -126,7 +126,7 @@ impl Subject {
                 plaintext.insert(row.key, weakness(row, value));
                 false
             }
-            None if raw::own_key(key).is_some() && stack_file::is_encrypted(value) => {
+            None if own_key(key).is_some() && stack_file::is_encrypted(value) => {
                 unused.insert(key.clone());
                 false
             }
