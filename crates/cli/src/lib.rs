@@ -1,8 +1,8 @@
-//! The command `phoenix`: everything a person types is here, and nothing depends on it.
+//! The command `phoenix`: the definitions of all verbs, and the verbs that need no network.
 //!
-//! [`run`] reads the command line, runs one verb of [`commands`], and tells how it ended as an [`Exit`]. What the verbs
-//! share are data: a [`Stack`](stack::Stack) comes out of a [`Checkout`], a
-//! [`Comparison`](comparison::Comparison) out of a stack and a [`Base`](base::Base); [`phoenix_report`] renders them.
+//! [`run`] parses the command line, runs one verb of [`commands`], and returns the result as an [`Exit`]. The verbs share data
+//! types: a [`Stack`](stack::Stack) is loaded from a [`Checkout`], a [`Comparison`](comparison::Comparison) is made from a
+//! stack and a [`Base`](base::Base); [`phoenix_report`] renders them.
 
 #![expect(
     clippy::disallowed_methods,

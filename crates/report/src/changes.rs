@@ -1,7 +1,7 @@
 //! Changes as text and JSON.
 //!
 //! Shows only what changed, the riskiest changes first. Values of Secrets are never shown, not even those that a base
-//! rendered in clear.
+//! rendered in plain text.
 
 use std::fmt::Write as _;
 
