@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn a_component_that_ended_is_told_with_the_others() {
+    fn a_stopped_component_is_shown_with_the_others() {
         let status = Status {
             name: Some("dev".into()),
             stack: Some("dev".into()),

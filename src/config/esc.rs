@@ -87,7 +87,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_of_environments_are_told_from_others() {
+    fn environment_names_are_distinguished_from_others() {
         for good in ["acme/phoenix/prod", "acme/phoenix/prod@12", "a.b/c_d/e-f@stable"] {
             assert_eq!(EscEnvironment::parse(good).unwrap().to_string(), good);
         }

@@ -45,7 +45,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_missing_key_is_placed_where_its_parent_stands() {
+    fn a_missing_key_is_reported_at_its_parent() {
         let mut origins = Origins::default();
         let origin = Origin {
             file: "Pulumi.dev.yaml".to_owned(),

@@ -4,8 +4,8 @@ use insta::assert_snapshot;
 use phoenix::config::{Phase, check};
 use phoenix::platform;
 use phoenix::provider::compare;
-use phoenix_report::changes::{Detail, text};
 use phoenix_graph::Graph;
+use phoenix_report::changes::{Detail, text};
 use phoenix_terminal::style;
 use serde_json::json;
 

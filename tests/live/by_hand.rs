@@ -30,7 +30,7 @@ fn without_line(text: &str, word: &str) -> String {
 
 #[test]
 #[ignore = "needs the real tools; .ci/run runs it, or: cargo test --test live -- --ignored --test-threads=1"]
-fn what_is_wrong_is_said_and_nothing_changes() {
+fn errors_are_reported_and_nothing_changes() {
     let live = Live::up("dev");
     let graph = graph("dev");
     let before = live.versions(&graph);

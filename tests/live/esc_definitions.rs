@@ -141,7 +141,7 @@ fn the_shipped_environments_give_every_secret_in_both_shapes() {
 
 #[test]
 #[ignore = "needs the real tools; .ci/run runs it, or: cargo test --test live -- --ignored --test-threads=1"]
-fn an_environment_that_is_not_filled_in_or_broken_is_told_with_its_line() {
+fn an_incomplete_or_invalid_environment_is_reported_with_its_line() {
     let told = |account: Option<&str>, change: &dyn Fn(&Path)| {
         let folder = tempfile::tempdir().unwrap();
         copy(folder.path(), account);
@@ -206,7 +206,7 @@ fn an_environment_that_is_not_filled_in_or_broken_is_told_with_its_line() {
 
 #[test]
 #[ignore = "needs the real tools; .ci/run runs it, or: cargo test --test live -- --ignored --test-threads=1"]
-fn what_the_cloud_keeps_in_a_form_that_will_not_do_is_told_by_its_key() {
+fn an_unusable_value_from_esc_is_reported_by_its_key() {
     let folder = tempfile::tempdir().unwrap();
     copy(folder.path(), Some("\"123456789012\""));
     edit(

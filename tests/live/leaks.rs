@@ -166,7 +166,7 @@ fn refused(live: &Live) -> Output {
 
 #[test]
 #[ignore = "needs the real tools; .ci/run runs it, or: cargo test --test live -- --ignored --test-threads=1"]
-fn no_secret_is_in_anything_that_is_said_or_written_or_shown() {
+fn no_secret_is_in_any_output_file_or_process_list() {
     let folder = tempfile::tempdir().unwrap();
     let service = start(folder.path());
     let live = Live::up("dev");

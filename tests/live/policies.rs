@@ -96,7 +96,7 @@ fn deployment(security: &Value) -> Value {
 
 #[test]
 #[ignore = "needs the real tools; .ci/run runs it, or: cargo test --test live -- --ignored --test-threads=1"]
-fn the_engine_judges_by_the_pack_and_has_put_right_what_can_be() {
+fn the_engine_evaluates_with_the_pack_and_remediates() {
     let live = Live::up("dev");
     // The directory: our own language host builds the pack and runs it.
     let directory = root().join("policies");

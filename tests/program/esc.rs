@@ -119,7 +119,7 @@ async fn the_token_is_read_in_this_mode_only() {
 }
 
 #[tokio::test]
-async fn every_value_that_will_not_do_is_told_with_its_key_and_environment() {
+async fn every_unusable_value_is_reported_with_key_and_environment() {
     let map = "pulumiConfig";
     let wrong = environment()
         .without(map, "phoenix:openaiApiKey")
@@ -142,7 +142,7 @@ async fn every_value_that_will_not_do_is_told_with_its_key_and_environment() {
 }
 
 #[tokio::test]
-async fn values_that_are_missing_or_unknown_are_told_each() {
+async fn missing_and_unknown_values_are_each_reported() {
     let map = "pulumiConfig";
     let unknown = json!({"unknown": true, "secret": true});
     let told = refused(
@@ -164,7 +164,7 @@ async fn values_that_are_missing_or_unknown_are_told_each() {
 }
 
 #[tokio::test]
-async fn each_way_of_not_getting_in_is_told() {
+async fn each_login_failure_is_reported() {
     let mut text = String::new();
     for (what, service, token) in [
         ("no token", environment(), None),
@@ -214,7 +214,7 @@ async fn each_way_of_not_getting_in_is_told() {
 }
 
 #[tokio::test]
-async fn an_unreachable_service_is_told() {
+async fn an_unreachable_service_is_reported() {
     let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
     let nobody = format!("http://{}", listener.local_addr().unwrap());
     drop(listener);

@@ -52,7 +52,7 @@ async fn a_good_run_says_nothing_in_any_mode() {
 }
 
 #[tokio::test]
-async fn a_configuration_that_is_wrong_is_told_without_the_secrets_beside_it() {
+async fn an_invalid_configuration_is_reported_without_secrets() {
     for mode in ["local", "pulumi-esc"] {
         let (said, code) =
             said(handed_over(mode, FakeEngine::up()).config("phoenix:qdrant", r#"{"mode":"clustr"}"#)).await;
@@ -62,7 +62,7 @@ async fn a_configuration_that_is_wrong_is_told_without_the_secrets_beside_it() {
 }
 
 #[tokio::test]
-async fn a_secret_under_a_key_that_is_none_is_told_by_its_key() {
+async fn a_secret_under_an_invalid_key_is_reported_by_its_key() {
     let engine = handed_over("local", FakeEngine::up()).secret("phoenix:openAiKey", &value("openaiApiKey"));
     let (said, code) = said(engine).await;
     assert_eq!(code, Some(32));
@@ -70,7 +70,7 @@ async fn a_secret_under_a_key_that_is_none_is_told_by_its_key() {
 }
 
 #[tokio::test]
-async fn values_that_nobody_could_use_are_refused_by_key_before_anything_is_registered() {
+async fn unusable_values_are_rejected_by_key_before_any_registration() {
     for (mode, way) in [
         ("local", "pulumi config set --secret phoenix:qdrantApiKey"),
         (
@@ -112,7 +112,7 @@ async fn values_that_nobody_could_use_are_refused_by_key_before_anything_is_regi
 }
 
 #[tokio::test]
-async fn a_secret_that_an_import_gives_without_its_secrecy_is_told_with_the_way_out() {
+async fn a_secret_imported_as_plain_text_is_reported_with_a_hint() {
     // Numbers and truth values come as plain configuration, whatever the environment marks them as.
     let engine = complete()
         .config("phoenix:secrets", r#"{"mode":"pulumi-esc"}"#)
@@ -149,7 +149,7 @@ async fn an_engine_that_repeats_what_it_was_sent_is_not_repeated() {
 }
 
 #[tokio::test]
-async fn an_engine_that_fails_midway_is_told_without_secrets() {
+async fn an_engine_failure_is_reported_without_secrets() {
     for (name, reaction) in [
         ("fail", Reaction::Fail),
         ("skip", Reaction::Skip),

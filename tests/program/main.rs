@@ -283,7 +283,7 @@ async fn a_placeholder_is_refused_outside_the_sandbox_only() {
 }
 
 #[tokio::test]
-async fn a_wrong_value_is_told_through_the_engine() {
+async fn an_invalid_value_is_reported_through_the_engine() {
     let fake = with_secrets(complete())
         .config("phoenix:postgres", r#"{"hosst":"db.example.com"}"#)
         .start()

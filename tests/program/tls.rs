@@ -183,7 +183,7 @@ async fn authorities_of_ones_own_are_named_in_a_file() {
 }
 
 #[tokio::test]
-async fn the_token_goes_to_nobody_who_has_not_proven_to_be_the_service() {
+async fn the_token_is_sent_only_to_an_authenticated_service() {
     let (ours, other) = (authority("ours"), authority("another"));
     let trusted = file(&ours);
     let trusted = trusted.path().to_str().unwrap();
@@ -266,7 +266,7 @@ async fn a_proxy_sees_where_it_leads_to_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn a_proxy_that_lets_nobody_through_is_told_without_its_login() {
+async fn a_denying_proxy_is_reported_without_credentials() {
     let authority = authority("ours");
     let trusted = file(&authority);
     let trusted = ("SSL_CERT_FILE", trusted.path().to_str().unwrap());

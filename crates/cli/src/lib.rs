@@ -150,7 +150,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_help_tells_every_exit_code() {
+    fn the_help_lists_every_exit_code() {
         for exit in Exit::ALL {
             let line = format!("  {}  {}\n", exit.code(), exit.meaning());
             assert!(EXITS_AND_EXAMPLE.contains(&line), "{line}");

@@ -21,9 +21,9 @@ use phoenix_terminal::user_error::user_error;
 
 use crate::checkout::Checkout;
 use crate::commands::{check, sandbox};
-use phoenix_report::PolicyRun;
 use crate::secrets::{Entry, EscReport, Subject};
 use crate::stack::Stack;
+use phoenix_report::PolicyRun;
 
 /// What the verbs need a network, a cluster or the sandbox for.
 pub trait Live {

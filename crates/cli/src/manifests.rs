@@ -212,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_of_somebody_else_is_refused_and_left_as_it_is() {
+    fn a_foreign_folder_is_rejected_and_unchanged() {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("notes.txt"), "mine").unwrap();
         let error = write(folder.path(), "dev", &files(&["00-a.yaml"]))

@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn a_problem_shows_its_place_its_line_and_the_way_out() {
+    fn a_problem_shows_its_place_line_and_hint() {
         let text = "config:\n  phoenix:qdrant:\n    replica: 1\n";
         let file = StackFile::parse("stacks/Pulumi.dev.yaml", text.to_owned()).unwrap();
         let invalid = Invalid::new("dev", &file, file.checked().unwrap_err()).to_string();

@@ -240,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_that_stands_there_in_clear_is_left_for_the_check_of_the_shape() {
+    fn a_secret_in_plain_text_is_left_to_the_schema_check() {
         assert!(
             parse("config:\n  phoenix:openaiApiKey: sk-1\n")
                 .keys
@@ -285,7 +285,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_without_a_namespace_is_a_problem_with_its_way_out() {
+    fn a_key_without_a_namespace_is_reported_with_a_hint() {
         let problems = parse("config:\n  qdrant: {}\n").problems.to_string();
         assert_eq!(
             problems,

@@ -349,7 +349,7 @@ mod tests {
     }
 
     #[test]
-    fn an_external_secret_names_its_store_and_stands_for_the_secret_that_it_makes() {
+    fn an_external_secret_names_its_store_and_its_target_secret() {
         let store = targets(json!({
             "apiVersion": "external-secrets.io/v1", "kind": "SecretStore",
             "metadata": {"name": "esc", "namespace": "memory"},

@@ -180,7 +180,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_object_reads_as_people_write_it() {
+    fn an_object_is_displayed_as_kind_namespace_and_name() {
         let deployment = json!({
             "kind": "Deployment",
             "spec": {

@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 
 use anyhow::{Context as _, Result};
 use phoenix_cli::commands::check::{Arguments, settings_of_file};
-use phoenix_report::PolicyRun;
 use phoenix_cli::policies::{evaluate_in_parallel, settings_of, today};
 use phoenix_cli::stack::Stack;
 use phoenix_cluster::connection::{connect, require_cluster};
@@ -12,6 +11,7 @@ use phoenix_cluster::inventory::{self, ClusterSnapshot, Unlisted};
 use phoenix_graph::Id;
 use phoenix_policies::rules::access::credentials;
 use phoenix_policies::settings::assume;
+use phoenix_report::PolicyRun;
 use phoenix_terminal::output::{count, message};
 use phoenix_terminal::user_error::user_error;
 use serde_json::json;

@@ -16,10 +16,10 @@ use anyhow::Result;
 use phoenix_cli::checkout::Checkout;
 use phoenix_cli::commands;
 use phoenix_cli::live::{self, Live};
-use phoenix_report::PolicyRun;
 use phoenix_cli::secrets::{Entry, EscReport, Subject};
 use phoenix_cli::stack::Stack;
 use phoenix_cluster::connection::runtime;
+use phoenix_report::PolicyRun;
 use phoenix_terminal::checklist::Check;
 use phoenix_terminal::exit::Exit;
 use phoenix_terminal::{output, user_error};
@@ -53,7 +53,11 @@ impl Live for Verbs {
         runtime()?.block_on(async { Ok(doctor::run(checkout, stack, context).await) })
     }
 
-    fn check_cluster(&self, arguments: &commands::check::Arguments, stack: Option<&Stack>) -> Result<PolicyRun> {
+    fn check_cluster(
+        &self,
+        arguments: &commands::check::Arguments,
+        stack: Option<&Stack>,
+    ) -> Result<PolicyRun> {
         runtime()?.block_on(check::run(arguments, stack))
     }
 

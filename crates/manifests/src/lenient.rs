@@ -271,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn a_template_is_told_from_a_slip_of_the_hand() {
+    fn a_template_is_distinguished_from_a_typing_error() {
         let hint = |text: &str| read(text).errors[0].hint.unwrap_or_default();
         assert!(hint("{{- if .Values.on }}\nkind: Pod\n{{- end }}\n").contains("helm template"));
         assert!(hint("kind: Pod\nspec:\n  a: b: c\n").contains("indentation"));

@@ -377,7 +377,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_text_is_told_with_its_place() {
+    fn a_non_string_is_reported_with_its_place() {
         let errors = |bytes: &[u8]| {
             let mut manifests = Manifests::new();
             manifests.read_bytes("a.yaml", bytes.to_vec());
@@ -402,7 +402,7 @@ mod tests {
     }
 
     #[test]
-    fn objects_of_one_name_are_all_judged() {
+    fn objects_with_equal_names_are_all_evaluated() {
         let mut manifests = Manifests::new();
         let text = "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\n---\n".repeat(5_000);
         manifests.read("a.yaml", text);
@@ -410,7 +410,7 @@ mod tests {
     }
 
     #[test]
-    fn what_stands_before_a_fault_is_read() {
+    fn content_before_a_syntax_error_is_read() {
         let mut manifests = Manifests::new();
         manifests.read(
             "a.yaml",

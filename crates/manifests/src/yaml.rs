@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_that_stands_twice_is_refused_where_it_stands_again() {
+    fn a_duplicate_key_is_rejected_at_its_second_line() {
         let error = read("a: 1\nb: 2\na: 3\n").unwrap_err();
         assert_eq!((error.line, error.column), (3, 1));
         assert_eq!(error.message, "duplicate key \"a\"");

@@ -597,7 +597,7 @@ mod tests {
     }
 
     #[test]
-    fn an_asterisk_stands_for_any_characters() {
+    fn an_asterisk_matches_any_characters() {
         for name in ["phoenix-cli", "phoenix-"] {
             assert!(matches("phoenix-*", name), "{name}");
         }

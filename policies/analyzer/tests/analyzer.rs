@@ -190,7 +190,7 @@ async fn every_rule_is_a_policy_at_the_level_that_it_has() {
 }
 
 #[tokio::test]
-async fn a_fault_is_told_with_its_place_its_repair_and_its_controls() {
+async fn a_finding_is_reported_with_place_fix_and_controls() {
     let mut pack = Pack::start().await;
     pack.configure(true, None, &[]).await.unwrap();
     let answer = pack.analyze(DEPLOYMENT, &value(&deployment(&true.into()))).await;
@@ -265,7 +265,7 @@ async fn a_secret_that_the_program_marked_passes_and_is_repeated_nowhere() {
 }
 
 #[tokio::test]
-async fn what_is_no_object_is_judged_by_nobody_and_kinds_by_their_own_rules_only() {
+async fn non_objects_are_skipped_and_kinds_use_only_their_own_rules() {
     let mut pack = Pack::start().await;
     pack.configure(true, None, &[]).await.unwrap();
     let asked = |rule: &&&phoenix_policies::Rule| {
@@ -422,7 +422,7 @@ async fn an_option_reaches_its_rule_and_each_is_announced_with_its_type() {
 }
 
 #[tokio::test]
-async fn a_policy_that_nobody_has_is_refused_from_the_command_line_too() {
+async fn an_unknown_policy_is_rejected_on_the_command_line_too() {
     let mut pack = Pack::start().await;
     let refused = pack
         .configure(
@@ -569,7 +569,7 @@ async fn what_is_put_right_builds_on_what_was_and_passes_then() {
 }
 
 #[tokio::test]
-async fn what_somebody_waived_is_left_as_it_is() {
+async fn a_waived_object_is_not_remediated() {
     let mut pack = Pack::start().await;
     let own = serde_json::json!({
         "rules": {"run-as-non-root": "remediate", "drop-all-capabilities": "remediate"},

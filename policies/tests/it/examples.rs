@@ -59,7 +59,7 @@ fn the_words_of_every_finding_are_as_reviewed() {
 }
 
 #[test]
-fn a_rule_about_one_object_says_the_same_of_it_whatever_else_there_is() {
+fn a_resource_rule_is_independent_of_other_objects() {
     for rule in RULES.iter().filter(|rule| rule.scope() == Scope::Resource) {
         let of_objects = RULES.iter().filter(|rule| !rule.kinds.is_empty());
         for example in of_objects.flat_map(|rule| [rule.text.good, rule.text.bad]) {
@@ -78,7 +78,7 @@ fn a_rule_about_one_object_says_the_same_of_it_whatever_else_there_is() {
 }
 
 #[test]
-fn of_thousands_of_objects_each_is_judged_as_it_is() {
+fn thousands_of_objects_are_evaluated_individually() {
     let pod = |number: usize| {
         json!({
             "apiVersion": "v1",

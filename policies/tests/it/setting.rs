@@ -24,7 +24,7 @@ fn rule(id: &str) -> &'static Rule {
 const BAD: &str = "apiVersion: v1\nkind: Pod\nmetadata: {name: a, namespace: n}\nspec:\n  containers:\n  - {name: app, securityContext: {privileged: true}}\n";
 
 #[test]
-fn everything_wrong_with_settings_is_told_with_the_nearest_name() {
+fn all_settings_errors_are_reported_with_the_closest_name() {
     insta::assert_snapshot!(
         problems(&json!({
             "rule": {},
@@ -82,7 +82,7 @@ fn every_missing_field_of_a_waiver_is_reported() {
 }
 
 #[test]
-fn a_rule_is_enforced_as_it_is_said_or_as_all_are_or_as_it_is_by_itself() {
+fn enforcement_comes_from_the_rule_setting_then_all_then_the_default() {
     let settings = read(
         &json!({"all": "advisory", "rules": {"no-host-ports": "mandatory", "no-root-group": {"enforcement": "disabled"}}}),
     );
@@ -119,7 +119,7 @@ fn a_rule_that_is_disabled_is_not_asked() {
 }
 
 #[test]
-fn only_a_mandatory_failure_that_nobody_waived_blocks() {
+fn only_an_unwaived_mandatory_failure_blocks() {
     let off: serde_json::Map<String, Value> = phoenix_policies::RULES
         .iter()
         .filter(|rule| rule.id != "no-privileged-containers")
@@ -181,7 +181,7 @@ fn a_good_waiver_excuses_and_the_failure_stays_in_the_report() {
 }
 
 #[test]
-fn a_waiver_is_judged() {
+fn a_waiver_is_checked() {
     let mut text = String::new();
     for (what, change, excuses) in [
         ("ended", json!({"lastDay": "2026-11-21"}), false),
@@ -205,7 +205,7 @@ fn a_waiver_is_judged() {
 }
 
 #[test]
-fn a_waiver_that_ends_soon_is_told() {
+fn an_expiring_waiver_is_reported() {
     let ending = |last_day: &str| {
         let settings = read(&json!({"waivers": [waiver(&json!({"lastDay": last_day}))]}));
         let report = evaluate(&graph(&documents(BAD)), &settings);
@@ -225,7 +225,7 @@ fn a_waiver_that_ends_soon_is_told() {
 }
 
 #[test]
-fn from_when_on_the_end_of_a_waiver_is_told_can_be_set() {
+fn the_expiry_notice_of_waivers_is_configurable() {
     let ending = |days: u32| {
         let settings = read(&json!({
             "waivers": [waiver(&json!({"lastDay": "2026-12-22"}))],

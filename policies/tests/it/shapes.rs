@@ -81,7 +81,7 @@ fn one(rule: &Rule, document: &Value) -> Verdict {
 }
 
 #[test]
-fn a_pod_is_judged_alike_in_every_shape() {
+fn a_pod_is_evaluated_alike_in_every_workload_kind() {
     let rules = about_pods();
     assert!(rules.len() > 20, "{} rules are about pods", rules.len());
     for (rule, good, bad) in rules {
@@ -98,7 +98,7 @@ fn a_pod_is_judged_alike_in_every_shape() {
 }
 
 #[test]
-fn init_and_ephemeral_containers_are_judged_as_others_are() {
+fn init_and_ephemeral_containers_are_evaluated_like_others() {
     // Ephemeral containers can have neither limits nor probes; an init container is not asked whether it is alive.
     let excepted = |rule: &str, list: &str| {
         rule == "health-probes-set" || (rule.starts_with("resource-") && list == "ephemeralContainers")
@@ -820,7 +820,7 @@ fn services_budgets_and_ingresses_are_what_the_cluster_makes_of_them() {
 }
 
 #[test]
-fn a_rule_about_requests_is_judged_by_what_the_ports_speak() {
+fn a_request_rule_is_evaluated_by_port_protocols() {
     const RULE: &str = "authz-requests-where-requests-are";
     let of = |ports: &str, spec: &str| {
         format!(
@@ -904,7 +904,7 @@ fn a_rule_about_requests_is_judged_by_what_the_ports_speak() {
 }
 
 #[test]
-fn a_backup_is_judged_by_where_it_goes_how_long_it_stays_and_who_tries_it() {
+fn backups_are_checked_for_destination_retention_and_restore_tests() {
     let job = |annotations: &str, spec: &str, env: &str| {
         format!(
             "apiVersion: batch/v1\nkind: CronJob\nmetadata: {{name: a{}, namespace: a, annotations: {{{annotations}}}}}\nspec: {{{spec}, jobTemplate: {{spec: {{template: {{spec: {{containers: [{{name: a, env: [{env}]}}]}}}}}}}}}}\n",
@@ -1171,7 +1171,7 @@ fn an_image_is_vouched_for_where_a_policy_would_refuse_it() {
 }
 
 #[test]
-fn what_is_said_to_models_and_where_secrets_come_from_is_read_of_variables_and_annotations() {
+fn prompts_and_secret_sources_are_read_from_variables_and_annotations() {
     let pod = |env: &str| {
         format!(
             "apiVersion: v1\nkind: Pod\nmetadata: {{name: a}}\nspec: {{containers: [{{name: a, env: [{env}]}}]}}\n"

@@ -453,7 +453,7 @@ fn an_export_of_memories_without_its_end_is_no_backup() {
 }
 
 #[test]
-fn pruning_keeps_the_last_good_one_and_what_somebody_may_be_writing() {
+fn pruning_keeps_the_last_complete_backup_and_running_ones() {
     let (fake, folder) = (Fake::new(Fault::None), TempDir::new().unwrap());
     assert_eq!(fake.run(&folder, &["qdrant", "backup"]).0, 0);
     let qdrant = folder.path().join("qdrant");

@@ -235,7 +235,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_target_is_judged_by_the_first_bucket_at_or_above_it() {
+    fn a_target_uses_the_first_bucket_at_or_above_it() {
         let buckets = [50, 100, 200, 150, 1, 30_000, 30_001].map(bucket);
         assert_eq!(
             buckets,

@@ -434,7 +434,7 @@ fn gatekeeper(corpora: &Path) -> Vec<Case> {
 }
 
 #[test]
-fn our_verdicts_are_those_of_others_or_it_is_said_why_not() {
+fn results_match_published_corpora_or_have_a_reason() {
     let corpora = root().join("../shared/corpora");
     if !corpora.is_dir() {
         eprintln!(

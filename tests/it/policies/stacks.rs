@@ -106,7 +106,7 @@ const JUDGE_NOTHING: &[(&str, &str)] = &[
 ];
 
 #[test]
-fn a_rule_that_judges_nothing_in_production_has_a_reason() {
+fn a_rule_that_applies_to_nothing_in_production_has_a_reason() {
     let idle: Vec<_> = report("prod")
         .rules
         .iter()

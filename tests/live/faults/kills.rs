@@ -168,7 +168,7 @@ pub fn interrupt(live: &Live, proxy: &Proxy, stack: &str, point: Point) {
 
 #[test]
 #[ignore = "needs the real tools; .ci/run runs it, or: cargo test --test live -- --ignored --test-threads=1"]
-fn whoever_dies_the_next_up_makes_the_stack_whole() {
+fn after_any_process_dies_the_next_up_completes_the_stack() {
     let live = Live::up("dev");
     let proxy = Proxy::of(&live);
     for (in_destroy, wish, in_up) in DEV {

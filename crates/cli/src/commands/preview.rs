@@ -13,10 +13,10 @@ use crate::base::{Base, Source};
 use crate::checkout::Checkout;
 use crate::comparison::{Comparison, Consent, verdict};
 use crate::policies::{run_on_stack, today};
+use crate::stack::Stack;
 use phoenix_report::changes::{self, ChangeCounts, Detail};
 use phoenix_report::text::{self as report_text, Failures};
 use phoenix_report::{PolicyRun, json as report_json};
-use crate::stack::Stack;
 use phoenix_terminal::exit::Exit;
 use phoenix_terminal::output::{self, count, message, table};
 use phoenix_terminal::style;
@@ -171,7 +171,10 @@ fn text(comparisons: &[Comparison], runs: &[PolicyRun], base: &Base, consents: &
             text.push_str(&changes::text(&comparison.changes.changes, Detail::Headings));
         }
         if counts.create > 0 {
-            let _ = writeln!(text, "(to see the manifests of new objects: phoenix diff {stack})");
+            let _ = writeln!(
+                text,
+                "(to see the manifests of new objects: phoenix diff {stack})"
+            );
         }
     }
     text

@@ -44,7 +44,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_schema_knows_the_keys_that_people_write() {
+    fn the_schema_accepts_the_usual_notation_of_keys() {
         let schema: serde_json::Value = serde_json::from_str(&text()).unwrap();
         assert!(
             schema["properties"]["config"]["properties"]

@@ -16,7 +16,7 @@ fn check(arguments: &[&str]) -> (Checkout, Answer) {
 }
 
 #[test]
-fn a_failure_is_told_with_its_line_its_controls_and_the_repair() {
+fn a_failure_is_reported_with_line_controls_and_fix() {
     let (_checkout, answer) = check(&["--file", "manifests"]);
     assert_eq!(answer.code, 3, "{answer}");
     let told = "FAIL no-privileged-containers (critical): Containers are not privileged\n  Pod n/a\n    manifests/bad.yaml:13 \
@@ -32,7 +32,7 @@ fn a_failure_is_told_with_its_line_its_controls_and_the_repair() {
 }
 
 #[test]
-fn the_development_stack_is_clean_and_what_is_assumed_is_told_where_asked() {
+fn the_development_stack_is_clean_and_assumptions_are_shown_on_request() {
     let (_checkout, answer) = check(&["dev", "--assumptions"]);
     assert_eq!(answer.code, 0, "{answer}");
     assert!(
@@ -84,7 +84,7 @@ fn every_verdict_is_in_the_json_and_every_failure_in_the_sarif() {
 }
 
 #[test]
-fn a_text_that_cannot_be_read_fails_and_the_rest_is_judged() {
+fn unreadable_input_fails_and_the_rest_is_evaluated() {
     let checkout = Checkout::bare();
     checkout.write("bad.yaml", &format!("{BAD}---\na: 1\na: 2\n"));
     let answer = checkout.phoenix(&["check", "--file", "bad.yaml"]);
@@ -99,7 +99,7 @@ fn a_text_that_cannot_be_read_fails_and_the_rest_is_judged() {
 }
 
 #[test]
-fn wrong_settings_are_told_all_at_once() {
+fn settings_errors_are_reported_together() {
     let checkout = Checkout::bare();
     checkout.write(
         "settings.yaml",
@@ -147,7 +147,7 @@ fn a_rule_and_a_control_can_be_explained() {
 }
 
 #[test]
-fn what_a_stack_fails_stands_where_its_file_configures_the_system() {
+fn a_finding_is_placed_at_the_configuration_of_its_system() {
     let checkout = Checkout::bare();
     checkout.judge_dev_by("required-labels: {enforcement: mandatory, labels: [nobody/has-it]}");
     let answer = checkout.phoenix(&["check", "dev", "--format", "sarif"]);
@@ -175,7 +175,7 @@ fn what_a_stack_fails_stands_where_its_file_configures_the_system() {
 }
 
 #[test]
-fn a_preview_tells_what_the_policies_find_and_ends_as_check_does() {
+fn a_preview_reports_policy_findings_and_exits_like_check() {
     let checkout = Checkout::new();
     let clean = checkout.phoenix(&["preview", "dev"]);
     assert_eq!(clean.code, 0, "{clean}");

@@ -64,7 +64,7 @@ fn without_git_everything_is_new() {
 }
 
 #[test]
-fn a_change_in_place_is_told_field_by_field() {
+fn a_change_in_place_is_shown_field_by_field() {
     let checkout = Checkout::new();
     change(&checkout);
     let diff = checkout.phoenix(&["diff", "dev", "--exit-code"]);
@@ -80,7 +80,7 @@ fn a_change_in_place_is_told_field_by_field() {
 }
 
 #[test]
-fn a_replacement_ends_with_4_until_somebody_consents() {
+fn a_replacement_exits_with_4_without_consent() {
     let checkout = Checkout::new();
     replace(&checkout);
     let answer = checkout.phoenix(&["preview", "dev", "--exit-code"]);
@@ -149,7 +149,7 @@ fn a_deletion_ends_with_4_and_says_which_data_is_at_risk() {
 }
 
 #[test]
-fn consent_that_was_not_needed_is_said() {
+fn unneeded_consent_is_reported() {
     let answer =
         Checkout::new().phoenix(&["preview", "dev", "--allow-destructive", "Namespace/sophia-memory"]);
     assert_eq!(answer.code, 0);
@@ -206,7 +206,7 @@ fn a_stack_that_the_base_does_not_have_is_new_and_the_others_are_compared() {
 }
 
 #[test]
-fn a_stack_that_is_gone_is_said() {
+fn a_deleted_stack_is_reported() {
     let checkout = Checkout::new();
     std::fs::remove_file(checkout.path("stacks/Pulumi.staging.yaml")).unwrap();
     let answer = checkout.phoenix(&["preview"]);

@@ -16,7 +16,7 @@ fn json(subject: &str) -> Value {
 }
 
 #[test]
-fn a_number_is_told_with_its_bounds_where_it_is_set_and_what_it_changes() {
+fn a_number_is_explained_with_bounds_stacks_and_effects() {
     let answer = json("phoenix:qdrant.replicas");
     let key = &answer["key"];
     assert_eq!(key["type"], "a whole number from 1 to 100");
@@ -45,7 +45,7 @@ fn a_number_is_told_with_its_bounds_where_it_is_set_and_what_it_changes() {
 }
 
 #[test]
-fn a_word_is_told_with_its_alternatives_and_what_does_not_go_with_them() {
+fn a_choice_is_explained_with_alternatives_and_conflicts() {
     let answer = explained(&["qdrant.mode"]);
     assert!(
         answer.out.contains("single   One peer, no consensus."),
@@ -125,7 +125,7 @@ fn lists_their_items_and_optional_parts_are_keys_too() {
 }
 
 #[test]
-fn a_secret_is_told_by_name_and_a_pasted_value_is_not_shown() {
+fn a_secret_is_named_and_a_pasted_value_is_not_shown() {
     let answer = explained(&["openaiApiKey"]);
     assert!(answer.out.contains("openai_api_key of the Secret"), "{answer}");
     let checkout = Checkout::bare();
@@ -141,7 +141,7 @@ fn a_secret_is_told_by_name_and_a_pasted_value_is_not_shown() {
 }
 
 #[test]
-fn an_object_is_told_with_its_neighbours_its_connections_and_its_keys() {
+fn an_object_is_explained_with_references_connections_and_keys() {
     let answer = json("StatefulSet/sophia-memory/qdrant");
     let object = &answer["object"];
     assert_eq!(object["system"], "qdrant");
@@ -166,7 +166,7 @@ fn an_object_is_told_with_its_neighbours_its_connections_and_its_keys() {
 }
 
 #[test]
-fn an_object_can_be_named_in_every_way_that_people_write_it() {
+fn an_object_can_be_named_in_every_common_notation() {
     let expected = explained(&["Service/sophia-memory/qdrant-service"]).out;
     for subject in [
         vec!["service/qdrant-service"],

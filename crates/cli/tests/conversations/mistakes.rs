@@ -65,7 +65,7 @@ fn a_tag_where_production_needs_a_digest() {
 }
 
 #[test]
-fn a_key_that_stands_twice() {
+fn a_duplicate_key() {
     assert_snapshot!(refused(
         "dev",
         "  phoenix:environment: dev\n",
@@ -87,7 +87,7 @@ fn an_alias() {
 }
 
 #[test]
-fn several_mistakes_are_told_at_once() {
+fn several_errors_are_reported_together() {
     let checkout = Checkout::bare();
     checkout.edit(
         "stacks/Pulumi.dev.yaml",

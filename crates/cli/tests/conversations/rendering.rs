@@ -62,7 +62,7 @@ fn a_folder_holds_the_stream_in_files_that_sort_into_its_order() {
 }
 
 #[test]
-fn a_folder_of_somebody_else_is_refused() {
+fn a_foreign_folder_is_rejected() {
     let checkout = Checkout::bare();
     assert_snapshot!(checkout.phoenix(&["render", "dev", "-o", "stacks"]));
     assert!(!checkout.path("stacks/00-namespace.yaml").exists());

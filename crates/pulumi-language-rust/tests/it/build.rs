@@ -197,7 +197,7 @@ async fn a_changed_setting_calls_cargo_once() {
 }
 
 #[tokio::test]
-async fn two_hosts_at_once_build_once() {
+async fn two_simultaneous_hosts_build_once() {
     let project = Project::package();
     let cargo = RecordingCargo::new();
     let path = cargo.path();

@@ -37,10 +37,7 @@ async fn cancel_terminates_the_program_and_its_children() {
     assert!(lives(program) && lives(child));
     host.client.cancel(()).await.unwrap();
     let error = run.await.unwrap().unwrap();
-    assert_eq!(
-        error,
-        "program.sh was stopped because the operation was canceled"
-    );
+    assert_eq!(error, "program.sh was stopped because the operation was canceled");
     assert!(!lives(program) && !lives(child));
     eventually("the host has ended", || {
         host.process.try_wait().unwrap().is_some()

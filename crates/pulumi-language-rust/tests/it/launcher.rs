@@ -199,7 +199,7 @@ fn a_damaged_stamp_is_ignored() {
 }
 
 #[test]
-fn several_launchers_at_once_build_once() {
+fn simultaneous_launchers_build_once() {
     let repository = Repository::new();
     let start = || {
         let mut command = repository.launcher("/bin/sh", &repository.at("bin/pulumi-language-rust"));

@@ -613,7 +613,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn credentials_are_told_from_what_is_about_them() {
+    fn credentials_are_distinguished_from_their_metadata() {
         for (name, value, expected) in [
             ("DB_PASSWORD", "correct-horse", true),
             ("dbPassword", "correct-horse", true),
