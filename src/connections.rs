@@ -5,12 +5,12 @@
 
 mod backup;
 mod chat;
+mod external;
 mod infrastructure;
 mod knowledge_graph;
 mod langgraph;
 mod load_test;
 mod openmemory;
-mod outside;
 mod qdrant;
 mod redis;
 
@@ -61,14 +61,14 @@ pub enum Peer {
     /// Every workload of the platform.
     EveryWorkload,
     /// Pods that another team runs in the cluster.
-    Neighbour(Neighbour),
+    InCluster(ClusterPeer),
     /// A host outside the cluster.
-    Outside(Outside),
+    External(ExternalHost),
 }
 
 /// Pods that another team runs in the cluster.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Neighbour {
+pub struct ClusterPeer {
     /// Their name in documentation and diagrams.
     pub name: &'static str,
     /// Their namespace.
@@ -81,7 +81,7 @@ pub struct Neighbour {
 
 /// A host outside the cluster.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Outside {
+pub struct ExternalHost {
     /// Its name in documentation and diagrams.
     pub name: &'static str,
     /// Its host name or IPv4 address. TLS connections to it use the name as server name (SNI).
@@ -90,7 +90,7 @@ pub struct Outside {
     pub networks: Vec<String>,
 }
 
-impl Outside {
+impl ExternalHost {
     /// The display name of an account's Snowflake hosts. An account has several.
     pub const SNOWFLAKE: &'static str = "snowflake";
 
@@ -140,8 +140,8 @@ pub fn connections(config: &StackConfig) -> Vec<Connection> {
     rows.extend(knowledge_graph::rows(config));
     rows.extend(langgraph::rows(config));
     rows.extend(chat::rows(config));
-    rows.extend(outside::rows(config));
-    rows.extend(backup::rows_outside(config));
+    rows.extend(external::rows(config));
+    rows.extend(backup::external_rows(config));
     rows.extend(infrastructure::rows(config));
     rows
 }
@@ -174,7 +174,7 @@ fn row(from: Peer, to: Workload, port: Port, traffic: Traffic, why: &'static str
 
 fn prometheus(config: &StackConfig) -> Peer {
     let monitoring = &config.cluster.monitoring;
-    Peer::Neighbour(Neighbour {
+    Peer::InCluster(ClusterPeer {
         name: "Prometheus",
         namespace: monitoring.namespace.to_string(),
         labels: BTreeMap::new(),

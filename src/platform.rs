@@ -69,13 +69,13 @@ pub fn build(config: &StackConfig) -> Graph {
         ));
     }
     if let (Some(chat), Some(snowflake)) = (&config.chat, &config.snowflake) {
-        let around = chat::Around {
+        let dependencies = chat::Dependencies {
             tiers: &config.tiers,
             snowflake,
             workloads: &workloads,
             mesh: &config.cluster.mesh,
         };
-        graph.merge(chat::build(chat, around, options));
+        graph.merge(chat::build(chat, dependencies, options));
     }
     if let (Some(sync), Some(snowflake)) = (&config.sync, &config.snowflake) {
         graph.merge(sync::build(

@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::key::{NAMESPACE, own_key};
 use super::raw::{RawConfig, RawSecrets, RawSecretsMode};
 use super::schema_check::{self, Fill};
-use super::secret::{Giver, Unusable};
+use super::secret::{SecretOrigin, Unusable};
 use super::validate::validate;
 use super::{Problems, StackConfig, secret};
 use crate::names::CORE;
@@ -58,11 +58,11 @@ pub fn read_deployment(
     let secret_keys: BTreeSet<_> = secrets.keys().copied().collect();
     let mut problems = encrypted(&secret_keys);
     let mode = mode(&keys);
-    let giver = match mode {
-        Some(RawSecretsMode::PulumiEsc) => Giver::Imports,
-        _ => Giver::Person,
+    let origin = match mode {
+        Some(RawSecretsMode::PulumiEsc) => SecretOrigin::EscImport,
+        _ => SecretOrigin::StackConfig,
     };
-    if giver == Giver::Imports {
+    if origin == SecretOrigin::EscImport {
         problems.append(without_secrecy(&mut keys));
     }
     let checked = check(&keys);
@@ -72,7 +72,7 @@ pub fn read_deployment(
     ) {
         problems.append(in_two_places(&secret_keys));
     } else {
-        problems.append(unusable(secrets, giver));
+        problems.append(unusable(secrets, origin));
         // The enabled systems are known only if the configuration is valid; some are always enabled.
         let needed = match &checked {
             Ok(config) => config.secrets_needed(),
@@ -83,7 +83,7 @@ pub fn read_deployment(
             .iter()
             .copied()
             .chain(plain.keys().map(String::as_str));
-        problems.append(secret::missing(&needed, present, giver));
+        problems.append(secret::missing(&needed, present, origin));
     }
     match checked {
         Ok(config) => {
@@ -157,7 +157,7 @@ fn without_secrecy(keys: &mut BTreeMap<String, Value>) -> Problems {
     keys.retain(|key, _| {
         let row = secret::row(key);
         if let Some(row) = row {
-            let hint = format!("{}, and quote it so that it is a string", Giver::Imports.way(row));
+            let hint = format!("{}, and quote it so that it is a string", SecretOrigin::EscImport.how_to_set(row));
             problems.add_with_hint(
                 row.full_key(),
                 "is not marked as a secret, or is not a string: Pulumi ESC provides numbers and booleans in plain text",
@@ -170,21 +170,21 @@ fn without_secrecy(keys: &mut BTreeMap<String, Value>) -> Problems {
 }
 
 /// Secrets with unusable values.
-fn unusable(secrets: &BTreeMap<&str, Option<Unusable>>, giver: Giver) -> Problems {
+fn unusable(secrets: &BTreeMap<&str, Option<Unusable>>, origin: SecretOrigin) -> Problems {
     let mut problems = Problems::default();
     for (key, unusable) in secrets {
         if let (Some(row), Some(unusable)) = (secret::row(key), unusable) {
-            let hint = match (giver, unusable.way) {
-                (Giver::Imports, Some(way)) => {
-                    format!("{way}, in the environment that the stack file imports with `environment:`")
+            let hint = match (origin, unusable.hint) {
+                (SecretOrigin::EscImport, Some(hint)) => {
+                    format!("{hint}, in the environment that the stack file imports with `environment:`")
                 }
-                (Giver::Person, Some(_)) => {
+                (SecretOrigin::StackConfig, Some(_)) => {
                     format!(
                         "{} and pass it on one line, without surrounding spaces",
-                        giver.way(row)
+                        origin.how_to_set(row)
                     )
                 }
-                (_, None) => giver.way(row),
+                (_, None) => origin.how_to_set(row),
             };
             problems.add_with_hint(row.full_key(), unusable.wrong, hint);
         }

@@ -107,7 +107,7 @@ const fn backup(workload: Workload, variable: &'static str) -> Reader {
 }
 
 /// Every Job that accesses the object store.
-const fn at_the_object_store(variable: &'static str) -> [Reader; 8] {
+const fn object_store_readers(variable: &'static str) -> [Reader; 8] {
     [
         backup(BACKUP_QDRANT, variable),
         backup(BACKUP_NEO4J, variable),
@@ -318,7 +318,7 @@ pub const BACKUP_ACCESS_KEY_ID: SecretRow = SecretRow {
     data_key: "access-key-id",
     purpose: "The access key ID for the backup bucket, if `phoenix:backup.objectStore.cloudRoles` is not set.",
     owner: "the administrator of the object store",
-    readers: &at_the_object_store("AWS_ACCESS_KEY_ID"),
+    readers: &object_store_readers("AWS_ACCESS_KEY_ID"),
     form: Form::Key { least: 16 },
     rotation: "Set it together with `phoenix:backupSecretAccessKey`, from a second key of the same user.",
 };
@@ -330,7 +330,7 @@ pub const BACKUP_SECRET_ACCESS_KEY: SecretRow = SecretRow {
     data_key: "secret-access-key",
     purpose: "The secret access key for the backup bucket, if `phoenix:backup.objectStore.cloudRoles` is not set.",
     owner: "the administrator of the object store",
-    readers: &at_the_object_store("AWS_SECRET_ACCESS_KEY"),
+    readers: &object_store_readers("AWS_SECRET_ACCESS_KEY"),
     form: Form::Key { least: 32 },
     rotation: "Create a second key for the same user, set both parts, wait for a successful backup, and delete the first. No pod restarts, because each Job reads the value when it starts.",
 };
@@ -483,20 +483,20 @@ impl fmt::Display for Target {
 
 /// The source of a stack's secret values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Giver {
+pub enum SecretOrigin {
     /// An operator who sets each of them.
-    Person,
+    StackConfig,
     /// The Pulumi ESC environments that the stack file imports.
-    Imports,
+    EscImport,
 }
 
-impl Giver {
+impl SecretOrigin {
     /// How to set the value of a secret.
-    pub fn way(self, row: &SecretRow) -> String {
+    pub fn how_to_set(self, row: &SecretRow) -> String {
         let key = row.full_key();
         match self {
-            Self::Person => format!("pulumi config set --secret {key}"),
-            Self::Imports => format!(
+            Self::StackConfig => format!("pulumi config set --secret {key}"),
+            Self::EscImport => format!(
                 "write it as {key}: {{fn::secret: …}} below pulumiConfig of the environment that `environment:` of the \
                  stack file imports"
             ),
@@ -510,13 +510,17 @@ impl Giver {
 pub fn missing<'a>(
     needed: &[&SecretRow],
     present: impl IntoIterator<Item = &'a str>,
-    giver: Giver,
+    origin: SecretOrigin,
 ) -> super::Problems {
     let present: BTreeSet<_> = present.into_iter().filter_map(super::key::own_key).collect();
     let mut problems = super::Problems::default();
     for row in needed.iter().filter(|row| !present.contains(row.key)) {
         let key = row.full_key();
-        problems.add_with_hint(&key, format!("has no value. {}", row.purpose), giver.way(row));
+        problems.add_with_hint(
+            &key,
+            format!("has no value. {}", row.purpose),
+            origin.how_to_set(row),
+        );
     }
     problems
 }

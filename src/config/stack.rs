@@ -41,7 +41,7 @@ pub use mcp::{Mcp, Servers};
 pub use migration::Phase;
 pub use monitoring::Monitoring;
 pub use redis::{Eviction, Redis};
-pub use snowflake::{Snowflake, SnowflakeHost, SnowflakeWay};
+pub use snowflake::{Snowflake, SnowflakeHost, SnowflakeProtocol};
 pub use sync::Sync;
 pub use tiers::{
     External, KnowledgeGraph, LanggraphWorkflow, Mem0Persistent, SessionCache, SnowflakeCortex, Tiers,

@@ -1,6 +1,6 @@
 //! Connections of the backup Jobs. They have no clients.
 
-use super::{Connection, Outside, Peer, Traffic, row};
+use super::{Connection, ExternalHost, Peer, Traffic, row};
 use crate::config::{ObjectStore, StackConfig, StoreCredentials};
 use crate::names::{
     BACKUP_NEO4J, BACKUP_OPENMEMORY, BACKUP_QDRANT, EXPORT_PATH, GRAPH_HTTP, IMPORT_PATH, KNOWLEDGE_GRAPH,
@@ -25,7 +25,7 @@ pub fn rows(config: &StackConfig) -> Vec<Connection> {
 }
 
 /// Connections to hosts outside the cluster.
-pub fn rows_outside(config: &StackConfig) -> Vec<Connection> {
+pub fn external_rows(config: &StackConfig) -> Vec<Connection> {
     let Some(backup) = &config.backup else {
         return Vec::new();
     };
@@ -161,7 +161,7 @@ fn ask(
 fn object_store(job: Workload, store: &ObjectStore) -> Vec<Connection> {
     let way = |name, host: String, networks, port, why| Connection {
         from: Peer::Workload(job),
-        to: Peer::Outside(Outside { name, host, networks }),
+        to: Peer::External(ExternalHost { name, host, networks }),
         port,
         traffic: Traffic::Tls,
         why,

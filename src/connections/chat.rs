@@ -1,18 +1,18 @@
 //! Clients of the chat.
 
-use super::{Connection, METRICS, Neighbour, Peer, READ_AND_WRITE, Traffic, prometheus, row};
+use super::{ClusterPeer, Connection, METRICS, Peer, READ_AND_WRITE, Traffic, prometheus, row};
 use crate::config::StackConfig;
 use crate::names::{AI, CHAT, CHAT_CLIENT, CHAT_PORT};
-use crate::parts::metadata::pairs;
+use crate::parts::metadata::string_map;
 
 pub fn rows(config: &StackConfig) -> Vec<Connection> {
     if config.chat.is_none() {
         return Vec::new();
     }
-    let applications = Peer::Neighbour(Neighbour {
+    let applications = Peer::InCluster(ClusterPeer {
         name: "the applications",
         namespace: AI.to_owned(),
-        labels: pairs([(CHAT_CLIENT, "true")]),
+        labels: string_map([(CHAT_CLIENT, "true")]),
         service_account: None,
     });
     vec![

@@ -1,17 +1,17 @@
 //! Traffic between all workloads, the cluster and the mesh.
 
-use super::{Connection, Neighbour, Peer, Traffic, prometheus};
+use super::{ClusterPeer, Connection, Peer, Traffic, prometheus};
 use crate::config::StackConfig;
-use crate::parts::metadata::pairs;
+use crate::parts::metadata::string_map;
 
 pub fn rows(config: &StackConfig) -> Vec<Connection> {
     vec![
         Connection {
             from: Peer::EveryWorkload,
-            to: Peer::Neighbour(Neighbour {
+            to: Peer::InCluster(ClusterPeer {
                 name: "the cluster's DNS",
                 namespace: "kube-system".to_owned(),
-                labels: pairs([("k8s-app", "kube-dns")]),
+                labels: string_map([("k8s-app", "kube-dns")]),
                 service_account: None,
             }),
             port: 53,
@@ -20,10 +20,10 @@ pub fn rows(config: &StackConfig) -> Vec<Connection> {
         },
         Connection {
             from: Peer::EveryWorkload,
-            to: Peer::Neighbour(Neighbour {
+            to: Peer::InCluster(ClusterPeer {
                 name: "istiod",
                 namespace: config.cluster.mesh.namespace.to_string(),
-                labels: pairs([("app", "istiod")]),
+                labels: string_map([("app", "istiod")]),
                 service_account: None,
             }),
             port: 15_012,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Connection, METRICS, Neighbour, Peer, READ_AND_WRITE, Traffic, prometheus, row};
+use super::{ClusterPeer, Connection, METRICS, Peer, READ_AND_WRITE, Traffic, prometheus, row};
 use crate::config::{Gateway, Phase, StackConfig};
 use crate::names::{
     self, CHAT, MCP_PORT, OPENMEMORY, OPENMEMORY_BELOW, OPENMEMORY_PATH, SYNC, SYNC_BELOW, SYNC_PATH,
@@ -131,7 +131,7 @@ fn the_mcp_gateway() -> Peer {
 }
 
 fn everybody_of(namespace: &str, name: &'static str) -> Peer {
-    Peer::Neighbour(Neighbour {
+    Peer::InCluster(ClusterPeer {
         name,
         namespace: namespace.to_owned(),
         labels: BTreeMap::new(),
@@ -140,7 +140,7 @@ fn everybody_of(namespace: &str, name: &'static str) -> Peer {
 }
 
 fn from_gateway(gateway: &Gateway) -> Peer {
-    Peer::Neighbour(Neighbour {
+    Peer::InCluster(ClusterPeer {
         name: "the gateway",
         namespace: gateway.namespace.to_string(),
         labels: gateway.selector.clone(),

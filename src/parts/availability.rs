@@ -17,16 +17,16 @@ use crate::parts::metadata;
 pub fn disruption_budget(
     workload: Workload,
     least_replicas: u32,
-    unready: Unready,
+    unready: UnhealthyPodEviction,
 ) -> Option<PodDisruptionBudget> {
     (least_replicas > 1).then(|| PodDisruptionBudget {
-        metadata: metadata::of_workload(workload, workload.name),
+        metadata: metadata::workload_meta(workload, workload.name),
         spec: Some(PodDisruptionBudgetSpec {
             max_unavailable: Some(IntOrString::Int(1)),
             selector: Some(metadata::selector(workload)),
             unhealthy_pod_eviction_policy: match unready {
-                Unready::MayGo => Some("AlwaysAllow".to_owned()),
-                Unready::Counts => None,
+                UnhealthyPodEviction::AlwaysAllow => Some("AlwaysAllow".to_owned()),
+                UnhealthyPodEviction::IfHealthyBudget => None,
             },
             ..Default::default()
         }),
@@ -36,16 +36,16 @@ pub fn disruption_budget(
 
 /// How a drain treats pods that are not ready.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Unready {
+pub enum UnhealthyPodEviction {
     /// They hold nothing worth protecting and must not block the drain.
-    MayGo,
+    AlwaysAllow,
     /// They may hold data that the others need, such as a peer that is catching up.
-    Counts,
+    IfHealthyBudget,
 }
 
 /// How many seconds a new pod must stay ready before a rollout continues. Otherwise a process that becomes ready and
 /// then crashes would replace all of its predecessors.
-pub const SETTLED_SECONDS: i32 = 5;
+pub const MIN_READY_SECONDS: i32 = 5;
 
 /// How strictly pods are kept apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,7 +77,7 @@ pub fn spread(workload: Workload, spread: Spread) -> Vec<TopologySpreadConstrain
 
 /// A rollout starts one new pod before it stops an old one, so that the number of ready pods never drops below
 /// `replicas`.
-pub fn one_more_at_a_time() -> DeploymentStrategy {
+pub fn surge_one() -> DeploymentStrategy {
     DeploymentStrategy {
         type_: Some("RollingUpdate".to_owned()),
         rolling_update: Some(RollingUpdateDeployment {
@@ -97,7 +97,7 @@ pub fn autoscaler(workload: Workload, scale: Scale) -> HorizontalPodAutoscaler {
         Scale::Fixed(_) => 80,
     };
     HorizontalPodAutoscaler {
-        metadata: metadata::of_workload(workload, workload.name),
+        metadata: metadata::workload_meta(workload, workload.name),
         spec: Some(HorizontalPodAutoscalerSpec {
             scale_target_ref: CrossVersionObjectReference {
                 api_version: Some("apps/v1".to_owned()),

@@ -8,7 +8,7 @@ use crate::parts::metadata;
 /// The service account of a workload. Its token is not mounted, because no pod of the platform calls the API server.
 pub fn service_account(workload: Workload) -> ServiceAccount {
     ServiceAccount {
-        metadata: metadata::of_workload(workload, workload.service_account),
+        metadata: metadata::workload_meta(workload, workload.service_account),
         automount_service_account_token: Some(false),
         ..Default::default()
     }

@@ -12,7 +12,7 @@ use crate::names::{self, Workload};
 pub type Labels = BTreeMap<String, String>;
 
 /// Metadata of an object of `system` in the platform's own namespace.
-pub fn in_memory(system: &str, name: &str) -> ObjectMeta {
+pub fn memory_meta(system: &str, name: &str) -> ObjectMeta {
     in_namespace(system, names::MEMORY, name)
 }
 
@@ -20,24 +20,24 @@ pub fn in_memory(system: &str, name: &str) -> ObjectMeta {
 pub fn in_namespace(system: &str, namespace: &str, name: &str) -> ObjectMeta {
     ObjectMeta {
         namespace: Some(namespace.to_owned()),
-        ..of_cluster(system, name)
+        ..cluster_scoped(system, name)
     }
 }
 
 /// Metadata of a cluster-scoped object of `system`.
-pub fn of_cluster(system: &str, name: &str) -> ObjectMeta {
+pub fn cluster_scoped(system: &str, name: &str) -> ObjectMeta {
     ObjectMeta {
         name: Some(name.to_owned()),
         labels: Some(labels(system)),
         // Without it, the provider chooses a random field manager each time it creates an object. An object created
         // just before a crash could then never be changed again without a conflict.
-        annotations: Some(pairs([("pulumi.com/patchFieldManager", "phoenix")])),
+        annotations: Some(string_map([("pulumi.com/patchFieldManager", "phoenix")])),
         ..Default::default()
     }
 }
 
 /// Metadata of a workload or its Service: the labels are those of its pods.
-pub fn of_workload(workload: Workload, name: &str) -> ObjectMeta {
+pub fn workload_meta(workload: Workload, name: &str) -> ObjectMeta {
     let mut metadata = in_namespace(workload.system, workload.namespace, name);
     metadata.labels = Some(pod_labels(workload));
     metadata
@@ -45,7 +45,7 @@ pub fn of_workload(workload: Workload, name: &str) -> ObjectMeta {
 
 /// The labels of every object of a system.
 pub fn labels(system: &str) -> Labels {
-    pairs([
+    string_map([
         ("app.kubernetes.io/name", system),
         ("app.kubernetes.io/part-of", "phoenix"),
         ("app.kubernetes.io/managed-by", "pulumi"),
@@ -62,7 +62,7 @@ pub fn pod_labels(workload: Workload) -> Labels {
 /// Selects the pods of a workload. It uses one label, because a selector is immutable.
 pub fn selector(workload: Workload) -> LabelSelector {
     LabelSelector {
-        match_labels: Some(pairs([("app", workload.app)])),
+        match_labels: Some(string_map([("app", workload.app)])),
         ..Default::default()
     }
 }
@@ -95,7 +95,7 @@ pub fn checksum(texts: &[&str]) -> String {
 }
 
 /// A map of strings.
-pub fn pairs<const N: usize>(pairs: [(&str, &str); N]) -> Labels {
+pub fn string_map<const N: usize>(pairs: [(&str, &str); N]) -> Labels {
     pairs
         .into_iter()
         .map(|(key, value)| (key.to_owned(), value.to_owned()))

@@ -4,19 +4,19 @@ use k8s_openapi::api::core::v1::{Service, ServicePort, ServiceSpec};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 use crate::names::{Port, Workload};
-use crate::parts::metadata::{self, annotate, pairs};
+use crate::parts::metadata::{self, annotate, string_map};
 
-/// The Service that clients of a store address.
+/// The Service that clients of a workload address.
 ///
-/// It does not wait for its pods; the StatefulSet does.
-pub fn of_store(workload: Workload, ports: &[Port]) -> Service {
-    let mut metadata = metadata::of_workload(workload, workload.service());
+/// It does not wait for its pods; the Deployment or StatefulSet does.
+pub fn cluster_ip(workload: Workload, ports: &[Port]) -> Service {
+    let mut metadata = metadata::workload_meta(workload, workload.service());
     annotate(&mut metadata, "pulumi.com/skipAwait", "true");
     Service {
         metadata,
         spec: Some(ServiceSpec {
             type_: Some("ClusterIP".to_owned()),
-            selector: Some(pairs([("app", workload.app)])),
+            selector: Some(string_map([("app", workload.app)])),
             ports: Some(ports.iter().copied().map(port).collect()),
             ..Default::default()
         }),
@@ -24,14 +24,9 @@ pub fn of_store(workload: Workload, ports: &[Port]) -> Service {
     }
 }
 
-/// The Service that clients of a server address. It does not wait for its pods; the Deployment does.
-pub fn of_server(workload: Workload, ports: &[Port]) -> Service {
-    of_store(workload, ports)
-}
-
 /// The headless Service that gives each pod of a StatefulSet its DNS name.
 pub fn headless(workload: Workload, name: &str, ports: &[Port]) -> Service {
-    let mut metadata = metadata::of_workload(workload, name);
+    let mut metadata = metadata::workload_meta(workload, name);
     annotate(&mut metadata, "pulumi.com/skipAwait", "true");
     Service {
         metadata,
@@ -40,7 +35,7 @@ pub fn headless(workload: Workload, name: &str, ports: &[Port]) -> Service {
             // Peers need each other's names before they are ready, and operators need the name of a pod that is not
             // ready.
             publish_not_ready_addresses: Some(true),
-            selector: Some(pairs([("app", workload.app)])),
+            selector: Some(string_map([("app", workload.app)])),
             // The mesh forwards only the declared ports to a headless Service.
             ports: Some(ports.iter().copied().map(port).collect()),
             ..Default::default()

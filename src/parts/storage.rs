@@ -37,7 +37,7 @@ pub fn claim(volume: &Volume, access: Access) -> PersistentVolumeClaimSpec {
 }
 
 /// The claim template of a StatefulSet for memories.
-pub fn claim_of_each(workload: Workload, name: &str, volume: &Volume) -> PersistentVolumeClaim {
+pub fn claim_template(workload: Workload, name: &str, volume: &Volume) -> PersistentVolumeClaim {
     let mut labels = metadata::pod_labels(workload);
     labels.insert(names::DATA_CLASSIFICATION.to_owned(), "restricted".to_owned());
     PersistentVolumeClaim {

@@ -13,7 +13,7 @@ use phoenix_graph::Graph;
 
 use crate::config::AuditTrail;
 use crate::names::{self, Workload};
-use crate::parts::metadata::{self, annotate, label, pairs};
+use crate::parts::metadata::{self, annotate, label, string_map};
 
 /// The system's name.
 const SYSTEM: &str = "audit_trail";
@@ -27,7 +27,7 @@ pub fn build(config: Option<&AuditTrail>, workloads: &[Workload]) -> Graph {
     let mut graph = Graph::of(SYSTEM);
     let Some(config) = config else { return graph };
     graph.insert(Telemetry {
-        metadata: kept(metadata::in_memory(SYSTEM, "memory-audit-trail"), config),
+        metadata: kept(metadata::memory_meta(SYSTEM, "memory-audit-trail"), config),
         spec: spec(config, None),
     });
     for workload in workloads
@@ -74,7 +74,7 @@ fn spec(config: &AuditTrail, workload: Option<Workload>) -> TelemetrySpec {
             ..Default::default()
         }]),
         selector: workload.map(|workload| TelemetrySelector {
-            match_labels: Some(pairs([("app", workload.app)])),
+            match_labels: Some(string_map([("app", workload.app)])),
         }),
         ..Default::default()
     }

@@ -219,7 +219,7 @@ fn service_account(job: &Job, credentials: &StoreCredentials) -> ServiceAccount 
 }
 
 fn cron_job(config: &config::Backup, job: Job) -> CronJob {
-    let mut metadata = metadata::of_workload(job.workload, job.workload.name);
+    let mut metadata = metadata::workload_meta(job.workload, job.workload.name);
     let schedule = match &job.duty {
         Duty::Backup(at, claims) => {
             annotate(&mut metadata, names::BACKS_UP, &claims.join(","));
@@ -288,7 +288,7 @@ fn job_of(config: &config::Backup, job: Job, by_hand: bool) -> JobSpec {
         }),
         // A transient network failure is retried. The operator decides whether to repeat a restore.
         backoff_limit: Some(if by_hand { 0 } else { 2 }),
-        pod_failure_policy: Some(hopeless()),
+        pod_failure_policy: Some(fail_fast_on_config_error()),
         // A week to read the logs. A failed drill is investigated on the next working day.
         ttl_seconds_after_finished: Some(7 * 24 * 3600),
         template: PodTemplateSpec {
@@ -300,7 +300,7 @@ fn job_of(config: &config::Backup, job: Job, by_hand: bool) -> JobSpec {
 }
 
 /// When a retry cannot help, and when a failure does not count. The exit codes are part of the contract of the image.
-fn hopeless() -> PodFailurePolicy {
+fn fail_fast_on_config_error() -> PodFailurePolicy {
     PodFailurePolicy {
         rules: vec![
             PodFailurePolicyRule {

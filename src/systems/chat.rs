@@ -15,7 +15,7 @@ use crate::names::{
     BOLT, CHAT, CHAT_PORT, KNOWLEDGE_GRAPH, LANGGRAPH, LANGGRAPH_PORT, MCP_CONFIG, MCP_FILE, MCP_PORT,
     OPENMEMORY, Port, REDIS, REDIS_PORT, REDIS_USER, Workload,
 };
-use crate::parts::availability::{self, Spread, Unready};
+use crate::parts::availability::{self, Spread, UnhealthyPodEviction};
 use crate::parts::container::{secret_variable, variable};
 use crate::parts::{container, identity, metadata, service, snowflake};
 
@@ -28,7 +28,7 @@ const MEM0_CONFIDENCE: &str = "0.85";
 
 /// The dependencies of the chat.
 #[derive(Clone, Copy, Debug)]
-pub struct Around<'a> {
+pub struct Dependencies<'a> {
     /// The five tiers.
     pub tiers: &'a Tiers,
     /// Its primary source.
@@ -40,31 +40,37 @@ pub struct Around<'a> {
 }
 
 /// Builds the chat's Deployment, Service, budget and autoscaler.
-pub fn build(config: &config::Chat, around: Around<'_>, options: StackOptions<'_>) -> Graph {
+pub fn build(config: &config::Chat, dependencies: Dependencies<'_>, options: StackOptions<'_>) -> Graph {
     let mut graph = Graph::of(CHAT.system);
     graph.insert(identity::service_account(CHAT));
-    graph.insert(service::of_server(CHAT, &[CHAT_PORT]));
-    graph.insert(deployment(config, around, options));
-    if let Some(budget) = availability::disruption_budget(CHAT, config.scale.least(), Unready::MayGo) {
+    graph.insert(service::cluster_ip(CHAT, &[CHAT_PORT]));
+    graph.insert(deployment(config, dependencies, options));
+    if let Some(budget) =
+        availability::disruption_budget(CHAT, config.scale.least(), UnhealthyPodEviction::AlwaysAllow)
+    {
         graph.insert(budget);
     }
     graph.insert(availability::autoscaler(CHAT, config.scale));
     graph
 }
 
-fn deployment(config: &config::Chat, around: Around<'_>, options: StackOptions<'_>) -> Deployment {
+fn deployment(
+    config: &config::Chat,
+    dependencies: Dependencies<'_>,
+    options: StackOptions<'_>,
+) -> Deployment {
     Deployment {
-        metadata: metadata::of_workload(CHAT, CHAT.name),
+        metadata: metadata::workload_meta(CHAT, CHAT.name),
         spec: Some(DeploymentSpec {
             // The autoscaler always owns the number: `docs/decisions/0007-always-create-an-autoscaler.md`.
             replicas: None,
             selector: metadata::selector(CHAT),
-            strategy: Some(availability::one_more_at_a_time()),
+            strategy: Some(availability::surge_one()),
             template: PodTemplateSpec {
-                metadata: Some(pod_metadata(around.mesh)),
-                spec: Some(pod(config, around, options)),
+                metadata: Some(pod_metadata(dependencies.mesh)),
+                spec: Some(pod(config, dependencies, options)),
             },
-            min_ready_seconds: Some(availability::SETTLED_SECONDS),
+            min_ready_seconds: Some(availability::MIN_READY_SECONDS),
             revision_history_limit: Some(5),
             ..Default::default()
         }),
@@ -85,14 +91,14 @@ fn pod_metadata(mesh: &Mesh) -> ObjectMeta {
     }
 }
 
-fn pod(config: &config::Chat, around: Around<'_>, options: StackOptions<'_>) -> PodSpec {
+fn pod(config: &config::Chat, dependencies: Dependencies<'_>, options: StackOptions<'_>) -> PodSpec {
     PodSpec {
         service_account_name: Some(CHAT.service_account.to_owned()),
         automount_service_account_token: Some(false),
         // The namespace contains Services of other teams.
         enable_service_links: Some(false),
         security_context: Some(container::pod_security(1000, 1000)),
-        containers: vec![server(config, around, options)],
+        containers: vec![server(config, dependencies, options)],
         volumes: Some(vec![
             Volume {
                 name: "mcp-config".to_owned(),
@@ -111,13 +117,13 @@ fn pod(config: &config::Chat, around: Around<'_>, options: StackOptions<'_>) -> 
     }
 }
 
-fn server(config: &config::Chat, around: Around<'_>, options: StackOptions<'_>) -> Container {
+fn server(config: &config::Chat, dependencies: Dependencies<'_>, options: StackOptions<'_>) -> Container {
     Container {
         name: "chat".to_owned(),
         image: Some(config.image.to_string()),
         image_pull_policy: Some("IfNotPresent".to_owned()),
         ports: Some(vec![container::port(CHAT_PORT)]),
-        env: Some(variables(config, around, options)),
+        env: Some(variables(config, dependencies, options)),
         resources: Some(container::resources(&config.resources, 0)),
         volume_mounts: Some(vec![
             container::read_only_mount("mcp-config", CONFIG_FOLDER),
@@ -134,13 +140,17 @@ fn server(config: &config::Chat, around: Around<'_>, options: StackOptions<'_>) 
 }
 
 /// The tiers in query order, each with its limits, then the chat itself.
-fn variables(config: &config::Chat, around: Around<'_>, options: StackOptions<'_>) -> Vec<EnvVar> {
-    let tiers = around.tiers;
+fn variables(
+    config: &config::Chat,
+    dependencies: Dependencies<'_>,
+    options: StackOptions<'_>,
+) -> Vec<EnvVar> {
+    let tiers = dependencies.tiers;
     let mut variables = Vec::new();
     let cache = &tiers.session_cache;
     // The password of the server that provides the tier.
     variables.push(secret_variable("REDIS_PASSWORD", &secret::REDIS_PASSWORD));
-    if let Some(address) = around.address(REDIS, REDIS_PORT, cache.external.as_ref()) {
+    if let Some(address) = dependencies.address(REDIS, REDIS_PORT, cache.external.as_ref()) {
         variables.push(variable(
             "REDIS_URL",
             format!("redis://{REDIS_USER}:$(REDIS_PASSWORD)@{address}/0"),
@@ -149,7 +159,10 @@ fn variables(config: &config::Chat, around: Around<'_>, options: StackOptions<'_
     variables.push(number("SESSION_CACHE_TTL_SECONDS", cache.ttl_seconds));
     variables.push(number("SESSION_CACHE_LATENCY_BUDGET_MS", cache.latency_ms));
 
-    variables.extend(snowflake::variables(around.snowflake, &tiers.snowflake_cortex));
+    variables.extend(snowflake::variables(
+        dependencies.snowflake,
+        &tiers.snowflake_cortex,
+    ));
     variables.push(number("SNOWFLAKE_SEARCH_LIMIT", config.snowflake_limit));
     variables.push(variable("SNOWFLAKE_CONFIDENCE", SNOWFLAKE_CONFIDENCE));
     variables.push(number(
@@ -174,7 +187,7 @@ fn variables(config: &config::Chat, around: Around<'_>, options: StackOptions<'_
     let knowledge = &tiers.knowledge_graph;
     variables.push(variable("NEO4J_USERNAME", "neo4j"));
     variables.push(secret_variable("NEO4J_PASSWORD", &secret::NEO4J_PASSWORD));
-    if let Some(address) = around.address(KNOWLEDGE_GRAPH, BOLT, knowledge.external.as_ref()) {
+    if let Some(address) = dependencies.address(KNOWLEDGE_GRAPH, BOLT, knowledge.external.as_ref()) {
         variables.push(variable("NEO4J_URI", format!("bolt://{address}")));
     }
     variables.push(number(
@@ -184,7 +197,7 @@ fn variables(config: &config::Chat, around: Around<'_>, options: StackOptions<'_
     variables.push(number("KNOWLEDGE_GRAPH_LATENCY_BUDGET_MS", knowledge.latency_ms));
 
     let workflow = &tiers.langgraph_workflow;
-    if let Some(address) = around.address(LANGGRAPH, LANGGRAPH_PORT, workflow.external.as_ref()) {
+    if let Some(address) = dependencies.address(LANGGRAPH, LANGGRAPH_PORT, workflow.external.as_ref()) {
         variables.push(variable("LANGGRAPH_URL", format!("http://{address}")));
     }
     variables.push(number(
@@ -204,7 +217,7 @@ fn variables(config: &config::Chat, around: Around<'_>, options: StackOptions<'_
     variables
 }
 
-impl Around<'_> {
+impl Dependencies<'_> {
     /// The address of a tier: in the stack, or external.
     fn address(self, workload: Workload, port: Port, external: Option<&External>) -> Option<String> {
         if self.workloads.contains(&workload) {

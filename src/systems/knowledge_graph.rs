@@ -32,7 +32,7 @@ pub fn build(config: &config::GraphStore, options: StackOptions<'_>) -> Graph {
         KNOWLEDGE_GRAPH_HEADLESS,
         &ports,
     ));
-    graph.insert(service::of_store(KNOWLEDGE_GRAPH, &ports));
+    graph.insert(service::cluster_ip(KNOWLEDGE_GRAPH, &ports));
     graph
         .insert(stateful_set(config, options))
         .protect(options.protect)
@@ -42,7 +42,7 @@ pub fn build(config: &config::GraphStore, options: StackOptions<'_>) -> Graph {
 }
 
 fn stateful_set(config: &config::GraphStore, options: StackOptions<'_>) -> StatefulSet {
-    let mut metadata = metadata::of_workload(KNOWLEDGE_GRAPH, KNOWLEDGE_GRAPH.name);
+    let mut metadata = metadata::workload_meta(KNOWLEDGE_GRAPH, KNOWLEDGE_GRAPH.name);
     label(&mut metadata, names::DATA_CLASSIFICATION, "restricted");
     StatefulSet {
         metadata,
@@ -50,7 +50,7 @@ fn stateful_set(config: &config::GraphStore, options: StackOptions<'_>) -> State
             service_name: Some(KNOWLEDGE_GRAPH_HEADLESS.to_owned()),
             replicas: Some(1),
             selector: metadata::selector(KNOWLEDGE_GRAPH),
-            min_ready_seconds: Some(availability::SETTLED_SECONDS),
+            min_ready_seconds: Some(availability::MIN_READY_SECONDS),
             update_strategy: Some(StatefulSetUpdateStrategy {
                 type_: Some("RollingUpdate".to_owned()),
                 ..Default::default()
@@ -64,8 +64,8 @@ fn stateful_set(config: &config::GraphStore, options: StackOptions<'_>) -> State
                 spec: Some(pod(config)),
             },
             volume_claim_templates: Some(vec![
-                storage::claim_of_each(KNOWLEDGE_GRAPH, "data", &config.storage),
-                storage::claim_of_each(KNOWLEDGE_GRAPH, "logs", &config.logs),
+                storage::claim_template(KNOWLEDGE_GRAPH, "data", &config.storage),
+                storage::claim_template(KNOWLEDGE_GRAPH, "logs", &config.logs),
             ]),
             ..Default::default()
         }),

@@ -10,16 +10,18 @@ use phoenix_graph::Graph;
 
 use crate::config::{self, LanggraphWorkflow, StackOptions, secret};
 use crate::names::{LANGGRAPH, LANGGRAPH_PORT, REDIS, REDIS_PORT, REDIS_USER};
-use crate::parts::availability::{self, Spread, Unready};
+use crate::parts::availability::{self, Spread, UnhealthyPodEviction};
 use crate::parts::{container, identity, metadata, service};
 
 /// Builds the server's Deployment, Service, budget and autoscaler.
 pub fn build(config: &config::Langgraph, tier: &LanggraphWorkflow, options: StackOptions<'_>) -> Graph {
     let mut graph = Graph::of(LANGGRAPH.system);
     graph.insert(identity::service_account(LANGGRAPH));
-    graph.insert(service::of_server(LANGGRAPH, &[LANGGRAPH_PORT]));
+    graph.insert(service::cluster_ip(LANGGRAPH, &[LANGGRAPH_PORT]));
     graph.insert(deployment(config, tier, options));
-    if let Some(budget) = availability::disruption_budget(LANGGRAPH, config.scale.least(), Unready::MayGo) {
+    if let Some(budget) =
+        availability::disruption_budget(LANGGRAPH, config.scale.least(), UnhealthyPodEviction::AlwaysAllow)
+    {
         graph.insert(budget);
     }
     graph.insert(availability::autoscaler(LANGGRAPH, config.scale));
@@ -28,12 +30,12 @@ pub fn build(config: &config::Langgraph, tier: &LanggraphWorkflow, options: Stac
 
 fn deployment(config: &config::Langgraph, tier: &LanggraphWorkflow, options: StackOptions<'_>) -> Deployment {
     Deployment {
-        metadata: metadata::of_workload(LANGGRAPH, LANGGRAPH.name),
+        metadata: metadata::workload_meta(LANGGRAPH, LANGGRAPH.name),
         spec: Some(DeploymentSpec {
             // The autoscaler always owns the number: `docs/decisions/0007-always-create-an-autoscaler.md`.
             replicas: None,
             selector: metadata::selector(LANGGRAPH),
-            strategy: Some(availability::one_more_at_a_time()),
+            strategy: Some(availability::surge_one()),
             template: PodTemplateSpec {
                 metadata: Some(ObjectMeta {
                     labels: Some(metadata::pod_labels(LANGGRAPH)),
@@ -41,7 +43,7 @@ fn deployment(config: &config::Langgraph, tier: &LanggraphWorkflow, options: Sta
                 }),
                 spec: Some(pod(config, tier, options)),
             },
-            min_ready_seconds: Some(availability::SETTLED_SECONDS),
+            min_ready_seconds: Some(availability::MIN_READY_SECONDS),
             revision_history_limit: Some(5),
             ..Default::default()
         }),

@@ -16,7 +16,7 @@ use serde::Serialize;
 
 use crate::config::{self, Tiers};
 use crate::names::{LOAD_TEST, LOAD_TEST_TOKEN, MCP_PORT, OPENMEMORY, OPENMEMORY_PATH, Tier};
-use crate::parts::metadata::{self, annotate, pairs};
+use crate::parts::metadata::{self, annotate, string_map};
 use crate::parts::{container, identity};
 
 /// The ConfigMap with the test.
@@ -35,8 +35,8 @@ pub fn build(config: Option<&config::LoadTest>, tiers: &Tiers, demands_token: bo
         serde_json::to_string_pretty(&plan(config, tiers, demands_token)).expect("a plan is always JSON");
     graph.insert(identity::service_account(LOAD_TEST));
     graph.insert(ConfigMap {
-        metadata: metadata::in_memory(LOAD_TEST.system, CONFIG),
-        data: Some(pairs([("plan.json", plan.as_str()), ("script.js", SCRIPT)])),
+        metadata: metadata::memory_meta(LOAD_TEST.system, CONFIG),
+        data: Some(string_map([("plan.json", plan.as_str()), ("script.js", SCRIPT)])),
         ..Default::default()
     });
     graph.insert(cron_job(config));
@@ -132,7 +132,7 @@ fn plan(config: &config::LoadTest, tiers: &Tiers, demands_token: bool) -> Plan {
 }
 
 fn cron_job(config: &config::LoadTest) -> CronJob {
-    let mut metadata = metadata::of_workload(LOAD_TEST, LOAD_TEST.name);
+    let mut metadata = metadata::workload_meta(LOAD_TEST, LOAD_TEST.name);
     annotate(
         &mut metadata,
         "phoenix.ai/run",

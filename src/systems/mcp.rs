@@ -12,12 +12,12 @@ use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
 use serde::Serialize;
 
-use crate::config::{self, External, HostName, Mcp, Snowflake, SnowflakeWay, Tiers};
+use crate::config::{self, External, HostName, Mcp, Snowflake, SnowflakeProtocol, Tiers};
 use crate::names::{
     self, BOLT, HEALTH_PATH, KNOWLEDGE_GRAPH, LANGGRAPH, LANGGRAPH_PORT, MCP_PORT, METRICS_PATH, OPENMEMORY,
     OPENMEMORY_PATH, Port, REDIS, REDIS_PORT, Workload,
 };
-use crate::parts::metadata::{self, pairs};
+use crate::parts::metadata::{self, string_map};
 
 /// The system's name.
 const SYSTEM: &str = "mcp";
@@ -29,7 +29,7 @@ pub fn build(mcp: &Mcp, tiers: &Tiers, snowflake: Option<&Snowflake>, workloads:
     let mut graph = Graph::of(SYSTEM);
     graph.insert(ConfigMap {
         metadata: metadata::in_namespace(SYSTEM, names::AI, names::MCP_CONFIG),
-        data: Some(pairs([(names::MCP_FILE, format!("{document}\n").as_str())])),
+        data: Some(string_map([(names::MCP_FILE, format!("{document}\n").as_str())])),
         ..Default::default()
     });
     graph
@@ -321,7 +321,7 @@ fn memory_tiers(tiers: &Tiers, account: Option<&Snowflake>, workloads: &[Workloa
             endpoint: account
                 .map(|account| Endpoint {
                     host: account.account_host.to_string(),
-                    port: SnowflakeWay::Tls.port(),
+                    port: SnowflakeProtocol::Tls.port(),
                 })
                 .or_else(|| endpoint(snowflake.external.as_ref())),
             embedding_model: snowflake.embedding_model.clone(),

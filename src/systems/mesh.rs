@@ -59,7 +59,7 @@ pub fn build(rows: &[Connection], workloads: &[Workload], routing: &Routing, mes
     if mesh.dns_capture {
         graph.insert(egress::own_name(callers));
     }
-    for entry in egress::outside(rows, mesh) {
+    for entry in egress::external_hosts(rows, mesh) {
         graph.insert(entry);
     }
     for route in egress::by_server_name(rows) {
@@ -87,9 +87,9 @@ fn callers_of(target: Workload, rows: &[Connection]) -> Vec<String> {
     let mut namespaces = vec![".".to_owned()];
     for row in rows.iter().filter(|row| row.to == Peer::Workload(target)) {
         let namespace = match &row.from {
-            Peer::Neighbour(caller) => &caller.namespace,
+            Peer::InCluster(caller) => &caller.namespace,
             Peer::Workload(caller) => caller.namespace,
-            Peer::EveryWorkload | Peer::Outside(_) => continue,
+            Peer::EveryWorkload | Peer::External(_) => continue,
         };
         let namespace = egress::seen_from_memory(namespace);
         if !namespaces.contains(&namespace) {
@@ -104,7 +104,7 @@ fn callers_of(target: Workload, rows: &[Connection]) -> Vec<String> {
 /// Plain HTTP is not redirected: by then, the client would already have sent its token in plain text.
 fn open_port(gateway: &config::Gateway, hosts: &[String]) -> Gateway {
     Gateway {
-        metadata: metadata::in_memory(SYSTEM, GATEWAY),
+        metadata: metadata::memory_meta(SYSTEM, GATEWAY),
         spec: GatewaySpec {
             selector: Some(gateway.selector.clone()),
             servers: Some(vec![GatewayServers {
@@ -144,7 +144,7 @@ fn to_openmemory(callers: Vec<String>) -> DestinationRule {
                 consecutive5xx_errors: Some(3),
                 interval: Some("30s".to_owned()),
                 base_ejection_time: Some("30s".to_owned()),
-                ..half_must_stay()
+                ..outlier_ejection_limit()
             }),
             tls: Some(mutual_tls()),
             ..Default::default()
@@ -168,7 +168,7 @@ fn to_qdrant() -> DestinationRule {
                 consecutive_gateway_errors: Some(3),
                 interval: Some("10s".to_owned()),
                 base_ejection_time: Some("30s".to_owned()),
-                ..half_must_stay()
+                ..outlier_ejection_limit()
             }),
             tls: Some(mutual_tls()),
             ..Default::default()
@@ -228,7 +228,7 @@ fn to_server(server: Workload, callers: Vec<String>) -> DestinationRule {
                 consecutive_gateway_errors: Some(3),
                 interval: Some("10s".to_owned()),
                 base_ejection_time: Some("30s".to_owned()),
-                ..half_must_stay()
+                ..outlier_ejection_limit()
             }),
             tls: Some(mutual_tls()),
             ..Default::default()
@@ -249,7 +249,7 @@ fn destination(
     traffic_policy: DestinationRuleTrafficPolicy,
 ) -> DestinationRule {
     DestinationRule {
-        metadata: metadata::in_memory(SYSTEM, name),
+        metadata: metadata::memory_meta(SYSTEM, name),
         spec: DestinationRuleSpec {
             host,
             traffic_policy: Some(traffic_policy),
@@ -283,7 +283,7 @@ fn connections(most: i32, waiting: i32) -> DestinationRuleTrafficPolicyConnectio
 
 /// One of three pods may be ejected, and never the only one. If fewer than half are healthy, all of them receive
 /// requests.
-fn half_must_stay() -> DestinationRuleTrafficPolicyOutlierDetection {
+fn outlier_ejection_limit() -> DestinationRuleTrafficPolicyOutlierDetection {
     DestinationRuleTrafficPolicyOutlierDetection {
         max_ejection_percent: Some(50),
         min_health_percent: Some(50),

@@ -100,7 +100,7 @@ fn rules(config: &Monitoring, platform: &Platform<'_>) -> PrometheusRuleSpec {
 fn rule_file(rules: &PrometheusRuleSpec) -> ConfigMap {
     let rules = serde_json::to_value(rules).expect("rules are always JSON");
     ConfigMap {
-        metadata: metadata::in_memory(SYSTEM, RULES),
+        metadata: metadata::memory_meta(SYSTEM, RULES),
         data: Some(BTreeMap::from([(RULE_FILE.to_owned(), yaml::to_string(&rules))])),
         ..Default::default()
     }

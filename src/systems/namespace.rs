@@ -34,14 +34,14 @@ pub fn build(
     for (name, managed) in [(names::AI, config.manage_ai), (names::MCP, config.manage_mcp)] {
         if managed {
             // Other teams deploy objects there; deleting the stack must not delete them.
-            graph.insert(neighbour(name, mesh)).retain_on_delete(true);
+            graph.insert(cluster_peer(name, mesh)).retain_on_delete(true);
         }
     }
     graph
 }
 
 fn memory(cluster: &Cluster, migration: Option<Phase>) -> Namespace {
-    let mut metadata = neighbour(names::MEMORY, &cluster.mesh).metadata;
+    let mut metadata = cluster_peer(names::MEMORY, &cluster.mesh).metadata;
     // Makes the cluster visible in a comparison: another cluster means that every object is created again.
     annotate(&mut metadata, "phoenix.ai/cluster", &cluster.identifier);
     if let Some(phase) = migration {
@@ -66,8 +66,8 @@ fn memory(cluster: &Cluster, migration: Option<Phase>) -> Namespace {
     }
 }
 
-fn neighbour(name: &str, mesh: &Mesh) -> Namespace {
-    let mut metadata = metadata::of_cluster(SYSTEM, name);
+fn cluster_peer(name: &str, mesh: &Mesh) -> Namespace {
+    let mut metadata = metadata::cluster_scoped(SYSTEM, name);
     label(&mut metadata, "name", name);
     label(&mut metadata, names::DATA_CLASSIFICATION, "internal");
     match &mesh.revision {
@@ -82,7 +82,7 @@ fn neighbour(name: &str, mesh: &Mesh) -> Namespace {
 
 fn quota(config: &config::Quota) -> ResourceQuota {
     ResourceQuota {
-        metadata: metadata::in_memory(SYSTEM, "memory-quota"),
+        metadata: metadata::memory_meta(SYSTEM, "memory-quota"),
         spec: Some(ResourceQuotaSpec {
             hard: Some(BTreeMap::from([
                 ("requests.cpu".to_owned(), config.requests.cpu.to_kubernetes()),
@@ -115,7 +115,7 @@ fn defaults() -> LimitRange {
         ]))
     };
     LimitRange {
-        metadata: metadata::in_memory(SYSTEM, "memory-defaults"),
+        metadata: metadata::memory_meta(SYSTEM, "memory-defaults"),
         spec: Some(LimitRangeSpec {
             limits: vec![LimitRangeItem {
                 type_: "Container".to_owned(),

@@ -14,8 +14,8 @@ use phoenix_graph::Graph;
 
 use crate::config::{self, Accelerator, StackOptions, secret};
 use crate::names::{self, MCP_PORT, MEMORY_CLAIM, OPENMEMORY, QDRANT, QDRANT_HTTP};
-use crate::parts::availability::{self, Spread, Unready};
-use crate::parts::metadata::{self, annotate, label, pairs};
+use crate::parts::availability::{self, Spread, UnhealthyPodEviction};
+use crate::parts::metadata::{self, annotate, label, string_map};
 use crate::parts::storage::{self, Access};
 use crate::parts::{container, identity};
 
@@ -29,7 +29,11 @@ pub fn build(config: &config::OpenMemory, options: StackOptions<'_>) -> Graph {
         .retain_on_delete(options.retain);
     graph.insert(service());
     graph.insert(deployment(config, options));
-    if let Some(budget) = availability::disruption_budget(OPENMEMORY, config.scale.least(), Unready::MayGo) {
+    if let Some(budget) = availability::disruption_budget(
+        OPENMEMORY,
+        config.scale.least(),
+        UnhealthyPodEviction::AlwaysAllow,
+    ) {
         graph.insert(budget);
     }
     graph.insert(availability::autoscaler(OPENMEMORY, config.scale));
@@ -45,7 +49,7 @@ fn service_account(config: &config::OpenMemory) -> k8s_openapi::api::core::v1::S
 }
 
 fn claim(config: &config::OpenMemory) -> PersistentVolumeClaim {
-    let mut metadata = metadata::of_workload(OPENMEMORY, MEMORY_CLAIM);
+    let mut metadata = metadata::workload_meta(OPENMEMORY, MEMORY_CLAIM);
     label(&mut metadata, names::DATA_CLASSIFICATION, "restricted");
     // Otherwise the provider would wait for a claim that is already bound, because it was retained or on a second
     // `up`, to be pending again.
@@ -63,14 +67,14 @@ fn claim(config: &config::OpenMemory) -> PersistentVolumeClaim {
 }
 
 fn service() -> Service {
-    let mut metadata = metadata::of_workload(OPENMEMORY, OPENMEMORY.service());
+    let mut metadata = metadata::workload_meta(OPENMEMORY, OPENMEMORY.service());
     // The Service does not wait for its pods; the Deployment does.
     annotate(&mut metadata, "pulumi.com/skipAwait", "true");
     Service {
         metadata,
         spec: Some(ServiceSpec {
             type_: Some("ClusterIP".to_owned()),
-            selector: Some(pairs([("app", OPENMEMORY.app)])),
+            selector: Some(string_map([("app", OPENMEMORY.app)])),
             ports: Some(vec![ServicePort {
                 name: Some(MCP_PORT.name.to_owned()),
                 protocol: Some("TCP".to_owned()),
@@ -87,7 +91,7 @@ fn service() -> Service {
 }
 
 fn deployment(config: &config::OpenMemory, options: StackOptions<'_>) -> Deployment {
-    let mut metadata = metadata::of_workload(OPENMEMORY, OPENMEMORY.name);
+    let mut metadata = metadata::workload_meta(OPENMEMORY, OPENMEMORY.name);
     label(&mut metadata, "phoenix.ai/component", "persistent-memory");
     Deployment {
         metadata,
@@ -100,7 +104,7 @@ fn deployment(config: &config::OpenMemory, options: StackOptions<'_>) -> Deploym
                 metadata: Some(pod_metadata()),
                 spec: Some(pod(config, options)),
             },
-            min_ready_seconds: Some(availability::SETTLED_SECONDS),
+            min_ready_seconds: Some(availability::MIN_READY_SECONDS),
             revision_history_limit: Some(5),
             ..Default::default()
         }),
@@ -110,7 +114,7 @@ fn deployment(config: &config::OpenMemory, options: StackOptions<'_>) -> Deploym
 
 fn strategy(config: &config::OpenMemory) -> DeploymentStrategy {
     if config.storage.shared {
-        availability::one_more_at_a_time()
+        availability::surge_one()
     } else {
         // The volume can be attached to one node at a time, so the old pod has to stop first.
         DeploymentStrategy {
@@ -149,7 +153,7 @@ fn pod(config: &config::OpenMemory, options: StackOptions<'_>) -> PodSpec {
         ]),
         node_selector: config.accelerator.as_ref().map(|accelerator| {
             let (label, product) = &accelerator.label;
-            pairs([(label, product.as_str())])
+            string_map([(label, product.as_str())])
         }),
         tolerations: config
             .accelerator

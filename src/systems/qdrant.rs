@@ -18,8 +18,8 @@ use serde::Serialize;
 
 use crate::config::{self, StackOptions, secret};
 use crate::names::{self, QDRANT, QDRANT_GRPC, QDRANT_HEADLESS, QDRANT_HTTP, QDRANT_PEERS};
-use crate::parts::availability::{self, Spread, Unready};
-use crate::parts::metadata::{self, label, pairs};
+use crate::parts::availability::{self, Spread, UnhealthyPodEviction};
+use crate::parts::metadata::{self, label, string_map};
 use crate::parts::{container, identity, service, storage};
 
 /// The ConfigMap with the server's settings.
@@ -37,13 +37,15 @@ pub fn build(config: &config::Qdrant, options: StackOptions<'_>) -> Graph {
         QDRANT_HEADLESS,
         &[QDRANT_HTTP, QDRANT_GRPC, QDRANT_PEERS],
     ));
-    graph.insert(service::of_store(QDRANT, &[QDRANT_HTTP, QDRANT_GRPC]));
+    graph.insert(service::cluster_ip(QDRANT, &[QDRANT_HTTP, QDRANT_GRPC]));
     graph
         .insert(stateful_set(config, &settings, options))
         .protect(options.protect)
         // The startup probe's limit for each peer, one after the other.
         .ready_within(Duration::from_mins(10 * u64::from(config.replicas) + 5));
-    if let Some(budget) = availability::disruption_budget(QDRANT, config.replicas, Unready::Counts) {
+    if let Some(budget) =
+        availability::disruption_budget(QDRANT, config.replicas, UnhealthyPodEviction::IfHealthyBudget)
+    {
         graph.insert(budget);
     }
     graph
@@ -146,8 +148,8 @@ fn settings(config: &config::Qdrant) -> Settings {
 
 fn config_map(config: &config::Qdrant, settings: &str) -> ConfigMap {
     ConfigMap {
-        metadata: metadata::in_memory(QDRANT.system, CONFIG),
-        data: Some(pairs([
+        metadata: metadata::memory_meta(QDRANT.system, CONFIG),
+        data: Some(string_map([
             ("production.yaml", settings),
             ("start.sh", start(config).as_str()),
         ])),
@@ -179,7 +181,7 @@ exec ./entrypoint.sh --bootstrap "http://{name}-0.{service}:{port}" --uri "$self
 }
 
 fn stateful_set(config: &config::Qdrant, settings: &str, options: StackOptions<'_>) -> StatefulSet {
-    let mut metadata = metadata::of_workload(QDRANT, QDRANT.name);
+    let mut metadata = metadata::workload_meta(QDRANT, QDRANT.name);
     label(&mut metadata, names::DATA_CLASSIFICATION, "restricted");
     StatefulSet {
         metadata,
@@ -187,7 +189,7 @@ fn stateful_set(config: &config::Qdrant, settings: &str, options: StackOptions<'
             service_name: Some(QDRANT_HEADLESS.to_owned()),
             replicas: Some(i32::try_from(config.replicas).expect("validation bounds every count")),
             selector: metadata::selector(QDRANT),
-            min_ready_seconds: Some(availability::SETTLED_SECONDS),
+            min_ready_seconds: Some(availability::MIN_READY_SECONDS),
             // Starting them one after the other would never finish: a peer is ready only when most of the peers are.
             pod_management_policy: Some("Parallel".to_owned()),
             update_strategy: Some(StatefulSetUpdateStrategy {
@@ -203,8 +205,8 @@ fn stateful_set(config: &config::Qdrant, settings: &str, options: StackOptions<'
                 spec: Some(pod(config)),
             },
             volume_claim_templates: Some(vec![
-                storage::claim_of_each(QDRANT, "qdrant-storage", &config.storage),
-                storage::claim_of_each(QDRANT, "qdrant-snapshots", &config.snapshots),
+                storage::claim_template(QDRANT, "qdrant-storage", &config.storage),
+                storage::claim_template(QDRANT, "qdrant-snapshots", &config.snapshots),
             ]),
             ..Default::default()
         }),
@@ -217,7 +219,7 @@ fn pod_metadata(config: &config::Qdrant, settings: &str) -> ObjectMeta {
     let checksum = metadata::checksum(&[settings, &start(config)]);
     ObjectMeta {
         labels: Some(metadata::pod_labels(QDRANT)),
-        annotations: Some(pairs([("phoenix.ai/settings-checksum", checksum.as_str())])),
+        annotations: Some(string_map([("phoenix.ai/settings-checksum", checksum.as_str())])),
         ..Default::default()
     }
 }

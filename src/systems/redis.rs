@@ -16,7 +16,7 @@ use phoenix_graph::Graph;
 
 use crate::config::{self, SessionCache, StackOptions, secret};
 use crate::names::{self, REDIS, REDIS_HEADLESS, REDIS_METRICS, REDIS_PORT, REDIS_USER};
-use crate::parts::metadata::{self, label, pairs};
+use crate::parts::metadata::{self, label, string_map};
 use crate::parts::{availability, container, identity, service, storage};
 
 /// The ConfigMap with the server's settings.
@@ -39,7 +39,7 @@ pub fn build(config: &config::Redis, tier: &SessionCache, options: StackOptions<
     graph.insert(identity::service_account(REDIS));
     graph.insert(config_map(&settings));
     graph.insert(service::headless(REDIS, REDIS_HEADLESS, &ports));
-    graph.insert(service::of_store(REDIS, &ports));
+    graph.insert(service::cluster_ip(REDIS, &ports));
     graph
         .insert(stateful_set(config, &settings, options))
         .protect(options.protect)
@@ -161,26 +161,29 @@ const METRICS_RIGHTS: &str = "+ping +info +client|setname +latency|latest +laten
 
 fn config_map(settings: &str) -> ConfigMap {
     ConfigMap {
-        metadata: metadata::in_memory(REDIS.system, CONFIG),
-        data: Some(pairs([("valkey.conf", settings), ("start.sh", start().as_str())])),
+        metadata: metadata::memory_meta(REDIS.system, CONFIG),
+        data: Some(string_map([
+            ("valkey.conf", settings),
+            ("start.sh", start().as_str()),
+        ])),
         ..Default::default()
     }
 }
 
 fn stateful_set(config: &config::Redis, settings: &str, options: StackOptions<'_>) -> StatefulSet {
-    let mut metadata = metadata::of_workload(REDIS, REDIS.name);
+    let mut metadata = metadata::workload_meta(REDIS, REDIS.name);
     label(&mut metadata, names::DATA_CLASSIFICATION, "restricted");
     let data = config
         .persistence
         .as_ref()
-        .map(|volume| vec![storage::claim_of_each(REDIS, "data", volume)]);
+        .map(|volume| vec![storage::claim_template(REDIS, "data", volume)]);
     StatefulSet {
         metadata,
         spec: Some(StatefulSetSpec {
             service_name: Some(REDIS_HEADLESS.to_owned()),
             replicas: Some(1),
             selector: metadata::selector(REDIS),
-            min_ready_seconds: Some(availability::SETTLED_SECONDS),
+            min_ready_seconds: Some(availability::MIN_READY_SECONDS),
             update_strategy: Some(StatefulSetUpdateStrategy {
                 type_: Some("RollingUpdate".to_owned()),
                 ..Default::default()
@@ -189,7 +192,7 @@ fn stateful_set(config: &config::Redis, settings: &str, options: StackOptions<'_
             template: PodTemplateSpec {
                 metadata: Some(ObjectMeta {
                     labels: Some(metadata::pod_labels(REDIS)),
-                    annotations: Some(pairs([(
+                    annotations: Some(string_map([(
                         "phoenix.ai/settings-checksum",
                         metadata::checksum(&[settings, &start()]).as_str(),
                     )])),

@@ -35,7 +35,7 @@ fn cron_job(config: &config::Sync, env: Vec<EnvVar>) -> CronJob {
         })
     };
     CronJob {
-        metadata: metadata::of_workload(SYNC, SYNC.name),
+        metadata: metadata::workload_meta(SYNC, SYNC.name),
         spec: Some(CronJobSpec {
             schedule: schedule(config.interval_minutes),
             // Days begin at the same time in every cluster.

@@ -18,47 +18,47 @@ use phoenix_crds::security::{
 use phoenix_graph::Graph;
 
 use crate::config::{Cluster, Trust};
-use crate::connections::{Connection, Neighbour, Outside, Peer, Traffic};
+use crate::connections::{ClusterPeer, Connection, ExternalHost, Peer, Traffic};
 use crate::names::{self, MCP_PORT, OPENMEMORY, Workload};
-use crate::parts::metadata::{self, Labels, pairs};
+use crate::parts::metadata::{self, Labels, string_map};
 
 /// The system's name.
 const SYSTEM: &str = "trust";
 
 /// Builds mutual TLS, the default-deny policies, and a policy for each row of the table.
 pub fn build(rows: &[Connection], workloads: &[Workload], trust: &Trust, cluster: &Cluster) -> Graph {
-    let view = View {
+    let policies = PolicyBuilder {
         rows,
         workloads,
         cluster,
     };
     let mut graph = Graph::of(SYSTEM);
     graph.insert(mutual_tls());
-    graph.insert(deny_requests());
-    graph.insert(deny_packets());
+    graph.insert(default_deny_authorization_policy());
+    graph.insert(default_deny_network_policy());
     if let Some(jwt) = &trust.jwt {
         graph.insert(user::tokens(OPENMEMORY, jwt));
     }
     graph.insert(user::refused(OPENMEMORY, MCP_PORT, trust.jwt.is_some()));
-    graph.insert(view.kept_from_others());
+    graph.insert(policies.bulk_paths_policy());
     for workload in workloads {
         if workload.namespace != names::MEMORY {
             // Namespace-wide policies are possible only in the platform's own namespace.
             graph.insert(mutual_tls_of(*workload));
         }
         // It has no clients, and the namespace already denies everything by default.
-        let needs_none = workload.namespace == names::MEMORY && !view.is_called(*workload);
+        let needs_none = workload.namespace == names::MEMORY && !policies.is_called(*workload);
         if !needs_none {
-            graph.insert(view.requests(*workload));
+            graph.insert(policies.authorization_policy(*workload));
         }
-        graph.insert(view.packets(*workload));
+        graph.insert(policies.network_policy(*workload));
     }
     graph
 }
 
 /// The input of the policies.
 #[derive(Clone, Copy)]
-struct View<'a> {
+struct PolicyBuilder<'a> {
     rows: &'a [Connection],
     workloads: &'a [Workload],
     cluster: &'a Cluster,
@@ -67,7 +67,7 @@ struct View<'a> {
 /// Every pod requires mutual TLS.
 fn mutual_tls() -> PeerAuthentication {
     PeerAuthentication {
-        metadata: metadata::in_memory(SYSTEM, "sophia-memory-mtls"),
+        metadata: metadata::memory_meta(SYSTEM, "sophia-memory-mtls"),
         spec: PeerAuthenticationSpec {
             mtls: Some(PeerAuthenticationMtls {
                 mode: Some(PeerAuthenticationMtlsMode::Strict),
@@ -83,7 +83,7 @@ fn mutual_tls_of(workload: Workload) -> PeerAuthentication {
         metadata: metadata::in_namespace(SYSTEM, workload.namespace, workload.name),
         spec: PeerAuthenticationSpec {
             selector: Some(PeerAuthenticationSelector {
-                match_labels: Some(pairs([("app", workload.app)])),
+                match_labels: Some(string_map([("app", workload.app)])),
             }),
             ..mutual_tls().spec
         },
@@ -91,16 +91,16 @@ fn mutual_tls_of(workload: Workload) -> PeerAuthentication {
 }
 
 /// An empty policy allows nothing; other policies add to it.
-fn deny_requests() -> AuthorizationPolicy {
+fn default_deny_authorization_policy() -> AuthorizationPolicy {
     AuthorizationPolicy {
-        metadata: metadata::in_memory(SYSTEM, "deny-all"),
+        metadata: metadata::memory_meta(SYSTEM, "deny-all"),
         spec: AuthorizationPolicySpec::default(),
     }
 }
 
-fn deny_packets() -> NetworkPolicy {
+fn default_deny_network_policy() -> NetworkPolicy {
     NetworkPolicy {
-        metadata: metadata::in_memory(SYSTEM, "deny-all"),
+        metadata: metadata::memory_meta(SYSTEM, "deny-all"),
         spec: Some(NetworkPolicySpec {
             pod_selector: Some(LabelSelector::default()),
             policy_types: Some(both_directions()),
@@ -109,7 +109,7 @@ fn deny_packets() -> NetworkPolicy {
     }
 }
 
-impl View<'_> {
+impl PolicyBuilder<'_> {
     /// Whether the workload has clients that pass through the mesh.
     fn is_called(self, workload: Workload) -> bool {
         let mut rows = self.rows.iter();
@@ -118,7 +118,7 @@ impl View<'_> {
 
     /// The requests that the sidecars of a workload allow: one rule for each row, with caller and operation in the
     /// same rule, because rules are alternatives.
-    fn requests(self, workload: Workload) -> AuthorizationPolicy {
+    fn authorization_policy(self, workload: Workload) -> AuthorizationPolicy {
         let rules = self
             .rows
             .iter()
@@ -144,7 +144,7 @@ impl View<'_> {
                 action: Some(AuthorizationPolicyAction::Allow),
                 rules: Some(rules.collect()),
                 selector: Some(AuthorizationPolicySelector {
-                    match_labels: Some(pairs([("app", workload.app)])),
+                    match_labels: Some(string_map([("app", workload.app)])),
                 }),
                 ..Default::default()
             },
@@ -153,7 +153,7 @@ impl View<'_> {
 
     /// Denies OpenMemory's bulk endpoints to every caller without a row that names them. Rows for `/memory/*` do not
     /// include these paths, and an ALLOW rule cannot express that without exclusions.
-    fn kept_from_others(self) -> AuthorizationPolicy {
+    fn bulk_paths_policy(self) -> AuthorizationPolicy {
         let names_it = |row: &&Connection| {
             let kept = |path: &&str| names::BULK_PATHS.contains(path);
             row.to == Peer::Workload(OPENMEMORY)
@@ -187,12 +187,12 @@ impl View<'_> {
             ..Default::default()
         };
         AuthorizationPolicy {
-            metadata: metadata::in_memory(SYSTEM, "sophia-memory-of-all-people"),
+            metadata: metadata::memory_meta(SYSTEM, "sophia-memory-of-all-people"),
             spec: AuthorizationPolicySpec {
                 action: Some(AuthorizationPolicyAction::Deny),
                 rules: Some(vec![rule]),
                 selector: Some(AuthorizationPolicySelector {
-                    match_labels: Some(pairs([("app", OPENMEMORY.app)])),
+                    match_labels: Some(string_map([("app", OPENMEMORY.app)])),
                 }),
                 ..Default::default()
             },
@@ -212,12 +212,12 @@ impl View<'_> {
         match from {
             Peer::Workload(caller) => Some(principals(vec![of(caller)])),
             Peer::EveryWorkload => Some(principals(self.workloads.iter().map(of).collect())),
-            Peer::Neighbour(Neighbour {
+            Peer::InCluster(ClusterPeer {
                 namespace,
                 service_account: Some(account),
                 ..
             }) => Some(principals(vec![principal(namespace, account)])),
-            Peer::Neighbour(Neighbour {
+            Peer::InCluster(ClusterPeer {
                 namespace,
                 service_account: None,
                 ..
@@ -225,12 +225,12 @@ impl View<'_> {
                 namespaces: Some(vec![namespace.clone()]),
                 ..Default::default()
             }),
-            Peer::Outside(_) => None,
+            Peer::External(_) => None,
         }
     }
 
     /// The traffic that may reach and leave the pods of a workload.
-    fn packets(self, workload: Workload) -> NetworkPolicy {
+    fn network_policy(self, workload: Workload) -> NetworkPolicy {
         let is_workload = |peer: &Peer| *peer == Peer::EveryWorkload || *peer == Peer::Workload(workload);
         let mut ingress = Vec::new();
         let mut egress = Vec::new();
@@ -276,12 +276,12 @@ impl View<'_> {
         match peer {
             Peer::Workload(workload) => vec![pods(workload)],
             Peer::EveryWorkload => self.workloads.iter().map(pods).collect(),
-            Peer::Neighbour(neighbour) => vec![NetworkPolicyPeer {
-                namespace_selector: Some(is_namespace(&neighbour.namespace)),
-                pod_selector: (!neighbour.labels.is_empty()).then(|| selects(neighbour.labels.clone())),
+            Peer::InCluster(cluster_peer) => vec![NetworkPolicyPeer {
+                namespace_selector: Some(is_namespace(&cluster_peer.namespace)),
+                pod_selector: (!cluster_peer.labels.is_empty()).then(|| selects(cluster_peer.labels.clone())),
                 ..Default::default()
             }],
-            Peer::Outside(outside) => blocks(outside, &self.cluster.private_networks),
+            Peer::External(host) => blocks(host, &self.cluster.private_networks),
         }
     }
 }
@@ -313,12 +313,12 @@ fn operation(row: &Connection) -> Option<AuthorizationPolicyRulesToOperation> {
 }
 
 fn is_namespace(name: &str) -> LabelSelector {
-    selects(pairs([("kubernetes.io/metadata.name", name)]))
+    selects(string_map([("kubernetes.io/metadata.name", name)]))
 }
 
 /// NetworkPolicies have no host names, so a host without known networks may be at any public address. See
 /// `docs/known-limitations.md`.
-fn blocks(outside: &Outside, private_networks: &[String]) -> Vec<NetworkPolicyPeer> {
+fn blocks(host: &ExternalHost, private_networks: &[String]) -> Vec<NetworkPolicyPeer> {
     let block = |cidr: &str, except: Option<Vec<String>>| NetworkPolicyPeer {
         ip_block: Some(IPBlock {
             cidr: cidr.to_owned(),
@@ -326,13 +326,13 @@ fn blocks(outside: &Outside, private_networks: &[String]) -> Vec<NetworkPolicyPe
         }),
         ..Default::default()
     };
-    if outside.networks.is_empty() {
+    if host.networks.is_empty() {
         vec![block(
             "0.0.0.0/0",
             (!private_networks.is_empty()).then(|| private_networks.to_vec()),
         )]
     } else {
-        outside
+        host
             .networks
             .iter()
             .map(|network| block(network, None))

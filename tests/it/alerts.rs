@@ -304,7 +304,7 @@ fn monitors_select_existing_services_and_pods() {
             assert!(
                 connections(&config).iter().any(|row| {
                     let to = matches!(row.to, Peer::Workload(workload) if workload.app == target);
-                    let prometheus = matches!(&row.from, Peer::Neighbour(from) if from.name == "Prometheus");
+                    let prometheus = matches!(&row.from, Peer::InCluster(from) if from.name == "Prometheus");
                     to && prometheus && i32::from(row.port) == port
                 }),
                 "{name}: no row lets Prometheus in to {target}"

@@ -191,7 +191,7 @@ fn the_chat_gets_the_address_of_an_external_tier_and_may_connect_to_it() {
         .into_iter()
         .filter(|row| row.from == Peer::Workload(CHAT) && row.traffic == Traffic::Tcp)
         .filter_map(|row| match row.to {
-            Peer::Outside(outside) => Some((outside.host, row.port)),
+            Peer::External(outside) => Some((outside.host, row.port)),
             _ => None,
         })
         .collect();

@@ -102,7 +102,7 @@ fn policies_have_one_rule_for_each_row_of_the_table() {
             let spec = packets.spec.unwrap();
             // Packets have no paths and hosts no names: rows of the same two ends on the same port are one rule.
             let end = |peer: &Peer| match peer {
-                Peer::Outside(outside) => format!("outside {:?}", outside.networks),
+                Peer::External(outside) => format!("outside {:?}", outside.networks),
                 peer => format!("{peer:?}"),
             };
             let mut incoming = BTreeSet::new();
@@ -270,7 +270,7 @@ fn sidecars_know_only_the_hosts_of_their_rows() {
                     .to_owned()
                 };
                 expected.insert(match &row.to {
-                    Peer::Outside(outside) => format!("{}/{}", near("sophia-memory"), outside.host),
+                    Peer::External(outside) => format!("{}/{}", near("sophia-memory"), outside.host),
                     // The peers, and who copies or restores each of them, address them one by one.
                     Peer::Workload(target)
                         if target.service() == "qdrant-service"

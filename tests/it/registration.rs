@@ -346,7 +346,7 @@ fn a_renamed_object_keeps_its_place_in_the_state() {
     graph
         .object_mut(&claim)
         .unwrap()
-        .formerly("sophia-memory/old-claim")
+        .aliases("sophia-memory/old-claim")
         .import(true);
     let plan = lower(&graph, &stack.config);
     let registration = plan

@@ -39,7 +39,7 @@ pub struct Options {
     /// The engine forgets it instead of deleting it.
     pub retain_on_delete: bool,
     /// What it was called before, as `namespace/name`, so that a rename is not a replacement.
-    pub formerly: Vec<String>,
+    pub aliases: Vec<String>,
     /// Take over the live object of the same name instead of creating one.
     pub import: bool,
     /// How long the engine may wait for it.
@@ -256,8 +256,8 @@ impl Object {
     }
 
     /// The object was registered as `name` (`namespace/name`) before; the engine takes it for the same one.
-    pub fn formerly(&mut self, name: &str) -> &mut Self {
-        self.options.formerly.push(name.to_owned());
+    pub fn aliases(&mut self, name: &str) -> &mut Self {
+        self.options.aliases.push(name.to_owned());
         self
     }
 

@@ -176,8 +176,8 @@ impl Opened {
             Some(unusable) => Err(Fault {
                 kind: FaultKind::Unusable,
                 wrong: unusable.wrong.to_owned(),
-                hint: match unusable.way {
-                    Some(way) => way.to_owned(),
+                hint: match unusable.hint {
+                    Some(hint) => hint.to_owned(),
                     None => format!("give it a value. {}", row.purpose),
                 },
             }),

@@ -161,7 +161,7 @@ fn lower_object(object: &Object, graph: &Graph, places: &BTreeMap<Id, usize>) ->
         retain_on_delete: object.options.retain_on_delete.then_some(true),
         aliases: object
             .options
-            .formerly
+            .aliases
             .iter()
             .map(|name| former_name(name))
             .collect(),

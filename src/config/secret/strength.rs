@@ -51,7 +51,7 @@ pub struct Unusable {
     /// The rest of a sentence that begins with the key.
     pub wrong: &'static str,
     /// How to fix it, if it needs more than a new value.
-    pub way: Option<&'static str>,
+    pub hint: Option<&'static str>,
 }
 
 impl Form {
@@ -65,7 +65,7 @@ impl Form {
             &[]
         };
         let inside = value.trim_end_matches(breaks);
-        let (wrong, way) = if value.trim().is_empty() {
+        let (wrong, hint) = if value.trim().is_empty() {
             ("is empty", None)
         } else if inside.trim() != inside {
             (
@@ -83,7 +83,7 @@ impl Form {
         } else {
             return None;
         };
-        Some(Unusable { wrong, way })
+        Some(Unusable { wrong, hint })
     }
 
     /// Why a value is weak or invalid, as the rest of a sentence that begins with its key; `None` if it is valid.

@@ -33,19 +33,19 @@ pub struct SnowflakeHost {
     /// Its name.
     pub host: HostName,
     /// Its protocol.
-    pub way: SnowflakeWay,
+    pub protocol: SnowflakeProtocol,
 }
 
 /// The protocol of a Snowflake host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SnowflakeWay {
+pub enum SnowflakeProtocol {
     /// TLS, on port 443.
     Tls,
     /// Plain HTTP, on port 80: certificate revocation checks, whose responses are signed.
     Http,
 }
 
-impl SnowflakeWay {
+impl SnowflakeProtocol {
     /// Its port.
     pub fn port(self) -> u16 {
         match self {

@@ -4,7 +4,7 @@ use super::{Check, key};
 use crate::config::placeholder::OrPlaceholder;
 use crate::config::raw::{RawSnowflake, RawTiers};
 use crate::config::schema_check::shown_text;
-use crate::config::{HostName, Snowflake, SnowflakeHost, SnowflakeWay};
+use crate::config::{HostName, Snowflake, SnowflakeHost, SnowflakeProtocol};
 
 /// More than any account has; the mesh keeps an entry for each.
 const MOST_HOSTS: usize = 64;
@@ -78,9 +78,9 @@ impl Check {
                 Some(host) => self.parse(&format!("{path}.host"), host, HostName::parse_name),
                 None => HostName::parse(&format!("snowflake-{position}.placeholder.invalid")).ok(),
             };
-            let way = match entry.port {
-                443 => Some(SnowflakeWay::Tls),
-                80 => Some(SnowflakeWay::Http),
+            let protocol = match entry.port {
+                443 => Some(SnowflakeProtocol::Tls),
+                80 => Some(SnowflakeProtocol::Http),
                 other => {
                     self.problems.add(
                         key(&format!("{path}.port")),
@@ -89,15 +89,15 @@ impl Check {
                     None
                 }
             };
-            let (Some(host), Some(way)) = (host, way) else {
+            let (Some(host), Some(protocol)) = (host, protocol) else {
                 legal = false;
                 continue;
             };
-            let host = SnowflakeHost { host, way };
+            let host = SnowflakeHost { host, protocol };
             if hosts.contains(&host) {
                 self.problems.add_with_hint(
                     key(&path),
-                    format!("is {} on port {} more than once", host.host, way.port()),
+                    format!("is {} on port {} more than once", host.host, protocol.port()),
                     "remove one of them",
                 );
                 legal = false;
@@ -112,7 +112,7 @@ impl Check {
     fn account_host(&mut self, account: &str, hosts: &[SnowflakeHost], known: bool) -> Option<HostName> {
         let mut secure = hosts
             .iter()
-            .filter(|host| host.way == SnowflakeWay::Tls)
+            .filter(|host| host.protocol == SnowflakeProtocol::Tls)
             .map(|host| &host.host);
         // Host names cannot contain underscores.
         let beginning = format!("{}.", account.to_lowercase().replace('_', "-"));

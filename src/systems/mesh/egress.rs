@@ -13,16 +13,16 @@ use phoenix_crds::networking::{
 
 use super::SYSTEM;
 use crate::config::Mesh;
-use crate::connections::{Connection, Outside, Peer, Traffic};
+use crate::connections::{Connection, ExternalHost, Peer, Traffic};
 use crate::names::{self, MCP_PORT, MEMORY_HOST, OPENMEMORY, Workload};
-use crate::parts::metadata::{self, pairs};
+use crate::parts::metadata::{self, string_map};
 
 /// The platform's host name inside the mesh, which sidecars resolve by DNS capture.
 ///
 /// Its endpoints are the pods themselves, so that the name works even where the routes are unknown.
 pub fn own_name(callers: Vec<String>) -> ServiceEntry {
     ServiceEntry {
-        metadata: metadata::in_memory(SYSTEM, "sophia-memory-local"),
+        metadata: metadata::memory_meta(SYSTEM, "sophia-memory-local"),
         spec: ServiceEntrySpec {
             hosts: vec![MEMORY_HOST.to_owned()],
             ports: Some(vec![ServiceEntryPorts {
@@ -34,7 +34,7 @@ pub fn own_name(callers: Vec<String>) -> ServiceEntry {
             location: Some(ServiceEntryLocation::MeshInternal),
             resolution: Some(ServiceEntryResolution::Static),
             workload_selector: Some(ServiceEntryWorkloadSelector {
-                labels: Some(pairs([("app", OPENMEMORY.app)])),
+                labels: Some(string_map([("app", OPENMEMORY.app)])),
             }),
             export_to: Some(callers),
             ..Default::default()
@@ -43,10 +43,10 @@ pub fn own_name(callers: Vec<String>) -> ServiceEntry {
 }
 
 /// A ServiceEntry for each external host in the table.
-pub fn outside(rows: &[Connection], mesh: &Mesh) -> Vec<ServiceEntry> {
+pub fn external_hosts(rows: &[Connection], mesh: &Mesh) -> Vec<ServiceEntry> {
     let entries = hosts(rows).into_iter().enumerate();
     entries
-        .map(|(position, (outside, ways))| entry(outside, &ways, position, mesh))
+        .map(|(position, (external, connections))| entry(external, &connections, position, mesh))
         .collect()
 }
 
@@ -57,28 +57,28 @@ pub fn outside(rows: &[Connection], mesh: &Mesh) -> Vec<ServiceEntry> {
 pub fn by_server_name(rows: &[Connection]) -> Vec<VirtualService> {
     let hosts = hosts(rows).into_iter();
     hosts
-        .filter(|(outside, _)| address(outside).is_none())
-        .filter_map(|(outside, ways)| {
-            let ports: BTreeSet<u16> = ways
+        .filter(|(external, _)| address(external).is_none())
+        .filter_map(|(external, connections)| {
+            let ports: BTreeSet<u16> = connections
                 .iter()
                 .filter(|row| row.traffic == Traffic::Tls)
                 .map(|row| row.port)
                 .collect();
-            (!ports.is_empty()).then(|| server_name(outside, &ways, ports))
+            (!ports.is_empty()).then(|| server_name(external, &connections, ports))
         })
         .collect()
 }
 
-fn server_name(outside: &Outside, ways: &[&Connection], ports: BTreeSet<u16>) -> VirtualService {
+fn server_name(external: &ExternalHost, connections: &[&Connection], ports: BTreeSet<u16>) -> VirtualService {
     let routes = ports.into_iter().map(|port| VirtualServiceTls {
         r#match: vec![VirtualServiceTlsMatch {
             port: Some(i64::from(port)),
-            sni_hosts: vec![outside.host.clone()],
+            sni_hosts: vec![external.host.clone()],
             ..Default::default()
         }],
         route: Some(vec![VirtualServiceTlsRoute {
             destination: VirtualServiceTlsRouteDestination {
-                host: outside.host.clone(),
+                host: external.host.clone(),
                 port: Some(VirtualServiceHttpMirrorPort {
                     number: Some(i64::from(port)),
                 }),
@@ -88,24 +88,24 @@ fn server_name(outside: &Outside, ways: &[&Connection], ports: BTreeSet<u16>) ->
         }]),
     });
     VirtualService {
-        metadata: metadata::in_memory(SYSTEM, &outside.entry()),
+        metadata: metadata::memory_meta(SYSTEM, &external.entry()),
         spec: VirtualServiceSpec {
-            hosts: Some(vec![outside.host.clone()]),
+            hosts: Some(vec![external.host.clone()]),
             tls: Some(routes.collect()),
-            export_to: Some(callers(ways)),
+            export_to: Some(callers(connections)),
             ..Default::default()
         },
     }
 }
 
 /// The external hosts, each with its rows.
-fn hosts(rows: &[Connection]) -> Vec<(&Outside, Vec<&Connection>)> {
-    let mut hosts: Vec<(&Outside, Vec<&Connection>)> = Vec::new();
+fn hosts(rows: &[Connection]) -> Vec<(&ExternalHost, Vec<&Connection>)> {
+    let mut hosts: Vec<(&ExternalHost, Vec<&Connection>)> = Vec::new();
     for row in rows {
-        if let Peer::Outside(outside) = &row.to {
-            match hosts.iter_mut().find(|(known, _)| *known == outside) {
-                Some((_, ways)) => ways.push(row),
-                None => hosts.push((outside, vec![row])),
+        if let Peer::External(external) = &row.to {
+            match hosts.iter_mut().find(|(known, _)| *known == external) {
+                Some((_, connections)) => connections.push(row),
+                None => hosts.push((external, vec![row])),
             }
         }
     }
@@ -113,9 +113,9 @@ fn hosts(rows: &[Connection]) -> Vec<(&Outside, Vec<&Connection>)> {
 }
 
 /// The namespaces of all clients of a host.
-fn callers(ways: &[&Connection]) -> Vec<String> {
+fn callers(connections: &[&Connection]) -> Vec<String> {
     let mut namespaces = Vec::new();
-    for row in ways {
+    for row in connections {
         if let Peer::Workload(caller) = row.from {
             let namespace = seen_from_memory(caller.namespace);
             if !namespaces.contains(&namespace) {
@@ -127,10 +127,10 @@ fn callers(ways: &[&Connection]) -> Vec<String> {
 }
 
 /// A host with the ports of all its rows, visible to the namespaces of its clients.
-fn entry(outside: &Outside, ways: &[&Connection], position: usize, mesh: &Mesh) -> ServiceEntry {
-    let (resolution, addresses) = way_to(outside, &ways[0].traffic, position, mesh);
+fn entry(external: &ExternalHost, connections: &[&Connection], position: usize, mesh: &Mesh) -> ServiceEntry {
+    let (resolution, addresses) = resolution(external, &connections[0].traffic, position, mesh);
     let mut ports: Vec<ServiceEntryPorts> = Vec::new();
-    for row in ways {
+    for row in connections {
         let (name, protocol) = match row.traffic {
             // The sidecar forwards the client's TLS and routes it by SNI.
             Traffic::Tls => ("tls", "TLS"),
@@ -152,22 +152,22 @@ fn entry(outside: &Outside, ways: &[&Connection], position: usize, mesh: &Mesh) 
             ..Default::default()
         });
     }
-    let endpoints = address(outside).map(|address| {
+    let endpoints = address(external).map(|address| {
         vec![ServiceEntryEndpoints {
             address: Some(address.to_string()),
             ..Default::default()
         }]
     });
     ServiceEntry {
-        metadata: metadata::in_memory(SYSTEM, &outside.entry()),
+        metadata: metadata::memory_meta(SYSTEM, &external.entry()),
         spec: ServiceEntrySpec {
-            hosts: vec![registered_host(outside)],
+            hosts: vec![registered_host(external)],
             addresses,
             ports: Some(ports),
             location: Some(ServiceEntryLocation::MeshExternal),
             resolution: Some(resolution),
             endpoints,
-            export_to: Some(callers(ways)),
+            export_to: Some(callers(connections)),
             ..Default::default()
         },
     }
@@ -176,13 +176,13 @@ fn entry(outside: &Outside, ways: &[&Connection], position: usize, mesh: &Mesh) 
 /// How a sidecar resolves a host, and which addresses identify it.
 ///
 /// TLS and HTTP carry the host name. Plain TCP does not, so only the address identifies its destination.
-fn way_to(
-    outside: &Outside,
+fn resolution(
+    external: &ExternalHost,
     traffic: &Traffic,
     position: usize,
     mesh: &Mesh,
 ) -> (ServiceEntryResolution, Option<Vec<String>>) {
-    if let Some(address) = address(outside) {
+    if let Some(address) = address(external) {
         return (ServiceEntryResolution::Static, Some(vec![address.to_string()]));
     }
     if *traffic != Traffic::Tcp {
@@ -201,10 +201,10 @@ fn way_to(
 }
 
 /// The registry name of a host. A ServiceEntry does not accept an IP address as a host, so addresses get a name.
-fn registered_host(outside: &Outside) -> String {
-    match address(outside) {
-        Some(_) => format!("{}.outside.{}", outside.name, names::MEMORY),
-        None => outside.host.clone(),
+fn registered_host(external: &ExternalHost) -> String {
+    match address(external) {
+        Some(_) => format!("{}.outside.{}", external.name, names::MEMORY),
+        None => external.host.clone(),
     }
 }
 
@@ -217,8 +217,8 @@ pub fn seen_from_memory(namespace: &str) -> String {
     }
 }
 
-fn address(outside: &Outside) -> Option<Ipv4Addr> {
-    outside.host.parse().ok()
+fn address(external: &ExternalHost) -> Option<Ipv4Addr> {
+    external.host.parse().ok()
 }
 
 /// Restricts the sidecar of a workload to the hosts in the workload's rows.
@@ -240,12 +240,12 @@ pub fn sidecar(workload: Workload, rows: &[Connection]) -> Sidecar {
                 format!("{namespace}/{}", target.host_for(workload))
             }
             // The ServiceEntries are in the platform's own namespace.
-            Peer::Outside(outside) if workload.namespace == names::MEMORY => {
-                format!("./{}", registered_host(outside))
+            Peer::External(external) if workload.namespace == names::MEMORY => {
+                format!("./{}", registered_host(external))
             }
-            Peer::Outside(outside) => format!("{}/{}", names::MEMORY, registered_host(outside)),
+            Peer::External(external) => format!("{}/{}", names::MEMORY, registered_host(external)),
             // DNS, configuration and metrics bypass the sidecar.
-            Peer::Neighbour(_) | Peer::EveryWorkload => continue,
+            Peer::InCluster(_) | Peer::EveryWorkload => continue,
         };
         if !hosts.contains(&host) {
             hosts.push(host);
@@ -264,7 +264,7 @@ pub fn sidecar(workload: Workload, rows: &[Connection]) -> Sidecar {
         metadata,
         spec: SidecarSpec {
             workload_selector: Some(SidecarWorkloadSelector {
-                labels: Some(pairs([("app", workload.app)])),
+                labels: Some(string_map([("app", workload.app)])),
             }),
             egress: Some(vec![SidecarEgress {
                 hosts,

@@ -10,7 +10,7 @@ use phoenix_crds::networking::{
 
 use super::{GATEWAY, SYSTEM};
 use crate::names::{self, MCP_PORT, OPENMEMORY, OPENMEMORY_PATH};
-use crate::parts::metadata::{self, pairs};
+use crate::parts::metadata::{self, string_map};
 
 /// Requests that never reached a server can always be retried.
 const NOT_REACHED: &str = "connect-failure,refused-stream";
@@ -27,7 +27,7 @@ pub fn by_path(hosts: &[String], through_gateway: bool, callers: &[String]) -> V
         .into_iter()
         .chain(through_gateway.then(|| format!("{}/{GATEWAY}", names::MEMORY)));
     VirtualService {
-        metadata: metadata::in_memory(SYSTEM, "sophia-memory-routing"),
+        metadata: metadata::memory_meta(SYSTEM, "sophia-memory-routing"),
         spec: VirtualServiceSpec {
             hosts: Some(hosts.to_vec()),
             gateways: Some(gateways.collect()),
@@ -53,7 +53,7 @@ pub fn by_path(hosts: &[String], through_gateway: bool, callers: &[String]) -> V
 /// Clients that address the Service itself use the paths of the pod.
 pub fn by_service(callers: &[String]) -> VirtualService {
     VirtualService {
-        metadata: metadata::in_memory(SYSTEM, "sophia-memory-service-routing"),
+        metadata: metadata::memory_meta(SYSTEM, "sophia-memory-service-routing"),
         spec: VirtualServiceSpec {
             hosts: Some(vec![OPENMEMORY.host()]),
             http: Some(vec![
@@ -119,7 +119,7 @@ fn to_server(name: &str, retry_on: &str) -> VirtualServiceHttp {
         headers: Some(VirtualServiceHttpHeaders {
             request: Some(VirtualServiceHttpHeadersRequest {
                 // Set, not added: an added value would appear beside one from the client.
-                set: Some(pairs([("x-memory-tier", "L3-persistent")])),
+                set: Some(string_map([("x-memory-tier", "L3-persistent")])),
                 ..Default::default()
             }),
             ..Default::default()

@@ -44,7 +44,7 @@ pub fn insert(graph: &mut Graph, platform: &Platform<'_>) {
 }
 
 fn config_map(name: &str, dashboards: &[Dashboard]) -> ConfigMap {
-    let mut metadata = metadata::in_memory(SYSTEM, name);
+    let mut metadata = metadata::memory_meta(SYSTEM, name);
     // The label that the sidecar of Grafana's Helm chart looks for by default.
     label(&mut metadata, "grafana_dashboard", "1");
     // The sidecar writes all dashboards of the cluster into one directory, named by key. `dashboard.json`, as in the

@@ -24,7 +24,7 @@ use crate::names::{
     CHAT, CHAT_PORT, LANGGRAPH, LANGGRAPH_PORT, MCP_PORT, OPENMEMORY, Port, QDRANT, QDRANT_HEADLESS,
     QDRANT_HTTP, REDIS, REDIS_METRICS, Workload,
 };
-use crate::parts::metadata::{self, label, pairs};
+use crate::parts::metadata::{self, label, string_map};
 
 /// The monitor of the sidecars.
 pub const SIDECARS: &str = "phoenix-memory-sidecars";
@@ -92,7 +92,7 @@ fn sidecars(workloads: &[Workload], labels: &BTreeMap<String, String>) -> PodMon
         metadata: selected(SIDECARS, labels),
         spec: PodMonitorSpec {
             selector: PodMonitorSelector {
-                match_labels: Some(pairs([("app.kubernetes.io/part-of", "phoenix")])),
+                match_labels: Some(string_map([("app.kubernetes.io/part-of", "phoenix")])),
                 ..Default::default()
             },
             namespace_selector: Some(PodMonitorNamespaceSelector {
@@ -143,7 +143,7 @@ fn server(
             // The name of the job: `qdrant`, `openmemory-mcp`.
             job_label: Some("app".to_owned()),
             selector: ServiceMonitorSelector {
-                match_labels: Some(pairs([("app", workload.app)])),
+                match_labels: Some(string_map([("app", workload.app)])),
                 ..Default::default()
             },
             namespace_selector: Some(ServiceMonitorNamespaceSelector {
@@ -189,7 +189,7 @@ fn server(
 
 /// Metadata of an object that the operator selects.
 pub fn selected(name: &str, labels: &BTreeMap<String, String>) -> ObjectMeta {
-    let mut metadata = metadata::in_memory(SYSTEM, name);
+    let mut metadata = metadata::memory_meta(SYSTEM, name);
     for (key, value) in labels {
         label(&mut metadata, key, value);
     }

@@ -16,7 +16,7 @@ use phoenix_crds::security::{
 use super::SYSTEM;
 use crate::config::{Jwt, JwtKeys};
 use crate::names::{Port, USER_HEADER, USER_HEADER_LOOKALIKES, Workload};
-use crate::parts::metadata::{self, pairs};
+use crate::parts::metadata::{self, string_map};
 
 /// Rejects invalid tokens and passes the user to the server. The rows of the connection table require that a token is
 /// present.
@@ -26,10 +26,10 @@ pub fn tokens(workload: Workload, jwt: &Jwt) -> RequestAuthentication {
         JwtKeys::Inline(keys) => (None, Some(keys.clone())),
     };
     RequestAuthentication {
-        metadata: metadata::in_memory(SYSTEM, "sophia-memory-jwt"),
+        metadata: metadata::memory_meta(SYSTEM, "sophia-memory-jwt"),
         spec: RequestAuthenticationSpec {
             selector: Some(RequestAuthenticationSelector {
-                match_labels: Some(pairs([("app", workload.app)])),
+                match_labels: Some(string_map([("app", workload.app)])),
             }),
             jwt_rules: Some(vec![RequestAuthenticationJwtRules {
                 issuer: Some(jwt.issuer.clone()),
@@ -80,13 +80,13 @@ pub fn refused(workload: Workload, port: Port, tokens: bool) -> AuthorizationPol
         ..Default::default()
     };
     AuthorizationPolicy {
-        metadata: metadata::in_memory(SYSTEM, "sophia-memory-no-user"),
+        metadata: metadata::memory_meta(SYSTEM, "sophia-memory-no-user"),
         spec: AuthorizationPolicySpec {
             action: Some(AuthorizationPolicyAction::Deny),
             // One rule for each header, because all conditions of one rule must be met.
             rules: Some(own.into_iter().chain(USER_HEADER_LOOKALIKES).map(rule).collect()),
             selector: Some(AuthorizationPolicySelector {
-                match_labels: Some(pairs([("app", workload.app)])),
+                match_labels: Some(string_map([("app", workload.app)])),
             }),
             ..Default::default()
         },

@@ -55,7 +55,7 @@ fn diagram(text: &mut String, rows: &[Connection]) {
             Peer::Workload(workload) if ["qdrant", "redis", "knowledge_graph"].contains(&workload.system) => {
                 ("[(", ")]")
             }
-            Peer::Outside(_) => ("([", "])"),
+            Peer::External(_) => ("([", "])"),
             _ => ("[", "]"),
         };
         let _infallible = writeln!(text, "    p{position}{open}\"{}\"{close}", plain(&called(end)));
@@ -121,12 +121,12 @@ fn called(peer: &Peer) -> String {
     match peer {
         Peer::Workload(workload) => format!("`{}`", workload.name),
         Peer::EveryWorkload => "every Phoenix workload".to_owned(),
-        Peer::Neighbour(neighbour) => format!("{} in `{}`", neighbour.name, neighbour.namespace),
+        Peer::InCluster(neighbour) => format!("{} in `{}`", neighbour.name, neighbour.namespace),
         // A reserved name is the placeholder for a host that is not yet known.
-        Peer::Outside(outside) if outside.host.ends_with(".invalid") => {
+        Peer::External(outside) if outside.host.ends_with(".invalid") => {
             format!("{}, at a host that is not yet configured", outside.name)
         }
-        Peer::Outside(outside) => format!("`{}`", outside.host),
+        Peer::External(outside) => format!("`{}`", outside.host),
     }
 }
 

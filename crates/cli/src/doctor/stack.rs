@@ -1,6 +1,6 @@
 //! The stack file: it is valid, has no placeholders, and every secret has a value.
 
-use phoenix::config::secret::Giver;
+use phoenix::config::secret::SecretOrigin;
 use phoenix::config::{NAMESPACE, secret};
 
 use crate::checkout::Checkout;
@@ -102,7 +102,7 @@ pub fn secrets(stack: &Stack) -> Check {
     let missing = secret::missing(
         &needed,
         stack.file.secrets.iter().map(String::as_str),
-        Giver::Person,
+        SecretOrigin::StackConfig,
     );
     let needed = needed.len();
     if missing.is_empty() {

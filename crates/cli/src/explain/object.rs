@@ -306,7 +306,7 @@ fn peer(peer: &Peer) -> String {
     match peer {
         Peer::Workload(workload) => workload.system.to_owned(),
         Peer::EveryWorkload => "every workload".to_owned(),
-        Peer::Neighbour(neighbour) => {
+        Peer::InCluster(neighbour) => {
             let mut words = format!("{} (namespace {}", neighbour.name, neighbour.namespace);
             for (label, value) in &neighbour.labels {
                 let _ = write!(words, ", pods with {label}={value}");
@@ -317,7 +317,7 @@ fn peer(peer: &Peer) -> String {
             words.push(')');
             words
         }
-        Peer::Outside(outside) => outside.host.clone(),
+        Peer::External(outside) => outside.host.clone(),
     }
 }
 

@@ -78,7 +78,7 @@ impl Named {
         };
         named.namespaces.insert(MEMORY.to_owned());
         for peer in rows.iter().flat_map(|row| [&row.from, &row.to]) {
-            if let Peer::Neighbour(neighbour) = peer {
+            if let Peer::InCluster(neighbour) = peer {
                 named.namespaces.insert(neighbour.namespace.clone());
                 if let Some(account) = &neighbour.service_account {
                     named.pair(&neighbour.namespace, account);
@@ -170,7 +170,7 @@ fn strangers(manifest: &Manifest, rows: &[Connection], workloads: &[Workload], n
         );
     labels.extend(selectors.map(satisfying));
     for peer in rows.iter().flat_map(|row| [&row.from, &row.to]) {
-        if let Peer::Neighbour(neighbour) = peer {
+        if let Peer::InCluster(neighbour) = peer {
             labels.insert(neighbour.labels.clone());
         }
     }
@@ -247,7 +247,7 @@ fn addresses(manifest: &Manifest, table: Table<'_>) -> Vec<IpAddr> {
         blocks.extend(block.except.iter().cloned());
     }
     for peer in table.rows.iter().flat_map(|row| [&row.from, &row.to]) {
-        if let Peer::Outside(outside) = peer {
+        if let Peer::External(outside) = peer {
             blocks.extend(outside.networks.iter().cloned());
         }
     }

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use phoenix::connections::{Connection, Neighbour, Outside, Peer, Traffic};
+use phoenix::connections::{Connection, ClusterPeer, ExternalHost, Peer, Traffic};
 use phoenix::names::Workload;
 
 use super::addresses::Block;
@@ -85,7 +85,7 @@ impl<'a> Table<'a> {
     pub fn leads_out_to(&self, from: &Pod, to: End<'_>, port: u16) -> bool {
         self.rows.iter().any(|row| {
             row.port == port
-                && matches!(&row.to, Peer::Outside(outside) if self.is_outside(outside, to.address()))
+                && matches!(&row.to, Peer::External(outside) if self.is_outside(outside, to.address()))
                 && self.is_end(&row.from, End::Pod(from))
         })
     }
@@ -104,7 +104,7 @@ impl<'a> Table<'a> {
     /// Whether one of a pod's own rows leads out to a host, on this port if one is given.
     pub fn leads_outside(&self, from: &Pod, host: &str, port: Option<u16>) -> bool {
         self.rows.iter().any(|row| {
-            matches!(&row.to, Peer::Outside(outside) if outside.host == host)
+            matches!(&row.to, Peer::External(outside) if outside.host == host)
                 && port.is_none_or(|port| row.port == port)
                 && self.is_end(&row.from, End::Pod(from))
         })
@@ -114,7 +114,7 @@ impl<'a> Table<'a> {
     /// Services, so which of the hosts there it means is left open.
     pub fn leads_to_neighbours_in(&self, from: &Pod, namespace: &str) -> bool {
         self.rows.iter().any(|row| {
-            matches!(&row.to, Peer::Neighbour(neighbour) if neighbour.namespace == namespace)
+            matches!(&row.to, Peer::InCluster(neighbour) if neighbour.namespace == namespace)
                 && self.is_end(&row.from, End::Pod(from))
         })
     }
@@ -128,14 +128,14 @@ impl<'a> Table<'a> {
                 .workloads
                 .iter()
                 .any(|workload| is_workload(*workload, pod)),
-            (Peer::Neighbour(neighbour), End::Pod(pod)) => is_neighbour(neighbour, pod),
-            (Peer::Outside(outside), End::Address(address)) => self.is_outside(outside, address),
-            (_, End::Address(_)) | (Peer::Outside(_), End::Pod(_)) => false,
+            (Peer::InCluster(neighbour), End::Pod(pod)) => is_neighbour(neighbour, pod),
+            (Peer::External(outside), End::Address(address)) => self.is_outside(outside, address),
+            (_, End::Address(_)) | (Peer::External(_), End::Pod(_)) => false,
         }
     }
 
     /// A host without known networks may be at any public IPv4 address.
-    fn is_outside(&self, outside: &Outside, address: IpAddr) -> bool {
+    fn is_outside(&self, outside: &ExternalHost, address: IpAddr) -> bool {
         let in_one = |networks: &[String]| {
             networks
                 .iter()
@@ -207,7 +207,7 @@ fn is_workload(workload: Workload, pod: &Pod) -> bool {
     pod.namespace == workload.namespace && pod.labels.get("app").is_some_and(|app| app == workload.app)
 }
 
-fn is_neighbour(neighbour: &Neighbour, pod: &Pod) -> bool {
+fn is_neighbour(neighbour: &ClusterPeer, pod: &Pod) -> bool {
     pod.namespace == neighbour.namespace && contains(&pod.labels, &neighbour.labels)
 }
 
@@ -218,13 +218,13 @@ fn is_identity(peer: &Peer, identity: &Identity, workloads: &[Workload]) -> bool
     match peer {
         Peer::Workload(workload) => is(workload),
         Peer::EveryWorkload => workloads.iter().any(is),
-        Peer::Neighbour(neighbour) => {
+        Peer::InCluster(neighbour) => {
             identity.namespace == neighbour.namespace
                 && neighbour
                     .service_account
                     .as_ref()
                     .is_none_or(|account| *account == identity.service_account)
         }
-        Peer::Outside(_) => false,
+        Peer::External(_) => false,
     }
 }

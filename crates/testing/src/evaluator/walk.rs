@@ -211,7 +211,7 @@ impl<'a> Walk<'a> {
     /// Every host that a row names must be known and led to, or its row is dead.
     fn check_external_hosts(&self, pod: &Pod, known: &[Host], findings: &mut Findings) -> ControlFlow<()> {
         for row in self.table.rows {
-            let Peer::Outside(outside) = &row.to else { continue };
+            let Peer::External(outside) = &row.to else { continue };
             if !self.table.is_end(&row.from, End::Pod(pod)) {
                 continue;
             }
@@ -664,7 +664,7 @@ impl<'a> Walk<'a> {
     fn callers(&self) -> Vec<Pod> {
         let mut callers = self.declared.clone();
         for row in self.table.rows {
-            let Peer::Neighbour(neighbour) = &row.from else {
+            let Peer::InCluster(neighbour) = &row.from else {
                 continue;
             };
             let right = neighbour.service_account.as_deref().unwrap_or("default");

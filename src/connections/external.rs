@@ -1,13 +1,13 @@
 //! Connections to hosts outside the cluster.
 
-use super::{ANY_HTTP, Connection, Outside, Peer, Traffic};
-use crate::config::{External, Snowflake, SnowflakeWay, StackConfig};
+use super::{ANY_HTTP, Connection, ExternalHost, Peer, Traffic};
+use crate::config::{External, Snowflake, SnowflakeProtocol, StackConfig};
 use crate::names::{CHAT, LANGGRAPH, OPENMEMORY, SYNC, Workload};
 
 pub fn rows(config: &StackConfig) -> Vec<Connection> {
     let postgres = |from, why| Connection {
         from: Peer::Workload(from),
-        to: Peer::Outside(Outside {
+        to: Peer::External(ExternalHost {
             name: "postgres",
             host: config.postgres.host.to_string(),
             networks: config.postgres.networks.clone(),
@@ -19,7 +19,7 @@ pub fn rows(config: &StackConfig) -> Vec<Connection> {
     let mut rows = vec![
         Connection {
             from: Peer::Workload(OPENMEMORY),
-            to: Peer::Outside(Outside {
+            to: Peer::External(ExternalHost {
                 name: "openai",
                 host: "api.openai.com".to_owned(),
                 networks: Vec::new(),
@@ -78,7 +78,7 @@ fn tiers(config: &StackConfig) -> Vec<Connection> {
     let ways = ways.into_iter().filter_map(|(name, external, why)| {
         external.map(|external| Connection {
             from: Peer::Workload(CHAT),
-            to: Peer::Outside(Outside {
+            to: Peer::External(ExternalHost {
                 name,
                 host: external.host.to_string(),
                 networks: Vec::new(),
@@ -95,19 +95,19 @@ fn tiers(config: &StackConfig) -> Vec<Connection> {
 fn snowflake(from: Workload, account: &Snowflake, why: &'static str) -> Vec<Connection> {
     let ways = account.hosts.iter().map(|entry| Connection {
         from: Peer::Workload(from),
-        to: Peer::Outside(Outside {
-            name: Outside::SNOWFLAKE,
+        to: Peer::External(ExternalHost {
+            name: ExternalHost::SNOWFLAKE,
             host: entry.host.to_string(),
             networks: account.networks.clone(),
         }),
-        port: entry.way.port(),
-        traffic: match entry.way {
-            SnowflakeWay::Tls => Traffic::Tls,
-            SnowflakeWay::Http => ANY_HTTP,
+        port: entry.protocol.port(),
+        traffic: match entry.protocol {
+            SnowflakeProtocol::Tls => Traffic::Tls,
+            SnowflakeProtocol::Http => ANY_HTTP,
         },
-        why: match entry.way {
-            SnowflakeWay::Tls => why,
-            SnowflakeWay::Http => "checks the revocation of Snowflake's certificates over plain HTTP",
+        why: match entry.protocol {
+            SnowflakeProtocol::Tls => why,
+            SnowflakeProtocol::Http => "checks the revocation of Snowflake's certificates over plain HTTP",
         },
     });
     ways.collect()
