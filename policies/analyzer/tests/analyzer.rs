@@ -1,4 +1,4 @@
-//! The policy pack as a process of its own, asked as the engine asks it.
+//! The policy pack as a separate process, called in the same way as by the engine.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Read as _};
@@ -16,7 +16,7 @@ use pulumi_wire::{UnknownKind, Value, to_wire};
 
 const CANARY: &str = "canary-of-a-password";
 
-/// The pack, which ends with the test.
+/// The process of the pack, which ends with the test.
 struct Pack {
     process: Child,
     client: Client,
@@ -36,8 +36,8 @@ impl Pack {
         let mut line = String::new();
         BufReader::new(process.stdout.as_mut().expect("stdout is piped"))
             .read_line(&mut line)
-            .expect("the pack says its port");
-        let port: u16 = line.trim_end().parse().expect("nothing but a port");
+            .expect("the pack prints its port");
+        let port: u16 = line.trim_end().parse().expect("the line is only a port");
         let client = AnalyzerClient::connect(format!("http://127.0.0.1:{port}"))
             .await
             .expect("the pack listens");
@@ -46,15 +46,15 @@ impl Pack {
 
     async fn info(&mut self) -> AnalyzerInfo {
         let answer = self.client.get_analyzer_info(()).await;
-        answer.expect("the pack tells its policies").into_inner()
+        answer.expect("the pack lists its policies").into_inner()
     }
 
-    /// What the engine says first. It gives every policy a level, the default where nobody has said one.
+    /// The first calls of the engine. It sends a level for every policy: the default if none is configured.
     async fn configure(
         &mut self,
         dry_run: bool,
         own: Option<&str>,
-        said: &[(&str, PolicyConfig)],
+        configured: &[(&str, PolicyConfig)],
     ) -> Result<(), String> {
         let stack = AnalyzerStackConfigureRequest {
             stack: "dev".to_owned(),
@@ -68,7 +68,7 @@ impl Pack {
         self.client
             .configure_stack(stack)
             .await
-            .expect("the stack is told");
+            .expect("the stack is configured");
         let mut policy_config: BTreeMap<String, PolicyConfig> = self
             .info()
             .await
@@ -82,7 +82,7 @@ impl Pack {
                 (policy.name, config)
             })
             .collect();
-        for (name, config) in said {
+        for (name, config) in configured {
             policy_config.insert((*name).to_owned(), config.clone());
         }
         let configured = self.client.configure(ConfigureAnalyzerRequest { policy_config });
@@ -107,12 +107,12 @@ impl Pack {
             .into_inner()
     }
 
-    /// Ends the pack as the engine does, and gives what it said meanwhile.
+    /// Ends the pack as the engine does, and returns its stderr output.
     async fn end(mut self) -> String {
         self.client.cancel(()).await.expect("the pack takes the cancel");
         drop(self.client);
         drop(self.process.stdin.take());
-        // Not blocking: our side of the connection has to close, too.
+        // Without blocking, because the client has to close the connection too.
         let ended = loop {
             if let Some(ended) = self.process.try_wait().expect("our own child") {
                 break ended;
@@ -120,7 +120,7 @@ impl Pack {
             tokio::time::sleep(std::time::Duration::from_millis(5)).await;
         };
         assert!(ended.success());
-        let mut said = String::new();
+        let mut configured = String::new();
         for stream in [
             self.process
                 .stdout
@@ -133,10 +133,10 @@ impl Pack {
         ] {
             stream
                 .expect("it is piped")
-                .read_to_string(&mut said)
+                .read_to_string(&mut configured)
                 .expect("it is text");
         }
-        said
+        configured
     }
 }
 
@@ -162,8 +162,8 @@ fn deployment(privileged: &serde_json::Value) -> serde_json::Value {
     })
 }
 
-/// What an answer says of a policy: its level and message.
-fn said<'a>(answer: &'a AnalyzeResponse, policy: &str) -> Option<(EnforcementLevel, &'a str)> {
+/// The level and the message of a policy in an answer.
+fn configured<'a>(answer: &'a AnalyzeResponse, policy: &str) -> Option<(EnforcementLevel, &'a str)> {
     answer
         .diagnostics
         .iter()
@@ -172,7 +172,7 @@ fn said<'a>(answer: &'a AnalyzeResponse, policy: &str) -> Option<(EnforcementLev
 }
 
 #[tokio::test]
-async fn every_rule_is_a_policy_at_the_level_that_it_has() {
+async fn every_rule_is_a_policy_with_its_level_and_scope() {
     let mut pack = Pack::start().await;
     let info = pack.info().await;
     assert_eq!(info.policies.len(), RULES.len());
@@ -185,7 +185,7 @@ async fn every_rule_is_a_policy_at_the_level_that_it_has() {
     assert_eq!(
         pack.end().await,
         "",
-        "what a pack prints ends up among the stack's diagnostics"
+        "the output of a pack appears in the diagnostics of the stack"
     );
 }
 
@@ -194,7 +194,7 @@ async fn a_finding_is_reported_with_place_fix_and_controls() {
     let mut pack = Pack::start().await;
     pack.configure(true, None, &[]).await.unwrap();
     let answer = pack.analyze(DEPLOYMENT, &value(&deployment(&true.into()))).await;
-    let (level, message) = said(&answer, "no-privileged-containers").unwrap();
+    let (level, message) = violation_of(&answer, "no-privileged-containers").unwrap();
     assert_eq!(level, EnforcementLevel::Mandatory);
     for part in [
         "Deployment b/a",
@@ -207,12 +207,12 @@ async fn a_finding_is_reported_with_place_fix_and_controls() {
         assert!(message.contains(part), "{part} is not in {message}");
     }
     let good = pack.analyze(DEPLOYMENT, &value(&deployment(&false.into()))).await;
-    assert_eq!(said(&good, "no-privileged-containers"), None);
+    assert_eq!(violation_of(&good, "no-privileged-containers"), None);
     pack.end().await;
 }
 
 #[tokio::test]
-async fn what_is_not_known_is_an_advice_in_a_preview_and_a_failure_where_it_must_be_known() {
+async fn an_unknown_value_is_advisory_in_a_preview_and_a_failure_in_a_deployment() {
     let mut pack = Pack::start().await;
     let mut unknown = value(&deployment(&true.into()));
     if let Value::Object(fields) = &mut unknown {
@@ -224,7 +224,7 @@ async fn what_is_not_known_is_an_advice_in_a_preview_and_a_failure_where_it_must
     ] {
         pack.configure(dry_run, None, &[]).await.unwrap();
         let answer = pack.analyze(DEPLOYMENT, &unknown).await;
-        let (level, message) = said(&answer, "no-privileged-containers").unwrap();
+        let (level, message) = violation_of(&answer, "no-privileged-containers").unwrap();
         assert_eq!(level, expected);
         assert!(message.contains("not known"), "{message}");
     }
@@ -232,7 +232,7 @@ async fn what_is_not_known_is_an_advice_in_a_preview_and_a_failure_where_it_must
 }
 
 #[tokio::test]
-async fn a_secret_that_the_program_marked_passes_and_is_repeated_nowhere() {
+async fn a_marked_secret_passes_and_is_never_repeated() {
     let mut pack = Pack::start().await;
     pack.configure(true, None, &[]).await.unwrap();
     let secret = |data: Value| {
@@ -251,15 +251,15 @@ async fn a_secret_that_the_program_marked_passes_and_is_repeated_nowhere() {
             "password".to_owned(),
             Value::secret(Value::from(CANARY)),
         )])),
-        // As the engine shows it where it cannot decrypt the state.
+        // The placeholder of the engine for a secret that it cannot decrypt.
         value(&serde_json::json!({"password": "[secret]"})),
     ];
     for data in marked {
         let answer = pack.analyze("kubernetes:core/v1:Secret", &secret(data)).await;
-        assert_eq!(said(&answer, "secret-values-are-references"), None);
+        assert_eq!(violation_of(&answer, "secret-values-are-references"), None);
     }
     let answer = pack.analyze("kubernetes:core/v1:Secret", &secret(plain)).await;
-    assert!(said(&answer, "secret-values-are-references").is_some());
+    assert!(violation_of(&answer, "secret-values-are-references").is_some());
     assert!(!format!("{answer:?}").contains(CANARY));
     assert!(!pack.end().await.contains(CANARY));
 }
@@ -288,13 +288,13 @@ async fn non_objects_are_skipped_and_kinds_use_only_their_own_rules() {
 }
 
 #[tokio::test]
-async fn the_stack_s_own_words_count_and_those_of_the_command_line_over_them() {
+async fn settings_of_the_command_line_override_those_of_the_stack() {
     let mut pack = Pack::start().await;
     let own = r#"{"rules": {"no-privileged-containers": "advisory"}}"#;
     let privileged = value(&deployment(&true.into()));
     pack.configure(true, Some(own), &[]).await.unwrap();
     let answer = pack.analyze(DEPLOYMENT, &privileged).await;
-    let (level, _) = said(&answer, "no-privileged-containers").unwrap();
+    let (level, _) = violation_of(&answer, "no-privileged-containers").unwrap();
     assert_eq!(level, EnforcementLevel::Advisory);
     let disabled = PolicyConfig {
         enforcement_level: EnforcementLevel::Disabled.into(),
@@ -304,12 +304,12 @@ async fn the_stack_s_own_words_count_and_those_of_the_command_line_over_them() {
         .await
         .unwrap();
     let answer = pack.analyze(DEPLOYMENT, &privileged).await;
-    assert_eq!(said(&answer, "no-privileged-containers"), None);
+    assert_eq!(violation_of(&answer, "no-privileged-containers"), None);
     pack.end().await;
 }
 
 #[tokio::test]
-async fn words_that_mean_nothing_are_refused_with_the_nearest_name() {
+async fn unknown_settings_are_errors_with_a_suggestion() {
     let mut pack = Pack::start().await;
     let own = r#"{"rules": {"no-priviledged-containers": "advisory"}}"#;
     let refused = pack.configure(true, Some(own), &[]).await.unwrap_err();
@@ -323,9 +323,9 @@ async fn words_that_mean_nothing_are_refused_with_the_nearest_name() {
 }
 
 #[tokio::test]
-async fn rules_about_the_whole_stack_see_all_of_it_even_twice() {
+async fn rules_about_the_stack_see_all_objects_and_can_be_evaluated_twice() {
     let mut pack = Pack::start().await;
-    // Without a word about the stack or its configuration, as where a state is analyzed.
+    // Without the stack and its configuration, as when a state is analyzed.
     let resource = |urn: &str| AnalyzerResource {
         r#type: DEPLOYMENT.to_owned(),
         urn: urn.to_owned(),
@@ -358,7 +358,7 @@ async fn rules_about_the_whole_stack_see_all_of_it_even_twice() {
     pack.end().await;
 }
 
-/// A level, without a word about anything else.
+/// A configuration with only a level.
 fn at(level: EnforcementLevel) -> PolicyConfig {
     PolicyConfig {
         enforcement_level: level.into(),
@@ -367,7 +367,7 @@ fn at(level: EnforcementLevel) -> PolicyConfig {
 }
 
 #[tokio::test]
-async fn an_option_reaches_its_rule_and_each_is_announced_with_its_type() {
+async fn options_are_declared_with_their_type_and_passed_to_their_rule() {
     let mut pack = Pack::start().await;
     let info = pack.info().await;
     let policy = info
@@ -381,7 +381,7 @@ async fn an_option_reaches_its_rule_and_each_is_announced_with_its_type() {
         panic!("the schema of an option is a mapping: {schema:?}")
     };
     assert_eq!(registries["type"], Value::from("array"));
-    let found = |answer: &AnalyzeResponse| said(answer, "image-registry-allowed").is_some();
+    let found = |answer: &AnalyzeResponse| violation_of(answer, "image-registry-allowed").is_some();
     let given = |registries: serde_json::Value| PolicyConfig {
         enforcement_level: EnforcementLevel::Mandatory.into(),
         properties: Some(wire(&value(&serde_json::json!({"registries": registries})))),
@@ -402,7 +402,7 @@ async fn an_option_reaches_its_rule_and_each_is_announced_with_its_type() {
             fails
         );
     }
-    // A value of another type, which an engine that validates does not let through.
+    // A value of a wrong type, which an engine with validation would reject.
     let refused = pack
         .configure(
             true,
@@ -440,7 +440,7 @@ async fn an_unknown_policy_is_rejected_on_the_command_line_too() {
 }
 
 #[tokio::test]
-async fn what_the_engine_says_of_the_stack_may_be_more_than_the_pack_needs() {
+async fn unrelated_configuration_of_the_stack_is_ignored() {
     let mut pack = Pack::start().await;
     let stack = AnalyzerStackConfigureRequest {
         stack: "dev".to_owned(),
@@ -448,25 +448,25 @@ async fn what_the_engine_says_of_the_stack_may_be_more_than_the_pack_needs() {
         organization: "organization".to_owned(),
         tags: BTreeMap::from([("owner".to_owned(), "us".to_owned())]),
         config: BTreeMap::from([("phoenix:policies".to_owned(), r#"{"all": "advisory"}"#.to_owned())]),
-        // A mapping with a secret in it is a secret as a whole, and none of ours: it is as if it were not there.
+        // A mapping that contains a secret is a secret as a whole; it is not a setting of the pack and is ignored.
         config_secret_keys: vec!["phoenix:policies".to_owned()],
         ..Default::default()
     };
     pack.client
         .configure_stack(stack)
         .await
-        .expect("the stack is told");
+        .expect("the stack is configured");
     let answer = pack.analyze(DEPLOYMENT, &value(&deployment(&true.into()))).await;
-    let (level, _) = said(&answer, "no-privileged-containers").unwrap();
+    let (level, _) = violation_of(&answer, "no-privileged-containers").unwrap();
     assert_eq!(level, EnforcementLevel::Mandatory);
     pack.end().await;
 }
 
 #[tokio::test]
-async fn a_finding_is_about_the_resource_that_was_asked_about() {
+async fn a_violation_has_the_urn_of_its_resource() {
     let mut pack = Pack::start().await;
     pack.configure(true, None, &[]).await.unwrap();
-    // The provider has not named it yet, so it goes by its name in the program.
+    // The provider has not generated a name yet, so the name of the resource in the program is used.
     let mut properties = deployment(&true.into());
     properties["metadata"].as_object_mut().unwrap().remove("name");
     let answer = pack.analyze(DEPLOYMENT, &value(&properties)).await;
@@ -481,7 +481,7 @@ async fn a_finding_is_about_the_resource_that_was_asked_about() {
     pack.end().await;
 }
 
-/// What the pack makes of a pod whose user is named, with a secret in it.
+/// The remediation of a pod with a user and a secret.
 async fn remediated(pack: &mut Pack) -> Vec<(String, Value)> {
     let mut properties = value(&serde_json::json!({
         "apiVersion": "v1", "kind": "Pod", "metadata": {"name": "a", "namespace": "b"},
@@ -523,7 +523,7 @@ async fn remediated(pack: &mut Pack) -> Vec<(String, Value)> {
 }
 
 #[tokio::test]
-async fn nothing_is_put_right_unless_it_is_asked_for() {
+async fn nothing_is_remediated_by_default() {
     let mut pack = Pack::start().await;
     assert_eq!(remediated(&mut pack).await, vec![]);
     pack.configure(true, None, &[]).await.unwrap();
@@ -532,11 +532,11 @@ async fn nothing_is_put_right_unless_it_is_asked_for() {
 }
 
 #[tokio::test]
-async fn what_is_put_right_builds_on_what_was_and_passes_then() {
+async fn remediations_build_on_each_other_and_the_result_passes() {
     let mut pack = Pack::start().await;
     let all = at(EnforcementLevel::Remediate);
     let policies: Vec<_> = RULES.iter().map(|rule| (rule.id, all.clone())).collect();
-    // As the engine spreads a word about all policies.
+    // The engine applies a level for `all` to each policy.
     pack.configure(true, None, &policies).await.unwrap();
     let changes = remediated(&mut pack).await;
     let names: Vec<_> = changes.iter().map(|(policy, _)| policy.as_str()).collect();
@@ -563,7 +563,7 @@ async fn what_is_put_right_builds_on_what_was_and_passes_then() {
     }
     let answer = pack.analyze("kubernetes:core/v1:Pod", &repaired).await;
     for policy in names {
-        assert_eq!(said(&answer, policy), None);
+        assert_eq!(violation_of(&answer, policy), None);
     }
     pack.end().await;
 }

@@ -1,4 +1,4 @@
-//! Each rule's own good and bad manifest.
+//! The good and the bad example of each rule.
 
 use std::fmt::Write as _;
 
@@ -46,7 +46,7 @@ fn the_examples_of_the_rule_about_waivers_are_settings() {
 }
 
 #[test]
-fn the_words_of_every_finding_are_as_reviewed() {
+fn the_message_of_every_finding_is_as_reviewed() {
     let mut text = String::new();
     for rule in RULES.iter().filter(|rule| !rule.kinds.is_empty()) {
         let _ = writeln!(text, "{}: {}", rule.id, rule.text.title);

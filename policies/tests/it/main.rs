@@ -1,10 +1,10 @@
-//! The tests of the pack, in one program.
+//! The tests of the policies, in one program.
 //!
-//! - `examples`: each rule's own good and bad manifest, what it says of the bad one, and of thousands.
-//! - `unknown`: what is not known, or is of a wrong type, is never a pass.
-//! - `mapping`: the rules and the controls, held against each other and against a list of their own.
-//! - `setting`: what settings and waivers do, and what is told where they are wrong.
-//! - `shapes`: the same fault in every shape of the API, and what only looks like one.
+//! - `examples`: the good and the bad example of each rule, its findings, and thousands of objects.
+//! - `unknown`: an unknown value, or one of a wrong type, never makes a rule pass.
+//! - `mapping`: the rules and the controls, compared with each other and with an independent list.
+//! - `setting`: the effect of settings and waivers, and the errors of invalid ones.
+//! - `shapes`: the same fault in every form of the API, and configurations that only resemble a fault.
 
 mod examples;
 mod mapping;

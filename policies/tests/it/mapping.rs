@@ -1,4 +1,4 @@
-//! The rules and the controls, held against each other and against a list of their own.
+//! The rules and the controls, compared with each other and with an independent list.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -7,7 +7,7 @@ use std::path::Path;
 use phoenix_policies::control::{Framework, Need, OUTSIDE};
 use phoenix_policies::{Control, RULES};
 
-/// The ids and what they demand, written down a second time: from the criteria's list and from 45 CFR part 164, subpart C.
+/// The ids, names and types, independently transcribed from the criteria and from 45 CFR part 164, subpart C.
 const KNOWN: &[(&str, &str, Need)] = &[
     ("CC4.2", "Communication of control deficiencies", Need::Criterion),
     (
@@ -129,7 +129,7 @@ const KNOWN: &[(&str, &str, Need)] = &[
 ];
 
 #[test]
-fn every_control_has_the_id_the_topic_and_the_need_that_it_is_known_by() {
+fn every_control_has_its_official_id_name_and_type() {
     let ids: Vec<_> = Control::ALL.iter().map(|control| control.id()).collect();
     let known: Vec<_> = KNOWN.iter().map(|(id, ..)| *id).collect();
     assert_eq!(ids, known);
@@ -141,7 +141,7 @@ fn every_control_has_the_id_the_topic_and_the_need_that_it_is_known_by() {
 }
 
 #[test]
-fn every_control_has_evidence_and_none_is_called_outside() {
+fn every_control_has_evidence_and_none_is_listed_as_outside() {
     for control in Control::ALL {
         let rules = RULES
             .iter()
@@ -151,7 +151,11 @@ fn every_control_has_evidence_and_none_is_called_outside() {
         let outside = OUTSIDE
             .iter()
             .any(|(ids, ..)| ids.split(", ").any(|id| id == control.id()));
-        assert!(!outside, "{} is called outside, and has rules", control.id());
+        assert!(
+            !outside,
+            "{} is listed as outside, although it has rules",
+            control.id()
+        );
     }
 }
 
@@ -188,12 +192,12 @@ fn every_folder_of_texts_has_the_id_of_its_rule() {
 }
 
 #[test]
-fn every_rule_has_a_name_of_its_own_and_all_its_sentences() {
+fn every_rule_has_a_unique_id_and_complete_texts() {
     let mut names = BTreeSet::new();
     for rule in RULES {
-        assert!(names.insert(rule.id), "{} stands twice in the table", rule.id);
+        assert!(names.insert(rule.id), "{} is twice in the table", rule.id);
         let plain = |byte: u8| byte.is_ascii_lowercase() || byte == b'-';
-        // `all` is a key of the engine's own.
+        // `all` is a reserved key of the engine.
         assert!(rule.id.bytes().all(plain) && rule.id != "all", "{}", rule.id);
         assert!(
             !rule.text.title.ends_with('.'),

@@ -1,4 +1,4 @@
-//! What settings and waivers do, and what is told where they are wrong.
+//! The effect of settings and waivers, and the errors of invalid ones.
 
 use std::fmt::Write as _;
 
@@ -95,7 +95,7 @@ fn enforcement_comes_from_the_rule_setting_then_all_then_the_default() {
         settings.enforcement(rule("no-host-namespaces")),
         Enforcement::Advisory
     );
-    // A word about all rules switches none on.
+    // `all` does not enable a rule that is disabled by default.
     assert_eq!(
         settings.enforcement(rule("secrets-mounted-as-files")),
         Enforcement::Disabled
@@ -107,7 +107,7 @@ fn enforcement_comes_from_the_rule_setting_then_all_then_the_default() {
 }
 
 #[test]
-fn a_rule_that_is_disabled_is_not_asked() {
+fn a_disabled_rule_is_not_evaluated() {
     let report = evaluate(
         &graph(&documents(BAD)),
         &read(&json!({"rules": {"no-privileged-containers": "disabled"}})),
@@ -136,9 +136,9 @@ fn only_an_unwaived_mandatory_failure_blocks() {
 }
 
 #[test]
-fn what_was_not_given_is_unknown_where_not_everything_was() {
+fn a_missing_object_is_unknown_if_the_input_is_incomplete() {
     let bad = rule("workload-has-network-policy").text.bad;
-    let said = |complete: bool| {
+    let verdicts = |complete: bool| {
         let mut settings = read(&json!({}));
         settings.assume(&assume::COMPLETE, json!(complete));
         of_rule(
@@ -146,8 +146,8 @@ fn what_was_not_given_is_unknown_where_not_everything_was() {
             &evaluate(&graph(&documents(bad)), &settings),
         )
     };
-    assert!(matches!(said(true)[0].1, Verdict::Fail(_)));
-    assert!(matches!(said(false)[0].1, Verdict::Unknown(_)));
+    assert!(matches!(verdicts(true)[0].1, Verdict::Fail(_)));
+    assert!(matches!(verdicts(false)[0].1, Verdict::Unknown(_)));
 }
 
 fn waiver(change: &Value) -> Value {
@@ -163,20 +163,20 @@ fn waiver(change: &Value) -> Value {
     waiver
 }
 
-/// What the pack says of a waiver, and whether it excuses the pod.
+/// The findings about a waiver, and whether it waives the failure of the pod.
 fn waived(change: &Value) -> (Vec<String>, bool) {
     let settings = read(&json!({"waivers": [waiver(change)]}));
     let report = evaluate(&graph(&documents(BAD)), &settings);
-    let said = findings(&of_rule(rule("waivers-are-valid"), &report));
+    let found = findings(&of_rule(rule("waivers-are-valid"), &report));
     let failure = &report.of(rule("no-privileged-containers")).unwrap().failed[0];
-    let said = said
+    let found = found
         .into_iter()
         .map(|(subject, finding)| format!("{subject} at {}: {}", finding.path, finding.message));
-    (said.collect(), failure.waived.is_some())
+    (found.collect(), failure.waived.is_some())
 }
 
 #[test]
-fn a_good_waiver_excuses_and_the_failure_stays_in_the_report() {
+fn a_valid_waiver_waives_a_failure_that_stays_in_the_report() {
     assert_eq!(waived(&json!({})), (vec![], true));
 }
 
@@ -190,14 +190,18 @@ fn a_waiver_is_checked() {
         ("its last day", json!({"lastDay": "2026-11-22"}), true),
         ("unneeded", json!({"objects": ["Pod n/a", "Pod n/b"]}), true),
         ("too wide", json!({"objects": ["Pod n/*"]}), false),
-        ("nobody's", json!({"owner": " ", "ticket": ""}), true),
+        (
+            "without owner and ticket",
+            json!({"owner": " ", "ticket": ""}),
+            true,
+        ),
         ("approved by its owner", json!({"approver": "storage"}), true),
         ("only a reason", json!({"compensatingMeasure": ""}), true),
     ] {
-        let (said, does) = waived(&change);
-        assert_eq!(does, excuses, "{what}: {said:?}");
+        let (found, does) = waived(&change);
+        assert_eq!(does, excuses, "{what}: {found:?}");
         let _ = writeln!(text, "{what}:");
-        for line in said {
+        for line in found {
             let _ = writeln!(text, "  {line}");
         }
     }
@@ -239,22 +243,22 @@ fn the_expiry_notice_of_waivers_is_configurable() {
 }
 
 #[test]
-fn only_what_can_be_put_right_is_remediated() {
+fn only_rules_with_a_remediation_are_remediated() {
     let settings = read(&json!({"rules": {"run-as-non-root": "remediate"}}));
     assert_eq!(
         settings.enforcement(rule("run-as-non-root")),
         Enforcement::Remediate
     );
     assert!(settings.enforcement(rule("run-as-non-root")).stops());
-    let said = problems(&json!({"rules": {"no-host-ports": "remediate"}}));
-    assert_eq!(said.len(), 1);
+    let errors = problems(&json!({"rules": {"no-host-ports": "remediate"}}));
+    assert_eq!(errors.len(), 1);
     assert!(
-        said[0].contains(
+        errors[0].contains(
             "use mandatory; the rules with an automatic remediation are run-as-non-root, drop-all-capabilities"
         ),
-        "{said:?}"
+        "{errors:?}"
     );
-    // A word about all rules is none about a single one.
+    // `all: remediate` is accepted although most rules have no remediation.
     let settings = read(&json!({"all": "remediate"}));
     assert_eq!(
         settings.enforcement(rule("no-host-ports")),
@@ -267,7 +271,7 @@ fn only_what_can_be_put_right_is_remediated() {
 }
 
 #[test]
-fn the_schema_says_what_is_read() {
+fn the_schema_accepts_what_the_reader_accepts() {
     let schema = phoenix_policies::schema::schema();
     let fields = |schema: &Value| -> Vec<String> {
         schema["properties"]
@@ -277,7 +281,7 @@ fn the_schema_says_what_is_read() {
             .cloned()
             .collect()
     };
-    // Every field of the schema is taken, with a value of the schema's type.
+    // Every field of the schema is accepted with a value of the schema's type.
     let example = |field: &Value| match field["type"].as_str() {
         Some("boolean") => json!(true),
         Some("integer") => json!(1),
@@ -298,7 +302,7 @@ fn the_schema_says_what_is_read() {
     for field in fields(&schema["properties"]["assume"]) {
         read(&json!({"assume": {&field: example(&schema["properties"]["assume"]["properties"][&field])}}));
     }
-    // A waiver has these fields and no others, and cannot be without those that are required.
+    // A waiver has exactly these fields, and the required ones are mandatory.
     let of_waiver = &schema["properties"]["waivers"]["items"];
     let whole = waiver(&json!({}));
     let mut written: Vec<_> = whole.as_object().unwrap().keys().cloned().collect();
@@ -314,8 +318,8 @@ fn the_schema_says_what_is_read() {
 }
 
 #[test]
-fn a_day_that_is_not_in_the_calendar_is_refused() {
-    let said = problems(&json!({"waivers": [waiver(&json!({"lastDay": "2026-02-30"}))]}));
-    assert_eq!(said.len(), 1);
-    assert!(said[0].contains("must be a day in the form"), "{said:?}");
+fn a_day_that_does_not_exist_is_an_error() {
+    let errors = problems(&json!({"waivers": [waiver(&json!({"lastDay": "2026-02-30"}))]}));
+    assert_eq!(errors.len(), 1);
+    assert!(errors[0].contains("must be a day in the form"), "{errors:?}");
 }

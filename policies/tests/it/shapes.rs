@@ -1,8 +1,7 @@
-//! The same fault in every shape that Kubernetes' API has for it, and what only looks like one.
+//! The same fault in every form that the Kubernetes API allows, and configurations that only resemble a fault.
 //!
-//! People who judge rules write the fault where a rule may not look: into an init container of a `CronJob` of an API version
-//! that is gone, as two halves of all addresses, as a role that is collected from others. Each row is one such manifest with
-//! the verdict that its meaning asks for.
+//! A fault can be in a place that a rule does not expect: in an init container of a `CronJob` of a removed API version, as the
+//! two halves of the address space, in an aggregated role. Each row is such a manifest with the correct verdict.
 
 use phoenix_graph::Object;
 use phoenix_policies::kind::WORKLOADS;
@@ -11,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::support::{documents, verdicts};
 
-/// Every shape that a pod comes in: the version, the kind, and where in it the pod stands.
+/// Every form of a pod: the API version, the kind, and the pointer of the pod template.
 const SHAPES: [(&str, &str, &str); 20] = [
     ("v1", "Pod", ""),
     ("v1", "PodTemplate", "/template"),
@@ -35,7 +34,7 @@ const SHAPES: [(&str, &str, &str); 20] = [
     ("batch/v2alpha1", "CronJob", "/spec/jobTemplate/spec/template"),
 ];
 
-/// A pod in another shape.
+/// A pod in another form.
 fn shaped(pod: &Value, (version, kind, place): (&str, &str, &str)) -> Value {
     if place.is_empty() {
         return pod.clone();
@@ -53,7 +52,7 @@ fn shaped(pod: &Value, (version, kind, place): (&str, &str, &str)) -> Value {
     object
 }
 
-/// The rules about what a pod says of itself, with the pods of their examples.
+/// The rules about single pods, with the pods of their examples.
 fn about_pods() -> Vec<(&'static Rule, Value, Value)> {
     let of_pods = phoenix_policies::RULES.iter().filter(|rule| {
         rule.scope() == Scope::Resource
@@ -125,7 +124,7 @@ fn init_and_ephemeral_containers_are_evaluated_like_others() {
     }
 }
 
-/// What a rule says of the first document of a text.
+/// The verdict of a rule on the first document of a text.
 fn word(rule: &str, text: &str) -> &'static str {
     let rule = phoenix_policies::rules::find(rule).unwrap_or_else(|| panic!("there is no rule {rule}"));
     let documents = documents(text);
@@ -135,7 +134,7 @@ fn word(rule: &str, text: &str) -> &'static str {
         .to_string();
     let verdicts = verdicts(rule, &documents);
     let of_first = verdicts.iter().find(|(subject, _)| *subject == first);
-    match &of_first.expect("every object is judged").1 {
+    match &of_first.expect("the rule checks the object").1 {
         Verdict::Pass => "pass",
         Verdict::Fail(_) => "fail",
         Verdict::NotApplicable(_) => "aside",
@@ -147,15 +146,15 @@ fn all_are(rows: &[(&str, &str, &str)], whole: impl Fn(&str) -> String) {
     let wrong: Vec<_> = rows
         .iter()
         .filter_map(|(rule, text, expected)| {
-            let said = word(rule, &whole(text));
-            (said != *expected).then(|| format!("{rule} says {said}, not {expected}, of {text}"))
+            let verdict = word(rule, &whole(text));
+            (verdict != *expected).then(|| format!("{rule}: {verdict} instead of {expected} for {text}"))
         })
         .collect();
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
 #[test]
-fn a_pod_is_what_kubernetes_makes_of_it() {
+fn pods_are_checked_as_kubernetes_interprets_them() {
     let rows = [
         // https://kubernetes.io/docs/concepts/security/pod-security-standards/
         (
@@ -430,7 +429,7 @@ fn a_pod_is_what_kubernetes_makes_of_it() {
 }
 
 #[test]
-fn a_network_policy_is_what_it_lets_through() {
+fn network_policies_are_checked_by_the_traffic_they_allow() {
     let rows = [
         (
             "network-policy-not-allow-all",
@@ -595,7 +594,7 @@ fn a_network_policy_is_what_it_lets_through() {
 }
 
 #[test]
-fn a_role_is_what_it_allows() {
+fn roles_are_checked_by_the_permissions_they_grant() {
     let rows = [
         (
             "rbac-no-secret-read",
@@ -704,7 +703,7 @@ fn a_role_is_what_it_allows() {
 }
 
 #[test]
-fn a_binding_is_what_its_role_allows() {
+fn bindings_are_checked_by_the_permissions_of_their_role() {
     const OWN: &str = "metadata: {name: \"system:a\", labels: {kubernetes.io/bootstrapping: rbac-defaults}}";
     let to = |name: &str| {
         format!(
@@ -781,7 +780,7 @@ fn a_binding_is_what_its_role_allows() {
 }
 
 #[test]
-fn services_budgets_and_ingresses_are_what_the_cluster_makes_of_them() {
+fn services_budgets_and_ingresses_are_checked_as_the_cluster_interprets_them() {
     let service =
         |spec: &str| format!("apiVersion: v1\nkind: Service\nmetadata: {{name: a}}\nspec: {spec}\n");
     let deployment = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: a}\nspec: {replicas: 3, template: {metadata: {labels: {app: a}}, spec: {containers: [{name: a}]}}}\n---\n";
@@ -839,22 +838,22 @@ fn a_request_rule_is_evaluated_by_port_protocols() {
     let token = "from: [{source: {requestPrincipals: [\"*\"]}}]";
     let header = "when: [{key: \"request.headers[x]\", values: [\"*\"]}]";
     let rows = [
-        // Istio leaves the rule out where there are bytes, which is as meant while the workload has requests too.
+        // Istio ignores the rule on TCP ports, which is intended as long as the workload also has HTTP ports.
         (of(&both, &allow(&get(""))), "pass"),
         (of(bytes, &allow(&get(""))), "fail"),
         (of(&both, &allow(&get(", ports: [\"8080\"]"))), "pass"),
         (of(&both, &allow(&get(", ports: [\"7000\"]"))), "fail"),
-        // The port of the Service is not that of the pod.
+        // The Service port differs from the target port.
         (of(&both, &allow(&get(", ports: [\"7\"]"))), "pass"),
         (of(bytes, &format!("{{rules: [{{{token}}}]}}")), "fail"),
         (of(bytes, &allow(header)), "fail"),
-        // Callers and ports can be told without a request.
+        // Sources and ports can be matched without HTTP.
         (of(bytes, &format!("{{rules: [{{{from}}}]}}")), "aside"),
         (
             of(bytes, &allow("to: [{operation: {ports: [\"7000\"]}}]")),
             "aside",
         ),
-        // A denial without its part about requests is wider.
+        // A DENY rule without its HTTP attributes matches more traffic.
         (of(&both, &deny(&get(""))), "fail"),
         (of(&both, &deny(&get(", ports: [\"8080\"]"))), "pass"),
         (of(http, &deny(&get(""))), "pass"),
@@ -870,7 +869,7 @@ fn a_request_rule_is_evaluated_by_port_protocols() {
             of(bytes, &format!("{{action: AUDIT, rules: [{{{}}}]}}", get(""))),
             "aside",
         ),
-        // What is said of the protocol, and how.
+        // The ways to declare the protocol.
         (
             of("{name: http, appProtocol: redis, port: 80}", &allow(&get(""))),
             "fail",
@@ -884,7 +883,7 @@ fn a_request_rule_is_evaluated_by_port_protocols() {
         ),
         (of("{name: web, port: 80}", &allow(&get(""))), "pass"),
         (of("{name: https, port: 443}", &allow(&get(""))), "fail"),
-        // It does not apply to the workload.
+        // The policy does not apply to the workload.
         (
             of(
                 bytes,
@@ -1048,7 +1047,7 @@ fn backups_are_checked_for_destination_retention_and_restore_tests() {
 }
 
 #[test]
-fn an_image_is_vouched_for_where_a_policy_would_refuse_it() {
+fn an_image_is_verified_if_a_policy_denies_unverified_images() {
     let pod = "apiVersion: v1\nkind: Pod\nmetadata: {name: a, namespace: a}\nspec: {containers: [{name: a, image: \"registry.example/team/app:1\"}]}\n---\napiVersion: v1\nkind: Namespace\nmetadata: {name: a, labels: {policy.sigstore.dev/include: \"true\"}}\n---\n";
     let sigstore = |spec: &str| {
         format!(

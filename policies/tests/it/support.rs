@@ -1,16 +1,16 @@
-//! Graphs of YAML, and settings under which every rule judges.
+//! Graphs from YAML, and settings that enable every rule.
 
 use phoenix_graph::{Graph, Object};
 use phoenix_policies::{Date, Enforcement, Finding, Report, Rule, Settings, Verdict, evaluate};
 use saphyr::{LoadableYamlNode, Scalar, Yaml};
 use serde_json::{Value, json};
 
-/// The day of all tests.
+/// The current day in all tests.
 pub fn today() -> Date {
     phoenix_policies::waiver::parse_day("2026-11-22").unwrap()
 }
 
-/// Settings under which every rule is asked and has what it needs to judge.
+/// Settings that enable every rule and set the options that rules need.
 pub fn settings() -> Settings {
     let value = json!({"rules": {
         "image-registry-allowed": {"registries": ["registry.example"]},
@@ -37,12 +37,12 @@ pub fn graph(documents: &[Value]) -> Graph {
     graph
 }
 
-/// What one rule says of each object that it is asked about.
+/// The verdicts of one rule on all objects that it checks.
 pub fn verdicts(rule: &Rule, documents: &[Value]) -> Vec<(String, Verdict)> {
     of_rule(rule, &evaluate(&graph(documents), &settings()))
 }
 
-/// What a report has of one rule.
+/// The verdicts of one rule in a report.
 pub fn of_rule(rule: &Rule, report: &Report) -> Vec<(String, Verdict)> {
     let own = report.of(rule).unwrap();
     let verdict =
@@ -50,7 +50,7 @@ pub fn of_rule(rule: &Rule, report: &Report) -> Vec<(String, Verdict)> {
     report.subjects.iter().enumerate().filter_map(verdict).collect()
 }
 
-/// The findings of all that fail.
+/// The findings of all failures.
 pub fn findings(verdicts: &[(String, Verdict)]) -> Vec<(String, Finding)> {
     verdicts
         .iter()

@@ -1,4 +1,4 @@
-//! What is not known, or is of a wrong type, is never a pass.
+//! An unknown value, or one of a wrong type, never makes a rule pass.
 
 use std::collections::BTreeSet;
 
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::support::{documents, graph, settings, verdicts};
 
-/// The pointers of all values of a document, the document itself left out.
+/// The JSON pointers of all values of a document, except the document itself.
 fn pointers(value: &Value, at: &str, found: &mut Vec<String>) {
     match value {
         Value::Object(fields) => {
@@ -29,7 +29,7 @@ fn pointers(value: &Value, at: &str, found: &mut Vec<String>) {
     }
 }
 
-/// What makes an object this object: without it there is nothing to judge.
+/// Whether a field identifies the object; without it there is nothing to check.
 fn is_identity(pointer: &str) -> bool {
     [
         "/apiVersion",
@@ -41,7 +41,7 @@ fn is_identity(pointer: &str) -> bool {
     .contains(&pointer)
 }
 
-/// Every way to put one of `values` into the place of one value of the documents.
+/// Every variant of the documents in which one value is replaced by one of `values`.
 fn replaced(documents: &[Value], values: &[Value]) -> Vec<(String, Vec<Value>)> {
     let mut all = Vec::new();
     for (index, document) in documents.iter().enumerate() {
@@ -126,7 +126,7 @@ fn values_of_wrong_types_make_no_rule_panic() {
     for rule in checked_rules() {
         for example in [rule.text.good, rule.text.bad] {
             for (_, changed) in replaced(&documents(example), &values) {
-                // Every rule looks at every example, not only at its own.
+                // Every rule checks every example, not only its own.
                 subjects += evaluate(&graph(&changed), &settings).subjects.len();
             }
         }
@@ -143,7 +143,7 @@ fn a_bad_example_never_passes_for_a_field_of_a_wrong_type() {
             let (index, rest) = place.split_once(':').unwrap();
             let pointer = rest.split_once(" = ").unwrap().0;
             let original = bad[index.parse::<usize>().unwrap()].pointer(pointer).unwrap();
-            // A list in the place of a list is of no wrong type.
+            // A list in place of a list does not have a wrong type.
             if original.is_array() {
                 continue;
             }

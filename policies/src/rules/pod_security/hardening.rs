@@ -53,21 +53,17 @@ pub static RUN_AS_NON_ROOT: Rule = Rule {
             context.fail(pod.spec().at(field), "the pod may run as root");
         }
         for container in context.containers(subject) {
-            let message = match container.or_pod(|node, field| node.flag(field), field, pod) {
-                Field::Known(true) => continue,
+            let is_own = !container.node().flag(field).is_absent();
+            context.check_inherited(container, pod, field, Node::flag, |value| match value {
+                Some(true) => None,
+                Some(false) if is_own => Some(format!("{} may run as root", container.words())),
                 // The field of the pod is reported above.
-                Field::Known(false) if container.node().flag(field).is_absent() => continue,
-                Field::Known(false) => format!("{} may run as root", container.words()),
-                Field::Absent => format!(
+                Some(false) => None,
+                None => Some(format!(
                     "neither {} nor its pod sets runAsNonRoot: true",
                     container.words()
-                ),
-                Field::Unknown => {
-                    context.unknown(container.node().at(field));
-                    continue;
-                }
-            };
-            context.fail(container.node().at(field), message);
+                )),
+            });
         }
     }),
     ..Rule::DEFAULTS
@@ -99,16 +95,17 @@ pub static NO_ROOT_GROUP: Rule = Rule {
         }
         for container in context.containers(subject) {
             let field = "securityContext.runAsGroup";
-            let message = match container.or_pod(|node, field| node.number(field), field, pod) {
-                Field::Known(0) => format!("{} runs as group 0, the group of root", container.words()),
-                Field::Known(_) => continue,
-                Field::Absent => format!("neither {} nor its pod sets runAsGroup", container.words()),
-                Field::Unknown => {
-                    context.unknown(container.node().at(field));
-                    continue;
-                }
-            };
-            context.fail(container.node().at(field), message);
+            context.check_inherited(container, pod, field, Node::number, |value| match value {
+                Some(0) => Some(format!(
+                    "{} runs as group 0, the group of root",
+                    container.words()
+                )),
+                Some(_) => None,
+                None => Some(format!(
+                    "neither {} nor its pod sets runAsGroup",
+                    container.words()
+                )),
+            });
         }
     }),
     ..Rule::DEFAULTS
@@ -168,19 +165,17 @@ pub static SECCOMP_RUNTIME_DEFAULT: Rule = Rule {
             return;
         }
         for container in context.containers(subject) {
-            let message = match container.or_pod(|node, field| node.text(field), field, pod) {
-                Field::Known("RuntimeDefault" | "Localhost") => continue,
-                Field::Known(_) => format!(
+            context.check_inherited(container, pod, field, Node::text, |value| match value {
+                Some("RuntimeDefault" | "Localhost") => None,
+                Some(_) => Some(format!(
                     "the seccomp profile of {} is neither RuntimeDefault nor Localhost",
                     container.words()
-                ),
-                Field::Absent => format!("neither {} nor its pod sets a seccomp profile", container.words()),
-                Field::Unknown => {
-                    context.unknown(container.node().at(field));
-                    continue;
-                }
-            };
-            context.fail(container.node().at(field), message);
+                )),
+                None => Some(format!(
+                    "neither {} nor its pod sets a seccomp profile",
+                    container.words()
+                )),
+            });
         }
     }),
     ..Rule::DEFAULTS
