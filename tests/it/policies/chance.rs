@@ -1,8 +1,8 @@
 //! Prod with one random change: every change that breaks a guarantee is found by a rule, or there is a reason why not.
 //!
-//! What a promise is, [`findings`] of the invariants says, which knows nothing of the pack: safe containers, labels, names,
-//! references and selectors that find something. The policies between callers and called are changed in `evaluated`, one by
-//! one, and held against the connection table.
+//! The guarantees are those of [`findings`] of the invariants, which do not use the policies: safe containers, labels, names,
+//! references and selectors that match. `evaluated` changes the policies between clients and servers one by one and compares
+//! them with the connection table.
 
 use std::collections::BTreeSet;
 use std::panic::catch_unwind;
@@ -16,10 +16,10 @@ use super::stacks::{open, today};
 use crate::invariants::findings;
 use crate::support::stack;
 
-/// How many fields are changed; objects are all left out once.
+/// The number of changed fields; in addition, each object is left out once.
 const CHANGES: usize = 100;
 
-/// Broken promises that no rule is about: a part of the sentence, and why.
+/// Broken guarantees without a rule: a part of the message, and the reason.
 const NOT_OF_THE_PACK: &[(&str, &str)] = &[
     (
         "has no fixed field manager",
@@ -52,7 +52,7 @@ const NOT_OF_THE_PACK: &[(&str, &str)] = &[
     ),
 ];
 
-/// Numbers that look like chance and are the same in every run.
+/// Pseudo-random numbers, the same in every run.
 pub struct Chance(pub u64);
 
 impl Chance {
@@ -84,7 +84,7 @@ fn pointers(value: &Value, at: &str, found: &mut Vec<String>) {
     }
 }
 
-/// The object with one thing changed, and what that was.
+/// The object with one change, and a description of the change.
 fn changed(object: &Object, chance: &mut Chance) -> Option<(Object, String)> {
     let mut body = object.body().clone();
     let mut places = Vec::new();
@@ -117,7 +117,7 @@ fn changed(object: &Object, chance: &mut Chance) -> Option<(Object, String)> {
 }
 
 #[test]
-fn what_breaks_a_promise_is_found_by_a_rule() {
+fn a_broken_guarantee_is_found_by_a_rule() {
     let stack = stack("prod");
     let settings = settings_of(&stack, today()).unwrap();
     let good: BTreeSet<String> = open(&evaluate(&stack.graph, &settings)).into_iter().collect();
@@ -141,7 +141,7 @@ fn what_breaks_a_promise_is_found_by_a_rule() {
             }
         }
         tried += 1;
-        // An object that is none of its type any more is refused by the API server, and breaks nothing.
+        // The API server rejects an object that no longer has its type, so that it breaks nothing.
         let Ok(broken) = catch_unwind(|| findings(&graph)) else {
             continue;
         };

@@ -15,7 +15,7 @@ use super::stacks::today;
 use crate::generated::is_as_generated;
 use crate::support::root;
 
-/// Polaris' checks, by the folder of their files, and the rule that claims the same, with settings of the rule.
+/// Polaris' checks by the folder of their files, and the rule with the same requirement, with settings of the rule.
 const POLARIS: &[(&str, &str, &str)] = &[
     ("automountServiceAccountToken", "no-token-automount", "{}"),
     ("clusterrolePodExecAttach", "rbac-no-pod-exec", "{}"),
@@ -216,7 +216,7 @@ const GATEKEEPER: &[(&str, &str, &str, &str)] = &[
     ),
 ];
 
-/// Verdicts that are about something else than the rule is, and why. The file's path has this in it.
+/// Files whose check has another requirement than the rule: a part of the path, and the reason.
 const ABOUT_SOMETHING_ELSE: &[(&str, &str)] = &[
     (
         "/update.yaml",
@@ -333,14 +333,14 @@ struct Tally {
 struct Case {
     file: String,
     text: String,
-    /// More objects that were there when the verdict was given.
+    /// Further objects that the check was given.
     beside: Vec<String>,
     bad: bool,
     rule: &'static Rule,
     options: Value,
 }
 
-fn says_bad(case: &Case) -> bool {
+fn is_reported_as_bad(case: &Case) -> bool {
     let mut rules = serde_json::Map::new();
     rules.insert(case.rule.id.to_owned(), case.options.clone());
     let mut settings = Settings::read(&json!({"rules": rules}), today()).unwrap();
@@ -357,7 +357,7 @@ fn says_bad(case: &Case) -> bool {
         manifests.errors
     );
     let report = evaluate(&manifests.graph, &settings);
-    // A check of bindings says nothing of the roles in its files, and the other way round.
+    // A check of bindings does not cover the roles in its files, and vice versa.
     let judged = |failure: &phoenix_policies::report::Failure| {
         let kind = &report.subjects[failure.subject].kind;
         !case.rule.id.starts_with("rbac-") || kind.ends_with("Binding") == case.file.contains("binding")
@@ -448,7 +448,7 @@ fn results_match_published_corpora_or_have_a_reason() {
     let mut used = BTreeMap::new();
     for case in polaris(&corpora).into_iter().chain(gatekeeper(&corpora)) {
         let tally = tallies.entry(case.rule.id).or_default();
-        let says = says_bad(&case);
+        let says = is_reported_as_bad(&case);
         let reason = ABOUT_SOMETHING_ELSE
             .iter()
             .find(|(file, _)| case.file.contains(file));

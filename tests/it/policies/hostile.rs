@@ -1,6 +1,6 @@
 //! Hostile manifests: nothing panics, memory stays bounded, and unreadable input is reported.
 //!
-//! The corpus is every rule's own two examples and the files of `policies/fuzz/corpus/check`, each once something was wrong with.
+//! The corpus consists of the examples of every rule and of the files of `policies/fuzz/corpus/check`, each of which once failed.
 //! They are cut, doubled and mixed pseudo-randomly, with a fixed seed. `PHOENIX_FUZZ_ROUNDS=1000000` runs longer.
 
 use std::fs;
@@ -14,7 +14,7 @@ use super::chance::Chance;
 use super::stacks::today;
 use crate::support::root;
 
-/// Pieces that are put in: what YAML, Kubernetes and the engine give a meaning to.
+/// Pieces to insert, which have a meaning in YAML, Kubernetes or the engine.
 const PIECES: [&str; 34] = [
     "\n---\n",
     "\n",
@@ -132,7 +132,7 @@ fn no_text_makes_a_check_panic() {
         run += objects;
         refused += usize::from(!faults.is_empty());
     }
-    // Changes that leave nothing to judge, or never break anything, would show nothing.
+    // Changes that leave no objects, or never break a file, would prove nothing.
     assert!(
         run > rounds / 2 && refused > rounds / 20,
         "{run} run, {refused} refused"
@@ -140,7 +140,7 @@ fn no_text_makes_a_check_panic() {
 }
 
 #[test]
-fn what_would_never_end_is_refused_with_a_sentence() {
+fn unbounded_input_is_an_error() {
     let pod = "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec: ";
     let bomb: String = (1..40).fold("a0: &a0 [x, x]\n".to_owned(), |text, level| {
         let below = level - 1;
@@ -150,7 +150,7 @@ fn what_would_never_end_is_refused_with_a_sentence() {
         (format!("{pod}{}", "[".repeat(200_000)), "nested more than"),
         (format!("{pod}{}", "{a: ".repeat(200_000)), "nested more than"),
         (format!("{pod}\n{}", "- ".repeat(200_000)), "nested more than"),
-        (bomb, "stand for more than"),
+        (bomb, "expand to more than"),
         (format!("{pod}&a {{b: *a}}\n"), "stands for nothing"),
         (format!("{pod}{{}}\nspec: {{}}\n"), "a second time"),
         ("x".repeat((48 << 20) + 1), "longer than 48 MiB"),
@@ -162,7 +162,7 @@ fn what_would_never_end_is_refused_with_a_sentence() {
             "{sentence}: {faults:?}"
         );
     }
-    // What is long and can be read is run.
+    // Long input that can be read is evaluated.
     let (objects, faults) =
         check(format!("{pod}{{containers: [{{name: {}}}]}}\n", "x".repeat(4 << 20)).into_bytes());
     assert_eq!((objects, faults), (1, Vec::new()));

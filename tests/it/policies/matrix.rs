@@ -1,4 +1,4 @@
-//! For every rule one breakage of the production stack, and which rules find it: that rule, and no other.
+//! For every rule a change that breaks the production stack: that rule fails, and no other does.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -12,13 +12,13 @@ use serde_json::{Value, json};
 use super::stacks::today;
 use crate::support::stack;
 
-/// What is done to the stack.
+/// A change to the stack.
 enum Do {
-    /// Puts a value at a pointer of an object; what is missing on the way is made.
+    /// Sets the value at a pointer of an object; missing parents are created.
     Set(&'static str, &'static str, Value),
-    /// Takes the value at a pointer of an object away.
+    /// Removes the value at a pointer of an object.
     Remove(&'static str, &'static str),
-    /// Takes an object away.
+    /// Removes an object.
     Delete(&'static str),
     /// Adds manifests.
     Add(&'static str),
@@ -30,7 +30,7 @@ const DEPLOYMENT: &str = "Deployment sophia-memory/openmemory-mcp-server";
 const STORE: &str = "StatefulSet sophia-memory/qdrant";
 const CONTAINER: &str = "/spec/template/spec/containers/0";
 
-/// A breakage: the rule that is to find it, what else cannot but find it too, what it is, and how it is done.
+/// A breakage: the rule that must fail, the rules that necessarily fail too, a description, and the changes.
 struct Breakage {
     rule: &'static str,
     also: &'static [&'static str],
@@ -39,7 +39,7 @@ struct Breakage {
 }
 
 fn container(field: &str) -> &'static str {
-    // The few texts live as long as the tests.
+    // The texts are few and live as long as the test program.
     Box::leak(format!("{CONTAINER}{field}").into_boxed_str())
 }
 
@@ -347,7 +347,7 @@ fn breakages() -> Vec<Breakage> {
     );
     all.push(Breakage {
         rule: "rbac-no-cluster-admin",
-        // Every right is also each of these.
+        // Full access includes each of these permissions.
         also: &[
             "rbac-no-secret-read",
             "rbac-no-escalation-verbs",
@@ -562,7 +562,7 @@ fn breakages() -> Vec<Breakage> {
     );
     all.push(Breakage {
         rule: "authz-no-allow-all",
-        // A rule without anything in it has no caller either.
+        // An empty rule has no source either.
         also: &["authz-no-wildcard-source"],
         what: "a rule allows all callers everything",
         how: vec![Set(
@@ -913,7 +913,7 @@ const NAKED: &str = "apiVersion: v1\nkind: Pod\nmetadata: {name: a, namespace: s
                      readinessProbe: {tcpSocket: {port: 1}}\n    securityContext: {allowPrivilegeEscalation: false, \
                      readOnlyRootFilesystem: true, capabilities: {drop: [ALL]}}\n";
 
-/// The production stack with a breakage.
+/// The production stack with the changes of a breakage.
 fn broken(good: &Graph, how: &[Do]) -> Graph {
     let mut objects: Vec<(Object, Value)> = good
         .objects()
@@ -963,7 +963,7 @@ fn broken(good: &Graph, how: &[Do]) -> Graph {
     graph
 }
 
-/// Puts a value at a pointer; an index behind the end of a list appends.
+/// Sets the value at a pointer; an index after the end of a list appends.
 fn set(body: &mut Value, pointer: &str, value: Value) {
     let mut current = body;
     for key in pointer.split('/').skip(1).map(|key| key.replace("~1", "/")) {
@@ -992,7 +992,7 @@ fn strict_settings() -> Settings {
     let named = json!({
         "rules": {
             "image-registry-allowed": {"registries": ["placeholder.invalid"]},
-            // No pipeline writes a commit here; what every object says is who looks after its fields.
+            // No pipeline writes a commit here; the annotation that every object has identifies the manager of its fields.
             "change-traceable": {"annotations": ["pulumi.com/patchFieldManager"]},
         },
         "assume": {"defaultStorageClassEncrypted": true},
@@ -1004,7 +1004,7 @@ fn strict_settings() -> Settings {
     settings
 }
 
-/// Each failure as a line that begins with its rule.
+/// The failures, each with its rule.
 fn failures(graph: &Graph, settings: &Settings) -> BTreeSet<(String, String)> {
     let report = evaluate(graph, settings);
     let mut lines = BTreeSet::new();

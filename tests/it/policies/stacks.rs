@@ -7,21 +7,21 @@ use phoenix_policies::{Date, Enforcement, Report, evaluate};
 
 use crate::support::stack;
 
-/// The stacks whose reports are read in reviews.
+/// The stacks with reviewed reports.
 const SHIPPED: [&str; 3] = ["dev", "staging", "prod"];
 
-/// The day of all tests.
+/// The current day in all tests.
 pub fn today() -> Date {
     phoenix_policies::waiver::parse_day("2026-11-22").unwrap()
 }
 
-/// What the pack says of a shipped stack, under the stack's own settings.
+/// The report on a shipped stack with its own settings.
 pub fn report(name: &str) -> Report {
     let stack = stack(name);
     evaluate(&stack.graph, &settings_of(&stack, today()).unwrap())
 }
 
-/// Everything that is not a pass: rule, subject, path, and what is wrong or not known.
+/// Everything that is not a pass: rule, subject, path, and the finding or the unknown value.
 pub fn open(report: &Report) -> Vec<String> {
     let mut lines = Vec::new();
     for rule in &report.rules {

@@ -439,19 +439,19 @@ fn check_permissions(subject: &Subject<'_>, context: &mut CheckContext<'_>, perm
             .cluster_scoped(CLUSTER_ROLE, name)
             .map(Object::body),
     };
-    let whom = if subject.kind() == "RoleBinding" {
+    let binding_scope = if subject.kind() == "RoleBinding" {
         "in its namespace"
     } else {
         "in the whole cluster"
     };
-    let whose = if own.is_some() { "the built-in" } else { "the" };
+    let origin = if own.is_some() { "the built-in" } else { "the" };
     match role {
         Some(role) => {
             let granted = granted(Node::new(role, ""), context, permissions);
             let words: Vec<_> = granted.into_iter().map(|(_, words)| words).collect();
             if !words.is_empty() {
                 let message = format!(
-                    "through {whose} {kind} {name}, the binding allows its subjects {whom} to {}",
+                    "through {origin} {kind} {name}, the binding allows its subjects {binding_scope} to {}",
                     words.join("; ")
                 );
                 context.fail("roleRef", message);
