@@ -85,8 +85,8 @@ impl Pack {
         for (name, config) in configured {
             policy_config.insert((*name).to_owned(), config.clone());
         }
-        let configured = self.client.configure(ConfigureAnalyzerRequest { policy_config });
-        configured
+        let answer = self.client.configure(ConfigureAnalyzerRequest { policy_config });
+        answer
             .await
             .map(drop)
             .map_err(|status| status.message().to_owned())
@@ -120,7 +120,7 @@ impl Pack {
             tokio::time::sleep(std::time::Duration::from_millis(5)).await;
         };
         assert!(ended.success());
-        let mut configured = String::new();
+        let mut output = String::new();
         for stream in [
             self.process
                 .stdout
@@ -133,10 +133,10 @@ impl Pack {
         ] {
             stream
                 .expect("it is piped")
-                .read_to_string(&mut configured)
+                .read_to_string(&mut output)
                 .expect("it is text");
         }
-        configured
+        output
     }
 }
 
@@ -163,7 +163,7 @@ fn deployment(privileged: &serde_json::Value) -> serde_json::Value {
 }
 
 /// The level and the message of a policy in an answer.
-fn configured<'a>(answer: &'a AnalyzeResponse, policy: &str) -> Option<(EnforcementLevel, &'a str)> {
+fn violation_of<'a>(answer: &'a AnalyzeResponse, policy: &str) -> Option<(EnforcementLevel, &'a str)> {
     answer
         .diagnostics
         .iter()
