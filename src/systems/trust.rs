@@ -332,11 +332,7 @@ fn blocks(host: &ExternalHost, private_networks: &[String]) -> Vec<NetworkPolicy
             (!private_networks.is_empty()).then(|| private_networks.to_vec()),
         )]
     } else {
-        host
-            .networks
-            .iter()
-            .map(|network| block(network, None))
-            .collect()
+        host.networks.iter().map(|network| block(network, None)).collect()
     }
 }
 

@@ -5,6 +5,7 @@
 //!
 //! - `adoption`: what was deployed by hand becomes the stack's, with its data.
 //! - `alerts`: rules that Prometheus reads, and that fire when they should and only then.
+//! - `crds`: the generated types of custom resources, against the pinned definitions.
 //! - `dev`: a stack from its first `up` to a `destroy` that leaves nothing.
 //! - `esc_definitions`: the environments in `stacks/esc`, evaluated as Pulumi ESC evaluates them.
 //! - `esc_direct`: secrets from an environment that the program opens itself, evaluated as Pulumi ESC evaluates it.
@@ -26,6 +27,7 @@
 mod adoption;
 mod alerts;
 mod by_hand;
+mod crds;
 mod dev;
 mod esc;
 mod esc_definitions;

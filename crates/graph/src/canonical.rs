@@ -1,17 +1,16 @@
-//! The one JSON form that every object takes, wherever it came from.
+//! The canonical JSON form of all objects, independent of their origin.
 //!
-//! Keys are sorted, nulls and `status` are gone, and integral doubles are integers, because the
-//! engine sends every number as a double and `6333.0` is no port to serde.
+//! Keys are sorted, nulls and `status` are removed, and doubles without a fraction are integers: the engine sends every
+//! number as a double, and serde rejects `6333.0` as a port.
 
 use serde_json::{Number, Value};
 
 /// Doubles beyond this no longer represent every integer.
 const LARGEST_EXACT_DOUBLE: f64 = 9_007_199_254_740_992.0;
 
-/// Brings a whole object into canonical form.
+/// Converts an object to canonical form.
 ///
-/// What only a server writes is left out: `status`, `metadata.managedFields`, and the other
-/// metadata that a server adds.
+/// Fields that only an API server writes are removed: `status`, `metadata.managedFields` and similar metadata.
 pub fn object(mut value: Value) -> Value {
     make_canonical(&mut value);
     if let Value::Object(fields) = &mut value {
@@ -32,7 +31,7 @@ pub fn object(mut value: Value) -> Value {
     value
 }
 
-/// Brings any value into canonical form.
+/// Converts a value to canonical form.
 pub fn canonical(mut value: Value) -> Value {
     make_canonical(&mut value);
     value
@@ -44,7 +43,7 @@ fn make_canonical(value: &mut Value) {
         Value::Object(fields) => {
             fields.retain(|_, value| !value.is_null());
             fields.values_mut().for_each(make_canonical);
-            // Does nothing, until any crate in the build asks serde_json to keep the order of insertion.
+            // Has an effect only if a crate in the build enables the feature `preserve_order` of serde_json.
             fields.sort_keys();
         }
         Value::Array(items) => items.iter_mut().for_each(make_canonical),
@@ -74,7 +73,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn integral_doubles_become_integers_and_others_stay() {
+    fn doubles_without_a_fraction_become_integers() {
         assert_eq!(
             canonical(json!({"port": 6333.0, "ratio": 0.5})).to_string(),
             r#"{"port":6333,"ratio":0.5}"#
@@ -83,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_are_sorted_and_nulls_are_gone() {
+    fn keys_are_sorted_and_nulls_are_removed() {
         assert_eq!(
             canonical(json!({"b": null, "z": {"y": 1, "x": [null, 2]}, "a": 1})).to_string(),
             r#"{"a":1,"z":{"x":[null,2],"y":1}}"#
@@ -91,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn what_only_a_server_writes_is_left_out() {
+    fn fields_that_only_a_server_writes_are_removed() {
         let from_cluster = json!({
             "kind": "Namespace",
             "metadata": {"name": "a", "uid": "1", "resourceVersion": "7", "creationTimestamp": "2026-01-01T00:00:00Z"},

@@ -1,7 +1,7 @@
 //! The difference between two graphs, object by object and field by field.
 //!
-//! Items of a list that carry a `name` (containers, ports, variables, volumes) are compared by
-//! that name, so that a new variable in the middle is one added field and not ten changed ones.
+//! List items with a `name` (containers, ports, variables, volumes) are compared by name, so that a new variable in the
+//! middle of a list is one added field instead of many changed fields.
 
 use std::collections::BTreeSet;
 
@@ -13,7 +13,7 @@ use crate::{Graph, Id, Object};
 /// All differences, ordered by component and identity.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Changes {
-    /// One entry for each object that is not the same on both sides.
+    /// One entry for each object that differs.
     pub changes: Vec<Change>,
 }
 
@@ -26,9 +26,9 @@ pub enum Change {
     Deleted(Box<Object>),
     /// Both have it, and some of its fields differ.
     Updated {
-        /// The object as it was.
+        /// The object before the change.
         before: Box<Object>,
-        /// The object as it will be.
+        /// The object after the change.
         after: Box<Object>,
         /// The fields that differ, in the order of their paths.
         fields: Vec<FieldChange>,
@@ -40,22 +40,22 @@ pub enum Change {
 pub struct FieldChange {
     /// The path to the field, such as `spec.template.spec.containers[qdrant].image`.
     pub path: String,
-    /// The value as it was; `None` where there was none.
+    /// The value before the change; `None` if the field was added.
     pub before: Option<Value>,
-    /// The value as it will be; `None` where there will be none.
+    /// The value after the change; `None` if the field was removed.
     pub after: Option<Value>,
     /// Whether this change deletes and recreates the object.
     pub replaces: bool,
 }
 
-/// A change that going back to the old graph does not take back.
+/// A change that cannot be undone by returning to the old graph.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Loss {
     /// The object that is deleted or replaced.
     pub id: Id,
-    /// Why it is: `deleted`, or the paths that replace it.
+    /// The reason: `deleted`, or the paths whose change replaces it.
     pub why: String,
-    /// What is lost with it; `None` where the graph can make it again.
+    /// The data that is lost; `None` if the object can be created again from the graph.
     pub data: Option<&'static str>,
 }
 
@@ -103,19 +103,19 @@ fn change(before: Option<&Object>, after: Option<&Object>, replaces: Replaces) -
 }
 
 impl Changes {
-    /// Whether both graphs are the same.
+    /// Whether the graphs are equal.
     pub fn is_empty(&self) -> bool {
         self.changes.is_empty()
     }
 
-    /// The changes that delete or replace an object, or give up data that it holds.
+    /// The changes that delete or replace an object, or lose data that it holds.
     pub fn losses(&self) -> Vec<Loss> {
         self.changes.iter().filter_map(Change::loss).collect()
     }
 }
 
 impl Change {
-    /// The object: as it will be, or as it was where it is deleted.
+    /// The object after the change, or before it if it is deleted.
     pub fn object(&self) -> &Object {
         match self {
             Self::Created(object) | Self::Deleted(object) | Self::Updated { after: object, .. } => object,
@@ -232,7 +232,7 @@ fn named_items(
         );
     }
     if found.len() == already_there {
-        // The same items in another order: order can matter, so it is a change.
+        // The order of the items changed, which can matter.
         let order = |names: &[&str]| Some(Value::from(names.to_vec()));
         found.push(FieldChange {
             path: format!("{path} (order)"),
@@ -243,11 +243,11 @@ fn named_items(
     }
 }
 
-/// The names of the items, where each item has one of its own.
+/// The names of the items, if each item has a unique name.
 fn by_name(items: &[Value]) -> Option<Vec<&str>> {
     let mut names = Vec::with_capacity(items.len());
     for item in items {
-        // Claim templates carry their name in their metadata.
+        // Claim templates have their name in their metadata.
         names.push(
             item.get("name")
                 .or_else(|| item.pointer("/metadata/name"))?

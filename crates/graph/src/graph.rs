@@ -16,7 +16,7 @@ pub struct Graph {
 }
 
 impl Graph {
-    /// An empty graph whose objects will belong to `component`.
+    /// Creates an empty graph for the objects of `component`.
     pub fn of(component: &str) -> Self {
         Self {
             component: component.to_owned(),
@@ -24,12 +24,13 @@ impl Graph {
         }
     }
 
-    /// Puts a typed resource in, and gives it back for options and secret marks.
+    /// Inserts a typed resource, and returns the object so that options and secrets can be set.
     ///
-    /// Two resources of one identity are a bug of the program, hence a panic.
+    /// # Panics
+    /// If the graph has an object with the same identity.
     #[expect(
         clippy::needless_pass_by_value,
-        reason = "the graph takes the resource over, as a map takes a value"
+        reason = "the graph takes ownership of the resource, as a map does"
     )]
     pub fn insert<K>(&mut self, resource: K) -> &mut Object
     where
@@ -38,14 +39,14 @@ impl Graph {
         self.add(Object::from_typed(&self.component, &resource))
     }
 
-    /// Puts an object in that is already canonical.
+    /// Inserts an object.
     pub fn add(&mut self, object: Object) -> &mut Object {
         let id = object.id.clone();
         assert!(!self.objects.contains_key(&id), "{id} is declared twice");
         self.objects.entry(id).or_insert(object)
     }
 
-    /// Takes in all objects of another graph; they keep their component.
+    /// Inserts all objects of another graph; they keep their component.
     pub fn merge(&mut self, other: Self) {
         for object in other.objects.into_values() {
             self.add(object);
@@ -57,22 +58,22 @@ impl Graph {
         self.objects.len()
     }
 
-    /// Whether there is nothing in it.
+    /// Whether the graph has no objects.
     pub fn is_empty(&self) -> bool {
         self.objects.is_empty()
     }
 
-    /// The object of this identity.
+    /// The object with this identity.
     pub fn object(&self, id: &Id) -> Option<&Object> {
         self.objects.get(id)
     }
 
-    /// The object of this identity, to be given options.
+    /// The object with this identity, for setting options.
     pub fn object_mut(&mut self, id: &Id) -> Option<&mut Object> {
         self.objects.get_mut(id)
     }
 
-    /// All objects, to be given options.
+    /// All objects, for setting options.
     pub fn objects_mut(&mut self) -> impl Iterator<Item = &mut Object> {
         self.objects.values_mut()
     }
@@ -82,7 +83,7 @@ impl Graph {
         self.objects.values()
     }
 
-    /// All objects in an order in which a cluster accepts them: what others need comes first.
+    /// All objects in the order in which a cluster accepts them: dependencies first.
     pub fn in_apply_order(&self) -> Vec<&Object> {
         order::apply_order(self)
     }
@@ -112,12 +113,12 @@ impl Graph {
         }
     }
 
-    /// Keeps only the objects that `keep` says yes to.
+    /// Keeps only the objects for which `keep` returns true.
     pub fn retain(&mut self, mut keep: impl FnMut(&Object) -> bool) {
         self.objects.retain(|_, object| keep(object));
     }
 
-    /// All resources of a type, with the objects they came from.
+    /// All resources of a type, each with its object.
     pub fn all<K>(&self) -> Vec<(&Object, K)>
     where
         K: Resource + DeserializeOwned,
@@ -128,7 +129,7 @@ impl Graph {
             .collect()
     }
 
-    /// The resource of this type and name.
+    /// The resource with this type and name.
     pub fn get<K>(&self, namespace: Option<&str>, name: &str) -> Option<K>
     where
         K: Resource + DeserializeOwned,
@@ -173,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn what_goes_in_typed_comes_out_typed() {
+    fn a_typed_resource_can_be_read_back() {
         let mut graph = Graph::of("tests");
         graph.insert(config_map("a"));
         assert_eq!(graph.get::<ConfigMap>(Some("memory"), "a"), Some(config_map("a")));
@@ -182,14 +183,14 @@ mod tests {
 
     #[test]
     #[should_panic(expected = "ConfigMap memory/a is declared twice")]
-    fn one_identity_declared_twice_is_a_bug() {
+    fn a_duplicate_identity_panics() {
         let mut graph = Graph::of("tests");
         graph.insert(config_map("a"));
         graph.insert(config_map("a"));
     }
 
     #[test]
-    fn a_secret_leaf_shows_its_reference_only() {
+    fn a_secret_field_shows_only_its_reference() {
         let mut graph = Graph::of("tests");
         graph
             .insert(config_map("a"))
@@ -203,8 +204,8 @@ mod tests {
     }
 
     #[test]
-    #[should_panic(expected = "has no leaf at /data/other")]
-    fn marking_a_leaf_that_is_not_there_is_a_bug() {
+    #[should_panic(expected = "has no field at /data/other")]
+    fn marking_a_missing_field_panics() {
         Graph::of("tests")
             .insert(config_map("a"))
             .secret("/data/other", "apiKey");
@@ -218,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn a_checksum_of_secrets_is_shown_by_their_names_and_found_again() {
+    fn a_checksum_of_secrets_shows_their_names() {
         let mut graph = Graph::of("tests");
         graph
             .add(deployment())
@@ -233,12 +234,12 @@ mod tests {
         assert_eq!(names.iter().collect::<Vec<_>>(), ["phoenix:a", "phoenix:b"]);
         let leaf = object.body().pointer(pointer).expect("the pointer leads to it");
         assert_eq!(leaf, "checksum of phoenix:a, phoenix:b");
-        assert!(object.secrets().is_empty(), "what tells of a change is no secret");
+        assert!(object.secrets().is_empty(), "a checksum is not a secret");
     }
 
     #[test]
-    #[should_panic(expected = "ConfigMap memory/a makes no pods")]
-    fn restarting_what_makes_no_pods_is_a_bug() {
+    #[should_panic(expected = "ConfigMap memory/a has no pod template")]
+    fn restarting_an_object_without_pods_panics() {
         Graph::of("tests")
             .insert(config_map("a"))
             .restart_on_change("example.org/checksum", ["phoenix:a"]);

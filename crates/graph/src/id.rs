@@ -1,7 +1,6 @@
-//! What makes an object the same object: group, kind, namespace and name.
+//! The identity of an object: group, kind, namespace and name.
 //!
-//! The API version is left out on purpose: an object that moves from `v1beta1` to `v1` is the
-//! same object to the API server.
+//! The API version is not part of it: to the API server, an object that moves from `v1beta1` to `v1` is the same object.
 
 use std::fmt;
 
@@ -12,14 +11,14 @@ pub struct Id {
     pub group: String,
     /// The kind, such as `StatefulSet`.
     pub kind: String,
-    /// The namespace; `None` for objects of the whole cluster.
+    /// The namespace; `None` for cluster-scoped objects.
     pub namespace: Option<String>,
     /// The object's name.
     pub name: String,
 }
 
 impl Id {
-    /// The identity of `kind` in `group`, as a namespaced object.
+    /// The identity of a namespaced object.
     pub fn namespaced(group: &str, kind: &str, namespace: &str, name: &str) -> Self {
         Self {
             group: group.to_owned(),
@@ -29,7 +28,7 @@ impl Id {
         }
     }
 
-    /// The identity of `kind` in `group`, as an object of the whole cluster.
+    /// The identity of a cluster-scoped object.
     pub fn cluster(group: &str, kind: &str, name: &str) -> Self {
         Self {
             group: group.to_owned(),
@@ -39,7 +38,7 @@ impl Id {
         }
     }
 
-    /// `namespace/name`, or the bare name of an object of the whole cluster.
+    /// `namespace/name`, or the name of a cluster-scoped object.
     pub fn path(&self) -> String {
         match &self.namespace {
             Some(namespace) => format!("{namespace}/{}", self.name),

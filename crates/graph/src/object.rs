@@ -1,5 +1,4 @@
-//! One resource of a graph: its canonical body, which of its leaves are secrets, and how it is
-//! to be registered.
+//! One resource of a graph: its canonical body, its secret fields, and its registration options.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -16,51 +15,51 @@ use crate::{Id, canonical};
 /// A resource in a graph.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Object {
-    /// What makes it this object.
+    /// The identity.
     pub id: Id,
-    /// The system that declares it; the component it is registered under.
+    /// The system that declares it, which is also the component it is registered under.
     pub component: String,
     /// The API version, such as `apps/v1`.
     pub api_version: String,
     body: Value,
     secrets: BTreeMap<String, String>,
     checksums: BTreeMap<String, BTreeSet<String>>,
-    /// How it is to be registered. Manifests and comparisons do not show these.
+    /// The registration options. Manifests and comparisons do not include them.
     pub options: Options,
 }
 
-/// How an object is to be registered.
+/// Registration options of an object.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Options {
-    /// Objects that must exist before this one, beyond those it refers to.
+    /// Objects that must exist before this one, in addition to those it refers to.
     pub after: BTreeSet<Id>,
-    /// The engine refuses to delete it.
+    /// Whether the engine refuses to delete it.
     pub protect: bool,
-    /// The engine forgets it instead of deleting it.
+    /// Whether the engine removes it from its state without deleting it from the cluster.
     pub retain_on_delete: bool,
-    /// What it was called before, as `namespace/name`, so that a rename is not a replacement.
+    /// Previous names, as `namespace/name`, so that a rename does not replace it.
     pub aliases: Vec<String>,
-    /// Take over the live object of the same name instead of creating one.
+    /// Whether to import the existing object of the same name instead of creating one.
     pub import: bool,
-    /// How long the engine may wait for it.
+    /// The time limits of operations.
     pub timeouts: Timeouts,
 }
 
-/// How long the engine may wait for each step; `None` leaves it to the provider.
+/// The time limits of operations; `None` uses the default of the provider.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Timeouts {
-    /// For creating the object and its becoming ready.
+    /// For creation, until the object is ready.
     pub create: Option<Duration>,
-    /// For updating the object and its becoming ready again.
+    /// For an update, until the object is ready.
     pub update: Option<Duration>,
-    /// For deleting the object.
+    /// For deletion.
     pub delete: Option<Duration>,
 }
 
-/// A document that is no Kubernetes object.
+/// The error for a document that is not a Kubernetes object.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NotAnObject {
-    /// The field that is missing or is no text.
+    /// The field that is missing or is not a string.
     pub missing: &'static str,
 }
 
@@ -68,7 +67,7 @@ impl std::fmt::Display for NotAnObject {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(
             formatter,
-            "not a Kubernetes object: `{}` is missing or is not a text",
+            "not a Kubernetes object: `{}` is missing or is not a string",
             self.missing
         )
     }
@@ -85,7 +84,7 @@ impl Object {
         Self::from_json(component, body).expect("a typed resource has apiVersion, kind and a name")
     }
 
-    /// Makes an object from JSON that came from a file, the engine or a cluster.
+    /// Creates an object from JSON that was read from a file, the engine or a cluster.
     pub fn from_json(component: &str, body: Value) -> Result<Self, NotAnObject> {
         let text = |pointer: &str, missing: &'static str| {
             body.pointer(pointer)
@@ -115,22 +114,22 @@ impl Object {
         })
     }
 
-    /// The canonical JSON. A secret leaf holds the reference to its value, never the value.
+    /// The canonical JSON. A secret field holds a reference to its value, never the value.
     pub fn body(&self) -> &Value {
         &self.body
     }
 
-    /// The secret leaves: JSON pointer → the name the value is known by.
+    /// The secret fields: JSON pointer → name of the secret.
     pub fn secrets(&self) -> &BTreeMap<String, String> {
         &self.secrets
     }
 
-    /// The leaves that change whenever one of several secrets does: JSON pointer → the names the values are known by.
+    /// The fields with a checksum of several secrets: JSON pointer → names of the secrets.
     pub fn checksums(&self) -> &BTreeMap<String, BTreeSet<String>> {
         &self.checksums
     }
 
-    /// The object as its type; `None` if it is of another kind or does not fit.
+    /// The object as a typed resource; `None` if it is of another kind or does not match the type.
     pub fn typed<K>(&self) -> Option<K>
     where
         K: Resource + DeserializeOwned,
@@ -141,15 +140,15 @@ impl Object {
             .flatten()
     }
 
-    /// Marks the leaf at `pointer` as a secret known by `name`.
+    /// Marks the field at `pointer` as the secret `name`. The body then shows `secret` and the name in its place.
     ///
-    /// From here on the body shows `secret` and the name in the leaf's place. The leaf must exist: forgetting one would send
-    /// its stand-in to the cluster.
+    /// # Panics
+    /// If the field does not exist. A missing mark would deploy the placeholder in the field.
     pub fn secret(&mut self, pointer: &str, name: &str) -> &mut Self {
         let leaf = self
             .body
             .pointer_mut(pointer)
-            .unwrap_or_else(|| panic!("{} has no leaf at {pointer} to mark as secret", self.id));
+            .unwrap_or_else(|| panic!("{} has no field at {pointer} to mark as a secret", self.id));
         *leaf = Value::String(format!("secret {name}"));
         self.secrets.insert(pointer.to_owned(), name.to_owned());
         self
@@ -160,18 +159,18 @@ impl Object {
         self.annotate_at("", key, value)
     }
 
-    /// Makes the object's pods new ones whenever the value of one of these secrets changes: their template gets the
-    /// annotation `key`, which from here on shows `checksum of` and the names.
+    /// Restarts the object's pods when one of these secrets changes: adds the annotation `key` to the pod template, with a
+    /// checksum of the secrets. The body shows `checksum of` and the names.
     ///
     /// # Panics
-    /// Where the object makes no pods, or none of its names is given: nothing would ever change.
+    /// If the object has no pod template, or `names` is empty.
     pub fn restart_on_change<'a>(
         &mut self,
         key: &str,
         names: impl IntoIterator<Item = &'a str>,
     ) -> &mut Self {
-        let template = pod_template(&self.id.kind)
-            .unwrap_or_else(|| panic!("{} makes no pods that could be restarted", self.id));
+        let template =
+            pod_template(&self.id.kind).unwrap_or_else(|| panic!("{} has no pod template", self.id));
         let names: BTreeSet<_> = names.into_iter().map(str::to_owned).collect();
         assert!(!names.is_empty(), "{} is given no secret", self.id);
         let shown: Vec<_> = names.iter().map(String::as_str).collect();
@@ -189,7 +188,7 @@ impl Object {
             .body
             .pointer_mut(pointer)
             .and_then(Value::as_object_mut)
-            .expect("every object and every template of pods is a mapping");
+            .expect("every object and every pod template is a mapping");
         let metadata = annotated.entry("metadata").or_insert_with(empty);
         let annotations = metadata
             .as_object_mut()
@@ -201,7 +200,7 @@ impl Object {
         self
     }
 
-    /// Adds an annotation to the pods that the object makes; an object that makes none stays as it is.
+    /// Adds an annotation to the pod template; an object without one stays unchanged.
     pub fn annotate_pods(&mut self, key: &str, value: &str) -> &mut Self {
         let Some(pointer) = pod_template(&self.id.kind) else {
             return self;
@@ -230,7 +229,7 @@ impl Object {
         let body = self.body.pointer_mut(&format!("{template}/spec"));
         let body = body.expect("a workload has a pod template");
         let mut pod: PodSpec =
-            serde_json::from_value(body.take()).expect("it was made from such a type, or read as one");
+            serde_json::from_value(body.take()).expect("the pod template has the type of its kind");
         edit(&mut pod);
         *body = serde_json::to_value(pod).expect("a pod is always JSON");
         self.body = canonical::object(self.body.take());
@@ -243,31 +242,31 @@ impl Object {
         self
     }
 
-    /// The engine refuses to delete the object while `protect` holds.
+    /// Sets whether the engine refuses to delete the object.
     pub fn protect(&mut self, protect: bool) -> &mut Self {
         self.options.protect = protect;
         self
     }
 
-    /// The engine forgets the object instead of deleting it while `retain` holds.
+    /// Sets whether the engine removes the object from its state without deleting it from the cluster.
     pub fn retain_on_delete(&mut self, retain: bool) -> &mut Self {
         self.options.retain_on_delete = retain;
         self
     }
 
-    /// The object was registered as `name` (`namespace/name`) before; the engine takes it for the same one.
+    /// Adds a previous name (`namespace/name`) under which the object was registered.
     pub fn aliases(&mut self, name: &str) -> &mut Self {
         self.options.aliases.push(name.to_owned());
         self
     }
 
-    /// Takes over the live object of this name instead of creating one.
+    /// Sets whether to import the existing object of the same name instead of creating one.
     pub fn import(&mut self, import: bool) -> &mut Self {
         self.options.import = import;
         self
     }
 
-    /// How long the engine may wait for the object to be ready, when created and when updated.
+    /// Sets the time limit for the object to become ready after creation and after an update.
     pub fn ready_within(&mut self, limit: Duration) -> &mut Self {
         self.options.timeouts.create = Some(limit);
         self.options.timeouts.update = Some(limit);

@@ -1,11 +1,11 @@
-//! An order in which a cluster accepts the objects of a graph.
+//! The order in which a cluster accepts the objects of a graph.
 //!
-//! Objects are sorted by kind first: namespaces, then policies, then what pods refer to, then pods, then what acts on them;
-//! within a kind by namespace and name. References between objects of one graph never point to a later kind.
+//! Objects are sorted by kind: namespaces, policies, objects that pods refer to, workloads, and objects that refer to
+//! workloads; within a kind by namespace and name. References between objects of one graph never point to a later kind.
 
 use crate::{Graph, Object};
 
-/// Kinds in the order they are applied; all others come between the two halves.
+/// Kinds in the order in which they are applied; all other kinds are applied between the two halves.
 const FIRST: [&str; 16] = [
     "Namespace",
     "CustomResourceDefinition",

@@ -1,4 +1,4 @@
-//! What an object refers to by name.
+//! The objects that an object refers to by name.
 //!
 //! Registration orders by these references, tests demand that they resolve, and rules follow
 //! them. A reference is only what the API server itself would look up; selectors are not names.
@@ -7,18 +7,18 @@ use serde_json::Value;
 
 use crate::{Id, Object};
 
-/// One object naming another.
+/// A reference from one object to another.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reference {
-    /// Who is named.
+    /// The object that is referred to.
     pub target: Id,
-    /// The top-level field that names it, such as `spec`.
+    /// The top-level field with the reference, such as `spec`.
     pub field: &'static str,
-    /// Whether the cluster does without the target.
+    /// Whether the target may be missing.
     pub optional: bool,
 }
 
-/// Everything `object` names, its namespace included, in a fixed order and each once.
+/// All references of `object`, including its namespace, in a fixed order and without duplicates.
 pub fn references(object: &Object) -> Vec<Reference> {
     let mut found = Found {
         namespace: object.id.namespace.as_deref(),
@@ -61,7 +61,7 @@ pub(crate) fn pod_template(kind: &str) -> Option<&'static str> {
     })
 }
 
-/// The object that the cluster makes of `object` under a name that others may use: the Secret of an `ExternalSecret`.
+/// The object that the cluster creates from `object` and that others may refer to: the Secret of an `ExternalSecret`.
 pub fn made_by(object: &Object) -> Option<Id> {
     let body = object.body();
     let name = (object.id.kind == "ExternalSecret").then(|| body.pointer("/spec/target/name"))??;
@@ -95,7 +95,7 @@ impl Found<'_> {
     fn pod(&mut self, pod: &Value) {
         self.named("", "ServiceAccount", pod.get("serviceAccountName"), "spec", false);
         for secret in items(pod, "/imagePullSecrets") {
-            // The kubelet passes over one that is not there, and asks the registry without it.
+            // The kubelet ignores a missing Secret and pulls the image without credentials.
             self.named("", "Secret", secret.get("name"), "spec", true);
         }
         for volume in items(pod, "/volumes") {
@@ -174,7 +174,7 @@ impl Found<'_> {
         }
     }
 
-    /// The store that an `ExternalSecret` reads, where it is one of its own namespace.
+    /// The store of an `ExternalSecret`, if it is in the same namespace.
     fn store(&mut self, body: &Value) {
         let reference = body.pointer("/spec/secretStoreRef");
         let kind = reference.and_then(|reference| reference.get("kind"));
@@ -219,7 +219,7 @@ impl Found<'_> {
 
     fn routes(&mut self, body: &Value) {
         for gateway in items(body, "/spec/gateways").filter_map(Value::as_str) {
-            // Not an object: all sidecars.
+            // `mesh` is not an object: it means all sidecars.
             if gateway == "mesh" {
                 continue;
             }
@@ -241,7 +241,7 @@ impl Found<'_> {
         }
     }
 
-    /// The hosts that a sidecar knows, each with a namespace before it; `.` is its own, and a pattern names nothing.
+    /// The hosts of a Sidecar, each prefixed with a namespace; `.` is its own namespace. Patterns are not references.
     fn egress(&mut self, body: &Value) {
         for listener in items(body, "/spec/egress") {
             for host in items(listener, "/hosts").filter_map(Value::as_str) {
@@ -252,7 +252,7 @@ impl Found<'_> {
         }
     }
 
-    /// A host inside the cluster names a Service; any other host names nothing here.
+    /// A host in the cluster refers to a Service; other hosts are not references.
     fn host(&mut self, host: Option<&Value>) {
         let Some(host) = host.and_then(Value::as_str) else {
             return;

@@ -1,20 +1,19 @@
-//! Canonical JSON as YAML that every YAML reader understands alike.
+//! Writes canonical JSON as YAML that YAML 1.1 and 1.2 parsers read alike.
 //!
-//! Kubernetes tools read YAML 1.1, others 1.2, and they disagree on `on`, `1_000`, `0o7` or
-//! `2026-01-01`. So a text is written plain only where no reader can take it for anything else, as
-//! a block where it has lines, and in double quotes otherwise. That is the reason for a writer of
-//! our own: the libraries quote for one of the two dialects.
+//! Kubernetes tools read YAML 1.1, others 1.2, and these differ for `on`, `1_000`, `0o7` or `2026-01-01`. A string is
+//! written plain only if every parser reads it as a string, as a block scalar if it has several lines, and in double quotes
+//! otherwise. Libraries quote for one of the two versions, which is why this writer exists.
 
 use std::fmt::Write as _;
 
 use serde_json::Value;
 
-/// Appends `value` as one YAML document, without the `---` before it.
+/// Appends `value` as one YAML document, without a leading `---`.
 pub fn write(text: &mut String, value: &Value) {
     match value {
         Value::Object(fields) if !fields.is_empty() => mapping(text, value, 0, false),
         Value::Array(items) if !items.is_empty() => sequence(text, value, 0),
-        // A block at the left margin could hold a line that ends the document, such as `---`.
+        // A block scalar without indentation could contain a line that ends the document, such as `---`.
         Value::String(value) => {
             string(text, value, None);
             text.push('\n');
@@ -26,7 +25,7 @@ pub fn write(text: &mut String, value: &Value) {
     }
 }
 
-/// `value` as one YAML document.
+/// Returns `value` as one YAML document.
 pub fn to_string(value: &Value) -> String {
     let mut text = String::new();
     write(&mut text, value);
@@ -109,7 +108,7 @@ fn string(text: &mut String, value: &str, block_indent: Option<usize>) {
     }
 }
 
-/// Words that some reader takes for a truth value, a null or a number.
+/// Words that some parser reads as a boolean, a null or a number.
 const RESERVED: [&str; 13] = [
     "true", "false", "yes", "no", "on", "off", "y", "n", "null", "inf", "nan", "infinity", "none",
 ];
@@ -123,7 +122,7 @@ fn is_plain(value: &str) -> bool {
 }
 
 fn may_be_plain(byte: u8) -> bool {
-    // A match is a table for the compiler; every character of every text comes by here.
+    // The compiler turns a match into a table; this runs for every character of every string.
     #[rustfmt::skip]
     let plain = matches!(byte,
         b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'/' | b'_' | b'.' | b'-' | b':' | b'@' | b'+' | b'=' | b'*'
@@ -131,8 +130,8 @@ fn may_be_plain(byte: u8) -> bool {
     plain
 }
 
-/// A block keeps its text only if the text has lines, none of which begins or ends in a way that
-/// the block's own indentation or an editor would change.
+/// Whether a block scalar preserves a string: it has several lines, and none begins or ends with whitespace that
+/// indentation or an editor would change.
 fn is_block(value: &str) -> bool {
     let body = value.strip_suffix('\n').unwrap_or(value);
     body.contains('\n')
