@@ -75,7 +75,7 @@ async fn unusable_values_are_rejected_by_key_before_any_registration() {
         ("local", "pulumi config set --secret phoenix:qdrantApiKey"),
         (
             "pulumi-esc",
-            "the environment that `environment:` of the stack file imports",
+            "in the environment that the stack file imports with `environment:`",
         ),
     ] {
         for (wrong, told) in [
