@@ -262,7 +262,9 @@ fn a_job_that_only_reads_the_object_store_cannot_delete_there() {
     assert_eq!(roles.len(), 8);
     let sts = connections(&config)
         .iter()
-        .filter(|row| matches!(&row.to, Peer::External(host) if host.host == "sts.eu-central-1.amazonaws.com"))
+        .filter(
+            |row| matches!(&row.to, Peer::External(host) if host.host == "sts.eu-central-1.amazonaws.com"),
+        )
         .count();
     assert_eq!(sts, 8, "a role is asked for where the cloud gives it");
     assert!(!graph.yaml().contains("AWS_SECRET_ACCESS_KEY"));

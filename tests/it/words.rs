@@ -35,7 +35,6 @@ struct Finding {
 }
 
 #[test]
-#[ignore = "the rewrite of the texts is in progress"]
 fn text_and_public_identifiers_avoid_the_listed_words() {
     let words = words();
     let allowed = allowed();

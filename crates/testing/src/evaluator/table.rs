@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use phoenix::connections::{Connection, ClusterPeer, ExternalHost, Peer, Traffic};
+use phoenix::connections::{ClusterPeer, Connection, ExternalHost, Peer, Traffic};
 use phoenix::names::Workload;
 
 use super::addresses::Block;

@@ -211,7 +211,9 @@ impl<'a> Walk<'a> {
     /// Every host that a row names must be known and led to, or its row is dead.
     fn check_external_hosts(&self, pod: &Pod, known: &[Host], findings: &mut Findings) -> ControlFlow<()> {
         for row in self.table.rows {
-            let Peer::External(outside) = &row.to else { continue };
+            let Peer::External(outside) = &row.to else {
+                continue;
+            };
             if !self.table.is_end(&row.from, End::Pod(pod)) {
                 continue;
             }
