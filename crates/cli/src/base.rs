@@ -1,8 +1,8 @@
-//! The base of a comparison: which revision it is, and what that revision's own code rendered.
+//! The base of a comparison: a revision, and the manifests that its own code rendered.
 //!
-//! What a revision rendered is read from the snapshots that were committed with it, which a test there kept true. Where
-//! they are absent the revision is built in a temporary worktree. Comparing an old stack file with today's code would
-//! hide every change of code, so that is never done.
+//! The manifests are read from the snapshots committed with the revision, which its tests kept up to date. Without
+//! snapshots, the revision is built in a temporary worktree. An old stack file is never rendered with current code: that
+//! would hide changes of the code.
 
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
@@ -15,60 +15,60 @@ use crate::git::{Repository, short};
 use phoenix_manifests::yaml;
 use phoenix_terminal::user_error::{WithHint as _, user_error};
 
-/// Where the rendered manifests of a stack are committed.
+/// The directory of the committed snapshots.
 const SNAPSHOTS: &str = "tests/snapshots";
 
-/// Names of the main branch, in the order in which they are tried.
+/// Names of the main branch, in order of preference.
 const MAIN_BRANCHES: [&str; 5] = ["origin/HEAD", "origin/main", "origin/master", "main", "master"];
 
-/// The revision that is compared with.
+/// The revision to compare with.
 #[derive(Clone, Debug)]
 pub enum Base {
     /// A commit.
     Commit {
-        /// The repository it is in.
+        /// Its repository.
         repository: Repository,
-        /// Its full name.
+        /// Its full hash.
         commit: String,
-        /// Its description in messages: `HEAD`, `the merge-base with origin/main`, or the given revision.
+        /// Its description in messages: `HEAD`, `the merge base with origin/main`, or the given revision.
         words: String,
     },
-    /// There is nothing to compare with, so that everything is new.
+    /// No base: all objects are new.
     Nothing {
-        /// Why there is nothing.
+        /// The reason.
         why: String,
     },
 }
 
-/// What a base declares for one stack.
+/// The objects of a stack in the base.
 #[derive(Clone, Debug)]
 pub struct Declared {
-    /// The graph; empty where the base has nothing of the stack.
+    /// The graph; empty if the base does not have the stack.
     pub graph: Graph,
-    /// Where it came from.
+    /// Its source.
     pub source: Source,
 }
 
-/// Where the graph of a base came from.
+/// The source of the graph of a base.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Source {
-    /// The snapshots committed there.
+    /// Committed snapshots.
     Snapshots,
     /// A build of that revision, because it has no snapshots of the stack.
     Worktree,
-    /// Nowhere: the base does not have the stack.
+    /// None: the base does not have the stack.
     Absent,
 }
 
 impl Base {
-    /// The revision that was asked for; without one, the merge-base with the main branch, else HEAD.
+    /// The given revision. Default: the merge base with the main branch, else HEAD.
     ///
-    /// A checkout without commits has nothing to compare with. So has one without git, unless a revision was asked for.
+    /// A checkout without commits has no base; nor has one without git, unless a revision is given.
     pub fn choose(checkout: &Checkout, asked: Option<&str>) -> Result<Self> {
         let Some(repository) = Repository::around(checkout.root())? else {
             return match asked {
                 None => Ok(Self::Nothing {
-                    why: "this is not a git checkout, so everything counts as new".to_owned(),
+                    why: "not a git checkout: all objects are shown as new".to_owned(),
                 }),
                 Some(revision) => Err(user_error(
                     format!(
@@ -93,7 +93,7 @@ impl Base {
         }
     }
 
-    /// The stacks that the base has a file of.
+    /// The stacks of the base.
     pub fn stacks(&self, checkout: &Checkout) -> Result<Vec<String>> {
         match self {
             Self::Nothing { .. } => Ok(Vec::new()),
@@ -114,9 +114,9 @@ impl Base {
             });
         }
         let hint = if repository.is_shallow()? {
-            "this clone is shallow; fetch the rest with `git fetch --unshallow`"
+            "this is a shallow clone; fetch the full history with `git fetch --unshallow`"
         } else {
-            "name a branch, a tag or a commit that `git log` shows; a branch of the server's needs `git fetch` first"
+            "name a local branch, tag or commit; run `git fetch` first for a remote branch"
         };
         Err(user_error(
             format!("there is no revision {revision:?} in this repository"),
@@ -127,7 +127,7 @@ impl Base {
     fn default_of(repository: Repository) -> Result<Self> {
         let Some(head) = repository.commit("HEAD")? else {
             return Ok(Self::Nothing {
-                why: "there are no commits yet, so everything counts as new".to_owned(),
+                why: "no commits yet: all objects are shown as new".to_owned(),
             });
         };
         for branch in MAIN_BRANCHES {
@@ -141,7 +141,7 @@ impl Base {
                 let words = if commit == head {
                     "HEAD".to_owned()
                 } else {
-                    format!("the merge-base with {branch}")
+                    format!("the merge base with {branch}")
                 };
                 return Ok(Self::Commit {
                     repository,
@@ -152,7 +152,7 @@ impl Base {
             if repository.is_shallow()? {
                 return Err(user_error(
                     format!("cannot find where this branch left {branch}, because this clone is shallow"),
-                    "fetch the rest with `git fetch --unshallow` (in a workflow: `fetch-depth: 0`), or name the base with --base",
+                    "fetch the full history with `git fetch --unshallow` (in a workflow: `fetch-depth: 0`), or pass --base",
                 ));
             }
             break;
@@ -164,7 +164,7 @@ impl Base {
         })
     }
 
-    /// The objects that the base declares for a stack. Objects without a component in the base take it from `now`.
+    /// The objects of a stack in the base. Their components are taken from `now`, since manifests do not contain them.
     ///
     /// `say` receives progress messages and warnings.
     pub fn declared(
@@ -208,23 +208,23 @@ impl Base {
             repository.has(commit, &stack_file)? && repository.has(commit, "crates/cli/Cargo.toml")?;
         if !is_there {
             say(&format!(
-                "{words} has no stack {stack}: everything in it counts as new"
+                "{words} has no stack {stack}: all its objects are shown as new"
             ));
             return Ok(absent);
         }
         say(&format!(
-            "{words} has no snapshots of {stack}; building that revision in a temporary worktree, which can take minutes"
+            "{words} has no snapshots of {stack}; building that revision in a temporary worktree, which can take several minutes"
         ));
         let rendered = render_in_worktree(checkout, repository, commit, stack).or_hint(
-            format!("cannot render {stack} as {words} declared it"),
-            format!("commit the snapshots of the base, in {folder}, or name another base with --base"),
+            format!("cannot render {stack} with the code of {words}"),
+            format!("commit the snapshots of the base in {folder}, or pass another --base"),
         )?;
         let component = |object: &Object| {
             now.object(&object.id)
                 .map_or_else(|| "elsewhere".to_owned(), |known| known.component.clone())
         };
         add(&mut graph, &rendered, component)
-            .with_context(|| format!("cannot read what {} rendered", short(commit)))?;
+            .with_context(|| format!("cannot read the manifests that {} rendered", short(commit)))?;
         Ok(Declared {
             graph,
             source: Source::Worktree,
@@ -265,14 +265,14 @@ fn add(graph: &mut Graph, stream: &str, component: impl Fn(&Object) -> String) -
         let mut object = Object::from_json("", document.value)?;
         object.component = component(&object);
         if graph.object(&object.id).is_some() {
-            return Err(anyhow!("{} is there twice", object.id));
+            return Err(anyhow!("{} is declared twice", object.id));
         }
         graph.add(object);
     }
     Ok(())
 }
 
-/// Has the code of a revision render its own stack.
+/// Builds a revision in a worktree and renders a stack with it.
 fn render_in_worktree(
     checkout: &Checkout,
     repository: &Repository,
@@ -280,7 +280,7 @@ fn render_in_worktree(
     stack: &str,
 ) -> Result<String> {
     let worktree = repository.worktree(commit)?;
-    // Inside `cargo run` this is the cargo that runs us.
+    // Set by `cargo run`.
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let target =
         std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| checkout.root().join("target"), PathBuf::from);
@@ -295,12 +295,12 @@ fn render_in_worktree(
         "phoenix",
     ]);
     if !cfg!(debug_assertions) {
-        // As we were built ourselves: `cargo phoenix` is a release build.
+        // The same profile as this binary.
         command.arg("--release");
     }
     command.args(["--", "render", stack]);
-    // A target folder of its own, kept for the next time: in the checkout's own, cargo would take what the other
-    // revision built for the checkout's, because both have the same packages at the same places.
+    // A separate target directory, kept for the next run: both revisions have the same packages, and would overwrite each
+    // other's artifacts.
     command
         .current_dir(worktree.root())
         .env("CARGO_TARGET_DIR", target.join("base"))
@@ -313,10 +313,10 @@ fn render_in_worktree(
         let tail: Vec<_> = words.trim().lines().rev().take(20).collect();
         let tail: Vec<_> = tail.into_iter().rev().collect();
         return Err(
-            anyhow!("{}", tail.join("\n")).context(format!("its own `phoenix render {stack}` failed"))
+            anyhow!("{}", tail.join("\n")).context(format!("`phoenix render {stack}` of that revision failed"))
         );
     }
-    String::from_utf8(output.stdout).context("what it rendered is not UTF-8")
+    String::from_utf8(output.stdout).context("its output is not UTF-8")
 }
 
 #[cfg(test)]
@@ -354,6 +354,6 @@ mod tests {
         let stream = "apiVersion: v1\nkind: Namespace\nmetadata: {name: a}\n".to_owned();
         let twice = format!("{stream}---\n{stream}");
         let error = add(&mut Graph::default(), &twice, |_| String::new()).unwrap_err();
-        assert_eq!(error.to_string(), "Namespace a is there twice");
+        assert_eq!(error.to_string(), "Namespace a is declared twice");
     }
 }

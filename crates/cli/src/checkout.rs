@@ -1,6 +1,6 @@
-//! The checkout that a command works on: its root, and what `Pulumi.yaml` says of it.
+//! The checkout that a command works on: its root, and the settings of `Pulumi.yaml`.
 //!
-//! An edge: it reads the file system. It knows where stack files are, and not what is in them.
+//! An edge: it reads the file system. It locates stack files and does not read them.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -21,17 +21,17 @@ pub struct Checkout {
     pulumi_version: Option<String>,
 }
 
-/// A plugin that `Pulumi.yaml` pins to a folder.
+/// A plugin with a path in `Pulumi.yaml`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Plugin {
-    /// Its name, such as `rust`.
+    /// Its name, for example `rust`.
     pub name: String,
-    /// The folder its executable is in, relative to the root.
+    /// The directory of its executable, relative to the root.
     pub folder: String,
 }
 
 impl Checkout {
-    /// The checkout at `root`, or the one around the current directory.
+    /// The checkout at `root`, or the one that contains the current directory.
     pub fn find(root: Option<&Path>) -> Result<Self> {
         let here = match root {
             Some(root) => {
@@ -46,10 +46,10 @@ impl Checkout {
             Some(found) => Self::open(found),
             None => Err(user_error(
                 format!(
-                    "{} is not in a checkout: there is no folder with Pulumi.yaml and Cargo.toml",
+                    "{} is not in a checkout: no parent directory contains Pulumi.yaml and Cargo.toml",
                     here.display()
                 ),
-                "change into the repository",
+                "change to a directory of the repository",
             )),
         }
     }
@@ -86,7 +86,7 @@ impl Checkout {
         })
     }
 
-    /// The folder with `Pulumi.yaml`.
+    /// The directory that contains `Pulumi.yaml`.
     pub fn root(&self) -> &Path {
         &self.root
     }
@@ -96,39 +96,29 @@ impl Checkout {
         &self.project
     }
 
-    /// The language plugins that `Pulumi.yaml` pins.
+    /// The language plugins with a path in `Pulumi.yaml`.
     pub fn languages(&self) -> &[Plugin] {
         &self.languages
     }
 
-    /// The oldest Pulumi that `Pulumi.yaml` accepts, where it says so in the form `>=3.255.0`.
+    /// The minimum Pulumi version in `Pulumi.yaml`, if written as `>=3.255.0`.
     pub fn pulumi_version(&self) -> Option<String> {
         let version = self.pulumi_version.as_deref()?.strip_prefix(">=")?.trim();
         (!version.contains([' ', ','])).then(|| version.to_owned())
     }
 
-    /// The oldest Rust that `Cargo.toml` promises to build with.
+    /// The minimum Rust version in `Cargo.toml`.
     pub fn rust_version(&self) -> Option<String> {
-        let manifest: toml::Table = fs::read_to_string(self.root.join("Cargo.toml"))
-            .ok()?
-            .parse()
-            .ok()?;
-        Some(
-            manifest
-                .get("workspace")?
-                .get("package")?
-                .get("rust-version")?
-                .as_str()?
-                .to_owned(),
-        )
+        let manifest = fs::read_to_string(self.root.join("Cargo.toml")).ok()?;
+        rust_version_in(&manifest).map(str::to_owned)
     }
 
-    /// The names of all stacks that have a file here, sorted.
+    /// The names of all stacks with a stack file, sorted.
     pub fn stacks(&self) -> Result<Vec<String>> {
         let folder = self.root.join(&self.stacks);
         let entries = fs::read_dir(&folder).or_hint(
             format!("cannot list the stack files in {}", self.shown(&folder)),
-            "Pulumi.yaml names their folder as stackConfigDir",
+            "stackConfigDir in Pulumi.yaml names their directory",
         )?;
         let mut names = Vec::new();
         for entry in entries {
@@ -138,7 +128,7 @@ impl Checkout {
         Ok(stacks_among(&names))
     }
 
-    /// The name of a stack that has a file here: `asked` itself, or an error that names those there are.
+    /// The name of a stack with a stack file: `asked` itself, or an error that lists the existing stacks.
     pub fn stack(&self, asked: &str) -> Result<String> {
         let stacks = self.stacks()?;
         if stacks.iter().any(|stack| stack == asked) {
@@ -148,22 +138,22 @@ impl Checkout {
         let nearest = phoenix_suggest::nearest(&shown, stacks.iter().map(String::as_str));
         let hint = match nearest {
             Some(stack) => format!("did you mean {stack}?"),
-            None => format!("write {}", self.shown(&self.stack_file("NAME"))),
+            None => format!("create {}", self.shown(&self.stack_file("NAME"))),
         };
         let known = if stacks.is_empty() {
-            "there are none yet".to_owned()
+            "there are no stacks yet".to_owned()
         } else {
-            format!("there are {}", stacks.join(", "))
+            format!("existing stacks: {}", stacks.join(", "))
         };
-        Err(user_error(format!("there is no stack {shown:?}; {known}"), hint))
+        Err(user_error(format!("there is no stack {shown:?} ({known})"), hint))
     }
 
-    /// Where the file of a stack is.
+    /// The path of a stack file.
     pub fn stack_file(&self, stack: &str) -> PathBuf {
         self.root.join(&self.stacks).join(format!("Pulumi.{stack}.yaml"))
     }
 
-    /// The folder of the stack files, relative to the root.
+    /// The directory of the stack files, relative to the root.
     pub fn stacks_folder(&self) -> String {
         self.shown(&self.root.join(&self.stacks))
     }
@@ -184,7 +174,20 @@ impl Checkout {
     }
 }
 
-/// The stacks that files of these names belong to, sorted.
+/// `rust-version` of `[workspace.package]`. A line scan: a TOML parser for one key would slow down the first build.
+fn rust_version_in(manifest: &str) -> Option<&str> {
+    let section = manifest
+        .lines()
+        .skip_while(|line| line.trim() != "[workspace.package]")
+        .skip(1);
+    section
+        .take_while(|line| !line.starts_with('['))
+        .filter_map(|line| line.split_once('='))
+        .find(|(key, _)| key.trim() == "rust-version")
+        .map(|(_, version)| version.trim().trim_matches('"'))
+}
+
+/// The stacks of these file names, sorted.
 pub fn stacks_among(names: &[String]) -> Vec<String> {
     let mut stacks: Vec<_> = names
         .iter()
@@ -195,7 +198,7 @@ pub fn stacks_among(names: &[String]) -> Vec<String> {
     stacks
 }
 
-/// The stack that a file of this name belongs to.
+/// The stack of a file name.
 fn stack_of_file(name: &str) -> Option<&str> {
     let stack = name.strip_prefix("Pulumi.")?.strip_suffix(".yaml")?;
     (!stack.is_empty()).then_some(stack)
@@ -237,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_stack_is_answered_with_the_nearest() {
+    fn an_unknown_stack_is_reported_with_the_most_similar_name() {
         let folder = checkout(&[
             ("Pulumi.yaml", PROJECT),
             ("Cargo.toml", ""),
@@ -249,7 +252,7 @@ mod tests {
         let error = found.stack("stagin").unwrap_err().to_string();
         assert_eq!(
             error,
-            "there is no stack \"stagin\"; there are staging\nhint: did you mean staging?"
+            "there is no stack \"stagin\" (existing stacks: staging)\nhint: did you mean staging?"
         );
     }
 
@@ -270,9 +273,16 @@ mod tests {
     }
 
     #[test]
-    fn elsewhere_the_error_says_where_to_go() {
+    fn the_rust_version_is_that_of_the_workspace() {
+        let manifest = "[package]\nrust-version.workspace = true\n\n[workspace.package]\nedition = \"2024\"\nrust-version = \"1.95\"\n";
+        assert_eq!(rust_version_in(manifest), Some("1.95"));
+        assert_eq!(rust_version_in("[workspace]\n"), None);
+    }
+
+    #[test]
+    fn outside_a_checkout_the_error_has_a_hint() {
         let folder = checkout(&[("Cargo.toml", "")]);
         let error = Checkout::find(Some(folder.path())).unwrap_err().to_string();
-        assert!(error.ends_with("hint: change into the repository"), "{error}");
+        assert!(error.ends_with("hint: change to a directory of the repository"), "{error}");
     }
 }

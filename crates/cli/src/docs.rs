@@ -1,5 +1,4 @@
-//! `docs/cli.md`: the reference of the command, made from the command itself. Other pages that are made from code are
-//! below.
+//! Generates `docs/cli.md`, the reference of the command, from its help texts. Submodules generate other pages.
 
 pub mod alerts;
 pub mod connections;
@@ -14,21 +13,21 @@ use clap::{Arg, Command, CommandFactory as _};
 use crate::Cli;
 use phoenix_terminal::exit::Exit;
 
-/// The reference as it is committed in `docs/cli.md`.
+/// The content of `docs/cli.md`.
 pub fn markdown() -> String {
     let mut command = Cli::command();
     command.build();
     let mut text = String::from("# The command `phoenix`\n\n");
     text.push_str(
-        "<!-- Generated from the command's own help by a test; change the help, not this file. -->\n\n",
+        "<!-- Generated from the help texts of the command; edit these instead. -->\n\n",
     );
     paragraphs(&mut text, &command);
-    text.push_str("In the repository it is run as `cargo phoenix …`.\n\n## Exit codes\n\n| code | meaning |\n|---|---|\n");
+    text.push_str("In the repository, run it as `cargo phoenix …`.\n\n## Exit codes\n\n| code | meaning |\n|---|---|\n");
     for exit in Exit::ALL {
         let _ = writeln!(text, "| {} | {} |", exit.code(), exit.meaning());
     }
     text.push_str("\nPrecedence: 1, then 3, 4 and 2.\n");
-    options(&mut text, "Options of every verb", &command, Arg::is_global_set);
+    options(&mut text, "Global options", &command, Arg::is_global_set);
     for verb in command.get_subcommands() {
         section(&mut text, verb, "phoenix", 2);
     }
@@ -85,7 +84,7 @@ fn options(text: &mut String, title: &str, command: &Command, wanted: impl Fn(&A
     }
 }
 
-/// How an argument is typed.
+/// The syntax of an argument.
 fn form(argument: &Arg) -> String {
     let values: Vec<_> = argument
         .get_value_names()
@@ -123,7 +122,7 @@ fn meaning(argument: &Arg) -> String {
         .iter()
         .map(|value| format!("`{}`", value.get_name()))
         .collect();
-    // The short form of a help text comes without its full stop.
+    // Clap removes the full stop of a short help text.
     if !meaning.ends_with('.') {
         meaning.push('.');
     }

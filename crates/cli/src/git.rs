@@ -1,7 +1,6 @@
-//! Questions to git about the checkout.
+//! Reads revisions and files of the checkout with git.
 //!
-//! An edge: it runs the program `git`, and reads only; a [`Worktree`] is the one thing it makes, and it removes it
-//! again. It knows revisions and files, and nothing of what is in them.
+//! An edge: it runs the program `git`. All operations are read-only, except that a [`Worktree`] is created and removed.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -11,11 +10,11 @@ use anyhow::{Context as _, Result, anyhow};
 
 use phoenix_terminal::user_error::user_error;
 
-/// The git repository that a checkout is in.
+/// The git repository of a checkout.
 #[derive(Clone, Debug)]
 pub struct Repository {
     root: PathBuf,
-    /// The checkout's place inside the repository: empty, or a path that ends in a slash.
+    /// The path of the checkout in the repository: empty, or ending in a slash.
     prefix: String,
 }
 
@@ -27,7 +26,7 @@ pub struct Worktree<'a> {
 }
 
 impl Repository {
-    /// The repository around `root`; `None` where there is none.
+    /// The repository that contains `root`; `None` if there is none.
     pub fn around(root: &Path) -> Result<Option<Self>> {
         let mut repository = Self {
             root: root.to_owned(),
@@ -44,12 +43,12 @@ impl Repository {
         if words.contains("not a git repository") {
             return Ok(None);
         }
-        Err(anyhow!("{}", words.trim()).context("cannot ask git about this checkout"))
+        Err(anyhow!("{}", words.trim()).context("cannot read the git repository"))
     }
 
-    /// The commit that `revision` names; `None` where it names none.
+    /// The commit of a revision; `None` if there is no such revision.
     pub fn commit(&self, revision: &str) -> Result<Option<String>> {
-        // What begins with a hyphen would be an option to git.
+        // Git would take a name that begins with a hyphen as an option.
         if revision.starts_with('-') {
             return Ok(None);
         }
@@ -65,7 +64,7 @@ impl Repository {
             .then(|| text(&output.stdout).trim().to_owned()))
     }
 
-    /// The newest commit that both have; `None` where they have none in common, or none that is here.
+    /// The merge base; `None` if there is none in this clone.
     pub fn merge_base(&self, left: &str, right: &str) -> Result<Option<String>> {
         let output = self.run(["merge-base", left, right])?;
         Ok(output
@@ -74,12 +73,12 @@ impl Repository {
             .then(|| text(&output.stdout).trim().to_owned()))
     }
 
-    /// Whether history was cut off when this repository was cloned.
+    /// Whether this is a shallow clone.
     pub fn is_shallow(&self) -> Result<bool> {
         Ok(text(&self.run(["rev-parse", "--is-shallow-repository"])?.stdout).trim() == "true")
     }
 
-    /// The names of the files in a folder of the checkout at a commit; none where there is no such folder.
+    /// The names of the files in a directory of the checkout at a commit; empty if there is no such directory.
     pub fn files(&self, commit: &str, folder: &str) -> Result<Vec<String>> {
         let tree = format!("{commit}:{}{folder}", self.prefix);
         let output = self.run(["ls-tree", "-z", "--name-only", &tree])?;
@@ -115,7 +114,7 @@ impl Repository {
         let folder = tempfile::Builder::new()
             .prefix("phoenix-base-")
             .tempdir()
-            .context("cannot make a temporary folder")?;
+            .context("cannot create a temporary directory")?;
         let worktree = Worktree {
             repository: self,
             folder,
@@ -131,7 +130,7 @@ impl Repository {
             return Ok(worktree);
         }
         Err(anyhow!("{}", text(&output.stderr).trim())
-            .context(format!("cannot check out {} beside this checkout", short(commit))))
+            .context(format!("cannot check out {} in a temporary worktree", short(commit))))
     }
 
     fn run<I: IntoIterator<Item: AsRef<OsStr>>>(&self, arguments: I) -> Result<Output> {
@@ -145,7 +144,7 @@ impl Repository {
             .env("GIT_OPTIONAL_LOCKS", "0");
         match command.output() {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                Err(user_error("cannot run git: there is none on PATH", "install git"))
+                Err(user_error("cannot run git: not found on PATH", "install git"))
             }
             output => output.context("cannot run git"),
         }
@@ -153,7 +152,7 @@ impl Repository {
 }
 
 impl Worktree<'_> {
-    /// The checkout's root in it.
+    /// The root of the checkout in the worktree.
     pub fn root(&self) -> PathBuf {
         self.folder.path().join("tree").join(&self.repository.prefix)
     }
@@ -163,7 +162,7 @@ impl Drop for Worktree<'_> {
     fn drop(&mut self) {
         let place = self.folder.path().join("tree");
         let arguments = ["worktree", "remove", "--force"].map(OsStr::new);
-        // What cannot be removed is a temporary folder, and git forgets worktrees whose folder is gone.
+        // On failure a temporary directory remains; git prunes worktrees without a directory.
         let _ = self
             .repository
             .run(arguments.into_iter().chain([place.as_os_str()]));

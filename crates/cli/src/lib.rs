@@ -6,7 +6,7 @@
 
 #![expect(
     clippy::disallowed_methods,
-    reason = "the command is an edge: it reads files, runs programs and asks the environment"
+    reason = "the command is an edge: it reads files and the environment, and runs programs"
 )]
 
 use std::ffi::OsString;
@@ -39,10 +39,9 @@ use live::Live;
 use phoenix_terminal::exit::Exit;
 use phoenix_terminal::{output, style, user_error};
 
-/// Declare, check and show the Phoenix memory platform.
+/// Preview, check and operate stacks of the Phoenix memory platform.
 ///
-/// A stack's file goes in; manifests, differences and reports come out. Data goes to stdout and talk to stderr, so
-/// that everything can be piped.
+/// Reads stack files and produces manifests, differences and reports. Data goes to stdout and messages to stderr.
 #[derive(Debug, Parser)]
 #[command(
     name = "phoenix",
@@ -54,17 +53,17 @@ use phoenix_terminal::{output, style, user_error};
     after_long_help = EXITS_AND_EXAMPLE
 )]
 pub struct Cli {
-    /// The checkout to work on; by default the one around the current directory.
+    /// The checkout to work on. Default: the one that contains the current directory.
     #[arg(long, global = true, hide = true, value_name = "DIR")]
     root: Option<PathBuf>,
-    /// When to color output. `NO_COLOR` is honored.
+    /// When to color output. `NO_COLOR`, `CLICOLOR_FORCE` and `TERM=dumb` are honored.
     #[arg(long, global = true, value_enum, default_value_t, value_name = "WHEN")]
     color: Color,
     #[command(subcommand)]
     verb: Verb,
 }
 
-/// What can be asked for.
+/// The verbs.
 #[derive(Debug, Subcommand)]
 enum Verb {
     Preview(preview::Arguments),
@@ -101,7 +100,7 @@ pub fn run(
     let cli = match Cli::try_parse_from(arguments) {
         Ok(cli) => cli,
         Err(error) => {
-            // Help and version are data; a reader who went away has seen enough of them, too.
+            // Help and version are data: a closed pipe is not an error.
             let _ = error.print();
             return if error.use_stderr() {
                 Exit::Failed

@@ -1,4 +1,4 @@
-//! A folder of manifests for `kubectl apply -f`.
+//! A directory of manifests for `kubectl apply -f`.
 //!
 //! The alphabetical order of the file names is an order that a cluster accepts. A list of the written files is in the same
 //! folder; a later run replaces only these files and never changes others. After a failure, the previous files are unchanged.
@@ -16,18 +16,18 @@ use sha2::{Digest as _, Sha256};
 use phoenix_terminal::atomic;
 use phoenix_terminal::user_error::user_error;
 
-/// The list of what was written. No `kubectl apply -f` reads a file of this name.
+/// The list of written files. `kubectl apply -f` ignores a file of this name.
 const LIST: &str = ".phoenix-manifests";
 
-/// What was written by the last run.
+/// The files of the last run.
 #[derive(Debug, Default, Deserialize, Serialize)]
 struct Written {
     stack: String,
-    /// The name of each file, with the digest of what was written.
+    /// The name of each file, with the digest of its content.
     files: BTreeMap<String, String>,
 }
 
-/// The files of a graph, by name: one for each system and phase.
+/// The files of a graph by name: one per system and phase.
 pub fn files_of(graph: &Graph) -> BTreeMap<String, String> {
     let mut files = BTreeMap::<String, String>::new();
     for object in graph.in_apply_order() {
@@ -40,7 +40,7 @@ pub fn files_of(graph: &Graph) -> BTreeMap<String, String> {
     files
 }
 
-/// Which of the four phases of an application an object belongs to. The numbers leave room between them.
+/// The phase of `kubectl apply` in which an object is applied.
 fn phase(object: &Object) -> &'static str {
     match object.id.kind.as_str() {
         "Namespace" => "00",
@@ -50,16 +50,16 @@ fn phase(object: &Object) -> &'static str {
     }
 }
 
-/// Writes the files of a stack into a folder: an empty one, a new one, or one that held earlier files of the stack.
+/// Writes the files of a stack to a directory that is new, empty, or contains earlier files of the same stack.
 pub fn write(folder: &Path, stack: &str, files: &BTreeMap<String, String>) -> Result<()> {
     let shown = folder.display();
-    fs::create_dir_all(folder).with_context(|| format!("cannot make the folder {shown}"))?;
+    fs::create_dir_all(folder).with_context(|| format!("cannot create the directory {shown}"))?;
     let earlier = earlier(folder, stack)?;
     for name in files.keys().chain(earlier.files.keys()) {
         refuse_what_is_not_ours(&folder.join(name), earlier.files.get(name))?;
     }
 
-    // Everything is on the disk before the first old file goes.
+    // All new files are on disk before the first old file is removed.
     let staged: Vec<_> = files
         .iter()
         .map(|(name, text)| Ok((name, atomic::stage(&folder.join(name), text.as_bytes())?)))
@@ -89,10 +89,10 @@ pub fn write(folder: &Path, stack: &str, files: &BTreeMap<String, String>) -> Re
     atomic::persist(list, &folder.join(LIST))
 }
 
-/// What an earlier run wrote here; an error where the folder holds something else.
+/// The files of an earlier run; an error if the directory contains other files.
 fn earlier(folder: &Path, stack: &str) -> Result<Written> {
     let shown = folder.display();
-    let hint = "name an empty or a new folder with --output";
+    let hint = "pass a new or empty directory with --output";
     match fs::read(folder.join(LIST)) {
         Ok(list) => {
             let earlier: Written =
@@ -102,13 +102,13 @@ fn earlier(folder: &Path, stack: &str) -> Result<Written> {
                 .keys()
                 .any(|name| name.contains(['/', '\\']) || name == "..")
             {
-                return Err(anyhow!("{shown}/{LIST} names a file outside its folder"));
+                return Err(anyhow!("{shown}/{LIST} names a file outside its directory"));
             }
             if earlier.stack == stack {
                 return Ok(earlier);
             }
             Err(user_error(
-                format!("{shown} holds the manifests of the stack {}", earlier.stack),
+                format!("{shown} contains the manifests of the stack {}", earlier.stack),
                 hint,
             ))
         }
@@ -117,7 +117,7 @@ fn earlier(folder: &Path, stack: &str) -> Result<Written> {
             match entries.next() {
                 None => Ok(Written::default()),
                 Some(_) => Err(user_error(
-                    format!("{shown} is not empty, and what is in it was not rendered by phoenix"),
+                    format!("{shown} is not empty, and its files were not rendered by phoenix"),
                     hint,
                 )),
             }
@@ -126,7 +126,7 @@ fn earlier(folder: &Path, stack: &str) -> Result<Written> {
     }
 }
 
-/// A file is ours if it is as we wrote it. One that is new to us must not be there yet.
+/// A file may be replaced if its content is unchanged since it was written. A new file must not exist yet.
 fn refuse_what_is_not_ours(file: &Path, written: Option<&String>) -> Result<()> {
     let there = match fs::read(file) {
         Ok(content) => digest(&content),
@@ -137,13 +137,13 @@ fn refuse_what_is_not_ours(file: &Path, written: Option<&String>) -> Result<()> 
         return Ok(());
     }
     let how = if written.is_some() {
-        "was changed by hand since it was rendered"
+        "was changed since it was rendered"
     } else {
         "was not rendered by phoenix"
     };
     Err(user_error(
         format!("{} {how}", file.display()),
-        "move it away, or name another folder with --output",
+        "move it, or pass another directory with --output",
     ))
 }
 
@@ -230,7 +230,7 @@ mod tests {
         let error = write(folder.path(), "dev", &files(&["00-a.yaml"]))
             .unwrap_err()
             .to_string();
-        assert!(error.contains("was changed by hand"), "{error}");
+        assert!(error.contains("was changed since"), "{error}");
         assert_eq!(
             fs::read_to_string(folder.path().join("10-b.yaml")).unwrap(),
             "edited"
@@ -255,7 +255,7 @@ mod tests {
         let error = write(folder.path(), "prod", &files(&["00-a.yaml"]))
             .unwrap_err()
             .to_string();
-        assert!(error.contains("holds the manifests of the stack dev"), "{error}");
+        assert!(error.contains("contains the manifests of the stack dev"), "{error}");
     }
 
     #[test]
@@ -269,6 +269,6 @@ mod tests {
         let error = write(folder.path(), "dev", &files(&["00-a.yaml"]))
             .unwrap_err()
             .to_string();
-        assert!(error.contains("outside its folder"), "{error}");
+        assert!(error.contains("outside its directory"), "{error}");
     }
 }

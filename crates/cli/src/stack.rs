@@ -1,4 +1,4 @@
-//! A stack, all the way from its file to its graph: read, validate, build.
+//! A stack, from its file to its graph: read, validate, build.
 
 use std::fmt::{self, Write as _};
 
@@ -11,16 +11,16 @@ use crate::checkout::Checkout;
 use crate::stack_file::StackFile;
 use phoenix_terminal::output::count;
 
-/// A stack whose file is good.
+/// A valid stack.
 #[derive(Clone, Debug)]
 pub struct Stack {
-    /// Its name, such as `dev`.
+    /// Its name, for example `dev`.
     pub name: String,
-    /// What its file says.
+    /// Its stack file.
     pub file: StackFile,
-    /// What that means.
+    /// The validated configuration.
     pub config: StackConfig,
-    /// What it declares.
+    /// The declared objects.
     pub graph: Graph,
 }
 
@@ -39,7 +39,7 @@ impl Stack {
         }
     }
 
-    /// Loads all of these stacks; the error lists the problems of each of them.
+    /// Loads all of these stacks. The error lists the problems of each.
     pub fn load_all(checkout: &Checkout, names: &[String]) -> Result<Vec<Self>> {
         let (mut stacks, mut errors) = (Vec::new(), Vec::new());
         for name in names {
@@ -52,7 +52,7 @@ impl Stack {
             0 => Ok(stacks),
             1 => Err(errors.remove(0)),
             _ => {
-                let told: Vec<_> = errors
+                let messages: Vec<_> = errors
                     .iter()
                     .map(|error| {
                         phoenix_terminal::user_error::render(error)
@@ -60,12 +60,12 @@ impl Stack {
                             .to_owned()
                     })
                     .collect();
-                Err(anyhow::Error::msg(told.join("\n\n")))
+                Err(anyhow::Error::msg(messages.join("\n\n")))
             }
         }
     }
 
-    /// The systems in the order of the platform, with how many objects each declares here.
+    /// The systems in the order of the platform, with the number of objects of each.
     pub fn systems(&self) -> Vec<(&'static str, usize)> {
         platform::SYSTEMS
             .iter()
@@ -103,12 +103,12 @@ impl fmt::Display for Invalid {
         let number = count(self.problems.iter().count(), "problem");
         write!(
             formatter,
-            "the stack {} is not valid: {number} in {}",
+            "invalid stack {}: {number} in {}",
             self.stack, self.path
         )?;
         for problem in self.problems.iter() {
             formatter.write_char('\n')?;
-            formatter.write_str(&told(problem, &self.text))?;
+            formatter.write_str(&render(problem, &self.text))?;
         }
         Ok(())
     }
@@ -116,23 +116,23 @@ impl fmt::Display for Invalid {
 
 impl std::error::Error for Invalid {}
 
-/// A problem with the line it is about.
-fn told(problem: &Problem, text: &str) -> String {
-    let mut told = String::from("\n");
+/// A problem with its line in the file.
+fn render(problem: &Problem, text: &str) -> String {
+    let mut message = String::from("\n");
     let line = problem.origin.as_ref().map(|origin| origin.line);
     if let Some(origin) = &problem.origin {
-        let _ = writeln!(told, "  {origin}");
+        let _ = writeln!(message, "  {origin}");
     }
-    let _ = write!(told, "  {} {}", problem.key, problem.message);
+    let _ = write!(message, "  {} {}", problem.key, problem.message);
     if let Some((number, line)) =
         line.and_then(|number| Some((number, text.lines().nth(number.checked_sub(1)?)?)))
     {
-        let _ = write!(told, "\n    {number} | {}", key_only(line));
+        let _ = write!(message, "\n    {number} | {}", key_only(line));
     }
     if let Some(hint) = &problem.hint {
-        let _ = write!(told, "\n    hint: {hint}");
+        let _ = write!(message, "\n    hint: {hint}");
     }
-    told
+    message
 }
 
 /// The line without its value, which may be a secret in plain text. The message repeats only what is safe.

@@ -22,33 +22,33 @@ const LARGEST: u64 = 256 * 1024;
 pub struct StackFile {
     /// Its path, for messages.
     pub path: String,
-    /// Its text, for showing the lines that a problem is about.
+    /// Its text, to show the lines of problems.
     pub text: String,
-    /// The keys under `config:` with their values, secrets excepted.
+    /// The keys under `config:` with their values, except secrets.
     pub keys: BTreeMap<String, Value>,
     /// The line of each key.
     pub origins: Origins,
-    /// The keys of the secrets that have a value, such as `phoenix:openaiApiKey`.
+    /// The keys of secrets with a value, for example `phoenix:openaiApiKey`.
     pub secrets: BTreeSet<String>,
-    /// The environments of Pulumi ESC that it imports, as it names them; `None` where it has no `environment:` at all.
+    /// The Pulumi ESC environments that it imports; `None` without `environment:`.
     pub imports: Option<Vec<String>>,
-    /// What is wrong with the keys themselves.
+    /// Problems of the keys themselves.
     pub problems: Problems,
 }
 
 impl StackFile {
-    /// Reads the file of a stack that the checkout has.
+    /// Reads the file of a stack of the checkout.
     pub fn read(checkout: &Checkout, stack: &str) -> Result<Self> {
         let file = checkout.stack_file(&checkout.stack(stack)?);
         let shown = checkout.shown(&file);
         let reading = || format!("cannot read the stack file {shown}");
         let size = fs::metadata(&file).with_context(reading)?;
         if !size.is_file() {
-            return Err(anyhow!("it is not a file").context(reading()));
+            return Err(anyhow!("not a regular file").context(reading()));
         }
         if size.len() > LARGEST {
             return Err(anyhow!(
-                "it has {} bytes, and a stack file has at most {LARGEST}",
+                "the file has {} bytes; the maximum is {LARGEST}",
                 size.len()
             )
             .context(reading()));
@@ -58,15 +58,15 @@ impl StackFile {
         Self::parse(&shown, text).with_context(reading)
     }
 
-    /// Reads the text of a stack file.
+    /// Parses the text of a stack file.
     pub fn parse(path: &str, text: String) -> Result<Self> {
         let documents = yaml::read(&text)?;
         let [document] = documents.as_slice() else {
             return Err(match documents.len() {
-                0 => user_error("it is empty", "a stack file has its keys under `config:`"),
+                0 => user_error("the file is empty", "write keys under `config:`"),
                 several => user_error(
-                    format!("it holds {several} documents"),
-                    "a stack file is one document; remove the `---` between them",
+                    format!("the file contains {several} documents"),
+                    "a stack file is a single document; remove the `---` lines",
                 ),
             });
         };
@@ -87,7 +87,7 @@ impl StackFile {
         Ok(file)
     }
 
-    /// What it means, or everything that is wrong with it.
+    /// The validated configuration, or all problems.
     pub fn checked(&self) -> std::result::Result<StackConfig, Problems> {
         match check(&self.keys) {
             Ok(config) if self.problems.is_empty() => Ok(config),
@@ -103,11 +103,11 @@ impl StackFile {
         if !key.contains(':') {
             let hint = format!("write {NAMESPACE}:{key}");
             self.problems
-                .add_with_hint(shortened(key), "has no namespace before it", hint);
+                .add_with_hint(shortened(key), "has no namespace", hint);
         } else if is_encrypted(value) && secret::row(key).is_some() {
             self.secrets.insert(key.to_owned());
         } else {
-            // Pulumi hands scalars over as texts, so a quoted `"true"` is a truth value to the program too.
+            // Pulumi passes scalars as strings, so the program reads a quoted `"true"` as a boolean too.
             let value = match value {
                 Value::String(text) => value_from_text(key, text),
                 other => other.clone(),
@@ -117,7 +117,7 @@ impl StackFile {
     }
 }
 
-/// What `environment:` names: a list, or the `imports` of an environment that is written there itself.
+/// The names in `environment:`, which is a list, or an inline environment with `imports`.
 fn imported(environment: &Value) -> Option<Vec<String>> {
     match environment {
         Value::Null => None,
@@ -126,7 +126,7 @@ fn imported(environment: &Value) -> Option<Vec<String>> {
     }
 }
 
-/// The names in a list of imports. One that has options is a mapping with its name as the only key.
+/// The names in a list of imports. An import with options is a mapping with its name as the only key.
 pub(crate) fn import_names(list: &Value) -> Vec<String> {
     let items = list.as_array().map(Vec::as_slice).unwrap_or_default();
     items
@@ -143,24 +143,24 @@ pub(crate) fn import_names(list: &Value) -> Vec<String> {
 fn config(document: &Value) -> Result<&Map<String, Value>> {
     let Some(fields) = document.as_object() else {
         return Err(user_error(
-            "it is no mapping of keys",
-            "a stack file has its keys under `config:`",
+            "the file is not a mapping",
+            "write keys under `config:`",
         ));
     };
     match fields.get("config") {
         Some(Value::Object(config)) => Ok(config),
         Some(_) => Err(user_error(
-            "`config:` is not a mapping of keys",
-            format!("write keys such as {NAMESPACE}:qdrant below it"),
+            "`config:` is not a mapping",
+            format!("write keys below it, for example {NAMESPACE}:qdrant"),
         )),
         None => {
             let meant = fields.keys().find(|key| {
                 key.starts_with(&format!("{NAMESPACE}:")) || phoenix_suggest::is_similar(key, "config")
             });
             let hint = match meant {
-                Some(key) if key.contains(':') => "indent the keys below a line `config:`".to_owned(),
-                Some(key) => format!("did you mean `config:` by `{key}:`?"),
-                None => "a stack file has its keys under `config:`".to_owned(),
+                Some(key) if key.contains(':') => "indent the keys below `config:`".to_owned(),
+                Some(key) => format!("did you mean `config:` instead of `{key}:`?"),
+                None => "write keys under `config:`".to_owned(),
             };
             Err(user_error("`config:` is missing", hint))
         }
@@ -171,7 +171,7 @@ fn config(document: &Value) -> Result<&Map<String, Value>> {
 fn origins(path: &str, lines: &BTreeMap<String, usize>) -> Origins {
     let mut origins = Origins::default();
     if let Some(line) = lines.get("config") {
-        // A key that is missing altogether is missing below `config:`.
+        // The position of missing keys is `config:`.
         origins.insert(
             NAMESPACE.to_owned(),
             Origin {
@@ -224,7 +224,7 @@ mod tests {
     fn refused(text: &str) -> String {
         render(
             &StackFile::parse("stacks/Pulumi.dev.yaml", text.to_owned())
-                .expect_err("the text is no stack file"),
+                .expect_err("the text is not a stack file"),
         )
     }
 
@@ -289,7 +289,7 @@ mod tests {
         let problems = parse("config:\n  qdrant: {}\n").problems.to_string();
         assert_eq!(
             problems,
-            "qdrant has no namespace before it\n  hint: write phoenix:qdrant"
+            "qdrant has no namespace\n  hint: write phoenix:qdrant"
         );
     }
 
@@ -297,12 +297,12 @@ mod tests {
     fn what_is_no_stack_file_is_refused_with_a_hint() {
         assert_eq!(
             refused("\n"),
-            "error: it is empty\nhint: a stack file has its keys under `config:`"
+            "error: the file is empty\nhint: write keys under `config:`"
         );
-        assert!(refused("conifg:\n  a: 1\n").ends_with("hint: did you mean `config:` by `conifg:`?"));
-        assert!(refused("phoenix:qdrant: {}\n").ends_with("hint: indent the keys below a line `config:`"));
-        assert!(refused("config: 3\n").starts_with("error: `config:` is not a mapping of keys"));
-        assert!(refused("config: {}\n---\nconfig: {}\n").starts_with("error: it holds 2 documents"));
+        assert!(refused("conifg:\n  a: 1\n").ends_with("hint: did you mean `config:` instead of `conifg:`?"));
+        assert!(refused("phoenix:qdrant: {}\n").ends_with("hint: indent the keys below `config:`"));
+        assert!(refused("config: 3\n").starts_with("error: `config:` is not a mapping"));
+        assert!(refused("config: {}\n---\nconfig: {}\n").starts_with("error: the file contains 2 documents"));
         assert!(
             refused("config: [\n").starts_with("error: line 2, column 1: "),
             "{}",

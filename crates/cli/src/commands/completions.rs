@@ -1,4 +1,4 @@
-//! `phoenix completions`: what a shell needs to complete our verbs and options.
+//! `phoenix completions`: prints shell completions.
 
 use anyhow::Result;
 use clap::CommandFactory as _;
@@ -8,9 +8,9 @@ use crate::Cli;
 use phoenix_terminal::exit::Exit;
 use phoenix_terminal::output;
 
-/// Print the completions of a shell.
+/// Print shell completions for `phoenix`.
 ///
-/// They complete the command `phoenix`; put the binary on PATH first (`cargo install --path crates/cli`).
+/// Requires the binary on PATH, for example from `cargo install --path crates/cli`.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Example:\n  cargo phoenix completions bash > ~/.local/share/bash-completion/completions/phoenix"

@@ -1,4 +1,4 @@
-//! `phoenix explain`: what is this key, this object, this rule or this control?
+//! `phoenix explain`: explains a key, an object, a rule or a control.
 
 use std::fmt::Write as _;
 use std::sync::LazyLock;
@@ -12,22 +12,22 @@ use serde_json::{Value, json};
 use crate::arguments::Format;
 use crate::checkout::Checkout;
 use crate::docs::policies::{kinds, rules_of};
-use crate::explain::key::{self, Key, Named, Setting};
+use crate::explain::key::{Key, Setting};
 use crate::explain::object::{Explained, Neighbour};
 use crate::explain::probe::Effect;
+use crate::explain::schema::{self, Named};
 use crate::explain::{Explanation, Subjects};
 use phoenix_report::json::control as control_as_json;
 use phoenix_terminal::exit::Exit;
 use phoenix_terminal::output::{self, count, table};
 use phoenix_terminal::style;
 
-/// Explain a key of the configuration, an object that a stack declares, a rule of the policies or a control.
+/// Explain a configuration key, an object of a stack, a policy rule or a control.
 ///
-/// A key is told with its meaning, type, default and bounds, with the stacks that set it, and with what another value
-/// would change in the objects; that is found by trying one. An object is told with its system, the stacks that declare
-/// it, what it refers to and who refers to it, the connections it takes part in, and the keys that change it. A
-/// rule is told with what it means, what passes and what fails; a control with the rules that give evidence for it. It needs
-/// the repository only.
+/// For a key: its meaning, type, default and limits, its value in each stack, and which objects another value would change
+/// (determined by test rendering). For an object: its system, the stacks that declare it, its references in both
+/// directions, its connections, and the keys that change it. For a rule: its meaning, with a passing and a failing example.
+/// For a control: the rules that provide evidence for it. Needs only the repository.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  cargo phoenix explain qdrant.replicas\n  cargo phoenix explain StatefulSet/sophia-memory/qdrant\n  \
@@ -35,23 +35,23 @@ use phoenix_terminal::style;
                   'HIPAA 164.312(e)(1)'"
 )]
 pub struct Arguments {
-    /// A key such as `qdrant.replicas`, or an object such as `StatefulSet/sophia-memory/qdrant`, `StatefulSet/qdrant` or
-    /// `sophia-memory/qdrant`; the words of a heading, `StatefulSet sophia-memory/qdrant`, are understood too. Or a rule such as `mesh-mtls-strict`, or a control such as
-    /// `CC6.1` or `164.312(e)(1)`.
+    /// A key (`qdrant.replicas`), an object (`StatefulSet/sophia-memory/qdrant`, `StatefulSet/qdrant`, `sophia-memory/qdrant`,
+    /// or as in headings: `StatefulSet sophia-memory/qdrant`), a rule (`mesh-mtls-strict`) or a control (`CC6.1`,
+    /// `164.312(e)(1)`).
     #[arg(required = true, num_args = 1..=2, value_name = "KEY|OBJECT|RULE|CONTROL", value_parser = Subject, hide_possible_values = true)]
     subject: Vec<String>,
-    /// For people or for machines.
+    /// The output format.
     #[arg(long, value_enum, default_value_t)]
     format: Format,
 }
 
-/// The keys and the rules, which a parser has to hold for as long as the program runs.
+/// The keys and rules, for shell completion. A parser needs them for the lifetime of the program.
 static KEYS: LazyLock<Vec<String>> = LazyLock::new(|| {
     let rules = RULES.iter().map(|rule| rule.id.to_owned());
-    key::all().into_iter().chain(rules).collect()
+    schema::all().into_iter().chain(rules).collect()
 });
 
-/// Takes any word, and offers the keys to the completion of a shell.
+/// Accepts any word, and offers the keys and rules to shell completion.
 #[derive(Clone, Debug)]
 struct Subject;
 
@@ -93,22 +93,22 @@ pub fn run(arguments: &Arguments, checkout: &Checkout) -> Result<Exit> {
 
 fn rule_text(rule: &Rule) -> String {
     let mut text = format!("{}\n  {}.\n", style::bold(rule.id), rule.text.title);
-    let _ = writeln!(text, "\n  judges: {}", kinds(rule));
+    let _ = writeln!(text, "\n  checks: {}", kinds(rule));
     let _ = writeln!(
         text,
-        "  severity: {}; by default: {}",
+        "  severity: {}; default enforcement: {}",
         rule.severity.word(),
         rule.enforcement.word()
     );
-    section(&mut text, "what passes and what fails", rule.text.what);
+    section(&mut text, "requirement", rule.text.what);
     section(&mut text, "why", rule.text.why);
-    section(&mut text, "how to repair it", rule.text.fix);
+    section(&mut text, "fix", rule.text.fix);
     let evidence: Vec<_> = rule
         .evidence
         .iter()
         .map(|control| vec![control.citation(), control.title().to_owned()])
         .collect();
-    section(&mut text, "evidence for", &table(&evidence));
+    section(&mut text, "controls", &table(&evidence));
     let options: Vec<_> = rule
         .options
         .iter()
@@ -120,11 +120,11 @@ fn rule_text(rule: &Rule) -> String {
             ]
         })
         .collect();
-    section(&mut text, "options, with their defaults", &table(&options));
+    section(&mut text, "options and defaults", &table(&options));
     let limits: Vec<_> = rule.text.limits().collect();
-    section(&mut text, "what it does not see", &limits.join("\n"));
-    section(&mut text, "this passes", rule.text.good);
-    section(&mut text, "this fails", rule.text.bad);
+    section(&mut text, "limits", &limits.join("\n"));
+    section(&mut text, "passes", rule.text.good);
+    section(&mut text, "fails", rule.text.bad);
     text
 }
 
@@ -152,7 +152,7 @@ fn control_text(control: Control) -> String {
     let rules: Vec<_> = rules_of(control)
         .map(|rule| vec![rule.id.to_owned(), rule.text.title.to_owned()])
         .collect();
-    section(&mut text, "rules that give evidence for it", &table(&rules));
+    section(&mut text, "rules", &table(&rules));
     text
 }
 
@@ -164,7 +164,7 @@ fn key_text(key: &Key) -> String {
     let _ = writeln!(text, "\n  type: {}", key.type_);
     match (&key.default, key.required) {
         (Some(default), _) => {
-            // A mapping is short here, and its keys are what holds.
+            // Default mappings are short.
             let words = match default {
                 Value::Object(_) => default.to_string(),
                 default => one_line(default),
@@ -172,15 +172,15 @@ fn key_text(key: &Key) -> String {
             let _ = writeln!(text, "  default: {words}");
         }
         (None, true) if key.key.contains('.') => {
-            text.push_str("  default: none; it must be there where the key around it is\n");
+            text.push_str("  default: none; required if its parent key is set\n");
         }
-        (None, true) => text.push_str("  default: none; it must be there\n"),
-        (None, false) => text.push_str("  default: none; it may be left out\n"),
+        (None, true) => text.push_str("  default: none; required\n"),
+        (None, false) => text.push_str("  default: none; optional\n"),
     }
-    section(&mut text, "what may stand there", &named(&key.choices));
-    section(&mut text, "the keys below it", &named(&key.keys));
+    section(&mut text, "allowed values", &named(&key.choices));
+    section(&mut text, "keys", &named(&key.keys));
     let stacks: Vec<_> = key.stacks.iter().map(|setting| row(setting, key)).collect();
-    section(&mut text, "in the stacks", &table(&stacks));
+    section(&mut text, "stacks", &table(&stacks));
     if let Some(effect) = &key.effect {
         text.push_str(&effect_text(effect));
     }
@@ -192,21 +192,21 @@ fn key_text(key: &Key) -> String {
             None => refusal.message.clone(),
         })
         .collect();
-    section(&mut text, "what is refused, for example", &refused.join("\n"));
+    section(&mut text, "examples of rejected values", &refused.join("\n"));
     text
 }
 
 fn row(setting: &Setting, key: &Key) -> Vec<String> {
     let is_secret = key.type_.starts_with("a secret");
-    let said = match (&setting.value, &setting.place) {
+    let status = match (&setting.value, &setting.place) {
         (Some(value), _) => one_line(value),
-        (None, Some(_)) => "has a value".to_owned(),
-        (None, None) if is_secret => "has no value in the file".to_owned(),
-        (None, None) => "is left out".to_owned(),
+        (None, Some(_)) => "set".to_owned(),
+        (None, None) if is_secret => "not set in the file".to_owned(),
+        (None, None) => "not set".to_owned(),
     };
     vec![
         setting.stack.clone(),
-        said,
+        status,
         setting.place.clone().unwrap_or_default(),
     ]
 }
@@ -216,22 +216,19 @@ fn effect_text(effect: &Effect) -> String {
     let mut text = String::new();
     let title = match (&effect.tried, &effect.before) {
         (Some(tried), Some(before)) => format!(
-            "what {} in place of {} would change in {stack}",
+            "changes in {stack} with {} instead of {}",
             one_line(tried),
             one_line(before)
         ),
         (Some(tried), None) => {
-            format!(
-                "what {} would change in {stack}, which leaves it out",
-                one_line(tried)
-            )
+            format!("changes in {stack} with {}, where it is not set", one_line(tried))
         }
-        (None, _) => format!("what leaving it out would change in {stack}"),
+        (None, _) => format!("changes in {stack} without it"),
     };
     let mut lines = String::new();
     for changed in &effect.objects {
         let _ = writeln!(lines, "{} {}", changed.operation, changed.object);
-        // A change of names can touch every field; the first few tell what it is about.
+        // A renamed object changes many fields; the first few are enough.
         for field in changed.fields.iter().take(4) {
             let _ = writeln!(lines, "  {field}");
         }
@@ -240,7 +237,7 @@ fn effect_text(effect: &Effect) -> String {
         }
     }
     if effect.objects.is_empty() {
-        lines.push_str("no object\n");
+        lines.push_str("no objects\n");
     }
     section(&mut text, &title, &lines);
     text
@@ -263,27 +260,27 @@ fn object_text(object: &Explained) -> String {
         .stacks
         .iter()
         .map(|stack| {
-            let said = match (stack.declared, stack.deletion) {
-                (None, _) => "its file has problems; see `phoenix doctor`".to_owned(),
-                (Some(true), Some(deletion)) => format!("declared; when it shall be deleted: {deletion}"),
+            let status = match (stack.declared, stack.deletion) {
+                (None, _) => "the stack file has errors; run `phoenix doctor`".to_owned(),
+                (Some(true), Some(deletion)) => format!("declared; on delete: {deletion}"),
                 (Some(true), None) => "declared".to_owned(),
                 (Some(false), _) => "not declared".to_owned(),
             };
-            vec![stack.stack.clone(), said]
+            vec![stack.stack.clone(), status]
         })
         .collect();
-    section(&mut text, "in the stacks", &table(&stacks));
+    section(&mut text, "stacks", &table(&stacks));
     let names: Vec<_> = object
         .stacks
         .iter()
         .filter_map(|stack| stack.urn.clone())
         .collect();
-    section(&mut text, "the engine's names for it", &names.join("\n"));
-    section(&mut text, "refers to", &neighbours(&object.refers_to));
-    section(&mut text, "referred to by", &neighbours(&object.referred_by));
+    section(&mut text, "URNs", &names.join("\n"));
+    section(&mut text, "references", &neighbours(&object.refers_to));
+    section(&mut text, "referenced by", &neighbours(&object.referred_by));
     section(
         &mut text,
-        "new pods when one of these changes",
+        "restarts when one of these secrets changes",
         &object.restarts_with.join("\n"),
     );
     let rows: Vec<_> = object
@@ -318,18 +315,18 @@ fn neighbours(neighbours: &[Neighbour]) -> String {
     let lines: Vec<_> = neighbours
         .iter()
         .map(|neighbour| {
-            let whose = if neighbour.declared {
+            let note = if neighbour.declared {
                 ""
             } else {
-                " (somebody else's, and expected to be there)"
+                " (external; must exist)"
             };
-            format!("{}{whose}", neighbour.object)
+            format!("{}{note}", neighbour.object)
         })
         .collect();
     lines.join("\n")
 }
 
-/// A heading with indented lines below it; nothing where there are none.
+/// A heading with indented lines below it; nothing without lines.
 fn section(text: &mut String, title: &str, lines: &str) {
     if lines.is_empty() {
         return;
@@ -340,7 +337,7 @@ fn section(text: &mut String, title: &str, lines: &str) {
     }
 }
 
-/// A value on one line: texts as they are, mappings and lists as JSON.
+/// A value on one line; lists as JSON.
 fn one_line(value: &Value) -> String {
     match value {
         Value::Object(fields) => match fields.get("placeholder").and_then(Value::as_str) {

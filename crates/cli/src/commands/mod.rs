@@ -1,6 +1,4 @@
-//! The verbs, one file each: what can be typed, and what happens then.
-//!
-//! A verb asks the modules above this one for data and prints it; nothing here decides what is right or wrong.
+//! The verbs, one file each: arguments, and printing of results.
 
 pub mod check;
 pub mod completions;

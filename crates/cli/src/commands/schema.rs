@@ -1,4 +1,4 @@
-//! `phoenix schema`: the JSON schema of a stack file, from which editors complete and check.
+//! `phoenix schema`: prints the JSON schema of stack files.
 
 use std::path::PathBuf;
 
@@ -9,14 +9,14 @@ use phoenix_terminal::atomic;
 use phoenix_terminal::exit::Exit;
 use phoenix_terminal::output;
 
-/// Print the JSON schema of a stack file.
+/// Print the JSON schema of stack files.
 ///
-/// The schema is made from the types that read the file, so the two cannot disagree. It is committed as
-/// stacks/schema.json, and the first line of each stack file points editors to it.
+/// The schema is generated from the types that parse the file. It is committed as stacks/schema.json, and the first line
+/// of each stack file refers to it, so that editors complete and check keys.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  cargo phoenix schema -o stacks/schema.json")]
 pub struct Arguments {
-    /// Write it into this file instead of to stdout.
+    /// Write to this file instead of stdout.
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
 }
@@ -30,10 +30,10 @@ pub fn run(arguments: &Arguments) -> Result<Exit> {
     Ok(Exit::Clean)
 }
 
-/// The schema as it is committed in `stacks/schema.json`: the platform's keys, and within them those of the policies.
+/// The content of `stacks/schema.json`: the keys of the platform, with the policy settings.
 pub fn text() -> String {
     let mut schema = schema::stack_file_schema();
-    // The platform passes this key through unread; what may stand in it, the policies know.
+    // The platform does not interpret this key; its schema comes from the policies.
     schema["properties"]["config"]["properties"][format!("{NAMESPACE}:policies")] =
         phoenix_policies::schema::schema();
     format!("{schema:#}\n")

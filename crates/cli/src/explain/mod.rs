@@ -7,6 +7,7 @@
 pub mod key;
 pub mod object;
 pub mod probe;
+pub mod schema;
 
 use std::collections::BTreeMap;
 
@@ -17,24 +18,24 @@ use crate::stack::Stack;
 use crate::stack_file::StackFile;
 use phoenix_terminal::user_error::user_error;
 
-/// A stack as far as it can be looked at: its file always, its graph where the file is good.
+/// A stack file, and its graph if the file is valid.
 #[derive(Debug)]
-pub struct Seen {
+pub struct LoadedStack {
     /// The stack's name.
     pub name: String,
-    /// What its file says.
+    /// The content of its file.
     pub file: StackFile,
-    /// What that means; `None` where something in the file is wrong.
+    /// The built stack; `None` if the file has errors.
     pub stack: Option<Stack>,
 }
 
-/// Everything that can be explained.
+/// The stacks that explanations refer to.
 #[derive(Debug)]
 pub struct Subjects {
-    /// The project's name, the second part of every URN.
+    /// The project name, the second part of every URN.
     pub project: String,
     /// The stacks, by name.
-    pub stacks: Vec<Seen>,
+    pub stacks: Vec<LoadedStack>,
 }
 
 /// The subject of an explanation.
@@ -51,12 +52,12 @@ pub enum Explanation {
 }
 
 impl Subjects {
-    /// Everything that this checkout can explain. A stack file with problems does not stop the others.
+    /// Loads all stacks of the checkout. A stack file with errors does not affect the others.
     pub fn of(checkout: &Checkout) -> anyhow::Result<Self> {
         let mut stacks = Vec::new();
         for name in checkout.stacks()? {
             let file = StackFile::read(checkout, &name)?;
-            stacks.push(Seen {
+            stacks.push(LoadedStack {
                 stack: Stack::load(checkout, &name).ok(),
                 name,
                 file,
@@ -68,7 +69,7 @@ impl Subjects {
         })
     }
 
-    /// Explains what these words name; an error with the choices where they name nothing, or several things.
+    /// Explains what the words name. Returns an error with suggestions if they name nothing or several things.
     pub fn explain(&self, words: &[String]) -> anyhow::Result<Explanation> {
         let asked = words.join(" ");
         let asked = asked.trim();
@@ -86,8 +87,12 @@ impl Subjects {
             several => {
                 let names: Vec<_> = several.iter().map(object::typed).collect();
                 Err(user_error(
-                    format!("{asked:?} names {} objects: {}", several.len(), names.join(", ")),
-                    format!("ask for one of them, such as: phoenix explain {}", names[0]),
+                    format!(
+                        "{asked:?} matches {} objects: {}",
+                        several.len(),
+                        names.join(", ")
+                    ),
+                    format!("name one of them, for example: phoenix explain {}", names[0]),
                 ))
             }
         }
@@ -95,7 +100,7 @@ impl Subjects {
 
     fn nothing_named(&self, asked: &str, looks_like_object: bool) -> anyhow::Error {
         let shown: String = asked.chars().take(100).collect();
-        let keys = key::all();
+        let keys = schema::all();
         let objects = object::all(self);
         let own = asked
             .strip_prefix(&format!("{}:", phoenix::config::NAMESPACE))
@@ -116,20 +121,18 @@ impl Subjects {
         let nearest = phoenix_suggest::nearest_path(&own, candidates.keys().map(String::as_str));
         let hint = match nearest {
             Some(word) => format!("did you mean {}?", candidates[word]),
-            None => "a key is written as in a stack file, such as qdrant.replicas; an object as Kind/namespace/name, such as \
+            None => "write keys as in a stack file, for example qdrant.replicas, and objects as Kind/namespace/name, for example \
                      StatefulSet/sophia-memory/qdrant"
                 .to_owned(),
         };
         user_error(
-            format!(
-                "{shown:?} is no key of the configuration, no object of a stack, no rule of the policies and no control"
-            ),
+            format!("{shown:?} is not a configuration key, an object of a stack, a policy rule or a control"),
             hint,
         )
     }
 }
 
-/// The rule or the control of this name; a control may be written with its framework before it.
+/// The rule or control of this name. A control may be prefixed with its framework.
 fn policy(asked: &str) -> Option<Explanation> {
     let id = ["SOC 2 ", "SOC2 ", "HIPAA "]
         .iter()

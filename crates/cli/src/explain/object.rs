@@ -10,7 +10,7 @@ use phoenix_graph::{Id, Object, references};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{Seen, Subjects, key, probe};
+use super::{LoadedStack, Subjects, probe, schema};
 use crate::stack::Stack;
 
 /// An object, explained.
@@ -85,7 +85,7 @@ pub fn all(subjects: &Subjects) -> Vec<Id> {
     let ids: BTreeSet<_> = subjects
         .stacks
         .iter()
-        .filter_map(|seen| seen.stack.as_ref())
+        .filter_map(|loaded| loaded.stack.as_ref())
         .flat_map(|stack| stack.graph.objects().map(|object| object.id.clone()))
         .collect();
     ids.into_iter().collect()
@@ -138,7 +138,7 @@ pub fn explain(id: &Id, subjects: &Subjects) -> Explained {
     let good: Vec<&Stack> = subjects
         .stacks
         .iter()
-        .filter_map(|seen| seen.stack.as_ref())
+        .filter_map(|loaded| loaded.stack.as_ref())
         .collect();
     let declared: Vec<(&Stack, &Object)> = good
         .iter()
@@ -173,12 +173,12 @@ pub fn explain(id: &Id, subjects: &Subjects) -> Explained {
         object: typed(id),
         api_version: object.api_version.clone(),
         kind: kind(&id.kind),
-        system_meaning: key::meaning_of(&object.component),
+        system_meaning: schema::meaning_of(&object.component),
         system: object.component.clone(),
         stacks: subjects
             .stacks
             .iter()
-            .map(|seen| in_stack(id, seen, &subjects.project))
+            .map(|loaded| in_stack(id, loaded, &subjects.project))
             .collect(),
         refers_to: refers_to.into_iter().collect(),
         referred_by: referred_by.into_iter().collect(),
@@ -188,31 +188,31 @@ pub fn explain(id: &Id, subjects: &Subjects) -> Explained {
     }
 }
 
-fn in_stack(id: &Id, seen: &Seen, project: &str) -> InStack {
-    let object = seen.stack.as_ref().and_then(|stack| stack.graph.object(id));
+fn in_stack(id: &Id, loaded: &LoadedStack, project: &str) -> InStack {
+    let object = loaded.stack.as_ref().and_then(|stack| stack.graph.object(id));
     InStack {
-        stack: seen.name.clone(),
-        declared: seen.stack.as_ref().map(|_| object.is_some()),
+        stack: loaded.name.clone(),
+        declared: loaded.stack.as_ref().map(|_| object.is_some()),
         deletion: object.map(
             |object| match (object.options.protect, object.options.retain_on_delete) {
-                (true, true) => "refused as long as phoenix:protect holds; then it is kept in the cluster",
-                (true, false) => "refused as long as phoenix:protect holds",
-                (false, true) => "kept in the cluster, and forgotten by the engine",
+                (true, true) => "denied while phoenix:protect is true; then kept in the cluster",
+                (true, false) => "denied while phoenix:protect is true",
+                (false, true) => "kept in the cluster, removed from the state",
                 (false, false) => "deleted",
             },
         ),
-        urn: object.map(|object| provider::urn(object, &seen.name, project)),
+        urn: object.map(|object| provider::urn(object, &loaded.name, project)),
     }
 }
 
 /// The keys that change an object in any stack where they can be tried.
 fn keys(id: &Id, subjects: &Subjects) -> Vec<String> {
     let name = id.to_string();
-    key::leaves()
+    schema::leaves()
         .into_iter()
         .filter(|path| {
             probe::effects(path, subjects).iter().any(|effect| {
-                // What changes everything explains nothing.
+                // A key that changes most objects is not specific to this one.
                 effect.objects.len() * 2 < effect.of
                     && effect.objects.iter().any(|changed| changed.object == name)
             })
@@ -231,7 +231,7 @@ fn rows(stack: &Stack, object: &Object) -> Vec<Row> {
         return Vec::new();
     };
     let own = Peer::Workload(workload);
-    // A policy at the target says nothing of what its workload calls.
+    // A policy at the target does not cover outgoing calls of its workload.
     let incoming_only = object.id.kind == "AuthorizationPolicy";
     connections(&stack.config)
         .iter()
@@ -240,7 +240,7 @@ fn rows(stack: &Stack, object: &Object) -> Vec<Row> {
             concerns(&row.to) || (!incoming_only && concerns(&row.from))
         })
         .filter(|row| !incoming_only || !matches!(row.traffic, Traffic::Infrastructure { .. }))
-        .map(told)
+        .map(row_of)
         .collect()
 }
 
@@ -262,7 +262,7 @@ fn belongs_to(object: &Object, workload: Workload) -> bool {
     }
 }
 
-fn told(row: &Connection) -> Row {
+fn row_of(row: &Connection) -> Row {
     Row {
         from: peer(&row.from),
         to: peer(&row.to),

@@ -1,5 +1,5 @@
-//! What a key does, found by trying: other values are put in its place, the configuration is checked and built again,
-//! and what differs is told. What cannot be tried is not told.
+//! Determines the effect of a key by test rendering: sets other values, builds the graph again and compares. Effects that
+//! cannot be tested are left out.
 
 use std::collections::BTreeMap;
 
@@ -10,40 +10,40 @@ use phoenix_graph::Change;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use super::{Seen, Subjects};
+use super::{LoadedStack, Subjects};
 
 /// What another value of a key would change.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Effect {
-    /// The stack in which it was tried.
+    /// The stack of the test.
     pub stack: String,
-    /// The value that the stack has; `None` where it leaves the key out.
+    /// The current value; `None` if the stack does not set the key.
     pub before: Option<Value>,
-    /// The value that was tried; `None` where the key was left out.
+    /// The tested value; `None` if the key was removed.
     pub tried: Option<Value>,
-    /// What differs; empty where no object does.
+    /// The changed objects.
     pub objects: Vec<Changed>,
-    /// Of how many objects.
+    /// The number of all objects.
     pub of: usize,
 }
 
-/// An object that would differ.
+/// An object that would change.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Changed {
     /// `create`, `update`, `replace` or `delete`.
     pub operation: &'static str,
-    /// The object, as headings have it.
+    /// The object, as in headings.
     pub object: String,
-    /// The paths of the fields that differ; empty where the whole object does.
+    /// The paths of the changed fields; empty if the whole object is created or deleted.
     pub fields: Vec<String>,
 }
 
-/// A value that is refused.
+/// A rejected value.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Refusal {
-    /// What is wrong, as a person would be told.
+    /// The error message.
     pub message: String,
-    /// The way out.
+    /// The hint.
     pub hint: Option<String>,
 }
 
@@ -61,25 +61,25 @@ pub fn value_at<'a>(keys: &'a BTreeMap<String, Value>, path: &str) -> Option<&'a
     })
 }
 
-/// What another value changes, in the stack where it changes most; `None` where no other value could be tried.
+/// The effect of another value in the stack where it changes most; `None` if no other value could be tested.
 pub fn effect(path: &str, subjects: &Subjects) -> Option<Effect> {
-    // Of several, the first.
+    // `max_by_key` returns the last of several; reversed, the first.
     let effects = effects(path, subjects).into_iter().rev();
     effects.max_by_key(|effect| effect.objects.len())
 }
 
-/// What another value changes, in each stack where one could be tried.
+/// The effect of another value, in each stack where one could be tested.
 pub fn effects(path: &str, subjects: &Subjects) -> Vec<Effect> {
     subjects
         .stacks
         .iter()
-        .filter_map(|seen| effect_in(path, seen))
+        .filter_map(|loaded| effect_in(path, loaded))
         .collect()
 }
 
-fn effect_in(path: &str, seen: &Seen) -> Option<Effect> {
-    seen.stack.as_ref()?;
-    let keys = roomy(&seen.file.keys, path);
+fn effect_in(path: &str, loaded: &LoadedStack) -> Option<Effect> {
+    loaded.stack.as_ref()?;
+    let keys = roomy(&loaded.file.keys, path);
     let graph = platform::build(&check(&keys).ok()?);
     let before = value_at(&keys, path);
     let mut without_effect = None;
@@ -90,7 +90,7 @@ fn effect_in(path: &str, seen: &Seen) -> Option<Effect> {
         let Ok(config) = check(&keys) else { continue };
         let changes = compare(&graph, &platform::build(&config)).changes;
         let effect = Effect {
-            stack: seen.name.clone(),
+            stack: loaded.name.clone(),
             before: before.cloned(),
             tried,
             objects: changes.iter().map(changed).collect(),
@@ -104,7 +104,7 @@ fn effect_in(path: &str, seen: &Seen) -> Option<Effect> {
     without_effect
 }
 
-/// The keys with a quota that leaves room for whatever is tried, except where the quota itself is.
+/// The keys with a large quota, so that tested values fit, unless the quota itself is tested.
 fn roomy(keys: &BTreeMap<String, Value>, path: &str) -> BTreeMap<String, Value> {
     let mut keys = keys.clone();
     let quota = keys
@@ -130,33 +130,33 @@ fn changed(change: &Change) -> Changed {
     }
 }
 
-/// What is refused about this key, each problem once: values that people try are tried, in every stack.
+/// The errors that typical wrong values of this key produce, each once.
 pub fn refused(path: &str, subjects: &Subjects) -> Vec<Refusal> {
     let key = format!("{NAMESPACE}:{path}");
     let mut refused: Vec<Refusal> = Vec::new();
-    for seen in &subjects.stacks {
-        let keys = roomy(&seen.file.keys, path);
+    for loaded in &subjects.stacks {
+        let keys = roomy(&loaded.file.keys, path);
         let before = value_at(&keys, path);
-        let words: Vec<_> = super::key::words(path).into_iter().map(Value::from).collect();
+        let words: Vec<_> = super::schema::words(path).into_iter().map(Value::from).collect();
         let other_words = words.iter().filter(|word| Some(*word) != before).cloned();
         for tried in wrong(path, before).into_iter().chain(other_words) {
             let Some(keys) = with(&keys, path, Some(&tried)) else {
                 continue;
             };
             let problems = check(&keys).err().unwrap_or_default();
-            let telling = |problem: &&Problem| problem.key == key || words.contains(&tried);
-            for problem in problems.iter().filter(telling) {
+            let is_relevant = |problem: &&Problem| problem.key == key || words.contains(&tried);
+            for problem in problems.iter().filter(is_relevant) {
                 let message = format!("{} {}", problem.key, problem.message);
                 let refusal = Refusal {
-                    // A value that is good by itself may not go with another key.
+                    // A valid value can conflict with another key.
                     message: if problem.key == key {
                         message
                     } else {
-                        format!("with {tried} in {}: {message}", seen.name)
+                        format!("with {tried} in {}: {message}", loaded.name)
                     },
                     hint: problem.hint.clone(),
                 };
-                // One way out is told once, however many values lead there.
+                // Each hint once, however many values produce it.
                 if !refused.iter().any(|known| known.hint == refusal.hint) {
                     refused.push(refusal);
                 }
@@ -167,15 +167,15 @@ pub fn refused(path: &str, subjects: &Subjects) -> Vec<Refusal> {
     refused
 }
 
-/// Values to try in a key's place, the likeliest first.
+/// Values to test for a key, the most plausible first.
 fn candidates(path: &str, before: Option<&Value>) -> Vec<Option<Value>> {
-    let choices = super::key::words(path);
+    let choices = super::schema::words(path);
     let mut tried: Vec<Option<Value>> = choices.into_iter().map(|word| Some(Value::from(word))).collect();
     match before {
         Some(Value::Bool(value)) => tried.push(Some(json!(!value))),
         Some(Value::Number(number)) => {
             let number = number.as_u64().unwrap_or_default();
-            // An odd number stays odd, as a quorum wants it.
+            // Adding two keeps an odd number odd, which quorums require.
             tried
                 .extend([number + 1, number + 2, number.saturating_sub(1)].map(|number| Some(json!(number))));
         }
@@ -183,7 +183,7 @@ fn candidates(path: &str, before: Option<&Value>) -> Vec<Option<Value>> {
         Some(Value::Array(_)) => {
             tried.extend([json!([])].into_iter().chain(lists()).map(Some));
         }
-        // A placeholder is replaced by what it may stand for; another mapping can only be left out.
+        // A placeholder is replaced by a value; another mapping can only be removed.
         Some(Value::Object(fields)) if fields.contains_key("placeholder") => {
             tried.extend(texts(None).into_iter().map(Some));
         }
@@ -201,13 +201,13 @@ fn candidates(path: &str, before: Option<&Value>) -> Vec<Option<Value>> {
     tried
 }
 
-/// Lists of every form that the configuration knows.
+/// Lists of every kind in the configuration.
 fn lists() -> impl Iterator<Item = Value> {
     let object = format!("Namespace/{}", phoenix::names::MEMORY);
     [json!(["192.0.2.0/24"]), json!(["192.0.2.10"]), json!([object])].into_iter()
 }
 
-/// Texts of every form that the configuration knows. Names end in `example`, which nobody owns.
+/// Strings of every kind in the configuration. Names end in `example`, which is reserved.
 fn texts(before: Option<&str>) -> Vec<Value> {
     let doubled = before
         .and_then(|text| Quantity::parse(text).ok().map(|_| text))
@@ -238,9 +238,9 @@ fn texts(before: Option<&str>) -> Vec<Value> {
         .collect()
 }
 
-/// Values that people write and that may be refused.
+/// Values that users write and that may be rejected.
 fn wrong(path: &str, before: Option<&Value>) -> Vec<Value> {
-    if !super::key::words(path).is_empty() {
+    if !super::schema::words(path).is_empty() {
         return vec![json!("other")];
     }
     match before {
@@ -262,7 +262,7 @@ fn wrong(path: &str, before: Option<&Value>) -> Vec<Value> {
     }
 }
 
-/// The keys with another value at a path, or without it; `None` where there is no place for it.
+/// The keys with another value at a path, or without the path; `None` if its parent is missing.
 fn with(
     keys: &BTreeMap<String, Value>,
     path: &str,
