@@ -120,7 +120,7 @@ fn the_engine_evaluates_with_the_pack_and_remediates() {
         "[mandatory]",
         "no-privileged-containers",
         "(kubernetes:apps/v1:Deployment: default/edge)",
-        "spec.template.spec.containers[0].securityContext.privileged: container proxy runs privileged",
+        "spec.template.spec.containers[0].securityContext.privileged: container proxy is privileged",
         "How to fix: Remove `privileged`",
         "phoenix explain no-privileged-containers",
     ] {
@@ -219,7 +219,7 @@ fn what_was_deployed_is_judged_from_its_state(neighbour: &Neighbour<'_>, pack: &
     let output = analyze(&changed);
     assert!(!output.status.success(), "{}", said(&output));
     assert!(
-        said(&output).contains("container proxy runs privileged"),
+        said(&output).contains("container proxy is privileged"),
         "{}",
         said(&output)
     );

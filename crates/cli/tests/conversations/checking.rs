@@ -20,13 +20,13 @@ fn a_failure_is_reported_with_line_controls_and_fix() {
     let (_checkout, answer) = check(&["--file", "manifests"]);
     assert_eq!(answer.code, 3, "{answer}");
     let told = "FAIL no-privileged-containers (critical): Containers are not privileged\n  Pod n/a\n    manifests/bad.yaml:13 \
-                spec.containers[0].securityContext.privileged: container app runs privileged\n  repair: Remove `privileged`, and give the container the \
-                one capability or device that it needs.\n  evidence for: SOC 2 CC6.1, CC6.8; HIPAA 164.312(a)(1), 164.308(a)(1)(ii)(B)\n";
+                spec.containers[0].securityContext.privileged: container app is privileged\n  fix: Remove `privileged`, and give the container \
+                only the capability or device that it needs.\n  evidence for: SOC 2 CC6.1, CC6.8; HIPAA 164.312(a)(1), 164.308(a)(1)(ii)(B)\n";
     assert!(answer.out.contains(told), "{answer}");
     assert!(
         answer
             .err
-            .contains("passed over 1 document, which are no Kubernetes objects"),
+            .contains("skipped 1 document: not Kubernetes objects"),
         "{answer}"
     );
 }
