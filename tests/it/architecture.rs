@@ -255,11 +255,6 @@ const LARGE: [&str; 2] = ["phoenix", "phoenix-policies"];
 /// Cycles among modules that stay, with the reason.
 const CYCLES: &[(&str, &[&str], &str)] = &[
     (
-        "crates/cli/src",
-        &["commands::check", "live"],
-        "`Live` is the interface to `phoenix-live`: its methods take the arguments of a verb, and the verb calls them",
-    ),
-    (
         "crates/graph/src",
         &["changes", "loss"],
         "a change knows what it loses, and a loss is computed from changes",

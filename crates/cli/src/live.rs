@@ -20,9 +20,10 @@ use phoenix_terminal::output::message;
 use phoenix_terminal::user_error::user_error;
 
 use crate::checkout::Checkout;
-use crate::commands::{check, sandbox};
+use crate::commands::sandbox;
 use crate::secrets::{Entry, EscReport, Subject};
 use crate::stack::Stack;
+use phoenix_policies::Settings;
 use phoenix_report::PolicyRun;
 
 /// What the verbs need a network, a cluster or the sandbox for.
@@ -31,7 +32,7 @@ pub trait Live {
     fn doctor(&self, checkout: &Checkout, stack: &Stack, context: &str) -> Result<Vec<Check>>;
 
     /// Evaluates the policies over a live cluster.
-    fn check_cluster(&self, arguments: &check::Arguments, stack: Option<&Stack>) -> Result<PolicyRun>;
+    fn check_cluster(&self, request: ClusterCheck<'_>) -> Result<PolicyRun>;
 
     /// The state of a stack's secrets in its cluster.
     fn secrets_in_cluster(&self, subject: &Subject) -> Result<Vec<Entry>>;
@@ -41,6 +42,19 @@ pub trait Live {
 
     /// Runs `phoenix sandbox …`, started in this directory.
     fn sandbox(&self, command: sandbox::Command, directory: &Path) -> Result<Exit>;
+}
+
+/// What to evaluate of a live cluster.
+#[derive(Debug)]
+pub struct ClusterCheck<'a> {
+    /// The stack whose cluster it is; only what concerns the stack is reported.
+    pub stack: Option<&'a Stack>,
+    /// The context of the kubeconfig; by default the stack's, or the current one.
+    pub context: Option<&'a str>,
+    /// The namespaces to report; by default all.
+    pub namespaces: &'a [String],
+    /// The settings of the policies.
+    pub settings: Settings,
 }
 
 /// The name of the second program.
@@ -94,7 +108,7 @@ impl Live for Delegate {
         self.become_live()
     }
 
-    fn check_cluster(&self, _: &check::Arguments, _: Option<&Stack>) -> Result<PolicyRun> {
+    fn check_cluster(&self, _: ClusterCheck<'_>) -> Result<PolicyRun> {
         self.become_live()
     }
 

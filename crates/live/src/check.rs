@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use anyhow::{Context as _, Result};
-use phoenix_cli::commands::check::{Arguments, settings_of_file};
-use phoenix_cli::policies::{evaluate_in_parallel, settings_of, today};
+use phoenix_cli::live::ClusterCheck;
+use phoenix_cli::policies::evaluate_in_parallel;
 use phoenix_cli::stack::Stack;
 use phoenix_cluster::connection::{connect, require_cluster};
 use phoenix_cluster::inventory::{self, ClusterSnapshot, Unlisted};
@@ -16,16 +16,18 @@ use phoenix_terminal::output::{count, message};
 use phoenix_terminal::user_error::user_error;
 use serde_json::json;
 
-/// Evaluates the objects of a cluster: with the settings of a stack if one is given, and then only what concerns the stack.
-pub async fn run(arguments: &Arguments, stack: Option<&Stack>) -> Result<PolicyRun> {
-    let mut settings = match stack {
-        Some(stack) => settings_of(stack, today())?,
-        None => settings_of_file(arguments)?,
-    };
+/// Evaluates the objects of a cluster.
+pub async fn run(request: ClusterCheck<'_>) -> Result<PolicyRun> {
+    let ClusterCheck {
+        stack,
+        context,
+        namespaces,
+        mut settings,
+    } = request;
     inventory::prepare(&mut settings);
-    let scope = Scope::of(arguments, stack);
-    let context = match (&arguments.context, stack) {
-        (Some(context), _) => Some(context.as_str()),
+    let scope = Scope::of(namespaces, stack);
+    let context = match (context, stack) {
+        (Some(context), _) => Some(context),
         (None, Some(stack)) => Some(stack.config.cluster.context.as_deref().ok_or_else(|| {
             user_error(
                 "phoenix:cluster.context is a placeholder, so the stack has no cluster yet",
@@ -78,10 +80,10 @@ enum Scope<'a> {
 }
 
 impl<'a> Scope<'a> {
-    fn of(arguments: &Arguments, stack: Option<&'a Stack>) -> Self {
+    fn of(namespaces: &[String], stack: Option<&'a Stack>) -> Self {
         match stack {
-            _ if !arguments.namespace.is_empty() => {
-                Self::Namespaces(arguments.namespace.iter().cloned().collect())
+            _ if !namespaces.is_empty() => {
+                Self::Namespaces(namespaces.iter().cloned().collect())
             }
             Some(stack) => Self::Stack(stack),
             None => Self::Everything,

@@ -15,7 +15,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use phoenix_cli::checkout::Checkout;
 use phoenix_cli::commands;
-use phoenix_cli::live::{self, Live};
+use phoenix_cli::live::{self, ClusterCheck, Live};
 use phoenix_cli::secrets::{Entry, EscReport, Subject};
 use phoenix_cli::stack::Stack;
 use phoenix_cluster::connection::runtime;
@@ -53,12 +53,8 @@ impl Live for Verbs {
         runtime()?.block_on(async { Ok(doctor::run(checkout, stack, context).await) })
     }
 
-    fn check_cluster(
-        &self,
-        arguments: &commands::check::Arguments,
-        stack: Option<&Stack>,
-    ) -> Result<PolicyRun> {
-        runtime()?.block_on(check::run(arguments, stack))
+    fn check_cluster(&self, request: ClusterCheck<'_>) -> Result<PolicyRun> {
+        runtime()?.block_on(check::run(request))
     }
 
     fn secrets_in_cluster(&self, subject: &Subject) -> Result<Vec<Entry>> {

@@ -11,7 +11,7 @@ use phoenix_policies::settings::assume;
 use serde_json::{Value, json};
 
 use crate::checkout::Checkout;
-use crate::live::Live;
+use crate::live::{ClusterCheck, Live};
 pub use crate::policies::settings_of;
 use crate::policies::{evaluate_in_parallel, read_settings, run_on_stack, today};
 use crate::stack::Stack;
@@ -48,10 +48,10 @@ pub struct Arguments {
     cluster: bool,
     /// The kubeconfig context. Default: the stack's, or the current context.
     #[arg(long, value_name = "NAME", requires = "cluster")]
-    pub context: Option<String>,
+    context: Option<String>,
     /// Report only this namespace of the cluster. Can be repeated.
     #[arg(long, value_name = "NAMESPACE", requires = "cluster")]
-    pub namespace: Vec<String>,
+    namespace: Vec<String>,
     /// Policy settings for manifests, or for a cluster without a stack: a YAML file with the keys of `phoenix:policies`.
     #[arg(long, value_name = "FILE", conflicts_with = "stacks")]
     settings: Option<PathBuf>,
@@ -102,7 +102,16 @@ pub fn run(
                 ));
             }
         };
-        vec![live.check_cluster(arguments, stack.as_ref())?]
+        let settings = match &stack {
+            Some(stack) => settings_of(stack, today())?,
+            None => settings_of_file(arguments)?,
+        };
+        vec![live.check_cluster(ClusterCheck {
+            stack: stack.as_ref(),
+            context: arguments.context.as_deref(),
+            namespaces: &arguments.namespace,
+            settings,
+        })?]
     } else if arguments.file.is_empty() {
         stacks(&arguments.stacks, &checkout()?)?
     } else {
@@ -182,7 +191,7 @@ fn files(arguments: &Arguments) -> Result<(PolicyRun, bool)> {
 }
 
 /// The settings that `--settings` names; the defaults without it.
-pub fn settings_of_file(arguments: &Arguments) -> Result<Settings> {
+fn settings_of_file(arguments: &Arguments) -> Result<Settings> {
     let value = match &arguments.settings {
         None => Value::Null,
         Some(path) => {

@@ -206,7 +206,7 @@ fn a_kubeconfig_without_current_context_requires_one() {
     assert!(
         answer
             .err
-            .contains("--cluster is given for several stacks at once"),
+            .contains("--cluster accepts at most one stack"),
         "{answer}"
     );
 }
