@@ -222,6 +222,25 @@ fn the_architecture_page_has_the_table_of_packages() {
     }
 }
 
+#[test]
+fn every_check_of_doctor_that_a_page_names_exists() {
+    let sources: String = ["crates/cluster/src/doctor", "crates/cli/src/doctor"]
+        .into_iter()
+        .flat_map(files)
+        .map(|file| read(&file))
+        .collect();
+    let mut named = BTreeSet::new();
+    for page in pages() {
+        let prose = prose(&page).split_whitespace().collect::<Vec<_>>().join(" ");
+        let spans = prose.split(" check `").skip(1);
+        named.extend(spans.filter_map(|rest| Some(rest.split_once('`')?.0.to_owned())));
+    }
+    assert!(named.len() > 3, "the pages name only {named:?}");
+    for check in named {
+        assert!(sources.contains(&format!("\"{check}\"")), "doctor has no check {check:?}");
+    }
+}
+
 /// All Markdown files of the repository, relative to its root.
 fn pages() -> Vec<PathBuf> {
     let mut pages: Vec<_> = files("")
