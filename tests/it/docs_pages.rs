@@ -237,7 +237,10 @@ fn every_check_of_doctor_that_a_page_names_exists() {
     }
     assert!(named.len() > 3, "the pages name only {named:?}");
     for check in named {
-        assert!(sources.contains(&format!("\"{check}\"")), "doctor has no check {check:?}");
+        assert!(
+            sources.contains(&format!("\"{check}\"")),
+            "doctor has no check {check:?}"
+        );
     }
 }
 
