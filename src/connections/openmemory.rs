@@ -123,14 +123,14 @@ fn remembers(config: &StackConfig, caller: Peer) -> Connection {
 }
 
 fn the_chat() -> Peer {
-    everybody_of(names::AI, "the chat")
+    all_pods_of(names::AI, "the chat")
 }
 
 fn the_mcp_gateway() -> Peer {
-    everybody_of(names::MCP, "the MCP gateway")
+    all_pods_of(names::MCP, "the MCP gateway")
 }
 
-fn everybody_of(namespace: &str, name: &'static str) -> Peer {
+fn all_pods_of(namespace: &str, name: &'static str) -> Peer {
     Peer::InCluster(ClusterPeer {
         name,
         namespace: namespace.to_owned(),

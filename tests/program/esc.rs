@@ -1,5 +1,5 @@
-//! Mode `esc-direct`: the real program opens an environment of a service in this process. What is wrong with it is told
-//! through the engine before anything is registered, and no value and no token is in anything that is said.
+//! Mode `esc-direct`: the real program opens an environment of a service in this process. Problems are reported
+//! through the engine before anything is registered, and no output contains a value or a token.
 
 use std::process::Output;
 
@@ -15,12 +15,12 @@ use phoenix_testing::canary::{self, Canaries};
 
 pub const TOKEN: &str = "pul-canary-8d21";
 
-/// What the stack of these tests needs.
+/// The secrets that the stack of these tests requires.
 pub fn needed() -> Vec<&'static SecretRow> {
     secret::needed(&CORE)
 }
 
-/// An environment with every secret that is needed.
+/// An environment with all required secrets.
 pub fn environment() -> Service {
     needed()
         .into_iter()
@@ -33,7 +33,7 @@ pub fn environment() -> Service {
         })
 }
 
-/// Every secret of the inventory, and the token.
+/// All secrets of the inventory, and the token.
 pub fn canaries() -> Canaries {
     let values: Vec<_> = INVENTORY.iter().map(|row| canary::value(row.key)).collect();
     Canaries::of(values.iter().map(String::as_str).chain([TOKEN]))
@@ -44,7 +44,7 @@ pub fn in_esc(engine: Script, url: &str) -> Script {
     engine.config("phoenix:secrets", &secrets.to_string())
 }
 
-/// What the program said on its way out, after a look for what nobody may be told.
+/// The output of the program, after a check that it contains no secret.
 fn said(output: &Output, engine: &FakeEngine) -> String {
     let said = format!(
         "{}{}{}",
@@ -57,7 +57,7 @@ fn said(output: &Output, engine: &FakeEngine) -> String {
     said
 }
 
-/// What was registered in the place of a secret.
+/// The registered value of a secret.
 fn registered(engine: &FakeEngine, row: &SecretRow) -> Option<Value> {
     let secret = engine.registrations().into_iter().find(|request| {
         request.r#type == "kubernetes:core/v1:Secret" && request.name.ends_with(&format!("/{}", row.secret))
@@ -69,7 +69,7 @@ fn registered(engine: &FakeEngine, row: &SecretRow) -> Option<Value> {
     }
 }
 
-/// What a person is told when the service is like this.
+/// The messages for a service in this state.
 async fn refused(service: Service, token: Option<&str>) -> String {
     let service = service.start();
     let engine = in_esc(complete(), service.address()).start().await;
@@ -80,7 +80,7 @@ async fn refused(service: Service, token: Option<&str>) -> String {
     assert_eq!(
         output.status.code(),
         Some(32),
-        "the engine has told the person: {said}"
+        "the engine has shown the error: {said}"
     );
     assert!(engine.registrations().is_empty(), "nothing is registered");
     said.replace(service.address(), "ADDRESS")
@@ -136,30 +136,30 @@ async fn every_unusable_value_is_reported_with_key_and_environment() {
             "phoenix:qdrantReadOnlyApiKey",
             json!({"value": "canary-in-clear"}),
         );
-    let told = refused(wrong, Some(TOKEN)).await;
-    assert!(!told.contains("4711"), "{told}");
-    insta::assert_snapshot!(told);
+    let reported = refused(wrong, Some(TOKEN)).await;
+    assert!(!reported.contains("4711"), "{reported}");
+    insta::assert_snapshot!(reported);
 }
 
 #[tokio::test]
 async fn missing_and_unknown_values_are_each_reported() {
     let map = "pulumiConfig";
     let unknown = json!({"unknown": true, "secret": true});
-    let told = refused(
+    let reported = refused(
         environment()
             .value(map, "phoenix:qdrantApiKey", unknown)
             .without(map, "phoenix:openaiApiKey"),
         Some(TOKEN),
     )
     .await;
-    insta::assert_snapshot!(told);
-    let told = refused(FakeService::with("acme/phoenix/prod", TOKEN), Some(TOKEN)).await;
+    insta::assert_snapshot!(reported);
+    let reported = refused(FakeService::with("acme/phoenix/prod", TOKEN), Some(TOKEN)).await;
     for row in needed() {
         let line = format!(
             "pulumiConfig[\"phoenix:{}\"] is missing, because the map pulumiConfig does not exist. {}",
             row.key, row.purpose
         );
-        assert!(told.contains(&line), "{told}");
+        assert!(reported.contains(&line), "{reported}");
     }
 }
 
@@ -205,8 +205,8 @@ async fn each_login_failure_is_reported() {
             Some(TOKEN),
         ),
     ] {
-        let told = refused(service, token).await;
-        for part in ["# ", what, "\n", &told, "\n\n"] {
+        let reported = refused(service, token).await;
+        for part in ["# ", what, "\n", &reported, "\n\n"] {
             text.push_str(part);
         }
     }
@@ -216,23 +216,23 @@ async fn each_login_failure_is_reported() {
 #[tokio::test]
 async fn an_unreachable_service_is_reported() {
     let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
-    let nobody = format!("http://{}", listener.local_addr().unwrap());
+    let unused = format!("http://{}", listener.local_addr().unwrap());
     drop(listener);
-    let engine = in_esc(complete(), &nobody).start().await;
+    let engine = in_esc(complete(), &unused).start().await;
     let output = run_with(&engine, &[("PHOENIX_ESC_TOKEN", TOKEN)]).await;
     assert_eq!(output.status.code(), Some(32));
     assert!(engine.registrations().is_empty());
     let said = said(&output, &engine);
     assert!(
         said.contains(&format!(
-            "ESC at {nobody} is not available for acme/phoenix/prod: there is no response"
+            "ESC at {unused} is not available for acme/phoenix/prod: there is no response"
         )) && said.contains("(attempt 5)"),
         "{said}"
     );
 }
 
 #[tokio::test]
-async fn a_login_in_the_address_is_refused_and_not_repeated() {
+async fn credentials_in_the_address_are_rejected_and_not_shown() {
     let engine = in_esc(complete(), "https://somebody:canary@esc.example.com")
         .start()
         .await;

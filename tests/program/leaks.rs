@@ -1,4 +1,4 @@
-//! No secret is in anything the program says, in no mode and whatever goes wrong while it has the values in memory.
+//! No output of the program contains a secret, in any mode and for any failure while the values are in memory.
 
 use phoenix_testing::esc::Trouble;
 use pulumi_wire::fake::{Code, FakeEngine, Reaction, Script};
@@ -8,14 +8,14 @@ use crate::esc::{TOKEN, canaries, environment, in_esc, needed};
 use crate::{complete, complete_for, logged, run_with, with_secrets};
 use phoenix_testing::canary::value;
 
-/// Whatever a person could turn on to see more.
+/// Environment variables that enable more output.
 const LOUD: [(&str, &str); 3] = [
     ("RUST_LOG", "trace"),
     ("RUST_BACKTRACE", "full"),
     ("PHOENIX_ESC_TOKEN", TOKEN),
 ];
 
-/// What the program says to this engine, and what it ends with.
+/// The output of the program and its exit code with this engine.
 async fn said(engine: Script) -> (String, Option<i32>) {
     let engine = engine.start().await;
     let output = run_with(&engine, &LOUD).await;
@@ -29,7 +29,7 @@ async fn said(engine: Script) -> (String, Option<i32>) {
     (said, output.status.code())
 }
 
-/// A stack whose secrets the engine hands over, as it does in the modes `local` and `pulumi-esc`.
+/// A stack that receives its secrets from the engine, as in the modes `local` and `pulumi-esc`.
 fn handed_over(mode: &str, engine: Script) -> Script {
     with_secrets(complete_for(engine)).config("phoenix:secrets", &json!({"mode": mode}).to_string())
 }
@@ -78,7 +78,7 @@ async fn unusable_values_are_rejected_by_key_before_any_registration() {
             "in the environment that the stack file imports with `environment:`",
         ),
     ] {
-        for (wrong, told) in [
+        for (wrong, reported) in [
             (
                 format!("{}\n", value("qdrantApiKey")),
                 "begins or ends with a line break or a space",
@@ -100,7 +100,10 @@ async fn unusable_values_are_rejected_by_key_before_any_registration() {
             let said = logged(&engine);
             assert_eq!(output.status.code(), Some(32), "{said}");
             assert!(engine.registrations().is_empty());
-            assert!(said.contains(&format!("phoenix:qdrantApiKey {told}")), "{said}");
+            assert!(
+                said.contains(&format!("phoenix:qdrantApiKey {reported}")),
+                "{said}"
+            );
             assert!(said.contains(way), "{said}");
             canaries().are_not_in(&said, "what the program says");
             assert!(!said.contains("9fK2"), "{said}");

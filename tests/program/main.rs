@@ -1,7 +1,7 @@
-//! The program as Pulumi runs it: the real binary, against an engine in this process.
+//! The program as Pulumi runs it: the real binary, with an engine in this process.
 #![allow(
     clippy::disallowed_methods,
-    reason = "tests start the program and look at what it leaves"
+    reason = "tests start the program and inspect its output"
 )]
 
 mod esc;
@@ -21,15 +21,15 @@ use tokio::process::Command;
 const CLUSTER: &str =
     r#"{"context":"somewhere","uid":"7f4a2c1e-5b0d-4e8a-9c36-1d2e3f405162","identifier":"tests"}"#;
 
-/// A Qdrant that needs nothing more.
+/// A complete configuration of Qdrant.
 const QDRANT: &str = r#"{"image":"qdrant/qdrant:v1.19.0-unprivileged","mode":"single","replicas":1,"replicationFactor":1,"writeConsistencyFactor":1,"resources":{"requests":{"cpu":"100m","memory":"256Mi"},"limits":{"cpu":"1","memory":"1Gi"}},"storage":{"size":"1Gi"},"snapshots":{"size":"1Gi"}}"#;
 
-/// An engine whose cluster has this UID.
+/// An engine with a cluster that has this UID.
 fn in_cluster(script: Script, uid: &str) -> Script {
     namespace(script, BTreeMap::from([("uid".to_owned(), Value::from(uid))]))
 }
 
-/// An engine whose cluster is a sandbox's.
+/// An engine with the cluster of a sandbox.
 fn in_sandbox(script: Script) -> Script {
     let label = BTreeMap::from([(SANDBOX_LABEL.to_owned(), Value::from("true"))]);
     namespace(
@@ -45,12 +45,12 @@ fn namespace(script: Script, metadata: BTreeMap<String, Value>) -> Script {
     )
 }
 
-/// Every key of a stack that needs nothing more, and its cluster.
+/// A complete configuration of a stack, with its cluster.
 fn complete() -> Script {
     complete_for(FakeEngine::up())
 }
 
-/// The same for an engine that does something else than an update.
+/// The same for another operation of the engine than an update.
 fn complete_for(engine: Script) -> Script {
     let engine = in_cluster(engine, "7f4a2c1e-5b0d-4e8a-9c36-1d2e3f405162");
     let keys = [
@@ -85,7 +85,7 @@ async fn run(fake: &FakeEngine) -> Output {
     run_with(fake, &[]).await
 }
 
-/// The program with these variables besides those of the engine.
+/// The program with these environment variables in addition to those of the engine.
 async fn run_with(fake: &FakeEngine, variables: &[(&str, &str)]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_phoenix-program"));
     let kubeconfig = tempfile::NamedTempFile::new().unwrap();
@@ -123,10 +123,10 @@ async fn in_another_cluster_nothing_but_the_provider_is_registered() {
         .start()
         .await;
     assert_eq!(run(&fake).await.status.code(), Some(32));
-    let told = logged(&fake);
+    let reported = logged(&fake);
     assert!(
-        told.contains("the context somewhere leads to another cluster than the stack's own"),
-        "{told}"
+        reported.contains("the context somewhere leads to another cluster than the stack's own"),
+        "{reported}"
     );
     let registered: Vec<_> = fake
         .registrations()
@@ -144,23 +144,23 @@ async fn without_the_context_nothing_at_all_is_registered() {
         .start()
         .await;
     assert_eq!(run(&fake).await.status.code(), Some(32));
-    let told = logged(&fake);
+    let reported = logged(&fake);
     assert!(
-        told.starts_with("stack stack cannot be deployed from here: the kubeconfig (")
-            && told.contains("has no context elsewhere (phoenix:cluster.context); its contexts: phoenix-sandbox-a, somewhere"),
-        "{told}"
+        reported.starts_with("stack stack cannot be deployed from here: the kubeconfig (")
+            && reported.contains("has no context elsewhere (phoenix:cluster.context); its contexts: phoenix-sandbox-a, somewhere"),
+        "{reported}"
     );
     assert!(fake.registrations().is_empty());
 }
 
 #[tokio::test]
-async fn a_command_that_is_too_old_is_refused_before_anything_is_registered() {
+async fn an_outdated_pulumi_is_rejected_before_anything_is_registered() {
     let fake = with_secrets(complete()).without_version_check().start().await;
     assert_eq!(run(&fake).await.status.code(), Some(32));
-    let told = logged(&fake);
+    let reported = logged(&fake);
     assert!(
-        told.contains("this version of Pulumi is too old") && told.contains(">=3.255.0"),
-        "{told}"
+        reported.contains("this version of Pulumi is too old") && reported.contains(">=3.255.0"),
+        "{reported}"
     );
     assert!(fake.registrations().is_empty());
 }
@@ -172,7 +172,7 @@ async fn missing_secrets_are_all_named_and_nothing_is_registered() {
     assert_eq!(
         output.status.code(),
         Some(32),
-        "the engine has told the person already"
+        "the engine has shown the error already"
     );
     assert!(fake.registrations().is_empty());
     for row in phoenix::config::secret::needed(&phoenix::names::CORE) {
@@ -182,30 +182,33 @@ async fn missing_secrets_are_all_named_and_nothing_is_registered() {
 
 #[tokio::test]
 async fn the_second_key_of_qdrant_is_asked_for_while_the_stack_says_so_and_must_be_another() {
-    let told = async |second: Option<&str>| {
+    let reported = async |second: Option<&str>| {
         let qdrant = QDRANT.replacen('{', r#"{"altApiKey":true,"#, 1);
         let script = with_secrets(complete()).config("phoenix:qdrant", &qdrant);
         let script = script.secret("phoenix:qdrantAltApiKey", second.unwrap_or_default());
         let fake = script.start().await;
         let code = run(&fake).await.status.code();
-        let told = logged(&fake);
-        assert!(!told.contains("canary"), "{told}");
-        assert_eq!(code == Some(0), fake.registrations().len() > 2, "{told}");
-        (code, told)
+        let reported = logged(&fake);
+        assert!(!reported.contains("canary"), "{reported}");
+        assert_eq!(code == Some(0), fake.registrations().len() > 2, "{reported}");
+        (code, reported)
     };
-    let (code, problem) = told(None).await;
+    let (code, problem) = reported(None).await;
     assert_eq!(code, Some(32));
     assert!(
         problem.contains("phoenix:qdrantAltApiKey has no value"),
         "{problem}"
     );
-    let (code, problem) = told(Some(&canary::value("qdrantApiKey"))).await;
+    let (code, problem) = reported(Some(&canary::value("qdrantApiKey"))).await;
     assert_eq!(code, Some(32));
     assert!(
         problem.contains("phoenix:qdrantAltApiKey is the same as phoenix:qdrantApiKey"),
         "{problem}"
     );
-    assert_eq!(told(Some("canary-of-another")).await, (Some(0), String::new()));
+    assert_eq!(
+        reported(Some("canary-of-another")).await,
+        (Some(0), String::new())
+    );
 }
 
 #[tokio::test]
@@ -216,10 +219,10 @@ async fn without_a_key_for_the_checksums_nothing_is_registered() {
         .await;
     assert_eq!(run(&fake).await.status.code(), Some(32));
     assert!(fake.registrations().is_empty());
-    let told = logged(&fake);
+    let reported = logged(&fake);
     assert!(
-        told.contains("phoenix:checksumKey has no value") && told.contains("openssl rand -hex 32"),
-        "{told}"
+        reported.contains("phoenix:checksumKey has no value") && reported.contains("openssl rand -hex 32"),
+        "{reported}"
     );
 }
 
@@ -238,7 +241,7 @@ async fn an_empty_secret_is_a_missing_one() {
 }
 
 #[tokio::test]
-async fn a_placeholder_is_refused_outside_the_sandbox_only() {
+async fn a_placeholder_is_rejected_except_in_a_sandbox() {
     let placeholder =
         r#"{"context":{"placeholder":"the context"},"uid":{"placeholder":"its UID"},"identifier":"tests"}"#;
     let fake = with_secrets(complete())
@@ -274,10 +277,10 @@ async fn a_placeholder_is_refused_outside_the_sandbox_only() {
     // A context may have any name; what it leads to says whether it is a sandbox.
     let elsewhere = marked().start().await;
     assert_eq!(run(&elsewhere).await.status.code(), Some(32));
-    let told = logged(&elsewhere);
+    let reported = logged(&elsewhere);
     assert!(
-        told.contains("the cluster of the context phoenix-sandbox-a is not a sandbox"),
-        "{told}"
+        reported.contains("the cluster of the context phoenix-sandbox-a is not a sandbox"),
+        "{reported}"
     );
     assert_eq!(elsewhere.registrations().len(), 2, "the stack and its provider");
 }
@@ -289,11 +292,11 @@ async fn an_invalid_value_is_reported_through_the_engine() {
         .start()
         .await;
     assert_eq!(run(&fake).await.status.code(), Some(32));
-    let told = logged(&fake);
+    let reported = logged(&fake);
     assert!(
-        told.contains("phoenix:postgres.hosst is not a key")
-            && told.contains("did you mean phoenix:postgres.host?"),
-        "{told}"
+        reported.contains("phoenix:postgres.hosst is not a key")
+            && reported.contains("did you mean phoenix:postgres.host?"),
+        "{reported}"
     );
 }
 

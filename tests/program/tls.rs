@@ -1,5 +1,5 @@
-//! The way to Pulumi ESC: authorities of one's own (`SSL_CERT_FILE`) and a proxy (`HTTPS_PROXY`), from the real program to a
-//! service behind real TLS. The token goes to nobody who has not proven to be the service.
+//! The connection to Pulumi ESC: custom certificate authorities (`SSL_CERT_FILE`) and a proxy (`HTTPS_PROXY`), from the real program
+//! to a service with real TLS. The token is only sent to a service that proves its identity.
 
 use std::io::Write as _;
 use std::sync::{Arc, Mutex};
@@ -20,10 +20,10 @@ use crate::complete;
 use crate::esc::{TOKEN, canaries, environment, in_esc};
 use crate::{logged, run_with};
 
-/// What a person may have in the address of a proxy.
+/// A password in the address of a proxy.
 const PASSWORD: &str = "canary-of-the-proxy";
 
-/// An authority of certificates.
+/// A certificate authority.
 type Authority = CertifiedIssuer<'static, KeyPair>;
 
 fn authority(name: &str) -> Authority {
@@ -33,14 +33,14 @@ fn authority(name: &str) -> Authority {
     CertifiedIssuer::self_signed(parameters, KeyPair::generate().unwrap()).unwrap()
 }
 
-/// The file that `SSL_CERT_FILE` names.
+/// The file for `SSL_CERT_FILE`.
 fn file(authority: &Authority) -> NamedTempFile {
     let mut file = NamedTempFile::new().unwrap();
     file.write_all(authority.as_ref().pem().as_bytes()).unwrap();
     file
 }
 
-/// TLS in front of a service, on a port of its own. It ends when dropped.
+/// A TLS server in front of a service, on its own port. It stops when dropped.
 struct Front {
     port: u16,
     task: JoinHandle<()>,
@@ -87,10 +87,10 @@ impl Front {
     }
 }
 
-/// A proxy that leads every tunnel to one port. It ends when dropped.
+/// A proxy that connects every tunnel to one port. It stops when dropped.
 struct Proxy {
     port: u16,
-    /// Everything it was sent before and in the tunnels.
+    /// All bytes that it received, before and in the tunnels.
     seen: Arc<Mutex<Vec<u8>>>,
     task: JoinHandle<()>,
 }
@@ -149,7 +149,7 @@ async fn tunnel(mut stream: TcpStream, leads_to: u16, answer: &str, noted: Arc<M
     answers.abort();
 }
 
-/// What the program says when the service is at this address, and whether it went well.
+/// Whether the program succeeds with the service at this address, and its output.
 async fn said(url: &str, variables: &[(&str, &str)]) -> (bool, String) {
     let engine: FakeEngine = in_esc(complete(), url).start().await;
     let more = [("PHOENIX_ESC_TOKEN", TOKEN), ("RUST_LOG", "trace")];
@@ -177,8 +177,8 @@ async fn authorities_of_ones_own_are_named_in_a_file() {
     let front = Front::start(&service, &authority, "localhost", 2099).await;
     let trusted = file(&authority);
     let url = format!("https://localhost:{}", front.port);
-    let told = said(&url, &[("SSL_CERT_FILE", trusted.path().to_str().unwrap())]).await;
-    assert_eq!(told, (true, String::new()));
+    let reported = said(&url, &[("SSL_CERT_FILE", trusted.path().to_str().unwrap())]).await;
+    assert_eq!(reported, (true, String::new()));
     assert_eq!(service.requests().len(), 2);
 }
 
@@ -238,8 +238,8 @@ async fn a_proxy_sees_where_it_leads_to_and_nothing_else() {
     let proxy = Proxy::start(front.port, "200 Connection established").await;
     let address = format!("http://somebody:{PASSWORD}@127.0.0.1:{}", proxy.port);
     let url = "https://esc.example.com:8443";
-    let told = said(url, &[trusted, ("HTTPS_PROXY", &address)]).await;
-    assert_eq!(told, (true, String::new()));
+    let reported = said(url, &[trusted, ("HTTPS_PROXY", &address)]).await;
+    assert_eq!(reported, (true, String::new()));
     assert_eq!(service.requests().len(), 2);
     let seen = proxy.seen();
     assert!(

@@ -1,8 +1,8 @@
-// What the load test does: people who add a memory, search for it, and pause. The plan beside this file says how many
-// they are, for how long, and what is good enough; it is made from the stack file.
+// The load test: virtual users add a memory, search for it, and pause. The plan beside this file sets the number of users,
+// the duration and the thresholds; it is generated from the stack file.
 //
-// The server is spoken to as its clients do it, over MCP (JSON-RPC in POST requests, "Streamable HTTP"), with the tools
-// that docs/openmemory-image.md names.
+// The requests are those of MCP clients (JSON-RPC in POST requests, "Streamable HTTP") and call the tools listed in
+// docs/openmemory-image.md.
 
 import http from 'k6/http';
 import { check, sleep } from 'k6';
@@ -13,16 +13,16 @@ const token = __ENV.MEMORY_TOKEN;
 
 export const options = plan.options;
 
-// How many memories were found again.
+// The share of added memories that a search finds.
 const kept = new Rate('memory_kept');
 
-// Each virtual user has a session of its own.
+// Each virtual user has its own session.
 let session = null;
 let requests = 0;
 
 export function setup() {
   if (plan.demandsToken && !token) {
-    throw new Error('this stack demands a token of a person: make the Secret memory-load-test-token, as docs/how-to/run-a-load-test.md says');
+    throw new Error('this stack requires a user token: create the Secret memory-load-test-token as described in docs/how-to/run-a-load-test.md');
   }
 }
 
@@ -30,9 +30,9 @@ export default function () {
   if (session === null) {
     session = begin();
   }
-  // A number that nobody else has, so that finding it means finding this memory.
+  // A unique number, so that a result with it is this memory.
   const number = `${__VU}-${__ITER}-${Date.now()}`;
-  // As it is said, without a model that would make facts of it: that would test the model, and cost.
+  // Stored verbatim. Extracting facts with a model would test the model and cost money.
   const added = use('add_memories', { text: `The number of my ticket is ${number}.`, infer: false });
   check(added, { 'a memory is added': (answer) => answer !== null });
   const found = use('search_memory', { query: `What is the number of my ticket ${number}?` });
@@ -51,7 +51,7 @@ function begin() {
   return response.headers['Mcp-Session-Id'] || '';
 }
 
-// Calls a tool of the server; null where it did not do what it was asked.
+// Calls a tool of the server; null if the call failed.
 function use(tool, values) {
   const response = post('tools/call', tool, { name: tool, arguments: values });
   const answer = response.status === 200 ? read(response) : null;
