@@ -3,7 +3,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use phoenix_manifests::Manifests;
-use phoenix_policies::{Date, Settings, evaluate};
+use phoenix_policies::{Settings, evaluate};
 use phoenix_report::{PolicyRun, json as report_json, sarif, text};
 use serde_json::json;
 

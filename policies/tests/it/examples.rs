@@ -1,11 +1,12 @@
 //! The good and the bad example of each rule.
 
 use std::fmt::Write as _;
+use std::num::NonZero;
 
-use phoenix_policies::{RULES, Scope, Settings, Verdict, evaluate};
+use phoenix_policies::{RULES, Scope, Settings, Verdict, evaluate, evaluate_on};
 use serde_json::json;
 
-use crate::support::{documents, findings, graph, of_rule, today, verdicts};
+use crate::support::{documents, findings, graph, of_rule, settings, today, verdicts};
 
 #[test]
 fn every_good_example_passes_and_every_bad_one_fails() {
@@ -87,11 +88,18 @@ fn thousands_of_objects_are_evaluated_individually() {
             "spec": {"hostPID": number.is_multiple_of(3), "containers": [{"name": "a", "image": "a"}]},
         })
     };
-    let rule = RULES.iter().find(|rule| rule.id == "no-host-namespaces").unwrap();
-    let verdicts = verdicts(rule, &(0..3000).map(pod).collect::<Vec<_>>());
-    assert_eq!(verdicts.len(), 3000);
-    for (number, (subject, verdict)) in verdicts.iter().enumerate() {
+    let documents: Vec<_> = (0..3000).map(pod).collect();
+    let graph = graph(&documents);
+    let rule = phoenix_policies::rules::find("no-host-namespaces").unwrap();
+    let verdicts = |threads: usize| {
+        let threads = NonZero::new(threads).unwrap();
+        of_rule(rule, &evaluate_on(threads, &graph, &settings()))
+    };
+    let one_thread = verdicts(1);
+    assert_eq!(one_thread.len(), 3000);
+    for (number, (subject, verdict)) in one_thread.iter().enumerate() {
         assert_eq!(*subject, format!("Pod pod-{number:04}"));
         assert_eq!(*verdict != Verdict::Pass, number.is_multiple_of(3), "{subject}");
     }
+    assert_eq!(verdicts(4), one_thread, "the number of threads does not matter");
 }
