@@ -155,8 +155,8 @@ fn unbounded_input_is_an_error() {
         (format!("{pod}{}", "{a: ".repeat(200_000)), "nested more than"),
         (format!("{pod}\n{}", "- ".repeat(200_000)), "nested more than"),
         (bomb, "expand to more than"),
-        (format!("{pod}&a {{b: *a}}\n"), "stands for nothing"),
-        (format!("{pod}{{}}\nspec: {{}}\n"), "a second time"),
+        (format!("{pod}&a {{b: *a}}\n"), "the alias has no anchor"),
+        (format!("{pod}{{}}\nspec: {{}}\n"), "duplicate key"),
         ("x".repeat((48 << 20) + 1), "longer than 48 MiB"),
         (format!("{pod}\u{0}\n"), "zero byte"),
     ] {
