@@ -179,7 +179,7 @@ pub(super) fn choices(shape: &Value) -> Vec<Named> {
 /// Its type, as text.
 pub(super) fn described(shape: &'static Value) -> String {
     if is_placeholder(shape) {
-        return "{placeholder: …} while the value is undecided".to_owned();
+        return "{placeholder: …} as long as the value is not decided".to_owned();
     }
     let words: Vec<_> = choices(shape).into_iter().map(|choice| choice.name).collect();
     if !words.is_empty() {
@@ -192,13 +192,13 @@ pub(super) fn described(shape: &'static Value) -> String {
         .unwrap_or_default();
     let bound = |name: &str| shape.get(name).and_then(Value::as_u64);
     match name {
-        "string" => "a text".to_owned(),
+        "string" => "a string".to_owned(),
         "boolean" => "true or false".to_owned(),
         "integer" => match (bound("minimum"), bound("maximum")) {
-            (Some(least), Some(most)) => format!("a whole number from {least} to {most}"),
-            (Some(least), None) => format!("a whole number, at least {least}"),
-            (None, Some(most)) => format!("a whole number, at most {most}"),
-            (None, None) => "a whole number".to_owned(),
+            (Some(least), Some(most)) => format!("an integer from {least} to {most}"),
+            (Some(least), None) => format!("an integer of at least {least}"),
+            (None, Some(most)) => format!("an integer of at most {most}"),
+            (None, None) => "an integer".to_owned(),
         },
         "number" => "a number".to_owned(),
         "array" => {
@@ -208,11 +208,11 @@ pub(super) fn described(shape: &'static Value) -> String {
                 words.join(", or ")
             });
             format!(
-                "a list, each item {}",
+                "a list of: {}",
                 items.unwrap_or_else(|| "a value".to_owned())
             )
         }
-        "object" => "a mapping of keys".to_owned(),
+        "object" => "a mapping".to_owned(),
         _ => "a value".to_owned(),
     }
 }

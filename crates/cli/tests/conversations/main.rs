@@ -1,23 +1,23 @@
-//! Conversations with the real command, each in a checkout of its own: what is typed, what is answered, how it ends.
+//! Tests of the real command, each in its own checkout: arguments, output and exit codes.
 //!
-//! - `checking`: stacks and manifests, judged by the policies.
-//! - `comparing`: preview and diff, their bases and their exit codes.
-//! - `rendering`: manifests to stdout and into a folder.
-//! - `mistakes`: what a person is told who typed or wrote something wrong.
-//! - `explaining`: what a key or an object is.
+//! - `check`: policies for stacks and manifests.
+//! - `config_errors`: errors in stack files and arguments.
 //! - `delegation`: how `phoenix` starts `phoenix-live`.
-//! - `talking`: help, completions, colours, pipes.
+//! - `explain`: keys, objects, rules and controls.
+//! - `preview`: preview and diff, their bases and exit codes.
+//! - `render`: manifests to stdout and to a directory.
+//! - `terminal`: help, completions, colors, pipes.
 #![expect(clippy::disallowed_methods, reason = "tests make checkouts and run programs")]
 
-mod checking;
-mod comparing;
+mod check;
+mod config_errors;
 mod delegation;
-mod explaining;
-mod mistakes;
-mod rendering;
+mod explain;
+mod preview;
+mod render;
 #[allow(dead_code, reason = "the tests of phoenix-live use the rest")]
 mod support;
-mod talking;
+mod terminal;
 
 /// The program under test.
 const PROGRAM: &str = env!("CARGO_BIN_EXE_phoenix");

@@ -1,4 +1,4 @@
-//! Check: stacks and manifests, judged by the policies.
+//! `phoenix check`: policies for stacks and manifests.
 
 use serde_json::Value;
 
@@ -19,10 +19,10 @@ fn check(arguments: &[&str]) -> (Checkout, Answer) {
 fn a_failure_is_reported_with_line_controls_and_fix() {
     let (_checkout, answer) = check(&["--file", "manifests"]);
     assert_eq!(answer.code, 3, "{answer}");
-    let told = "FAIL no-privileged-containers (critical): Containers are not privileged\n  Pod n/a\n    manifests/bad.yaml:13 \
+    let finding = "FAIL no-privileged-containers (critical): Containers are not privileged\n  Pod n/a\n    manifests/bad.yaml:13 \
                 spec.containers[0].securityContext.privileged: container app is privileged\n  fix: Remove `privileged`, and give the container \
-                only the capability or device that it needs.\n  evidence for: SOC 2 CC6.1, CC6.8; HIPAA 164.312(a)(1), 164.308(a)(1)(ii)(B)\n";
-    assert!(answer.out.contains(told), "{answer}");
+                only the capability or device that it needs.\n  controls: SOC 2 CC6.1, CC6.8; HIPAA 164.312(a)(1), 164.308(a)(1)(ii)(B)\n";
+    assert!(answer.out.contains(finding), "{answer}");
     assert!(
         answer
             .err
@@ -54,7 +54,7 @@ fn manifests_come_from_stdin_too_and_settings_from_a_file() {
     );
     let answer = checkout.phoenix_with_input(&["check", "--file", "-", "--settings", "settings.yaml"], BAD);
     assert_eq!(answer.code, 0, "{answer}");
-    assert!(answer.out.contains("advice run-as-non-root"), "{answer}");
+    assert!(answer.out.contains("advisory run-as-non-root"), "{answer}");
     assert!(!answer.out.contains("no-privileged-containers"), "{answer}");
 }
 
@@ -92,7 +92,7 @@ fn unreadable_input_fails_and_the_rest_is_evaluated() {
     assert!(
         answer
             .err
-            .contains("cannot read bad.yaml, line 18, column 1: this key stands here a second time"),
+            .contains("cannot read bad.yaml, line 18, column 1: duplicate key \"a\""),
         "{answer}"
     );
     assert!(answer.out.contains("FAIL no-privileged-containers"), "{answer}");
@@ -115,7 +115,7 @@ fn settings_errors_are_reported_together() {
 }
 
 #[test]
-fn a_part_of_a_deployment_has_unknowns_in_place_of_what_is_missing() {
+fn missing_objects_are_unknown_in_a_partial_deployment() {
     let (_checkout, whole) = check(&["--file", "manifests"]);
     assert!(whole.out.contains("FAIL workload-has-network-policy"), "{whole}");
     let (_checkout, part) = check(&["--file", "manifests", "--partial"]);
@@ -180,7 +180,7 @@ fn a_preview_reports_policy_findings_and_exits_like_check() {
     let clean = checkout.phoenix(&["preview", "dev"]);
     assert_eq!(clean.code, 0, "{clean}");
     assert!(
-        clean.out.contains("\npolicies: nothing is found in dev"),
+        clean.out.contains("\nPolicies: no findings (dev)"),
         "{clean}"
     );
     let with = |rule: &str| {

@@ -1,11 +1,11 @@
-//! What a person is told who typed or wrote something wrong: once, with the way out, and with nothing done.
+//! Errors in stack files and arguments: reported once, with a hint, before anything is written.
 
 use insta::assert_snapshot;
 
 use crate::support::{Answer, Checkout};
 
-/// Renders a stack into a folder after an edit that makes it wrong.
-fn refused(stack: &str, from: &str, to: &str) -> Answer {
+/// Renders a stack to a directory after an edit that makes it invalid.
+fn rejected(stack: &str, from: &str, to: &str) -> Answer {
     let checkout = Checkout::bare();
     checkout.edit(&format!("stacks/Pulumi.{stack}.yaml"), from, to);
     let answer = checkout.phoenix(&["render", stack, "-o", "out"]);
@@ -18,17 +18,17 @@ fn nothing_was_done(checkout: &Checkout, answer: &Answer) {
     assert_eq!(answer.out, "", "{answer}");
     assert!(!checkout.path("out").exists(), "{answer}");
     assert!(!answer.err.contains("stack backtrace"), "{answer}");
-    assert!(answer.err.contains("hint: "), "no way out is told: {answer}");
+    assert!(answer.err.contains("hint: "), "no hint: {answer}");
 }
 
 #[test]
 fn a_missing_key() {
-    assert_snapshot!(refused("dev", "    mode: exclusive\n", ""));
+    assert_snapshot!(rejected("dev", "    mode: exclusive\n", ""));
 }
 
 #[test]
 fn a_wrong_type() {
-    assert_snapshot!(refused(
+    assert_snapshot!(rejected(
         "dev",
         "    mode: single\n    replicas: 1\n",
         "    mode: single\n    replicas: one\n"
@@ -37,17 +37,17 @@ fn a_wrong_type() {
 
 #[test]
 fn an_unknown_key() {
-    assert_snapshot!(refused("dev", "    auditDays: 7\n", "    auditDay: 7\n"));
+    assert_snapshot!(rejected("dev", "    auditDays: 7\n", "    auditDay: 7\n"));
 }
 
 #[test]
 fn three_replicas_on_a_volume_for_one() {
-    assert_snapshot!(refused("prod", "      mode: shared\n", "      mode: exclusive\n"));
+    assert_snapshot!(rejected("prod", "      mode: shared\n", "      mode: exclusive\n"));
 }
 
 #[test]
 fn an_even_number_of_peers() {
-    assert_snapshot!(refused(
+    assert_snapshot!(rejected(
         "prod",
         "    mode: cluster\n    replicas: 3\n",
         "    mode: cluster\n    replicas: 4\n"
@@ -57,7 +57,7 @@ fn an_even_number_of_peers() {
 #[test]
 fn a_tag_where_production_needs_a_digest() {
     let placeholder = "\n      placeholder: the digest of qdrant/qdrant:v1.19.0-unprivileged\n";
-    assert_snapshot!(refused(
+    assert_snapshot!(rejected(
         "prod",
         placeholder,
         " qdrant/qdrant:v1.19.0-unprivileged\n"
@@ -66,7 +66,7 @@ fn a_tag_where_production_needs_a_digest() {
 
 #[test]
 fn a_duplicate_key() {
-    assert_snapshot!(refused(
+    assert_snapshot!(rejected(
         "dev",
         "  phoenix:environment: dev\n",
         "  phoenix:environment: dev\n  phoenix:environment: prod\n"
@@ -75,13 +75,13 @@ fn a_duplicate_key() {
 
 #[test]
 fn an_alias() {
-    let answer = refused(
+    let answer = rejected(
         "dev",
         "  phoenix:environment: dev\n",
         "  phoenix:environment: &it dev\n  other:key: *it\n",
     );
     assert!(
-        answer.err.contains("an alias (`*name`) is not read here"),
+        answer.err.contains("aliases (`*name`) are not supported here"),
         "{answer}"
     );
 }
@@ -106,8 +106,8 @@ fn several_errors_are_reported_together() {
 }
 
 #[test]
-fn a_secret_in_clear_is_refused_without_being_quoted() {
-    let answer = refused(
+fn a_secret_in_clear_is_rejected_without_being_quoted() {
+    let answer = rejected(
         "dev",
         "  phoenix:environment: dev\n",
         "  phoenix:environment: dev\n  phoenix:openaiApiKey: sk-in-clear\n",
@@ -124,7 +124,7 @@ fn a_stack_file_that_cannot_be_read() {
     assert_eq!((answer.code, answer.out.as_str()), (1, ""));
     assert_eq!(
         answer.err,
-        "error: cannot read the stack file stacks/Pulumi.odd.yaml\n  because: it is not a file\n"
+        "error: cannot read the stack file stacks/Pulumi.odd.yaml\n  because: not a regular file\n"
     );
     std::fs::write(checkout.path("stacks/Pulumi.bytes.yaml"), [0xff, 0xfe, 0x00]).unwrap();
     let answer = checkout.phoenix(&["render", "bytes", "-o", "out"]);
@@ -138,7 +138,7 @@ fn a_stack_that_does_not_exist() {
     for stack in ["stagin", "nothing-like-it", "../dev", ""] {
         let answer = checkout.phoenix(&["render", stack, "-o", "out"]);
         nothing_was_done(&checkout, &answer);
-        assert!(answer.err.contains("there are dev, prod, staging"), "{answer}");
+        assert!(answer.err.contains("existing stacks: dev, prod, staging"), "{answer}");
     }
     assert_snapshot!(checkout.phoenix(&["diff", "stagin"]).err);
 }
@@ -194,7 +194,7 @@ fn a_branch_in_a_shallow_clone() {
 }
 
 #[test]
-fn a_folder_outside_of_every_checkout() {
+fn a_directory_outside_any_checkout() {
     let elsewhere = tempfile::tempdir().unwrap();
     let checkout = Checkout::bare();
     let answer = checkout.answer(checkout.command(&["preview"]).current_dir(elsewhere.path()));

@@ -1,4 +1,4 @@
-//! Explain: keys with what they change, objects with what is around them, and words that name neither.
+//! `phoenix explain`: keys and their effects, objects and their references, and unknown names.
 
 use serde_json::{Value, json};
 
@@ -19,7 +19,7 @@ fn json(subject: &str) -> Value {
 fn a_number_is_explained_with_bounds_stacks_and_effects() {
     let answer = json("phoenix:qdrant.replicas");
     let key = &answer["key"];
-    assert_eq!(key["type"], "a whole number from 1 to 100");
+    assert_eq!(key["type"], "an integer from 1 to 100");
     assert_eq!(key["required"], true);
     let prod = &key["stacks"][1];
     assert_eq!((&prod["stack"], &prod["value"]), (&"prod".into(), &3.into()));
@@ -60,7 +60,7 @@ fn a_choice_is_explained_with_alternatives_and_conflicts() {
 }
 
 #[test]
-fn what_a_key_changes_is_what_diff_says() {
+fn the_effect_of_a_key_is_what_diff_shows() {
     let key = &json("qdrant.auditDays")["key"];
     let effect = &key["effect"];
     let stack = effect["stack"].as_str().unwrap();
@@ -104,17 +104,17 @@ fn what_a_key_changes_is_what_diff_says() {
 }
 
 #[test]
-fn lists_their_items_and_optional_parts_are_keys_too() {
+fn lists_items_and_optional_parts_are_keys_too() {
     assert_eq!(
         json("postgres.networks")["key"]["type"],
-        "a list, each item a text"
+        "a list of: a string"
     );
-    assert_eq!(json("postgres.networks[0]")["key"]["type"], "a text");
+    assert_eq!(json("postgres.networks[0]")["key"]["type"], "a string");
     let adopted = json("adopt")["key"]["effect"].to_string();
     assert!(adopted.contains("pulumi.com/patchForce"), "{adopted}");
     let labels = explained(&["mesh.gateway.selector"]);
     assert!(labels.out.contains(r#"default: {"istio":"ingress"}"#), "{labels}");
-    assert_eq!(json("mesh.gateway.selector.anything")["key"]["type"], "a text");
+    assert_eq!(json("mesh.gateway.selector.anything")["key"]["type"], "a string");
     let trail = json("auditTrail.archive");
     let changed = trail["key"]["effect"]["objects"].to_string();
     assert!(changed.contains("Telemetry"), "{changed}");
@@ -150,7 +150,7 @@ fn an_object_is_explained_with_references_connections_and_keys() {
         "urn:pulumi:prod::phoenix::phoenix:index:System$kubernetes:apps/v1:StatefulSet::sophia-memory/qdrant",
         "Secret/sophia-memory/qdrant-keys",
         "memories are vectors in Qdrant",
-        "refused as long as phoenix:protect holds",
+        "denied while phoenix:protect is true",
     ] {
         assert!(text.contains(part), "{part} in {object:#}");
     }
@@ -159,7 +159,7 @@ fn an_object_is_explained_with_references_connections_and_keys() {
         json!(["phoenix:qdrantApiKey", "phoenix:qdrantReadOnlyApiKey"])
     );
     let words = explained(&["StatefulSet/sophia-memory/qdrant"]).out;
-    assert!(words.contains("new pods when one of these changes"), "{words}");
+    assert!(words.contains("restarts when one of these secrets changes"), "{words}");
     let keys = object["keys"].as_array().unwrap();
     assert!(keys.contains(&"qdrant.replicas".into()), "{keys:?}");
     assert!(!keys.contains(&"openmemory.replicas".into()), "{keys:?}");
@@ -181,7 +181,7 @@ fn an_object_can_be_named_in_every_common_notation() {
 }
 
 #[test]
-fn what_is_ambiguous_is_answered_with_the_choices() {
+fn an_ambiguous_name_is_an_error_with_the_choices() {
     let answer = Checkout::bare().phoenix(&["explain", "sophia-memory/deny-all"]);
     assert_eq!(answer.code, 1);
     assert!(
@@ -192,7 +192,7 @@ fn what_is_ambiguous_is_answered_with_the_choices() {
 }
 
 #[test]
-fn what_is_neither_is_answered_with_the_nearest() {
+fn an_unknown_name_is_an_error_with_the_most_similar_name() {
     for (asked, meant) in [
         ("qdrant.replica", "qdrant.replicas"),
         (
@@ -215,12 +215,12 @@ fn what_is_neither_is_answered_with_the_nearest() {
 }
 
 #[test]
-fn a_stack_file_with_problems_does_not_stop_the_others() {
+fn a_stack_file_with_errors_does_not_affect_the_others() {
     let checkout = Checkout::bare();
     checkout.edit("stacks/Pulumi.dev.yaml", "mode: single", "mode: cluster");
     let answer = checkout.phoenix(&["explain", "StatefulSet/qdrant"]);
     assert_eq!(answer.code, 0, "{answer}");
-    assert!(answer.out.contains("its file has problems"), "{answer}");
+    assert!(answer.out.contains("the stack file has errors"), "{answer}");
     let answer = checkout.phoenix(&["explain", "qdrant.mode"]);
     assert!(
         answer.out.contains("cluster  stacks/Pulumi.dev.yaml:"),

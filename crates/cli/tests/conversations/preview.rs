@@ -1,4 +1,4 @@
-//! Preview and diff: their verdicts, their bases, and how they end.
+//! `phoenix preview` and `phoenix diff`: output, bases and exit codes.
 
 use insta::assert_snapshot;
 use serde_json::Value;
@@ -7,12 +7,12 @@ use crate::support::{Checkout, script};
 
 const DEV: &str = "stacks/Pulumi.dev.yaml";
 
-/// More memory for Qdrant: changed in place.
+/// More days of audit logs of Qdrant: updated in place.
 fn change(checkout: &Checkout) {
     checkout.edit(DEV, "    auditDays: 7\n", "    auditDays: 9\n");
 }
 
-/// Another size of the claims of a stateful set: deleted and created anew.
+/// Another size of the claims of a stateful set: deleted and created again.
 fn replace(checkout: &Checkout) {
     checkout.edit(
         DEV,
@@ -22,14 +22,14 @@ fn replace(checkout: &Checkout) {
 }
 
 #[test]
-fn a_fresh_clone_differs_in_nothing_and_says_what_it_declares() {
+fn a_fresh_clone_has_no_changes_and_lists_its_objects() {
     let checkout = Checkout::new();
     let answer = checkout.phoenix(&["preview"]);
     assert_eq!(answer.code, 0, "{answer}");
     assert!(
         answer
             .out
-            .starts_with("3 stacks: nothing differs from HEAD (COMMIT)\n"),
+            .starts_with("3 stacks: no changes from HEAD (COMMIT)\n"),
         "{answer}"
     );
     assert!(answer.out.contains("dev declares "), "{answer}");
@@ -49,7 +49,7 @@ fn without_commits_everything_is_new() {
     );
     assert_eq!(
         answer.err,
-        "there are no commits yet, so everything counts as new\n"
+        "no commits yet: all objects are shown as new\n"
     );
 }
 
@@ -59,7 +59,7 @@ fn without_git_everything_is_new() {
     assert_eq!(answer.code, 2, "{answer}");
     assert_eq!(
         answer.err,
-        "this is not a git checkout, so everything counts as new\n"
+        "not a git checkout: all objects are shown as new\n"
     );
 }
 
@@ -113,10 +113,10 @@ fn a_replacement_exits_with_4_without_consent() {
             .code,
         4
     );
-    // Every stack has an object of this name, and somebody's word is for one.
+    // Every stack has an object of this name; consent applies to one stack.
     let all = checkout.phoenix(&["preview", "--allow-destructive", consent]);
     assert_eq!(all.code, 1);
-    assert!(all.err.contains("name the one stack"), "{all}");
+    assert!(all.err.contains("name one stack"), "{all}");
 }
 
 #[test]
@@ -129,7 +129,7 @@ fn another_cluster_is_a_destructive_change() {
 }
 
 #[test]
-fn a_deletion_ends_with_4_and_says_which_data_is_at_risk() {
+fn a_deletion_exits_with_4_and_names_the_data_at_risk() {
     let checkout = Checkout::with_a_leftover();
     let answer = checkout.phoenix(&["preview"]);
     assert_eq!(answer.code, 4, "{answer}");
@@ -141,7 +141,7 @@ fn a_deletion_ends_with_4_and_says_which_data_is_at_risk() {
     assert!(
         answer
             .out
-            .contains("to consent: --allow-destructive PersistentVolumeClaim/sophia-memory/leftover"),
+            .contains("to allow: --allow-destructive PersistentVolumeClaim/sophia-memory/leftover"),
         "{answer}"
     );
     let diff = checkout.phoenix(&["diff", "dev", "--exit-code"]);
@@ -155,7 +155,7 @@ fn unneeded_consent_is_reported() {
     assert_eq!(answer.code, 0);
     assert_eq!(
         answer.err,
-        "--allow-destructive namespace/sophia-memory was not needed: nothing deletes or replaces it\n"
+        "--allow-destructive namespace/sophia-memory had no effect: the object is not deleted or replaced\n"
     );
 }
 
@@ -166,7 +166,7 @@ fn a_branch_is_compared_with_where_it_left_the_main_branch() {
     change(&checkout);
     checkout.snapshot();
     checkout.commit("More days");
-    // The main branch goes on; that is none of the branch's doing.
+    // Later commits on the main branch are not part of the comparison.
     checkout.git(&["checkout", "--quiet", "main"]);
     replace(&checkout);
     checkout.snapshot();
@@ -177,7 +177,7 @@ fn a_branch_is_compared_with_where_it_left_the_main_branch() {
     assert!(
         answer
             .out
-            .contains("dev, compared with the merge-base with main (COMMIT):"),
+            .contains("dev, compared with the merge base with main (COMMIT):"),
         "{answer}"
     );
     assert_eq!(checkout.phoenix(&["preview", "dev", "--base", "main"]).code, 4);
@@ -200,7 +200,7 @@ fn a_stack_that_the_base_does_not_have_is_new_and_the_others_are_compared() {
     assert!(
         answer
             .err
-            .contains("HEAD has no stack demo: everything in it counts as new"),
+            .contains("HEAD has no stack demo: all its objects are shown as new"),
         "{answer}"
     );
 }
@@ -210,17 +210,17 @@ fn a_deleted_stack_is_reported() {
     let checkout = Checkout::new();
     std::fs::remove_file(checkout.path("stacks/Pulumi.staging.yaml")).unwrap();
     let answer = checkout.phoenix(&["preview"]);
-    assert!(answer.out.starts_with("2 stacks: nothing differs"), "{answer}");
+    assert!(answer.out.starts_with("2 stacks: no changes"), "{answer}");
     assert_eq!(
         answer.err,
-        "HEAD (COMMIT) has a stack staging that is gone here; what it deployed stays until `pulumi destroy`\n"
+        "HEAD (COMMIT) has a stack staging that this checkout does not have; its deployed resources remain until `pulumi destroy`\n"
     );
 }
 
 #[test]
-fn a_base_without_snapshots_is_built_in_a_worktree_that_is_gone_afterwards() {
+fn a_base_without_snapshots_is_built_in_a_temporary_worktree() {
     let checkout = Checkout::without_commits();
-    // A program in place of cargo: what it renders is what the base declared, and it tells where it was run.
+    // A fake cargo that prints the manifests of the base and records its arguments.
     checkout.write("crates/cli/Cargo.toml", "");
     let rendered = checkout.phoenix(&["render", "dev"]).out;
     checkout.write(
@@ -264,7 +264,7 @@ fn a_base_without_snapshots_is_built_in_a_worktree_that_is_gone_afterwards() {
 }
 
 #[test]
-fn a_base_that_cannot_be_built_is_an_error_with_its_own_words() {
+fn the_error_of_a_base_that_does_not_build_is_shown() {
     let checkout = Checkout::without_commits();
     checkout.write("crates/cli/Cargo.toml", "");
     checkout.commit("Without snapshots");
@@ -278,7 +278,7 @@ fn a_base_that_cannot_be_built_is_an_error_with_its_own_words() {
 }
 
 #[test]
-fn machines_get_one_document() {
+fn json_output_is_one_document() {
     let checkout = Checkout::new();
     replace(&checkout);
     let answer = checkout.phoenix(&["preview", "--format", "json"]);
@@ -316,12 +316,12 @@ fn machines_get_one_document() {
 #[test]
 fn no_comparison_shows_the_value_of_a_secret() {
     let checkout = Checkout::new();
-    // Somebody once committed a snapshot with a value in it.
+    // A snapshot was committed with a value in clear.
     let file = "tests/snapshots/dev/secrets.yaml.snap";
     let text = std::fs::read_to_string(checkout.path(file)).unwrap();
     assert!(text.contains("secret phoenix:openaiApiKey"), "{text}");
     checkout.write(file, &text.replace("secret phoenix:openaiApiKey", "sk-in-clear"));
-    checkout.commit("A slip");
+    checkout.commit("A value in clear");
     for arguments in [
         &["diff", "dev"][..],
         &["diff", "dev", "--format", "json"],

@@ -1,4 +1,4 @@
-//! Render: manifests to stdout and into a folder.
+//! `phoenix render`: manifests to stdout and to a directory.
 
 use std::collections::BTreeSet;
 use std::process::Stdio;
@@ -35,7 +35,7 @@ fn without_secrets_no_secret_is_rendered() {
 }
 
 #[test]
-fn a_folder_holds_the_stream_in_files_that_sort_into_its_order() {
+fn the_files_of_a_directory_sort_in_the_order_of_the_stream() {
     let checkout = Checkout::bare();
     let answer = checkout.phoenix(&["render", "dev", "-o", "out/manifests"]);
     assert_eq!(answer.code, 0, "{answer}");
@@ -69,19 +69,19 @@ fn a_foreign_folder_is_rejected() {
 }
 
 #[test]
-fn a_folder_of_another_stack_is_refused() {
+fn a_directory_of_another_stack_is_rejected() {
     let checkout = Checkout::bare();
     assert_eq!(checkout.phoenix(&["render", "dev", "-o", "out"]).code, 0);
     let answer = checkout.phoenix(&["render", "prod", "-o", "out"]);
     assert_eq!(answer.code, 1);
     assert!(
-        answer.err.contains("out holds the manifests of the stack dev"),
+        answer.err.contains("out contains the manifests of the stack dev"),
         "{answer}"
     );
 }
 
 #[test]
-fn a_reader_who_has_seen_enough_is_no_error() {
+fn a_closed_pipe_is_not_an_error() {
     let checkout = Checkout::bare();
     let mut command = checkout.command(&["render", "prod"]);
     let mut child = command
@@ -89,7 +89,7 @@ fn a_reader_who_has_seen_enough_is_no_error() {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    // Gone before the first line: a reader who leaves later may find everything already in the pipe.
+    // Closed before the first line: later, all output may already be in the pipe.
     drop(child.stdout.take());
     let output = child.wait_with_output().unwrap();
     let err = String::from_utf8_lossy(&output.stderr);

@@ -1,4 +1,4 @@
-//! Help, completions, colours: the manners of the command.
+//! Help, completions, colors and pipes.
 
 use std::process::Command;
 
@@ -8,7 +8,7 @@ use phoenix_cli::Cli;
 use crate::support::Checkout;
 
 #[test]
-fn help_is_data_and_a_usage_error_is_talk_that_ends_with_1() {
+fn help_goes_to_stdout_and_usage_errors_to_stderr_with_exit_code_1() {
     let checkout = Checkout::bare();
     for arguments in [&["--help"][..], &["preview", "--help"], &["--version"]] {
         let answer = checkout.phoenix(arguments);
@@ -71,7 +71,7 @@ fn every_shell_gets_its_completions_anywhere() {
 }
 
 #[test]
-fn the_schema_goes_to_stdout_or_into_a_file() {
+fn the_schema_goes_to_stdout_or_to_a_file() {
     let checkout = Checkout::bare();
     let answer = checkout.phoenix(&["schema"]);
     assert_eq!(answer.code, 0);
@@ -83,7 +83,7 @@ fn the_schema_goes_to_stdout_or_into_a_file() {
 }
 
 #[test]
-fn colour_comes_only_where_it_was_asked_for_and_says_nothing_new() {
+fn color_is_optional_and_adds_no_text() {
     let checkout = Checkout::with_a_leftover();
     let plain = checkout.phoenix(&["preview"]).out;
     assert!(!plain.contains('\u{1b}'));
@@ -101,7 +101,20 @@ fn colour_comes_only_where_it_was_asked_for_and_says_nothing_new() {
 }
 
 #[test]
-fn the_checkout_is_found_from_a_folder_inside_it() {
+fn the_variables_of_the_environment_that_control_color_are_honored() {
+    let checkout = Checkout::with_a_leftover();
+    let colored = |variables: &[(&str, &str)]| {
+        let mut command = checkout.command(&["preview"]);
+        command.envs(variables.iter().copied());
+        checkout.answer(&mut command).out.contains('\u{1b}')
+    };
+    assert!(colored(&[("CLICOLOR_FORCE", "1")]));
+    assert!(!colored(&[("NO_COLOR", "1")]));
+    assert!(!colored(&[("TERM", "dumb")]));
+}
+
+#[test]
+fn the_checkout_is_found_from_a_directory_inside_it() {
     let checkout = Checkout::new();
     let answer = checkout.answer(
         checkout
@@ -110,7 +123,7 @@ fn the_checkout_is_found_from_a_folder_inside_it() {
     );
     assert_eq!(answer.code, 0, "{answer}");
     assert!(
-        answer.out.starts_with("dev: nothing differs from HEAD"),
+        answer.out.starts_with("dev: no changes from HEAD"),
         "{answer}"
     );
 }
