@@ -41,6 +41,7 @@ pub fn persist(staged: NamedTempFile, file: &Path) -> Result<()> {
 }
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "the tests read the written file")]
 mod tests {
     use super::*;
 

@@ -107,12 +107,11 @@ impl Script {
         let script = Arc::new(Mutex::new(self));
         let stub = HttpStub::start(move |request| {
             let mut script = lock(&script);
-            match script.troubles.pop_front().flatten() {
-                Some(trouble) => trouble.response(),
-                None => {
-                    let (status, body) = proper(&script, request);
-                    Response::new(status, body.to_string())
-                }
+            if let Some(trouble) = script.troubles.pop_front().flatten() {
+                trouble.response()
+            } else {
+                let (status, body) = proper(&script, request);
+                Response::new(status, body.to_string())
             }
         });
         FakeService {
