@@ -158,7 +158,7 @@ fn measure_one(mut words: impl Iterator<Item = OsString>) -> Result<Figures> {
     let start = Instant::now();
     let child = command.spawn().context("starting the command")?;
     let sampled = (tree == "tree").then(|| child.id());
-    let (used, samples) = sample(sampled, || wait(child))?;
+    let (used, totals) = run_sampled(sampled, || wait(child))?;
     let wall = start.elapsed().as_secs_f64();
     let code = used.status.code().map(|code| code.to_string());
     let codes = codes.to_string_lossy();
@@ -169,9 +169,9 @@ fn measure_one(mut words: impl Iterator<Item = OsString>) -> Result<Figures> {
     Ok(Figures {
         wall,
         // The samples include children that were killed and not waited for.
-        cpu: waited_for.as_secs_f64().max(samples.cpu),
+        cpu: waited_for.as_secs_f64().max(totals.cpu),
         largest: mebibytes(used.rusage.maxrss),
-        tree: mebibytes(samples.memory),
+        tree: mebibytes(totals.memory),
     })
 }
 
@@ -189,7 +189,7 @@ struct Samples {
 }
 
 /// Runs `work` and meanwhile samples a process and its descendants.
-fn sample<T>(root: Option<u32>, work: impl FnOnce() -> Result<T>) -> Result<(T, Samples)> {
+fn run_sampled<T>(root: Option<u32>, work: impl FnOnce() -> Result<T>) -> Result<(T, Samples)> {
     let Some(root) = root else {
         return Ok((work()?, Samples::default()));
     };
@@ -209,8 +209,8 @@ fn sample<T>(root: Option<u32>, work: impl FnOnce() -> Result<T>) -> Result<(T, 
         });
         let result = work();
         done.store(true, Ordering::Relaxed);
-        let samples = sampler.join().expect("sampling never panics");
-        Ok((result?, samples))
+        let totals = sampler.join().expect("sampling never panics");
+        Ok((result?, totals))
     })
 }
 

@@ -274,7 +274,7 @@ impl Reader {
         };
         let owner = self.waiver_text(fields, key, "owner");
         let approver = self.waiver_text(fields, key, "approver");
-        let approved = self.waiver_day(fields, key, "approved");
+        let approval_day = self.waiver_day(fields, key, "approved");
         let last_day = self.waiver_day(fields, key, "lastDay");
         let ticket = self.waiver_text(fields, key, "ticket");
         Some(Waiver {
@@ -284,7 +284,7 @@ impl Reader {
             compensating_measure,
             owner: owner?,
             approver: approver?,
-            approved: approved?,
+            approved: approval_day?,
             last_day: last_day?,
             ticket: ticket?,
         })

@@ -33,6 +33,10 @@ impl Answer {
 
     /// The opposite.
     #[must_use]
+    #[expect(
+        clippy::should_implement_trait,
+        reason = "an unknown answer stays unknown, which `!` does not suggest"
+    )]
     pub fn not(self) -> Self {
         match self {
             Self::Yes => Self::No,

@@ -88,7 +88,7 @@ impl Checker {
         {
             Some(meant) => {
                 self.problems
-                    .add_with_hint(full_key(path), message, format!("did you mean {meant}?"))
+                    .add_with_hint(full_key(path), message, format!("did you mean {meant}?"));
             }
             None => self.problems.add(full_key(path), message),
         }

@@ -1,4 +1,4 @@
-//! PersistentVolumeClaims.
+//! `PersistentVolumeClaims`.
 
 use k8s_openapi::api::apps::v1::StatefulSetPersistentVolumeClaimRetentionPolicy;
 use k8s_openapi::api::core::v1::{

@@ -214,7 +214,7 @@ fn to_store(store: Workload, callers: Vec<String>, connect: &str) -> Destination
 /// A server with interchangeable pods. Errors that the server returns are independent of the pod; errors that the
 /// sidecar generates for an unreachable or overloaded pod count against that pod.
 ///
-/// The mesh looks for the DestinationRule in the namespace of the Service.
+/// The mesh looks for the `DestinationRule` in the namespace of the Service.
 fn to_server(server: Workload, callers: Vec<String>) -> DestinationRule {
     let mut rule = destination(
         &format!("{}-destination", server.name),

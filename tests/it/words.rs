@@ -300,7 +300,7 @@ fn markdown(text: &str) -> String {
                 .get(place + 1)
                 .is_some_and(|next| next.is_ascii_alphabetic() || *next == b'/') =>
             {
-                inside = b'>'
+                inside = b'>';
             }
             b'\n' => inside = 0,
             _ if byte == inside && inside != 0 => inside = 0,
@@ -364,7 +364,7 @@ fn comments(text: &str, marker: &str) -> String {
         });
         let inside = start..line.len();
         kept.push_str(&keep(line.as_bytes(), |place| {
-            inside.contains(&place) && !(place < start + marker.len())
+            inside.contains(&place) && (place >= start + marker.len())
         }));
     }
     kept
@@ -431,7 +431,9 @@ fn keep_public(text: &[u8], code: &[bool], is_test: impl Fn(usize) -> bool) -> S
     let (mut place, mut public, mut named) = (0, false, false);
     while place < text.len() {
         if !code[place] || !is_name(&text[place]) {
-            if !text[place].is_ascii_whitespace() && !(public && matches!(text[place], b'(' | b')')) {
+            let keeps_state =
+                text[place].is_ascii_whitespace() || (public && matches!(text[place], b'(' | b')'));
+            if !keeps_state {
                 (public, named) = (false, false);
             }
             place += 1;
@@ -441,7 +443,7 @@ fn keep_public(text: &[u8], code: &[bool], is_test: impl Fn(usize) -> bool) -> S
         match &text[place..end] {
             b"pub" => public = !is_test(place),
             b"fn" | b"struct" | b"enum" | b"const" | b"static" | b"trait" | b"mod" | b"type" => {
-                named = public
+                named = public;
             }
             b"async" | b"unsafe" | b"crate" | b"super" | b"in" => {}
             _ => {
@@ -518,11 +520,10 @@ fn find(
             }
         }
     }
-    for at in 0..split.len() {
+    for (at, (start, ..)) in split.iter().enumerate() {
         for word in words {
             if !excused.contains(&at) && matches(&word.parts, at) {
-                let start = split[at].0;
-                let line = text[..start].matches('\n').count() + 1;
+                let line = text[..*start].matches('\n').count() + 1;
                 findings.push(Finding {
                     file: file.to_owned(),
                     line,
@@ -580,8 +581,8 @@ fn files() -> Vec<String> {
                 .and_then(|name| name.to_str())
                 .unwrap_or_default();
             let is_hidden = name.starts_with('.') && !matches!(name, ".ci" | ".github" | ".cargo");
-            let is_made =
-                matches!(name, "target" | "node_modules" | "snapshots" | "corpus") || name.ends_with(".snap");
+            let is_made = matches!(name, "target" | "node_modules" | "snapshots" | "corpus")
+                || path.extension().is_some_and(|extension| extension == "snap");
             if is_hidden || is_made {
                 continue;
             }

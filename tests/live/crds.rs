@@ -1,4 +1,4 @@
-//! The generated types of `phoenix-crds`, against the pinned CustomResourceDefinitions.
+//! The generated types of `phoenix-crds`, against the pinned `CustomResourceDefinitions`.
 
 use std::process::Command;
 
@@ -9,7 +9,17 @@ use crate::live::{root, said};
 fn the_generated_types_match_the_pinned_definitions() {
     let output = Command::new(env!("CARGO"))
         .current_dir(root())
-        .args(["run", "--quiet", "--locked", "-p", "phoenix-crds", "--example", "generate", "--", "--check"])
+        .args([
+            "run",
+            "--quiet",
+            "--locked",
+            "-p",
+            "phoenix-crds",
+            "--example",
+            "generate",
+            "--",
+            "--check",
+        ])
         .output()
         .unwrap();
     assert!(output.status.success(), "{}", said(&output));

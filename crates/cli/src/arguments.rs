@@ -5,7 +5,7 @@ use clap::ValueEnum;
 /// When output is colored.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum Color {
-    /// When stdout is a terminal. NO_COLOR, CLICOLOR_FORCE and TERM=dumb are honored.
+    /// When stdout is a terminal. `NO_COLOR`, `CLICOLOR_FORCE` and TERM=dumb are honored.
     #[default]
     Auto,
     /// Always, also when output is piped.

@@ -312,9 +312,8 @@ fn render_in_worktree(
         let words = String::from_utf8_lossy(&output.stderr);
         let tail: Vec<_> = words.trim().lines().rev().take(20).collect();
         let tail: Vec<_> = tail.into_iter().rev().collect();
-        return Err(
-            anyhow!("{}", tail.join("\n")).context(format!("`phoenix render {stack}` of that revision failed"))
-        );
+        return Err(anyhow!("{}", tail.join("\n"))
+            .context(format!("`phoenix render {stack}` of that revision failed")));
     }
     String::from_utf8(output.stdout).context("its output is not UTF-8")
 }

@@ -283,6 +283,9 @@ mod tests {
     fn outside_a_checkout_the_error_has_a_hint() {
         let folder = checkout(&[("Cargo.toml", "")]);
         let error = Checkout::find(Some(folder.path())).unwrap_err().to_string();
-        assert!(error.ends_with("hint: change to a directory of the repository"), "{error}");
+        assert!(
+            error.ends_with("hint: change to a directory of the repository"),
+            "{error}"
+        );
     }
 }

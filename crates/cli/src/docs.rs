@@ -18,11 +18,11 @@ pub fn markdown() -> String {
     let mut command = Cli::command();
     command.build();
     let mut text = String::from("# The command `phoenix`\n\n");
-    text.push_str(
-        "<!-- Generated from the help texts of the command; edit these instead. -->\n\n",
-    );
+    text.push_str("<!-- Generated from the help texts of the command; edit these instead. -->\n\n");
     paragraphs(&mut text, &command);
-    text.push_str("In the repository, run it as `cargo phoenix …`.\n\n## Exit codes\n\n| code | meaning |\n|---|---|\n");
+    text.push_str(
+        "In the repository, run it as `cargo phoenix …`.\n\n## Exit codes\n\n| code | meaning |\n|---|---|\n",
+    );
     for exit in Exit::ALL {
         let _ = writeln!(text, "| {} | {} |", exit.code(), exit.meaning());
     }

@@ -57,7 +57,7 @@ pub fn run(checkout: &Checkout, stack: Option<&str>) -> anyhow::Result<Local> {
         checks.push(stack::secrets(stack));
         checks.extend(esc_import::run(stack));
         checks.extend(esc_definitions::run(checkout, stack));
-        context = stack.config.cluster.context.clone();
+        context.clone_from(&stack.config.cluster.context);
     }
     let (more, context) = kubeconfig::required(context.as_deref());
     checks.extend(more);

@@ -129,8 +129,10 @@ impl Repository {
         if output.status.success() {
             return Ok(worktree);
         }
-        Err(anyhow!("{}", text(&output.stderr).trim())
-            .context(format!("cannot check out {} in a temporary worktree", short(commit))))
+        Err(anyhow!("{}", text(&output.stderr).trim()).context(format!(
+            "cannot check out {} in a temporary worktree",
+            short(commit)
+        )))
     }
 
     fn run<I: IntoIterator<Item: AsRef<OsStr>>>(&self, arguments: I) -> Result<Output> {

@@ -213,9 +213,9 @@ impl Places {
                 workspace,
             }
         };
-        let built = build.program();
-        Ok(if built.is_file() && is_up_to_date(&built) {
-            Located::Ready(built)
+        let program = build.program();
+        Ok(if program.is_file() && is_up_to_date(&program) {
+            Located::Ready(program)
         } else {
             Located::ToBuild(build)
         })

@@ -255,7 +255,10 @@ mod tests {
         let error = write(folder.path(), "prod", &files(&["00-a.yaml"]))
             .unwrap_err()
             .to_string();
-        assert!(error.contains("contains the manifests of the stack dev"), "{error}");
+        assert!(
+            error.contains("contains the manifests of the stack dev"),
+            "{error}"
+        );
     }
 
     #[test]

@@ -47,11 +47,9 @@ impl StackFile {
             return Err(anyhow!("not a regular file").context(reading()));
         }
         if size.len() > LARGEST {
-            return Err(anyhow!(
-                "the file has {} bytes; the maximum is {LARGEST}",
-                size.len()
-            )
-            .context(reading()));
+            return Err(
+                anyhow!("the file has {} bytes; the maximum is {LARGEST}", size.len()).context(reading()),
+            );
         }
         let bytes = fs::read(&file).with_context(reading)?;
         let text = String::from_utf8(bytes).or_hint(reading(), "save it as UTF-8")?;
@@ -287,10 +285,7 @@ mod tests {
     #[test]
     fn a_key_without_a_namespace_is_reported_with_a_hint() {
         let problems = parse("config:\n  qdrant: {}\n").problems.to_string();
-        assert_eq!(
-            problems,
-            "qdrant has no namespace\n  hint: write phoenix:qdrant"
-        );
+        assert_eq!(problems, "qdrant has no namespace\n  hint: write phoenix:qdrant");
     }
 
     #[test]

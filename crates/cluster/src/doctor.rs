@@ -43,12 +43,11 @@ pub async fn run(context: &str, stack: &Stack<'_>, read_state: impl FnOnce() -> 
     };
     // The future of all checks is too large for the stack.
     let checks = Box::pin(check_cluster(&client, context, stack));
-    let (mut checks, resources) = match tokio::time::timeout(ANSWER_TIMEOUT, checks).await {
-        Ok(checks) => checks,
-        Err(_) => {
-            let reason = format!("some answers took longer than {} s", ANSWER_TIMEOUT.as_secs());
-            (vec![unreachable_server(context, &reason)], None)
-        }
+    let (mut checks, resources) = if let Ok(checks) = tokio::time::timeout(ANSWER_TIMEOUT, checks).await {
+        checks
+    } else {
+        let reason = format!("some answers took longer than {} s", ANSWER_TIMEOUT.as_secs());
+        (vec![unreachable_server(context, &reason)], None)
     };
     if let Some(resources) = resources {
         // Outside the time limit, because Pulumi may take longer than an API server.

@@ -5,11 +5,6 @@
 //! [`inventory`] lists the objects that policies are evaluated against; [`secrets`] reads single Secrets; [`admin`] applies
 //! objects, for the sandbox. Only [`admin`] changes anything.
 
-#![expect(
-    clippy::disallowed_methods,
-    reason = "the package is an edge: it reads the kubeconfig and uses the network"
-)]
-
 pub mod admin;
 pub mod connection;
 pub mod doctor;

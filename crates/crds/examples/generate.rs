@@ -1,4 +1,4 @@
-//! Writes the modules of `phoenix-crds` from the CustomResourceDefinitions pinned in `sandbox/tools`.
+//! Writes the modules of `phoenix-crds` from the `CustomResourceDefinitions` pinned in `sandbox/tools`.
 //!
 //! ```sh
 //! cargo run -p phoenix-crds --example generate            # write
@@ -103,7 +103,10 @@ fn main() -> ExitCode {
         hash.update(&text);
         put(format!("{module}.rs"), &text);
     }
-    let hash: String = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+    let hash = hash.finalize().iter().fold(String::new(), |mut text, byte| {
+        write!(text, "{byte:02x}").expect("writing to a string never fails");
+        text
+    });
     put("generated.sha256".to_owned(), &format!("{hash}\n"));
 
     for path in &outdated {

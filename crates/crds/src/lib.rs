@@ -1,13 +1,13 @@
 //! Rust types of the custom resources that Phoenix declares, one module per API group.
 //!
-//! The modules are generated from the CustomResourceDefinitions pinned in `sandbox/tools`:
+//! The modules are generated from the `CustomResourceDefinitions` pinned in `sandbox/tools`:
 //!
 //! ```sh
 //! cargo run -p phoenix-crds --example generate
 //! ```
 //!
 //! The types have the fields of a resource's `spec` and no `status`, which only controllers write. A field that repeats a
-//! field of the same name and structure nearer to the root, as in the subsets of a DestinationRule, has the type of that field. `cargo test -p phoenix-crds` detects
+//! field of the same name and structure nearer to the root, as in the subsets of a `DestinationRule`, has the type of that field. `cargo test -p phoenix-crds` detects
 //! manual edits; the live lane compares the modules with the pinned definitions.
 //!
 //! ```

@@ -82,9 +82,7 @@ enum Scope<'a> {
 impl<'a> Scope<'a> {
     fn of(namespaces: &[String], stack: Option<&'a Stack>) -> Self {
         match stack {
-            _ if !namespaces.is_empty() => {
-                Self::Namespaces(namespaces.iter().cloned().collect())
-            }
+            _ if !namespaces.is_empty() => Self::Namespaces(namespaces.iter().cloned().collect()),
             Some(stack) => Self::Stack(stack),
             None => Self::Everything,
         }

@@ -3,11 +3,6 @@
 //! The command line is that of `phoenix-cli`; this package implements its trait [`Live`]. `phoenix` replaces itself with the
 //! program `phoenix-live` for these verbs, with the same arguments. Run directly, the program accepts every verb.
 
-#![expect(
-    clippy::disallowed_methods,
-    reason = "the package is an edge: it runs programs and uses the network"
-)]
-
 use std::ffi::OsString;
 use std::path::Path;
 use std::process::ExitCode;

@@ -171,6 +171,7 @@ mod tests {
     }
 
     #[test]
+    #[expect(clippy::disallowed_methods, reason = "the test measures time")]
     fn nesting_without_end_is_refused_soon() {
         for piece in ["[", "{a: ", "- ", "? ", "a:\n ", "[{", "&a [", "!!str ["] {
             let started = Instant::now();

@@ -78,7 +78,7 @@ pub fn failures(run: &PolicyRun, which: Failures) -> String {
         );
         for failure in failed.into_iter().chain(waived) {
             let subject = &report.subjects[failure.subject];
-            let waiver = failure
+            let note = failure
                 .waived
                 .and_then(|index| run.settings.waivers.get(index))
                 .map(|waiver| {
@@ -90,7 +90,7 @@ pub fn failures(run: &PolicyRun, which: Failures) -> String {
                     )
                 })
                 .unwrap_or_default();
-            let _ = writeln!(text, "  {}{waiver}", escape_control(&subject.to_string()));
+            let _ = writeln!(text, "  {}{note}", escape_control(&subject.to_string()));
             for finding in &failure.findings {
                 let place =
                     (run.places)(subject, &finding.path).map_or(String::new(), |place| format!("{place} "));

@@ -147,10 +147,10 @@ pub static REQUIRED_LABELS: Rule = Rule {
         let wanted = context.option_texts(&REQUIRED);
         for label in wanted {
             let place = format!("metadata.labels[{label}]");
-            match subject.body.entry("metadata.labels", &label) {
+            match subject.body.entry("metadata.labels", label) {
                 Field::Known(value) if !value.is_empty() => {}
                 Field::Known(_) | Field::Absent => {
-                    context.fail(place, format!("the label {label} is missing"))
+                    context.fail(place, format!("the label {label} is missing"));
                 }
                 Field::Unknown => context.unknown(place),
             }
@@ -181,7 +181,7 @@ pub static CHANGE_TRACEABLE: Rule = Rule {
         }
         for annotation in wanted {
             let place = format!("metadata.annotations[{annotation}]");
-            match subject.body.entry("metadata.annotations", &annotation) {
+            match subject.body.entry("metadata.annotations", annotation) {
                 Field::Known(change) if !change.trim().is_empty() => {}
                 Field::Known(_) | Field::Absent => {
                     context.fail(
@@ -238,9 +238,9 @@ pub static DATA_CLASSIFICATION_LABELLED: Rule = Rule {
         let nodes = std::iter::once(subject.body).chain(templates.iter().map(crate::context::Item::node));
         for node in nodes {
             let place = node.at(&format!("metadata.labels[{label}]"));
-            if node.entry("metadata.labels", &label).is_absent() {
+            if node.entry("metadata.labels", label).is_absent() {
                 context.fail(place, format!("the label {label} is missing"));
-            } else if let Some(class) = context.entry(node, "metadata.labels", &label)
+            } else if let Some(class) = context.entry(node, "metadata.labels", label)
                 && !classes.contains(&class)
             {
                 context.fail(place, format!("{class} is not a valid classification"));

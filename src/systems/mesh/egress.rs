@@ -42,7 +42,7 @@ pub fn own_name(callers: Vec<String>) -> ServiceEntry {
     }
 }
 
-/// A ServiceEntry for each external host in the table.
+/// A `ServiceEntry` for each external host in the table.
 pub fn external_hosts(rows: &[Connection], mesh: &Mesh) -> Vec<ServiceEntry> {
     let entries = hosts(rows).into_iter().enumerate();
     entries
@@ -200,7 +200,7 @@ fn resolution(
     (ServiceEntryResolution::Dns, None)
 }
 
-/// The registry name of a host. A ServiceEntry does not accept an IP address as a host, so addresses get a name.
+/// The registry name of a host. A `ServiceEntry` does not accept an IP address as a host, so addresses get a name.
 fn registered_host(external: &ExternalHost) -> String {
     match address(external) {
         Some(_) => format!("{}.outside.{}", external.name, names::MEMORY),

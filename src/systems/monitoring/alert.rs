@@ -7,7 +7,7 @@ pub struct Alert {
     pub name: &'static str,
     /// How urgently an operator must respond.
     pub severity: Severity,
-    /// PromQL; the alert is active while it returns samples.
+    /// `PromQL`; the alert is active while it returns samples.
     pub expression: String,
     /// How long it must be active before it fires; `None` fires immediately.
     pub lasting: Option<&'static str>,

@@ -1,4 +1,4 @@
-//! Objects of the External Secrets Operator: one store in each namespace and an ExternalSecret for each Secret.
+//! Objects of the External Secrets Operator: one store in each namespace and an `ExternalSecret` for each Secret.
 //!
 //! The types here cover only the few fields in use. The operator's own types are a crate of more than a megabyte,
 //! mostly for other providers.

@@ -24,9 +24,7 @@ fn a_failure_is_reported_with_line_controls_and_fix() {
                 only the capability or device that it needs.\n  controls: SOC 2 CC6.1, CC6.8; HIPAA 164.312(a)(1), 164.308(a)(1)(ii)(B)\n";
     assert!(answer.out.contains(finding), "{answer}");
     assert!(
-        answer
-            .err
-            .contains("skipped 1 document: not Kubernetes objects"),
+        answer.err.contains("skipped 1 document: not Kubernetes objects"),
         "{answer}"
     );
 }

@@ -1,4 +1,4 @@
-//! Objects that the stack references but does not create: PriorityClasses, and image pull secrets.
+//! Objects that the stack references but does not create: `PriorityClasses`, and image pull secrets.
 //!
 //! Only the metadata of a Secret is read, never its content.
 

@@ -204,9 +204,7 @@ fn a_kubeconfig_without_current_context_requires_one() {
     assert!(answer.err.contains("hint: select one with --context"), "{answer}");
     let answer = check(|_| {}, &["prod", "dev"]);
     assert!(
-        answer
-            .err
-            .contains("--cluster accepts at most one stack"),
+        answer.err.contains("--cluster accepts at most one stack"),
         "{answer}"
     );
 }

@@ -2,6 +2,10 @@
 //!
 //! The policies are read strictly: a field that is not known here is an error, so that nothing can change what a policy
 //! means without being understood. Pods and Services are read for what matters to policies.
+#![expect(
+    clippy::pub_underscore_fields,
+    reason = "fields that are parsed so that unknown ones are errors, and have no meaning for the evaluation"
+)]
 
 use std::collections::BTreeMap;
 

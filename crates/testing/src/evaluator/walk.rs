@@ -54,6 +54,7 @@ impl<'a> Walk<'a> {
     }
 
     /// Narrows the walk to the pods that have these labels: to an object that selects them, all others are far ends.
+    #[must_use]
     pub fn of(mut self, selected: Labels) -> Self {
         self.selected = selected;
         self

@@ -166,7 +166,7 @@ fn remote(subject: &Subject<'_>, context: &mut CheckContext<'_>) {
     match scheme.map(str::to_ascii_lowercase).as_deref() {
         Some("s3") => match first(pod, &context.option_texts(&ENDPOINTS)) {
             Field::Known((address, place)) if !address.is_empty() => {
-                host(address, place, Answer::No, context)
+                host(address, place, Answer::No, context);
             }
             Field::Known(_) | Field::Absent => {}
             Field::Unknown => context.unknown("the variable with the address of the object store"),
@@ -321,7 +321,7 @@ pub static RESTORE_TEST_SCHEDULED: Rule = Rule {
             let drills = context.inventory.within(CRON_JOB, subject.namespace());
             let tried = Answer::any(drills.map(|drill| {
                 let drill = Node::new(drill.body(), "");
-                let says = match drill.entry("metadata.annotations", &annotation) {
+                let says = match drill.entry("metadata.annotations", annotation) {
                     Field::Known(claims) => Answer::from_bool(names(claims).any(|name| name == claim)),
                     Field::Absent => Answer::No,
                     Field::Unknown => Answer::Unknown,
@@ -331,7 +331,7 @@ pub static RESTORE_TEST_SCHEDULED: Rule = Rule {
             match tried {
                 Answer::Yes => {}
                 Answer::No if context.inventory.is_complete() => {
-                    context.fail("", format!("no restore test covers the claim {claim}"))
+                    context.fail("", format!("no restore test covers the claim {claim}"));
                 }
                 Answer::No | Answer::Unknown => {
                     context.unknown(format!("whether a restore test covers the claim {claim}"));

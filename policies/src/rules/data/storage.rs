@@ -102,7 +102,7 @@ pub static DATA_VOLUMES_ON_ENCRYPTED_CLASS: Rule = Rule {
             let place = claim.at("spec.storageClassName");
             match claim.text("spec.storageClassName") {
                 Field::Known("") => {
-                    context.unknown(format!("{place}: the volume that the claim is bound to"))
+                    context.unknown(format!("{place}: the volume that the claim is bound to"));
                 }
                 Field::Known(class) => match class_encrypts(class, context) {
                     Answer::Yes => {}

@@ -328,7 +328,7 @@ fn bypass(subject: &Subject<'_>, context: &mut CheckContext<'_>) {
             if container.name == "istio-proxy" {
                 continue;
             }
-            let own = container.or_pod(|node, field| node.number(field), field, pod);
+            let own = container.or_pod(crate::field::Node::number, field, pod);
             match own {
                 Field::Known(1337) => context.fail(
                     container.node().at(field),

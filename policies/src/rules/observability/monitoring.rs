@@ -196,7 +196,7 @@ fn monitored(subject: &Subject<'_>, context: &mut CheckContext<'_>) {
     match Answer::any(std::iter::once(by_annotation).chain(by_pods).chain(by_services)) {
         Answer::Yes => {}
         Answer::No if inventory.is_complete() => {
-            context.fail("", "no ServiceMonitor or PodMonitor selects it")
+            context.fail("", "no ServiceMonitor or PodMonitor selects it");
         }
         Answer::No | Answer::Unknown => context.unknown("whether a ServiceMonitor or PodMonitor selects it"),
     }

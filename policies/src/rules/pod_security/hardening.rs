@@ -55,10 +55,9 @@ pub static RUN_AS_NON_ROOT: Rule = Rule {
         for container in context.containers(subject) {
             let is_own = !container.node().flag(field).is_absent();
             context.check_inherited(container, pod, field, Node::flag, |value| match value {
-                Some(true) => None,
                 Some(false) if is_own => Some(format!("{} may run as root", container.words())),
-                // The field of the pod is reported above.
-                Some(false) => None,
+                // A field of the pod that is false is reported above.
+                Some(_) => None,
                 None => Some(format!(
                     "neither {} nor its pod sets runAsNonRoot: true",
                     container.words()

@@ -49,7 +49,7 @@ pub static NO_HOST_PATH_VOLUMES: Rule = Rule {
                 context,
             ) {
                 Field::Known(path) => {
-                    context.fail("spec.hostPath", format!("the volume is {path} of a node"))
+                    context.fail("spec.hostPath", format!("the volume is {path} of a node"));
                 }
                 Field::Absent => {}
                 Field::Unknown => context.unknown(place),
