@@ -11,7 +11,7 @@ use crate::waiver::WaiverUse;
 
 /// A rule. The policy pack, the catalog, `phoenix explain` and the tests are all derived from it.
 ///
-/// A row of the catalog sets the fields that have no default and takes the others from [`Rule::DEFAULTS`].
+/// A row of the catalog sets the fields that have no default and takes the others from `Rule::DEFAULTS`.
 #[derive(Debug)]
 pub struct Rule {
     /// Its name in settings, waivers and reports.

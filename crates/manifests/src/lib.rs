@@ -1,7 +1,7 @@
 //! Reads YAML and JSON into values, and manifests into the objects that `kubectl` would apply, with the file and line of
 //! every field.
 //!
-//! One reader ([`reader`]) turns parser events into values; two dialects decide what scalars, aliases and merge keys mean:
+//! One reader (`reader`) turns parser events into values; two dialects decide what scalars, aliases and merge keys mean:
 //!
 //! - [`yaml`] is strict YAML 1.2, for stack files and for files that this project writes. It rejects what other readers
 //!   interpret differently.

@@ -3,9 +3,9 @@
 //! - [`canary`]: secret values for tests, searched for in every encoding in which a program could leak them.
 //! - [`http`]: an HTTP server in the test's process, with answers that a test scripts.
 //! - [`esc`]: a fake Pulumi ESC service on top of it.
-//! - [`evaluator`] (feature `platform`): which connections and requests the rendered policies allow, and the probes that a test
+//! - `evaluator` (feature `platform`): which connections and requests the rendered policies allow, and the probes that a test
 //!   compares with the connection table.
-//! - [`alerts`] (feature `platform`): examples of every alert, for promtool and for the tests of the rules.
+//! - `alerts` (feature `platform`): examples of every alert, for promtool and for the tests of the rules.
 //!
 //! This package is an edge: it opens ports on loopback.
 
