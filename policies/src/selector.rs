@@ -33,11 +33,7 @@ impl Answer {
 
     /// The opposite.
     #[must_use]
-    #[expect(
-        clippy::should_implement_trait,
-        reason = "an unknown answer stays unknown, which `!` does not suggest"
-    )]
-    pub fn not(self) -> Self {
+    pub fn negate(self) -> Self {
         match self {
             Self::Yes => Self::No,
             Self::No => Self::Yes,
@@ -117,9 +113,9 @@ fn expressed(expression: Node<'_>, labels: Labels<'_>) -> Answer {
     };
     match operator {
         "In" => among(),
-        "NotIn" => among().not(),
+        "NotIn" => among().negate(),
         "Exists" => exists,
-        "DoesNotExist" => exists.not(),
+        "DoesNotExist" => exists.negate(),
         _ => Answer::Unknown,
     }
 }
