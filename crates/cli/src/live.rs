@@ -239,7 +239,7 @@ impl Build {
     fn run(&self) -> Result<PathBuf> {
         let program = self.program();
         if program.is_file() {
-            message(&format!("building {PROGRAM}, whose sources have changed"));
+            message(&format!("updating {PROGRAM}, whose sources may have changed"));
         } else {
             message(&format!(
                 "building {PROGRAM}, which runs what needs a network, a cluster or the sandbox; the first build takes about 3 \
@@ -297,7 +297,8 @@ fn sources_of(program: &Path) -> Option<Vec<PathBuf>> {
     Some(sources.collect())
 }
 
-/// Whether no source of a program changed after the program was built.
+/// Whether no source of a program changed after the program was built. If its sources are not known, because cargo built it for a
+/// test only, cargo has to decide.
 fn is_up_to_date(program: &Path) -> bool {
     let modified = |path: &Path| -> Option<SystemTime> { std::fs::metadata(path).ok()?.modified().ok() };
     let Some(built) = modified(program) else {
@@ -305,7 +306,7 @@ fn is_up_to_date(program: &Path) -> bool {
     };
     // A removed source is a change, too.
     let is_older = |source: &PathBuf| modified(source).is_some_and(|modified| modified <= built);
-    sources_of(program).is_none_or(|sources| sources.iter().all(is_older))
+    sources_of(program).is_some_and(|sources| sources.iter().all(is_older))
 }
 
 /// The workspace that the sources of `phoenix` are in.
@@ -417,7 +418,11 @@ mod tests {
         assert_eq!(build.profile(), "dev");
         assert_eq!(places.locate().unwrap(), Located::ToBuild(build));
         let live = layout.built(Duration::from_secs(1));
-        assert_eq!(places.locate().unwrap(), Located::Ready(live));
+        assert_eq!(places.locate().unwrap(), Located::Ready(live.clone()));
+        let list = live.with_extension("d");
+        fs::rename(&list, layout.path("list")).unwrap();
+        assert!(matches!(places.locate().unwrap(), Located::ToBuild(_)));
+        fs::rename(layout.path("list"), list).unwrap();
         let changed = layout.file("my work/crates/live/src/main.rs", "");
         let file = fs::File::options().write(true).open(&changed).unwrap();
         file.set_modified(SystemTime::now() + Duration::from_mins(1))
