@@ -152,7 +152,14 @@ impl Change {
                         data: loss(before),
                     });
                 }
-                let (why, data) = fields.iter().find_map(|field| loss_in_place(&before.id, field))?;
+                let (why, data) = fields.iter().find_map(|field| {
+                    loss_in_place(
+                        &before.id,
+                        &field.path,
+                        field.before.as_ref(),
+                        field.after.as_ref(),
+                    )
+                })?;
                 Some(Loss {
                     id: before.id.clone(),
                     why,

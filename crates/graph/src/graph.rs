@@ -85,7 +85,7 @@ impl Graph {
 
     /// All objects in the order in which a cluster accepts them: dependencies first.
     pub fn in_apply_order(&self) -> Vec<&Object> {
-        order::apply_order(self)
+        order::apply_order(self.objects())
     }
 
     /// The names of the components, sorted.

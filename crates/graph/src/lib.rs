@@ -31,6 +31,7 @@ mod id;
 mod loss;
 mod object;
 mod order;
+mod pod_template;
 pub mod references;
 pub mod yaml;
 

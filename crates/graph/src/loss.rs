@@ -2,17 +2,21 @@
 
 use serde_json::Value;
 
-use crate::{FieldChange, Id, Object};
+use crate::{Id, Object};
 
 /// The description of a change in place that loses data, and the data; `None` for any other change.
-pub(crate) fn loss_in_place(id: &Id, field: &FieldChange) -> Option<(String, &'static str)> {
+pub(crate) fn loss_in_place(
+    id: &Id,
+    path: &str,
+    before: Option<&Value>,
+    after: Option<&Value>,
+) -> Option<(String, &'static str)> {
     if (id.group.as_str(), id.kind.as_str()) != ("apps", "StatefulSet") {
         return None;
     }
-    let number = |value: &Option<Value>| value.as_ref().and_then(Value::as_u64);
-    match field.path.as_str() {
+    match path {
         "spec.replicas" => {
-            let (before, after) = (number(&field.before)?, number(&field.after)?);
+            let (before, after) = (before?.as_u64()?, after?.as_u64()?);
             let description = format!("scaled down from {before} to {after}");
             (after < before).then_some((
                 description,
@@ -21,10 +25,10 @@ pub(crate) fn loss_in_place(id: &Id, field: &FieldChange) -> Option<(String, &'s
         }
         "spec.persistentVolumeClaimRetentionPolicy.whenDeleted"
         | "spec.persistentVolumeClaimRetentionPolicy.whenScaled" => {
-            let deletes = field.after.as_ref().is_some_and(|word| word == "Delete");
+            let deletes = after.is_some_and(|word| word == "Delete");
             deletes.then(|| {
                 (
-                    format!("{} becomes Delete", field.path),
+                    format!("{path} becomes Delete"),
                     "its claims, when it is deleted or scaled down",
                 )
             })

@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::references::pod_template;
+use crate::pod_template::pod_template;
 use crate::{Id, canonical};
 
 /// A resource in a graph.

@@ -3,7 +3,7 @@
 //! Objects are sorted by kind: namespaces, policies, objects that pods refer to, workloads, and objects that refer to
 //! workloads; within a kind by namespace and name. References between objects of one graph never point to a later kind.
 
-use crate::{Graph, Object};
+use crate::Object;
 
 /// Kinds in the order in which they are applied; all other kinds are applied between the two halves.
 const FIRST: [&str; 16] = [
@@ -34,8 +34,8 @@ const LAST: [&str; 7] = [
     "HorizontalPodAutoscaler",
 ];
 
-pub(crate) fn apply_order(graph: &Graph) -> Vec<&Object> {
-    let mut objects: Vec<_> = graph.objects().collect();
+pub(crate) fn apply_order<'a>(objects: impl Iterator<Item = &'a Object>) -> Vec<&'a Object> {
+    let mut objects: Vec<_> = objects.collect();
     objects.sort_by_key(|object| {
         (
             rank(&object.id.kind),
@@ -61,7 +61,7 @@ fn rank(kind: &str) -> usize {
 mod tests {
     use serde_json::json;
 
-    use super::*;
+    use crate::{Graph, Object};
 
     #[test]
     fn a_namespace_comes_first_and_an_autoscaler_last() {

@@ -5,6 +5,7 @@
 
 use serde_json::Value;
 
+use crate::pod_template::pod_template;
 use crate::{Id, Object};
 
 /// A reference from one object to another.
@@ -49,16 +50,6 @@ pub fn references(object: &Object) -> Vec<Reference> {
 pub fn pod_spec(object: &Object) -> Option<&Value> {
     let pod = object.body().pointer(pod_template(&object.id.kind)?)?;
     pod.get("spec")
-}
-
-/// The JSON pointer to the pod template in an object of this kind.
-pub(crate) fn pod_template(kind: &str) -> Option<&'static str> {
-    Some(match kind {
-        "Pod" => "",
-        "Deployment" | "StatefulSet" | "DaemonSet" | "ReplicaSet" | "Job" => "/spec/template",
-        "CronJob" => "/spec/jobTemplate/spec/template",
-        _ => return None,
-    })
 }
 
 /// The object that the cluster creates from `object` and that others may refer to: the Secret of an `ExternalSecret`.
