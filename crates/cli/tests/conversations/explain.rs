@@ -48,7 +48,7 @@ fn a_number_is_explained_with_bounds_stacks_and_effects() {
 fn a_choice_is_explained_with_alternatives_and_conflicts() {
     let answer = explained(&["qdrant.mode"]);
     assert!(
-        answer.out.contains("single   One peer, no consensus."),
+        answer.out.contains("single   One peer without consensus."),
         "{answer}"
     );
     assert!(
