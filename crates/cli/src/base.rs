@@ -323,7 +323,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_header_of_a_snapshot_is_no_manifest() {
+    fn the_header_of_a_snapshot_is_not_part_of_the_manifests() {
         let snapshot = "---\nsource: tests/it/stacks.rs\nexpression: yaml\n---\n---\nkind: Namespace\n";
         assert_eq!(content_of_snapshot(snapshot), "---\nkind: Namespace\n");
         assert_eq!(
@@ -333,7 +333,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_graph_renders_is_read_back_the_same() {
+    fn a_rendered_graph_is_read_back_unchanged() {
         let mut before = Graph::of("qdrant");
         let body = serde_json::json!({
             "apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a", "namespace": "memory"},
@@ -349,7 +349,7 @@ mod tests {
     }
 
     #[test]
-    fn an_object_that_is_there_twice_is_an_error_and_no_panic() {
+    fn a_duplicate_object_is_an_error() {
         let stream = "apiVersion: v1\nkind: Namespace\nmetadata: {name: a}\n".to_owned();
         let twice = format!("{stream}---\n{stream}");
         let error = add(&mut Graph::default(), &twice, |_| String::new()).unwrap_err();

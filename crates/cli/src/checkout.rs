@@ -222,7 +222,7 @@ mod tests {
         "name: phoenix\nstackConfigDir: stacks\nplugins:\n  languages:\n  - name: rust\n    path: bin\n";
 
     #[test]
-    fn the_root_is_found_from_below_and_says_what_it_pins() {
+    fn the_root_is_found_from_a_subdirectory() {
         let folder = checkout(&[
             ("Pulumi.yaml", PROJECT),
             ("Cargo.toml", ""),
@@ -257,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_that_climbs_out_of_the_folder_is_no_stack() {
+    fn a_stack_name_with_a_path_is_rejected() {
         let folder = checkout(&[
             ("Pulumi.yaml", PROJECT),
             ("Cargo.toml", ""),

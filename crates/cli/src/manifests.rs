@@ -200,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn a_second_run_replaces_its_files_and_removes_those_that_are_gone() {
+    fn a_second_run_replaces_its_files_and_removes_obsolete_ones() {
         let folder = tempfile::tempdir().unwrap();
         write(folder.path(), "dev", &files(&["00-a.yaml", "10-b.yaml"])).unwrap();
         fs::write(folder.path().join("notes.txt"), "mine").unwrap();
@@ -223,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_was_edited_by_hand_is_not_overwritten() {
+    fn a_file_that_was_edited_is_not_overwritten() {
         let folder = tempfile::tempdir().unwrap();
         write(folder.path(), "dev", &files(&["00-a.yaml", "10-b.yaml"])).unwrap();
         fs::write(folder.path().join("10-b.yaml"), "edited").unwrap();
@@ -238,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn a_new_file_does_not_take_the_place_of_a_strangers() {
+    fn a_new_file_does_not_overwrite_an_unrelated_one() {
         let folder = tempfile::tempdir().unwrap();
         write(folder.path(), "dev", &files(&["00-a.yaml"])).unwrap();
         fs::write(folder.path().join("10-b.yaml"), "mine").unwrap();
@@ -249,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn another_stacks_folder_is_refused() {
+    fn the_directory_of_another_stack_is_rejected() {
         let folder = tempfile::tempdir().unwrap();
         write(folder.path(), "dev", &files(&["00-a.yaml"])).unwrap();
         let error = write(folder.path(), "prod", &files(&["00-a.yaml"]))
@@ -262,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn a_list_that_points_out_of_its_folder_is_not_followed() {
+    fn a_list_with_paths_outside_its_directory_is_rejected() {
         let folder = tempfile::tempdir().unwrap();
         fs::write(
             folder.path().join(LIST),

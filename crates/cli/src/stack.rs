@@ -157,7 +157,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_secret_in_clear_is_not_quoted_in_the_error_about_it() {
+    fn a_secret_in_plain_text_is_not_quoted_in_its_error() {
         let text = "config:\n  phoenix:openaiApiKey: sk-very-secret\n";
         let file = StackFile::parse("stacks/Pulumi.dev.yaml", text.to_owned()).unwrap();
         let invalid = Invalid::new("dev", &file, file.checked().unwrap_err()).to_string();

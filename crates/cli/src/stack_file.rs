@@ -227,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn secrets_are_known_by_name_and_their_ciphertext_is_dropped() {
+    fn names_of_secrets_are_kept_and_ciphertext_is_dropped() {
         let file =
             parse("config:\n  phoenix:openaiApiKey:\n    secure: v1:abc\n  phoenix:environment: dev\n");
         assert_eq!(file.secrets, BTreeSet::from(["phoenix:openaiApiKey".to_owned()]));
@@ -247,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn the_environments_that_a_stack_imports_are_known_in_each_form() {
+    fn imported_environments_are_read_in_each_notation() {
         let imports = |text: &str| parse(&format!("{text}config: {{}}\n")).imports;
         let names = |names: &[&str]| Some(names.iter().map(|name| (*name).to_owned()).collect());
         assert_eq!(imports(""), None);
@@ -271,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn a_quoted_truth_value_is_one_as_it_is_to_the_engine() {
+    fn a_quoted_boolean_is_a_boolean() {
         assert_eq!(
             parse("config:\n  phoenix:protect: \"true\"\n").keys["phoenix:protect"],
             json!(true)
@@ -289,7 +289,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_stack_file_is_refused_with_a_hint() {
+    fn an_invalid_stack_file_is_rejected_with_a_hint() {
         assert_eq!(
             refused("\n"),
             "error: the file is empty\nhint: write keys under `config:`"

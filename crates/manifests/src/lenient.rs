@@ -223,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn scalars_mean_what_kubectl_takes_them_for() {
+    fn scalars_are_read_as_kubectl_reads_them() {
         assert_eq!(
             one("[yes, No, on, 010, 0x1F, 1_000, -3, 1.5, 1e3, ~, 1.2.3, 0.0.0.0/0, \"yes\", 08, .inf, -x]"),
             json!([
@@ -248,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn anchors_and_merges_are_written_out() {
+    fn anchors_and_merge_keys_are_expanded() {
         assert_eq!(
             one("base: &base {a: 1, b: 2}\nmore: {<<: *base, b: 3}\nagain: *base\n"),
             json!({"base": {"a": 1, "b": 2}, "more": {"a": 1, "b": 3}, "again": {"a": 1, "b": 2}})
@@ -278,7 +278,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bomb_of_aliases_is_refused() {
+    fn an_alias_bomb_is_rejected() {
         let mut bomb = String::from("a0: &a0 [x, x, x, x, x, x, x, x]\n");
         for level in 1..40 {
             let below = level - 1;
@@ -295,7 +295,7 @@ mod tests {
     }
 
     #[test]
-    fn a_long_text_under_an_anchor_is_a_bomb_too() {
+    fn aliases_of_a_long_string_are_limited_too() {
         let long = "x".repeat(1 << 20);
         let bomb = format!("a: &a {long}\nb: [{}]\n", vec!["*a"; 1000].join(", "));
         let Reading {
@@ -311,7 +311,7 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(3000))]
 
         #[test]
-        fn a_text_says_the_same_in_parts(pieces in prop::collection::vec(prop::sample::select(vec![
+        fn a_text_reads_the_same_in_parts(pieces in prop::collection::vec(prop::sample::select(vec![
             "a: 1\n", "b: [1, 2]\n", "c: |\n  text\n\n  ---\n", "- a\n", "---\n", "---\n", "--- # more\n", "...\n", "# no\n", "d: &d {e: 1}\n", "f: *d\n",
             "g: \"a\n", "[\n", "---- no mark\n", "\r\n",
         ]), 0..40), wanted in 2_usize..6) {

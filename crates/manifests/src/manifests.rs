@@ -318,7 +318,7 @@ mod tests {
         let line = |name: &str, path: &str| places(&Id::cluster("", "Pod", name), path).unwrap().line;
         assert_eq!(line("a", "metadata.name"), 5);
         assert_eq!(line("b", "spec.hostPID"), 12);
-        // A document that cannot be read is between them, and one whose alias is of another document.
+        // Between them are an invalid document, and one with an alias of another document.
         assert_eq!(manifests.errors.len(), 2, "{:?}", manifests.errors);
         assert_eq!(line("d", "spec.hostIPC"), 27);
         assert_eq!(line("d", "spec.hostPID"), 26);
@@ -349,7 +349,7 @@ mod tests {
     }
 
     #[test]
-    fn a_document_with_a_fault_hides_no_other() {
+    fn an_invalid_document_does_not_hide_the_others() {
         let pod = |name: &str| format!("apiVersion: v1\nkind: Pod\nmetadata: {{name: {name}}}\n");
         let text = format!(
             "{}---\na: [\n---\n{}---\na: 1\na: 2\n---\n{}---\n{{{{ template }}}}\n",
@@ -381,12 +381,12 @@ mod tests {
         let errors = |bytes: &[u8]| {
             let mut manifests = Manifests::new();
             manifests.read_bytes("a.yaml", bytes.to_vec());
-            let told: Vec<_> = manifests
+            let messages: Vec<_> = manifests
                 .errors
                 .iter()
                 .map(|(_, error)| error.to_string())
                 .collect();
-            told.join("; ")
+            messages.join("; ")
         };
         assert_eq!(
             errors(b"a: 1\nb: \0\n"),

@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_engine_reads_as_something_else_is_refused() {
+    fn values_that_pulumi_reads_differently_are_rejected() {
         for text in [
             "012",
             "-07",
@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bomb_of_aliases_is_refused_at_its_first_alias() {
+    fn an_alias_bomb_is_rejected_at_its_first_alias() {
         let mut bomb = String::from("a0: &a0 [x, x]\n");
         for level in 1..60 {
             let _ = writeln!(bomb, "a{level}: &a{level} [*a{0}, *a{0}]", level - 1);
@@ -172,7 +172,7 @@ mod tests {
 
     #[test]
     #[expect(clippy::disallowed_methods, reason = "the test measures time")]
-    fn nesting_without_end_is_refused_soon() {
+    fn endless_nesting_is_rejected_quickly() {
         for piece in ["[", "{a: ", "- ", "? ", "a:\n ", "[{", "&a [", "!!str ["] {
             let started = Instant::now();
             let result = read(&piece.repeat(200_000));
@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_number_to_json_stays_a_text() {
+    fn numbers_that_json_cannot_represent_are_strings() {
         assert_eq!(
             one("a: .inf\nb: .nan\nc: 1.5\nd: 99999999999999999999\n").value["a"],
             json!(".inf")
@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn several_documents_come_in_their_order() {
+    fn documents_keep_their_order() {
         let documents = read("---\na: 1\n---\nb: 2\n").unwrap();
         let values: Vec<_> = documents.into_iter().map(|document| document.value).collect();
         assert_eq!(values, [json!({"a": 1}), json!({"b": 2})]);

@@ -464,7 +464,7 @@ mod tests {
     }
 
     #[test]
-    fn no_value_of_a_secret_is_shown_and_a_change_of_one_is() {
+    fn values_of_secrets_are_masked_and_changes_are_visible() {
         let secret = |value: &str| json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "a", "namespace": "memory"}, "stringData": {"key": value, "other": "secret phoenix:x"}});
         let updated = changes(&secret("old-value"), &secret("new-value"));
         assert!(

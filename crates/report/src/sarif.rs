@@ -140,7 +140,7 @@ mod tests {
     use phoenix_manifests::Place;
 
     #[test]
-    fn a_waiver_that_ends_soon_is_a_note_at_the_line_of_its_end() {
+    fn an_expiring_waiver_is_a_note_at_its_line() {
         let pod = json!({
             "apiVersion": "v1", "kind": "Pod", "metadata": {"name": "a"},
             "spec": {"containers": [{"name": "a", "securityContext": {"privileged": true}}]},

@@ -91,7 +91,7 @@ fn alerts(graph: &Graph) -> Vec<Alert> {
         .map(|rule| Alert {
             name: text(&rule["alert"]),
             severity: text(&rule["labels"]["severity"]),
-            // What stands for the name of a pod or a tier is a word here.
+            // Template variables, for example of a pod or tier, become plain words.
             summary: text(&rule["annotations"]["summary"])
                 .replace("{{ $labels.", "*")
                 .replace(" }}", "*"),

@@ -43,10 +43,10 @@ fn diagram(text: &mut String, rows: &[Connection]) {
             })
         };
         let (from, to) = (place(&row.from), place(&row.to));
-        let said = format!(":{} {}", row.port, said(&row.traffic));
+        let label = format!(":{} {}", row.port, traffic_label(&row.traffic));
         match edges.iter_mut().find(|edge| (edge.0, edge.1) == (from, to)) {
-            Some((_, _, lines)) => lines.push(said),
-            None => edges.push((from, to, vec![said])),
+            Some((_, _, lines)) => lines.push(label),
+            None => edges.push((from, to, vec![label])),
         }
     }
     for (position, end) in ends.iter().enumerate() {
@@ -83,7 +83,7 @@ fn line(row: &Connection) -> String {
         called(&row.from),
         called(&row.to),
         row.port,
-        said(&row.traffic),
+        traffic_label(&row.traffic),
         but_not(row),
         row.why
     )
@@ -141,7 +141,7 @@ fn but_not(row: &Connection) -> String {
     }
 }
 
-fn said(traffic: &Traffic) -> String {
+fn traffic_label(traffic: &Traffic) -> String {
     match traffic {
         Traffic::Http {
             methods,

@@ -1,4 +1,4 @@
-//! An object that stacks declare: what it is, who declares it, where it is, and what is around it.
+//! Explains an object of the stacks: its system, its references, its connections and the keys that change it.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;

@@ -207,10 +207,7 @@ pub(super) fn described(shape: &'static Value) -> String {
                 let words: Vec<_> = shapes.iter().map(|shape| described(shape)).collect();
                 words.join(", or ")
             });
-            format!(
-                "a list of: {}",
-                items.unwrap_or_else(|| "a value".to_owned())
-            )
+            format!("a list of: {}", items.unwrap_or_else(|| "a value".to_owned()))
         }
         "object" => "a mapping".to_owned(),
         _ => "a value".to_owned(),

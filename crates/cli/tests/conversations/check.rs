@@ -135,10 +135,7 @@ fn a_rule_and_a_control_can_be_explained() {
         "{rule}"
     );
     let control = checkout.phoenix(&["explain", "HIPAA", "164.308(a)(7)(ii)(A)"]);
-    assert!(
-        control.out.contains("Data backup plan"),
-        "{control}"
-    );
+    assert!(control.out.contains("Data backup plan"), "{control}");
     assert!(control.out.contains("backup-covers-data"), "{control}");
     let wrong = checkout.phoenix(&["explain", "mesh-mtls-strickt"]);
     assert!(wrong.err.contains("did you mean mesh-mtls-strict?"), "{wrong}");
@@ -177,10 +174,7 @@ fn a_preview_reports_policy_findings_and_exits_like_check() {
     let checkout = Checkout::new();
     let clean = checkout.phoenix(&["preview", "dev"]);
     assert_eq!(clean.code, 0, "{clean}");
-    assert!(
-        clean.out.contains("\nPolicies: no findings (dev)"),
-        "{clean}"
-    );
+    assert!(clean.out.contains("\nPolicies: no findings (dev)"), "{clean}");
     let with = |rule: &str| {
         let checkout = Checkout::new();
         checkout.judge_dev_by(rule);

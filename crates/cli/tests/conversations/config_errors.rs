@@ -42,7 +42,11 @@ fn an_unknown_key() {
 
 #[test]
 fn three_replicas_on_a_volume_for_one() {
-    assert_snapshot!(rejected("prod", "      mode: shared\n", "      mode: exclusive\n"));
+    assert_snapshot!(rejected(
+        "prod",
+        "      mode: shared\n",
+        "      mode: exclusive\n"
+    ));
 }
 
 #[test]
@@ -138,7 +142,10 @@ fn a_stack_that_does_not_exist() {
     for stack in ["stagin", "nothing-like-it", "../dev", ""] {
         let answer = checkout.phoenix(&["render", stack, "-o", "out"]);
         nothing_was_done(&checkout, &answer);
-        assert!(answer.err.contains("existing stacks: dev, prod, staging"), "{answer}");
+        assert!(
+            answer.err.contains("existing stacks: dev, prod, staging"),
+            "{answer}"
+        );
     }
     assert_snapshot!(checkout.phoenix(&["diff", "stagin"]).err);
 }

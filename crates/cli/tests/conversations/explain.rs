@@ -105,10 +105,7 @@ fn the_effect_of_a_key_is_what_diff_shows() {
 
 #[test]
 fn lists_items_and_optional_parts_are_keys_too() {
-    assert_eq!(
-        json("postgres.networks")["key"]["type"],
-        "a list of: a string"
-    );
+    assert_eq!(json("postgres.networks")["key"]["type"], "a list of: a string");
     assert_eq!(json("postgres.networks[0]")["key"]["type"], "a string");
     let adopted = json("adopt")["key"]["effect"].to_string();
     assert!(adopted.contains("pulumi.com/patchForce"), "{adopted}");
@@ -159,7 +156,10 @@ fn an_object_is_explained_with_references_connections_and_keys() {
         json!(["phoenix:qdrantApiKey", "phoenix:qdrantReadOnlyApiKey"])
     );
     let words = explained(&["StatefulSet/sophia-memory/qdrant"]).out;
-    assert!(words.contains("restarts when one of these secrets changes"), "{words}");
+    assert!(
+        words.contains("restarts when one of these secrets changes"),
+        "{words}"
+    );
     let keys = object["keys"].as_array().unwrap();
     assert!(keys.contains(&"qdrant.replicas".into()), "{keys:?}");
     assert!(!keys.contains(&"openmemory.replicas".into()), "{keys:?}");

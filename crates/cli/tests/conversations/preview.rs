@@ -47,20 +47,14 @@ fn without_commits_everything_is_new() {
         answer.out.starts_with("dev: ") && answer.out.lines().next().unwrap().ends_with(" create"),
         "{answer}"
     );
-    assert_eq!(
-        answer.err,
-        "no commits yet: all objects are shown as new\n"
-    );
+    assert_eq!(answer.err, "no commits yet: all objects are shown as new\n");
 }
 
 #[test]
 fn without_git_everything_is_new() {
     let answer = Checkout::bare().phoenix(&["preview", "dev", "--exit-code"]);
     assert_eq!(answer.code, 2, "{answer}");
-    assert_eq!(
-        answer.err,
-        "not a git checkout: all objects are shown as new\n"
-    );
+    assert_eq!(answer.err, "not a git checkout: all objects are shown as new\n");
 }
 
 #[test]

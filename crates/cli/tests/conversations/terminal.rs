@@ -122,8 +122,5 @@ fn the_checkout_is_found_from_a_directory_inside_it() {
             .current_dir(checkout.path("stacks")),
     );
     assert_eq!(answer.code, 0, "{answer}");
-    assert!(
-        answer.out.starts_with("dev: no changes from HEAD"),
-        "{answer}"
-    );
+    assert!(answer.out.starts_with("dev: no changes from HEAD"), "{answer}");
 }
