@@ -145,7 +145,7 @@ fn kinds_that_may_not_be_listed_are_unknown() {
     assert!(
         answer
             .out
-            .contains("\n  Pod *: not known: you are not permitted to list them\n"),
+            .contains("\n  Pod *: unknown: you are not permitted to list them\n"),
         "{answer}"
     );
     // The missing object may be among those that were not listed.
