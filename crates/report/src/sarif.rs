@@ -180,7 +180,7 @@ mod tests {
             note["message"]["text"]
                 .as_str()
                 .unwrap()
-                .contains("ends on 2026-12-22")
+                .contains("expires on 2026-12-22")
         );
         let place = &note["locations"][0]["physicalLocation"];
         assert_eq!(

@@ -1,10 +1,9 @@
 //! How `phoenix` starts `phoenix-live` for the verbs that need a network, a cluster or the sandbox.
 
-use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
 
-use crate::support::{Checkout, script};
+use crate::support::{Checkout, install, script};
 
 /// A folder with a copy of `phoenix`, as an installer leaves it.
 struct Installed {
@@ -16,8 +15,7 @@ impl Installed {
     fn new() -> Self {
         let checkout = Checkout::bare();
         let program = checkout.path("installed/phoenix");
-        fs::create_dir_all(program.parent().unwrap()).unwrap();
-        fs::copy(crate::PROGRAM, &program).unwrap();
+        install(crate::PROGRAM, &program);
         Self { checkout, program }
     }
 
