@@ -44,7 +44,7 @@ fn errors_are_reported_and_nothing_changes() {
         (
             "a wrong type",
             |text| text.replace("auditDays: 7", "auditDays: seven"),
-            "phoenix:qdrant.auditDays is the text \"seven\"",
+            "phoenix:qdrant.auditDays is the string \"seven\"",
         ),
         (
             "an unknown key",

@@ -132,7 +132,7 @@ fn the_shipped_environments_give_every_secret_in_both_shapes() {
         let output = check(&service, stack);
         assert!(output.status.success(), "{}", said(&output));
         assert!(
-            said(&output).contains(&format!("is there in acme/phoenix/{stack}")),
+            said(&output).contains(&format!("is set in acme/phoenix/{stack}")),
             "{}",
             said(&output)
         );
@@ -198,7 +198,7 @@ fn an_incomplete_or_invalid_environment_is_reported_with_its_line() {
     ] {
         assert!(told.contains(what), "{what}: {told}");
         assert!(
-            told.contains("cannot look at the secrets in acme/phoenix/prod"),
+            told.contains("cannot read the secrets of the ESC environment acme/phoenix/prod"),
             "{told}"
         );
     }
@@ -238,7 +238,7 @@ fn an_unusable_value_from_esc_is_reported_by_its_key() {
             "begins or ends with a line break or a space",
         ),
         ("checksumKey", "is a map, not a string"),
-        ("postgresConnectionString", "is there in"),
+        ("postgresConnectionString", "is set in"),
     ] {
         let is_told = |line: &str| {
             line.contains(&format!(" phoenix:{key} "))

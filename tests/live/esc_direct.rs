@@ -161,7 +161,7 @@ fn secrets_come_from_an_environment_of_esc_and_are_nowhere_to_be_seen() {
             TOKEN,
             "phoenix/broken:4:33: unknown property \"nowhere\"",
         ),
-        ("dev", "", "set PHOENIX_ESC_TOKEN to an access token"),
+        ("dev", "", "set PHOENIX_ESC_TOKEN to a Pulumi"),
     ] {
         words += &refused(&live, &service, environment, token, told);
     }
