@@ -398,7 +398,7 @@ impl Check {
         if !shared && scale.is_some_and(|scale| scale.most() > 1) {
             self.problems.add_with_hint(
                 key("openmemory.storage.mode"),
-                format!("is exclusive, but a volume of that mode cannot be mounted by the {} pods that openmemory may have", scale.map_or(0, Scale::most)),
+                format!("is exclusive, but openmemory can have {} pods, which cannot all mount an exclusive volume", scale.map_or(0, Scale::most)),
                 "set it to shared with a ReadWriteMany class, or openmemory.replicas to 1 without autoscaling",
             );
         }
@@ -586,14 +586,16 @@ impl Check {
             (1, 1)
         };
         if !(least..=most).contains(&factor) {
-            let range = if least == most {
-                least.to_string()
+            let message = if is_cluster {
+                format!(
+                    "is {factor}, but must be from {least} to {most}: a peer stores at most one copy of a shard, and a cluster needs at least two copies"
+                )
             } else {
-                format!("from {least} to {most}")
+                format!("is {factor}, but must be 1, because qdrant.mode is single")
             };
             self.problems.add_with_hint(
                 key("qdrant.replicationFactor"),
-                format!("is {factor}, but must be {range}: a peer stores at most one copy of a shard, and a cluster needs at least two copies"),
+                message,
                 format!("use {}", most.min(3)),
             );
             return;

@@ -253,10 +253,12 @@ fn public_keys(text: &str) -> Result<(), &'static str> {
         return Err("contains no keys, so that no token could be verified");
     }
     if set.keys.iter().any(|key| key.d.is_some()) {
-        return Err("contains a private key, which must not be here: its readers can forge tokens");
+        return Err("contains a private key: a user who can read the stack file can forge tokens");
     }
     if set.keys.iter().any(|key| key.kty == "oct") {
-        return Err("contains a shared secret (kty oct), with which its readers can forge tokens");
+        return Err(
+            "contains a shared secret (kty oct): a user who can read the stack file can forge tokens",
+        );
     }
     Ok(())
 }

@@ -48,7 +48,7 @@ impl Check {
             self.problems.add_with_hint(
                 key("redis.persistence.size"),
                 format!(
-                    "is {}, but {}Mi of entries take three times as much while their log is rewritten",
+                    "is {}, but rewriting the append-only file of {}Mi of entries requires three times that size",
                     volume.size, tier.max_size_mb
                 ),
                 format!("use at least {least}Mi, or reduce phoenix:tiers.sessionCache.maxSizeMb"),

@@ -19,13 +19,15 @@ impl Check {
         let regular = is_regular(interval);
         if !regular {
             let message = format!(
-                "is {interval}, but a cron schedule restarts each hour and each day, so the last interval would be shorter than the others"
+                "is {interval} minutes, which does not divide an hour or a day evenly, so a cron schedule cannot run at equal intervals"
             );
             let hint = match (1..interval).rev().find(|minutes| is_regular(*minutes)) {
                 Some(nearest) => {
-                    format!("use {nearest}, or another divisor of an hour, or hours that divide a day")
+                    format!(
+                        "use {nearest}, another divisor of 60, or a number of whole hours that divides 24"
+                    )
                 }
-                None => "use a divisor of an hour".to_owned(),
+                None => "use a divisor of 60".to_owned(),
             };
             self.problems
                 .add_with_hint(key("tiers.mem0Persistent.syncIntervalMinutes"), message, hint);

@@ -75,7 +75,7 @@ pub fn run(checkout: &Checkout, stack: &Stack) -> Option<Check> {
     Some(Check::fail(
         subject,
         format!(
-            "{} not set yet, without which the environment cannot be opened:{}",
+            "{} not set; the environment cannot be opened until all are set:{}",
             count(missing.len(), "value"),
             missing.concat()
         ),

@@ -73,7 +73,7 @@ pub fn placeholders(stack: &Stack) -> Check {
         .map(|(key, missing)| format!("\n{key} — {missing}"))
         .collect();
     let found = format!(
-        "{} not set yet, without which a deployment is rejected:{}",
+        "{} not set; `pulumi up` rejects the stack until all are set:{}",
         count(placeholders.len(), "value"),
         lines.concat()
     );

@@ -260,7 +260,14 @@ pub fn script(path: &Path, text: &str) {
 /// Copies a program to where a test starts it.
 pub fn install(program: &str, path: &Path) {
     fs::create_dir_all(path.parent().expect("a file is in a folder")).expect("folders can be made");
-    assert!(Command::new("cp").arg(program).arg(path).status().expect("cp starts").success());
+    assert!(
+        Command::new("cp")
+            .arg(program)
+            .arg(path)
+            .status()
+            .expect("cp starts")
+            .success()
+    );
 }
 
 /// Nothing of the person who runs the tests may leak into them.

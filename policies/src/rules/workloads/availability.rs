@@ -64,7 +64,7 @@ pub static REPLICAS_MINIMUM: Rule = Rule {
             Field::Known(0) => context.not_applicable("it is scaled to zero"),
             Field::Known(replicas) if replicas < minimum => context.fail(
                 "spec.replicas",
-                format!("it can run with {replicas}, but {minimum} are required"),
+                format!("the minimum number of replicas is {replicas}, but {minimum} are required"),
             ),
             Field::Known(_) => {}
             Field::Absent | Field::Unknown => context.unknown("spec.replicas"),
