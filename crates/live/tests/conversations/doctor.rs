@@ -117,7 +117,7 @@ fn placeholders_in_the_environment_definitions_are_reported() {
     let answer = doctor(&checkout, &["prod"]);
     assert!(line(&answer, "definitions").starts_with("FAIL"), "{answer}");
     assert!(
-        answer.out.contains("1 value not set yet")
+        answer.out.contains("1 value not set;")
             && answer
                 .out
                 .contains("stacks/esc/prod.yaml:7: values.account — the number of the AWS account"),
@@ -143,7 +143,7 @@ fn placeholders_in_the_environment_definitions_are_reported() {
         checkout.edit(checkout_of_mode, place, mode);
         checkout.edit(checkout_of_mode, "environment: [phoenix/prod]\n", "");
         let answer = doctor(&checkout, &["prod"]);
-        assert!(answer.out.contains("2 values not set yet"), "{answer}");
+        assert!(answer.out.contains("2 values not set;"), "{answer}");
         assert!(
             answer
                 .out
