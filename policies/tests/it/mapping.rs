@@ -5,6 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use phoenix_policies::control::{Framework, Need, OUTSIDE};
+use phoenix_policies::settings::assume;
 use phoenix_policies::{Control, RULES};
 
 /// The ids, names and types, independently transcribed from the criteria and from 45 CFR part 164, subpart C.
@@ -229,4 +230,41 @@ fn every_rule_has_a_unique_id_and_complete_texts() {
         );
     }
     assert!(RULES.len() >= 75, "{}", RULES.len());
+}
+
+/// The names that follow a phrase such as `the setting` or `assume.`, without the quotes around them.
+fn names_after<'a>(text: &'a str, phrase: &str) -> Vec<&'a str> {
+    text.split(phrase)
+        .skip(1)
+        .filter_map(|rest| rest.split(|letter: char| !letter.is_ascii_alphanumeric()).next())
+        .collect()
+}
+
+#[test]
+fn the_settings_that_rule_texts_name_exist() {
+    assert_eq!(names_after("a setting `x.y` or assume.z.", "setting `"), ["x"]);
+    let mut named = 0;
+    for rule in RULES {
+        let sections = [rule.text.what, rule.text.why, rule.text.fix];
+        for sentence in sections.into_iter().chain(rule.text.limits()) {
+            for name in names_after(sentence, "assume.") {
+                named += 1;
+                assert!(
+                    assume::ALL.iter().any(|setting| setting.name == name),
+                    "{}: there is no assumption `{name}`",
+                    rule.id
+                );
+            }
+            let names = ["setting `", "option `"].map(|phrase| names_after(sentence, phrase));
+            for name in names.into_iter().flatten() {
+                named += 1;
+                assert!(
+                    rule.options.iter().any(|option| option.name == name),
+                    "{}: the rule has no setting `{name}`",
+                    rule.id
+                );
+            }
+        }
+    }
+    assert!(named >= 6, "{named} names were found");
 }
