@@ -89,7 +89,7 @@ impl Delegate {
         let places = Places {
             executable,
             checkout: checkout.map(|checkout| checkout.root().to_path_buf()),
-            target: std::env::var_os("CARGO_TARGET_DIR").map(PathBuf::from),
+            target: target_folder()?,
         };
         let program = match places.locate()? {
             Located::Ready(program) => program,
@@ -242,8 +242,8 @@ impl Build {
             message(&format!("updating {PROGRAM}, whose sources may have changed"));
         } else {
             message(&format!(
-                "building {PROGRAM}, which runs what needs a network, a cluster or the sandbox; the first build takes about 3 \
-                 minutes on two cores"
+                "building {PROGRAM}, which runs what needs a network, a cluster or the sandbox; the first build takes one or \
+                 two minutes on two cores"
             ));
         }
         let status = cargo::command()
@@ -280,21 +280,24 @@ impl Build {
     }
 }
 
+/// Cargo's target folder, if it is set for this process. Cargo takes a relative path from the folder in which it is started,
+/// which is this process's own.
+fn target_folder() -> Result<Option<PathBuf>> {
+    match std::env::var_os("CARGO_TARGET_DIR") {
+        Some(folder) if !folder.is_empty() => Ok(Some(
+            std::path::absolute(&folder).context("cannot find the current folder")?,
+        )),
+        _ => Ok(None),
+    }
+}
+
 fn file_name() -> String {
     format!("{PROGRAM}{}", std::env::consts::EXE_SUFFIX)
 }
 
 /// The source files of a program in cargo's target folder; `None` for a program elsewhere.
 fn sources_of(program: &Path) -> Option<Vec<PathBuf>> {
-    let text = std::fs::read_to_string(program.with_extension("d")).ok()?;
-    // `program: source source`, where a space in a path is escaped.
-    let (_, sources) = text.lines().next()?.split_once(": ")?;
-    let escaped = sources.replace("\\ ", "\0");
-    let sources = escaped
-        .split(' ')
-        .filter(|source| !source.is_empty())
-        .map(|source| PathBuf::from(source.replace('\0', " ")));
-    Some(sources.collect())
+    cargo::sources(&program.with_extension("d")).ok()
 }
 
 /// Whether no source of a program changed after the program was built. If its sources are not known, because cargo built it for a

@@ -10,6 +10,7 @@ use crate::manifest::Manifest;
 use crate::process::{Ending, Job, Output, Supervisor};
 use anyhow::{Context as _, Result, anyhow, bail};
 use cargo_metadata::Message;
+use phoenix_terminal::cargo;
 use phoenix_terminal::user_error::user_error;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
@@ -224,7 +225,8 @@ impl<'a> Build<'a> {
         let is_generated = |path: &Path| {
             path.starts_with(profile) || artifacts.generated.iter().any(|folder| path.starts_with(folder))
         };
-        let mut watched: BTreeSet<PathBuf> = fingerprint::read_dep_info(Path::new(&dep_info))?
+        let mut watched: BTreeSet<PathBuf> = cargo::sources(Path::new(&dep_info))
+            .with_context(|| format!("reading {}", Path::new(&dep_info).display()))?
             .into_iter()
             .map(|path| self.manifest.directory.join(path))
             .filter(|path| !is_generated(path))

@@ -94,14 +94,6 @@ impl Started {
     }
 }
 
-/// The files in cargo's dep-info: a line `program: file file`, in which a space in a name is `\ `.
-pub fn read_dep_info(path: &Path) -> Result<Vec<PathBuf>> {
-    let text = fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?;
-    let line = text.lines().next().unwrap_or_default().replace("\\ ", "\0");
-    let files = line.split(' ').skip(1).filter(|file| !file.is_empty());
-    Ok(files.map(|file| PathBuf::from(file.replace('\0', " "))).collect())
-}
-
 /// Whether the path is an executable file.
 pub fn is_program(path: &Path) -> bool {
     use std::os::unix::fs::PermissionsExt as _;
@@ -273,16 +265,5 @@ mod tests {
         fs::write(built.at("main.rs"), "edited").unwrap();
         started.finish(&built.fingerprint(), &record).unwrap();
         assert!(!built.is_fresh());
-    }
-
-    #[test]
-    fn names_with_spaces_are_read_from_dep_info() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("program.d");
-        fs::write(&path, "/a/target/program: /a/my\\ sources/main.rs /a/lib.rs\n").unwrap();
-        assert_eq!(
-            read_dep_info(&path).unwrap(),
-            [Path::new("/a/my sources/main.rs"), Path::new("/a/lib.rs")]
-        );
     }
 }
