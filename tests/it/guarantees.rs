@@ -1,7 +1,7 @@
 //! What the platform guarantees, one test each.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
 use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
@@ -841,8 +841,7 @@ fn session_cache_passwords_are_written_as_digests_only() {
     let here = folder.path().to_str().unwrap();
     let script = map.data.unwrap()["start.sh"].replace("/run/valkey", here);
     let server = folder.path().join("valkey-server");
-    std::fs::write(&server, "#!/bin/sh\necho \"$@\"\nenv\n").unwrap();
-    std::fs::set_permissions(&server, std::fs::Permissions::from_mode(0o755)).unwrap();
+    phoenix_testing::programs::script(&server, "#!/bin/sh\necho \"$@\"\nenv\n");
     let path = format!("{here}:{}", std::env::var("PATH").unwrap());
     let shown = Command::new("/bin/sh")
         .args(["-c", &script])

@@ -1,6 +1,5 @@
 //! What a person sees who types `pulumi` with something wrong: clear words, exit code 1, nothing changed.
 
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::Output;
 
@@ -68,8 +67,7 @@ fn errors_are_reported_and_nothing_changes() {
     // Somebody else's host of the same name on PATH is not used, and not warned about.
     let folder = tempfile::tempdir().unwrap();
     let other = folder.path().join("pulumi-language-rust");
-    std::fs::write(&other, "#!/bin/sh\necho 'the wrong host' >&2\nexit 1\n").unwrap();
-    std::fs::set_permissions(&other, std::fs::Permissions::from_mode(0o755)).unwrap();
+    phoenix_testing::programs::script(&other, "#!/bin/sh\necho 'the wrong host' >&2\nexit 1\n");
     let path = format!("{}:{}", folder.path().display(), std::env::var("PATH").unwrap());
     let output = live
         .pulumi_as_it_is()

@@ -337,7 +337,6 @@ fn go(module: &Path, arguments: &[&str]) -> Result<String> {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt as _;
 
     use super::super::catalog::{ETCD, KWOK};
     use super::*;
@@ -357,8 +356,7 @@ mod tests {
 
     fn put_on_path(directory: &Path, name: &str, output: &str) {
         let path = directory.join("bin").join(name);
-        fs::write(&path, format!("#!/bin/sh\necho '{output}'\n")).expect("written");
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("made executable");
+        phoenix_testing::programs::script(&path, &format!("#!/bin/sh\necho '{output}'\n"));
     }
 
     #[test]

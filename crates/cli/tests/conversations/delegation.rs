@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 use std::process::Command;
 
-use crate::support::{Checkout, install, script};
+use phoenix_testing::programs::{install, script};
+
+use crate::support::Checkout;
 
 /// A folder with a copy of `phoenix`, as an installer leaves it.
 struct Installed {
@@ -15,7 +17,7 @@ impl Installed {
     fn new() -> Self {
         let checkout = Checkout::bare();
         let program = checkout.path("installed/phoenix");
-        install(crate::PROGRAM, &program);
+        install(crate::PROGRAM.as_ref(), &program);
         Self { checkout, program }
     }
 

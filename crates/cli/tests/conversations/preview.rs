@@ -1,9 +1,10 @@
 //! `phoenix preview` and `phoenix diff`: output, bases and exit codes.
 
 use insta::assert_snapshot;
+use phoenix_testing::programs::script;
 use serde_json::Value;
 
-use crate::support::{Checkout, script};
+use crate::support::Checkout;
 
 const DEV: &str = "stacks/Pulumi.dev.yaml";
 

@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::fs;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
@@ -237,37 +236,6 @@ fn without_checksums(text: &str) -> String {
             _ => word.to_owned(),
         });
     words.collect()
-}
-
-/// Writes a script that can be run.
-///
-/// Another process writes it. A test in another thread may start a program at that moment, whose copy of an open file of
-/// ours would make the kernel refuse to execute it ("text file busy").
-pub fn script(path: &Path, text: &str) {
-    fs::create_dir_all(path.parent().expect("a file is in a folder")).expect("folders can be made");
-    let mut writer = Command::new("sh")
-        .args(["-c", "cat >\"$1\" && chmod 755 \"$1\"", "sh"])
-        .arg(path)
-        .stdin(Stdio::piped())
-        .spawn()
-        .expect("a shell starts");
-    let mut input = writer.stdin.take().expect("its input is a pipe");
-    input.write_all(text.as_bytes()).expect("scripts can be written");
-    drop(input);
-    assert!(writer.wait().expect("a shell ends").success());
-}
-
-/// Copies a program to where a test starts it.
-pub fn install(program: &str, path: &Path) {
-    fs::create_dir_all(path.parent().expect("a file is in a folder")).expect("folders can be made");
-    assert!(
-        Command::new("cp")
-            .arg(program)
-            .arg(path)
-            .status()
-            .expect("cp starts")
-            .success()
-    );
 }
 
 /// Nothing of the person who runs the tests may leak into them.

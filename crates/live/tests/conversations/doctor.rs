@@ -4,13 +4,14 @@ use std::net::TcpListener;
 use std::sync::Arc;
 
 use phoenix_testing::http::HttpStub;
+use phoenix_testing::programs::script;
 use serde_json::{Value, json};
 
 use crate::api_server::{
     CLASSES, DAEMON_SETS, FakeCluster, ISTIOD, MESH, NODES, UID, WEBHOOKS, class, daemon_set, istiod, node,
     webhook,
 };
-use crate::support::{Answer, Checkout, script};
+use crate::support::{Answer, Checkout};
 
 /// Runs doctor with stub programs on PATH.
 fn doctor(checkout: &Checkout, arguments: &[&str]) -> Answer {

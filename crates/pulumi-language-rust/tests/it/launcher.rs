@@ -1,8 +1,10 @@
 //! The launcher that builds the host, tested in a minimal repository with a small package in place of the host.
 
 use crate::support::{RecordingCargo, path, toolchain};
+use phoenix_testing::programs;
 use std::fs::{self, File};
-use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::time::{Duration, SystemTime};
@@ -24,8 +26,7 @@ impl Repository {
             cargo: RecordingCargo::new(),
         };
         let launcher = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../bin/pulumi-language-rust");
-        fs::create_dir_all(repository.at("bin")).unwrap();
-        fs::copy(launcher, repository.at("bin/pulumi-language-rust")).unwrap();
+        programs::install(&launcher, &repository.at("bin/pulumi-language-rust"));
         let host = "crates/pulumi-language-rust";
         repository.write(
             "Cargo.toml",
@@ -343,9 +344,8 @@ fn a_missing_cargo_is_reported_with_a_hint() {
 #[test]
 fn a_prebuilt_host_needs_no_cargo() {
     let repository = Repository::new();
-    repository.write("target/debug/pulumi-language-rust", "#!/bin/sh\necho prebuilt\n");
     let host = repository.at("target/debug/pulumi-language-rust");
-    fs::set_permissions(host, fs::Permissions::from_mode(0o755)).unwrap();
+    programs::script(&host, "#!/bin/sh\necho prebuilt\n");
     let mut command = repository.launcher("/bin/sh", &repository.at("bin/pulumi-language-rust"));
     let output = command.env("PATH", "/usr/bin:/bin").output().unwrap();
     assert_eq!(output.stdout, b"prebuilt\n");
@@ -374,8 +374,7 @@ fn a_build_does_not_get_the_variables_of_an_outer_cargo() {
     let repository = Repository::new();
     let folder = tempfile::tempdir().unwrap();
     let cargo = folder.path().join("cargo");
-    fs::write(&cargo, "#!/bin/sh\nenv >&2\nexit 1\n").unwrap();
-    fs::set_permissions(&cargo, fs::Permissions::from_mode(0o755)).unwrap();
+    programs::script(&cargo, "#!/bin/sh\nenv >&2\nexit 1\n");
     let mut path = folder.path().as_os_str().to_owned();
     path.push(":");
     path.push(repository.cargo.path());

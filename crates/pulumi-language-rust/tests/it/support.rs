@@ -1,12 +1,12 @@
 //! A running host, small projects, and a cargo that records its calls.
 
+use phoenix_testing::programs;
 use pulumi_wire::fake::{FakeEngine, Script};
 use pulumi_wire::proto::language_runtime_client::LanguageRuntimeClient;
 use pulumi_wire::proto::{ProgramInfo, RunRequest, RunResponse};
 use std::ffi::OsString;
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read};
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::{Arc, Mutex};
@@ -167,9 +167,7 @@ impl Project {
     }
 
     pub fn write_script(&self, path: &str, script: &str) {
-        self.write(path, &format!("#!/bin/sh\n{script}\n"));
-        fs::set_permissions(self.at(path), fs::Permissions::from_mode(0o755))
-            .expect("it can be made executable");
+        programs::script(&self.at(path), &format!("#!/bin/sh\n{script}\n"));
     }
 
     /// The engine's description of the program.
@@ -225,9 +223,7 @@ impl RecordingCargo {
             folder.path().join("log").display(),
             env!("CARGO")
         );
-        let cargo = folder.path().join("cargo");
-        fs::write(&cargo, script).expect("the script can be written");
-        fs::set_permissions(&cargo, fs::Permissions::from_mode(0o755)).expect("it can be made executable");
+        programs::script(&folder.path().join("cargo"), &script);
         Self { folder }
     }
 
