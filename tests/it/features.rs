@@ -5,9 +5,8 @@
 //! of features, together with everything that depends on it.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::process::Command;
 
-use crate::support::root;
+use crate::support::cargo_tree;
 
 /// The separate builds, as arguments of `cargo tree`.
 const BUILDS: [&[&str]; 6] = [
@@ -64,19 +63,7 @@ fn record(
 }
 
 fn variants(build: &[&str], edges: &str) -> Variants {
-    let output = Command::new(env!("CARGO"))
-        .args(["tree", "--locked", "--offline", "--prefix", "none"])
-        .args(["--format", "{p}|{f}", "--edges", edges])
-        .args(build)
-        .current_dir(root())
-        .output()
-        .unwrap();
-    assert!(
-        output.status.success(),
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-    let text = String::from_utf8(output.stdout).unwrap();
+    let text = cargo_tree(&[&["--format", "{p}|{f}", "--edges", edges], build].concat());
     let mut variants = Variants::new();
     for line in text.lines() {
         let Some((package, features)) = line.split_once('|') else {

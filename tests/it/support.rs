@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::process::Command;
 use std::sync::LazyLock;
 
 use phoenix_cli::checkout::Checkout;
@@ -36,6 +37,22 @@ pub fn root() -> &'static Path {
         .parent()
         .and_then(Path::parent)
         .expect("crates/testing is two folders below the root")
+}
+
+/// What `cargo tree` prints with these arguments, a line for each package: the resolved tree, without network access.
+pub fn cargo_tree(arguments: &[&str]) -> String {
+    let output = Command::new(env!("CARGO"))
+        .args(["tree", "--locked", "--offline", "--prefix", "none"])
+        .args(arguments)
+        .current_dir(root())
+        .output()
+        .expect("cargo can be started");
+    assert!(
+        output.status.success(),
+        "cargo tree {arguments:?}: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    String::from_utf8(output.stdout).expect("package names are UTF-8")
 }
 
 /// One of the shipped stacks.

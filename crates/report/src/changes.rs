@@ -6,10 +6,9 @@
 use std::fmt::Write as _;
 
 use phoenix_graph::{Change, FieldChange, Object, yaml};
+use phoenix_style::{self as style, escape_control};
 use serde_json::{Value, json};
 use similar::TextDiff;
-
-use crate::style::{self, escape_control};
 
 /// What happens to an object, in the order of increasing risk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

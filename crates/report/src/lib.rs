@@ -16,7 +16,6 @@ use phoenix_policies::{Enforcement, Report, Settings};
 pub mod changes;
 pub mod json;
 pub mod sarif;
-mod style;
 pub mod text;
 
 /// Returns the place of a field: object and path to file and line.

@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 
 use phoenix_policies::Rule;
 use phoenix_policies::control::Framework;
+use phoenix_style::{self as style, escape_control};
 
-use crate::style::{self, escape_control};
 use crate::{PolicyRun, count};
 
 /// The failures to include.

@@ -1,13 +1,11 @@
-//! Colors and weights for terminal text.
+//! Whether output is colored, and the styles of `phoenix-style`.
 //!
-//! Functions here always add escape sequences; [`output::print`](crate::output::print) and
-//! [`output::message`](crate::output::message) remove them where they are not wanted. Color only repeats what the words
-//! say.
-
-use std::borrow::Cow;
+//! Styles always add escape sequences; [`output::print`](crate::output::print) and
+//! [`output::message`](crate::output::message) remove them where they are not wanted.
 
 use anstream::ColorChoice;
-use anstyle::{AnsiColor, Style};
+
+pub use phoenix_style::{bold, dim, escape_control, green, red, yellow};
 
 /// Sets for the whole process whether output is colored. [`ColorChoice::Auto`] colors terminals, and follows
 /// `NO_COLOR`, `CLICOLOR`, `CLICOLOR_FORCE` and `TERM=dumb`.
@@ -15,56 +13,9 @@ pub fn set_color(choice: ColorChoice) {
     choice.write_global();
 }
 
-/// For additions and success.
-pub fn green(text: &str) -> String {
-    styled(AnsiColor::Green.on_default(), text)
-}
-
-/// For removals and failures.
-pub fn red(text: &str) -> String {
-    styled(AnsiColor::Red.on_default(), text)
-}
-
-/// For changes and warnings.
-pub fn yellow(text: &str) -> String {
-    styled(AnsiColor::Yellow.on_default(), text)
-}
-
-/// For headings.
-pub fn bold(text: &str) -> String {
-    styled(Style::new().bold(), text)
-}
-
-/// For secondary information.
-pub fn dim(text: &str) -> String {
-    styled(Style::new().dimmed(), text)
-}
-
 /// Text without its escape sequences.
 pub fn strip(text: &str) -> String {
     anstream::adapter::strip_str(text).to_string()
-}
-
-/// Text from outside, safe to show: control characters other than line breaks and tabs are written as `\u{…}`, so that
-/// a name in a manifest cannot move the cursor or recolor the terminal.
-pub fn escape_control(text: &str) -> Cow<'_, str> {
-    let is_unsafe = |character: char| character.is_control() && !matches!(character, '\n' | '\t');
-    if !text.contains(is_unsafe) {
-        return Cow::Borrowed(text);
-    }
-    let mut escaped = String::with_capacity(text.len());
-    for character in text.chars() {
-        if is_unsafe(character) {
-            escaped.extend(character.escape_unicode());
-        } else {
-            escaped.push(character);
-        }
-    }
-    Cow::Owned(escaped)
-}
-
-fn styled(style: Style, text: &str) -> String {
-    format!("{style}{text}{style:#}")
 }
 
 #[cfg(test)]
@@ -72,14 +23,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_style_is_removed_without_a_trace() {
-        assert_eq!(red("a"), "\u{1b}[31ma\u{1b}[0m");
+    fn styles_are_removed_completely() {
         assert_eq!(strip(&bold(&red("a"))), "a");
-    }
-
-    #[test]
-    fn control_characters_are_escaped_and_line_breaks_are_kept() {
-        assert_eq!(escape_control("a\n\tb"), "a\n\tb");
-        assert_eq!(escape_control("\u{1b}[31m\u{9b}"), "\\u{1b}[31m\\u{9b}");
     }
 }

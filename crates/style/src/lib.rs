@@ -1,32 +1,40 @@
-//! Styles of text documents, and escaping of text from manifests.
+//! Colors and weights for terminal text, and escaping of text from outside.
+//!
+//! Styles always add escape sequences; the code that prints the text removes them where they are not wanted. Color only repeats
+//! what the words say.
 
 use std::borrow::Cow;
 
 use anstyle::{AnsiColor, Style};
 
-pub(crate) fn green(text: &str) -> String {
+/// For additions and success.
+pub fn green(text: &str) -> String {
     styled(AnsiColor::Green.on_default(), text)
 }
 
-pub(crate) fn red(text: &str) -> String {
+/// For removals and failures.
+pub fn red(text: &str) -> String {
     styled(AnsiColor::Red.on_default(), text)
 }
 
-pub(crate) fn yellow(text: &str) -> String {
+/// For changes and warnings.
+pub fn yellow(text: &str) -> String {
     styled(AnsiColor::Yellow.on_default(), text)
 }
 
-pub(crate) fn bold(text: &str) -> String {
+/// For headings.
+pub fn bold(text: &str) -> String {
     styled(Style::new().bold(), text)
 }
 
-pub(crate) fn dim(text: &str) -> String {
+/// For secondary information.
+pub fn dim(text: &str) -> String {
     styled(Style::new().dimmed(), text)
 }
 
-/// Text from a manifest, safe to print: control characters other than line breaks and tabs are written as `\u{…}`, so
-/// that a name in a manifest cannot move the cursor or change colors.
-pub(crate) fn escape_control(text: &str) -> Cow<'_, str> {
+/// Text from outside, safe to show: control characters other than line breaks and tabs are written as `\u{…}`, so that
+/// a name in a manifest cannot move the cursor or recolor the terminal.
+pub fn escape_control(text: &str) -> Cow<'_, str> {
     let is_unsafe = |character: char| character.is_control() && !matches!(character, '\n' | '\t');
     if !text.contains(is_unsafe) {
         return Cow::Borrowed(text);
@@ -49,6 +57,11 @@ fn styled(style: Style, text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_style_surrounds_its_text() {
+        assert_eq!(red("a"), "\u{1b}[31ma\u{1b}[0m");
+    }
 
     #[test]
     fn control_characters_are_escaped_and_line_breaks_are_kept() {
