@@ -1,4 +1,5 @@
-//! Running cargo from a program that cargo itself may have started, and reading what it wrote.
+//! Running cargo from a program that cargo itself may have started, and reading what it wrote. This module is an edge: it
+//! reads the environment and files of cargo.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
