@@ -22,6 +22,7 @@
 //! - `rotation`: which pods restart when a secret changes or moves to another source.
 //! - `stacks`: the rendered stacks as snapshots; they are also the base of `phoenix diff`.
 //! - `words`: texts and public identifiers avoid private vocabulary.
+//! - `workflows`: permissions and pins of the hosted workflows.
 #![allow(clippy::disallowed_methods, reason = "tests read the files of the repository")]
 
 mod alerts;
@@ -50,3 +51,4 @@ mod rotation;
 mod stacks;
 mod support;
 mod words;
+mod workflows;
