@@ -288,14 +288,33 @@ impl Sandbox {
 /// Stops the processes of a sandbox and removes its directory, also if it is incomplete.
 fn down(state_dir: &StateDir) -> Result<()> {
     let shown = state_dir.directory().display().to_string();
-    let existed = state_dir.exists();
-    let lock = if existed { Some(state_dir.lock()?) } else { None };
-    let ended = process::stop(&process::records(&state_dir.processes()), state_dir.directory())?;
+    let lock = if state_dir.exists() {
+        Some(state_dir.lock()?)
+    } else {
+        None
+    };
+    // The records in a directory that is not a sandbox are not of phoenix.
+    let records = if lock.is_some() {
+        process::records(&state_dir.processes())
+    } else {
+        Vec::new()
+    };
+    let ended = process::stop(&records, state_dir.directory())?;
+    let stopped = format!("{} processes", ended.len());
     if let Some(lock) = lock {
-        state_dir.remove(lock)?;
-    }
-    if existed || !ended.is_empty() {
-        message(&format!("stopped {} processes and removed {shown}", ended.len()));
+        let others = state_dir.remove(lock)?;
+        if others.is_empty() {
+            message(&format!("stopped {stopped} and removed {shown}"));
+        } else {
+            message(&format!(
+                "stopped {stopped} and removed the files of the sandbox from {shown}; what does not belong to it was kept: {}",
+                others.join(", ")
+            ));
+        }
+    } else if !ended.is_empty() {
+        message(&format!(
+            "stopped {stopped} of a sandbox whose directory {shown} no longer exists"
+        ));
     } else {
         message(&format!("there is no sandbox in {shown}"));
     }

@@ -1,15 +1,34 @@
 //! The directory of a sandbox, and its lock.
 //!
-//! One directory, accessible to its owner only, contains all files of a sandbox; removing it removes the sandbox. A directory
-//! with other files is never used and never removed.
+//! One directory, accessible to its owner only, contains all files of a sandbox; removing them removes the sandbox. The file
+//! `lock` with [`MARKER`] as its content makes a directory a sandbox: a directory with other files and without it is never
+//! used, and nothing in it is removed. What is not an [entry](ENTRIES) of a sandbox is never removed.
 
 use std::fs::{self, File, TryLockError};
-use std::io::Write as _;
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::io::{Read as _, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
 use serde::{Deserialize, Serialize};
+
+/// The content of the file `lock`, which marks the directory of a sandbox. Another layout gets another number.
+const MARKER: &str = "phoenix sandbox 1\n";
+
+/// The files and directories of a sandbox, except the lock. Only these are removed with it.
+const ENTRIES: [&str; 11] = [
+    "sandbox.json",
+    "heartbeat.yaml",
+    "keys",
+    "kubeconfig",
+    "logs",
+    "processes",
+    "etcd",
+    "project",
+    "pulumi",
+    "state",
+    "passphrase",
+];
 
 /// The description of a sandbox, in `sandbox.json`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -94,7 +113,7 @@ impl StateDir {
     pub fn all() -> Result<Vec<String>> {
         let entries = fs::read_dir(sandboxes()?).into_iter().flatten().flatten();
         let mut names: Vec<String> = entries
-            .filter(|entry| entry.path().join("lock").exists())
+            .filter(|entry| is_marked(&entry.path()))
             .filter_map(|entry| entry.file_name().into_string().ok())
             .collect();
         names.sort();
@@ -108,7 +127,7 @@ impl StateDir {
 
     /// Whether the directory contains a sandbox, possibly an incomplete one after a crash.
     pub fn exists(&self) -> bool {
-        self.directory.join("lock").exists()
+        is_marked(&self.directory)
     }
 
     /// Creates the directory if needed, and locks it.
@@ -127,12 +146,13 @@ impl StateDir {
             }
         }
         make_private(directory)?;
-        let file = private()
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(directory.join("lock"))
-            .with_context(|| format!("opening the lock of the sandbox in {shown}"))?;
+        let owner = fs::metadata(directory)
+            .with_context(|| format!("inspecting {shown}"))?
+            .uid();
+        if owner != rustix::process::geteuid().as_raw() {
+            bail!("{shown} belongs to another user\nhint: use a directory of your own with --dir");
+        }
+        let file = mark(directory).with_context(|| format!("opening the lock of the sandbox in {shown}"))?;
         match file.try_lock() {
             Ok(()) => Ok(LockGuard { _locked: file }),
             Err(TryLockError::WouldBlock) => bail!(
@@ -144,31 +164,38 @@ impl StateDir {
         }
     }
 
-    /// Removes the directory with all of its content. The processes have to be stopped before.
-    pub fn remove(&self, lock: LockGuard) -> Result<()> {
-        // The lock is removed last, so that an interrupted removal can be repeated.
-        for entry in fs::read_dir(&self.directory).into_iter().flatten().flatten() {
-            let path = entry.path();
-            if path.file_name().is_some_and(|name| name == "lock") {
-                continue;
-            }
-            let is_directory = entry.file_type().is_ok_and(|kind| kind.is_dir());
-            let removed = if is_directory {
-                fs::remove_dir_all(&path)
-            } else {
-                fs::remove_file(&path)
-            };
-            removed.with_context(|| format!("removing {}", path.display()))?;
+    /// Removes the files of the sandbox, and the directory if nothing else is in it. Returns what else is in it. The processes
+    /// have to be stopped before.
+    pub fn remove(&self, lock: LockGuard) -> Result<Vec<String>> {
+        for name in ENTRIES {
+            let path = self.directory.join(name);
+            remove_entry(&path)?;
+            remove_entry(&unfinished(&path))?;
         }
-        fs::remove_dir_all(&self.directory)
-            .with_context(|| format!("removing {}", self.directory.display()))?;
+        let lock_file = self.directory.join("lock");
+        let mut others = Vec::new();
+        let entries =
+            fs::read_dir(&self.directory).with_context(|| format!("listing {}", self.directory.display()))?;
+        for entry in entries {
+            let entry = entry.with_context(|| format!("listing {}", self.directory.display()))?;
+            if entry.path() != lock_file {
+                others.push(entry.file_name().to_string_lossy().into_owned());
+            }
+        }
+        others.sort();
+        // The lock is removed last, so that an interrupted removal can be repeated.
+        remove_entry(&lock_file)?;
+        if others.is_empty() {
+            fs::remove_dir(&self.directory)
+                .with_context(|| format!("removing {}", self.directory.display()))?;
+        }
         drop(lock);
-        Ok(())
+        Ok(others)
     }
 
     /// The description of the sandbox; `None` if it was never written, as after an early crash.
     pub fn identity(&self) -> Option<Identity> {
-        serde_json::from_str(&fs::read_to_string(self.directory.join("sandbox.json")).ok()?).ok()
+        identity_in(&self.directory)
     }
 
     /// Writes the description of the sandbox.
@@ -228,9 +255,69 @@ impl StateDir {
     }
 }
 
+fn identity_in(directory: &Path) -> Option<Identity> {
+    serde_json::from_str(&fs::read_to_string(directory.join("sandbox.json")).ok()?).ok()
+}
+
+/// Whether a directory contains a sandbox: its lock is a regular file of this user with the right content.
+fn is_marked(directory: &Path) -> bool {
+    open_marked(directory).is_some()
+}
+
+fn open_marked(directory: &Path) -> Option<File> {
+    let mut options = private();
+    // A pipe would block, and a link could lead to a file that belongs to something else.
+    options.custom_flags(
+        (rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK)
+            .bits()
+            .cast_signed(),
+    );
+    let file = options.read(true).write(true).open(directory.join("lock")).ok()?;
+    let found = file.metadata().ok()?;
+    if !found.is_file() || found.uid() != rustix::process::geteuid().as_raw() {
+        return None;
+    }
+    let mut content = String::new();
+    (&file)
+        .take(MARKER.len() as u64 + 1)
+        .read_to_string(&mut content)
+        .ok()?;
+    // Earlier versions left the lock empty.
+    let is_earlier = || content.is_empty() && identity_in(directory).is_some();
+    (content == MARKER || is_earlier()).then_some(file)
+}
+
+/// Opens the lock, which is created with its content in one step: a crash leaves a marked directory or an empty one.
+fn mark(directory: &Path) -> Result<File> {
+    let temporary = directory.join(format!("lock.{}", std::process::id()));
+    write_private(&temporary, MARKER.as_bytes())?;
+    let linked = fs::hard_link(&temporary, directory.join("lock"));
+    fs::remove_file(&temporary)?;
+    match linked {
+        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => return Err(error.into()),
+        _ => {}
+    }
+    open_marked(directory).context("the file `lock` was not written by phoenix")
+}
+
+/// Removes a file, a link or a directory of a sandbox, if it exists.
+fn remove_entry(path: &Path) -> Result<()> {
+    let removed = match fs::symlink_metadata(path) {
+        Ok(found) if found.is_dir() => fs::remove_dir_all(path),
+        Ok(_) => fs::remove_file(path),
+        Err(error) => Err(error),
+    };
+    match removed {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("removing {}", path.display()))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Writes a file that is accessible to its owner only, atomically: a crash leaves either the old content or the new one.
 pub fn write_private(path: &Path, content: &[u8]) -> Result<()> {
-    let temporary = path.with_added_extension("new");
+    let temporary = unfinished(path);
     let written = private()
         .write(true)
         .create(true)
@@ -239,6 +326,11 @@ pub fn write_private(path: &Path, content: &[u8]) -> Result<()> {
         .and_then(|mut file| file.write_all(content))
         .and_then(|()| fs::rename(&temporary, path));
     written.with_context(|| format!("writing {}", path.display()))
+}
+
+/// The name under which a file is written before it is complete.
+fn unfinished(path: &Path) -> PathBuf {
+    path.with_added_extension("new")
 }
 
 /// Creates a directory that is accessible to its owner only, with its parents.
@@ -345,8 +437,79 @@ mod tests {
         assert_eq!(mode(state_dir.directory()), 0o700);
         assert_eq!(mode(&state_dir.directory().join("sandbox.json")), 0o600);
         assert_eq!(state_dir.identity(), Some(identity));
-        state_dir.remove(lock).expect("removed");
+        assert_eq!(state_dir.remove(lock).expect("removed"), Vec::<String>::new());
         assert!(!state_dir.directory().exists());
+    }
+
+    #[test]
+    fn every_entry_of_a_sandbox_is_removed_and_nothing_else() {
+        let parent = tempfile::tempdir().expect("a temporary directory");
+        let kept = parent.path().join("kept");
+        fs::create_dir(&kept).expect("made");
+        fs::write(kept.join("thesis.txt"), "years of work").expect("written");
+        let state_dir = StateDir::at(&parent.path().join("one")).expect("a directory");
+        let lock = state_dir.lock().expect("taken");
+        for directory in [
+            state_dir.keys(),
+            state_dir.logs(),
+            state_dir.processes(),
+            state_dir.etcd(),
+            state_dir.project(),
+            state_dir.pulumi(),
+        ] {
+            make_private(&directory).expect("made");
+            fs::write(directory.join("file"), "").expect("written");
+        }
+        for file in [state_dir.kubeconfig(), state_dir.passphrase()] {
+            write_private(&file, b"").expect("written");
+        }
+        std::os::unix::fs::symlink(&kept, state_dir.state()).expect("linked");
+        fs::write(state_dir.directory().join("notes.txt"), "mine").expect("written");
+        assert_eq!(state_dir.remove(lock).expect("removed"), ["notes.txt"]);
+        let left: Vec<_> = fs::read_dir(state_dir.directory())
+            .expect("listed")
+            .map(|entry| entry.expect("an entry").file_name())
+            .collect();
+        assert_eq!(left, ["notes.txt"]);
+        assert!(kept.join("thesis.txt").exists(), "a link was followed");
+        assert!(!state_dir.exists());
+    }
+
+    #[test]
+    fn a_file_with_the_name_of_the_lock_does_not_make_a_directory_a_sandbox() {
+        let parent = tempfile::tempdir().expect("a temporary directory");
+        let marked = parent.path().join("marked");
+        fs::write(&marked, MARKER).expect("written");
+        for (number, content) in ["", "phoenix sandbox 2\n", "phoenix sandbox 1\n\n", "4711"]
+            .iter()
+            .enumerate()
+        {
+            let directory = parent.path().join(number.to_string());
+            fs::create_dir(&directory).expect("made");
+            fs::write(directory.join("lock"), content).expect("written");
+            let state_dir = StateDir::at(&directory).expect("a directory");
+            assert!(!state_dir.exists(), "{content:?}");
+            let error = state_dir.lock().expect_err("refused").to_string();
+            assert!(error.contains("do not belong to a sandbox"), "{error}");
+            assert_eq!(
+                &fs::read_to_string(directory.join("lock")).expect("kept"),
+                content
+            );
+        }
+        let directory = parent.path().join("linked");
+        fs::create_dir(&directory).expect("made");
+        std::os::unix::fs::symlink(&marked, directory.join("lock")).expect("linked");
+        assert!(!StateDir::at(&directory).expect("a directory").exists());
+    }
+
+    #[test]
+    fn a_pipe_with_the_name_of_the_lock_does_not_block() {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let made = std::process::Command::new("mkfifo")
+            .arg(directory.path().join("lock"))
+            .status();
+        assert!(made.expect("mkfifo runs").success());
+        assert!(!StateDir::at(directory.path()).expect("a directory").exists());
     }
 
     #[test]
