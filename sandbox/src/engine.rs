@@ -20,10 +20,11 @@ use super::state_dir::{Identity, StateDir, make_private, write_private};
 use super::tools::{Found, Origin, PROVIDER, PROVIDER_VERSION, PULUMI};
 use super::{project, secrets};
 use phoenix_manifests::yaml;
-use phoenix_terminal::cargo;
+use phoenix_terminal::cargo::{self, Exposed};
 use phoenix_terminal::output::message;
+use phoenix_terminal::user_error::user_error;
 
-/// The environment variables of Pulumi, in addition to the user's.
+/// The environment variables of Pulumi, in addition to those that cargo may read.
 ///
 /// They do not include the mark, because they can be exported in a shell whose child processes must not be stopped.
 pub fn environment(state_dir: &StateDir) -> BTreeMap<&'static str, OsString> {
@@ -93,15 +94,10 @@ impl<'a> Engine<'a> {
     pub fn command<Argument: AsRef<OsStr>>(&self, arguments: &[Argument]) -> Command {
         let mut command = Command::new(&self.program);
         command.args(arguments).current_dir(self.state_dir.project());
-        // The user's Pulumi settings must not apply: neither a token nor a default stack nor a passphrase.
-        for (name, _) in std::env::vars_os() {
-            if name
-                .to_str()
-                .is_some_and(|name| name.starts_with("PULUMI_") || cargo::is_of_cargo_run(name))
-            {
-                command.env_remove(name);
-            }
-        }
+        // The user's Pulumi settings must not apply, neither a token nor a default stack nor a passphrase, and nothing in a sandbox
+        // needs the credentials of this shell. What remains is what the builds of the host and the program may read.
+        let visible = std::env::vars_os().filter(|(name, _)| name.to_str().is_some_and(cargo::may_read));
+        command.env_clear().envs(visible);
         command
             .envs(environment(self.state_dir))
             .env(MARK, self.state_dir.directory());
@@ -119,6 +115,12 @@ impl<'a> Engine<'a> {
     ///
     /// These are the commands of the launcher and the host. Others would build the packages a second time, with other features.
     pub fn build(checkout: &Path) -> Result<()> {
+        let target = cargo::target_folder()
+            .context("finding the current folder")?
+            .unwrap_or_else(|| checkout.join("target"));
+        if let Err(exposed) = cargo::check_target(&target, None) {
+            return Err(user_error(exposed.to_string(), Exposed::HINT));
+        }
         for what in [
             ["--package", "pulumi-language-rust"],
             ["--package", "phoenix-program"],

@@ -5,7 +5,7 @@
 //! would hide changes of the code.
 
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 use anyhow::{Context as _, Result, anyhow};
 use phoenix_graph::{Graph, Object};
@@ -13,6 +13,7 @@ use phoenix_graph::{Graph, Object};
 use crate::checkout::{Checkout, stacks_among};
 use crate::git::{Repository, short};
 use phoenix_manifests::yaml;
+use phoenix_terminal::cargo;
 use phoenix_terminal::user_error::{WithHint as _, user_error};
 
 /// The directory of the committed snapshots.
@@ -281,10 +282,10 @@ fn render_in_worktree(
 ) -> Result<String> {
     let worktree = repository.worktree(commit)?;
     // Set by `cargo run`.
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let program = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let target =
         std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| checkout.root().join("target"), PathBuf::from);
-    let mut command = Command::new(&cargo);
+    let mut command = cargo::command_of(&program);
     command.args([
         "run",
         "--quiet",
@@ -307,7 +308,7 @@ fn render_in_worktree(
         .stdin(Stdio::null());
     let output = command
         .output()
-        .with_context(|| format!("cannot run {}", cargo.display()))?;
+        .with_context(|| format!("cannot run {}", program.display()))?;
     if !output.status.success() {
         let words = String::from_utf8_lossy(&output.stderr);
         let tail: Vec<_> = words.trim().lines().rev().take(20).collect();

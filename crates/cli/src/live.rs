@@ -13,7 +13,7 @@ use std::process::{Command, Stdio};
 use std::time::SystemTime;
 
 use anyhow::{Context as _, Result, anyhow, bail};
-use phoenix_terminal::cargo;
+use phoenix_terminal::cargo::{self, Exposed};
 use phoenix_terminal::checklist::Check;
 use phoenix_terminal::exit::Exit;
 use phoenix_terminal::output::message;
@@ -89,7 +89,7 @@ impl Delegate {
         let places = Places {
             executable,
             checkout: checkout.map(|checkout| checkout.root().to_path_buf()),
-            target: target_folder()?,
+            target: cargo::target_folder().context("cannot find the current folder")?,
         };
         let program = match places.locate()? {
             Located::Ready(program) => program,
@@ -214,6 +214,9 @@ impl Places {
             }
         };
         let program = build.program();
+        if let Err(exposed) = cargo::check_target(&build.target, Some(&program)) {
+            return Err(user_error(exposed.to_string(), Exposed::HINT));
+        }
         Ok(if program.is_file() && is_up_to_date(&program) {
             Located::Ready(program)
         } else {
@@ -277,17 +280,6 @@ impl Build {
             );
         }
         Ok(program)
-    }
-}
-
-/// Cargo's target folder, if it is set for this process. Cargo takes a relative path from the folder in which it is started,
-/// which is this process's own.
-fn target_folder() -> Result<Option<PathBuf>> {
-    match std::env::var_os("CARGO_TARGET_DIR") {
-        Some(folder) if !folder.is_empty() => Ok(Some(
-            std::path::absolute(&folder).context("cannot find the current folder")?,
-        )),
-        _ => Ok(None),
     }
 }
 

@@ -10,7 +10,7 @@ use crate::manifest::Manifest;
 use crate::process::{Ending, Job, Output, Supervisor};
 use anyhow::{Context as _, Result, anyhow, bail};
 use cargo_metadata::Message;
-use phoenix_terminal::cargo;
+use phoenix_terminal::cargo::{self, Exposed};
 use phoenix_terminal::user_error::user_error;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
@@ -92,6 +92,10 @@ impl<'a> Build<'a> {
         trigger: Trigger,
         messages: &Output,
     ) -> Result<PathBuf> {
+        let target = self.state.parent().unwrap_or(&self.state);
+        if let Err(exposed) = cargo::check_target(target, None) {
+            return Err(user_error(exposed.to_string(), Exposed::HINT));
+        }
         let settings = self.settings();
         let fresh = || match trigger {
             Trigger::Run => fingerprint::fresh(&self.fingerprint(), &settings),

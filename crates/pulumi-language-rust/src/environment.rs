@@ -2,8 +2,8 @@
 //!
 //! The engine passes its whole environment to a language host, including the passphrase of the stack's secrets and tokens. A
 //! program does not need them, because it reads its configuration from the engine. A program therefore gets a short list of
-//! variables and those that the project lists. Cargo, which runs third-party build scripts, gets all variables that do not
-//! look like secrets. The functions are pure: the current environment is an argument.
+//! variables and those that the project lists. Cargo, which runs third-party build scripts, gets those of
+//! [`phoenix_terminal::cargo`]. The functions are pure: the current environment is an argument.
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
@@ -37,18 +37,6 @@ const NEVER: &[&str] = &[
     "AWS_SESSION_TOKEN",
 ];
 
-/// Parts of variable names that indicate a secret. Cargo's settings are exempt, because a private registry needs a token.
-const SECRET_PARTS: &[&str] = &[
-    "PASSPHRASE",
-    "PASSWORD",
-    "SECRET",
-    "TOKEN",
-    "CREDENTIAL",
-    "API_KEY",
-    "ACCESS_KEY",
-    "PRIVATE_KEY",
-];
-
 /// Whether a variable is allowed in `runtime.options.forward`.
 pub fn may_be_forwarded(name: &str) -> bool {
     !NEVER.contains(&name)
@@ -66,27 +54,9 @@ pub fn for_program(
     })
 }
 
-/// Prefixes of variables that cargo sets for the package that it runs. Build scripts watch them, so the same sources would be
-/// rebuilt for each way in which a program is started.
-const OUTER_CARGO_PREFIXES: &[&str] = &[
-    "CARGO_PKG_",
-    "CARGO_MANIFEST_",
-    "CARGO_CRATE_NAME",
-    "CARGO_BIN_",
-    "CARGO_PRIMARY_PACKAGE",
-    "OUT_DIR",
-];
-
-/// The environment of cargo and rustc: all variables except those of Pulumi and AWS and those that look like secrets.
+/// The environment of cargo and rustc: the variables that build scripts may read.
 pub fn for_cargo(ambient: impl IntoIterator<Item = (OsString, OsString)>) -> Environment {
-    keep(ambient, |name| {
-        let foreign = ["PULUMI_", "AWS_", "ESC_"]
-            .iter()
-            .any(|prefix| name.starts_with(prefix));
-        let secret = SECRET_PARTS.iter().any(|part| name.contains(part));
-        let outer = OUTER_CARGO_PREFIXES.iter().any(|prefix| name.starts_with(prefix));
-        !foreign && !outer && (!secret || name.starts_with("CARGO_"))
-    })
+    keep(ambient, phoenix_terminal::cargo::may_read)
 }
 
 /// The environment of a plugin: what the engine requests (`NAME=value`), without access to the stack's secrets. AWS
@@ -157,24 +127,16 @@ mod tests {
     }
 
     #[test]
-    fn cargo_gets_registry_tokens_and_no_other_secrets() {
+    fn cargo_gets_no_credentials() {
         let all = ambient(&[
             "AWS_PROFILE",
             "CARGO_MANIFEST_DIR",
-            "CARGO_PKG_NAME",
-            "CARGO_REGISTRIES_OURS_TOKEN",
             "CC",
-            "DATABASE_PASSWORD",
             "GITHUB_TOKEN",
-            "OPENAI_API_KEY",
             "PATH",
-            "PULUMI_CONFIG_PASSPHRASE",
             "RUSTFLAGS",
         ]);
-        assert_eq!(
-            names(&for_cargo(all)),
-            ["CARGO_REGISTRIES_OURS_TOKEN", "CC", "PATH", "RUSTFLAGS"]
-        );
+        assert_eq!(names(&for_cargo(all)), ["CC", "PATH", "RUSTFLAGS"]);
     }
 
     #[test]

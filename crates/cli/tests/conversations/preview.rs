@@ -226,14 +226,14 @@ fn a_base_without_snapshots_is_built_in_a_temporary_worktree() {
     let fake = checkout.path("cargo");
     script(
         &fake,
-        "#!/bin/sh\nprintf '%s\\n' \"$*\" > \"$SAID\"\npwd >> \"$SAID\"\necho \"$CARGO_TARGET_DIR\" >> \"$SAID\"\ncat rendered-then.yaml\n",
+        "#!/bin/sh\nsaid=${0%/*}/said\n{ printf '%s\\n' \"$*\"; pwd; echo \"$CARGO_TARGET_DIR\"; echo \"[$GITHUB_TOKEN]\"; } > \"$said\"\ncat rendered-then.yaml\n",
     );
     let said = checkout.path("said");
     let answer = checkout.answer(
         checkout
             .command(&["diff", "dev", "--exit-code"])
             .env("CARGO", &fake)
-            .env("SAID", &said),
+            .env("GITHUB_TOKEN", "a token of the pipeline"),
     );
     assert_eq!(answer.code, 2, "{answer}");
     assert!(
@@ -254,6 +254,11 @@ fn a_base_without_snapshots_is_built_in_a_temporary_worktree() {
     assert!(
         said.lines().nth(2).unwrap().ends_with("/target/base"),
         "what it builds would be taken for the checkout's own: {said}"
+    );
+    assert_eq!(
+        said.lines().nth(3),
+        Some("[]"),
+        "a build script could read the token"
     );
     assert_eq!(checkout.git(&["worktree", "list"]).lines().count(), 1);
 }

@@ -277,7 +277,8 @@ async fn a_build_script_gets_no_secrets() {
         ("PULUMI_ACCESS_TOKEN", "hunter2"),
         ("AWS_SESSION_TOKEN", "hunter2"),
         ("OPENAI_API_KEY", "hunter2"),
-        ("ORDINARY", "seen by build scripts"),
+        ("DATABASE_URL", "postgres://user:hunter2@db"),
+        ("CFLAGS", "seen by build scripts"),
     ])
     .await;
     assert_eq!(host.run(&project).await, RunResponse::default());

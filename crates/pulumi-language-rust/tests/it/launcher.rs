@@ -1,6 +1,7 @@
 //! The launcher that builds the host, tested in a minimal repository with a small package in place of the host.
 
 use crate::support::{RecordingCargo, path, toolchain};
+use phoenix_terminal::cargo;
 use phoenix_testing::programs;
 use std::fs::{self, File};
 use std::os::unix::fs::PermissionsExt;
@@ -183,20 +184,131 @@ fn a_missing_host_is_rebuilt() {
 fn a_damaged_stamp_is_ignored() {
     let repository = Repository::new();
     repository.launch_successfully();
+    let evaluated = repository.at("evaluated");
+    let victim = repository.at("victim");
+    fs::write(&victim, "kept").unwrap();
     for (already, (shell, damage)) in [
-        ("/bin/sh", "set -- 'cut o"),
-        ("bash", "set -- 'cut o"),
-        ("/bin/sh", "echo a word on stdout\n"),
-        ("bash", "exit_not_a_command\n"),
+        ("/bin/sh", "set -- 'cut o".to_owned()),
+        ("bash", "/does/not/exist\n".to_owned()),
+        ("/bin/sh", "echo a word on stdout\n".to_owned()),
+        ("bash", "exit_not_a_command\n".to_owned()),
+        // None of these is evaluated, and none is taken for an expression of `find`.
+        ("/bin/sh", format!("touch '{}'\n", evaluated.display())),
+        (
+            "bash",
+            format!("$(touch '{0}')\n`touch '{0}'`\n", evaluated.display()),
+        ),
+        ("/bin/sh", format!("{}\n-delete\n", victim.display())),
+        ("bash", "(\n-exec\n".to_owned()),
     ]
     .into_iter()
     .enumerate()
     {
-        repository.write("target/pulumi/launcher.inputs", damage);
+        repository.write("target/pulumi/launcher.inputs", &damage);
         let launcher = repository.at("bin/pulumi-language-rust");
         assert_host_ran(&repository.launcher(shell, &launcher).output().unwrap());
         assert_eq!(repository.cargo.calls().len(), already + 2, "{shell}: {damage}");
     }
+    assert!(!evaluated.exists());
+    assert!(victim.exists());
+}
+
+#[test]
+fn build_scripts_see_no_credentials() {
+    let repository = Repository::new();
+    repository.write(
+        "crates/pulumi-language-rust/build.rs",
+        "fn main() {\n    let names: Vec<_> = std::env::vars().map(|(name, _)| name + \"\\n\").collect();\n    \
+         std::fs::write(\"../../seen\", names.concat()).unwrap();\n}\n",
+    );
+    let credentials = [
+        "AWS_SECRET_ACCESS_KEY",
+        "AWS_SESSION_TOKEN",
+        "CARGO_REGISTRY_TOKEN",
+        "GH_PAT",
+        "GITHUB_TOKEN",
+        "KUBECONFIG",
+        "PGPASSWORD",
+        "PHOENIX_ESC_TOKEN",
+        "PULUMI_ACCESS_TOKEN",
+        "PULUMI_CONFIG_PASSPHRASE",
+        "VAULT_TOKEN",
+    ];
+    let mut command = repository.launcher("/bin/sh", &repository.at("bin/pulumi-language-rust"));
+    command.envs(credentials.map(|name| (name, "a value")));
+    // Names of the script's own variables, and a value that looks like another variable.
+    command.env("target", "/elsewhere").env("package", "another");
+    command.env("SEVERAL_LINES", "one\nPATH=two");
+    command.env("CARGO_TERM_COLOR", "never");
+    assert_host_ran(&command.output().unwrap());
+    let seen = fs::read_to_string(repository.at("seen")).unwrap();
+    let seen: Vec<_> = seen.lines().collect();
+    for name in credentials
+        .into_iter()
+        .chain(["SEVERAL_LINES", "target", "package"])
+    {
+        assert!(!seen.contains(&name), "{name}");
+    }
+    for name in ["PATH", "HOME", "CARGO_TERM_COLOR"] {
+        assert!(seen.contains(&name), "{name}: {seen:?}");
+    }
+}
+
+#[test]
+fn the_launcher_lists_the_same_variables_as_the_other_programs() {
+    let launcher = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../bin/pulumi-language-rust");
+    let launcher = fs::read_to_string(launcher).unwrap();
+    let (_, function) = launcher.split_once("\nhide_variables() {").unwrap();
+    let function = function.split_once("\n}\n").unwrap().0.replace("\\\n", " ");
+    let patterns: Vec<Vec<&str>> = function
+        .lines()
+        .filter_map(|line| line.split_once(')'))
+        .filter(|(_, then)| then.trim_end().ends_with(";;"))
+        .map(|(patterns, _)| patterns.split('|').map(str::trim).collect())
+        .collect();
+    let with = |before: &str, names: &[&str], after: &str| -> Vec<String> {
+        names
+            .iter()
+            .map(|name| format!("{before}{name}{after}"))
+            .collect()
+    };
+    let hidden = [
+        with("*", cargo::SECRET_PARTS, "*"),
+        with("", cargo::OF_CARGO_RUN, "*"),
+    ];
+    assert_eq!(patterns.len(), 4, "{function}");
+    assert_eq!(patterns[1], hidden.concat());
+    assert_eq!(patterns[2], cargo::VARIABLES);
+    assert_eq!(patterns[3], with("", cargo::PREFIXES, "*"));
+}
+
+#[test]
+fn a_host_that_another_user_can_replace_is_not_run() {
+    let repository = Repository::new();
+    repository.launch_successfully();
+    let allow = |path: &str, mode| {
+        fs::set_permissions(repository.at(path), fs::Permissions::from_mode(mode)).unwrap();
+    };
+    for path in [
+        "target",
+        "target/debug",
+        "target/pulumi",
+        "target/pulumi/launcher.inputs",
+        "target/debug/pulumi-language-rust",
+    ] {
+        allow(path, 0o777);
+        let refused = repository.launch();
+        assert_eq!(refused.status.code(), Some(1));
+        assert_eq!(String::from_utf8_lossy(&refused.stdout), "");
+        let said = stderr(&refused);
+        assert!(
+            said.contains("another user can write to ") && said.contains(path),
+            "{said}"
+        );
+        allow(path, 0o755);
+    }
+    repository.launch_successfully();
+    assert_eq!(repository.cargo.calls().len(), 1);
 }
 
 #[test]
@@ -227,7 +339,8 @@ fn path_without_flock(repository: &Repository) -> String {
     let folder = repository.folder.path().join("tools");
     fs::create_dir_all(&folder).unwrap();
     for name in [
-        "find", "sed", "tr", "mkdir", "rm", "mv", "touch", "cat", "sleep", "cc", "ld", "as", "sh",
+        "env", "find", "id", "sed", "tr", "mkdir", "rm", "mv", "touch", "cat", "sleep", "cc", "ld", "as",
+        "sh",
     ] {
         if let Some(tool) = std::env::split_paths(&path())
             .map(|folder| folder.join(name))
@@ -308,23 +421,6 @@ fn an_absolute_or_relative_target_folder_is_used() {
             .exists()
     );
     assert!(!repository.at("target").exists());
-}
-
-#[test]
-fn cargo_gets_no_secrets() {
-    let repository = Repository::new();
-    repository.write(
-        "crates/pulumi-language-rust/build.rs",
-        "fn main() {\n    assert!(std::env::var_os(\"PULUMI_CONFIG_PASSPHRASE\").is_none());\n    \
-         assert!(std::env::var_os(\"PULUMI_ACCESS_TOKEN\").is_none());\n    \
-         assert!(std::env::var_os(\"PHOENIX_ESC_TOKEN\").is_none());\n}\n",
-    );
-    let mut command = repository.launcher("/bin/sh", &repository.at("bin/pulumi-language-rust"));
-    command
-        .env("PULUMI_CONFIG_PASSPHRASE", "hunter2")
-        .env("PULUMI_ACCESS_TOKEN", "hunter2")
-        .env("PHOENIX_ESC_TOKEN", "hunter2");
-    assert_host_ran(&command.output().unwrap());
 }
 
 #[test]
