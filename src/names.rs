@@ -31,6 +31,8 @@ pub const LANGGRAPH_SECRET: &str = "langgraph-license";
 pub const SNOWFLAKE_SECRET: &str = "snowflake-key";
 /// The Secret with the credentials of the object store for backups.
 pub const BACKUP_SECRET: &str = "backup-store";
+/// The Secret with the keys that authenticate the manifests of backups, one for each store.
+pub const BACKUP_MAC_SECRET: &str = "backup-mac-keys";
 
 /// The label, with the value `true`, of pods in `sophia-ai` that may call the chat.
 pub const CHAT_CLIENT: &str = "phoenix.ai/chat-client";

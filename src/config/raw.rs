@@ -37,6 +37,7 @@ use super::stack::Environment;
 pub use audit_trail::RawAuditTrail;
 pub use backup::{
     RawBackup, RawBackupRoles, RawBackupSchedule, RawDay, RawDrill, RawObjectStore, RawRetention,
+    RawStoreRoles,
 };
 pub use chat::{RawChat, RawSearchLimits};
 pub use cluster::{RawCluster, RawMesh, RawPriorityClasses, RawPrometheus};

@@ -9,9 +9,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use crate::names::{
-    BACKUP_NEO4J, BACKUP_OPENMEMORY, BACKUP_PRUNE, BACKUP_QDRANT, BACKUP_SECRET, CHAT, KNOWLEDGE_GRAPH,
-    LANGGRAPH, LANGGRAPH_SECRET, MEMORY, NEO4J_SECRET, OPENMEMORY, QDRANT, QDRANT_SECRET, REDIS,
-    REDIS_SECRET, RESTORE_DRILL, RESTORE_NEO4J, RESTORE_OPENMEMORY, RESTORE_QDRANT, SHARED_SECRET,
+    BACKUP_MAC_SECRET, BACKUP_NEO4J, BACKUP_OPENMEMORY, BACKUP_PRUNE, BACKUP_QDRANT, BACKUP_SECRET, CHAT,
+    KNOWLEDGE_GRAPH, LANGGRAPH, LANGGRAPH_SECRET, MEMORY, NEO4J_SECRET, OPENMEMORY, QDRANT, QDRANT_SECRET,
+    REDIS, REDIS_SECRET, RESTORE_DRILL, RESTORE_NEO4J, RESTORE_OPENMEMORY, RESTORE_QDRANT, SHARED_SECRET,
     SNOWFLAKE_SECRET, SYNC, Workload,
 };
 
@@ -335,6 +335,61 @@ pub const BACKUP_SECRET_ACCESS_KEY: SecretRow = SecretRow {
     rotation: "Create a second key for the same user, set both parts, wait for a successful backup, and delete the first. No pod restarts, because each Job reads the value when it starts.",
 };
 
+/// The rotation of the keys of manifests.
+const MAC_KEY_ROTATION: &str = "Set the new key, a comma and the previous key. New backups use the new key, and those of the previous key remain valid. When they have expired, remove the comma and the previous key. No pod restarts, because each Job reads the value when it starts.";
+
+/// The key that authenticates the backups of Qdrant.
+pub const BACKUP_QDRANT_MAC_KEY: SecretRow = SecretRow {
+    key: "backupQdrantMacKey",
+    secret: BACKUP_MAC_SECRET,
+    data_key: "qdrant",
+    purpose: "The key that authenticates the backups of Qdrant. Without it, no backup can be restored: keep a copy outside the cluster.",
+    owner: "the platform team",
+    readers: &[
+        backup(BACKUP_QDRANT, QDRANT_MAC_KEY),
+        backup(RESTORE_QDRANT, QDRANT_MAC_KEY),
+        backup(RESTORE_DRILL, QDRANT_MAC_KEY),
+        backup(BACKUP_PRUNE, QDRANT_MAC_KEY),
+    ],
+    form: Form::Keys { least: 32 },
+    rotation: MAC_KEY_ROTATION,
+};
+const QDRANT_MAC_KEY: &str = "BACKUP_MAC_KEY_QDRANT";
+
+/// The key that authenticates the backups of the knowledge graph.
+pub const BACKUP_NEO4J_MAC_KEY: SecretRow = SecretRow {
+    key: "backupNeo4jMacKey",
+    secret: BACKUP_MAC_SECRET,
+    data_key: "neo4j",
+    purpose: "The key that authenticates the backups of the knowledge graph. Without it, no backup can be restored: keep a copy outside the cluster.",
+    owner: "the platform team",
+    readers: &[
+        backup(BACKUP_NEO4J, NEO4J_MAC_KEY),
+        backup(RESTORE_NEO4J, NEO4J_MAC_KEY),
+        backup(BACKUP_PRUNE, NEO4J_MAC_KEY),
+    ],
+    form: Form::Keys { least: 32 },
+    rotation: MAC_KEY_ROTATION,
+};
+const NEO4J_MAC_KEY: &str = "BACKUP_MAC_KEY_NEO4J";
+
+/// The key that authenticates the backups of OpenMemory.
+pub const BACKUP_OPENMEMORY_MAC_KEY: SecretRow = SecretRow {
+    key: "backupOpenmemoryMacKey",
+    secret: BACKUP_MAC_SECRET,
+    data_key: "openmemory",
+    purpose: "The key that authenticates the backups of OpenMemory. Without it, no backup can be restored: keep a copy outside the cluster.",
+    owner: "the platform team",
+    readers: &[
+        backup(BACKUP_OPENMEMORY, OPENMEMORY_MAC_KEY),
+        backup(RESTORE_OPENMEMORY, OPENMEMORY_MAC_KEY),
+        backup(BACKUP_PRUNE, OPENMEMORY_MAC_KEY),
+    ],
+    form: Form::Keys { least: 32 },
+    rotation: MAC_KEY_ROTATION,
+};
+const OPENMEMORY_MAC_KEY: &str = "BACKUP_MAC_KEY_OPENMEMORY";
+
 /// Every secret of the platform.
 pub const INVENTORY: &[SecretRow] = &[
     OPENAI_API_KEY,
@@ -352,6 +407,9 @@ pub const INVENTORY: &[SecretRow] = &[
     SNOWFLAKE_PASSPHRASE,
     BACKUP_ACCESS_KEY_ID,
     BACKUP_SECRET_ACCESS_KEY,
+    BACKUP_QDRANT_MAC_KEY,
+    BACKUP_NEO4J_MAC_KEY,
+    BACKUP_OPENMEMORY_MAC_KEY,
 ];
 
 impl SecretRow {
@@ -385,6 +443,8 @@ impl SecretRow {
             SNOWFLAKE_PASSPHRASE,
             BACKUP_ACCESS_KEY_ID,
             BACKUP_SECRET_ACCESS_KEY,
+            // Pruning reads it, but only if there is a knowledge graph.
+            BACKUP_NEO4J_MAC_KEY,
         ]
         .contains(self)
     }
@@ -537,6 +597,28 @@ pub fn contradictions<'a>(needed: &[&SecretRow], value: impl Fn(&str) -> Option<
             format!("is the same as {key}, so a peer that restarts would reject all clients that still use the other key"),
             "during a rotation, one of them is the old key and the other the new key: docs/runbooks/rotate-a-secret.md",
         );
+    }
+    let mac_keys = [
+        BACKUP_QDRANT_MAC_KEY,
+        BACKUP_NEO4J_MAC_KEY,
+        BACKUP_OPENMEMORY_MAC_KEY,
+    ];
+    let parts = |row: &SecretRow| -> BTreeSet<&str> {
+        value(&row.full_key()).map_or_else(BTreeSet::new, |text| text.split(',').collect())
+    };
+    for (index, row) in mac_keys.iter().enumerate() {
+        for other in &mac_keys[..index] {
+            if needed.contains(&row) && needed.contains(&other) && !parts(row).is_disjoint(&parts(other)) {
+                problems.add_with_hint(
+                    row.full_key(),
+                    format!(
+                        "contains the same key as {}, so a backup Job of one store could forge backups of the other",
+                        other.full_key()
+                    ),
+                    "create a key for each store: `openssl rand -hex 32`",
+                );
+            }
+        }
     }
     problems
 }

@@ -31,7 +31,7 @@ use super::{DnsName, EscEnvironment, HostName, Image, ObjectName, Quantity, Role
 
 pub use audit_trail::AuditTrail;
 pub use backup::{
-    Backup, BackupRoles, BackupSchedule, Day, ObjectStore, Retention, StoreCredentials, TimeOfDay,
+    Backup, BackupRoles, BackupSchedule, Day, ObjectStore, Retention, StoreCredentials, StoreRoles, TimeOfDay,
 };
 pub use chat::{Chat, Mem0Use};
 pub use knowledge_graph::GraphStore;
@@ -167,6 +167,9 @@ impl StackConfig {
             .is_some_and(|backup| backup.store.credentials == StoreCredentials::Key)
         {
             needed.extend([&secret::BACKUP_ACCESS_KEY_ID, &secret::BACKUP_SECRET_ACCESS_KEY]);
+        }
+        if self.backup.is_some() && self.knowledge_graph.is_some() {
+            needed.push(&secret::BACKUP_NEO4J_MAC_KEY);
         }
         if let SecretsMode::ExternalSecrets(_) = self.secrets {
             // The program has no values from which to compute checksums.

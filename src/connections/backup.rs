@@ -8,8 +8,8 @@ use crate::names::{
     RESTORE_QDRANT, Workload,
 };
 
-/// Neo4j's query endpoint, and the endpoints of a transaction that spans several requests.
-const QUERIES: &[&str] = &["/db/neo4j/query/v2", "/db/neo4j/query/v2/*"];
+/// Neo4j's query endpoint. The program needs no transaction that spans several requests.
+const QUERIES: &[&str] = &["/db/neo4j/query/v2"];
 
 /// Connections to the stores.
 pub fn rows(config: &StackConfig) -> Vec<Connection> {
@@ -99,19 +99,13 @@ fn qdrant() -> Vec<Connection> {
 }
 
 fn knowledge_graph() -> [Connection; 2] {
-    let way = |from, why| {
-        ask(
-            from,
-            KNOWLEDGE_GRAPH,
-            GRAPH_HTTP,
-            // A transaction that is rolled back is deleted.
-            &["POST", "DELETE"],
-            QUERIES,
-            why,
-        )
-    };
+    let way = |from, why| ask(from, KNOWLEDGE_GRAPH, GRAPH_HTTP, &["POST"], QUERIES, why);
     [
-        way(BACKUP_NEO4J, "reads all entities and relationships"),
+        // The Community edition has one user, which may also write. The program asks the server to reject its own writes.
+        way(
+            BACKUP_NEO4J,
+            "reads all entities and relationships; the server cannot prevent its user from writing",
+        ),
         way(
             RESTORE_NEO4J,
             "restores entities and relationships, started by an operator",

@@ -12,8 +12,11 @@ use k8s_openapi::api::core::v1::{Container, EnvVar, PodSpec, PodTemplateSpec, Se
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use phoenix_graph::Graph;
 
-use crate::config::secret::{BACKUP_ACCESS_KEY_ID, BACKUP_SECRET_ACCESS_KEY, NEO4J_PASSWORD, QDRANT_API_KEY};
-use crate::config::{self, Day, Retention, RoleArn, StoreCredentials, TimeOfDay};
+use crate::config::secret::{
+    BACKUP_ACCESS_KEY_ID, BACKUP_NEO4J_MAC_KEY, BACKUP_OPENMEMORY_MAC_KEY, BACKUP_QDRANT_MAC_KEY,
+    BACKUP_SECRET_ACCESS_KEY, NEO4J_PASSWORD, QDRANT_API_KEY,
+};
+use crate::config::{self, BackupRoles, Day, Retention, RoleArn, StoreCredentials, StoreRoles, TimeOfDay};
 use crate::names::{
     self, BACKUP_NEO4J, BACKUP_OPENMEMORY, BACKUP_PRUNE, BACKUP_QDRANT, GRAPH_HTTP, KNOWLEDGE_GRAPH,
     MCP_PORT, MEMORY_CLAIM, OPENMEMORY, QDRANT_HTTP, RESTORE_DRILL, RESTORE_NEO4J, RESTORE_OPENMEMORY,
@@ -64,28 +67,68 @@ struct Job {
 /// How a Job accesses the object store, and what starts it.
 enum Duty {
     /// Writes daily. The claims are those whose data it copies.
-    Backup(TimeOfDay, Vec<&'static str>),
+    Backup(Store, TimeOfDay, Vec<&'static str>),
     /// Reads weekly.
     Drill(Day, TimeOfDay),
-    /// Deletes daily.
-    Prune(TimeOfDay),
+    /// Deletes daily, from these stores.
+    Prune(TimeOfDay, Vec<Store>),
     /// Reads when an operator starts it.
-    Restore,
+    Restore(Store),
+}
+
+impl Duty {
+    /// The stores whose backups the Job reads or writes.
+    fn stores(&self) -> &[Store] {
+        match self {
+            Self::Backup(store, ..) | Self::Restore(store) => std::slice::from_ref(store),
+            Self::Drill(..) => &[Store::Qdrant],
+            Self::Prune(_, stores) => stores,
+        }
+    }
+}
+
+/// A store with backups.
+#[derive(Clone, Copy)]
+enum Store {
+    Qdrant,
+    Neo4j,
+    OpenMemory,
+}
+
+impl Store {
+    fn roles(self, roles: &BackupRoles) -> &StoreRoles {
+        match self {
+            Self::Qdrant => &roles.qdrant,
+            Self::Neo4j => &roles.neo4j,
+            Self::OpenMemory => &roles.openmemory,
+        }
+    }
+
+    /// The key that authenticates its backups. No Job of another store has it, except the one that prunes all.
+    fn mac_key(self) -> EnvVar {
+        match self {
+            Self::Qdrant => secret_variable("BACKUP_MAC_KEY_QDRANT", &BACKUP_QDRANT_MAC_KEY),
+            Self::Neo4j => secret_variable("BACKUP_MAC_KEY_NEO4J", &BACKUP_NEO4J_MAC_KEY),
+            Self::OpenMemory => secret_variable("BACKUP_MAC_KEY_OPENMEMORY", &BACKUP_OPENMEMORY_MAC_KEY),
+        }
+    }
 }
 
 fn jobs(config: &config::Backup, stores: Stores) -> Vec<Job> {
     let schedule = config.schedule;
     let peers = || qdrant(stores.qdrant_peers);
+    let mut pruned = vec![Store::Qdrant, Store::OpenMemory];
+    pruned.extend(stores.knowledge_graph.then_some(Store::Neo4j));
     let mut jobs = vec![
         Job {
             workload: BACKUP_QDRANT,
-            duty: Duty::Backup(schedule.qdrant, QDRANT_CLAIMS.to_vec()),
+            duty: Duty::Backup(Store::Qdrant, schedule.qdrant, QDRANT_CLAIMS.to_vec()),
             verb: &["qdrant", "backup"],
             env: peers(),
         },
         Job {
             workload: RESTORE_QDRANT,
-            duty: Duty::Restore,
+            duty: Duty::Restore(Store::Qdrant),
             verb: &["qdrant", "restore"],
             env: peers(),
         },
@@ -97,19 +140,19 @@ fn jobs(config: &config::Backup, stores: Stores) -> Vec<Job> {
         },
         Job {
             workload: BACKUP_OPENMEMORY,
-            duty: Duty::Backup(schedule.openmemory, vec![MEMORY_CLAIM]),
+            duty: Duty::Backup(Store::OpenMemory, schedule.openmemory, vec![MEMORY_CLAIM]),
             verb: &["openmemory", "backup"],
             env: openmemory(),
         },
         Job {
             workload: RESTORE_OPENMEMORY,
-            duty: Duty::Restore,
+            duty: Duty::Restore(Store::OpenMemory),
             verb: &["openmemory", "restore"],
             env: openmemory(),
         },
         Job {
             workload: BACKUP_PRUNE,
-            duty: Duty::Prune(schedule.prune),
+            duty: Duty::Prune(schedule.prune, pruned),
             verb: &["prune"],
             env: kept(config.retention),
         },
@@ -117,13 +160,13 @@ fn jobs(config: &config::Backup, stores: Stores) -> Vec<Job> {
     if stores.knowledge_graph {
         jobs.push(Job {
             workload: BACKUP_NEO4J,
-            duty: Duty::Backup(schedule.neo4j, vec!["data"]),
+            duty: Duty::Backup(Store::Neo4j, schedule.neo4j, vec!["data"]),
             verb: &["neo4j", "backup"],
             env: neo4j(),
         });
         jobs.push(Job {
             workload: RESTORE_NEO4J,
-            duty: Duty::Restore,
+            duty: Duty::Restore(Store::Neo4j),
             verb: &["neo4j", "restore"],
             env: neo4j(),
         });
@@ -203,9 +246,10 @@ impl Job {
             return None;
         };
         match self.duty {
-            Duty::Backup(..) => roles.backup.as_ref(),
-            Duty::Drill(..) | Duty::Restore => roles.restore.as_ref(),
-            Duty::Prune(_) => roles.prune.as_ref(),
+            Duty::Backup(store, ..) => store.roles(roles).backup.as_ref(),
+            Duty::Restore(store) => store.roles(roles).restore.as_ref(),
+            Duty::Drill(..) => roles.qdrant.restore.as_ref(),
+            Duty::Prune(..) => roles.prune.as_ref(),
         }
     }
 }
@@ -221,16 +265,16 @@ fn service_account(job: &Job, credentials: &StoreCredentials) -> ServiceAccount 
 fn cron_job(config: &config::Backup, job: Job) -> CronJob {
     let mut metadata = metadata::workload_meta(job.workload, job.workload.name);
     let schedule = match &job.duty {
-        Duty::Backup(at, claims) => {
+        Duty::Backup(_, at, claims) => {
             annotate(&mut metadata, names::BACKS_UP, &claims.join(","));
             every_day(*at)
         }
-        Duty::Prune(at) => every_day(*at),
+        Duty::Prune(at, _) => every_day(*at),
         Duty::Drill(day, at) => {
             annotate(&mut metadata, names::TRIES_RESTORE_OF, &QDRANT_CLAIMS.join(","));
             format!("{} {} * * {}", at.minute, at.hour, day.0)
         }
-        Duty::Restore => {
+        Duty::Restore(_) => {
             annotate(
                 &mut metadata,
                 "phoenix.ai/run",
@@ -243,7 +287,7 @@ fn cron_job(config: &config::Backup, job: Job) -> CronJob {
             "0 0 31 2 *".to_owned()
         }
     };
-    let by_hand = matches!(job.duty, Duty::Restore);
+    let by_hand = matches!(job.duty, Duty::Restore(_));
     CronJob {
         metadata,
         spec: Some(CronJobSpec {
@@ -332,6 +376,7 @@ const CONTAINER: &str = "backup";
 fn pod(config: &config::Backup, job: Job, by_hand: bool) -> PodSpec {
     let mut env = job.env;
     env.extend(object_store(&config.store));
+    env.extend(job.duty.stores().iter().map(|store| store.mac_key()));
     if by_hand {
         // Operators override these for a single Job with `kubectl set env`; see the runbook.
         env.extend([

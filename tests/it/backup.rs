@@ -8,7 +8,7 @@ use k8s_openapi::api::batch::v1::{CronJob, CronJobSpec};
 use k8s_openapi::api::core::v1::{PersistentVolumeClaim, PodSpec, ServiceAccount};
 use phoenix::config::check;
 use phoenix::connections::{Peer, Traffic, connections};
-use phoenix::names::{BACKUP_QDRANT, QDRANT, RESTORE_DRILL, RESTORE_QDRANT, Workload};
+use phoenix::names::{BACKUP_NEO4J, BACKUP_QDRANT, QDRANT, RESTORE_DRILL, RESTORE_QDRANT, Workload};
 use phoenix::platform;
 use phoenix_graph::Graph;
 use serde_json::{Value, json};
@@ -180,10 +180,19 @@ fn each_job_gets_only_the_settings_it_needs() {
         "TMPDIR",
     ];
     let restore = ["RESTORE_FROM", "RESTORE_OVERWRITE"];
-    let qdrant = ["QDRANT_API_KEY", "QDRANT_PEERS"];
-    let neo4j = ["NEO4J_PASSWORD", "NEO4J_URL", "NEO4J_USER"];
-    let openmemory = ["OPENMEMORY_URL"];
+    // Of the keys that authenticate backups, each Job has that of its own store, and pruning has all.
+    let qdrant = ["BACKUP_MAC_KEY_QDRANT", "QDRANT_API_KEY", "QDRANT_PEERS"];
+    let neo4j = [
+        "BACKUP_MAC_KEY_NEO4J",
+        "NEO4J_PASSWORD",
+        "NEO4J_URL",
+        "NEO4J_USER",
+    ];
+    let openmemory = ["BACKUP_MAC_KEY_OPENMEMORY", "OPENMEMORY_URL"];
     let kept = [
+        "BACKUP_MAC_KEY_NEO4J",
+        "BACKUP_MAC_KEY_OPENMEMORY",
+        "BACKUP_MAC_KEY_QDRANT",
         "BACKUP_KEEP_DAILY",
         "BACKUP_KEEP_LAST",
         "BACKUP_KEEP_MONTHLY",
@@ -214,6 +223,20 @@ fn each_job_gets_only_the_settings_it_needs() {
             "each has its own service account"
         );
     }
+    for store in ["qdrant", "neo4j", "openmemory"] {
+        let variable = format!("BACKUP_MAC_KEY_{}", store.to_uppercase());
+        for job in [
+            format!("backup-{store}"),
+            format!("restore-{store}"),
+            "backup-prune".to_owned(),
+        ] {
+            assert_eq!(
+                variables(&jobs[&job])[&variable],
+                format!("{store} of backup-mac-keys"),
+                "{job}"
+            );
+        }
+    }
     let peers = &variables(&jobs["backup-qdrant"])["QDRANT_PEERS"];
     let peer =
         |number| format!("http://qdrant-{number}.qdrant-headless.sophia-memory.svc.cluster.local:6333");
@@ -224,15 +247,25 @@ fn each_job_gets_only_the_settings_it_needs() {
     );
 }
 
-#[test]
-fn a_job_that_only_reads_the_object_store_cannot_delete_there() {
+fn role(name: &str) -> String {
+    format!("arn:aws:iam::123456789012:role/{name}")
+}
+
+/// Production with a role for each Job.
+fn with_roles() -> BTreeMap<String, Value> {
     let mut changed = keys("prod");
-    let role = |name: &str| format!("arn:aws:iam::123456789012:role/{name}");
     let store = &mut changed.get_mut("phoenix:backup").unwrap()["objectStore"];
     store["region"] = json!("eu-central-1");
-    store["cloudRoles"] =
-        json!({"backup": role("writes"), "restore": role("reads"), "prune": role("deletes")});
-    let config = check(&changed).unwrap();
+    let of = |store: &str| json!({"backup": role(&format!("writes-{store}")), "restore": role(&format!("reads-{store}"))});
+    store["cloudRoles"] = json!({
+        "qdrant": of("qdrant"), "neo4j": of("neo4j"), "openmemory": of("openmemory"), "prune": role("deletes"),
+    });
+    changed
+}
+
+#[test]
+fn each_job_has_the_role_of_its_store_and_only_pruning_can_delete() {
+    let config = check(&with_roles()).unwrap();
     let graph = platform::build(&config);
     let roles: BTreeMap<String, String> = graph
         .all::<ServiceAccount>()
@@ -251,15 +284,18 @@ fn a_job_that_only_reads_the_object_store_cannot_delete_there() {
             )
         })
         .collect();
-    for (account, role) in &roles {
-        let expected = match account.as_str() {
-            "backup-prune" => "deletes",
-            backup if backup.starts_with("backup-") => "writes",
-            _ => "reads",
-        };
-        assert_eq!(role, expected, "{account}");
-    }
-    assert_eq!(roles.len(), 8);
+    let expected = [
+        ("backup-neo4j", "writes-neo4j"),
+        ("backup-openmemory", "writes-openmemory"),
+        ("backup-prune", "deletes"),
+        ("backup-qdrant", "writes-qdrant"),
+        ("restore-drill", "reads-qdrant"),
+        ("restore-neo4j", "reads-neo4j"),
+        ("restore-openmemory", "reads-openmemory"),
+        ("restore-qdrant", "reads-qdrant"),
+    ];
+    let expected = expected.map(|(account, role)| (account.to_owned(), role.to_owned()));
+    assert_eq!(roles, expected.into());
     let sts = connections(&config)
         .iter()
         .filter(
@@ -278,6 +314,94 @@ fn a_job_that_only_reads_the_object_store_cannot_delete_there() {
         "secret-access-key of backup-store"
     );
     assert!(!dev.graph.yaml().contains("role-arn"));
+}
+
+#[test]
+fn a_role_of_two_jobs_and_a_missing_role_are_errors() {
+    let told = |change: &dyn Fn(&mut Value)| {
+        let mut changed = with_roles();
+        change(&mut changed.get_mut("phoenix:backup").unwrap()["objectStore"]["cloudRoles"]);
+        check(&changed).unwrap_err().to_string()
+    };
+    for (store, kind) in [
+        ("qdrant", "restore"),
+        ("neo4j", "backup"),
+        ("openmemory", "restore"),
+    ] {
+        let told = told(&|roles| roles[store][kind] = json!(role("writes-qdrant")));
+        assert!(
+            told.contains(&format!(
+                "phoenix:backup.objectStore.cloudRoles.{store}.{kind} is the same role as qdrant.backup"
+            )),
+            "{told}"
+        );
+    }
+    let same = told(&|roles| roles["prune"] = json!(role("reads-neo4j")));
+    assert!(
+        same.contains("cloudRoles.prune is the same role as neo4j.restore"),
+        "{same}"
+    );
+    let missing = told(&|roles| drop(roles.as_object_mut().unwrap().remove("neo4j")));
+    assert!(
+        missing.contains(
+            "phoenix:backup.objectStore.cloudRoles.neo4j is missing, but the stack has a knowledge graph"
+        ),
+        "{missing}"
+    );
+    let mut without_graph = with_roles();
+    without_graph.remove("phoenix:knowledgeGraph");
+    let store = &mut without_graph.get_mut("phoenix:backup").unwrap()["objectStore"];
+    store["cloudRoles"].as_object_mut().unwrap().remove("neo4j");
+    assert!(check(&without_graph).is_ok());
+}
+
+#[test]
+fn the_keys_of_manifests_differ_between_stores() {
+    use phoenix::config::secret::{
+        BACKUP_NEO4J_MAC_KEY, BACKUP_OPENMEMORY_MAC_KEY, BACKUP_QDRANT_MAC_KEY, contradictions,
+    };
+    let rows = [
+        &BACKUP_QDRANT_MAC_KEY,
+        &BACKUP_NEO4J_MAC_KEY,
+        &BACKUP_OPENMEMORY_MAC_KEY,
+    ];
+    let told = |values: [&'static str; 3]| {
+        let value = |key: &str| {
+            rows.iter()
+                .position(|row| row.full_key() == key)
+                .map(|at| values[at])
+        };
+        contradictions(&rows, value).to_string()
+    };
+    assert_eq!(told(["a", "b", "c"]), told(["a,d", "b,e", "c"]));
+    for values in [["a", "a", "c"], ["a", "b,a", "c"], ["a,d", "d,b", "c"]] {
+        let told = told(values);
+        assert!(
+            told.contains("phoenix:backupNeo4jMacKey contains the same key as phoenix:backupQdrantMacKey"),
+            "{told}"
+        );
+    }
+    assert!(told(["a", "b", "b"]).contains("phoenix:backupOpenmemoryMacKey contains the same key as"));
+}
+
+#[test]
+fn the_graph_is_reached_only_for_single_queries() {
+    for row in connections(&stack("prod").config) {
+        let is_backup = matches!(&row.from, Peer::Workload(from) if from.system == "backup");
+        if let (true, Peer::Workload(to), Traffic::Http { methods, paths, .. }) =
+            (is_backup, &row.to, &row.traffic)
+            && to.name == "knowledge-graph"
+        {
+            assert_eq!((*methods, *paths), (&["POST"][..], &["/db/neo4j/query/v2"][..]));
+            let reads = row.from == Peer::Workload(BACKUP_NEO4J);
+            assert_eq!(
+                reads,
+                row.why.contains("cannot prevent its user from writing"),
+                "{}",
+                row.why
+            );
+        }
+    }
 }
 
 #[test]
@@ -340,6 +464,7 @@ fn a_stack_without_a_knowledge_graph_has_no_backup_of_it() {
     keys.remove("phoenix:knowledgeGraph");
     let graph = platform::build(&check(&keys).unwrap());
     assert!(!jobs(&graph).keys().any(|name| name.ends_with("neo4j")));
+    assert!(!graph.yaml().contains("BACKUP_MAC_KEY_NEO4J"));
     assert!(!graph.yaml().contains("backup-neo4j"));
 }
 

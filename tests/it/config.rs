@@ -849,8 +849,8 @@ fn the_environments_of_esc_give_every_secret_in_both_shapes_and_hold_none() {
         let values = &documents[0].value["values"];
         let count = |pointer: &str| values.pointer(pointer).unwrap().as_object().unwrap().len();
         // What is there during a rotation only is added by whoever rotates.
-        let needed = secret::needed(&phoenix::names::WORKLOADS);
-        let targets = secret::targets(&needed, &phoenix::names::WORKLOADS);
+        let config = crate::support::stack(name).config;
+        let (needed, targets) = (config.secrets_needed(), config.secret_targets());
         for row in &needed {
             let reference = json!(format!("${{secrets.{}}}", row.key));
             assert_eq!(values["pulumiConfig"][row.full_key()], reference, "{name}");

@@ -175,9 +175,12 @@ fn bucket() -> Value {
 /// Backups with a key, with roles, and with an undecided object store.
 fn backup() -> impl Strategy<Value = Value> {
     let role = |name: &str| format!("arn:aws:iam::123456789012:role/{name}");
+    let of =
+        |store: &str| json!({"backup": role(&format!("b-{store}")), "restore": role(&format!("r-{store}"))});
+    let undecided = json!({"backup": {"placeholder": "b"}, "restore": {"placeholder": "r"}});
     let mut with_roles = bucket();
     with_roles["cloudRoles"] = json!({
-        "backup": role("backup"), "restore": role("restore"), "prune": {"placeholder": "the role"},
+        "qdrant": of("qdrant"), "neo4j": of("neo4j"), "openmemory": of("openmemory"), "prune": {"placeholder": "the role"},
     });
     let stores = vec![
         Value::Null,
@@ -189,7 +192,7 @@ fn backup() -> impl Strategy<Value = Value> {
         }),
         json!({
             "host": {"placeholder": "h"}, "region": {"placeholder": "r"}, "bucket": {"placeholder": "b"},
-            "cloudRoles": {"backup": {"placeholder": "b"}, "restore": {"placeholder": "r"}, "prune": role("prune")},
+            "cloudRoles": {"qdrant": undecided, "neo4j": undecided, "openmemory": undecided, "prune": role("prune")},
         }),
     ];
     (select(stores), resources(), 10..120_u32, 0..60_u32, 0..24_u32).prop_map(

@@ -10,18 +10,19 @@ use secrecy::SecretString;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::error::Error;
+use crate::mac::MacKeys;
 use crate::manifest::{Manifest, Store};
 use crate::neo4j::{Counts, Neo4j};
 use crate::openmemory::OpenMemory;
-use crate::prune::{Keep, prune};
+use crate::prune::{Consent, Keep, prune};
 use crate::qdrant::Qdrant;
 use crate::server::RetryPolicy;
 use crate::vault::{State, Target, Vault};
 
 /// Backs up the stores of the platform to an object store, and restores them.
 ///
-/// Exit codes: 0 success; 1 failure that a retry may fix; 2 invalid arguments or configuration; 3 a backup is damaged or
-/// missing, or data would be overwritten.
+/// Exit codes: 0 success; 1 failure that a retry may fix; 2 invalid arguments or configuration; 3 a backup is damaged,
+/// missing or unexpected, or data would be overwritten.
 #[derive(Parser)]
 #[command(name = "phoenix-backup", version)]
 struct Command {
@@ -29,6 +30,8 @@ struct Command {
     verb: Verb,
     #[command(flatten)]
     target: Target,
+    #[command(flatten)]
+    keys: MacKeys,
     /// The time limit of a run in minutes.
     #[arg(long, env = "BACKUP_TIME_LIMIT_MINUTES", default_value_t = 720, global = true)]
     time_limit: u64,
@@ -56,13 +59,12 @@ enum Verb {
     },
     /// Restore the newest complete backup of Qdrant into temporary collections, count their points, and delete them.
     Drill(QdrantSettings),
-    /// Delete backups that exceed the retention, and incomplete backups older than a day.
+    /// Delete backups that exceed the retention, and incomplete backups older than a day. Stores without a key are skipped.
     Prune {
         #[command(flatten)]
         keep: Keep,
-        /// Print what would be deleted without deleting it.
-        #[arg(long)]
-        dry_run: bool,
+        #[command(flatten)]
+        consent: Consent,
     },
     /// List the backups of a store, oldest first.
     List {
@@ -189,7 +191,7 @@ struct Restore {
 impl From {
     async fn choose(&self, vault: &Vault, store: Store) -> Result<Manifest, Error> {
         let name = (self.name != "latest").then_some(self.name.as_str());
-        let manifest = vault.choose(store, name).await?;
+        let manifest = vault.choose(store, name, Utc::now()).await?;
         println!(
             "using the backup {} of {store}, started at {}",
             manifest.folder(),
@@ -228,7 +230,7 @@ async fn run(command: Command) -> Result<(), Error> {
         attempts: command.attempts.max(1),
         ..RetryPolicy::default()
     };
-    let vault = Vault::open(&command.target)?;
+    let vault = Vault::open(&command.target, command.keys.parse()?)?;
     let limit = Duration::from_secs(command.time_limit.saturating_mul(60));
     match command.verb {
         Verb::Qdrant { verb } => match verb {
@@ -288,25 +290,17 @@ async fn run(command: Command) -> Result<(), Error> {
         }
         Verb::Neo4j { verb } => run_limited(run_neo4j(verb, &vault, retry_policy), limit).await,
         Verb::Openmemory { verb } => run_limited(run_openmemory(verb, &vault, retry_policy), limit).await,
-        Verb::Prune { keep, dry_run } => {
-            run_limited(
-                async {
-                    for store in Store::ALL {
-                        prune(&vault, store, keep, Utc::now(), dry_run).await?;
-                    }
-                    Ok(())
-                },
-                limit,
-            )
-            .await
-        }
+        Verb::Prune { keep, consent } => run_limited(prune_all(&vault, keep, consent), limit).await,
         Verb::List { store } => run_limited(list(&vault, store), limit).await,
     }
 }
 
 async fn run_neo4j(verb: Neo4jVerb, vault: &Vault, retry_policy: RetryPolicy) -> Result<(), Error> {
     match verb {
-        Neo4jVerb::Backup(settings) => report(&settings.open(retry_policy)?.backup(vault, Utc::now()).await?),
+        Neo4jVerb::Backup(settings) => {
+            let neo4j = settings.open(retry_policy)?.read_only();
+            report(&neo4j.backup(vault, Utc::now()).await?);
+        }
         Neo4jVerb::Restore { settings, restore } => {
             let neo4j = settings.open(retry_policy)?;
             let manifest = restore.from.choose(vault, Store::Neo4j).await?;
@@ -332,12 +326,55 @@ async fn run_openmemory(verb: OpenMemoryVerb, vault: &Vault, retry_policy: Retry
     Ok(())
 }
 
+/// Prunes each store with a key. A failure of one store does not prevent the pruning of the next; the first one is reported
+/// last.
+async fn prune_all(vault: &Vault, keep: Keep, consent: Consent) -> Result<(), Error> {
+    let stores: Vec<_> = Store::ALL
+        .into_iter()
+        .filter(|store| vault.has_key(*store))
+        .collect();
+    if stores.is_empty() {
+        return Err(Error::Settings(
+            "no key is set, so no backup can be verified\n  hint: set BACKUP_MAC_KEY_QDRANT, BACKUP_MAC_KEY_NEO4J and \
+             BACKUP_MAC_KEY_OPENMEMORY"
+                .to_owned(),
+        ));
+    }
+    let mut done = Ok(());
+    for store in stores {
+        let pruned = prune(vault, store, keep, Utc::now(), consent).await;
+        match (&done, pruned) {
+            (Ok(()), pruned) => done = pruned,
+            (Err(_), Err(error)) => eprintln!("error: {error}"),
+            (Err(_), Ok(())) => {}
+        }
+    }
+    done
+}
+
 async fn list(vault: &Vault, store: Store) -> Result<(), Error> {
-    for backup in vault.backups(store).await? {
-        match backup.state {
-            State::Good(manifest) => println!("{} complete, {} bytes", backup.folder, manifest.bytes()),
-            State::Unfinished => println!("{} incomplete", backup.folder),
-            State::Damaged(reason) => println!("{} damaged: {reason}", backup.folder),
+    for backup in vault.backups(store, Utc::now()).await? {
+        let (folder, problem) = (&backup.folder, backup.problem());
+        match (&backup.state, problem) {
+            (State::Good(manifest), None) => println!(
+                "{folder} complete, {} bytes, {} records",
+                manifest.bytes(),
+                manifest.records()
+            ),
+            (State::Good(_) | State::Untimely(..), problem) => {
+                println!(
+                    "{folder} complete, but not counted: {}",
+                    problem.unwrap_or_default()
+                );
+            }
+            (State::Unfinished, _) => println!("{folder} incomplete"),
+            (State::Damaged(reason), _) => println!("{folder} damaged: {reason}"),
+        }
+        if backup.unlisted > 0 {
+            println!(
+                "{folder} contains {} objects that its manifest does not list",
+                backup.unlisted
+            );
         }
     }
     Ok(())

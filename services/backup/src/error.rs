@@ -18,6 +18,9 @@ pub enum Error {
         /// The error of the object store.
         source: object_store::Error,
     },
+    /// An object with this name exists in the object store.
+    #[error("{0}")]
+    AlreadyExists(String),
     /// A server is unreachable, does not respond in time, or closes the connection during a response.
     #[error(
         "cannot {doing}: {cause}\n  hint: check that its pods are ready, and that network policies allow this pod to connect"
@@ -57,23 +60,28 @@ pub enum Error {
     /// There is no complete backup.
     #[error("{0}")]
     NoBackup(String),
+    /// Backups differ from what is expected, so nothing was deleted.
+    #[error("{0}")]
+    Refused(String),
     /// The target of a restore contains data.
     #[error("{0}")]
     NotEmpty(String),
 }
 
 impl Error {
-    /// The exit code: 1 if a retry can succeed, 2 for invalid arguments or configuration, 3 if a backup is damaged or missing
-    /// or data would be overwritten.
+    /// The exit code: 1 if a retry can succeed, 2 for invalid arguments or configuration, 3 if a backup is damaged, missing or
+    /// unexpected, or data would be overwritten.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::ObjectStore { .. }
+            // A retry writes to another folder.
+            Self::AlreadyExists(_)
+            | Self::ObjectStore { .. }
             | Self::Interrupted(_)
             | Self::Unreachable { .. }
             | Self::Unauthorized { .. }
             | Self::Rejected { .. } => 1,
             Self::Settings(_) => 2,
-            Self::Damaged(_) | Self::NoBackup(_) | Self::NotEmpty(_) => 3,
+            Self::Damaged(_) | Self::NoBackup(_) | Self::Refused(_) | Self::NotEmpty(_) => 3,
         }
     }
 

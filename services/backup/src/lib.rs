@@ -4,6 +4,9 @@
 //!
 //! - **An incomplete backup is never used.** The manifest is written last and lists every file with its size and
 //!   checksum. A folder without a manifest is not a backup.
+//! - **A forged backup is never used.** The manifest has an authentication code, for which each store has its own key. The
+//!   time of a backup counts only if the object store confirms it.
+//! - **A restore verifies before it writes.** The content of all files is checked before the first change.
 //! - **Memory use is bounded.** Files are streamed in chunks, regardless of their size.
 //! - **Nothing is overwritten by accident.** A restore into a store that contains data is an error, unless overwriting is
 //!   requested.
@@ -14,6 +17,7 @@ pub mod command;
 mod digest;
 mod error;
 mod lines;
+mod mac;
 mod manifest;
 mod neo4j;
 mod openmemory;
@@ -23,6 +27,7 @@ mod server;
 mod vault;
 
 pub use error::Error;
+pub use mac::{Keys, MacKeys};
 pub use manifest::{Collection, File, Manifest, Store};
 pub use prune::Keep;
 pub use server::RetryPolicy;

@@ -2,20 +2,20 @@
 
 use bytes::{Bytes, BytesMut};
 use futures_util::{Stream, StreamExt as _};
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 
 use crate::error::Error;
 
 /// The maximum length of a line. Longer lines are not valid records.
 const MAX_LINE_BYTES: usize = 32 << 20;
 
-/// Counts lines and keeps the last one.
+/// Counts lines, verifies that each is a JSON object, and keeps the last one.
 #[derive(Default)]
 pub struct Counter {
     lines: u64,
     last: Vec<u8>,
     current: Vec<u8>,
-    too_long: bool,
+    problem: Option<String>,
 }
 
 impl Counter {
@@ -24,7 +24,9 @@ impl Counter {
             if self.current.len() + part.len() <= MAX_LINE_BYTES {
                 self.current.extend_from_slice(part);
             } else {
-                self.too_long = true;
+                let line = self.lines + 1;
+                self.problem
+                    .get_or_insert_with(|| format!("line {line} is too long"));
             }
             if part.ends_with(b"\n") {
                 self.end_line();
@@ -33,14 +35,26 @@ impl Counter {
     }
 
     fn end_line(&mut self) {
+        self.lines += 1;
+        let is_object = self.current.trim_ascii_start().starts_with(b"{");
+        if !is_object || serde_json::from_slice::<IgnoredAny>(&self.current).is_err() {
+            let line = self.lines;
+            self.problem
+                .get_or_insert_with(|| format!("line {line} is not a JSON object"));
+        }
         std::mem::swap(&mut self.last, &mut self.current);
         self.current.clear();
-        self.lines += 1;
     }
 
-    /// The number of lines and the last line; `None` if there is no line, the last line is incomplete, or a line is too long.
-    pub fn finish(self) -> Option<(u64, Vec<u8>)> {
-        (self.lines > 0 && self.current.is_empty() && !self.too_long).then_some((self.lines, self.last))
+    /// The number of lines and the last line, or what is wrong.
+    pub fn finish(self) -> Result<(u64, Vec<u8>), String> {
+        if self.lines == 0 || !self.current.is_empty() {
+            return Err("it is empty or ends with an incomplete line".to_owned());
+        }
+        match self.problem {
+            Some(problem) => Err(problem),
+            None => Ok((self.lines, self.last)),
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! The manifest: the last file of a backup, which lists its content.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use chrono::{DateTime, Utc};
@@ -8,8 +9,14 @@ use serde::{Deserialize, Serialize};
 /// The name of the manifest in the folder of a backup.
 pub const NAME: &str = "manifest.json";
 
-/// The format version of manifests: the one that this program writes, and the newest one that it reads.
-pub const FORMAT: u32 = 1;
+/// The name of the object with the authentication code of the manifest.
+pub const MAC: &str = "manifest.mac";
+
+/// The format version of manifests that this program reads and writes. Version 1 had no authentication code.
+pub const FORMAT: u32 = 2;
+
+/// The maximum size of a file: the limit of Amazon S3 at the time of writing.
+const MAX_FILE_BYTES: u64 = 50 << 40;
 
 /// The format of folder names: the start time of the backup, so that names sort by age.
 const FOLDER: &str = "%Y%m%dT%H%M%SZ";
@@ -114,6 +121,10 @@ pub struct File {
     /// The number of records, if they can be counted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub records: Option<u64>,
+    /// The entity tag of the object when the backup was opened. It is not part of the manifest; with it, all reads return the
+    /// same version of the object.
+    #[serde(skip)]
+    pub tag: Option<String>,
 }
 
 impl Manifest {
@@ -124,8 +135,90 @@ impl Manifest {
 
     /// The total size in bytes.
     pub fn bytes(&self) -> u64 {
-        self.files.iter().map(|file| file.bytes).sum()
+        self.files
+            .iter()
+            .fold(0, |sum, file| sum.saturating_add(file.bytes))
     }
+
+    /// The number of points, nodes, relationships or memories, without constraints and indexes.
+    pub fn records(&self) -> u64 {
+        let points = self.collections.iter().map(|collection| collection.points_after);
+        let lines = self
+            .files
+            .iter()
+            .filter(|file| file.path != crate::neo4j::SCHEMA)
+            .filter_map(|file| file.records);
+        points.chain(lines).fold(0, u64::saturating_add)
+    }
+
+    /// Whether the backup contains no data. Such a backup is complete, but it must not replace one with data.
+    pub fn is_empty(&self) -> bool {
+        self.records() == 0
+    }
+
+    /// Checks that the entries are consistent, and returns the reason if they are not. Nothing that a manifest contains is
+    /// used before this check.
+    pub fn check(&self) -> Result<(), String> {
+        let mut paths = BTreeSet::new();
+        let mut snapshots = BTreeSet::new();
+        let mut total = 0_u64;
+        for file in &self.files {
+            let path = &file.path;
+            if !is_plain(path) {
+                return Err(format!("its manifest contains the invalid path {path:?}"));
+            }
+            if !paths.insert(path) {
+                return Err(format!("its manifest lists {path} twice"));
+            }
+            total = match total.checked_add(file.bytes) {
+                Some(total) if file.bytes <= MAX_FILE_BYTES => total,
+                _ => return Err(format!("its manifest specifies an impossible size of {path}")),
+            };
+            if file.sha256.len() != 64 || !file.sha256.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+                return Err(format!("its manifest contains no SHA-256 checksum of {path}"));
+            }
+            match (&file.collection, file.peer) {
+                (Some(collection), Some(peer)) if self.store == Store::Qdrant => {
+                    if peer >= self.peers || !snapshots.insert((collection.as_str(), peer)) {
+                        return Err(format!(
+                            "its manifest lists the collection {collection} of peer {peer} twice, or has only {} peers",
+                            self.peers
+                        ));
+                    }
+                }
+                (None, None) if self.store != Store::Qdrant => {}
+                _ => return Err(format!("its manifest does not say what {path} contains")),
+            }
+        }
+        let mut names = BTreeSet::new();
+        for Collection { name, .. } in &self.collections {
+            if !names.insert(name.as_str()) {
+                return Err(format!("its manifest lists the collection {name} twice"));
+            }
+            if let Some(peer) = (0..self.peers).find(|peer| !snapshots.contains(&(name.as_str(), *peer))) {
+                return Err(format!(
+                    "its manifest lists no file of the collection {name} of peer {peer}"
+                ));
+            }
+        }
+        match snapshots.iter().find(|(name, _)| !names.contains(name)) {
+            Some((name, _)) => Err(format!(
+                "its manifest lists a file of the unknown collection {name}"
+            )),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Whether a path stays below the folder of its backup, and does not name the manifest or its code.
+fn is_plain(path: &str) -> bool {
+    path != NAME
+        && path != MAC
+        && !path.contains('\\')
+        && !path.chars().any(char::is_control)
+        && path
+            .split('/')
+            .all(|part| !part.is_empty() && part != "." && part != "..")
 }
 
 impl Collection {
@@ -137,7 +230,7 @@ impl Collection {
             self.points_before.max(self.points_after),
         );
         let slack = (high / 100).max(high - low);
-        (low.saturating_sub(slack)..=high + slack).contains(&points)
+        (low.saturating_sub(slack)..=high.saturating_add(slack)).contains(&points)
     }
 }
 
@@ -148,7 +241,9 @@ pub fn folder(begun: DateTime<Utc>) -> String {
 
 /// The start time in the name of a folder; `None` if it is not the folder of a backup.
 pub fn begun(folder: &str) -> Option<DateTime<Utc>> {
-    chrono::NaiveDateTime::parse_from_str(folder, FOLDER)
-        .ok()
-        .map(|moment| moment.and_utc())
+    let moment = chrono::NaiveDateTime::parse_from_str(folder, FOLDER)
+        .ok()?
+        .and_utc();
+    // Other spellings of the same time are not ours.
+    (self::folder(moment) == folder).then_some(moment)
 }

@@ -9,7 +9,9 @@
 
 mod backup;
 mod restore;
+mod schema;
 mod value;
+mod verify;
 
 use std::collections::BTreeMap;
 
@@ -31,7 +33,8 @@ const PAGE_SIZE: usize = 500;
 
 const NODES: &str = "nodes.jsonl";
 const RELATIONSHIPS: &str = "relationships.jsonl";
-const SCHEMA: &str = "schema.jsonl";
+/// The file with constraints and indexes.
+pub(crate) const SCHEMA: &str = "schema.jsonl";
 
 /// The label and the property that nodes and relationships carry until the restore is complete.
 const RESTORE_LABEL: &str = "PhoenixRestore";
@@ -41,11 +44,14 @@ const OLD_ID: &str = "phoenixRestoreId";
 pub struct Neo4j {
     server: Server,
     retry_policy: RetryPolicy,
+    access_mode: &'static str,
 }
 
 #[derive(Serialize)]
-struct Statement<'a> {
+#[serde(rename_all = "camelCase")]
+struct QueryRequest<'a> {
     statement: &'a str,
+    access_mode: &'static str,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     parameters: BTreeMap<&'a str, Typed>,
 }
@@ -71,6 +77,7 @@ struct QueryError {
 
 /// A line of `nodes.jsonl`.
 #[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Node {
     id: String,
     labels: Vec<String>,
@@ -79,6 +86,7 @@ struct Node {
 
 /// A line of `relationships.jsonl`.
 #[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Relationship {
     id: String,
     #[serde(rename = "type")]
@@ -86,13 +94,6 @@ struct Relationship {
     start: String,
     end: String,
     properties: Typed,
-}
-
-/// A line of `schema.jsonl`: a constraint or an index, as the statement that creates it.
-#[derive(Serialize, Deserialize)]
-struct Declaration {
-    name: String,
-    create: String,
 }
 
 /// The number of restored nodes and relationships.
@@ -117,27 +118,20 @@ impl Neo4j {
         let server = Server::new(url.clone(), headers, retry_policy, HINT)?
             .with_content_type(TYPED_JSON)
             .with_password(user, password.expose_secret());
-        Ok(Self { server, retry_policy })
+        Ok(Self {
+            server,
+            retry_policy,
+            access_mode: "Write",
+        })
     }
 
-    /// All constraints, then all indexes that do not belong to a constraint.
-    async fn schema(&self) -> Result<Vec<Declaration>, Error> {
-        let doing = "list the constraints and indexes of Neo4j";
-        let mut declarations = Vec::new();
-        for statement in [
-            "SHOW CONSTRAINTS YIELD name, createStatement RETURN name, createStatement ORDER BY name",
-            "SHOW INDEXES YIELD name, type, owningConstraint, createStatement \
-             WHERE owningConstraint IS NULL AND type <> 'LOOKUP' RETURN name, createStatement ORDER BY name",
-        ] {
-            for row in self.query(statement, BTreeMap::new(), doing).await? {
-                let [name, create] = columns(row, doing)?;
-                declarations.push(Declaration {
-                    name: name.into_text(doing)?,
-                    create: create.into_text(doing)?,
-                });
-            }
+    /// A client whose statements the server does not allow to write.
+    #[must_use]
+    pub fn read_only(self) -> Self {
+        Self {
+            access_mode: "Read",
+            ..self
         }
-        Ok(declarations)
     }
 
     /// The number of nodes with the label of a restore.
@@ -173,8 +167,9 @@ impl Neo4j {
             method: Method::POST,
             path: &["db", "neo4j", "query", "v2"],
             query: &[],
-            body: Some(&Statement {
+            body: Some(&QueryRequest {
                 statement,
+                access_mode: self.access_mode,
                 parameters,
             }),
             retry: Retry::Always,

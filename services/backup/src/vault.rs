@@ -1,29 +1,44 @@
 //! The object store: S3-compatible storage, or a local folder.
+//!
+//! Objects are created and deleted, but never overwritten. Their content is not trusted: a manifest counts only with a valid
+//! authentication code, and the time of a backup only if the object store confirms it.
 
-use std::collections::BTreeMap;
+mod create_only;
+mod upload;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
-use chrono::{DateTime, Utc};
-use futures_util::{Stream, StreamExt as _, TryStreamExt as _, stream};
+use bytes::Bytes;
+use chrono::{DateTime, TimeDelta, Utc};
+use futures_util::{Stream, TryStreamExt as _, stream};
 use object_store::aws::{AmazonS3Builder, Checksum};
 use object_store::local::LocalFileSystem;
 use object_store::path::Path;
-use object_store::{ClientOptions, MultipartUpload, ObjectStore, PutPayload, RetryConfig};
+use object_store::{
+    ClientOptions, GetOptions, ObjectMeta, ObjectStore, PutMode, PutOptions, PutPayload, RetryConfig,
+};
 use reqwest::Url;
-use tokio::task::JoinSet;
 
 use crate::digest::StreamDigest;
 use crate::error::Error;
+use crate::mac::{self, Keys};
 use crate::manifest::{self, FORMAT, File, Manifest, Store};
+use create_only::CreateOnly;
+use upload::failed_write;
+pub use upload::{Upload, write_all};
 
-/// The size of the parts of uploads and downloads. S3 allows ten thousand parts for a file.
-const PART_BYTES: u64 = 8 << 20;
-/// The maximum number of parts of a file.
-const MAX_PARTS: u64 = 9_000;
-/// The number of concurrent uploads of parts, which bounds memory use.
-const CONCURRENT_PARTS: usize = 2;
+/// The size of the ranges of downloads.
+const RANGE_BYTES: u64 = upload::MIN_PART_BYTES;
+/// The maximum size of a manifest, which is read into memory.
+const MAX_MANIFEST_BYTES: u64 = 32 << 20;
+/// The maximum size of an authentication code.
+const MAX_MAC_BYTES: u64 = 256;
+/// The maximum difference between the clocks of this machine, of the Jobs and of the object store.
+const CLOCK_TOLERANCE: TimeDelta = TimeDelta::minutes(10);
+/// The maximum time between the start of a backup and its manifest: that of the longest run, and a margin.
+const MAX_DURATION: TimeDelta = TimeDelta::hours(24);
 
 /// The location of backups.
 #[derive(Clone, Debug, PartialEq, Eq, clap::Args)]
@@ -43,12 +58,16 @@ pub struct Target {
 pub struct Vault {
     objects: Arc<dyn ObjectStore>,
     prefix: Path,
+    /// The keys of the manifests.
+    keys: BTreeMap<Store, Keys>,
+    /// Whether it is a local folder, where an upload would replace an existing file.
+    is_local: bool,
 }
 
 impl Vault {
     /// Opens a target. Credentials come from the environment: `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY`, or
     /// `AWS_ROLE_ARN` and `AWS_WEB_IDENTITY_TOKEN_FILE`.
-    pub fn open(target: &Target) -> Result<Self, Error> {
+    pub fn open(target: &Target, keys: BTreeMap<Store, Keys>) -> Result<Self, Error> {
         let path = |text: &str| {
             Path::parse(text.trim_matches('/')).map_err(|error| {
                 Error::Settings(format!(
@@ -73,6 +92,8 @@ impl Vault {
                 Ok(Self {
                     objects: Arc::new(objects),
                     prefix: Path::default(),
+                    keys,
+                    is_local: true,
                 })
             }
             "s3" => {
@@ -90,6 +111,7 @@ impl Vault {
                     .with_bucket_name(bucket)
                     .with_virtual_hosted_style_request(false)
                     .with_checksum_algorithm(Checksum::SHA256)
+                    .with_http_connector(CreateOnly)
                     .with_client_options(
                         ClientOptions::new()
                             .with_connect_timeout(Duration::from_secs(10))
@@ -116,6 +138,8 @@ impl Vault {
                 Ok(Self {
                     objects: Arc::new(objects),
                     prefix: path(target.url.path())?,
+                    keys,
+                    is_local: false,
                 })
             }
             other => Err(Error::Settings(format!(
@@ -124,17 +148,30 @@ impl Vault {
         }
     }
 
-    fn at(&self, store: Store, folder: &str, path: &str) -> Path {
-        let mut at = self.prefix.child(store.folder());
-        for part in std::iter::once(folder).chain(path.split('/')) {
-            if !part.is_empty() {
-                at = at.child(part);
-            }
-        }
-        at
+    /// Whether the key of a store is configured.
+    pub fn has_key(&self, store: Store) -> bool {
+        self.keys.contains_key(&store)
     }
 
-    /// Starts an upload. `expected` is the approximate size, if known.
+    fn key(&self, store: Store) -> Result<&Keys, Error> {
+        self.keys.get(&store).ok_or_else(|| {
+            Error::Settings(format!(
+                "{} is not set, so backups of {store} can be neither written nor verified",
+                mac::variable(store)
+            ))
+        })
+    }
+
+    fn folder(&self, store: Store, folder: &str) -> Path {
+        self.prefix.child(store.folder()).child(folder)
+    }
+
+    fn at(&self, store: Store, folder: &str, path: &str) -> Path {
+        path.split('/')
+            .fold(self.folder(store, folder), |at, part| at.child(part))
+    }
+
+    /// Starts an upload. `expected` is the size, if known. Fails if the object exists.
     pub async fn write(
         &self,
         store: Store,
@@ -142,8 +179,19 @@ impl Vault {
         path: &str,
         expected: Option<u64>,
     ) -> Result<Upload, Error> {
+        // Before the first byte, because the manifest is written last.
+        self.key(store)?;
         let at = self.at(store, folder, path);
-        let upload = self
+        upload::check_size(&at, expected)?;
+        if self.is_local && self.objects.head(&at).await.is_ok() {
+            let source = "the file exists".into();
+            let path = at.to_string();
+            return Err(failed_write(
+                &at,
+                object_store::Error::AlreadyExists { path, source },
+            ));
+        }
+        let object = self
             .objects
             .put_multipart(&at)
             .await
@@ -151,33 +199,29 @@ impl Vault {
                 doing: format!("start writing {at}"),
                 source,
             })?;
-        let part = expected.map_or(PART_BYTES, |bytes| PART_BYTES.max(bytes / MAX_PARTS + 1));
-        Ok(Upload {
-            object: upload,
-            buffer: BytesMut::new(),
-            part: usize::try_from(part).expect("a part fits into memory"),
-            sending: JoinSet::new(),
-            digest: StreamDigest::default(),
-            path: path.to_owned(),
-            at,
-        })
+        Ok(Upload::new(object, expected, path, at))
     }
 
-    /// Writes the manifest, which completes the backup.
+    /// Writes the authentication code and then the manifest, which completes the backup.
     pub async fn complete(&self, manifest: &Manifest) -> Result<(), Error> {
-        let at = self.at(manifest.store, &manifest.folder(), manifest::NAME);
+        let folder = self.folder(manifest.store, &manifest.folder());
         let text = serde_json::to_vec_pretty(manifest).expect("a manifest is plain data");
-        self.objects
-            .put(&at, PutPayload::from(text))
-            .await
-            .map_err(|source| Error::ObjectStore {
-                doing: format!("write {at}"),
-                source,
-            })?;
+        let code = self.key(manifest.store)?.sign(&folder, &text);
+        for (name, bytes) in [
+            (manifest::MAC, format!("{code}\n").into_bytes()),
+            (manifest::NAME, text),
+        ] {
+            let at = folder.child(name);
+            self.objects
+                .put_opts(&at, PutPayload::from(bytes), PutOptions::from(PutMode::Create))
+                .await
+                .map_err(|source| failed_write(&at, source))?;
+        }
         Ok(())
     }
 
-    /// Reads a file in chunks. Fails if it is shorter than the manifest specifies.
+    /// Reads a file in chunks. The stream ends with an error if the file is shorter than the manifest specifies, was replaced
+    /// since the backup was opened, or does not have the checksum in the manifest.
     pub fn read(
         &self,
         manifest: &Manifest,
@@ -186,56 +230,48 @@ impl Vault {
         let reading = Reading {
             objects: Arc::clone(&self.objects),
             at: self.at(manifest.store, &manifest.folder(), &file.path),
-            backup: format!("{} of {}", manifest.folder(), manifest.store),
+            backup: format!("the backup {} of {}", manifest.folder(), manifest.store),
             file: file.clone(),
+            from: 0,
+            digest: StreamDigest::default(),
         };
-        stream::try_unfold((0, reading), |(from, reading)| async move {
-            let Reading {
-                objects,
-                at,
-                backup,
-                file,
-            } = &reading;
-            if from >= file.bytes {
-                return Ok(None);
+        stream::try_unfold(reading, |mut reading| async move {
+            if reading.from >= reading.file.bytes {
+                let Reading { backup, file, .. } = reading;
+                let (_, sha256) = reading.digest.finish();
+                if sha256 == file.sha256 {
+                    return Ok(None);
+                }
+                return Err(Error::Damaged(format!(
+                    "{backup} is damaged: the checksum of {} is {sha256}, but the manifest specifies {}",
+                    file.path, file.sha256
+                )));
             }
-            let to = (from + PART_BYTES).min(file.bytes);
-            match objects.get_range(at, from..to).await {
-                Ok(chunk) if chunk.len() as u64 == to - from => Ok(Some((chunk, (to, reading)))),
-                Ok(_) | Err(object_store::Error::NotFound { .. }) => Err(Error::Damaged(format!(
-                    "the backup {backup} is damaged: {} is missing or shorter than the manifest specifies",
+            let Reading { backup, file, .. } = &reading;
+            let to = (reading.from + RANGE_BYTES).min(file.bytes);
+            let range = reading.from..to;
+            let Some(chunk) = get(&*reading.objects, &reading.at, file.tag.clone(), range).await? else {
+                return Err(Error::Damaged(format!(
+                    "{backup} is damaged: {} is missing, shorter than the manifest specifies, or was replaced",
                     file.path
-                ))),
-                Err(source) => Err(Error::ObjectStore {
-                    doing: format!("read {at}"),
-                    source,
-                }),
-            }
+                )));
+            };
+            reading.digest.update(&chunk);
+            reading.from = to;
+            Ok(Some((chunk, reading)))
         })
     }
 
     /// Reads a file and verifies its checksum.
     pub async fn check(&self, manifest: &Manifest, file: &File) -> Result<(), Error> {
-        let mut digest = StreamDigest::default();
         let mut chunks = std::pin::pin!(self.read(manifest, file));
-        while let Some(chunk) = chunks.try_next().await? {
-            digest.update(&chunk);
-        }
-        let (_, sha256) = digest.finish();
-        if sha256 == file.sha256 {
-            return Ok(());
-        }
-        Err(Error::Damaged(format!(
-            "the backup {} of {} is damaged: the checksum of {} is {sha256}, but the manifest specifies {}",
-            manifest.folder(),
-            manifest.store,
-            file.path,
-            file.sha256
-        )))
+        while chunks.try_next().await?.is_some() {}
+        Ok(())
     }
 
     /// All backups of a store, complete or not, oldest first.
-    pub async fn backups(&self, store: Store) -> Result<Vec<StoredBackup>, Error> {
+    pub async fn backups(&self, store: Store, now: DateTime<Utc>) -> Result<Vec<StoredBackup>, Error> {
+        self.key(store)?;
         let root = self.prefix.child(store.folder());
         let listed: Vec<_> = self
             .objects
@@ -246,7 +282,7 @@ impl Vault {
                 doing: format!("list the backups below {root}"),
                 source,
             })?;
-        let mut folders: BTreeMap<String, Vec<(Path, u64)>> = BTreeMap::new();
+        let mut folders: BTreeMap<String, BTreeMap<Path, ObjectMeta>> = BTreeMap::new();
         for object in listed {
             let Some(mut parts) = object.location.prefix_match(&root) else {
                 continue;
@@ -260,100 +296,149 @@ impl Vault {
                 folders
                     .entry(folder)
                     .or_default()
-                    .push((object.location, object.size));
+                    .insert(object.location.clone(), object);
             }
         }
         let mut backups = Vec::new();
         for (folder, objects) in folders {
             let begun = manifest::begun(&folder).expect("only folders of backups are collected");
-            let at = self.at(store, &folder, manifest::NAME);
-            let state = if objects.iter().any(|(location, _)| *location == at) {
-                self.read_manifest(store, &folder, &at, &objects).await?
-            } else {
-                State::Unfinished
-            };
+            let modified = objects.values().map(|object| object.last_modified).max();
+            let (state, unlisted) = self.inspect(store, &folder, begun, &objects, now).await?;
             backups.push(StoredBackup {
                 begun,
+                // The name of a folder alone could make it older than it is.
+                changed: modified.unwrap_or(begun).max(begun),
                 folder,
                 state,
-                objects: objects.into_iter().map(|(location, _)| location).collect(),
+                unlisted,
+                objects: objects.into_keys().collect(),
             });
         }
         Ok(backups)
     }
 
-    async fn read_manifest(
+    /// The state of a backup, and the number of objects that its manifest does not list.
+    async fn inspect(
         &self,
         store: Store,
         folder: &str,
-        at: &Path,
-        objects: &[(Path, u64)],
-    ) -> Result<State, Error> {
-        let failed = |source| Error::ObjectStore {
-            doing: format!("read {at}"),
-            source,
+        begun: DateTime<Utc>,
+        objects: &BTreeMap<Path, ObjectMeta>,
+        now: DateTime<Utc>,
+    ) -> Result<(State, usize), Error> {
+        let place = self.folder(store, folder);
+        let damaged = |reason: &str| Ok((State::Damaged(reason.to_owned()), 0));
+        let Some(listed) = objects.get(&place.child(manifest::NAME)) else {
+            return Ok((State::Unfinished, 0));
         };
-        let text = self
-            .objects
-            .get(at)
-            .await
-            .map_err(failed)?
-            .bytes()
-            .await
-            .map_err(failed)?;
-        let manifest: Manifest = match serde_json::from_slice(&text) {
-            Ok(manifest) => manifest,
-            Err(error) => return Ok(State::Damaged(format!("its manifest cannot be parsed: {error}"))),
+        let Some(code) = objects.get(&place.child(manifest::MAC)) else {
+            return damaged("its manifest has no authentication code (manifest.mac)");
         };
-        if manifest.format > FORMAT {
-            return Ok(State::Damaged(format!(
-                "its manifest has format version {}, but this program supports up to {FORMAT}; use a newer image",
-                manifest.format
-            )));
+        if listed.size > MAX_MANIFEST_BYTES || code.size > MAX_MAC_BYTES {
+            return damaged("its manifest or the authentication code is too large");
         }
-        if manifest.store != store || manifest.folder() != folder {
-            return Ok(State::Damaged(
-                "its manifest belongs to another backup".to_owned(),
+        let (Some(text), Some(code)) = (self.get(listed).await?, self.get(code).await?) else {
+            return damaged(
+                "its manifest or the authentication code was replaced or deleted while it was read",
+            );
+        };
+        if !self.key(store)?.verify(&place, &text, &code) {
+            return damaged(
+                "its authentication code is invalid: the manifest was changed, was written without the key of this store, or \
+                 belongs to another store, prefix or time",
+            );
+        }
+        let mut manifest: Manifest = match serde_json::from_slice(&text) {
+            Ok(manifest) => manifest,
+            Err(error) => return damaged(&format!("its manifest cannot be parsed: {error}")),
+        };
+        if manifest.format != FORMAT {
+            return damaged(&format!(
+                "its manifest has format version {}, but this program supports version {FORMAT}; use the image that wrote it",
+                manifest.format
             ));
         }
-        for file in &manifest.files {
-            let location = self.at(store, folder, &file.path);
-            let size = objects
-                .iter()
-                .find(|(at, _)| *at == location)
-                .map(|(_, size)| *size);
-            if size != Some(file.bytes) {
-                return Ok(State::Damaged(format!(
-                    "{} is missing or its size differs from the manifest",
-                    file.path
-                )));
-            }
+        if manifest.store != store || manifest.folder() != folder {
+            return damaged("its manifest belongs to another backup");
         }
-        Ok(State::Good(Box::new(manifest)))
+        if let Err(reason) = manifest.check() {
+            return damaged(&reason);
+        }
+        let mut known = BTreeSet::from([place.child(manifest::NAME), place.child(manifest::MAC)]);
+        for file in &mut manifest.files {
+            let at = self.at(store, folder, &file.path);
+            match objects.get(&at) {
+                Some(object) if object.size == file.bytes => file.tag.clone_from(&object.e_tag),
+                _ => {
+                    return damaged(&format!(
+                        "{} is missing or its size differs from the manifest",
+                        file.path
+                    ));
+                }
+            }
+            known.insert(at);
+        }
+        let unlisted = objects.keys().filter(|at| !known.contains(at)).count();
+        let manifest = Box::new(manifest);
+        let state = match untimely(begun, listed.last_modified, now) {
+            Some(reason) => State::Untimely(manifest, reason),
+            None => State::Good(manifest),
+        };
+        Ok((state, unlisted))
     }
 
-    /// The backup in this folder, or the newest complete one.
-    pub async fn choose(&self, store: Store, folder: Option<&str>) -> Result<Manifest, Error> {
-        let backups = self.backups(store).await?;
+    /// The content of a small object as it was listed; `None` if it was replaced or deleted.
+    async fn get(&self, object: &ObjectMeta) -> Result<Option<Bytes>, Error> {
+        if object.size == 0 {
+            return Ok(Some(Bytes::new()));
+        }
+        get(
+            &*self.objects,
+            &object.location,
+            object.e_tag.clone(),
+            0..object.size,
+        )
+        .await
+    }
+
+    /// The backup in this folder, or the newest complete one with data whose time the object store confirms.
+    pub async fn choose(
+        &self,
+        store: Store,
+        folder: Option<&str>,
+        now: DateTime<Utc>,
+    ) -> Result<Manifest, Error> {
+        let backups = self.backups(store, now).await?;
         let Some(folder) = folder else {
-            return backups
-                .into_iter()
-                .rev()
-                .find_map(StoredBackup::good)
-                .ok_or_else(|| {
-                    Error::NoBackup(format!(
-                        "there is no complete backup of {store} below {}",
-                        self.prefix
-                    ))
-                });
+            for backup in backups.into_iter().rev() {
+                match (backup.problem(), backup.state) {
+                    (None, State::Good(manifest)) => return Ok(*manifest),
+                    (problem, _) => eprintln!(
+                        "skipped the backup {} of {store}: {}",
+                        backup.folder,
+                        problem.unwrap_or_default()
+                    ),
+                }
+            }
+            return Err(Error::NoBackup(format!(
+                "there is no complete backup of {store} with data below {}",
+                self.prefix
+            )));
         };
         let Some(backup) = backups.into_iter().find(|backup| backup.folder == folder) else {
             return Err(Error::NoBackup(format!(
                 "there is no backup {folder} of {store}\n  hint: `phoenix-backup list --store {store}` lists all backups"
             )));
         };
+        let problem = backup.problem();
         match backup.state {
-            State::Good(manifest) => Ok(*manifest),
+            // The name was chosen by an operator, who can know better.
+            State::Good(manifest) | State::Untimely(manifest, _) => {
+                if let Some(problem) = problem {
+                    eprintln!("warning: the backup {folder} of {store}: {problem}");
+                }
+                Ok(*manifest)
+            }
             State::Unfinished => Err(Error::NoBackup(format!(
                 "the backup {folder} of {store} is incomplete: it has no manifest\n  hint: omit the name to use \
                  the newest complete backup"
@@ -384,147 +469,144 @@ impl Vault {
     }
 }
 
+/// A range of an object; `None` if the object does not exist, is shorter, or does not have this tag any more.
+async fn get(
+    objects: &dyn ObjectStore,
+    at: &Path,
+    tag: Option<String>,
+    range: std::ops::Range<u64>,
+) -> Result<Option<Bytes>, Error> {
+    let options = GetOptions {
+        if_match: tag,
+        range: Some(range.clone().into()),
+        ..GetOptions::default()
+    };
+    let read = async { objects.get_opts(at, options).await?.bytes().await };
+    match read.await {
+        // A server that ignores the range would send the whole object.
+        Ok(chunk) => Ok((chunk.len() as u64 == range.end - range.start).then_some(chunk)),
+        Err(object_store::Error::NotFound { .. } | object_store::Error::Precondition { .. }) => Ok(None),
+        Err(source) => Err(Error::ObjectStore {
+            doing: format!("read {at}"),
+            source,
+        }),
+    }
+}
+
+/// Why the time of a backup is not credible. The object store knows when the manifest was written; its writer does not
+/// control that time.
+fn untimely(begun: DateTime<Utc>, modified: DateTime<Utc>, now: DateTime<Utc>) -> Option<String> {
+    if begun > now + CLOCK_TOLERANCE || modified > now + CLOCK_TOLERANCE {
+        Some("its time is in the future".to_owned())
+    } else if modified + CLOCK_TOLERANCE < begun || modified > begun + MAX_DURATION + CLOCK_TOLERANCE {
+        Some(format!(
+            "its name does not match the time at which the object store received its manifest, {}",
+            modified.format("%Y-%m-%d %H:%M:%SZ")
+        ))
+    } else {
+        None
+    }
+}
+
 /// The state of a download.
 struct Reading {
     objects: Arc<dyn ObjectStore>,
     at: Path,
     backup: String,
     file: File,
+    from: u64,
+    digest: StreamDigest,
 }
 
 /// A backup in the object store.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoredBackup {
-    /// The start time.
+    /// The start time, according to its name.
     pub begun: DateTime<Utc>,
+    /// The time of its last change: that of its newest object according to the object store, or the start time if it is later.
+    pub changed: DateTime<Utc>,
     /// The name of its folder.
     pub folder: String,
     /// Whether it is complete.
     pub state: State,
+    /// The number of objects in its folder that the manifest does not list. They are not used.
+    pub unlisted: usize,
     objects: Vec<Path>,
 }
 
 /// The state of a backup.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum State {
-    /// Complete: all files in the manifest exist and have the expected size.
+    /// Complete: the manifest is authentic, and all files in it exist and have the expected size.
     Good(Box<Manifest>),
+    /// Complete, but its time is in the future or not confirmed by the object store. Contains the reason.
+    Untimely(Box<Manifest>, String),
     /// Incomplete: there is no manifest, because the backup is in progress or was interrupted.
     Unfinished,
-    /// Damaged: the manifest cannot be parsed, or a file is missing. Contains the reason.
+    /// Damaged: the manifest is not authentic or not consistent, or a file is missing. Contains the reason.
     Damaged(String),
 }
 
 impl StoredBackup {
-    /// The manifest, if the backup is complete.
-    pub fn good(self) -> Option<Manifest> {
-        match self.state {
-            State::Good(manifest) => Some(*manifest),
-            State::Unfinished | State::Damaged(_) => None,
+    /// The manifest, if the backup counts: it is complete, contains data, and its time is confirmed.
+    pub fn counted(&self) -> Option<&Manifest> {
+        match &self.state {
+            State::Good(manifest) if !manifest.is_empty() => Some(manifest),
+            _ => None,
+        }
+    }
+
+    /// Why the backup does not count; `None` if it does.
+    pub fn problem(&self) -> Option<String> {
+        match &self.state {
+            State::Good(manifest) if manifest.is_empty() => Some("it is empty".to_owned()),
+            State::Good(_) => None,
+            State::Untimely(_, reason) => Some(reason.clone()),
+            State::Unfinished => Some("it is incomplete: it has no manifest".to_owned()),
+            State::Damaged(reason) => Some(format!("it is damaged: {reason}")),
         }
     }
 }
 
-/// An upload in progress.
-///
-/// `object_store::WriteMultipart` is not used, because its `finish` does not abort the upload if a part fails.
-pub struct Upload {
-    object: Box<dyn MultipartUpload>,
-    buffer: BytesMut,
-    part: usize,
-    sending: JoinSet<object_store::Result<()>>,
-    digest: StreamDigest,
-    path: String,
-    at: Path,
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-impl Upload {
-    /// Writes a chunk. Waits if too many parts are being sent.
-    pub async fn write(&mut self, chunk: Bytes) -> Result<(), Error> {
-        self.digest.update(&chunk);
-        self.buffer.extend_from_slice(&chunk);
-        while self.buffer.len() >= self.part {
-            let part = self.buffer.split_to(self.part).freeze();
-            self.send(part).await?;
-        }
-        Ok(())
-    }
-
-    async fn send(&mut self, part: Bytes) -> Result<(), Error> {
-        self.wait(CONCURRENT_PARTS - 1).await?;
-        self.sending.spawn(self.object.put_part(part.into()));
-        Ok(())
-    }
-
-    /// Waits until at most `limit` parts are being sent.
-    async fn wait(&mut self, limit: usize) -> Result<(), Error> {
-        while self.sending.len() > limit
-            && let Some(sent) = self.sending.join_next().await
-        {
-            sent.expect("sending a part does not panic")
-                .map_err(|source| self.failed(source))?;
-        }
-        Ok(())
-    }
-
-    fn failed(&self, source: object_store::Error) -> Error {
-        Error::ObjectStore {
-            doing: format!("write {}", self.at),
-            source,
-        }
-    }
-
-    /// Completes the file. If that fails, the upload is aborted.
-    pub async fn finish(mut self) -> Result<File, Error> {
-        if let Err(error) = self.complete().await {
-            self.abort().await;
-            return Err(error);
-        }
-        let (bytes, sha256) = self.digest.finish();
-        Ok(File {
-            path: self.path,
-            bytes,
-            sha256,
-            peer: None,
-            collection: None,
-            records: None,
-        })
-    }
-
-    async fn complete(&mut self) -> Result<(), Error> {
-        if !self.buffer.is_empty() {
-            let last = self.buffer.split().freeze();
-            self.send(last).await?;
-        }
-        self.wait(0).await?;
-        match self.object.complete().await {
-            Ok(_) => Ok(()),
-            Err(source) => Err(self.failed(source)),
-        }
-    }
-
-    /// Aborts the upload. Remaining parts are deleted by the bucket's lifecycle rule.
-    pub async fn abort(mut self) {
-        self.sending.shutdown().await;
-        let _ = self.object.abort().await;
-    }
-}
-
-/// Writes a stream to a file. If the stream fails, the upload is aborted.
-pub async fn write_all(
-    mut upload: Upload,
-    chunks: impl Stream<Item = Result<Bytes, Error>>,
-) -> Result<File, Error> {
-    let mut chunks = std::pin::pin!(chunks);
-    loop {
-        let written = match chunks.next().await {
-            Some(Ok(chunk)) => upload.write(chunk).await,
-            Some(Err(error)) => Err(error),
-            None => return upload.finish().await,
-        };
-        if let Err(error) = written {
-            upload.abort().await;
-            return Err(error);
+    #[test]
+    fn a_time_counts_only_if_the_object_store_confirms_it() {
+        let at = |text: &str| manifest::begun(text).unwrap();
+        let now = at("20261122T120000Z");
+        for (begun, modified, reason) in [
+            ("20261122T011000Z", "20261122T011500Z", None),
+            ("20260101T011000Z", "20260101T011000Z", None),
+            // The clocks differ by less than the tolerance.
+            ("20261122T120900Z", "20261122T120900Z", None),
+            ("20261122T011000Z", "20261122T010100Z", None),
+            ("20261121T011000Z", "20261122T011900Z", None),
+            // They do not.
+            ("20261122T121100Z", "20261122T120000Z", Some("in the future")),
+            ("20261122T115900Z", "20261122T121100Z", Some("in the future")),
+            ("29990101T000000Z", "20261122T115900Z", Some("in the future")),
+            (
+                "20261122T011000Z",
+                "20261122T005900Z",
+                Some("2026-11-22 00:59:00Z"),
+            ),
+            (
+                "20261121T011000Z",
+                "20261122T012100Z",
+                Some("2026-11-22 01:21:00Z"),
+            ),
+            ("20250101T011000Z", "20261122T115900Z", Some("does not match")),
+        ] {
+            let found = untimely(at(begun), at(modified), now);
+            match reason {
+                None => assert_eq!(found, None, "{begun} {modified}"),
+                Some(reason) => {
+                    let found = found.unwrap_or_default();
+                    assert!(found.contains(reason), "{begun} {modified}: {found}");
+                }
+            }
         }
     }
 }

@@ -14,6 +14,7 @@ use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
 
 const KEY: &str = "the-secret-key";
+const MAC_KEY: &str = "the-key-of-manifests-with-38-characters";
 const SNAPSHOT: &[u8] = b"what a snapshot holds";
 
 /// An injected fault.
@@ -29,6 +30,8 @@ enum Fault {
     FewerPoints,
     ExportCutOff,
     PartRefused,
+    NameTaken,
+    Replaced,
 }
 
 struct State {
@@ -73,6 +76,8 @@ impl Fake {
             .env_clear()
             .env("BACKUP_STORE", store)
             .env("BACKUP_ATTEMPTS", "2")
+            .env("BACKUP_MAC_KEY_QDRANT", MAC_KEY)
+            .env("BACKUP_MAC_KEY_OPENMEMORY", MAC_KEY)
             .env("QDRANT_PEERS", self.stub.url())
             .env("QDRANT_API_KEY", KEY)
             .env("OPENMEMORY_URL", self.stub.url())
@@ -93,7 +98,9 @@ fn url(folder: &TempDir) -> String {
 fn said(output: Output) -> (i32, String) {
     let text = [output.stdout, output.stderr].concat();
     let text = String::from_utf8(text).unwrap();
-    assert!(!text.contains(KEY), "the key is shown: {text}");
+    for key in [KEY, MAC_KEY] {
+        assert!(!text.contains(key), "a key is shown: {text}");
+    }
     (output.status.code().unwrap_or(-1), text)
 }
 
@@ -197,12 +204,18 @@ fn answer(state: &Mutex<State>, request: &Request) -> Response {
     }
 }
 
-/// The part of S3 that a multipart upload requires.
+/// The parts of S3 that the program requires. Listings have two objects per page.
 fn bucket(state: &mut State, request: &Request) -> Response {
     let (path, query, body) = (request.path(), request.query(), &request.body);
     let reply = |status: u16, text: &str| Response::new(status, text).header("etag", "\"e\"");
+    let creates = request.header("if-none-match") == "*";
+    let exists = state.objects.contains_key(path);
     match request.method.as_str() {
         "POST" if query.contains("uploadId=") => {
+            assert!(creates, "an upload could overwrite an object");
+            if exists {
+                return reply(412, "<Error><Code>PreconditionFailed</Code></Error>");
+            }
             let whole = std::mem::take(&mut state.parts).concat();
             state.objects.insert(path.to_owned(), whole);
             reply(
@@ -222,12 +235,69 @@ fn bucket(state: &mut State, request: &Request) -> Response {
             reply(200, "")
         }
         "PUT" => {
+            assert!(creates, "an object could be overwritten");
+            if exists || state.fault == Fault::NameTaken {
+                return reply(412, "<Error><Code>PreconditionFailed</Code></Error>");
+            }
             state.objects.insert(path.to_owned(), body.clone());
             reply(200, "")
         }
+        "GET" if query.contains("list-type=2") => page(state, query),
+        "GET" => match state.objects.get(path) {
+            Some(object) => {
+                if state.fault == Fault::Replaced && path.ends_with(".snapshot") {
+                    return reply(412, "<Error><Code>PreconditionFailed</Code></Error>");
+                }
+                assert_eq!(
+                    request.header("if-match"),
+                    "\"e\"",
+                    "another version could be read"
+                );
+                let range = request.header("range").trim_start_matches("bytes=");
+                let (from, to) = range.split_once('-').expect("a range");
+                let (from, to): (usize, usize) = (from.parse().unwrap(), to.parse().unwrap());
+                Response::new(206, &object[from..=to])
+                    .header("etag", "\"e\"")
+                    .header("content-range", format!("bytes {from}-{to}/{}", object.len()))
+                    .header("last-modified", "Sun, 22 Nov 2026 01:10:00 GMT")
+            }
+            None => reply(404, "<Error><Code>NoSuchKey</Code></Error>"),
+        },
         "DELETE" => reply(204, ""),
         _ => reply(404, "<Error><Code>NoSuchKey</Code></Error>"),
     }
+}
+
+/// A page of a listing. The token is the number of objects before it.
+fn page(state: &State, query: &str) -> Response {
+    let token = query
+        .split('&')
+        .find_map(|part| part.strip_prefix("continuation-token="));
+    let first: usize = token.map_or(0, |token| token.parse().unwrap());
+    let now = chrono::Utc::now().format("%Y-%m-%dT%H:%M:%S.000Z");
+    let contents: Vec<_> = state
+        .objects
+        .iter()
+        .skip(first)
+        .take(2)
+        .map(|(path, object)| {
+            format!(
+                "<Contents><Key>{}</Key><Size>{}</Size><LastModified>{now}</LastModified><ETag>&quot;e&quot;</ETag></Contents>",
+                path.trim_start_matches("/bucket/"),
+                object.len()
+            )
+        })
+        .collect();
+    let next = match first + 2 {
+        next if next < state.objects.len() => {
+            format!("<NextContinuationToken>{next}</NextContinuationToken>")
+        }
+        _ => String::new(),
+    };
+    Response::new(
+        200,
+        format!("<ListBucketResult>{}{next}</ListBucketResult>", contents.concat()),
+    )
 }
 
 /// The paths of all files below a folder.
@@ -444,7 +514,8 @@ fn an_export_of_memories_without_its_end_is_no_backup() {
     assert!(code == 3 && words.contains("incomplete"), "{words}");
     assert_eq!(manifests(&folder), 0);
     fake.state.lock().unwrap().fault = Fault::None;
-    // The first one took the name of this second; it is replaced.
+    // The first one took the name of its second.
+    std::thread::sleep(std::time::Duration::from_millis(1_100));
     let (code, words) = fake.run(&folder, &["openmemory", "backup"]);
     assert!(code == 0 && words.contains("2 records"), "{words}");
     assert_eq!(fake.run(&folder, &["openmemory", "restore"]).0, 3);
@@ -460,6 +531,11 @@ fn pruning_keeps_the_last_complete_backup_and_running_ones() {
     for remains in ["20200101T000000Z", "29990101T000000Z", "not-ours"] {
         std::fs::create_dir(qdrant.join(remains)).unwrap();
         std::fs::write(qdrant.join(remains).join("half"), "x").unwrap();
+        let file = std::fs::File::options()
+            .append(true)
+            .open(qdrant.join(remains).join("half"));
+        let old = std::time::SystemTime::UNIX_EPOCH;
+        file.unwrap().set_modified(old).unwrap();
     }
     let arguments = [
         "prune",
@@ -485,8 +561,8 @@ fn pruning_keeps_the_last_complete_backup_and_running_ones() {
     assert_eq!(manifests(&folder), 1);
 }
 
-fn to_bucket(fake: &Fake) -> (i32, String) {
-    let mut command = fake.command("s3://bucket/phoenix", &["qdrant", "backup"]);
+fn in_bucket(fake: &Fake, arguments: &[&str]) -> (i32, String) {
+    let mut command = fake.command("s3://bucket/phoenix", arguments);
     command
         .env("BACKUP_STORE_ENDPOINT", fake.stub.url())
         .env("BACKUP_STORE_REGION", "eu-1")
@@ -495,20 +571,27 @@ fn to_bucket(fake: &Fake) -> (i32, String) {
     said(command.output().unwrap())
 }
 
+fn to_bucket(fake: &Fake) -> (i32, String) {
+    in_bucket(fake, &["qdrant", "backup"])
+}
+
 #[test]
 fn an_object_store_gets_the_manifest_last_and_an_aborted_upload_leaves_no_object() {
     let fake = Fake::new(Fault::None);
     let (code, said) = to_bucket(&fake);
     assert_eq!(code, 0, "{said}");
     let state = fake.state.lock().unwrap();
-    assert_eq!(state.objects.len(), 2, "{:?}", state.objects.keys());
+    assert_eq!(state.objects.len(), 3, "{:?}", state.objects.keys());
     assert!(state.objects.values().any(|object| object == SNAPSHOT));
-    let last = state
+    let written: Vec<_> = state
         .asked
         .iter()
-        .rfind(|asked| asked.contains("/bucket/"))
-        .unwrap();
-    assert!(last.contains("manifest.json"), "{last}");
+        .filter(|asked| asked.starts_with("PUT /bucket/") && !asked.contains("partNumber"))
+        .collect();
+    assert!(
+        written.len() == 2 && written[0].ends_with("manifest.mac") && written[1].ends_with("manifest.json"),
+        "{written:?}"
+    );
     drop(state);
 
     let fake = Fake::new(Fault::PartRefused);
@@ -520,4 +603,67 @@ fn an_object_store_gets_the_manifest_last_and_an_aborted_upload_leaves_no_object
     assert_eq!(fake.state.lock().unwrap().objects.len(), 0);
     assert_eq!(fake.asked("DELETE /bucket/"), 1, "the upload is aborted");
     assert_eq!(fake.asked("DELETE /collections/memories/snapshots"), 1);
+}
+
+/// A backup never reads or lists: its credentials need no such permission.
+#[test]
+fn a_backup_only_writes_to_the_object_store() {
+    let fake = Fake::new(Fault::None);
+    assert_eq!(to_bucket(&fake).0, 0);
+    for method in ["GET", "HEAD", "DELETE"] {
+        assert_eq!(fake.asked(&format!("{method} /bucket")), 0, "{method}");
+    }
+}
+
+#[test]
+fn an_existing_object_is_not_overwritten() {
+    let fake = Fake::new(Fault::NameTaken);
+    let (code, said) = to_bucket(&fake);
+    assert!(
+        code == 1 && said.contains("backups are never overwritten"),
+        "{said}"
+    );
+    // Another client takes the name of a file while it is uploaded.
+    let fake = Fake::new(Fault::None);
+    for second in 0..60 {
+        let begun = chrono::Utc::now() + chrono::TimeDelta::seconds(second);
+        let folder = begun.format("%Y%m%dT%H%M%SZ");
+        let path = format!("/bucket/phoenix/qdrant/{folder}/memories/peer-0.snapshot");
+        fake.state.lock().unwrap().objects.insert(path, b"mine".to_vec());
+    }
+    let (code, said) = to_bucket(&fake);
+    assert!(
+        code == 1 && said.contains("backups are never overwritten"),
+        "{said}"
+    );
+    let state = fake.state.lock().unwrap();
+    assert!(state.objects.values().all(|object| object == b"mine"));
+}
+
+#[test]
+fn a_backup_is_read_from_a_listing_of_several_pages_and_only_in_the_listed_version() {
+    let fake = Fake::new(Fault::None);
+    assert_eq!(to_bucket(&fake).0, 0);
+    let (code, said) = in_bucket(&fake, &["qdrant", "verify"]);
+    assert!(
+        code == 0 && said.contains("verified: memories/peer-0.snapshot"),
+        "{said}"
+    );
+    assert_eq!(fake.asked("continuation-token=2"), 1);
+    fake.state.lock().unwrap().fault = Fault::Replaced;
+    let (code, said) = in_bucket(&fake, &["qdrant", "restore", "--overwrite"]);
+    assert!(code == 3 && said.contains("or was replaced"), "{said}");
+    assert_eq!(fake.asked("snapshots/upload"), 0);
+}
+
+#[test]
+fn a_drill_deletes_what_an_interrupted_drill_left_behind() {
+    let (fake, folder) = (Fake::new(Fault::None), TempDir::new().unwrap());
+    assert_eq!(fake.run(&folder, &["qdrant", "backup"]).0, 0);
+    let former = "phoenix-drill-former".to_owned();
+    fake.state.lock().unwrap().points.insert(former, 3);
+    let (code, said) = fake.run(&folder, &["drill"]);
+    assert_eq!(code, 0, "{said}");
+    let points = fake.state.lock().unwrap().points.clone();
+    assert_eq!(points, [("memories".to_owned(), 3)].into());
 }

@@ -153,16 +153,30 @@ pub struct RawObjectStore {
     pub cloud_roles: Option<RawBackupRoles>,
 }
 
-/// The ARNs of three roles, so that a Job that only reads cannot delete.
+/// The ARNs of the roles. Each is a different one, so that a Job can neither read the backups of other stores nor
+/// overwrite or delete any: `docs/runbooks/restore-from-backup.md` lists their permissions.
 #[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct RawBackupRoles {
-    /// The role for backups: write and read.
-    pub backup: OrPlaceholder<String>,
-    /// The role for restores and the drill: read.
-    pub restore: OrPlaceholder<String>,
-    /// The role for pruning: read and delete.
+    /// The roles for the backups of Qdrant, below `PREFIX/qdrant/`.
+    pub qdrant: RawStoreRoles,
+    /// The roles for the backups of the knowledge graph, below `PREFIX/neo4j/`. Required if the stack has one.
+    #[serde(default)]
+    pub neo4j: Option<RawStoreRoles>,
+    /// The roles for the backups of OpenMemory, below `PREFIX/openmemory/`.
+    pub openmemory: RawStoreRoles,
+    /// The role for pruning: list, read and delete in all three folders.
     pub prune: OrPlaceholder<String>,
+}
+
+/// The roles of one store.
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct RawStoreRoles {
+    /// The role for backups: only write.
+    pub backup: OrPlaceholder<String>,
+    /// The role for restores and the drill: list and read.
+    pub restore: OrPlaceholder<String>,
 }
 
 fn deadline_minutes() -> u32 {

@@ -11,6 +11,11 @@ pub enum Form {
         /// The minimum number of characters.
         least: usize,
     },
+    /// One random text, or the new and the previous one, separated by a comma.
+    Keys {
+        /// The minimum number of characters of each.
+        least: usize,
+    },
     /// Random text that needs no escaping in a URL.
     Password {
         /// The minimum number of characters.
@@ -97,6 +102,9 @@ impl Form {
         }
         match self {
             Self::Key { least } => guessable(value, least, "").or_else(|| not_sendable(value)),
+            Self::Keys { least } => value
+                .split(',')
+                .find_map(|key| guessable(key, least, "has a part that ").or_else(|| not_sendable(key))),
             Self::Password { least } => address_part(value).or_else(|| guessable(value, least, "")),
             Self::PostgresUrl => postgres_url(value),
             Self::PrivateKey => private_key(value),
@@ -207,6 +215,27 @@ mod tests {
         assert_eq!(PASSWORD.weakness("9fK2mQ7vLx0-3bTz.R_~x"), None);
         let url = "postgresql://memory:g5Kq82hX1mPz@db.example.com:5432/memory?sslmode=require";
         assert_eq!(Form::PostgresUrl.weakness(url), None);
+    }
+
+    #[test]
+    fn each_of_two_keys_is_checked() {
+        let keys = Form::Keys { least: 32 };
+        let (new, old) = (
+            "00112233445566778899aabbccddeeff",
+            "ffeeddccbbaa99887766554433221100",
+        );
+        assert_eq!(keys.weakness(new), None);
+        assert_eq!(keys.weakness(&format!("{new},{old}")), None);
+        for weak in [
+            format!("{new},"),
+            format!(",{new}"),
+            format!("{new},short"),
+            format!("short,{new}"),
+            format!("{new}, {old}"),
+            format!("{},{}", &new[..16], &old[..16]),
+        ] {
+            assert!(keys.weakness(&weak).is_some(), "{weak}");
+        }
     }
 
     #[test]

@@ -88,13 +88,24 @@ pub enum StoreCredentials {
     Key,
 }
 
-/// The roles of the Jobs; `None` while one is a placeholder.
+/// The roles of the Jobs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BackupRoles {
+    /// The roles for Qdrant.
+    pub qdrant: StoreRoles,
+    /// The roles for the knowledge graph.
+    pub neo4j: StoreRoles,
+    /// The roles for OpenMemory.
+    pub openmemory: StoreRoles,
+    /// The role for pruning; `None` while it is a placeholder.
+    pub prune: Option<RoleArn>,
+}
+
+/// The roles for one store; `None` while one is a placeholder, or for a store that the stack does not have.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct StoreRoles {
     /// The role for backups.
     pub backup: Option<RoleArn>,
     /// The role for restores and the drill.
     pub restore: Option<RoleArn>,
-    /// The role for pruning.
-    pub prune: Option<RoleArn>,
 }

@@ -1,10 +1,14 @@
 //! Checks of backups. Number ranges are part of the schema.
 
+use std::collections::BTreeMap;
+
 use super::{Check, key};
-use crate::config::raw::{RawBackup, RawBackupRoles, RawBackupSchedule, RawConfig, RawDay, RawObjectStore};
+use crate::config::raw::{
+    RawBackup, RawBackupRoles, RawBackupSchedule, RawConfig, RawDay, RawObjectStore, RawStoreRoles,
+};
 use crate::config::{
     Backup, BackupRoles, BackupSchedule, Day, HostName, ObjectStore, OrPlaceholder, Retention, RoleArn,
-    StoreCredentials, TimeOfDay,
+    StoreCredentials, StoreRoles, TimeOfDay,
 };
 
 impl Check {
@@ -12,7 +16,7 @@ impl Check {
         let image = self.image("backup.image", &raw.image, "phoenix-backup");
         let resources = self.resources("backup.resources", &raw.resources);
         let schedule = self.backup_schedule(&raw.schedule);
-        let store = self.object_store(&raw.object_store, &stack.cluster.identifier);
+        let store = self.object_store(&raw.object_store, stack);
         Some(Backup {
             image: image?,
             resources: resources?,
@@ -65,7 +69,7 @@ impl Check {
         })
     }
 
-    fn object_store(&mut self, raw: &RawObjectStore, identifier: &str) -> Option<ObjectStore> {
+    fn object_store(&mut self, raw: &RawObjectStore, stack: &RawConfig) -> Option<ObjectStore> {
         let host = match self.known("backup.objectStore.host", &raw.host) {
             Some(host) => self.parse("backup.objectStore.host", host, HostName::parse),
             None => HostName::parse("object-store.placeholder.invalid").ok(),
@@ -87,14 +91,16 @@ impl Check {
             Some(text) => self.parse("backup.objectStore.prefix", text, prefix),
             // The cluster identifier at a provider is free text.
             None => Some(
-                identifier
+                stack
+                    .cluster
+                    .identifier
                     .chars()
                     .map(|letter| if is_plain(letter) { letter } else { '-' })
                     .collect(),
             ),
         };
         let credentials = match &raw.cloud_roles {
-            Some(roles) => StoreCredentials::Roles(self.backup_roles(roles)),
+            Some(roles) => StoreCredentials::Roles(self.backup_roles(roles, stack.knowledge_graph.is_some())),
             None => StoreCredentials::Key,
         };
         Some(ObjectStore {
@@ -108,17 +114,59 @@ impl Check {
         })
     }
 
-    fn backup_roles(&mut self, raw: &RawBackupRoles) -> BackupRoles {
-        let mut role = |name: &str, role: &OrPlaceholder<String>| {
-            let path = format!("backup.objectStore.cloudRoles.{name}");
-            let role = self.known(&path, role)?;
-            self.parse(&path, role, RoleArn::parse)
-        };
-        BackupRoles {
-            backup: role("backup", &raw.backup),
-            restore: role("restore", &raw.restore),
-            prune: role("prune", &raw.prune),
+    fn backup_roles(&mut self, raw: &RawBackupRoles, has_graph: bool) -> BackupRoles {
+        let mut used = BTreeMap::new();
+        let qdrant = self.store_roles("qdrant", &raw.qdrant, &mut used);
+        if raw.neo4j.is_none() && has_graph {
+            self.problems.add_with_hint(
+                key("backup.objectStore.cloudRoles.neo4j"),
+                "is missing, but the stack has a knowledge graph",
+                "set the role for its backups and the one for their restore: neo4j: {backup: …, restore: …}",
+            );
         }
+        let neo4j = raw.neo4j.as_ref();
+        let neo4j = neo4j.map(|roles| self.store_roles("neo4j", roles, &mut used));
+        let openmemory = self.store_roles("openmemory", &raw.openmemory, &mut used);
+        BackupRoles {
+            qdrant,
+            neo4j: neo4j.unwrap_or_default(),
+            openmemory,
+            prune: self.backup_role("prune", &raw.prune, &mut used),
+        }
+    }
+
+    fn store_roles(
+        &mut self,
+        store: &str,
+        raw: &RawStoreRoles,
+        used: &mut BTreeMap<String, String>,
+    ) -> StoreRoles {
+        StoreRoles {
+            backup: self.backup_role(&format!("{store}.backup"), &raw.backup, used),
+            restore: self.backup_role(&format!("{store}.restore"), &raw.restore, used),
+        }
+    }
+
+    /// A role that no other Job has. `used` contains the keys of the roles so far.
+    fn backup_role(
+        &mut self,
+        name: &str,
+        raw: &OrPlaceholder<String>,
+        used: &mut BTreeMap<String, String>,
+    ) -> Option<RoleArn> {
+        let path = format!("backup.objectStore.cloudRoles.{name}");
+        let text = self.known(&path, raw)?;
+        let role = self.parse(&path, text, RoleArn::parse)?;
+        if let Some(other) = used.insert(role.as_str().to_owned(), name.to_owned()) {
+            self.problems.add_with_hint(
+                key(&path),
+                format!(
+                    "is the same role as {other}, so one Job could do to backups what only the other should"
+                ),
+                "create a role for each: docs/runbooks/restore-from-backup.md lists their permissions",
+            );
+        }
+        Some(role)
     }
 }
 

@@ -50,6 +50,10 @@ const NOT_OF_THE_PACK: &[(&str, &str)] = &[
         "maxReplicas left out",
         "the API server refuses an autoscaler without its most replicas",
     ),
+    (
+        "-service: /spec made another",
+        "the API server refuses a Service without ports",
+    ),
 ];
 
 /// Pseudo-random numbers, the same in every run.

@@ -116,6 +116,11 @@ fn reading(row: &SecretRow, reader: &Reader) -> String {
 fn good(form: Form) -> String {
     match form {
         Form::Key { least } => format!("at least {least} random characters"),
+        Form::Keys { least } => {
+            format!(
+                "at least {least} random characters; during a rotation the new key, a comma and the previous key"
+            )
+        }
         Form::Password { least } => {
             format!("at least {least} random characters: letters, digits, `-`, `.`, `_` and `~`")
         }

@@ -47,7 +47,7 @@ fn encrypt(checkout: &Checkout, keys: &[&str]) {
     );
 }
 
-pub const ALL: [&str; 12] = [
+pub const ALL: [&str; 15] = [
     "openaiApiKey",
     "postgresConnectionString",
     "mem0EncryptionKey",
@@ -60,6 +60,9 @@ pub const ALL: [&str; 12] = [
     "snowflakePrivateKey",
     "backupAccessKeyId",
     "backupSecretAccessKey",
+    "backupQdrantMacKey",
+    "backupNeo4jMacKey",
+    "backupOpenmemoryMacKey",
 ];
 
 #[test]
@@ -227,7 +230,12 @@ fn others() -> Vec<(&'static str, &'static str, Value)> {
     let redis_of_chat = json!({"password": redis});
     let redis = json!({"password": redis, "metrics-password": value("redisMetricsPassword")});
     let (neo4j, key) = (json!({"password": neo4j}), json!({"private-key": key}));
+    let mac_keys = json!({
+        "qdrant": value("backupQdrantMacKey"), "neo4j": value("backupNeo4jMacKey"),
+        "openmemory": value("backupOpenmemoryMacKey"),
+    });
     vec![
+        ("sophia-memory", "backup-mac-keys", mac_keys),
         ("sophia-memory", "redis-passwords", redis),
         ("sophia-memory", "neo4j-password", neo4j.clone()),
         ("sophia-memory", "snowflake-key", key.clone()),

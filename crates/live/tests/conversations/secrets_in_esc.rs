@@ -11,7 +11,9 @@ use phoenix_testing::canary;
 fn for_pulumi(environment: &str) -> Script {
     ALL.iter()
         // Only `dev` uses access keys for its backups.
-        .filter(|key| environment.ends_with("/dev") || !key.starts_with("backup"))
+        .filter(|key| {
+            environment.ends_with("/dev") || !["backupAccessKeyId", "backupSecretAccessKey"].contains(*key)
+        })
         .fold(FakeService::with(environment, TOKEN), |script, key| {
             script.secret("pulumiConfig", &format!("phoenix:{key}"), &canary::value(key))
         })
@@ -126,6 +128,10 @@ fn the_maps_of_the_external_secrets_operator_are_checked() {
     let bucket = json!({"value": {
         "access-key-id": secret("backupAccessKeyId"), "secret-access-key": secret("backupSecretAccessKey"),
     }});
+    let codes = json!({"value": {
+        "qdrant": secret("backupQdrantMacKey"), "neo4j": secret("backupNeo4jMacKey"),
+        "openmemory": secret("backupOpenmemoryMacKey"),
+    }});
     // The secrets that the chat reads in its own namespace.
     let of_chat = json!({"value": {
         "redis-passwords": {"value": {"password": secret("redisPassword")}},
@@ -141,6 +147,7 @@ fn the_maps_of_the_external_secrets_operator_are_checked() {
             .value("kubernetes", "neo4j-password", neo4j.clone())
             .value("kubernetes", "snowflake-key", key.clone())
             .value("kubernetes", "backup-store", bucket.clone())
+            .value("kubernetes", "backup-mac-keys", codes.clone())
             .value("kubernetes", "sophia-ai", of_chat.clone());
         let service = script.start();
         check(
@@ -153,7 +160,7 @@ fn the_maps_of_the_external_secrets_operator_are_checked() {
     assert_eq!(answer.code, 2, "{answer}");
     insta::assert_snapshot!(answer);
     let answer = with(good);
-    assert!(answer.out.contains("1 of 15 secrets failed"), "{answer}");
+    assert!(answer.out.contains("1 of 18 secrets failed"), "{answer}");
 }
 
 #[test]

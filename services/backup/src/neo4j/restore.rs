@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use super::schema::Declaration;
 use super::value::Typed;
+use super::verify::{Verified, verify};
 use super::{
-    Counts, Declaration, NODES, Neo4j, Node, OLD_ID, PAGE_SIZE, RELATIONSHIPS, RESTORE_LABEL, Relationship,
-    SCHEMA, first, quoted,
+    Counts, NODES, Neo4j, Node, OLD_ID, PAGE_SIZE, RELATIONSHIPS, RESTORE_LABEL, Relationship, first, quoted,
 };
 use crate::error::Error;
 use crate::lines::Reader;
@@ -21,19 +22,15 @@ impl Neo4j {
         manifest: &Manifest,
         overwrite: bool,
     ) -> Result<Counts, Error> {
-        let (schema, nodes, relationships) = (
-            file_of(manifest, SCHEMA)?,
-            file_of(manifest, NODES)?,
-            file_of(manifest, RELATIONSHIPS)?,
-        );
         // All checks are made before the first change.
         if !overwrite {
             self.expect_empty().await?;
         }
-        for file in [schema, nodes, relationships] {
-            vault.check(manifest, file).await?;
-        }
-        let wanted = declarations(vault, manifest, schema).await?;
+        let Verified {
+            declarations: wanted,
+            nodes,
+            relationships,
+        } = verify(vault, manifest).await?;
         let existing = self.schema().await?;
         if !overwrite && let Some(other) = existing.iter().find(|existing| differs(existing, &wanted)) {
             return Err(Error::NotEmpty(format!(
@@ -66,7 +63,7 @@ impl Neo4j {
             let exists = !overwrite && existing.iter().any(|existing| existing.name == declaration.name);
             if !exists {
                 let doing = format!("create the constraint or index {}", declaration.name);
-                self.change(&declaration.create, &doing).await?;
+                self.change(&declaration.create()?, &doing).await?;
             }
         }
         // Last, and nodes after relationships: while a node has the label, the restore is incomplete.
@@ -117,15 +114,8 @@ impl Neo4j {
         )
         .await?;
         for declaration in schema {
-            let name = quoted(&declaration.name)?;
-            let kind = if declaration.create.starts_with("CREATE CONSTRAINT") {
-                "CONSTRAINT"
-            } else {
-                "INDEX"
-            };
             let doing = format!("drop the constraint or index {}", declaration.name);
-            self.change(&format!("DROP {kind} {name} IF EXISTS"), &doing)
-                .await?;
+            self.change(&declaration.remove()?, &doing).await?;
         }
         Ok(())
     }
@@ -221,38 +211,9 @@ impl Neo4j {
     }
 }
 
-fn file_of<'a>(manifest: &'a Manifest, path: &str) -> Result<&'a File, Error> {
-    manifest
-        .files
-        .iter()
-        .find(|file| file.path == path)
-        .ok_or_else(|| {
-            Error::Damaged(format!(
-                "the backup {} of neo4j is damaged: its manifest does not list {path}",
-                manifest.folder()
-            ))
-        })
-}
-
-async fn declarations(vault: &Vault, manifest: &Manifest, file: &File) -> Result<Vec<Declaration>, Error> {
-    let mut lines = Reader::new(Box::pin(vault.read(manifest, file)), SCHEMA.to_owned());
-    let mut declarations = Vec::new();
-    while let Some(declaration) = lines.next::<Declaration>().await? {
-        // These are the only statements that are read from the bucket.
-        if !declaration.create.starts_with("CREATE ") {
-            return Err(Error::Damaged(format!(
-                "{SCHEMA} is damaged: the statement of {} creates neither a constraint nor an index",
-                declaration.name
-            )));
-        }
-        declarations.push(declaration);
-    }
-    Ok(declarations)
-}
-
 /// Whether the backup contains a declaration with the same name and another definition.
 fn differs(existing: &Declaration, wanted: &[Declaration]) -> bool {
     wanted
         .iter()
-        .any(|wanted| wanted.name == existing.name && wanted.create != existing.create)
+        .any(|wanted| wanted.name == existing.name && wanted != existing)
 }

@@ -101,21 +101,46 @@ impl Typed {
             .map_err(|_| unexpected(doing, "it contains a string instead of a number"))
     }
 
+    pub(super) fn into_entries(self, doing: &str) -> Result<BTreeMap<String, Self>, Error> {
+        match self.value {
+            Content::Map(entries) => Ok(entries),
+            _ => Err(unexpected(
+                doing,
+                &format!("it contains a {} instead of a map", self.kind),
+            )),
+        }
+    }
+
+    pub(super) fn as_flag(&self) -> Option<bool> {
+        match self.value {
+            Content::Flag(flag) => Some(flag),
+            _ => None,
+        }
+    }
+
+    /// The name of its type.
+    pub(super) fn kind(&self) -> &str {
+        &self.kind
+    }
+
     /// Fails if the value cannot be restored, so that the problem is found by the backup and not by the restore.
     pub(super) fn check_supported(&self, of: &str) -> Result<(), Error> {
-        match &self.value {
-            Content::List(items) if self.kind == "List" => {
-                items.iter().try_for_each(|item| item.check_supported(of))
-            }
-            Content::Map(entries) if self.kind == "Map" => {
-                entries.values().try_for_each(|entry| entry.check_supported(of))
-            }
-            _ if SUPPORTED_TYPES.contains(&self.kind.as_str()) => Ok(()),
-            _ => Err(Error::Damaged(format!(
-                "cannot back up {of}: it has a property of type {}, which the query API cannot write\n  hint: store such values \
-                 in another type, such as a list of numbers, or back up this database with neo4j-admin",
-                self.kind
+        match self.unsupported() {
+            None => Ok(()),
+            Some(kind) => Err(Error::Damaged(format!(
+                "cannot back up {of}: it has a property of type {kind}, which the query API cannot write\n  hint: store such values \
+                 in another type, such as a list of numbers, or back up this database with neo4j-admin"
             ))),
+        }
+    }
+
+    /// The type of a value in it that the query API cannot write.
+    pub(super) fn unsupported(&self) -> Option<&str> {
+        match &self.value {
+            Content::List(items) if self.kind == "List" => items.iter().find_map(Self::unsupported),
+            Content::Map(entries) if self.kind == "Map" => entries.values().find_map(Self::unsupported),
+            _ if SUPPORTED_TYPES.contains(&self.kind.as_str()) => None,
+            _ => Some(&self.kind),
         }
     }
 }

@@ -84,18 +84,19 @@ impl Qdrant {
     }
 
     async fn collections(&self) -> Result<Vec<String>, Error> {
+        let mut names = self.all_collections().await?;
+        names.retain(|name| !name.starts_with(TEMPORARY_PREFIX));
+        names.sort_unstable();
+        Ok(names)
+    }
+
+    /// The names of all collections, including temporary ones.
+    pub(super) async fn all_collections(&self) -> Result<Vec<String>, Error> {
         let collections: Envelope<Collections> = self
             .get(0, &["collections"], "list the collections of Qdrant")
             .await?;
-        let mut names: Vec<_> = collections
-            .result
-            .collections
-            .into_iter()
-            .map(|collection| collection.name)
-            .filter(|name| !name.starts_with(TEMPORARY_PREFIX))
-            .collect();
-        names.sort_unstable();
-        Ok(names)
+        let collections = collections.result.collections.into_iter();
+        Ok(collections.map(|collection| collection.name).collect())
     }
 
     async fn backup_collection(

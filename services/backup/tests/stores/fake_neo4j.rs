@@ -55,6 +55,11 @@ impl Neo4j {
                 return Response::new(401, "{}");
             }
             let (statement, parameters) = question(request);
+            // The server does not let a client write that asked to read.
+            let writes = ["CREATE", "MERGE", "DROP", "DELETE", "REMOVE", "SET "];
+            if request.json()["accessMode"] == "Read" && writes.iter().any(|word| statement.contains(word)) {
+                return error_in_the_body("Neo.ClientError.Statement.AccessMode");
+            }
             let fault = fault(&statement);
             if let Some(Fault::Instead(response)) = fault {
                 return response;
@@ -120,6 +125,65 @@ fn names(statement: &str, before: &str) -> Vec<String> {
         rest = behind;
     }
     names
+}
+
+/// A row of `SHOW CONSTRAINTS` or `SHOW INDEXES`, from the statement that created it.
+fn shown(name: &str, statement: &str) -> Vec<Value> {
+    let kinds = [
+        ("IS UNIQUE", "UNIQUENESS"),
+        ("NODE KEY", "NODE_KEY"),
+        ("RELATIONSHIP KEY", "RELATIONSHIP_KEY"),
+        ("IS NOT NULL", "NODE_PROPERTY_EXISTENCE"),
+        ("IS :: ", "NODE_PROPERTY_TYPE"),
+        ("RANGE INDEX", "RANGE"),
+        ("TEXT INDEX", "TEXT"),
+        ("VECTOR INDEX", "VECTOR"),
+        ("CREATE FULLTEXT", "FULLTEXT"),
+    ];
+    let kind = kinds.iter().rfind(|(words, _)| statement.contains(words));
+    let (_, kind) = kind.expect("a known kind");
+    let (definition, options) = statement.split_once(" OPTIONS ").unwrap_or((statement, ""));
+    let (entity, labels, properties) = if !statement.contains('`') {
+        ("NODE", vec![MARK.to_owned()], vec![OLD_ID.to_owned()])
+    } else if definition.contains("()-[r:") {
+        ("RELATIONSHIP", names(definition, "[r:"), names(definition, "r."))
+    } else {
+        let labels = names(definition, "(n:").into_iter().chain(names(definition, "|"));
+        ("NODE", labels.collect(), names(definition, "n."))
+    };
+    let mut config = BTreeMap::new();
+    for setting in options
+        .trim_start_matches("{indexConfig: {")
+        .trim_end_matches('}')
+        .split(", ")
+    {
+        if let Some((key, value)) = setting.split_once("`: ") {
+            let value = match value {
+                "true" | "false" => json!({"$type": "Boolean", "_value": value == "true"}),
+                _ if value.starts_with('\'') => text(value.trim_matches('\'')),
+                _ => json!({"$type": "Integer", "_value": value}),
+            };
+            config.insert(key.trim_matches('`').to_owned(), value);
+        }
+    }
+    let provider = ("indexProvider".to_owned(), text("range-1.0"));
+    let options = BTreeMap::from([provider, ("indexConfig".to_owned(), map(&config))]);
+    let list = |items: Vec<String>| {
+        let items: Vec<_> = items.iter().map(|item| text(item)).collect();
+        json!({"$type": "List", "_value": items})
+    };
+    vec![
+        text(name),
+        text(kind),
+        text(entity),
+        list(labels),
+        list(properties),
+        if statement.contains("CONSTRAINT") {
+            map(&BTreeMap::new())
+        } else {
+            map(&options)
+        },
+    ]
 }
 
 impl Graph {
@@ -198,7 +262,7 @@ impl Graph {
             };
             declared
                 .iter()
-                .map(|(name, create)| vec![text(name), text(create)])
+                .map(|(name, create)| shown(name, create))
                 .collect()
         } else if begins("CREATE ") {
             let mut quoted = statement.split('`').skip(1);

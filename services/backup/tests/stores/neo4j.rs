@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use phoenix_testing::http::Response;
+use phoenix_testing::http::{HttpStub, Response};
 use serde_json::{Value, json};
 use tempfile::{TempDir, tempdir};
 
@@ -65,6 +65,16 @@ fn people() -> Graph {
     graph.indexes.insert(
         "born".to_owned(),
         "CREATE RANGE INDEX `born` FOR (n:`Person`) ON (n.`born`)".to_owned(),
+    );
+    graph.indexes.insert(
+        "since".to_owned(),
+        "CREATE RANGE INDEX `since` FOR ()-[r:`KNOWS ``well```]-() ON (r.`since`)".to_owned(),
+    );
+    graph.indexes.insert(
+        "words".to_owned(),
+        "CREATE FULLTEXT INDEX `words` FOR (n:`Person`|`Note`) ON EACH [n.`name`, n.`text`] OPTIONS {indexConfig: \
+         {`fulltext.analyzer`: 'standard-no-stop-words', `fulltext.eventually_consistent`: false}}"
+            .to_owned(),
     );
     graph
 }
@@ -262,6 +272,40 @@ fn an_unsupported_type_stops_the_backup() {
         backup(&store, &Neo4j::serve(graph)).expect(3, "a property of type Vector");
         expect_no_backup(&store);
     }
+}
+
+#[test]
+fn an_unsupported_constraint_stops_the_backup() {
+    let mut graph = people();
+    graph.constraints.insert(
+        "typed".to_owned(),
+        "CREATE CONSTRAINT `typed` FOR (n:`Person`) REQUIRE (n.`born`) IS :: DATE".to_owned(),
+    );
+    let store = tempdir().expect("a folder");
+    backup(&store, &Neo4j::serve(graph)).expect(3, "the type NODE_PROPERTY_TYPE is not supported");
+    expect_no_backup(&store);
+}
+
+/// Its user could write, because the Community edition has no read-only users.
+#[test]
+fn all_statements_of_a_backup_are_read_only() {
+    let store = tempdir().expect("a folder");
+    let server = HttpStub::start(|request| {
+        assert_eq!(request.json()["accessMode"], "Read");
+        Response::new(500, "")
+    });
+    let go = |verb| {
+        let variables = [
+            ("NEO4J_URL", server.url()),
+            ("NEO4J_PASSWORD", PASSWORD.to_owned()),
+        ];
+        let variables = variables.each_ref().map(|(name, value)| (*name, value.as_str()));
+        run(store.path(), &["neo4j", verb], &variables)
+    };
+    go("backup").expect(1, "500");
+    assert!(!server.requests().is_empty());
+    // The fake rejects statements that write.
+    backup(&store, &Neo4j::serve(people())).expect(0, "");
 }
 
 #[test]

@@ -11,8 +11,22 @@ pub struct Ended {
     pub err: String,
 }
 
-/// Runs the program with these arguments and variables, and with backups in this folder.
+/// The key of a store's manifests.
+pub fn key(store: &str) -> String {
+    format!("the-key-of-{store:-<30}")
+}
+
+/// Runs the program with these arguments and variables, with backups in this folder, and with the keys of all stores.
 pub fn run(store: &Path, arguments: &[&str], variables: &[(&str, &str)]) -> Ended {
+    let keys = ["qdrant", "neo4j", "openmemory"]
+        .map(|store| (format!("BACKUP_MAC_KEY_{}", store.to_uppercase()), key(store)));
+    let keys = keys.iter().map(|(name, key)| (name.as_str(), key.as_str()));
+    let variables: Vec<_> = keys.chain(variables.iter().copied()).collect();
+    run_without_keys(store, arguments, &variables)
+}
+
+/// Like `run`, but without keys.
+pub fn run_without_keys(store: &Path, arguments: &[&str], variables: &[(&str, &str)]) -> Ended {
     let output = Command::new(env!("CARGO_BIN_EXE_phoenix-backup"))
         .args(arguments)
         .env_clear()
