@@ -34,7 +34,7 @@ fn every_snapshot_belongs_to_a_system() {
     for name in STACKS {
         let files: BTreeSet<_> = std::fs::read_dir(snapshot_folder(name))
             .unwrap_or_else(|_| {
-                panic!("{name} has no snapshots yet: run this with INSTA_UPDATE=always, and read them")
+                panic!("{name} has no snapshots yet: run `cargo phoenix snapshots {name}`, and review them")
             })
             .map(|entry| entry.unwrap().file_name().into_string().unwrap())
             .filter(|file| !file.contains(".snap.new"))

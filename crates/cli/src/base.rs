@@ -1,23 +1,43 @@
-//! The base of a comparison: a revision, and the manifests that its own code rendered.
+//! The base of a comparison: a revision, and the manifests that its own code renders.
 //!
-//! The manifests are read from the snapshots committed with the revision, which its tests kept up to date. Without
-//! snapshots, the revision is built in a temporary worktree. An old stack file is never rendered with current code: that
-//! would hide changes of the code.
+//! If the code has not changed since the revision, its stack file is rendered with this program. Otherwise, the manifests are
+//! read from the snapshots committed with the revision, and snapshots that are older than the stack file are reported.
+//! Without snapshots, the revision is built in a temporary worktree. An old stack file is never rendered with changed code:
+//! that would hide changes of the code.
 
 use std::path::PathBuf;
 use std::process::Stdio;
 
 use anyhow::{Context as _, Result, anyhow};
-use phoenix_graph::{Graph, Object};
+use phoenix::config::NAMESPACE;
+use phoenix::platform;
+use phoenix_graph::{Graph, Object, compare};
 
 use crate::checkout::{Checkout, stacks_among};
 use crate::git::{Repository, short};
+use crate::stack_file::StackFile;
 use phoenix_manifests::yaml;
 use phoenix_terminal::cargo;
 use phoenix_terminal::user_error::{WithHint as _, user_error};
 
 /// The directory of the committed snapshots.
-const SNAPSHOTS: &str = "tests/snapshots";
+pub const SNAPSHOTS: &str = "tests/snapshots";
+
+/// The files that determine what a stack file renders.
+const CODE: [&str; 9] = [
+    "Cargo.lock",
+    "Cargo.toml",
+    "crates/cli/src/stack.rs",
+    "crates/cli/src/stack_file.rs",
+    "crates/crds",
+    "crates/graph",
+    "crates/manifests",
+    "crates/suggest",
+    "src",
+];
+
+/// The system of an object in manifests without systems, if the checkout does not declare the object.
+pub const UNKNOWN_SYSTEM: &str = "unknown";
 
 /// Names of the main branch, in order of preference.
 const MAIN_BRANCHES: [&str; 5] = ["origin/HEAD", "origin/main", "origin/master", "main", "master"];
@@ -48,6 +68,8 @@ pub struct Declared {
     pub graph: Graph,
     /// Its source.
     pub source: Source,
+    /// A sentence about snapshots that are out of date.
+    pub stale: Option<String>,
 }
 
 /// The source of the graph of a base.
@@ -55,6 +77,8 @@ pub struct Declared {
 pub enum Source {
     /// Committed snapshots.
     Snapshots,
+    /// The stack file of the base, rendered by this program, whose code is the same.
+    StackFile,
     /// A build of that revision, because it has no snapshots of the stack.
     Worktree,
     /// None: the base does not have the stack.
@@ -178,6 +202,7 @@ impl Base {
         let absent = Declared {
             graph: Graph::default(),
             source: Source::Absent,
+            stale: None,
         };
         let Self::Commit {
             repository,
@@ -187,21 +212,35 @@ impl Base {
         else {
             return Ok(absent);
         };
-        let folder = format!("{SNAPSHOTS}/{stack}");
-        let files = repository.files(commit, &folder)?;
-        let mut graph = Graph::default();
-        for (file, system) in files
-            .iter()
-            .filter_map(|file| Some((file, file.strip_suffix(".yaml.snap")?)))
-        {
-            let text = repository.show(commit, &format!("{folder}/{file}"))?;
-            let reading = || format!("cannot read the snapshot {folder}/{file} at {}", short(commit));
-            add(&mut graph, content_of_snapshot(&text), |_| system.to_owned()).with_context(reading)?;
-        }
-        if !graph.is_empty() {
+        let snapshots = snapshots(repository, commit, stack)?;
+        let refresh = format!(
+            "refresh them on the base branch with `cargo phoenix snapshots {stack}`, and commit them"
+        );
+        if let Some(graph) = self.rendered(checkout, stack)? {
+            let is_stale = !snapshots.is_empty() && !compare(&snapshots, &graph, |_, _| false).is_empty();
             return Ok(Declared {
                 graph,
+                source: Source::StackFile,
+                stale: is_stale.then(|| {
+                    format!(
+                        "the snapshots of {stack} in {} are out of date and were not used; {refresh}",
+                        self.words()
+                    )
+                }),
+            });
+        }
+        if !snapshots.is_empty() {
+            let stale = self.is_older_than_stack_file(checkout, stack)?.then(|| {
+                format!(
+                    "the snapshots of {stack} in {} are older than its stack file, so that changes which the base already \
+                     contains can be listed; {refresh}",
+                    self.words()
+                )
+            });
+            return Ok(Declared {
+                graph: snapshots,
                 source: Source::Snapshots,
+                stale,
             });
         }
         let stack_file = checkout.shown(&checkout.stack_file(stack));
@@ -218,19 +257,134 @@ impl Base {
         ));
         let rendered = render_in_worktree(checkout, repository, commit, stack).or_hint(
             format!("cannot render {stack} with the code of {words}"),
-            format!("commit the snapshots of the base in {folder}, or pass another --base"),
+            format!("commit the snapshots of the base in {SNAPSHOTS}/{stack}, or pass another --base"),
         )?;
+        let mut graph = Graph::default();
         let component = |object: &Object| {
             now.object(&object.id)
-                .map_or_else(|| "elsewhere".to_owned(), |known| known.component.clone())
+                .map_or_else(|| UNKNOWN_SYSTEM.to_owned(), |known| known.component.clone())
         };
         add(&mut graph, &rendered, component)
             .with_context(|| format!("cannot read the manifests that {} rendered", short(commit)))?;
         Ok(Declared {
             graph,
             source: Source::Worktree,
+            stale: None,
         })
     }
+
+    /// The stack file of the base; `None` if the base does not have it, or if it cannot be read.
+    pub fn stack_file(&self, checkout: &Checkout, stack: &str) -> Result<Option<StackFile>> {
+        match self {
+            Self::Nothing { .. } => Ok(None),
+            Self::Commit { commit, .. } => self.stack_file_at(commit, checkout, stack),
+        }
+    }
+
+    /// The versions of the stack file up to the base, as far as they can be read; at most 50, the latest first.
+    pub fn earlier_stack_files(&self, checkout: &Checkout, stack: &str) -> Result<Vec<StackFile>> {
+        let Self::Commit {
+            repository, commit, ..
+        } = self
+        else {
+            return Ok(Vec::new());
+        };
+        let path = checkout.shown(&checkout.stack_file(stack));
+        let mut files = Vec::new();
+        for commit in repository.history(commit, &path, 50)? {
+            files.extend(self.stack_file_at(&commit, checkout, stack)?);
+        }
+        Ok(files)
+    }
+
+    fn stack_file_at(&self, commit: &str, checkout: &Checkout, stack: &str) -> Result<Option<StackFile>> {
+        let Self::Commit { repository, .. } = self else {
+            return Ok(None);
+        };
+        let path = checkout.shown(&checkout.stack_file(stack));
+        if !repository.has(commit, &path)? {
+            return Ok(None);
+        }
+        Ok(StackFile::parse(&path, repository.show(commit, &path)?).ok())
+    }
+
+    /// What the stack file of the base renders with the code of this checkout.
+    pub fn approximate(&self, checkout: &Checkout, stack: &str) -> Result<Declared> {
+        let file = self.stack_file(checkout, stack)?;
+        let graph = file
+            .and_then(|file| file.checked().ok())
+            .map(|config| platform::build(&config));
+        Ok(Declared {
+            graph: graph.ok_or_else(|| {
+                user_error(
+                    format!(
+                        "cannot list the objects of {stack} in {}: its stack file is invalid",
+                        self.words()
+                    ),
+                    "pass another --base",
+                )
+            })?,
+            source: Source::StackFile,
+            stale: Some(format!(
+                "{} has no snapshots of {stack}, so that its stack file was rendered with the code of this checkout",
+                self.words()
+            )),
+        })
+    }
+
+    /// What the stack file of the base renders, if the code is the same.
+    fn rendered(&self, checkout: &Checkout, stack: &str) -> Result<Option<Graph>> {
+        let Self::Commit {
+            repository, commit, ..
+        } = self
+        else {
+            return Ok(None);
+        };
+        if !repository.has(commit, "src/platform.rs")? || !repository.is_unchanged(commit, &CODE)? {
+            return Ok(None);
+        }
+        let file = self.stack_file(checkout, stack)?;
+        let config = file.and_then(|file| file.checked().ok());
+        Ok(config.map(|config| platform::build(&config)))
+    }
+
+    /// Whether the configuration in the stack file changed after the snapshots.
+    fn is_older_than_stack_file(&self, checkout: &Checkout, stack: &str) -> Result<bool> {
+        let Self::Commit {
+            repository, commit, ..
+        } = self
+        else {
+            return Ok(false);
+        };
+        let history = repository.history(commit, &format!("{SNAPSHOTS}/{stack}"), 1)?;
+        let Some(written) = history.first() else {
+            return Ok(false);
+        };
+        // Policy settings are not rendered.
+        let keys = |commit: &str| -> Result<_> {
+            let file = self.stack_file_at(commit, checkout, stack)?;
+            Ok(file.map(|mut file| {
+                file.keys.remove(&format!("{NAMESPACE}:policies"));
+                (file.keys, file.secrets)
+            }))
+        };
+        Ok(keys(written)? != keys(commit)?)
+    }
+}
+
+/// The snapshots of a stack at a commit.
+fn snapshots(repository: &Repository, commit: &str, stack: &str) -> Result<Graph> {
+    let folder = format!("{SNAPSHOTS}/{stack}");
+    let mut graph = Graph::default();
+    for file in repository.files(commit, &folder)? {
+        let Some(system) = file.strip_suffix(".yaml.snap") else {
+            continue;
+        };
+        let text = repository.show(commit, &format!("{folder}/{file}"))?;
+        add(&mut graph, content_of_snapshot(&text), |_| system.to_owned())
+            .with_context(|| format!("cannot read the snapshot {folder}/{file} at {}", short(commit)))?;
+    }
+    Ok(graph)
 }
 
 impl Source {
@@ -238,6 +392,7 @@ impl Source {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Snapshots => "snapshots",
+            Self::StackFile => "stackFile",
             Self::Worktree => "worktree",
             Self::Absent => "absent",
         }
@@ -245,7 +400,7 @@ impl Source {
 }
 
 /// The content of a snapshot file after its header, which ends with the second line `---`.
-fn content_of_snapshot(text: &str) -> &str {
+pub fn content_of_snapshot(text: &str) -> &str {
     let Some(header) = text.strip_prefix("---\n") else {
         return text;
     };

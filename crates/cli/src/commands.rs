@@ -10,3 +10,4 @@ pub mod render;
 pub mod sandbox;
 pub mod schema;
 pub mod secrets;
+pub mod snapshots;

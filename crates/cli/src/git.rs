@@ -109,6 +109,26 @@ impl Repository {
             .success())
     }
 
+    /// Whether the files at these paths, uncommitted changes and new files included, are those of a commit.
+    pub fn is_unchanged(&self, commit: &str, paths: &[&str]) -> Result<bool> {
+        let changed = ["diff", "--quiet", commit, "--"]
+            .into_iter()
+            .chain(paths.iter().copied());
+        if !self.run(changed)?.status.success() {
+            return Ok(false);
+        }
+        let new = ["ls-files", "--others", "--exclude-standard", "--"];
+        let output = self.run(new.into_iter().chain(paths.iter().copied()))?;
+        Ok(output.status.success() && output.stdout.is_empty())
+    }
+
+    /// The last commits, up to the given one, that changed a file or directory; at most `limit`, the latest first.
+    pub fn history(&self, commit: &str, path: &str, limit: usize) -> Result<Vec<String>> {
+        let limit = format!("--max-count={limit}");
+        let output = self.run(["log", &limit, "--format=%H", commit, "--", path])?;
+        Ok(text(&output.stdout).lines().map(str::to_owned).collect())
+    }
+
     /// A temporary checkout of a commit.
     pub fn worktree(&self, commit: &str) -> Result<Worktree<'_>> {
         let folder = tempfile::Builder::new()

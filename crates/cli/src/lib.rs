@@ -21,9 +21,12 @@ pub mod base;
 pub mod checkout;
 pub mod commands;
 pub mod comparison;
+pub mod consent;
 pub mod docs;
 pub mod doctor;
 pub mod explain;
+pub mod failure;
+pub mod formats;
 pub mod git;
 pub mod live;
 pub mod manifests;
@@ -34,7 +37,7 @@ pub mod stack_file;
 
 use arguments::Color;
 use checkout::Checkout;
-use commands::{completions, diff, preview, render, schema};
+use commands::{completions, diff, preview, render, schema, snapshots};
 use live::Live;
 use phoenix_terminal::exit::Exit;
 use phoenix_terminal::{output, style, user_error};
@@ -74,6 +77,7 @@ enum Verb {
     Doctor(commands::doctor::Arguments),
     #[command(subcommand)]
     Secrets(commands::secrets::Command),
+    Snapshots(snapshots::Arguments),
     Schema(schema::Arguments),
     Completions(completions::Arguments),
     #[command(subcommand)]
@@ -86,7 +90,7 @@ Exit codes:
   1  failed: the tool or its input failed, including usage errors
   2  changed: differences were found (with --exit-code), or a check did not pass
   3  policy: a mandatory policy failed
-  4  destructive: objects would be deleted or replaced without --allow-destructive
+  4  destructive: a change loses objects, data or protection without --allow-destructive
 
 Example:
   cargo phoenix preview dev";
@@ -97,11 +101,16 @@ pub fn run(
     arguments: impl IntoIterator<Item = OsString>,
     live: impl FnOnce(Option<&Path>) -> Box<dyn Live>,
 ) -> ExitCode {
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    let is_json = failure::is_json_requested(&arguments);
     let cli = match Cli::try_parse_from(arguments) {
         Ok(cli) => cli,
         Err(error) => {
             // Help and version are data: a closed pipe is not an error.
             let _ = error.print();
+            if is_json && error.use_stderr() {
+                failure::write(&failure::usage_error(&error));
+            }
             return if error.use_stderr() {
                 Exit::Failed
             } else {
@@ -115,6 +124,9 @@ pub fn run(
         Ok(exit) => exit.into(),
         Err(error) => {
             output::message(&user_error::render(&error));
+            if is_json {
+                failure::write(&error);
+            }
             Exit::Failed.into()
         }
     }
@@ -131,6 +143,7 @@ fn dispatch(cli: Cli, live: &dyn Live) -> anyhow::Result<Exit> {
         Verb::Check(arguments) => commands::check::run(&arguments, checkout, live),
         Verb::Doctor(arguments) => commands::doctor::run(&arguments, &checkout()?, live),
         Verb::Secrets(command) => commands::secrets::run(&command, &checkout()?, live),
+        Verb::Snapshots(arguments) => snapshots::run(&arguments, &checkout()?),
         Verb::Schema(arguments) => schema::run(&arguments),
         Verb::Completions(arguments) => completions::run(&arguments),
         Verb::Sandbox(command) => {

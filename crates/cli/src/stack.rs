@@ -10,6 +10,7 @@ use phoenix_graph::Graph;
 use crate::checkout::Checkout;
 use crate::stack_file::StackFile;
 use phoenix_terminal::output::count;
+use phoenix_terminal::user_error;
 
 /// A valid stack.
 #[derive(Clone, Debug)]
@@ -48,21 +49,10 @@ impl Stack {
                 Err(error) => errors.push(error),
             }
         }
-        match errors.len() {
-            0 => Ok(stacks),
-            1 => Err(errors.remove(0)),
-            _ => {
-                let messages: Vec<_> = errors
-                    .iter()
-                    .map(|error| {
-                        phoenix_terminal::user_error::render(error)
-                            .trim_start_matches("error: ")
-                            .to_owned()
-                    })
-                    .collect();
-                Err(anyhow::Error::msg(messages.join("\n\n")))
-            }
+        if errors.is_empty() {
+            return Ok(stacks);
         }
+        Err(Several::or_one(errors))
     }
 
     /// The systems in the order of the platform, with the number of objects of each.
@@ -96,16 +86,17 @@ impl Invalid {
             text: file.text.clone(),
         }
     }
+
+    /// The stack, the number of problems, and the file.
+    pub fn summary(&self) -> String {
+        let number = count(self.problems.iter().count(), "problem");
+        format!("invalid stack {}: {number} in {}", self.stack, self.path)
+    }
 }
 
 impl fmt::Display for Invalid {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let number = count(self.problems.iter().count(), "problem");
-        write!(
-            formatter,
-            "invalid stack {}: {number} in {}",
-            self.stack, self.path
-        )?;
+        formatter.write_str(&self.summary())?;
         for problem in self.problems.iter() {
             formatter.write_char('\n')?;
             formatter.write_str(&render(problem, &self.text))?;
@@ -115,6 +106,34 @@ impl fmt::Display for Invalid {
 }
 
 impl std::error::Error for Invalid {}
+
+/// Several independent errors, such as those of several stacks.
+#[derive(Debug)]
+pub struct Several(pub Vec<anyhow::Error>);
+
+impl Several {
+    /// One error as it is, or several together.
+    pub fn or_one(mut errors: Vec<anyhow::Error>) -> anyhow::Error {
+        if errors.len() == 1 {
+            errors.remove(0)
+        } else {
+            Self(errors).into()
+        }
+    }
+}
+
+impl fmt::Display for Several {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let messages: Vec<_> = self
+            .0
+            .iter()
+            .map(|error| user_error::render(error).trim_start_matches("error: ").to_owned())
+            .collect();
+        formatter.write_str(&messages.join("\n\n"))
+    }
+}
+
+impl std::error::Error for Several {}
 
 /// A problem with its line in the file.
 fn render(problem: &Problem, text: &str) -> String {

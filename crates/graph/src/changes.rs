@@ -7,7 +7,8 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use crate::loss::{loss, loss_in_place};
+use crate::field_change::FieldChange;
+use crate::loss::{self, Loss};
 use crate::{Graph, Id, Object};
 
 /// All differences, ordered by component and identity.
@@ -15,6 +16,8 @@ use crate::{Graph, Id, Object};
 pub struct Changes {
     /// One entry for each object that differs.
     pub changes: Vec<Change>,
+    /// Deleted objects that only a placeholder declared, so that they were never deployed.
+    never_deployed: BTreeSet<Id>,
 }
 
 /// One object that differs.
@@ -35,30 +38,6 @@ pub enum Change {
     },
 }
 
-/// One field that differs.
-#[derive(Clone, Debug, PartialEq)]
-pub struct FieldChange {
-    /// The path to the field, such as `spec.template.spec.containers[qdrant].image`.
-    pub path: String,
-    /// The value before the change; `None` if the field was added.
-    pub before: Option<Value>,
-    /// The value after the change; `None` if the field was removed.
-    pub after: Option<Value>,
-    /// Whether this change deletes and recreates the object.
-    pub replaces: bool,
-}
-
-/// A change that cannot be undone by returning to the old graph.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Loss {
-    /// The object that is deleted or replaced.
-    pub id: Id,
-    /// The reason: `deleted`, or the paths whose change replaces it.
-    pub why: String,
-    /// The data that is lost; `None` if the object can be created again from the graph.
-    pub data: Option<&'static str>,
-}
-
 /// Whether changing the field at a path (`spec.serviceName`) of an object deletes the object and creates it again.
 ///
 /// It depends on what applies the graph, so it is an argument of [`compare`].
@@ -76,7 +55,10 @@ pub fn compare(before: &Graph, after: &Graph, replaces: Replaces) -> Changes {
         .filter_map(|id| change(before.object(id), after.object(id), replaces))
         .collect();
     changes.sort_by(|left, right| left.object().component.cmp(&right.object().component));
-    Changes { changes }
+    Changes {
+        changes,
+        never_deployed: BTreeSet::new(),
+    }
 }
 
 fn change(before: Option<&Object>, after: Option<&Object>, replaces: Replaces) -> Option<Change> {
@@ -108,9 +90,49 @@ impl Changes {
         self.changes.is_empty()
     }
 
-    /// The changes that delete or replace an object, or lose data that it holds.
+    /// The changes that delete or replace an object, lose data that it holds, or are refused by an API server, the most
+    /// severe first.
     pub fn losses(&self) -> Vec<Loss> {
-        self.changes.iter().filter_map(Change::loss).collect()
+        let mut losses: Vec<_> = self
+            .changes
+            .iter()
+            .filter_map(Change::loss)
+            .filter(|loss| !self.never_deployed.contains(&loss.id))
+            .collect();
+        // A namespace takes everything in it along.
+        losses.sort_by_key(|loss| (loss.risk, loss.id.kind != "Namespace", loss.kind));
+        losses
+    }
+
+    /// Marks the fields that get their first value. `first` are the changes from the new graph with the old placeholders to
+    /// the new graph; `others` are those from the old graph to the new graph with the old placeholders.
+    pub fn mark_first_values(&mut self, first: &Self, others: &Self) {
+        let fields = |changes: &Self| -> BTreeSet<(Id, String)> {
+            let updated = changes.changes.iter().filter_map(|change| match change {
+                Change::Updated { after, fields, .. } => Some((after, fields)),
+                Change::Created(_) | Change::Deleted(_) => None,
+            });
+            updated
+                .flat_map(|(after, fields)| fields.iter().map(|field| (after.id.clone(), field.path.clone())))
+                .collect()
+        };
+        let (firsts, others_fields) = (fields(first), fields(others));
+        for change in &mut self.changes {
+            if let Change::Updated { after, fields, .. } = change {
+                for field in fields {
+                    let place = (after.id.clone(), field.path.clone());
+                    if firsts.contains(&place) && !others_fields.contains(&place) {
+                        field.first_value = true;
+                        field.replaces = false;
+                    }
+                }
+            }
+        }
+        self.never_deployed
+            .extend(first.changes.iter().filter_map(|change| match change {
+                Change::Deleted(object) => Some(object.id.clone()),
+                Change::Created(_) | Change::Updated { .. } => None,
+            }));
     }
 }
 
@@ -127,45 +149,12 @@ impl Change {
         matches!(self, Self::Updated { fields, .. } if fields.iter().any(|field| field.replaces))
     }
 
-    fn loss(&self) -> Option<Loss> {
+    /// What the change loses; `None` if nothing.
+    pub fn loss(&self) -> Option<Loss> {
         match self {
             Self::Created(_) => None,
-            Self::Deleted(object) => Some(Loss {
-                id: object.id.clone(),
-                why: "deleted".to_owned(),
-                data: loss(object),
-            }),
-            Self::Updated { before, fields, .. } => {
-                let paths: Vec<_> = fields
-                    .iter()
-                    .filter(|field| field.replaces)
-                    .map(|field| field.path.as_str())
-                    .collect();
-                if !paths.is_empty() {
-                    let why = format!(
-                        "replaced, because {} cannot be changed in place",
-                        paths.join(", ")
-                    );
-                    return Some(Loss {
-                        id: before.id.clone(),
-                        why,
-                        data: loss(before),
-                    });
-                }
-                let (why, data) = fields.iter().find_map(|field| {
-                    loss_in_place(
-                        &before.id,
-                        &field.path,
-                        field.before.as_ref(),
-                        field.after.as_ref(),
-                    )
-                })?;
-                Some(Loss {
-                    id: before.id.clone(),
-                    why,
-                    data: Some(data),
-                })
-            }
+            Self::Deleted(object) => Some(loss::deleted(object)),
+            Self::Updated { before, fields, .. } => loss::updated(before, fields),
         }
     }
 }
@@ -197,19 +186,35 @@ fn differences(
             (Some(old_names), Some(new_names)) => {
                 named_items((id, replaces), path, (old, &old_names), (new, &new_names), found);
             }
-            _ => {
-                for position in 0..old.len().max(new.len()) {
-                    let item = format!("{path}[{position}]");
-                    differences((id, replaces), &item, old.get(position), new.get(position), found);
-                }
-            }
+            _ => positional_items((id, replaces), path, old, new, found),
         },
         _ => found.push(FieldChange {
             path: path.to_owned(),
             before: before.cloned(),
             after: after.cloned(),
             replaces: replaces(id, path),
+            first_value: false,
         }),
+    }
+}
+
+/// Items without names. Equal items at both ends are left out, so that an item added or removed anywhere is one change. A
+/// removed item has its old position.
+fn positional_items(
+    (id, replaces): (&Id, Replaces),
+    path: &str,
+    old: &[Value],
+    new: &[Value],
+    found: &mut Vec<FieldChange>,
+) {
+    let start = old.iter().zip(new).take_while(|(old, new)| old == new).count();
+    let (old, new) = (&old[start..], &new[start..]);
+    let rest = old.iter().rev().zip(new.iter().rev());
+    let end = rest.take_while(|(old, new)| old == new).count();
+    let (old, new) = (&old[..old.len() - end], &new[..new.len() - end]);
+    for position in 0..old.len().max(new.len()) {
+        let item = format!("{path}[{}]", start + position);
+        differences((id, replaces), &item, old.get(position), new.get(position), found);
     }
 }
 
@@ -246,6 +251,7 @@ fn named_items(
             before: order(old_names),
             after: order(new_names),
             replaces: replaces(id, path),
+            first_value: false,
         });
     }
 }
@@ -328,6 +334,63 @@ mod tests {
     }
 
     #[test]
+    fn an_item_without_a_name_that_is_added_or_removed_is_one_change() {
+        let before = stateful_set(&json!({"args": ["a", "b", "c", "d"]}));
+        for (after, path) in [
+            (json!(["b", "c", "d"]), "spec.args[0]"),
+            (json!(["a", "b", "d"]), "spec.args[2]"),
+            (json!(["x", "a", "b", "c", "d"]), "spec.args[0]"),
+            (json!(["a", "b", "c", "d", "d"]), "spec.args[4]"),
+            (json!(["a", "b", "x", "d"]), "spec.args[2]"),
+        ] {
+            assert_eq!(
+                paths(&compare(&before, &stateful_set(&json!({"args": after})))),
+                [path]
+            );
+        }
+    }
+
+    #[test]
+    fn a_first_value_replaces_nothing() {
+        let claim = |class: Option<&str>, size: &str| {
+            stateful_set(
+                &json!({"volumeClaimTemplates": [{"metadata": {"name": "a"}, "spec": {"class": class, "size": size}}]}),
+            )
+        };
+        let first = |before: &Graph, with_placeholder: &Graph, after: &Graph| {
+            let mut changes = compare(before, after);
+            changes.mark_first_values(
+                &compare(with_placeholder, after),
+                &compare(before, with_placeholder),
+            );
+            changes
+        };
+        let changes = first(
+            &claim(None, "1Gi"),
+            &claim(None, "1Gi"),
+            &claim(Some("fast"), "1Gi"),
+        );
+        assert_eq!(changes.losses(), []);
+        let Change::Updated { fields, .. } = &changes.changes[0] else {
+            panic!("it is updated")
+        };
+        assert!(fields[0].first_value && !fields[0].replaces, "{fields:?}");
+        // Another change of the same object still replaces it.
+        let changes = first(
+            &claim(None, "1Gi"),
+            &claim(None, "2Gi"),
+            &claim(Some("fast"), "2Gi"),
+        );
+        assert_eq!(changes.losses().len(), 1);
+        // An object of the old graph that only a placeholder declared was never deployed.
+        let nothing = Graph::default();
+        assert_eq!(
+            first(&claim(None, "1Gi"), &claim(None, "1Gi"), &nothing).losses(),
+            []
+        );
+    }
+
+    #[test]
     fn a_new_order_of_the_same_items_is_a_change() {
         let before = stateful_set(&json!({"env": [{"name": "A"}, {"name": "B"}]}));
         let after = stateful_set(&json!({"env": [{"name": "B"}, {"name": "A"}]}));
@@ -343,7 +406,7 @@ mod tests {
             losses[0].why,
             "replaced, because spec.volumeClaimTemplates[storage].spec.size cannot be changed in place"
         );
-        assert!(losses[0].data.is_some());
+        assert!(losses[0].at_risk.is_some());
     }
 
     #[test]
@@ -351,7 +414,7 @@ mod tests {
         let replicas = |number: u32| stateful_set(&json!({"replicas": number}));
         let losses = compare(&replicas(5), &replicas(3)).losses();
         assert_eq!(losses[0].why, "scaled down from 5 to 3");
-        assert!(losses[0].data.is_some());
+        assert!(losses[0].at_risk.is_some());
         assert!(compare(&replicas(3), &replicas(5)).losses().is_empty());
     }
 

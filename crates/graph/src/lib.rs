@@ -26,6 +26,7 @@
 
 pub mod canonical;
 pub mod changes;
+mod field_change;
 mod graph;
 mod id;
 mod loss;
@@ -35,8 +36,10 @@ mod pod_template;
 pub mod references;
 pub mod yaml;
 
-pub use changes::{Change, Changes, FieldChange, Loss, Replaces, compare};
+pub use changes::{Change, Changes, Replaces, compare};
+pub use field_change::FieldChange;
 pub use graph::Graph;
 pub use id::Id;
+pub use loss::{Loss, LossKind, Risk};
 pub use object::{NotAnObject, Object, Options, Timeouts};
 pub use references::{Reference, references};

@@ -9,10 +9,10 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use phoenix_cli::checkout::Checkout;
-use phoenix_cli::commands;
 use phoenix_cli::live::{self, ClusterCheck, Live};
 use phoenix_cli::secrets::{Entry, EscReport, Subject};
 use phoenix_cli::stack::Stack;
+use phoenix_cli::{commands, failure};
 use phoenix_cluster::connection::runtime;
 use phoenix_report::PolicyRun;
 use phoenix_terminal::checklist::Check;
@@ -26,6 +26,8 @@ mod secrets;
 
 /// Runs a command line, the program's name included. Fails if `phoenix` started it and has another version.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    let is_json = failure::is_json_requested(&arguments);
     match live::accept(arguments) {
         Ok(arguments) => {
             // Messages about the usage name the program that the user has typed.
@@ -34,6 +36,9 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         }
         Err(error) => {
             output::message(&user_error::render(&error));
+            if is_json {
+                failure::write(&error);
+            }
             Exit::Failed.into()
         }
     }

@@ -7,8 +7,8 @@ use phoenix_cli::arguments::Format;
 use phoenix_cli::commands::sandbox::{self, Command, Work};
 use phoenix_sandbox::{DEFAULT_STACK, Options, Place, Sandbox, tools, worker};
 use phoenix_terminal::exit::Exit;
-use phoenix_terminal::output::{data, json, message};
-use serde_json::Value;
+use phoenix_terminal::output::{data, document, message};
+use serde_json::{Map, json};
 
 /// Runs the verb, started in this directory.
 pub fn run(command: Command, directory: &Path) -> Result<Exit> {
@@ -34,7 +34,10 @@ pub fn run(command: Command, directory: &Path) -> Result<Exit> {
             let status = Sandbox::status_at(&self::place(place), stack.as_deref())?;
             match format {
                 Format::Text => data(&status.text())?,
-                Format::Json => json(&serde_json::to_value(&status).expect("a status is plain data"))?,
+                Format::Json => document(
+                    "sandbox-status",
+                    serde_json::to_value(&status).expect("a status is plain data"),
+                )?,
             }
             return Ok(if status.running {
                 Exit::Clean
@@ -92,7 +95,7 @@ fn print_environment(sandbox: &Sandbox, format: Format) -> Result<()> {
         let fields = variables
             .iter()
             .map(|(name, value)| ((*name).to_owned(), value.to_string_lossy().into()));
-        return json(&Value::Object(fields.collect()));
+        return document("sandbox-env", json!({"variables": fields.collect::<Map<_, _>>()}));
     }
     for (name, value) in variables {
         data(&format!(
@@ -117,6 +120,8 @@ fn shell_quoted(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::Value;
+
     use super::*;
 
     fn nowhere(directory: &Path) -> sandbox::Place {
@@ -150,6 +155,52 @@ mod tests {
             run(command, directory.path()).expect("it is shown"),
             Exit::Changed
         );
+    }
+
+    #[test]
+    fn the_json_formats_match_their_schemas() {
+        let status = |status: Value| {
+            let mut document = json!({"format": "sandbox-status", "formatVersion": 1});
+            document
+                .as_object_mut()
+                .unwrap()
+                .extend(status.as_object().unwrap().clone());
+            document
+        };
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let missing = Sandbox::status_at(&place(nowhere(directory.path())), None).expect("it is shown");
+        let missing = serde_json::to_value(&missing).unwrap();
+        let running = phoenix_sandbox::Status {
+            name: Some("dev".to_owned()),
+            stack: Some("dev".to_owned()),
+            directory: "/d".into(),
+            running: true,
+            components: vec![phoenix_sandbox::Component {
+                name: "etcd".to_owned(),
+                running: true,
+                pid: Some(1),
+            }],
+            ports: None,
+            kubeconfig: Some("/d/kubeconfig".into()),
+            context: Some("phoenix-sandbox-dev".to_owned()),
+            nodes: Some(1),
+            pods: None,
+        };
+        let variables =
+            json!({"format": "sandbox-env", "formatVersion": 1, "variables": {"KUBECONFIG": "/d"}});
+        for document in [
+            status(missing),
+            status(serde_json::to_value(running).unwrap()),
+            variables,
+        ] {
+            let format = document["format"].as_str().unwrap();
+            let schema = phoenix_cli::formats::schema(format).unwrap();
+            let schema = serde_json::from_str(schema).unwrap();
+            assert_eq!(
+                phoenix_testing::json_schema::violations(&schema, &document),
+                Vec::<String>::new()
+            );
+        }
     }
 
     #[test]

@@ -1,12 +1,14 @@
 //! Changes as text and JSON.
 //!
-//! Shows only what changed, the riskiest changes first. Values of Secrets are never shown, not even those that a base
-//! rendered in plain text.
+//! Shows only what changed, the riskiest changes first: losses by what is at risk, then the other changes. Values of Secrets
+//! are never shown, not even those that a base rendered in plain text.
 
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use phoenix_graph::{Change, FieldChange, Object, yaml};
-use phoenix_style::{self as style, escape_control};
+use phoenix_graph::{Change, Changes, FieldChange, Object, yaml};
+use phoenix_style::{self as style, escape_control, escape_line};
 use serde_json::{Value, json};
 use similar::TextDiff;
 
@@ -46,7 +48,7 @@ pub enum Detail {
 }
 
 /// Changes as text, the riskiest first: a heading for each object, then a line for each field.
-pub fn text(changes: &[Change], detail: Detail) -> String {
+pub fn text(changes: &Changes, detail: Detail) -> String {
     let mut text = String::new();
     for change in by_risk(changes) {
         let operation = operation(change);
@@ -55,13 +57,13 @@ pub fn text(changes: &[Change], detail: Detail) -> String {
             "{} {} {}",
             sign(operation),
             operation.as_str(),
-            escape_control(&object.id.to_string())
+            escape_line(&object.id.to_string())
         );
         let _ = writeln!(
             text,
             "{}  {}",
             style::bold(&colored(operation, &heading)),
-            style::dim(&format!("({})", object.component))
+            style::dim(&format!("({})", escape_line(&object.component)))
         );
         match change {
             Change::Created(object) if detail == Detail::Manifests => manifest(&mut text, object, '+'),
@@ -77,15 +79,15 @@ pub fn text(changes: &[Change], detail: Detail) -> String {
     text
 }
 
-/// Changes as JSON, in the order of the objects: an entry for each, with every field that differs.
-pub fn json(changes: &[Change]) -> Value {
-    changes
-        .iter()
+/// Changes as JSON, the riskiest first: an entry for each object, with every field that differs.
+pub fn json(changes: &Changes) -> Value {
+    by_risk(changes)
+        .into_iter()
         .map(|change| {
             let object = change.object();
             let mut entry = json!({
                 "operation": operation(change).as_str(),
-                "component": object.component,
+                "system": object.component,
                 "apiVersion": object.api_version,
                 "kind": object.id.kind,
                 "namespace": object.id.namespace,
@@ -99,7 +101,10 @@ pub fn json(changes: &[Change]) -> Value {
                         .iter()
                         .map(|change| {
                             let (old, new) = masked(before, change);
-                            json!({"path": change.path, "before": old, "after": new, "replaces": change.replaces})
+                            json!({
+                                "path": change.path, "before": old, "after": new, "replaces": change.replaces,
+                                "firstValue": change.first_value,
+                            })
                         })
                         .collect();
                 }
@@ -133,9 +138,9 @@ impl Operation {
 
 impl ChangeCounts {
     /// Counts changes.
-    pub fn of(changes: &[Change]) -> Self {
+    pub fn of(changes: &Changes) -> Self {
         let mut counts = Self::default();
-        for change in changes {
+        for change in &changes.changes {
             match operation(change) {
                 Operation::Create => counts.create += 1,
                 Operation::Update => counts.update += 1,
@@ -185,9 +190,14 @@ impl std::iter::Sum for ChangeCounts {
 }
 
 /// Changes in the order of decreasing risk; changes of the same risk keep their order.
-fn by_risk(changes: &[Change]) -> Vec<&Change> {
-    let mut sorted: Vec<_> = changes.iter().collect();
-    sorted.sort_by_key(|change| std::cmp::Reverse(operation(change)));
+fn by_risk(changes: &Changes) -> Vec<&Change> {
+    let losses = changes.losses().into_iter().enumerate();
+    let ranks: BTreeMap<_, _> = losses.map(|(rank, loss)| (loss.id, rank)).collect();
+    let mut sorted: Vec<_> = changes.changes.iter().collect();
+    sorted.sort_by_key(|change| {
+        let rank = ranks.get(&change.object().id);
+        (rank.is_none(), rank, Reverse(operation(change)))
+    });
     sorted
 }
 
@@ -210,7 +220,7 @@ fn colored(operation: Operation, text: &str) -> String {
 
 fn manifest(text: &mut String, object: &Object, sign: char) {
     for line in yaml::to_string(&without_values(object)).lines() {
-        let line = format!("    {sign} {line}");
+        let line = format!("    {sign} {}", escape_control(line));
         let _ = writeln!(
             text,
             "{}",
@@ -227,16 +237,100 @@ fn field(text: &mut String, object: &Object, change: &FieldChange) {
     let (before, after) = masked(object, change);
     let mark = if change.replaces {
         style::red("  [replaces the object]")
+    } else if change.first_value {
+        style::dim("  [first value]")
     } else {
         String::new()
     };
-    if let (Some(before), Some(after)) = (one_line(before.as_ref()), one_line(after.as_ref())) {
-        let (before, after) = (style::red(&before), style::green(&after));
-        let _ = writeln!(text, "    {}: {before} -> {after}{mark}", change.path);
+    let path = escape_line(&change.path);
+    if let (Some(old), Some(new)) = (one_line(before.as_ref()), one_line(after.as_ref())) {
+        let longest = old.chars().count().max(new.chars().count());
+        match (&before, &after) {
+            (Some(Value::String(old)), Some(Value::String(new))) if longest > LONGEST_WHOLE => {
+                let _ = writeln!(text, "    {path}:{mark}");
+                part_that_differs(text, old, new);
+            }
+            _ => {
+                let (old, new) = (style::red(&escape_line(&old)), style::green(&escape_line(&new)));
+                let _ = writeln!(text, "    {path}: {old} -> {new}{mark}");
+            }
+        }
     } else {
-        let _ = writeln!(text, "    {}:{mark}", change.path);
+        let _ = writeln!(text, "    {path}:{mark}");
         lines_that_differ(text, &lines(before.as_ref()), &lines(after.as_ref()));
     }
+}
+
+/// The length of a value in characters up to which it is shown as a whole.
+const LONGEST_WHOLE: usize = 80;
+
+/// The part of a long string that differs: of a list, the items that are removed and added; of other text, the text between
+/// the common beginning and end.
+fn part_that_differs(text: &mut String, before: &str, after: &str) {
+    let mut line = |sign: char, part: &str| {
+        let line = format!("      {sign} {}", escape_line(part));
+        let painted = if sign == '-' {
+            style::red(&line)
+        } else {
+            style::green(&line)
+        };
+        let _ = writeln!(text, "{painted}");
+    };
+    let separator = [',', ';', ' '].into_iter().find(|separator| {
+        before
+            .matches(*separator)
+            .count()
+            .max(after.matches(*separator).count())
+            >= 2
+    });
+    if let Some(separator) = separator {
+        let (old, new): (Vec<&str>, Vec<&str>) = (
+            before.split(separator).collect(),
+            after.split(separator).collect(),
+        );
+        let diff = TextDiff::from_slices(&old, &new);
+        for change in diff.iter_all_changes() {
+            match change.tag() {
+                similar::ChangeTag::Delete => line('-', change.value()),
+                similar::ChangeTag::Insert => line('+', change.value()),
+                similar::ChangeTag::Equal => {}
+            }
+        }
+        return;
+    }
+    let start: usize = before
+        .chars()
+        .zip(after.chars())
+        .take_while(|(old, new)| old == new)
+        .map(|(old, _)| old.len_utf8())
+        .sum();
+    let end: usize = before[start..]
+        .chars()
+        .rev()
+        .zip(after[start..].chars().rev())
+        .take_while(|(old, new)| old == new)
+        .map(|(old, _)| old.len_utf8())
+        .sum();
+    line('-', &excerpt(before, start, end));
+    line('+', &excerpt(after, start, end));
+}
+
+/// The text without its first `start` and last `end` bytes, with a few characters around it.
+fn excerpt(text: &str, start: usize, end: usize) -> String {
+    const CONTEXT: usize = 16;
+    let from = text[..start]
+        .char_indices()
+        .rev()
+        .nth(CONTEXT)
+        .map_or(0, |(position, _)| position);
+    let rest = text.len() - end;
+    let to = text[rest..]
+        .char_indices()
+        .nth(CONTEXT)
+        .map_or(text.len(), |(position, _)| rest + position);
+    let before = if from > 0 { "…" } else { "" };
+    let after = if to < text.len() { "…" } else { "" };
+    format!("{before}{}{after}", &text[from..to])
 }
 
 /// A value that fits on the line of its path; `None` for lists, mappings and multi-line strings.
@@ -266,7 +360,8 @@ fn lines_that_differ(text: &mut String, before: &str, after: &str) {
             let _ = writeln!(text, "      {}", style::dim(&hunk.header().to_string()));
         }
         for change in hunk.iter_changes() {
-            let line = format!("      {} {}", change.tag(), change.value().trim_end_matches('\n'));
+            let value = escape_control(change.value().trim_end_matches('\n'));
+            let line = format!("      {} {value}", change.tag());
             let line = line.trim_end();
             let painted = match change.tag() {
                 similar::ChangeTag::Delete => style::red(line),
@@ -341,7 +436,7 @@ mod tests {
         phoenix_graph::compare(before, after, |_, path| path == "spec.clusterIP")
     }
 
-    fn plain(changes: &[Change], detail: Detail) -> String {
+    fn plain(changes: &Changes, detail: Detail) -> String {
         let text = text(changes, detail);
         let mut plain = String::new();
         let mut rest = text.as_str();
@@ -352,7 +447,7 @@ mod tests {
         plain + rest
     }
 
-    fn changes(before: &Value, after: &Value) -> Vec<Change> {
+    fn changes(before: &Value, after: &Value) -> Changes {
         let graph = |body: &Value| {
             let mut graph = Graph::of("qdrant");
             if !body.is_null() {
@@ -360,7 +455,7 @@ mod tests {
             }
             graph
         };
-        compare(&graph(before), &graph(after)).changes
+        compare(&graph(before), &graph(after))
     }
 
     fn config_map(data: &Value) -> Value {
@@ -396,7 +491,7 @@ mod tests {
         };
         let before = graph(&[("d", ""), ("c", "None")]);
         let after = graph(&[("a", ""), ("c", "")]);
-        let text = plain(&compare(&before, &after).changes, Detail::Headings);
+        let text = plain(&compare(&before, &after), Detail::Headings);
         let headings: Vec<_> = text.lines().filter(|line| !line.starts_with(' ')).collect();
         assert_eq!(
             headings,
@@ -450,6 +545,93 @@ mod tests {
             "+ create ConfigMap memory/a  (qdrant)\n"
         );
         assert!(plain(&changes, Detail::Manifests).contains("    + data:\n    +   a: x\n"));
+    }
+
+    #[test]
+    fn only_the_part_of_a_long_value_that_differs_is_shown() {
+        let peer = |number: u32| format!("qdrant-{number}.qdrant-peers.sophia-memory.svc.cluster.local:6335");
+        let list = |numbers: &[u32]| {
+            let peers: Vec<_> = numbers.iter().copied().map(peer).collect();
+            config_map(&json!({"peers": peers.join(",")}))
+        };
+        let text = plain(&changes(&list(&[0, 1, 2]), &list(&[0, 2, 3])), Detail::Manifests);
+        let expected = format!(
+            "~ update ConfigMap memory/a  (qdrant)\n    data.peers:\n      - {}\n      + {}\n",
+            peer(1),
+            peer(3)
+        );
+        assert_eq!(text, expected);
+        let url =
+            |part: &str| config_map(&json!({"url": format!("{}{part}{}", "é".repeat(60), "ü".repeat(60))}));
+        let text = plain(&changes(&url("old"), &url("new")), Detail::Manifests);
+        assert!(
+            text.contains(&format!("      - …{}old{}…\n", "é".repeat(17), "ü".repeat(16))),
+            "{text}"
+        );
+        let text = plain(&changes(&url(""), &url("new")), Detail::Manifests);
+        assert!(
+            text.contains(&format!("+ …{}new{}…\n", "é".repeat(17), "ü".repeat(16))),
+            "{text}"
+        );
+        let short = plain(
+            &changes(
+                &config_map(&json!({"a": "1, 2, 3"})),
+                &config_map(&json!({"a": "1, 2"})),
+            ),
+            Detail::Manifests,
+        );
+        assert!(
+            short.contains("data.a: \"1, 2, 3\" -> \"1, 2\"") || short.contains("data.a: 1, 2, 3 -> 1, 2"),
+            "{short}"
+        );
+    }
+
+    #[test]
+    fn losses_come_first_by_what_is_at_risk() {
+        let graph = |kinds: &[(&str, &str)]| {
+            let mut graph = Graph::of("qdrant");
+            for (api_version, kind) in kinds {
+                let body = json!({"apiVersion": api_version, "kind": kind, "metadata": {"name": "a", "namespace": "memory"}});
+                graph.add(Object::from_json("qdrant", body).unwrap());
+            }
+            graph
+        };
+        let before = graph(&[
+            ("v1", "ConfigMap"),
+            ("networking.k8s.io/v1", "NetworkPolicy"),
+            ("v1", "Secret"),
+            ("apps/v1", "StatefulSet"),
+        ]);
+        let changes = compare(&before, &graph(&[("v1", "Service")]));
+        let kinds: Vec<_> = json(&changes)
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|entry| entry["kind"].as_str().unwrap().to_owned())
+            .collect();
+        assert_eq!(
+            kinds,
+            ["StatefulSet", "Secret", "NetworkPolicy", "ConfigMap", "Service"]
+        );
+    }
+
+    #[test]
+    fn names_and_values_cannot_forge_lines_or_styles() {
+        let forged = json!({
+            "apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a\n- delete Namespace b\u{1b}[2J"},
+            "data": {"k\u{202e}": "\u{1b}[31mred", "::set-output name=x": "::warning::y"},
+        });
+        for detail in [Detail::Headings, Detail::Manifests] {
+            let text = text(&changes(&Value::Null, &forged), detail);
+            assert!(
+                text.starts_with("\u{1b}[1m\u{1b}[32m+ create ConfigMap a\\u{a}- delete"),
+                "{text:?}"
+            );
+            assert!(
+                !text.contains("\u{1b}[2J") && !text.contains("\u{202e}"),
+                "{text:?}"
+            );
+        }
     }
 
     #[test]

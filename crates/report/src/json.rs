@@ -32,7 +32,7 @@ pub fn report(run: &PolicyRun) -> Value {
                 "waivedBy": failure.waived.and_then(|index| Some(run.settings.waivers.get(index)?.ticket.clone())),
                 "findings": failure.findings.iter().map(|one| finding(failure.subject, one)).collect::<Vec<_>>(),
             })).collect::<Vec<_>>(),
-            "unknown": rule.unknown.iter().map(|(index, what)| json!({"object": subject(*index), "notKnown": what})).collect::<Vec<_>>(),
+            "unknown": rule.unknown.iter().map(|(index, what)| json!({"object": subject(*index), "unknownValues": what})).collect::<Vec<_>>(),
             "notApplicable": rule.not_applicable.iter().map(|(index, why)| json!({"object": subject(*index), "because": why})).collect::<Vec<_>>(),
         })
     });
@@ -49,7 +49,7 @@ pub fn report(run: &PolicyRun) -> Value {
         "blocks": report.blocks(),
         "rules": rules.collect::<Vec<_>>(),
         "assumed": assumptions,
-        "endingWaivers": ending(report),
+        "expiringWaivers": ending(report),
     })
 }
 
@@ -67,7 +67,7 @@ pub fn brief(run: &PolicyRun) -> Value {
                 "object": subject.to_string(),
                 "path": finding.path,
                 "message": finding.message,
-                "repair": rule.rule.text.fix,
+                "fix": rule.rule.text.fix,
                 "evidence": rule.rule.evidence.iter().map(|control| control.citation()).collect::<Vec<_>>(),
                 "file": place.as_ref().map(|place| place.file.clone()),
                 "line": place.map(|place| place.line),
@@ -85,7 +85,7 @@ pub fn brief(run: &PolicyRun) -> Value {
             "notApplicable": counts.not_applicable,
         },
         "findings": findings.collect::<Vec<_>>(),
-        "endingWaivers": ending(report),
+        "expiringWaivers": ending(report),
     })
 }
 
@@ -99,7 +99,7 @@ pub fn control(control: Control) -> Value {
     json!({
         "framework": control.framework().name(),
         "id": control.id(),
-        "topic": control.title(),
-        "need": control.need().word(),
+        "title": control.title(),
+        "requirement": control.need().word(),
     })
 }

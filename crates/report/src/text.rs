@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use phoenix_policies::Rule;
 use phoenix_policies::control::Framework;
-use phoenix_style::{self as style, escape_control};
+use phoenix_style::{self as style, escape_line};
 
 use crate::{PolicyRun, count};
 
@@ -36,16 +36,21 @@ pub fn report(run: &PolicyRun) -> String {
             let _ = writeln!(
                 text,
                 "  {}: unknown: {}",
-                escape_control(&report.subjects[*subject].to_string()),
-                escape_control(&once.join("; "))
+                escape_line(&report.subjects[*subject].to_string()),
+                escape_line(&once.join("; "))
             );
         }
         text.push('\n');
     }
     for waiver in &report.expiring_waivers {
-        let _ = writeln!(text, "{} {waiver}", style::yellow("note"));
+        let _ = writeln!(
+            text,
+            "{} {}",
+            style::yellow("note"),
+            escape_line(&waiver.to_string())
+        );
     }
-    let _ = writeln!(text, "{}: {}", run.name, summary(run));
+    let _ = writeln!(text, "{}: {}", escape_line(&run.name), summary(run));
     text
 }
 
@@ -85,25 +90,26 @@ pub fn failures(run: &PolicyRun, which: Failures) -> String {
                     format!(
                         " (waived until {}: {}, {})",
                         waiver.last_day,
-                        escape_control(&waiver.reason),
-                        escape_control(&waiver.ticket)
+                        escape_line(&waiver.reason),
+                        escape_line(&waiver.ticket)
                     )
                 })
                 .unwrap_or_default();
-            let _ = writeln!(text, "  {}{note}", escape_control(&subject.to_string()));
+            let _ = writeln!(text, "  {}{note}", escape_line(&subject.to_string()));
             for finding in &failure.findings {
-                let place =
-                    (run.places)(subject, &finding.path).map_or(String::new(), |place| format!("{place} "));
+                let place = (run.places)(subject, &finding.path).map_or(String::new(), |place| {
+                    format!("{} ", escape_line(&place.to_string()))
+                });
                 let path = if finding.path.is_empty() {
                     String::new()
                 } else {
-                    format!("{}: ", escape_control(&finding.path))
+                    format!("{}: ", escape_line(&finding.path))
                 };
                 let _ = writeln!(
                     text,
                     "    {}{path}{}",
                     style::dim(&place),
-                    escape_control(&finding.message)
+                    escape_line(&finding.message)
                 );
             }
         }

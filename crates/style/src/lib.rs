@@ -32,22 +32,113 @@ pub fn dim(text: &str) -> String {
     styled(Style::new().dimmed(), text)
 }
 
-/// Text from outside, safe to show: control characters other than line breaks and tabs are written as `\u{…}`, so that
-/// a name in a manifest cannot move the cursor or recolor the terminal.
+/// Text from outside, safe to show: characters that move the cursor, recolor the terminal, reorder the text or are invisible
+/// are written as `\u{…}`. Line breaks and tabs are kept.
 pub fn escape_control(text: &str) -> Cow<'_, str> {
-    let is_unsafe = |character: char| character.is_control() && !matches!(character, '\n' | '\t');
-    if !text.contains(is_unsafe) {
+    escape(text, |character| {
+        is_unsafe(character) && !matches!(character, '\n' | '\t')
+    })
+}
+
+/// The same for text that belongs on one line, such as a name: line breaks and tabs are escaped, too.
+pub fn escape_line(text: &str) -> Cow<'_, str> {
+    escape(text, is_unsafe)
+}
+
+/// Styled text, safe to write to a terminal or to the log of a CI service. The last step of every output: only the styles of
+/// this package and visible characters remain. Workflow commands of GitHub Actions and Azure
+/// Pipelines (`::set-output`, `##[group]`, `##vso[…]`), which those services would run, lose their meaning.
+pub fn sanitize(text: &str) -> String {
+    let mut sanitized = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(position) = rest.find('\u{1b}') {
+        sanitized.push_str(&escape_control(&rest[..position]));
+        rest = &rest[position..];
+        let style = STYLES.into_iter().find(|style| rest.starts_with(style));
+        let taken = style.unwrap_or("\u{1b}");
+        match style {
+            Some(style) => sanitized.push_str(style),
+            None => sanitized.push_str(&escape_control(taken)),
+        }
+        rest = &rest[taken.len()..];
+    }
+    sanitized.push_str(&escape_control(rest));
+    without_workflow_commands(&sanitized)
+}
+
+/// Every escape sequence of this package.
+const STYLES: [&str; 6] = [
+    "\u{1b}[0m",
+    "\u{1b}[1m",
+    "\u{1b}[2m",
+    "\u{1b}[31m",
+    "\u{1b}[32m",
+    "\u{1b}[33m",
+];
+
+/// Whether a character can change how the rest of a text is shown: control characters, line and paragraph separators,
+/// bidirectional marks, and invisible format characters.
+pub fn is_unsafe(character: char) -> bool {
+    character.is_control()
+        || matches!(
+            character,
+            '\u{ad}'
+                | '\u{600}'..='\u{605}'
+                | '\u{61c}'
+                | '\u{6dd}'
+                | '\u{70f}'
+                | '\u{180e}'
+                | '\u{200b}'..='\u{200f}'
+                | '\u{2028}'..='\u{202e}'
+                | '\u{2060}'..='\u{206f}'
+                | '\u{feff}'
+                | '\u{fff9}'..='\u{fffb}'
+                | '\u{e0000}'..='\u{e007f}'
+        )
+}
+
+fn escape(text: &str, is_escaped: impl Fn(char) -> bool) -> Cow<'_, str> {
+    if !text.contains(&is_escaped) {
         return Cow::Borrowed(text);
     }
     let mut escaped = String::with_capacity(text.len());
     for character in text.chars() {
-        if is_unsafe(character) {
+        if is_escaped(character) {
             escaped.extend(character.escape_unicode());
         } else {
             escaped.push(character);
         }
     }
     Cow::Owned(escaped)
+}
+
+/// CI services run a line that begins with `::`, after spaces, and `##[` and `##vso[` anywhere.
+fn without_workflow_commands(text: &str) -> String {
+    let text = text.replace("##[", "#\\u{23}[").replace("##vso[", "#\\u{23}vso[");
+    if !text.contains("::") {
+        return text;
+    }
+    let lines: Vec<_> = text
+        .split('\n')
+        .map(|line| match command_position(line) {
+            Some(position) => format!("{}\\u{{3a}}:{}", &line[..position], &line[position + 2..]),
+            None => line.to_owned(),
+        })
+        .collect();
+    lines.join("\n")
+}
+
+/// The position of `::` at the beginning of a line; spaces and styles before it do not count, because they are removed.
+fn command_position(line: &str) -> Option<usize> {
+    let mut rest = line;
+    loop {
+        let trimmed = rest.trim_start();
+        let after = STYLES.iter().find_map(|style| trimmed.strip_prefix(style));
+        match after {
+            Some(after) => rest = after,
+            None => return trimmed.starts_with("::").then_some(line.len() - trimmed.len()),
+        }
+    }
 }
 
 fn styled(style: Style, text: &str) -> String {
@@ -67,5 +158,65 @@ mod tests {
     fn control_characters_are_escaped_and_line_breaks_are_kept() {
         assert_eq!(escape_control("a\n\tb"), "a\n\tb");
         assert_eq!(escape_control("\u{1b}[31m\u{9b}"), "\\u{1b}[31m\\u{9b}");
+        assert_eq!(escape_line("a\nb"), "a\\u{a}b");
+    }
+
+    #[test]
+    fn bidirectional_and_invisible_characters_are_escaped() {
+        for character in [
+            '\u{202e}',
+            '\u{2066}',
+            '\u{200f}',
+            '\u{61c}',
+            '\u{200b}',
+            '\u{feff}',
+            '\u{2028}',
+            '\u{e0041}',
+        ] {
+            let escaped = escape_control(&character.to_string()).into_owned();
+            assert_eq!(escaped, character.escape_unicode().to_string());
+        }
+        for text in ["naïve — “quoted” …", "日本語", "עברית"] {
+            assert_eq!(escape_control(text), text);
+        }
+    }
+
+    #[test]
+    fn only_own_styles_remain_in_the_output() {
+        let own = [green("a"), red("b"), yellow("c"), bold("d"), dim("e")].concat();
+        assert_eq!(sanitize(&own), own);
+        assert_eq!(
+            sanitize("a\u{1b}]0;title\u{7}\u{1b}[2Jb\r\u{202e}c"),
+            "a\\u{1b}]0;title\\u{7}\\u{1b}[2Jb\\u{d}\\u{202e}c"
+        );
+    }
+
+    #[test]
+    fn workflow_commands_are_not_run() {
+        for command in [
+            "::set-output name=a::b",
+            "  ::error::x",
+            "\t::add-mask::x",
+            "a ##[error]b",
+            "##vso[task.setvariable]x",
+        ] {
+            for text in [
+                command.to_owned(),
+                format!("line\n{command}\nline"),
+                bold(command),
+            ] {
+                let sanitized = sanitize(&text);
+                assert!(!sanitized.contains("##"), "{sanitized}");
+                let plain = STYLES
+                    .iter()
+                    .fold(sanitized, |text, style| text.replace(style, ""));
+                assert!(
+                    plain.lines().all(|line| !line.trim().starts_with("::")),
+                    "{plain}"
+                );
+            }
+        }
+        // In the middle of a line it is text, such as a path in Rust or a URN.
+        assert_eq!(sanitize("urn:pulumi:dev::phoenix"), "urn:pulumi:dev::phoenix");
     }
 }

@@ -49,7 +49,7 @@ impl Exit {
             Self::Changed => "changed: differences were found (with --exit-code), or a check did not pass",
             Self::Policy => "policy: a mandatory policy failed",
             Self::Destructive => {
-                "destructive: objects would be deleted or replaced without --allow-destructive"
+                "destructive: a change loses objects, data or protection without --allow-destructive"
             }
         }
     }

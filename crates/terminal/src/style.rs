@@ -5,7 +5,7 @@
 
 use anstream::ColorChoice;
 
-pub use phoenix_style::{bold, dim, escape_control, green, red, yellow};
+pub use phoenix_style::{bold, dim, escape_control, escape_line, green, red, sanitize, yellow};
 
 /// Sets for the whole process whether output is colored. [`ColorChoice::Auto`] colors terminals, and follows
 /// `NO_COLOR`, `CLICOLOR`, `CLICOLOR_FORCE` and `TERM=dumb`.

@@ -73,8 +73,8 @@ impl fmt::Display for UserError {
 
 impl std::error::Error for UserError {}
 
-/// The messages of the chain without their hints, and all hints.
-fn messages_and_hints(error: &anyhow::Error) -> (Vec<String>, Vec<String>) {
+/// The messages of the chain without their hints, the outermost first, and all hints.
+pub fn messages_and_hints(error: &anyhow::Error) -> (Vec<String>, Vec<String>) {
     let mut messages = Vec::new();
     let mut hints = Vec::new();
     for cause in error.chain() {

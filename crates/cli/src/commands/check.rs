@@ -132,7 +132,7 @@ pub fn run(
         }
         Format::Json => {
             let all: Vec<_> = runs.iter().map(report_json::report).collect();
-            output::json(&json!({"judged": all}))?;
+            output::document("check", json!({"runs": all}))?;
         }
         Format::Sarif => output::json(&sarif::log(&runs))?,
     }

@@ -39,7 +39,10 @@ pub fn run(arguments: &Arguments, checkout: &Checkout, live: &dyn Live) -> Resul
                 .iter()
                 .map(|check| json!({"name": check.name, "status": check.status.as_str(), "found": check.found, "hint": check.hint}))
                 .collect();
-            output::json(&json!({"ready": !failed, "stack": arguments.stack, "checks": entries}))?;
+            output::document(
+                "doctor",
+                json!({"ready": !failed, "stack": arguments.stack, "checks": entries}),
+            )?;
         }
     }
     Ok(if failed { Exit::Failed } else { Exit::Clean })

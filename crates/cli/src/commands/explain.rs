@@ -6,6 +6,7 @@ use std::sync::LazyLock;
 use anyhow::Result;
 use clap::builder::{PossibleValue, StringValueParser, TypedValueParser};
 use phoenix_graph::yaml;
+use phoenix_policies::control::OUTSIDE;
 use phoenix_policies::{Control, RULES, Rule};
 use serde_json::{Value, json};
 
@@ -13,7 +14,7 @@ use crate::arguments::Format;
 use crate::checkout::Checkout;
 use crate::docs::policies::{kinds, rules_of};
 use crate::explain::key::{Key, Setting};
-use crate::explain::object::{Explained, Neighbour};
+use crate::explain::object::{self, Explained, Neighbour, all as objects};
 use crate::explain::probe::Effect;
 use crate::explain::schema::{self, Named};
 use crate::explain::{Explanation, Subjects};
@@ -22,23 +23,23 @@ use phoenix_terminal::exit::Exit;
 use phoenix_terminal::output::{self, count, table};
 use phoenix_terminal::style;
 
-/// Explain a configuration key, an object of a stack, a policy rule or a control.
+/// Explain configuration keys, objects of the stacks, policy rules and controls. Without arguments, list them.
 ///
 /// For a key: its meaning, type, default and limits, its value in each stack, and which objects another value would change
 /// (determined by test rendering). For an object: its system, the stacks that declare it, its references in both
 /// directions, its connections, and the keys that change it. For a rule: its meaning, with a passing and a failing example.
-/// For a control: the rules that provide evidence for it. Needs only the repository.
+/// For a control: the rules that provide evidence for it, or why manifests contain none. Needs only the repository.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  cargo phoenix explain qdrant.replicas\n  cargo phoenix explain StatefulSet/sophia-memory/qdrant\n  \
                   cargo phoenix explain svc/qdrant-service --format json\n  cargo phoenix explain mesh-mtls-strict\n  cargo phoenix explain \
-                  'HIPAA 164.312(e)(1)'"
+                  'HIPAA 164.312(e)(1)'\n  cargo phoenix explain CC6.1 qdrant"
 )]
 pub struct Arguments {
-    /// A key (`qdrant.replicas`), an object (`StatefulSet/sophia-memory/qdrant`, `StatefulSet/qdrant`, `sophia-memory/qdrant`,
+    /// One or more subjects: a key (`qdrant.replicas`), an object (`StatefulSet/sophia-memory/qdrant`, `StatefulSet/qdrant`, `sophia-memory/qdrant`,
     /// or as in headings: `StatefulSet sophia-memory/qdrant`), a rule (`mesh-mtls-strict`) or a control (`CC6.1`,
     /// `164.312(e)(1)`).
-    #[arg(required = true, num_args = 1..=2, value_name = "KEY|OBJECT|RULE|CONTROL", value_parser = Subject, hide_possible_values = true)]
+    #[arg(num_args = 0.., value_name = "KEY|OBJECT|RULE|CONTROL", value_parser = Subject, hide_possible_values = true)]
     subject: Vec<String>,
     /// The output format.
     #[arg(long, value_enum, default_value_t)]
@@ -74,21 +75,140 @@ impl TypedValueParser for Subject {
 
 /// Runs the verb.
 pub fn run(arguments: &Arguments, checkout: &Checkout) -> Result<Exit> {
-    let explanation = Subjects::of(checkout)?.explain(&arguments.subject)?;
-    match (arguments.format, &explanation) {
-        (Format::Text, Explanation::Key(key)) => output::print(&key_text(key))?,
-        (Format::Text, Explanation::Object(object)) => output::print(&object_text(object))?,
-        (Format::Text, Explanation::Rule(rule)) => output::print(&rule_text(rule))?,
-        (Format::Text, Explanation::Control(control)) => output::print(&control_text(*control))?,
-        (Format::Json, Explanation::Rule(rule)) => output::json(&json!({"rule": rule_json(rule)}))?,
-        (Format::Json, Explanation::Control(control)) => {
-            let rules: Vec<_> = rules_of(*control).map(|rule| rule.id).collect();
-            output::json(&json!({"control": control_as_json(*control), "rules": rules}))?;
+    let subjects = Subjects::of(checkout)?;
+    if arguments.subject.is_empty() {
+        match arguments.format {
+            Format::Text => output::print(&overview_text(&subjects))?,
+            Format::Json => output::document("explain-list", overview_json(&subjects))?,
         }
-        (Format::Json, Explanation::Key(key)) => output::json(&json!({"key": key}))?,
-        (Format::Json, Explanation::Object(object)) => output::json(&json!({"object": object}))?,
+        return Ok(Exit::Clean);
+    }
+    let explanations = subjects.explain(&arguments.subject)?;
+    match arguments.format {
+        Format::Text => {
+            let texts: Vec<_> = explanations.iter().map(text).collect();
+            output::print(&texts.join("\n"))?;
+        }
+        Format::Json => {
+            let subjects: Vec<_> = explanations.iter().map(as_json).collect();
+            output::document("explain", json!({"subjects": subjects}))?;
+        }
     }
     Ok(Exit::Clean)
+}
+
+fn text(explanation: &Explanation) -> String {
+    match explanation {
+        Explanation::Key(key) => key_text(key),
+        Explanation::Object(object) => object_text(object),
+        Explanation::Rule(rule) => rule_text(rule),
+        Explanation::Control(control) => control_text(*control),
+        Explanation::OutOfScope(control) => format!(
+            "{}\n  {}\n\n  Out of scope: {}. Manifests contain no evidence for it.\n",
+            style::bold(control.ids),
+            control.topic,
+            control.reason
+        ),
+    }
+}
+
+fn as_json(explanation: &Explanation) -> Value {
+    match explanation {
+        Explanation::Key(key) => json!({"key": key}),
+        Explanation::Object(object) => json!({"object": object}),
+        Explanation::Rule(rule) => json!({"rule": rule_json(rule)}),
+        Explanation::Control(control) => {
+            let rules: Vec<_> = rules_of(*control).map(|rule| rule.id).collect();
+            json!({"control": control_as_json(*control), "rules": rules})
+        }
+        Explanation::OutOfScope(control) => {
+            json!({"outOfScope": {"ids": control.ids, "title": control.topic, "reason": control.reason}})
+        }
+    }
+}
+
+/// Everything that can be explained.
+fn overview_text(subjects: &Subjects) -> String {
+    let mut text = format!("{}\n", style::bold("phoenix explain SUBJECT…"));
+    let first_sentence = |meaning: &str| {
+        meaning
+            .split(". ")
+            .next()
+            .unwrap_or_default()
+            .trim_end_matches('.')
+            .to_owned()
+    };
+    let keys: Vec<_> = schema::all()
+        .into_iter()
+        .filter(|key| !key.contains('.'))
+        .map(|key| {
+            let meaning = schema::meaning_of(&key).unwrap_or_else(|| "a secret".to_owned());
+            vec![key, first_sentence(&meaning)]
+        })
+        .collect();
+    section(
+        &mut text,
+        "keys of a stack file, each with keys below it",
+        &table(&keys),
+    );
+    let mut kinds = std::collections::BTreeMap::<String, Vec<String>>::new();
+    for id in objects(subjects) {
+        kinds.entry(id.kind.clone()).or_default().push(id.path());
+    }
+    let kinds: Vec<_> = kinds
+        .into_iter()
+        .map(|(kind, paths)| {
+            vec![
+                kind,
+                count(paths.len(), "object"),
+                format!("for example {}", paths[0]),
+            ]
+        })
+        .collect();
+    section(
+        &mut text,
+        "objects of the stacks, as Kind/namespace/name",
+        &table(&kinds),
+    );
+    let rules: Vec<_> = RULES
+        .iter()
+        .map(|rule| vec![rule.id.to_owned(), rule.text.title.to_owned()])
+        .collect();
+    section(&mut text, "policy rules", &table(&rules));
+    let controls: Vec<_> = Control::ALL
+        .iter()
+        .map(|control| {
+            vec![
+                format!("{} {}", control.framework().name(), control.id()),
+                control.title().to_owned(),
+            ]
+        })
+        .collect();
+    section(
+        &mut text,
+        "controls with evidence in manifests",
+        &table(&controls),
+    );
+    let outside: Vec<_> = OUTSIDE
+        .iter()
+        .map(|(ids, topic, _)| vec![(*ids).to_owned(), (*topic).to_owned()])
+        .collect();
+    section(&mut text, "controls out of scope", &table(&outside));
+    text
+}
+
+fn overview_json(subjects: &Subjects) -> Value {
+    let objects: Vec<_> = objects(subjects).iter().map(object::typed).collect();
+    json!({
+        "keys": schema::all(),
+        "objects": objects,
+        "rules": RULES.iter().map(|rule| rule.id).collect::<Vec<_>>(),
+        "controls": Control::ALL.iter().copied().map(control_as_json).collect::<Vec<_>>(),
+        "outOfScope": OUTSIDE
+            .iter()
+            .map(|(ids, topic, reason)| json!({"ids": ids, "title": topic, "reason": reason}))
+            .collect::<Vec<_>>(),
+    })
 }
 
 fn rule_text(rule: &Rule) -> String {
@@ -135,7 +255,7 @@ fn rule_json(rule: &Rule) -> Value {
         "title": rule.text.title,
         "meaning": rule.text.what,
         "why": rule.text.why,
-        "remedy": rule.text.fix,
+        "fix": rule.text.fix,
         "kinds": rule.kinds.iter().map(|kind| kind.name).collect::<Vec<_>>(),
         "severity": rule.severity.word(),
         "enforcement": rule.enforcement.word(),

@@ -1,40 +1,45 @@
 //! `phoenix preview`: summarizes what the changes of this checkout do to every stack.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use anyhow::Result;
-use phoenix_graph::Loss;
+use anyhow::{Error, Result};
+use clap::ValueEnum;
+use phoenix::platform::SYSTEMS;
+use phoenix_graph::Id;
 use serde_json::{Value, json};
 
 use super::diff::{Against, base_as_json, stack_as_json};
 use super::render;
-use crate::arguments::Format;
 use crate::base::{Base, Source};
 use crate::checkout::Checkout;
-use crate::comparison::{Comparison, Consent, verdict};
+use crate::comparison::{Comparison, LossGroup, Presence, risks, summary};
+use crate::consent::{Consent, FORMS};
+use crate::failure;
 use crate::policies::{run_on_stack, today};
-use crate::stack::Stack;
+use crate::stack::{Several, Stack};
 use phoenix_report::changes::{self, ChangeCounts, Detail};
 use phoenix_report::text::{self as report_text, Failures};
 use phoenix_report::{PolicyRun, json as report_json};
 use phoenix_terminal::exit::Exit;
 use phoenix_terminal::output::{self, count, message, table};
-use phoenix_terminal::style;
-use phoenix_terminal::user_error::user_error;
+use phoenix_terminal::style::{self, escape_line};
+use phoenix_terminal::user_error::{self, user_error};
 
 /// Show what the stacks declare and what would change.
 ///
-/// The first line is a summary. Below it: a row for each stack, deletions and replacements with the data at risk, policy
-/// findings, placeholders, and the changed objects, the riskiest first. Needs only the repository: no cluster, no Pulumi and
-/// no network. Exits with 3 if a mandatory policy fails without a waiver, and with 4 if an object would be deleted or
-/// replaced without consent.
+/// The first line is a summary. Below it: errors of stack files, destructive changes with what is at risk, policy findings, the
+/// changed objects with their fields, and a row for each stack. Destructive are changes that delete or replace an object, lose
+/// data, or are refused by an API server; the most severe come first. A stack that only the base has is shown as deleted. Needs
+/// only the repository: no cluster, no Pulumi and no network. Exits with 1 if a stack file is invalid, with 3 if a mandatory policy
+/// fails without a waiver, and with 4 if a destructive change is not allowed.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  cargo phoenix preview dev\n  cargo phoenix preview --base origin/main --exit-code\n  \
-                  cargo phoenix preview prod --allow-destructive StatefulSet/sophia-memory/qdrant"
+                  cargo phoenix preview prod --allow-destructive StatefulSet/sophia-memory/qdrant --allow-destructive backup"
 )]
 pub struct Arguments {
-    /// The stacks. Default: all.
+    /// The stacks. Default: all, including those that only the base has.
     #[arg(value_name = "STACK")]
     stacks: Vec<String>,
     #[command(flatten)]
@@ -42,279 +47,580 @@ pub struct Arguments {
     /// Exit with 2 if there are changes.
     #[arg(long)]
     exit_code: bool,
-    /// Consent to the deletion or replacement of an object. Can be repeated.
-    #[arg(long, value_name = "OBJECT", value_parser = Consent::parse)]
+    /// Consent to the destructive changes of an object (`StatefulSet/sophia-memory/qdrant`, `sophia-memory/qdrant`), of a kind
+    /// (`Secret`), of a system (`backup`), or of a deleted stack. Can be repeated.
+    #[arg(long, value_name = "OBJECT|KIND|SYSTEM", value_parser = Consent::parse)]
     allow_destructive: Vec<Consent>,
+    /// List the placeholders instead of counting them.
+    #[arg(long)]
+    placeholders: bool,
     /// The output format.
     #[arg(long, value_enum, default_value_t)]
     format: Format,
 }
 
+/// The output format.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// For reading.
+    #[default]
+    Text,
+    /// One JSON document.
+    Json,
+    /// The text in a code block, for the summary of a pull request.
+    Markdown,
+}
+
+/// How much of an error is part of the text. On a terminal, the rest is on stderr.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum ErrorDetail {
+    FirstLine,
+    All,
+}
+
+/// The results of all stacks.
+struct Preview<'a> {
+    base: &'a Base,
+    consents: &'a [Consent],
+    /// The valid stacks, deleted ones first.
+    comparisons: Vec<Comparison>,
+    /// The policy findings of the stacks that are not deleted, in the same order.
+    runs: Vec<PolicyRun>,
+    /// The stacks that cannot be previewed.
+    errors: Vec<(String, Error)>,
+}
+
 /// Runs the verb.
 pub fn run(arguments: &Arguments, checkout: &Checkout) -> Result<Exit> {
-    let names = names(arguments, checkout)?;
-    let stacks = Stack::load_all(checkout, &names)?;
     let base = Base::choose(checkout, arguments.against.base.as_deref())?;
+    let names = names(arguments, checkout, &base)?;
+    let preview = Preview::of(checkout, names, &base, &arguments.allow_destructive)?;
+    preview.check_consents()?;
     if let Base::Nothing { why } = &base {
         message(why);
     }
-    if arguments.stacks.is_empty() {
-        for gone in base
-            .stacks(checkout)?
-            .iter()
-            .filter(|stack| !names.contains(stack))
-        {
-            message(&format!(
-                "{} has a stack {gone} that this checkout does not have; its deployed resources remain until `pulumi destroy`",
-                base.words()
-            ));
+    match arguments.format {
+        Format::Json => output::document("preview", preview.json())?,
+        Format::Text => output::print(&preview.text(arguments.placeholders, ErrorDetail::FirstLine))?,
+        Format::Markdown => {
+            let text = style::sanitize(&preview.text(arguments.placeholders, ErrorDetail::All));
+            output::data(&output::code_block(&style::strip(&text)))?;
         }
     }
-    let comparisons = stacks
-        .iter()
-        .map(|stack| Comparison::of(checkout, stack, &base, &message))
-        .collect::<Result<Vec<_>>>()?;
-    let day = today();
-    let runs = stacks
-        .iter()
-        .map(|stack| run_on_stack(stack, day))
-        .collect::<Result<Vec<_>>>()?;
-    let consents = &arguments.allow_destructive;
-    if !consents.is_empty() && comparisons.len() > 1 {
-        return Err(user_error(
-            format!(
-                "--allow-destructive is ambiguous: {} stacks have objects of the same names",
-                comparisons.len()
-            ),
-            "name one stack: cargo phoenix preview STACK --allow-destructive OBJECT",
-        ));
+    for (_, error) in &preview.errors {
+        message(&user_error::render(error));
     }
-    match arguments.format {
-        Format::Json => output::json(&as_json(&comparisons, &runs, &base, consents))?,
-        Format::Text => output::print(&text(&comparisons, &runs, &base, consents))?,
-    }
-    let losses = comparisons
+    let mut exit = preview.exit();
+    let is_changed = preview
+        .comparisons
         .iter()
-        .flat_map(|comparison| comparison.losses(consents));
-    let losses: Vec<_> = losses.collect();
-    for consent in consents
-        .iter()
-        .filter(|consent| !losses.iter().any(|(loss, _)| consent.covers(&loss.id)))
-    {
-        message(&format!(
-            "--allow-destructive {consent} had no effect: the object is not deleted or replaced"
-        ));
-    }
-    let mut exit = Exit::Clean;
-    if arguments.exit_code
-        && comparisons
-            .iter()
-            .any(|comparison| !comparison.changes.is_empty())
-    {
+        .any(|comparison| !comparison.changes.is_empty());
+    if arguments.exit_code && is_changed {
         exit = exit.or(Exit::Changed);
-    }
-    if losses.iter().any(|(_, consented)| !consented) {
-        exit = exit.or(Exit::Destructive);
-    }
-    if runs.iter().any(|run| run.report.blocks()) {
-        exit = exit.or(Exit::Policy);
     }
     Ok(exit)
 }
 
-/// The named stacks without duplicates, or all stacks.
-fn names(arguments: &Arguments, checkout: &Checkout) -> Result<Vec<String>> {
-    let mut names: Vec<String> = Vec::new();
-    for asked in &arguments.stacks {
-        let name = checkout.stack(asked)?;
-        if !names.contains(&name) {
-            names.push(name);
-        }
-    }
+/// The stacks to preview, each once: those that only the base has, then those of the checkout.
+struct Names {
+    deleted: Vec<String>,
+    declared: Vec<String>,
+}
+
+fn names(arguments: &Arguments, checkout: &Checkout, base: &Base) -> Result<Names> {
+    let existing = checkout.stacks()?;
+    let mut deleted = base.stacks(checkout)?;
+    deleted.retain(|stack| !existing.contains(stack));
     if arguments.stacks.is_empty() {
-        names = checkout.stacks()?;
+        if existing.is_empty() && deleted.is_empty() {
+            return Err(user_error(
+                "there are no stacks",
+                format!("create {}", checkout.shown(&checkout.stack_file("dev"))),
+            ));
+        }
+        return Ok(Names {
+            deleted,
+            declared: existing,
+        });
     }
-    if names.is_empty() {
-        return Err(user_error(
-            "there are no stacks",
-            format!("create {}", checkout.shown(&checkout.stack_file("dev"))),
-        ));
+    let mut names = Names {
+        deleted: Vec::new(),
+        declared: Vec::new(),
+    };
+    for asked in &arguments.stacks {
+        let (list, name) = if deleted.contains(asked) {
+            (&mut names.deleted, asked.clone())
+        } else {
+            (&mut names.declared, checkout.stack(asked)?)
+        };
+        if !list.contains(&name) {
+            list.push(name);
+        }
     }
     Ok(names)
 }
 
-fn text(comparisons: &[Comparison], runs: &[PolicyRun], base: &Base, consents: &[Consent]) -> String {
-    let mut text = format!("{}\n\n", style::bold(&verdict(comparisons, base)));
-    text.push_str(&rows(comparisons));
-    declared(&mut text, comparisons);
-    destructive(&mut text, comparisons, consents);
-    policies(&mut text, runs);
-    for comparison in comparisons {
-        if let Some(lines) = render::placeholders(&comparison.placeholders) {
-            let _ = write!(text, "\n{}: {lines}\n", style::bold(&comparison.stack));
+impl<'a> Preview<'a> {
+    fn of(checkout: &Checkout, names: Names, base: &'a Base, consents: &'a [Consent]) -> Result<Self> {
+        let mut preview = Self {
+            base,
+            consents,
+            comparisons: Vec::new(),
+            runs: Vec::new(),
+            errors: Vec::new(),
+        };
+        for name in names.deleted {
+            match Comparison::deleted(checkout, &name, base, &message) {
+                Ok(comparison) => preview.comparisons.push(comparison),
+                Err(error) => preview.errors.push((name, error)),
+            }
+        }
+        let day = today();
+        for name in names.declared {
+            let result = Stack::load(checkout, &name).and_then(|stack| {
+                Ok((
+                    Comparison::of(checkout, &stack, base, &message)?,
+                    run_on_stack(&stack, day)?,
+                ))
+            });
+            match result {
+                Ok((comparison, run)) => {
+                    preview.comparisons.push(comparison);
+                    preview.runs.push(run);
+                }
+                Err(error) => preview.errors.push((name, error)),
+            }
+        }
+        if preview.comparisons.is_empty() {
+            return Err(Several::or_one(
+                preview.errors.into_iter().map(|(_, error)| error).collect(),
+            ));
+        }
+        preview.note_renamed_stacks();
+        Ok(preview)
+    }
+
+    /// Notes which deleted stacks have the cluster of a new one, so that they were probably renamed.
+    fn note_renamed_stacks(&mut self) {
+        let new: Vec<_> = self
+            .comparisons
+            .iter()
+            .filter(|comparison| comparison.source == Source::Absent)
+            .map(|comparison| {
+                (
+                    comparison.stack.clone(),
+                    comparison
+                        .clusters()
+                        .into_iter()
+                        .map(str::to_owned)
+                        .collect::<Vec<_>>(),
+                )
+            })
+            .collect();
+        for deleted in self
+            .comparisons
+            .iter_mut()
+            .filter(|comparison| comparison.presence == Presence::Deleted)
+        {
+            let renamed = {
+                let clusters = deleted.clusters();
+                new.iter().find(|(_, others)| {
+                    !others.is_empty() && others.iter().map(String::as_str).eq(clusters.iter().copied())
+                })
+            };
+            if let Some((name, _)) = renamed {
+                deleted.notes.push(format!(
+                    "{name} is new and has the same cluster; if {0} was renamed, `pulumi stack rename {name} --stack {0}` keeps its resources",
+                    deleted.stack
+                ));
+            }
         }
     }
-    for comparison in comparisons
-        .iter()
-        .filter(|comparison| !comparison.changes.is_empty())
-    {
-        let stack = &comparison.stack;
-        let _ = write!(
-            text,
-            "\n{}\n",
-            style::bold(&format!("{stack}, compared with {}:", base.words()))
-        );
-        let counts = comparison.counts();
-        if comparison.source == Source::Absent {
-            let _ = writeln!(text, "all {} are new", count(counts.create, "object"));
-        } else {
-            text.push_str(&changes::text(&comparison.changes.changes, Detail::Headings));
+
+    /// Rejects consents that name nothing, and reports those that no destructive change needs.
+    fn check_consents(&self) -> Result<()> {
+        if !self.consents.is_empty() && self.comparisons.len() + self.errors.len() > 1 {
+            return Err(user_error(
+                format!(
+                    "--allow-destructive is ambiguous: {} have objects of the same names",
+                    count(self.comparisons.len() + self.errors.len(), "stack")
+                ),
+                "name one stack: cargo phoenix preview STACK --allow-destructive OBJECT",
+            ));
         }
-        if counts.create > 0 {
-            let _ = writeln!(
-                text,
-                "(to see the manifests of new objects: phoenix diff {stack})"
+        for consent in self.consents {
+            require_subject(consent, &self.comparisons)?;
+            let is_needed = self.comparisons.iter().any(|comparison| {
+                comparison
+                    .losses(&[])
+                    .iter()
+                    .any(|(loss, _)| comparison.is_covered(loss, consent))
+            });
+            if !is_needed {
+                message(&format!(
+                    "--allow-destructive {consent} had no effect: no destructive change concerns it"
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    fn exit(&self) -> Exit {
+        let mut exit = Exit::Clean;
+        if !self.errors.is_empty() {
+            exit = exit.or(Exit::Failed);
+        }
+        if self.not_allowed() > 0 {
+            exit = exit.or(Exit::Destructive);
+        }
+        if self.runs.iter().any(|run| run.report.blocks()) {
+            exit = exit.or(Exit::Policy);
+        }
+        exit
+    }
+
+    /// The number of destructive changes without consent.
+    fn not_allowed(&self) -> usize {
+        let losses = self
+            .comparisons
+            .iter()
+            .flat_map(|comparison| comparison.losses(self.consents));
+        losses.filter(|(_, consented)| !consented).count()
+    }
+
+    /// The first line: changes, destructive changes, errors and policies.
+    fn verdict(&self) -> String {
+        let mut verdict = summary(&self.comparisons, self.base);
+        let deleted = self
+            .comparisons
+            .iter()
+            .filter(|comparison| comparison.presence == Presence::Deleted);
+        let deleted: Vec<_> = deleted.map(|comparison| comparison.stack.as_str()).collect();
+        if !deleted.is_empty() {
+            let _ = write!(verdict, "; DELETED: {}", deleted.join(", "));
+        }
+        if !self.errors.is_empty() {
+            let names: Vec<_> = self.errors.iter().map(|(name, _)| name.as_str()).collect();
+            let _ = write!(verdict, "; INVALID: {}", names.join(", "));
+        }
+        if self.not_allowed() > 0 {
+            let _ = write!(
+                verdict,
+                "; {} not allowed",
+                count(self.not_allowed(), "destructive change")
             );
         }
-    }
-    text
-}
-
-/// A row for each stack.
-fn rows(comparisons: &[Comparison]) -> String {
-    let head = [
-        "stack",
-        "objects",
-        "create",
-        "update",
-        "replace",
-        "delete",
-        "placeholders",
-    ];
-    let mut rows = vec![head.map(str::to_owned).to_vec()];
-    for comparison in comparisons {
-        let ChangeCounts {
-            create,
-            update,
-            replace,
-            delete,
-        } = comparison.counts();
-        let declared = comparison.systems.iter().map(|(_, objects)| objects).sum();
-        let numbers = [
-            declared,
-            create,
-            update,
-            replace,
-            delete,
-            comparison.placeholders.len(),
-        ];
-        let mut row = vec![comparison.stack.clone()];
-        row.extend(numbers.map(|number| number.to_string()));
-        rows.push(row);
-    }
-    table(&rows)
-}
-
-/// The number of objects of each stack by system.
-fn declared(text: &mut String, comparisons: &[Comparison]) {
-    text.push('\n');
-    for comparison in comparisons {
-        let systems: Vec<_> = comparison
-            .systems
-            .iter()
-            .map(|(system, objects)| format!("{system} {objects}"))
-            .collect();
-        let objects: usize = comparison.systems.iter().map(|(_, objects)| objects).sum();
-        let _ = writeln!(
-            text,
-            "{} declares {}: {}",
-            comparison.stack,
-            count(objects, "object"),
-            systems.join(", ")
+        let failing = |is_failing: &dyn Fn(&PolicyRun) -> bool| -> Vec<&str> {
+            let runs = self.runs.iter().filter(|run| is_failing(run));
+            runs.map(|run| run.name.as_str()).collect()
+        };
+        let (blocked, found) = (
+            failing(&|run| run.report.blocks()),
+            failing(&|run| run.report.failures().next().is_some()),
         );
+        if !blocked.is_empty() {
+            let _ = write!(verdict, "; mandatory policies FAIL: {}", blocked.join(", "));
+        } else if !found.is_empty() {
+            let _ = write!(verdict, "; advisory policy findings: {}", found.join(", "));
+        } else if !self.runs.is_empty() {
+            verdict.push_str("; no policy findings");
+        }
+        verdict
     }
-}
 
-/// All deletions and replacements, with the data at risk.
-fn destructive(text: &mut String, comparisons: &[Comparison], consents: &[Consent]) {
-    let mut is_first = true;
-    for comparison in comparisons {
-        for (Loss { id, why, data }, consented) in comparison.losses(consents) {
-            if std::mem::take(&mut is_first) {
+    fn text(&self, with_placeholders: bool, detail: ErrorDetail) -> String {
+        let mut text = format!("{}\n", style::bold(&escape_line(&self.verdict())));
+        self.errors_and_notes(&mut text, detail);
+        self.destructive(&mut text);
+        self.policies(&mut text);
+        self.changes(&mut text);
+        text.push('\n');
+        text.push_str(&self.rows());
+        text.push('\n');
+        self.declared(&mut text);
+        self.placeholders(&mut text, with_placeholders);
+        text
+    }
+
+    fn errors_and_notes(&self, text: &mut String, detail: ErrorDetail) {
+        for (_, error) in &self.errors {
+            let rendered = user_error::render(error);
+            let mut lines = rendered.lines();
+            let first = lines.next().unwrap_or_default();
+            let _ = write!(text, "\n{}\n", style::red(&escape_line(first)));
+            for line in lines.filter(|_| detail == ErrorDetail::All) {
+                let _ = writeln!(text, "{}", escape_line(line));
+            }
+        }
+        for note in self.comparisons.iter().flat_map(|comparison| &comparison.notes) {
+            let _ = write!(text, "\n{} {}\n", style::yellow("note:"), escape_line(note));
+        }
+    }
+
+    /// All destructive changes, with what is at risk.
+    fn destructive(&self, text: &mut String) {
+        let groups = self.comparisons.iter().flat_map(|comparison| {
+            comparison
+                .loss_groups(self.consents)
+                .into_iter()
+                .map(move |group| (comparison, group))
+        });
+        for (index, (comparison, group)) in groups.enumerate() {
+            if index == 0 {
                 let _ = write!(text, "\n{}\n", style::bold(&style::red("Destructive changes")));
             }
-            let _ = writeln!(text, "  {}: {}", comparison.stack, style::red(&id.to_string()));
-            let _ = writeln!(text, "    {why}");
+            let (subject, why, allowed_by) = description(&group);
             let _ = writeln!(
                 text,
-                "    data at risk: {}",
-                data.unwrap_or("none; the object can be created again")
+                "  {}: {}",
+                comparison.stack,
+                style::red(&escape_line(&subject))
             );
-            let _ = if consented {
+            let _ = writeln!(text, "    {}", escape_line(&why));
+            for risk in risks(&group) {
+                let _ = writeln!(text, "    {}", escape_line(&risk));
+            }
+            for instead in group.losses.iter().filter_map(|loss| loss.instead).take(1) {
+                let _ = writeln!(text, "    instead: {instead}");
+            }
+            let _ = if group.consented {
                 writeln!(text, "    allowed by --allow-destructive")
             } else {
-                writeln!(text, "    to allow: --allow-destructive {}", Consent::to(&id))
+                writeln!(
+                    text,
+                    "    to allow: --allow-destructive {}",
+                    escape_line(&allowed_by)
+                )
             };
         }
     }
-}
 
-/// Policy findings: one line for the stacks without any, and all findings without a waiver for the others.
-fn policies(text: &mut String, runs: &[PolicyRun]) {
-    let (clean, failing): (Vec<_>, Vec<_>) = runs
-        .iter()
-        .partition(|run| run.report.failures().next().is_none());
-    if !failing.is_empty() {
-        let _ = write!(text, "\n{}\n", style::bold(&style::red("Policies")));
-        for run in failing {
-            text.push_str(&report_text::failures(run, Failures::Open));
-            let _ = writeln!(text, "{}: {}", run.name, report_text::summary(run));
-        }
-    }
-    if !clean.is_empty() {
-        let names: Vec<_> = clean.iter().map(|run| run.name.as_str()).collect();
-        let (mut waived, mut unknown) = (0, 0);
-        for counts in clean.iter().map(|run| run.counts()) {
-            waived += counts.waived;
-            unknown += counts.unknown;
-        }
-        let mut line = format!("Policies: no findings ({})", names.join(", "));
-        for (number, word) in [(waived, "waived"), (unknown, "unknown")] {
-            if number > 0 {
-                let _ = write!(line, ", {number} {word}");
+    /// Policy findings: all findings without a waiver of the stacks that have any, and one line for the others.
+    fn policies(&self, text: &mut String) {
+        let (clean, failing): (Vec<_>, Vec<_>) = self
+            .runs
+            .iter()
+            .partition(|run| run.report.failures().next().is_none());
+        if !failing.is_empty() {
+            let _ = write!(text, "\n{}\n", style::bold(&style::red("Policies")));
+            for run in failing {
+                text.push_str(&report_text::failures(run, Failures::Open));
+                let _ = writeln!(text, "{}: {}", run.name, report_text::summary(run));
             }
         }
-        let _ = write!(text, "\n{line}\n");
+        if !clean.is_empty() {
+            let names: Vec<_> = clean.iter().map(|run| run.name.as_str()).collect();
+            let (mut waived, mut unknown) = (0, 0);
+            for counts in clean.iter().map(|run| run.counts()) {
+                waived += counts.waived;
+                unknown += counts.unknown;
+            }
+            let mut line = format!("Policies: no findings ({})", names.join(", "));
+            for (number, word) in [(waived, "waived"), (unknown, "unknown")] {
+                if number > 0 {
+                    let _ = write!(line, ", {number} {word}");
+                }
+            }
+            let _ = write!(text, "\n{line}\n");
+        }
+        for waiver in self.runs.iter().flat_map(|run| &run.report.expiring_waivers) {
+            let _ = writeln!(
+                text,
+                "{} {}",
+                style::yellow("note"),
+                escape_line(&waiver.to_string())
+            );
+        }
     }
-    for waiver in runs.iter().flat_map(|run| &run.report.expiring_waivers) {
-        let _ = writeln!(text, "{} {waiver}", style::yellow("note"));
+
+    /// The changed objects of each stack, with their fields.
+    fn changes(&self, text: &mut String) {
+        let changed = self
+            .comparisons
+            .iter()
+            .filter(|comparison| !comparison.changes.is_empty());
+        for comparison in changed {
+            let stack = &comparison.stack;
+            let _ = write!(
+                text,
+                "\n{}\n",
+                style::bold(&format!("{stack}, compared with {}:", self.base.words()))
+            );
+            let counts = comparison.counts();
+            if comparison.source == Source::Absent {
+                let _ = writeln!(text, "all {} are new", count(counts.create, "object"));
+            } else {
+                text.push_str(&changes::text(&comparison.changes, Detail::Headings));
+            }
+            if counts.create > 0 {
+                let _ = writeln!(
+                    text,
+                    "(to see the manifests of new objects: phoenix diff {stack})"
+                );
+            }
+        }
+    }
+
+    /// A row for each stack.
+    fn rows(&self) -> String {
+        let head = [
+            "stack",
+            "objects",
+            "create",
+            "update",
+            "replace",
+            "delete",
+            "placeholders",
+        ];
+        let mut rows = vec![head.map(str::to_owned).to_vec()];
+        for comparison in &self.comparisons {
+            let ChangeCounts {
+                create,
+                update,
+                replace,
+                delete,
+            } = comparison.counts();
+            let declared = comparison.systems.iter().map(|(_, objects)| objects).sum();
+            let numbers = [
+                declared,
+                create,
+                update,
+                replace,
+                delete,
+                comparison.placeholders.len(),
+            ];
+            let mut row = vec![comparison.stack.clone()];
+            row.extend(numbers.map(|number| number.to_string()));
+            rows.push(row);
+        }
+        table(&rows)
+    }
+
+    /// The number of objects of each stack by system.
+    fn declared(&self, text: &mut String) {
+        for comparison in self
+            .comparisons
+            .iter()
+            .filter(|comparison| comparison.presence == Presence::Declared)
+        {
+            let systems: Vec<_> = comparison
+                .systems
+                .iter()
+                .map(|(system, objects)| format!("{system} {objects}"))
+                .collect();
+            let objects: usize = comparison.systems.iter().map(|(_, objects)| objects).sum();
+            let _ = writeln!(
+                text,
+                "{} declares {}: {}",
+                comparison.stack,
+                count(objects, "object"),
+                systems.join(", ")
+            );
+        }
+    }
+
+    /// The placeholders of each stack, or their numbers.
+    fn placeholders(&self, text: &mut String, all: bool) {
+        let with_some: Vec<_> = self
+            .comparisons
+            .iter()
+            .filter(|comparison| !comparison.placeholders.is_empty())
+            .collect();
+        if all {
+            for comparison in with_some {
+                if let Some(lines) = render::placeholders(&comparison.placeholders) {
+                    let _ = write!(text, "\n{}: {lines}\n", style::bold(&comparison.stack));
+                }
+            }
+        } else if !with_some.is_empty() {
+            let numbers: Vec<_> = with_some
+                .iter()
+                .map(|comparison| format!("{} {}", comparison.stack, comparison.placeholders.len()))
+                .collect();
+            let _ = write!(
+                text,
+                "\nplaceholders: {} (--placeholders lists them)\n",
+                numbers.join(", ")
+            );
+        }
+    }
+
+    fn json(&self) -> Value {
+        let total: ChangeCounts = self.comparisons.iter().map(Comparison::counts).sum();
+        let stacks: Value = self
+            .comparisons
+            .iter()
+            .map(|comparison| {
+                let mut stack = stack_as_json(comparison, self.consents);
+                let run = self.runs.iter().find(|run| run.name == comparison.stack);
+                stack["policies"] = run.map(report_json::brief).into();
+                stack["declares"] = comparison
+                    .systems
+                    .iter()
+                    .map(|(system, objects)| ((*system).to_owned(), Value::from(*objects)))
+                    .collect();
+                stack["placeholders"] = comparison
+                    .placeholders
+                    .iter()
+                    .map(|(key, missing)| json!({"key": key, "missing": missing}))
+                    .collect();
+                stack
+            })
+            .collect();
+        let errors = self
+            .errors
+            .iter()
+            .flat_map(|(name, error)| failure::errors(error, Some(name)));
+        json!({
+            "verdict": self.verdict(),
+            "base": base_as_json(self.base),
+            "counts": total.json(),
+            "stacks": stacks,
+            "errors": errors.collect::<Vec<_>>(),
+        })
     }
 }
 
-fn as_json(comparisons: &[Comparison], runs: &[PolicyRun], base: &Base, consents: &[Consent]) -> Value {
-    let total: ChangeCounts = comparisons.iter().map(Comparison::counts).sum();
-    let stacks: Value = comparisons
-        .iter()
-        .zip(runs)
-        .map(|(comparison, run)| {
-            let mut stack = stack_as_json(comparison);
-            stack["policies"] = report_json::brief(run);
-            stack["declares"] = comparison.systems.iter().map(|(system, objects)| ((*system).to_owned(), Value::from(*objects))).collect();
-            stack["placeholders"] = comparison.placeholders.iter().map(|(key, missing)| json!({"key": key, "missing": missing})).collect();
-            stack["destructive"] = comparison
-                .losses(consents)
-                .into_iter()
-                .map(|(loss, consented)| {
-                    json!({"object": Consent::to(&loss.id), "why": loss.why, "dataAtRisk": loss.data, "consented": consented})
-                })
-                .collect();
-            stack
-        })
+/// The subject of a group of losses, what happens to it, and the argument that allows it.
+fn description(group: &LossGroup) -> (String, String, String) {
+    match (&group.system, group.losses.as_slice()) {
+        (Some(system), losses) => (
+            format!("the system {system}"),
+            format!("deleted: {}", count(losses.len(), "object")),
+            system.clone(),
+        ),
+        (None, [loss, ..]) => (loss.id.to_string(), loss.why.clone(), Consent::to(&loss.id)),
+        (None, []) => (String::new(), String::new(), String::new()),
+    }
+}
+
+/// Returns an error with the right form if a consent names no object, kind or system of the comparisons.
+fn require_subject(consent: &Consent, comparisons: &[Comparison]) -> Result<()> {
+    let ids: Vec<&Id> = comparisons.iter().flat_map(Comparison::objects).collect();
+    let is_system = |comparison: &Comparison| {
+        let mut changes = comparison.changes.changes.iter();
+        changes.any(|change| consent.is_word(&change.object().component))
+    };
+    let is_known = ids.iter().any(|id| consent.covers(id, ""))
+        || SYSTEMS.iter().any(|system| consent.is_word(system))
+        || comparisons.iter().any(|comparison| {
+            is_system(comparison)
+                || (comparison.presence == Presence::Deleted && consent.is_word(&comparison.stack))
+        });
+    if is_known {
+        return Ok(());
+    }
+    if let Some(id) = ids.iter().find(|id| consent.is_word(&id.name)) {
+        return Err(consent.refused(&format!("did you mean {}?", Consent::to(id))));
+    }
+    let objects = ids.iter().flat_map(|id| [Consent::to(id), id.kind.clone()]);
+    let forms: BTreeMap<String, String> = objects
+        .chain(SYSTEMS.iter().map(|system| (*system).to_owned()))
+        .map(|form| (form.to_lowercase(), form))
         .collect();
-    json!({
-        "verdict": verdict(comparisons, base),
-        "base": base_as_json(base),
-        "counts": total.json(),
-        "stacks": stacks,
+    let nearest = phoenix_suggest::nearest_path(&consent.to_string(), forms.keys().map(String::as_str));
+    Err(match nearest {
+        Some(word) => consent.refused(&format!("did you mean {}?", forms[word])),
+        None => consent.refused(FORMS),
     })
 }

@@ -11,7 +11,7 @@ use crate::checkout::Checkout;
 use crate::live::Live;
 use crate::secrets::{self, Entry, State, Subject};
 use phoenix_terminal::exit::Exit;
-use phoenix_terminal::output::{self, count, data, message};
+use phoenix_terminal::output::{self, count, message};
 use phoenix_terminal::style;
 
 /// List and check the secrets of a stack. Values are never shown.
@@ -78,33 +78,23 @@ fn list(arguments: &List, checkout: &Checkout) -> Result<Exit> {
         .unwrap_or_else(|| format!("{}, where they are encrypted", subject.file.path));
     match arguments.format {
         Format::Text => {
-            let mut table = vec![
-                ["key", "state", "Secret", "key in it", "read by", "restarts"]
-                    .map(str::to_owned)
-                    .to_vec(),
-            ];
-            table.extend(rows.iter().map(|(row, state)| {
-                vec![
-                    row.full_key(),
-                    state.as_str().to_owned(),
-                    or_none(&targets(&subject, row).join(", ")),
-                    or_none(row.data_key),
-                    or_none(&row.read_by().join(", ")),
-                    or_none(&row.restarts().join(", ")),
-                ]
-            }));
+            let mut text = String::new();
+            for (row, state) in &rows {
+                text.push_str(&described(&subject, row, *state));
+            }
+            let source = output::wrapped(&format!("They come from {source}."), WIDTH, "");
             let about = "For owners and rotation, see docs/secrets.md or use --format json.";
-            data(&format!(
-                "{}\nThey come from {source}.\n{about}\n",
-                output::table(&table)
-            ))?;
+            output::print(&format!("{text}{source}\n{about}\n"))?;
         }
         Format::Json => {
             let rows: Vec<_> = rows
                 .iter()
                 .map(|(row, state)| listed(&subject, row, state.as_str()))
                 .collect();
-            output::json(&json!({"stack": subject.name, "source": source, "secrets": rows}))?;
+            output::document(
+                "secrets-list",
+                json!({"stack": subject.name, "source": source, "secrets": rows}),
+            )?;
         }
     }
     Ok(Exit::Clean)
@@ -119,9 +109,40 @@ fn targets(subject: &Subject, row: &SecretRow) -> Vec<String> {
         .collect()
 }
 
-/// A secret that only the program reads is in no Secret and read by no pod.
-fn or_none(text: &str) -> String {
-    if text.is_empty() { "—" } else { text }.to_owned()
+/// The width of a terminal that every line fits into, unless a single word is longer.
+const WIDTH: usize = 80;
+
+/// A secret as text: its key and state, and below them its Secret and its readers.
+fn described(subject: &Subject, row: &SecretRow, state: State) -> String {
+    let word = state.as_str();
+    let word = if state.is_good() {
+        style::green(word)
+    } else {
+        style::red(word)
+    };
+    let mut text = format!("{}  {word}\n", style::bold(&row.full_key()));
+    let targets = targets(subject, row);
+    let target = match (targets.as_slice(), row.data_key) {
+        // A secret that only the program reads is in no Secret.
+        ([], _) => String::new(),
+        (targets, "") => targets.join(", "),
+        (targets, key) => format!("{} (key {key})", targets.join(", ")),
+    };
+    for (label, words) in [
+        ("Secret:", target),
+        ("read by:", row.read_by().join(", ")),
+        ("restarts:", row.restarts().join(", ")),
+    ] {
+        if !words.is_empty() {
+            let line = format!(
+                "  {label:9} {}",
+                output::wrapped(&words, WIDTH - 12, &" ".repeat(12))
+            );
+            let _infallible = writeln!(text, "{line}");
+        }
+    }
+    text.push('\n');
+    text
 }
 
 fn listed(subject: &Subject, row: &SecretRow, state: &str) -> serde_json::Value {
@@ -161,7 +182,10 @@ fn check(arguments: &Check, checkout: &Checkout, live: &dyn Live) -> Result<Exit
                     "found": entry.found, "hint": entry.hint,
                 }))
                 .collect();
-            output::json(&json!({"good": is_good, "stack": subject.name, "secrets": entries_json}))?;
+            output::document(
+                "secrets-check",
+                json!({"good": is_good, "stack": subject.name, "secrets": entries_json}),
+            )?;
         }
     }
     Ok(if is_good { Exit::Clean } else { Exit::Changed })
@@ -181,7 +205,12 @@ fn text(entries: &[Entry]) -> String {
         } else {
             style::red(&word)
         };
-        let _infallible = writeln!(text, "{word}  {:width$}  {}", entry.key, entry.found);
+        let _infallible = writeln!(
+            text,
+            "{word}  {:width$}  {}",
+            style::escape_line(&entry.key),
+            style::escape_line(&entry.found)
+        );
         if let Some(hint) = &entry.hint {
             let indent = " ".repeat(width + 13);
             let _infallible = writeln!(text, "{indent}{}", style::dim(&format!("hint: {hint}")));

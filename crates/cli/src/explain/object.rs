@@ -11,6 +11,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::{LoadedStack, Subjects, probe, schema};
+use crate::consent::{Consent, is_kind};
 use crate::stack::Stack;
 
 /// An object, explained.
@@ -95,10 +96,6 @@ pub fn all(subjects: &Subjects) -> Vec<Id> {
 pub fn named(asked: &str, subjects: &Subjects) -> Vec<Id> {
     let asked = asked.to_lowercase();
     let parts: Vec<&str> = asked.split([' ', '/']).filter(|part| !part.is_empty()).collect();
-    let is_kind = |id: &Id, word: &str| {
-        let kind = id.kind.to_lowercase();
-        kind == word || format!("{kind}s") == word || short(&id.kind) == Some(word)
-    };
     let is_named = |id: &Id| match parts.as_slice() {
         [name] => id.name == *name,
         [first, name] => id.name == *name && (is_kind(id, first) || id.namespace.as_deref() == Some(first)),
@@ -112,25 +109,7 @@ pub fn named(asked: &str, subjects: &Subjects) -> Vec<Id> {
 
 /// An object as it is typed: `Kind/namespace/name`.
 pub fn typed(id: &Id) -> String {
-    crate::comparison::Consent::to(id)
-}
-
-/// The short names that `kubectl` knows for kinds.
-fn short(kind: &str) -> Option<&'static str> {
-    Some(match kind {
-        "ConfigMap" => "cm",
-        "Deployment" => "deploy",
-        "HorizontalPodAutoscaler" => "hpa",
-        "Namespace" => "ns",
-        "NetworkPolicy" => "netpol",
-        "PersistentVolumeClaim" => "pvc",
-        "PodDisruptionBudget" => "pdb",
-        "Service" => "svc",
-        "ServiceAccount" => "sa",
-        "StatefulSet" => "sts",
-        "VirtualService" => "vs",
-        _ => return None,
-    })
+    Consent::to(id)
 }
 
 /// Explains an object that at least one stack declares.

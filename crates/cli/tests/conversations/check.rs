@@ -60,7 +60,7 @@ fn manifests_come_from_stdin_too_and_settings_from_a_file() {
 fn every_verdict_is_in_the_json_and_every_failure_in_the_sarif() {
     let (_checkout, answer) = check(&["--file", "manifests", "--format", "json"]);
     let json: Value = serde_json::from_str(&answer.out).unwrap();
-    let rules = json["judged"][0]["rules"].as_array().unwrap();
+    let rules = json["runs"][0]["rules"].as_array().unwrap();
     let rule = |id: &str| rules.iter().find(|rule| rule["id"] == id).unwrap();
     assert_eq!(rule("no-host-ports")["passed"], serde_json::json!(["Pod n/a"]));
     assert_eq!(

@@ -104,7 +104,7 @@ fn several_errors_are_reported_together() {
         "    auditDay: 7\n",
     );
     checkout.edit("stacks/Pulumi.staging.yaml", "config:\n", "conifg:\n");
-    let answer = checkout.phoenix(&["preview"]);
+    let answer = checkout.phoenix(&["preview", "dev", "staging"]);
     nothing_was_done(&checkout, &answer);
     assert_snapshot!(answer.err);
 }
@@ -207,4 +207,52 @@ fn a_directory_outside_any_checkout() {
     let answer = checkout.answer(checkout.command(&["preview"]).current_dir(elsewhere.path()));
     nothing_was_done(&checkout, &answer);
     assert!(answer.err.contains("is not in a checkout"), "{answer}");
+}
+
+#[test]
+fn every_verb_reports_an_error_as_json() {
+    let checkout = Checkout::new();
+    checkout.edit(
+        "stacks/Pulumi.dev.yaml",
+        "    auditDays: 7\n",
+        "    auditDay: 7\n",
+    );
+    for arguments in [
+        &["preview", "dev"][..],
+        &["preview", "dev", "--base", "no-such-branch"],
+        &["diff", "dev"],
+        &["diff", "nothing-like-it"],
+        &["check", "dev"],
+        &["check"],
+        &["check", "--file", "no-such-file"],
+        &["explain", "nothing-like-it"],
+        &["secrets", "list", "dev"],
+        &["secrets", "check", "dev"],
+        &["preview", "--no-such-option"],
+        &["preview", "dev", "--allow-destructive", "a/b/c/d"],
+        &["no-such-verb"],
+    ] {
+        for format in [&["--format", "json"][..], &["--format=json"]] {
+            let answer = checkout.phoenix(&[arguments, format].concat());
+            assert_eq!(answer.code, 1, "{answer}");
+            let document = answer.json();
+            assert_eq!(
+                (&document["format"], &document["exitCode"]),
+                (&"error".into(), &1.into()),
+                "{answer}"
+            );
+            assert!(!answer.err.is_empty(), "{answer}");
+            let message = document["errors"][0]["message"].as_str().unwrap();
+            assert!(!message.is_empty() && message.lines().count() == 1, "{answer}");
+        }
+    }
+    let document = checkout.phoenix(&["check", "--format", "json"]).json();
+    let error = &document["errors"][0];
+    assert_eq!(error["stack"], "dev");
+    assert_eq!(error["problems"][0]["key"], "phoenix:qdrant.auditDay");
+    assert_eq!(error["problems"][0]["file"], "stacks/Pulumi.dev.yaml");
+    // Two stacks have an error each.
+    checkout.edit("stacks/Pulumi.staging.yaml", "config:\n", "conifg:\n");
+    let document = checkout.phoenix(&["check", "--format", "json"]).json();
+    assert_eq!(document["errors"].as_array().unwrap().len(), 2);
 }

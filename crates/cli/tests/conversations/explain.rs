@@ -12,7 +12,8 @@ fn explained(subject: &[&str]) -> Answer {
 }
 
 fn json(subject: &str) -> Value {
-    serde_json::from_str(&explained(&[subject, "--format", "json"]).out).unwrap()
+    let answer = explained(&[subject, "--format", "json"]).json();
+    answer["subjects"][0].clone()
 }
 
 #[test]
@@ -226,4 +227,106 @@ fn a_stack_file_with_errors_does_not_affect_the_others() {
         answer.out.contains("cluster  stacks/Pulumi.dev.yaml:"),
         "{answer}"
     );
+}
+
+#[test]
+fn several_subjects_are_explained_in_their_order() {
+    let answer = explained(&[
+        "CC6.1",
+        "qdrant",
+        "StatefulSet",
+        "sophia-memory/redis",
+        "--format",
+        "json",
+    ])
+    .json();
+    let kinds: Vec<_> = answer["subjects"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|subject| {
+            ["control", "key", "object"]
+                .into_iter()
+                .find(|kind| subject.get(kind).is_some())
+                .unwrap()
+        })
+        .collect();
+    assert_eq!(kinds, ["control", "key", "object"]);
+    let text = explained(&["SOC", "2", "CC6.1", "HIPAA", "164.312(b)"]).out;
+    assert!(
+        text.starts_with("SOC 2 CC6.1\n") && text.contains("\nHIPAA 164.312(b)"),
+        "{text}"
+    );
+    for (words, wrong) in [
+        (&["CC6.1", "qdrnt"][..], "\"qdrnt\""),
+        (&["Service", "qdrnt"], "\"Service qdrnt\""),
+    ] {
+        let answer = Checkout::bare().phoenix(&[&["explain"], words].concat());
+        assert_eq!((answer.code, answer.out.as_str()), (1, ""), "{answer}");
+        assert!(answer.err.contains(wrong), "{answer}");
+    }
+}
+
+#[test]
+fn without_a_subject_everything_that_can_be_explained_is_listed() {
+    let text = explained(&[]).out;
+    for part in [
+        "qdrant ",
+        "StatefulSet ",
+        "mesh-mtls-strict",
+        "SOC 2 CC6.1",
+        "PI1.1 to PI1.4",
+    ] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    let list = explained(&["--format", "json"]).json();
+    assert_eq!(list["format"], "explain-list");
+    assert!(
+        list["keys"]
+            .as_array()
+            .unwrap()
+            .contains(&"qdrant.replicas".into())
+    );
+    assert!(
+        list["objects"]
+            .as_array()
+            .unwrap()
+            .contains(&"StatefulSet/sophia-memory/qdrant".into())
+    );
+}
+
+#[test]
+fn an_out_of_scope_control_is_explained_with_the_reason() {
+    for id in [
+        "CC1.4",
+        "SOC 2 CC7.3",
+        "164.308(a)(2)",
+        "hipaa 164.312(a)(2)(iii)",
+    ] {
+        let text = explained(&[id]).out;
+        assert!(text.contains("Out of scope: "), "{id}: {text}");
+    }
+    let json = json("CC9.1");
+    assert_eq!(
+        json["outOfScope"]["reason"],
+        "organizational processes are not visible in manifests"
+    );
+}
+
+#[test]
+fn every_kind_of_subject_has_a_documented_format() {
+    for subject in [
+        "qdrant.replicas",
+        "openaiApiKey",
+        "Namespace/sophia-memory",
+        "mesh-mtls-strict",
+        "CC6.1",
+        "CC1",
+        "tiers",
+    ] {
+        assert_eq!(
+            explained(&[subject, "--format", "json"]).json()["format"],
+            "explain"
+        );
+    }
 }

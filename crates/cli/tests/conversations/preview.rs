@@ -30,7 +30,7 @@ fn a_fresh_clone_has_no_changes_and_lists_its_objects() {
     assert!(
         answer
             .out
-            .starts_with("3 stacks: no changes from HEAD (COMMIT)\n"),
+            .starts_with("3 stacks: no changes from HEAD (COMMIT); no policy findings\n"),
         "{answer}"
     );
     assert!(answer.out.contains("dev declares "), "{answer}");
@@ -45,7 +45,13 @@ fn without_commits_everything_is_new() {
     let answer = Checkout::without_commits().phoenix(&["preview", "dev"]);
     assert_eq!(answer.code, 0, "{answer}");
     assert!(
-        answer.out.starts_with("dev: ") && answer.out.lines().next().unwrap().ends_with(" create"),
+        answer.out.starts_with("dev: ")
+            && answer
+                .out
+                .lines()
+                .next()
+                .unwrap()
+                .ends_with(" create; no policy findings"),
         "{answer}"
     );
     assert_eq!(answer.err, "no commits yet: all objects are shown as new\n");
@@ -80,7 +86,12 @@ fn a_replacement_exits_with_4_without_consent() {
     replace(&checkout);
     let answer = checkout.phoenix(&["preview", "dev", "--exit-code"]);
     assert_eq!(answer.code, 4, "{answer}");
-    assert!(answer.out.starts_with("dev: 1 REPLACE\n"), "{answer}");
+    assert!(
+        answer
+            .out
+            .starts_with("dev: 1 REPLACE; 1 destructive change not allowed; no policy findings\n"),
+        "{answer}"
+    );
     let destructive = answer.out.split("Destructive changes\n").nth(1).unwrap();
     assert_snapshot!(destructive.split("\n\n").next().unwrap());
 
@@ -103,7 +114,7 @@ fn a_replacement_exits_with_4_without_consent() {
                 "preview",
                 "dev",
                 "--allow-destructive",
-                "StatefulSet/sophia-memory/other"
+                "StatefulSet/sophia-memory/redis"
             ])
             .code,
         4
@@ -128,7 +139,12 @@ fn a_deletion_exits_with_4_and_names_the_data_at_risk() {
     let checkout = Checkout::with_a_leftover();
     let answer = checkout.phoenix(&["preview"]);
     assert_eq!(answer.code, 4, "{answer}");
-    assert!(answer.out.starts_with("3 stacks: 1 DELETE\n"), "{answer}");
+    assert!(
+        answer
+            .out
+            .starts_with("3 stacks: 1 DELETE; 1 destructive change not allowed"),
+        "{answer}"
+    );
     assert!(
         answer.out.contains("data at risk: the data of its volume"),
         "{answer}"
@@ -150,7 +166,7 @@ fn unneeded_consent_is_reported() {
     assert_eq!(answer.code, 0);
     assert_eq!(
         answer.err,
-        "--allow-destructive namespace/sophia-memory had no effect: the object is not deleted or replaced\n"
+        "--allow-destructive namespace/sophia-memory had no effect: no destructive change concerns it\n"
     );
 }
 
@@ -200,16 +216,430 @@ fn a_stack_that_the_base_does_not_have_is_new_and_the_others_are_compared() {
     );
 }
 
-#[test]
-fn a_deleted_stack_is_reported() {
-    let checkout = Checkout::new();
+/// Deletes a stack file.
+fn delete_staging(checkout: &Checkout) {
     std::fs::remove_file(checkout.path("stacks/Pulumi.staging.yaml")).unwrap();
+}
+
+#[test]
+fn every_object_of_a_deleted_stack_is_deleted_first_in_the_output() {
+    let in_working_tree = Checkout::new();
+    delete_staging(&in_working_tree);
+    let in_index = Checkout::new();
+    in_index.git(&["rm", "--quiet", "stacks/Pulumi.staging.yaml"]);
+    let in_branch = Checkout::new();
+    in_branch.git(&["checkout", "--quiet", "-b", "feature"]);
+    delete_staging(&in_branch);
+    std::fs::remove_dir_all(in_branch.path("tests/snapshots/staging")).unwrap();
+    in_branch.commit("Without staging");
+    for checkout in [in_working_tree, in_index, in_branch] {
+        let answer = checkout.phoenix(&["preview"]);
+        assert_eq!(answer.code, 4, "{answer}");
+        let first = answer.out.lines().next().unwrap();
+        assert!(first.contains(" DELETE; DELETED: staging; "), "{first}");
+        assert!(answer.out.contains("pulumi destroy --stack staging"), "{answer}");
+        let destructive = answer.out.split("Destructive changes\n").nth(1).unwrap();
+        let destructive = destructive.split("\n\n").next().unwrap();
+        assert!(
+            destructive.starts_with("  staging: the system ")
+                && destructive.contains("    data at risk: Namespace sophia-")
+                && destructive.contains("\n    to allow: --allow-destructive backup\n"),
+            "{destructive}"
+        );
+        assert!(
+            destructive.lines().count() < 80,
+            "one group a system: {destructive}"
+        );
+
+        let document = checkout.phoenix(&["preview", "--format", "json"]).json();
+        let staging = &document["stacks"][0];
+        assert_eq!(
+            (&staging["stack"], &staging["deleted"]),
+            (&"staging".into(), &true.into())
+        );
+        let deleted = staging["counts"]["delete"].as_u64().unwrap();
+        assert!(deleted > 100, "{deleted}");
+        let risks: Vec<_> = staging["destructive"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|loss| loss["risk"].as_str().unwrap())
+            .collect();
+        let order = ["data", "secrets", "protection", "other"];
+        assert!(
+            risks.is_sorted_by_key(|risk| order.iter().position(|known| known == risk)),
+            "{risks:?}"
+        );
+        assert_eq!(risks.len() as u64, deleted);
+        assert_eq!(staging["objects"][0]["operation"], "delete");
+        assert_eq!(document["counts"]["delete"], deleted);
+
+        // Other stacks are not concerned.
+        assert_eq!(checkout.phoenix(&["preview", "dev"]).code, 0);
+        // It can be named, and allowed as a whole or by system.
+        assert_eq!(checkout.phoenix(&["preview", "staging"]).code, 4);
+        assert_eq!(
+            checkout
+                .phoenix(&["preview", "staging", "--allow-destructive", "staging"])
+                .code,
+            0
+        );
+        assert_eq!(
+            checkout
+                .phoenix(&["preview", "staging", "--allow-destructive", "backup"])
+                .code,
+            4
+        );
+        let diff = checkout.phoenix(&["diff", "staging", "--exit-code"]);
+        assert_eq!(diff.code, 2, "{}", diff.err);
+        assert!(diff.out.starts_with("- delete Namespace "), "{}", diff.out);
+    }
+}
+
+#[test]
+fn a_renamed_stack_is_deleted_and_new_with_a_note() {
+    let checkout = Checkout::new();
+    checkout.git(&["mv", "stacks/Pulumi.staging.yaml", "stacks/Pulumi.qa.yaml"]);
     let answer = checkout.phoenix(&["preview"]);
-    assert!(answer.out.starts_with("2 stacks: no changes"), "{answer}");
-    assert_eq!(
-        answer.err,
-        "HEAD (COMMIT) has a stack staging that this checkout does not have; its deployed resources remain until `pulumi destroy`\n"
+    assert_eq!(answer.code, 4, "{answer}");
+    assert!(
+        answer
+            .out
+            .contains("`pulumi stack rename qa --stack staging` keeps its resources"),
+        "{answer}"
     );
+}
+
+#[test]
+fn a_smaller_claim_is_refused_and_its_fix_is_shown() {
+    let checkout = Checkout::new();
+    let file = std::fs::read_to_string(checkout.path("tests/snapshots/dev/openmemory.yaml.snap")).unwrap();
+    assert!(file.contains("kind: PersistentVolumeClaim"), "{file}");
+    let dev = std::fs::read_to_string(checkout.path(DEV)).unwrap();
+    let size = dev
+        .split("  phoenix:openmemory:\n")
+        .nth(1)
+        .and_then(|rest| rest.split("size: ").nth(1))
+        .and_then(|rest| rest.lines().next())
+        .unwrap();
+    let (before, after) = dev.split_once("  phoenix:openmemory:\n").unwrap();
+    let smaller = after.replacen(&format!("size: {size}"), "size: 100Mi", 1);
+    checkout.write(DEV, &format!("{before}  phoenix:openmemory:\n{smaller}"));
+    let answer = checkout.phoenix(&["preview", "dev"]);
+    assert_eq!(answer.code, 4, "{answer}");
+    assert!(
+        answer.out.contains(&format!(
+            "refused by the API server: its size cannot shrink from {size} to 100Mi"
+        )) && answer
+            .out
+            .contains("    instead: keep the size; or create a claim with another name"),
+        "{answer}"
+    );
+    let larger = after.replacen(&format!("size: {size}"), "size: 2Gi", 1);
+    checkout.write(DEV, &format!("{before}  phoenix:openmemory:\n{larger}"));
+    let answer = checkout.phoenix(&["preview", "dev"]);
+    assert_eq!(answer.code, 0, "{answer}");
+}
+
+#[test]
+fn a_first_value_of_a_placeholder_is_an_update() {
+    let checkout = Checkout::new();
+    let file = "stacks/Pulumi.prod.yaml";
+    let text = std::fs::read_to_string(checkout.path(file)).unwrap();
+    let mut filled: Vec<String> = Vec::new();
+    for line in text.lines() {
+        match filled.last_mut().filter(|last| last.trim() == "storageClass:") {
+            Some(last) if line.trim_start().starts_with("placeholder:") => last.push_str(" fast"),
+            _ => filled.push(line.to_owned()),
+        }
+    }
+    let filled = filled.join("\n") + "\n";
+    assert_ne!(text, filled, "no storage class is a placeholder");
+    checkout.write(file, &filled);
+    let answer = checkout.phoenix(&["preview", "prod"]);
+    assert_eq!(answer.code, 0, "{answer}");
+    assert!(
+        answer
+            .out
+            .contains("storageClassName: (absent) -> fast  [first value]"),
+        "{answer}"
+    );
+    // From then on, another class replaces the claims, also with a placeholder in between.
+    checkout.snapshot();
+    checkout.commit("A class");
+    checkout.write(file, &filled.replace("storageClass: fast", "storageClass: slow"));
+    let answer = checkout.phoenix(&["preview", "prod"]);
+    assert_eq!(answer.code, 4, "{answer}");
+    checkout.write(file, &text);
+    checkout.snapshot();
+    checkout.commit("A placeholder again");
+    checkout.write(file, &filled.replace("storageClass: fast", "storageClass: slow"));
+    let answer = checkout.phoenix(&["preview", "prod"]);
+    assert_eq!(answer.code, 4, "{answer}");
+}
+
+#[test]
+fn snapshots_that_are_older_than_the_stack_file_are_reported() {
+    let checkout = Checkout::new();
+    change(&checkout);
+    checkout.commit("More days, without snapshots");
+    let answer = checkout.phoenix(&["preview", "dev"]);
+    assert!(
+        answer
+            .out
+            .contains("note: the snapshots of dev in HEAD (COMMIT) are older than its stack file"),
+        "{answer}"
+    );
+    let document = checkout.phoenix(&["diff", "dev", "--format", "json"]).json();
+    assert_eq!(document["notes"].as_array().unwrap().len(), 1);
+    // Comments and policy settings are not rendered.
+    let checkout = Checkout::new();
+    checkout.edit(DEV, "config:\n", "# The development stack.\nconfig:\n");
+    checkout.edit(
+        DEV,
+        "  phoenix:policies:\n",
+        "  phoenix:policies:\n    all: disabled\n",
+    );
+    checkout.commit("A comment");
+    let answer = checkout.phoenix(&["preview", "dev"]);
+    assert!(!answer.out.contains("note:"), "{answer}");
+}
+
+#[test]
+fn without_a_change_of_the_code_the_stack_file_of_the_base_is_rendered() {
+    let checkout = Checkout::new();
+    checkout.write("src/platform.rs", "");
+    change(&checkout);
+    checkout.commit("More days, without snapshots");
+    let answer = checkout.phoenix(&["preview", "dev", "--exit-code"]);
+    assert_eq!(answer.code, 0, "the change is part of the base: {answer}");
+    assert!(
+        answer
+            .out
+            .contains("note: the snapshots of dev in HEAD (COMMIT) are out of date and were not used"),
+        "{answer}"
+    );
+    let document = checkout.phoenix(&["diff", "dev", "--format", "json"]).json();
+    assert_eq!(document["baseSource"], "stackFile");
+    // With other code, the snapshots are what the code of the base rendered.
+    checkout.write("src/systems.rs", "");
+    let document = checkout.phoenix(&["diff", "dev", "--format", "json"]).json();
+    assert_eq!(document["baseSource"], "snapshots");
+}
+
+#[test]
+fn consent_is_accepted_by_object_kind_or_system_and_refused_with_the_right_form() {
+    let checkout = Checkout::new();
+    replace(&checkout);
+    let preview = |consent: &str| checkout.phoenix(&["preview", "dev", "--allow-destructive", consent]);
+    for consent in [
+        "StatefulSet/sophia-memory/qdrant",
+        "StatefulSet sophia-memory/qdrant",
+        "sophia-memory/qdrant",
+        "statefulset/qdrant",
+        "StatefulSet",
+        "sts",
+        "qdrant",
+    ] {
+        let answer = preview(consent);
+        assert_eq!(answer.code, 0, "{consent}: {answer}");
+        assert!(answer.out.contains("allowed by --allow-destructive"), "{answer}");
+        assert_eq!(answer.err, "", "{consent}");
+    }
+    for consent in [
+        "Secret",
+        "backup",
+        "StatefulSet/sophia-memory/redis",
+        "sophia-memory/redis",
+    ] {
+        let answer = preview(consent);
+        assert_eq!(answer.code, 4, "{consent}: {answer}");
+        assert!(answer.err.contains("had no effect"), "{answer}");
+    }
+    for (consent, hint) in [
+        ("qdrant-keys", "did you mean Secret/sophia-memory/qdrant-keys?"),
+        ("StatefulSt", "did you mean StatefulSet?"),
+        (
+            "StatefulSet/sophia-memory/qdrnt",
+            "did you mean StatefulSet/sophia-memory/qdrant?",
+        ),
+        ("everything", "name an object (StatefulSet/sophia-memory/qdrant"),
+        ("a/b/c/d", "name an object (StatefulSet/sophia-memory/qdrant"),
+    ] {
+        let answer = preview(consent);
+        assert_eq!((answer.code, answer.out.as_str()), (1, ""), "{consent}: {answer}");
+        assert!(answer.err.contains(hint), "{answer}");
+    }
+}
+
+#[test]
+fn a_system_that_is_removed_is_one_entry() {
+    let checkout = Checkout::new();
+    let object = |kind: &str, api_version: &str| {
+        format!(
+            "---\napiVersion: {api_version}\nkind: {kind}\nmetadata:\n  name: old\n  namespace: sophia-memory\n"
+        )
+    };
+    let objects = [
+        object("ConfigMap", "v1"),
+        object("NetworkPolicy", "networking.k8s.io/v1"),
+        object("PersistentVolumeClaim", "v1"),
+    ];
+    checkout.write(
+        "tests/snapshots/dev/old_store.yaml.snap",
+        &format!("---\nsource: x\n---\n{}", objects.concat()),
+    );
+    checkout.commit("A system that the code no longer has");
+    let answer = checkout.phoenix(&["preview", "dev"]);
+    assert_eq!(answer.code, 4, "{answer}");
+    let destructive = answer.out.split("Destructive changes\n").nth(1).unwrap();
+    assert_eq!(
+        destructive.split("\n\n").next().unwrap(),
+        "  dev: the system old_store\n    deleted: 3 objects\n    data at risk: PersistentVolumeClaim sophia-memory/old\n    \
+         loses protection: 1 NetworkPolicy\n    to allow: --allow-destructive old_store"
+    );
+    assert_eq!(
+        checkout
+            .phoenix(&["preview", "dev", "--allow-destructive", "old_store"])
+            .code,
+        0
+    );
+    assert_eq!(
+        checkout
+            .phoenix(&["preview", "dev", "--allow-destructive", "pvc"])
+            .code,
+        4
+    );
+}
+
+#[test]
+fn the_most_important_comes_first_and_placeholders_come_last() {
+    let checkout = Checkout::new();
+    replace(&checkout);
+    checkout.judge_dev_by("required-labels: {enforcement: mandatory, labels: [example.org/none]}");
+    let answer = checkout.phoenix(&["preview", "dev"]);
+    let positions: Vec<_> = [
+        "destructive change not allowed; mandatory policies FAIL: dev\n",
+        "\nDestructive changes\n",
+        "\nPolicies\n",
+        "\ndev, compared with HEAD",
+        "[replaces the object]",
+        "\ndev declares ",
+        "\nplaceholders: dev ",
+    ]
+    .iter()
+    .map(|part| {
+        answer
+            .out
+            .find(part)
+            .unwrap_or_else(|| panic!("{part:?} is missing: {answer}"))
+    })
+    .collect();
+    assert!(positions.is_sorted(), "{answer}");
+    assert!(!answer.out.contains("values are placeholders"), "{answer}");
+    let listed = checkout.phoenix(&["preview", "dev", "--placeholders"]);
+    assert!(
+        listed.out.contains("values are placeholders:\n  phoenix:"),
+        "{listed}"
+    );
+}
+
+#[test]
+fn one_broken_stack_does_not_hide_the_others() {
+    let checkout = Checkout::new();
+    change(&checkout);
+    checkout.edit("stacks/Pulumi.staging.yaml", "config:\n", "conifg:\n");
+    let answer = checkout.phoenix(&["preview"]);
+    assert_eq!(answer.code, 1, "{answer}");
+    let first = answer.out.lines().next().unwrap();
+    assert!(
+        first.contains("2 update") && first.contains("INVALID: staging"),
+        "{first}"
+    );
+    assert!(
+        answer.out.contains("~ update ") && answer.out.contains("prod declares"),
+        "{answer}"
+    );
+    assert!(
+        answer
+            .err
+            .contains("did you mean `config:` instead of `conifg:`?"),
+        "{answer}"
+    );
+    let document = checkout.phoenix(&["preview", "--format", "json"]).json();
+    assert_eq!(document["stacks"].as_array().unwrap().len(), 2);
+    assert_eq!(document["errors"][0]["stack"], "staging");
+    let markdown = checkout.phoenix(&["preview", "--format", "markdown"]);
+    assert!(
+        markdown.out.starts_with("```text\n") && markdown.out.ends_with("\n```\n"),
+        "{markdown}"
+    );
+    assert!(markdown.out.contains("did you mean `config:`"), "{markdown}");
+}
+
+#[test]
+fn nothing_in_a_stack_file_ends_a_code_block_or_runs_a_workflow_command() {
+    let checkout = Checkout::new();
+    checkout.edit(
+        DEV,
+        "      placeholder: the host name of your development Postgres server",
+        "      placeholder: \"a\\n::set-output name=x::y\\n````\\u202e\\e[31m##[error]\"",
+    );
+    for arguments in [
+        &["preview", "dev", "--placeholders"][..],
+        &["preview", "dev", "--placeholders", "--format", "markdown"],
+        &["preview", "dev", "--placeholders", "--color", "always"],
+        &["preview", "dev", "--format", "json"],
+        &["explain", "postgres.host"],
+    ] {
+        let answer = checkout.phoenix(arguments);
+        for text in [&answer.out, &answer.err] {
+            assert!(
+                !text.contains(['\u{202e}', '\u{7}']) && !text.contains("##["),
+                "{answer}"
+            );
+            assert!(
+                text.lines().all(|line| !line.trim_start().starts_with("::")),
+                "{answer}"
+            );
+        }
+        if arguments.contains(&"markdown") {
+            assert!(
+                answer.out.starts_with("`````text\n") && answer.out.ends_with("\n`````\n"),
+                "{answer}"
+            );
+        }
+    }
+}
+
+#[test]
+fn snapshots_are_written_without_the_tests() {
+    let checkout = Checkout::new();
+    assert_eq!(checkout.phoenix(&["snapshots", "--check"]).code, 0);
+    change(&checkout);
+    let answer = checkout.phoenix(&["snapshots", "--check"]);
+    assert_eq!(
+        (answer.code, answer.out.as_str()),
+        (2, "update tests/snapshots/dev/qdrant.yaml.snap\n"),
+        "{answer}"
+    );
+    let folder = checkout.path("tests/snapshots");
+    std::fs::write(folder.join("dev/old.yaml.snap"), "---\nsource: x\n---\n").unwrap();
+    std::fs::remove_file(folder.join("prod/mcp.yaml.snap")).unwrap();
+    delete_staging(&checkout);
+    assert_eq!(checkout.phoenix(&["snapshots"]).code, 0);
+    let rendered = std::fs::read_to_string(folder.join("dev/qdrant.yaml.snap")).unwrap();
+    assert!(
+        rendered.starts_with("---\nsource: tests/it/stacks.rs\n---\n---\napiVersion"),
+        "{rendered}"
+    );
+    assert!(rendered.contains("max_log_files: 9"), "{rendered}");
+    assert!(!folder.join("dev/old.yaml.snap").exists() && !folder.join("staging").exists());
+    assert!(folder.join("prod/mcp.yaml.snap").exists());
+    checkout.git(&["checkout", "--quiet", "--", "stacks/Pulumi.staging.yaml"]);
+    checkout.phoenix(&["snapshots"]);
+    checkout.commit("More days");
+    assert_eq!(checkout.phoenix(&["preview", "--exit-code"]).code, 0);
 }
 
 #[test]
@@ -284,7 +714,8 @@ fn json_output_is_one_document() {
     let answer = checkout.phoenix(&["preview", "--format", "json"]);
     assert_eq!(answer.code, 4);
     let document: Value = serde_json::from_str(&answer.out).expect("stdout is one JSON document");
-    assert_eq!(document["verdict"], "3 stacks: 1 REPLACE");
+    let verdict = document["verdict"].as_str().unwrap();
+    assert!(verdict.starts_with("3 stacks: 1 REPLACE; "), "{verdict}");
     assert_eq!(document["base"]["commit"], "COMMIT");
     assert_eq!(document["counts"]["replace"], 1);
     let dev = &document["stacks"][0];

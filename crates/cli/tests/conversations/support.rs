@@ -7,8 +7,11 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 
 use phoenix::platform;
+use phoenix_cli::formats;
 use phoenix_cli::stack_file::StackFile;
 use phoenix_testing::http::HttpStub;
+use phoenix_testing::json_schema::violations;
+use serde_json::Value;
 
 /// The stacks that a checkout has.
 pub const STACKS: [&str; 3] = ["dev", "prod", "staging"];
@@ -190,11 +193,13 @@ impl Checkout {
         let output = command.output().expect("the command can be run");
         let text =
             |bytes: Vec<u8>| self.steady(&String::from_utf8(bytes).expect("the command answers in UTF-8"));
-        Answer {
+        let answer = Answer {
             code: output.status.code().expect("it ended by itself"),
             out: text(output.stdout),
             err: text(output.stderr),
-        }
+        };
+        answer.matches_its_schema();
+        answer
     }
 
     /// A text without what is different in every run: this folder, and the names of commits.
@@ -211,6 +216,29 @@ impl Checkout {
         commits.lines().fold(text, |text, commit| {
             text.replace(commit, "COMMIT").replace(&commit[..10], "COMMIT")
         })
+    }
+}
+
+impl Answer {
+    /// Every JSON document, except SARIF and schemas, conforms to the schema of its format.
+    fn matches_its_schema(&self) {
+        let Ok(document) = serde_json::from_str::<Value>(&self.out) else {
+            return;
+        };
+        if !document.is_object() || document.get("$schema").is_some() {
+            return;
+        }
+        let format = document["format"]
+            .as_str()
+            .unwrap_or_else(|| panic!("no format: {self}"));
+        let schema = formats::schema(format).unwrap_or_else(|| panic!("the format {format} has no schema"));
+        let schema = serde_json::from_str(schema).expect("the schema is JSON");
+        assert_eq!(violations(&schema, &document), Vec::<String>::new(), "{self}");
+    }
+
+    /// The document on stdout.
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.out).unwrap_or_else(|error| panic!("{error}: {self}"))
     }
 }
 

@@ -124,3 +124,80 @@ fn the_checkout_is_found_from_a_directory_inside_it() {
     assert_eq!(answer.code, 0, "{answer}");
     assert!(answer.out.starts_with("dev: no changes from HEAD"), "{answer}");
 }
+
+#[test]
+fn names_and_values_from_manifests_cannot_forge_output() {
+    let checkout = Checkout::bare();
+    let nasty = "a\\n::set-output name=x::y\\e[31m\\u202e##[error]x";
+    let pod = format!(
+        "apiVersion: v1\nkind: Pod\nmetadata: {{name: \"{nasty}\", namespace: \"{nasty}\"}}\nspec:\n  hostNetwork: true\n  \
+         containers:\n  - {{name: \"{nasty}\", image: \"{nasty}\", securityContext: {{privileged: true}}}}\n"
+    );
+    let file = "m\u{1b}[31m\u{202e}\n::error::x.yaml";
+    checkout.write(file, &pod);
+    checkout.write("broken\u{1b}[2J.yaml", "a: [\n");
+    for format in ["text", "json", "sarif"] {
+        for color in ["never", "always"] {
+            let answer = checkout.phoenix(&[
+                "check",
+                "--file",
+                file,
+                "--file",
+                "broken\u{1b}[2J.yaml",
+                "--format",
+                format,
+                "--color",
+                color,
+            ]);
+            assert_eq!(answer.code, 1, "{answer}");
+            for text in [&answer.out, &answer.err] {
+                let own = [
+                    "\u{1b}[0m",
+                    "\u{1b}[1m",
+                    "\u{1b}[2m",
+                    "\u{1b}[31m",
+                    "\u{1b}[32m",
+                    "\u{1b}[33m",
+                ];
+                let text = own
+                    .iter()
+                    .fold(text.clone(), |text, style| text.replace(style, ""));
+                assert!(
+                    !text.contains(['\u{1b}', '\u{202e}', '\r']) && !text.contains("##["),
+                    "{text}"
+                );
+                assert!(
+                    text.lines().all(|line| !line.trim_start().starts_with("::")),
+                    "{text}"
+                );
+                if color == "never" {
+                    assert!(
+                        !answer.out.contains('\u{1b}') && !answer.err.contains('\u{1b}'),
+                        "{answer}"
+                    );
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn the_schemas_of_the_output_formats_are_printed() {
+    let checkout = Checkout::bare();
+    for (format, schema) in phoenix_cli::formats::FORMATS {
+        let answer = checkout.phoenix(&["schema", "--of", format]);
+        assert_eq!((answer.code, answer.out.as_str()), (0, schema), "{format}");
+    }
+    assert_eq!(checkout.phoenix(&["schema", "--of", "nothing"]).code, 1);
+}
+
+#[test]
+fn the_list_of_secrets_fits_into_80_columns() {
+    let checkout = Checkout::bare();
+    for stack in crate::support::STACKS {
+        let answer = checkout.phoenix(&["secrets", "list", stack]);
+        assert_eq!(answer.code, 0, "{answer}");
+        let longest = answer.out.lines().map(|line| line.chars().count()).max();
+        assert!(longest <= Some(80), "{answer}");
+    }
+}

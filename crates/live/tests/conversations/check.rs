@@ -97,7 +97,7 @@ fn a_cluster_is_evaluated_page_by_page_without_values_of_secrets() {
     let answer = check(|_| {}, &[&HERE[..], &["--format", "json"]].concat());
     assert_eq!(answer.code, 3, "{answer}");
     let judged: Value = serde_json::from_str(&answer.out).unwrap();
-    let judged = &judged["judged"][0];
+    let judged = &judged["runs"][0];
     assert_eq!(judged["name"], "the cluster here");
     let of = |id: &str| {
         let rules = judged["rules"].as_array().unwrap();

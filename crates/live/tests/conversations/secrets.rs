@@ -294,7 +294,9 @@ fn errors_of_the_api_server_contain_no_values() {
     cluster.set(KEYS, json!({}));
     cluster.forbid(KEYS);
     let answer = check(cluster, &["--format", "json"]);
-    assert_eq!((answer.code, answer.out.as_str()), (1, ""), "{answer}");
+    assert_eq!(answer.code, 1, "{answer}");
+    assert_eq!(answer.json()["format"], "error", "{answer}");
+    has_no_value(&answer);
     assert!(
         answer
             .err
