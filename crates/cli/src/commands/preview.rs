@@ -11,6 +11,7 @@ use super::render;
 use crate::arguments::Format;
 use crate::base::{Base, Source};
 use crate::checkout::Checkout;
+use crate::clusters;
 use crate::comparison::{Comparison, Consent, verdict};
 use crate::policies::{run_on_stack, today};
 use crate::stack::Stack;
@@ -79,6 +80,11 @@ pub fn run(arguments: &Arguments, checkout: &Checkout) -> Result<Exit> {
         .iter()
         .map(|stack| run_on_stack(stack, day))
         .collect::<Result<Vec<_>>>()?;
+    let warnings = clusters::warnings(
+        stacks
+            .iter()
+            .map(|stack| (stack.name.as_str(), stack.shared_cluster.as_slice())),
+    );
     let consents = &arguments.allow_destructive;
     if !consents.is_empty() && comparisons.len() > 1 {
         return Err(user_error(
@@ -90,8 +96,17 @@ pub fn run(arguments: &Arguments, checkout: &Checkout) -> Result<Exit> {
         ));
     }
     match arguments.format {
-        Format::Json => output::json(&as_json(&comparisons, &runs, &base, consents))?,
-        Format::Text => output::print(&text(&comparisons, &runs, &base, consents))?,
+        Format::Json => {
+            let mut json = as_json(&comparisons, &runs, &base, consents);
+            json["warnings"] = json!(warnings);
+            output::json(&json)?;
+        }
+        Format::Text => {
+            output::print(&text(&comparisons, &runs, &base, consents))?;
+            for warning in &warnings {
+                output::print(&format!("{} {warning}\n", style::yellow("warning")))?;
+            }
+        }
     }
     let losses = comparisons
         .iter()
@@ -273,18 +288,28 @@ fn policies(text: &mut String, runs: &[PolicyRun]) {
     }
     if !clean.is_empty() {
         let names: Vec<_> = clean.iter().map(|run| run.name.as_str()).collect();
-        let (mut waived, mut unknown) = (0, 0);
+        let (mut waived, mut unknown, mut assumed) = (0, 0, 0);
         for counts in clean.iter().map(|run| run.counts()) {
             waived += counts.waived;
             unknown += counts.unknown;
+            assumed += counts.assumed;
         }
         let mut line = format!("Policies: no findings ({})", names.join(", "));
-        for (number, word) in [(waived, "waived"), (unknown, "unknown")] {
+        for (number, word) in [
+            (waived, "waived"),
+            (unknown, "unknown"),
+            (assumed, "passed by assumption"),
+        ] {
             if number > 0 {
                 let _ = write!(line, ", {number} {word}");
             }
         }
         let _ = write!(text, "\n{line}\n");
+    }
+    for run in runs {
+        for line in report_text::weakened(run).lines() {
+            let _ = writeln!(text, "{}: {line}", run.name);
+        }
     }
     for waiver in runs.iter().flat_map(|run| &run.report.expiring_waivers) {
         let _ = writeln!(text, "{} {waiver}", style::yellow("note"));
