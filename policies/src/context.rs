@@ -4,6 +4,7 @@ use phoenix_graph::Object;
 use serde_json::Value;
 
 use crate::field::{Field, Node, namespace_of};
+use crate::finding::Finding;
 use crate::inventory::Inventory;
 use crate::pod::{Container, Pod};
 use crate::settings::Setting;
@@ -13,21 +14,14 @@ use crate::settings::Setting;
 pub enum Verdict {
     /// The object complies.
     Pass,
+    /// The object complies, or the rule does not apply to it, only because of these assumptions.
+    AssumedPass(Vec<&'static str>),
     /// The object does not comply, for these reasons.
     Fail(Vec<Finding>),
     /// The rule does not apply to the object, for this reason.
     NotApplicable(&'static str),
     /// The result depends on these values, which are not known.
     Unknown(Vec<String>),
-}
-
-/// One fault of an object.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Finding {
-    /// The field, such as `spec.template.spec.containers[0].securityContext.privileged`; empty for the whole object.
-    pub path: String,
-    /// What is wrong.
-    pub message: String,
 }
 
 /// The object under evaluation.

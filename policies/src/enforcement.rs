@@ -23,6 +23,11 @@ impl Enforcement {
         self >= Self::Mandatory
     }
 
+    /// Whether this is weaker than another enforcement. `mandatory` and `remediate` are equally strong.
+    pub fn is_weaker_than(self, other: Self) -> bool {
+        self.min(Self::Mandatory) < other.min(Self::Mandatory)
+    }
+
     /// The word for it in settings.
     pub fn word(self) -> &'static str {
         match self {

@@ -12,8 +12,9 @@
 //! of [`RULES`] on every object that it checks. Pulumi's analyzer (`policies/analyzer`), `phoenix check`, the tests and the
 //! audit all call it.
 //!
-//! A [`Rule`] is metadata and a function; the [`control`]s are those that it gives evidence for. A verdict is one of four:
-//! pass, fail, not applicable, unknown. A value that is not known yet never makes a rule pass ([`field`]).
+//! A [`Rule`] is metadata and a function; the [`control`]s are those that it gives evidence for. A verdict is one of five:
+//! pass, pass by assumption, fail, not applicable, unknown. A value that is not known yet never makes a rule pass
+//! ([`field`]), and a stack cannot weaken its own evaluation ([`settings`]).
 //!
 //! The same graph and the same settings always give the same report: this package reads no clock, file or environment. A
 //! report never contains the value of a property that may be a secret. The package does not know Phoenix, Pulumi or where
@@ -25,13 +26,16 @@ pub mod control;
 mod enforcement;
 mod evaluate;
 pub mod field;
+mod finding;
 mod image;
 mod inventory;
 pub mod kind;
 pub mod pod;
 pub mod reader;
+mod relaxation;
 pub mod remediation;
 pub mod report;
+mod review;
 pub mod rule;
 pub mod rules;
 pub mod schema;
@@ -40,18 +44,21 @@ pub mod settings;
 mod text;
 pub mod waiver;
 
-pub use context::{CheckContext, Finding, Item, Subject, Verdict};
+pub use context::{CheckContext, Item, Subject, Verdict};
 pub use control::Control;
 pub use enforcement::Enforcement;
 pub use evaluate::{evaluate, evaluate_on};
+pub use finding::Finding;
 pub use inventory::{Inventory, Workload};
 pub use jiff::civil::Date;
-pub use report::{ExpiringWaiver, Report};
+pub use relaxation::{Relaxation, is_weaker_environment};
+pub use report::{AssumedPass, ExpiringWaiver, Report};
+pub use review::Review;
 pub use rule::{Check, Rule, Scope, Severity};
 pub use rules::RULES;
-pub use settings::Settings;
+pub use settings::{Authority, Settings, Source};
 pub use text::RuleText;
 pub use waiver::Waiver;
 
-/// An example of settings, as in a stack file.
+/// An example of the settings of a stack, as in a stack file.
 pub const SETTINGS_EXAMPLE: &str = include_str!("../settings-example.yaml");

@@ -1,6 +1,7 @@
 //! Reads [`Settings`] from a mapping with the keys `all`, `rules`, `assume` and `waivers`.
 //!
-//! All problems are reported together, each with its key and, where one is known, a hint.
+//! All problems are reported together, each with its key and, where one is known, a hint. If there are any, the faults of
+//! waivers that the rule `waivers-are-valid` would report later are among them.
 
 use std::fmt;
 
@@ -8,9 +9,10 @@ use jiff::civil::Date;
 use serde_json::{Map, Value};
 
 use crate::enforcement::Enforcement;
+use crate::review::Review;
 use crate::rule::Rule;
 use crate::rules::{self, RULES};
-use crate::settings::{ASSUME, Setting, Settings, assume};
+use crate::settings::{ASSUME, Assumption, Authority, Setting, Settings, Source, assume};
 use crate::waiver::{Waiver, parse_day};
 
 /// A problem with settings.
@@ -59,15 +61,25 @@ const RENAMED: &[(&str, &str, &str)] = &[
 ];
 
 impl Settings {
-    /// Reads settings, or reports every problem with them.
+    /// Reads settings of the caller, or reports every problem with them.
     pub fn read(value: &Value, today: Date) -> Result<Self, Vec<Problem>> {
+        let source = Source::new("the settings", Authority::Caller);
+        Self::read_from(value, &source, today)
+    }
+
+    /// Reads settings from a source, or reports every problem with them.
+    pub fn read_from(value: &Value, source: &Source, today: Date) -> Result<Self, Vec<Problem>> {
         let mut reader = Reader {
             settings: Self::on(today),
+            source,
             problems: Vec::new(),
         };
         for (key, value) in reader.mapping(value, "") {
             match key.as_str() {
-                "all" => reader.settings.all = reader.enforcement("all", value),
+                "all" => {
+                    reader.settings.all = reader.enforcement("all", value);
+                    reader.record_source("all");
+                }
                 "rules" => reader.rules(value),
                 ASSUME => reader.assumptions(value),
                 "waivers" => reader.waivers(value),
@@ -79,6 +91,13 @@ impl Settings {
                 ),
             }
         }
+        if source.authority == Authority::Profile && reader.settings.all.is_some() {
+            // `all` of a profile does not apply to the rules about settings, which it cannot weaken.
+            for rule in RULES.iter().filter(|rule| rule.is_about_settings()) {
+                let own = reader.settings.enforcement.entry(rule.id);
+                own.or_insert(rule.enforcement);
+            }
+        }
         if reader.problems.is_empty() {
             Ok(reader.settings)
         } else {
@@ -87,12 +106,19 @@ impl Settings {
     }
 }
 
-struct Reader {
+struct Reader<'a> {
     settings: Settings,
+    source: &'a Source,
     problems: Vec<Problem>,
 }
 
-impl Reader {
+impl Reader<'_> {
+    fn record_source(&mut self, key: &str) {
+        self.settings
+            .sources
+            .insert(key.to_owned(), self.source.name.clone());
+    }
+
     fn problem(&mut self, key: &str, message: impl Into<String>, hint: Option<String>) {
         self.problems.push(Problem {
             key: key.to_owned(),
@@ -175,7 +201,23 @@ impl Reader {
             );
             return;
         }
+        let is_weaker = enforcement.is_weaker_than(rule.enforcement);
+        if is_weaker && rule.is_about_settings() && self.source.authority == Authority::Profile {
+            self.problem(
+                key,
+                format!(
+                    "cannot be {}: a profile cannot weaken the rules about settings",
+                    enforcement.word()
+                ),
+                Some(format!(
+                    "remove it; the rule is {} by default",
+                    rule.enforcement.word()
+                )),
+            );
+            return;
+        }
         self.settings.enforce(rule, enforcement);
+        self.record_source(&format!("rules.{}", rule.id));
     }
 
     fn rules(&mut self, value: &Value) {
@@ -210,7 +252,7 @@ impl Reader {
         for (name, value) in self.mapping(value, ASSUME) {
             let key = format!("{ASSUME}.{name}");
             if let Some(setting) = assume::ALL.iter().find(|setting| setting.name == name) {
-                self.set(ASSUME, setting, value, &key);
+                self.assumption(setting, value, &key);
             } else {
                 let known = assume::ALL.iter().map(|setting| setting.name);
                 self.unknown_setting(ASSUME, &key, name, "an assumption", known);
@@ -218,16 +260,95 @@ impl Reader {
         }
     }
 
+    /// Reads an assumption: a mapping with its value and its review, or, from the caller, only the value.
+    fn assumption(&mut self, setting: &'static Setting, value: &Value, key: &str) {
+        let authority = self.source.authority;
+        if authority == Authority::Stack && assume::CALLERS_ONLY.contains(&setting.name) {
+            self.problem(
+                key,
+                "is not accepted in a stack file, because a stack cannot limit its own evaluation",
+                Some(format!(
+                    "remove it; for manifests, the caller can set {} in a file for --settings",
+                    setting.name
+                )),
+            );
+            return;
+        }
+        let (value, review) = match value.as_object() {
+            Some(fields) => {
+                let review = self.review(fields, key);
+                match (self.required(fields, key, "value", ASSUMPTION), review) {
+                    (Some(value), Some(review)) => (value, Some(review)),
+                    _ => return,
+                }
+            }
+            None if authority == Authority::Caller => (value, None),
+            None => {
+                self.problem(
+                    key,
+                    "must be a mapping with value, owner, evidence and reviewBy",
+                    Some(format!(
+                        "write {{value: {value}, owner: TEAM, evidence: DOCUMENT, reviewBy: \"YYYY-MM-DD\"}}"
+                    )),
+                );
+                return;
+            }
+        };
+        if !setting.default.accepts(value) {
+            let message = format!("must be {}", setting.default.type_words());
+            self.problem(key, message, None);
+            return;
+        }
+        let assumption = Assumption {
+            setting,
+            value: value.clone(),
+            review,
+            source: self.source.name.clone(),
+        };
+        if assumption.takes_effect_on(self.settings.today) {
+            self.settings.values.insert((ASSUME, setting.name), value.clone());
+        }
+        self.settings.assumptions.insert(setting.name, assumption);
+    }
+
+    /// Reads the owner, the evidence and the review date of an assumption.
+    fn review(&mut self, fields: &Map<String, Value>, key: &str) -> Option<Review> {
+        self.known_fields(fields, key, &REVIEW_FIELDS, "a field of an assumption");
+        let owner = self.text(fields, key, "owner", ASSUMPTION);
+        let evidence = self.text(fields, key, "evidence", ASSUMPTION);
+        let review_by = self.day(fields, key, "reviewBy", ASSUMPTION);
+        Some(Review {
+            owner: owner?,
+            evidence: evidence?,
+            review_by: review_by?,
+        })
+    }
+
     fn set(&mut self, rule: &'static str, setting: &'static Setting, value: &Value, key: &str) {
         if setting.default.accepts(value) {
             self.settings.values.insert((rule, setting.name), value.clone());
+            self.record_source(key);
         } else {
             let message = format!("must be {}", setting.default.type_words());
             self.problem(key, message, None);
         }
     }
 
+    fn known_fields(&mut self, fields: &Map<String, Value>, key: &str, known: &[&str], what: &str) {
+        for name in fields.keys().filter(|name| !known.contains(&name.as_str())) {
+            self.unknown_key(&format!("{key}.{name}"), name, what, known.iter().copied());
+        }
+    }
+
     fn waivers(&mut self, value: &Value) {
+        if self.source.authority == Authority::Profile {
+            self.problem(
+                "waivers",
+                "are not accepted in a profile: a waiver is for named objects of one stack",
+                Some("move them to the stack file".to_owned()),
+            );
+            return;
+        }
         let Some(items) = value.as_array() else {
             self.problem("waivers", "must be a list", None);
             return;
@@ -246,37 +367,41 @@ impl Reader {
 
     /// Reads a waiver; every field that is missing, unknown or of a wrong type is a problem of its own.
     fn waiver(&mut self, fields: &Map<String, Value>, key: &str) -> Option<Waiver> {
-        for name in fields
-            .keys()
-            .filter(|name| !WAIVER_FIELDS.contains(&name.as_str()))
-        {
-            self.unknown_key(
-                &format!("{key}.{name}"),
-                name,
-                "a field of a waiver",
-                WAIVER_FIELDS,
-            );
-        }
-        let rule = self.waiver_text(fields, key, "rule");
-        if let Some(id) = rule.as_deref().filter(|id| rules::find(id).is_none()) {
-            self.unknown_key(
-                &format!("{key}.rule"),
-                id,
-                "a rule",
-                RULES.iter().map(|rule| rule.id),
-            );
-        }
+        let problems = self.problems.len();
+        self.known_fields(fields, key, &WAIVER_FIELDS, "a field of a waiver");
+        let rule = self.waived_rule(fields, key);
         let objects = self.waiver_objects(fields, key);
-        let reason = self.waiver_text(fields, key, "reason");
+        let reason = self.text(fields, key, "reason", WAIVER);
         let compensating_measure = match fields.get("compensatingMeasure") {
             None | Some(Value::Null) => None,
-            Some(_) => self.waiver_text(fields, key, "compensatingMeasure"),
+            Some(_) => self.text(fields, key, "compensatingMeasure", WAIVER),
         };
-        let owner = self.waiver_text(fields, key, "owner");
-        let approver = self.waiver_text(fields, key, "approver");
-        let approval_day = self.waiver_day(fields, key, "approved");
-        let last_day = self.waiver_day(fields, key, "lastDay");
-        let ticket = self.waiver_text(fields, key, "ticket");
+        let owner = self.text(fields, key, "owner", WAIVER);
+        let approver = self.text(fields, key, "approver", WAIVER);
+        let approval_day = self.day(fields, key, "approved", WAIVER);
+        let last_day = self.day(fields, key, "lastDay", WAIVER);
+        let ticket = self.text(fields, key, "ticket", WAIVER);
+        if self.problems.len() > problems {
+            // The faults that do not depend on a field with a problem are reported with it.
+            let partial = Waiver {
+                rule: rule.unwrap_or_default(),
+                objects: objects.unwrap_or_default(),
+                reason: reason.unwrap_or_default(),
+                compensating_measure,
+                owner: owner.unwrap_or_default(),
+                approver: approver.unwrap_or_default(),
+                approved: approval_day.or(last_day).unwrap_or(self.settings.today),
+                last_day: last_day.or(approval_day).unwrap_or(self.settings.today),
+                ticket: ticket.unwrap_or_default(),
+            };
+            for fault in partial.faults(self.settings.today) {
+                let key = format!("{key}.{}", fault.path);
+                if !self.problems.iter().any(|problem| problem.key == key) {
+                    self.problem(&key, format!("is not acceptable: {}", fault.message), None);
+                }
+            }
+            return None;
+        }
         Some(Waiver {
             rule: rule?,
             objects: objects?,
@@ -290,22 +415,55 @@ impl Reader {
         })
     }
 
-    /// The value of a required field; a missing one is a problem.
-    fn waiver_field<'v>(
+    /// The id of the waived rule, which is a rule about objects.
+    fn waived_rule(&mut self, fields: &Map<String, Value>, key: &str) -> Option<String> {
+        let id = self.text(fields, key, "rule", WAIVER)?;
+        let key = format!("{key}.rule");
+        match rules::find(&id) {
+            Some(rule) if rule.is_about_settings() => {
+                self.problem(
+                    &key,
+                    format!("is {id}, which checks the settings and cannot be waived"),
+                    Some("fix the settings that fail the rule".to_owned()),
+                );
+                None
+            }
+            Some(_) => Some(id),
+            None => {
+                let known = RULES.iter().filter(|rule| !rule.is_about_settings());
+                let nearest = phoenix_suggest::nearest(&id, known.map(|rule| rule.id));
+                let shown: String = id.chars().take(100).collect();
+                self.problem(
+                    &key,
+                    format!("is {shown:?}, which is not a rule"),
+                    nearest.map(|name| format!("did you mean {name}?")),
+                );
+                None
+            }
+        }
+    }
+
+    /// The value of a required field; a missing one is a problem. `of` names what requires it.
+    fn required<'v>(
         &mut self,
         fields: &'v Map<String, Value>,
         key: &str,
         name: &str,
+        of: &str,
     ) -> Option<&'v Value> {
         let value = fields.get(name).filter(|value| !value.is_null());
         if value.is_none() {
-            self.problem(&format!("{key}.{name}"), "is missing: a waiver requires it", None);
+            self.problem(
+                &format!("{key}.{name}"),
+                format!("is missing: {of} requires it"),
+                None,
+            );
         }
         value
     }
 
-    fn waiver_text(&mut self, fields: &Map<String, Value>, key: &str, name: &str) -> Option<String> {
-        let value = self.waiver_field(fields, key, name)?;
+    fn text(&mut self, fields: &Map<String, Value>, key: &str, name: &str, of: &str) -> Option<String> {
+        let value = self.required(fields, key, name, of)?;
         let text = value.as_str().map(str::to_owned);
         if text.is_none() {
             self.problem(&format!("{key}.{name}"), "must be a string", None);
@@ -313,8 +471,8 @@ impl Reader {
         text
     }
 
-    fn waiver_day(&mut self, fields: &Map<String, Value>, key: &str, name: &str) -> Option<Date> {
-        let value = self.waiver_field(fields, key, name)?;
+    fn day(&mut self, fields: &Map<String, Value>, key: &str, name: &str, of: &str) -> Option<Date> {
+        let value = self.required(fields, key, name, of)?;
         let day = value.as_str().and_then(parse_day);
         if day.is_none() {
             self.problem(
@@ -327,7 +485,7 @@ impl Reader {
     }
 
     fn waiver_objects(&mut self, fields: &Map<String, Value>, key: &str) -> Option<Vec<String>> {
-        let value = self.waiver_field(fields, key, "objects")?;
+        let value = self.required(fields, key, "objects", WAIVER)?;
         let objects: Option<Vec<_>> = value.as_array().and_then(|items| {
             let texts = items.iter().map(|item| item.as_str().map(str::to_owned));
             texts.collect()
@@ -338,6 +496,12 @@ impl Reader {
         objects
     }
 }
+
+/// What requires the fields of a waiver and of an assumption, in messages.
+const WAIVER: &str = "a waiver";
+const ASSUMPTION: &str = "an assumption";
+
+const REVIEW_FIELDS: [&str; 4] = ["value", "owner", "evidence", "reviewBy"];
 
 const WAIVER_FIELDS: [&str; 9] = [
     "rule",

@@ -2,14 +2,15 @@
 
 use phoenix_graph::Id;
 
-use crate::context::{Finding, Verdict};
+use crate::context::Verdict;
 use crate::enforcement::Enforcement;
+use crate::finding::Finding;
 use crate::rule::Rule;
 
 /// The result of an evaluation.
 #[derive(Clone, Debug)]
 pub struct Report {
-    /// The objects under review, and the waivers; a verdict refers to its subject by its index here.
+    /// The objects under review, and the parts of the settings that rules check; a verdict refers to its subject by its index here.
     pub subjects: Vec<Id>,
     /// The result of each rule, in the order of the catalog.
     pub rules: Vec<RuleReport>,
@@ -43,12 +44,23 @@ pub struct RuleReport {
     pub enforcement: Enforcement,
     /// The subjects that pass.
     pub passed: Vec<usize>,
+    /// The subjects that pass, or that the rule does not apply to, only because of assumptions.
+    pub assumed: Vec<AssumedPass>,
     /// The subjects that fail.
     pub failed: Vec<Failure>,
     /// The subjects that the rule does not apply to although it checks their kind, and why.
     pub not_applicable: Vec<(usize, &'static str)>,
     /// The subjects with an unknown verdict, and the values that are not known.
     pub unknown: Vec<(usize, Vec<String>)>,
+}
+
+/// A subject that would fail a rule, or have an unknown verdict, without assumptions.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AssumedPass {
+    /// The index of the subject.
+    pub subject: usize,
+    /// The names of the assumptions.
+    pub assumptions: Vec<&'static str>,
 }
 
 /// A subject that fails a rule.
@@ -68,6 +80,7 @@ impl RuleReport {
             rule,
             enforcement,
             passed: Vec::new(),
+            assumed: Vec::new(),
             failed: Vec::new(),
             not_applicable: Vec::new(),
             unknown: Vec::new(),
@@ -77,6 +90,7 @@ impl RuleReport {
     pub(crate) fn add(&mut self, subject: usize, verdict: Verdict) {
         match verdict {
             Verdict::Pass => self.passed.push(subject),
+            Verdict::AssumedPass(assumptions) => self.assumed.push(AssumedPass { subject, assumptions }),
             Verdict::Fail(findings) => self.failed.push(Failure {
                 subject,
                 findings,
@@ -90,20 +104,24 @@ impl RuleReport {
     /// Adds the results of the same rule for other subjects.
     pub(crate) fn append(&mut self, mut more: Self) {
         self.passed.append(&mut more.passed);
+        self.assumed.append(&mut more.assumed);
         self.failed.append(&mut more.failed);
         self.not_applicable.append(&mut more.not_applicable);
         self.unknown.append(&mut more.unknown);
     }
 
-    /// The number of subjects with a verdict: those that pass, fail or are unknown.
+    /// The number of subjects with a verdict: those that pass, also by assumption, fail or are unknown.
     pub fn population(&self) -> usize {
-        self.passed.len() + self.failed.len() + self.unknown.len()
+        self.passed.len() + self.assumed.len() + self.failed.len() + self.unknown.len()
     }
 
     /// The verdict on a subject; `None` if the rule does not check it.
     pub fn verdict(&self, subject: usize) -> Option<Verdict> {
         if self.passed.contains(&subject) {
             return Some(Verdict::Pass);
+        }
+        if let Some(pass) = self.assumed.iter().find(|pass| pass.subject == subject) {
+            return Some(Verdict::AssumedPass(pass.assumptions.clone()));
         }
         if let Some(failure) = self.failed.iter().find(|failure| failure.subject == subject) {
             return Some(Verdict::Fail(failure.findings.clone()));
@@ -133,6 +151,14 @@ impl Report {
         }
     }
 
+    /// Replaces the verdict on a subject that passes only because of these assumptions.
+    pub(crate) fn mark_assumed(&mut self, rule: usize, subject: usize, assumptions: Vec<&'static str>) {
+        let report = &mut self.rules[rule];
+        report.passed.retain(|passed| *passed != subject);
+        report.not_applicable.retain(|(other, _)| *other != subject);
+        report.assumed.push(AssumedPass { subject, assumptions });
+    }
+
     /// Records that the objects of a kind could not be listed: every rule that checks the kind has an unknown verdict.
     pub fn add_unlisted(&mut self, group: &str, kind: &str, namespace: Option<&str>, why: &str) {
         let id = match namespace {
@@ -153,6 +179,7 @@ impl Report {
         let kept: Vec<bool> = self.subjects.iter().map(keep).collect();
         for report in &mut self.rules {
             report.passed.retain(|subject| kept[*subject]);
+            report.assumed.retain(|pass| kept[pass.subject]);
             report.failed.retain(|failure| kept[failure.subject]);
             report.not_applicable.retain(|(subject, _)| kept[*subject]);
             report.unknown.retain(|(subject, _)| kept[*subject]);

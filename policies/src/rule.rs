@@ -1,8 +1,9 @@
 //! A rule: metadata and a function.
 
-use crate::context::{CheckContext, Finding, Subject};
+use crate::context::{CheckContext, Subject};
 use crate::control::Control;
 use crate::enforcement::Enforcement;
+use crate::finding::Finding;
 use crate::kind::Kind;
 use crate::remediation::Remediation;
 use crate::settings::{Setting, Settings};
@@ -18,7 +19,7 @@ pub struct Rule {
     pub id: &'static str,
     /// Its documentation and its examples.
     pub text: RuleText,
-    /// The kinds that it checks; empty for a rule about waivers.
+    /// The kinds that it checks; empty for a rule about settings.
     pub kinds: &'static [Kind],
     /// How severe a failure is.
     pub severity: Severity,
@@ -43,6 +44,8 @@ pub enum Check {
     Stack(fn(&Subject<'_>, &mut CheckContext<'_>)),
     /// Checks a waiver of the settings.
     Waivers(fn(&WaiverUse<'_>) -> Vec<Finding>),
+    /// Checks the settings of a stack or an assumption; [`crate::evaluate`] knows how.
+    Settings,
 }
 
 /// How much of the input a rule needs.
@@ -85,8 +88,13 @@ impl Rule {
     pub fn scope(&self) -> Scope {
         match self.check {
             Check::Resource(_) => Scope::Resource,
-            Check::Stack(_) | Check::Waivers(_) => Scope::Stack,
+            Check::Stack(_) | Check::Waivers(_) | Check::Settings => Scope::Stack,
         }
+    }
+
+    /// Whether the rule checks the settings, not objects. Its failures cannot be waived.
+    pub fn is_about_settings(&self) -> bool {
+        self.kinds.is_empty()
     }
 
     /// Whether the rule checks objects of this kind.

@@ -5,6 +5,7 @@
 
 pub mod access;
 pub mod data;
+pub mod evaluation;
 pub mod mesh;
 pub mod namespaces;
 pub mod network;
@@ -125,7 +126,9 @@ pub const RULES: &[&Rule] = &[
     &namespaces::REQUIRED_LABELS,
     &namespaces::CHANGE_TRACEABLE,
     &namespaces::NAMESPACE_QUOTA_SET,
-    // Waivers.
+    // Settings.
+    &evaluation::EVALUATION_NOT_WEAKENED,
+    &evaluation::ASSUMPTIONS_ARE_REVIEWED,
     &waivers::WAIVERS_ARE_VALID,
 ];
 

@@ -1,7 +1,8 @@
-//! The settings as a JSON schema, with which editors complete and check `phoenix:policies`.
+//! The settings of a stack as a JSON schema, with which editors complete and check `phoenix:policies`.
 //!
 //! The schema is derived from the rules, the assumptions and the fields of a waiver, and accepts what
-//! [`Settings::read`](crate::Settings::read) accepts.
+//! [`Settings::read_from`](crate::Settings::read_from) accepts from a stack. Whether a value is stricter than the profile of
+//! the environment is not part of it.
 
 use serde_json::{Map, Value, json};
 
@@ -14,7 +15,7 @@ use crate::waiver::MAX_OBJECTS;
 /// The schema of the settings, without external references.
 pub fn schema() -> Value {
     json!({
-        "description": "Settings of the policies, described in policies/README.md.",
+        "description": "Settings of the policies, described in policies/README.md. A stack can only tighten its evaluation.",
         "type": "object",
         "properties": {
             "all": {
@@ -30,7 +31,11 @@ pub fn schema() -> Value {
             "assume": {
                 "description": "Assumptions about the deployment that manifests do not show.",
                 "type": "object",
-                "properties": properties(&assume::ALL),
+                "properties": assume::ALL
+                    .iter()
+                    .filter(|setting| !assume::CALLERS_ONLY.contains(&setting.name))
+                    .map(|setting| (setting.name.to_owned(), assumption(setting)))
+                    .collect::<Map<_, _>>(),
                 "additionalProperties": false,
             },
             "waivers": {
@@ -85,9 +90,30 @@ pub fn of_setting(setting: &Setting) -> Value {
     schema
 }
 
+fn text(meaning: &str) -> Value {
+    json!({"description": meaning, "type": "string", "minLength": 1})
+}
+
+fn day(meaning: &str) -> Value {
+    json!({"description": meaning, "type": "string", "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}$"})
+}
+
+fn assumption(setting: &Setting) -> Value {
+    json!({
+        "description": setting.meaning,
+        "type": "object",
+        "properties": {
+            "value": of_setting(setting),
+            "owner": text("Who is responsible for the assumption."),
+            "evidence": text("What shows that the assumption is true, such as a document or a ticket."),
+            "reviewBy": day("The day of the next review, at most one year from now, as a string: \"2027-05-31\". Afterwards, the assumption has no effect."),
+        },
+        "required": ["evidence", "owner", "reviewBy", "value"],
+        "additionalProperties": false,
+    })
+}
+
 fn waiver() -> Value {
-    let text = |meaning: &str| json!({"description": meaning, "type": "string", "minLength": 1});
-    let day = |meaning: &str| json!({"description": meaning, "type": "string", "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}$"});
     json!({
         "type": "object",
         "properties": {
@@ -102,7 +128,7 @@ fn waiver() -> Value {
             "reason": text("Why the objects fail."),
             "compensatingMeasure": text("What protects in the meantime; mandatory if the rule gives evidence for a required specification of HIPAA."),
             "owner": text("Who is responsible for the fix."),
-            "approver": text("Who approved the waiver; must differ from the owner."),
+            "approver": text("Who approved the waiver; must differ from the owner, and must not be a placeholder."),
             "approved": day("The day of the approval, as a string: \"2026-06-01\"."),
             "lastDay": day("The last day on which the waiver is valid, at most one year after the approval."),
             "ticket": text("Where the fix is tracked."),

@@ -1,6 +1,8 @@
 //! Settings: the enforcement of rules, their options, assumptions about what the graph does not show, and waivers.
 //!
 //! [`Settings::read`](crate::reader) reads them from the value of `phoenix:policies`, from a file, or from Pulumi's engine.
+//! Who wrote them decides what they may say ([`Authority`]): the stack under evaluation can only tighten its evaluation
+//! ([`Settings::tighten`]).
 
 use std::collections::BTreeMap;
 
@@ -8,10 +10,12 @@ use jiff::civil::Date;
 use serde_json::Value;
 
 use crate::enforcement::Enforcement;
+use crate::finding::Finding;
+use crate::review::Review;
 use crate::waiver::Waiver;
 
 /// A setting: an option of a rule or an assumption.
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 pub struct Setting {
     /// The key.
     pub name: &'static str,
@@ -22,7 +26,7 @@ pub struct Setting {
 }
 
 /// The default of a setting, which also determines its type.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub enum DefaultValue {
     /// A boolean.
     Flag(bool),
@@ -138,6 +142,9 @@ pub mod assume {
         default: DefaultValue::Texts(&[]),
     };
 
+    /// The assumptions that a stack cannot make about itself, because they limit what is evaluated.
+    pub const CALLERS_ONLY: [&str; 2] = ["complete", "mesh"];
+
     /// All assumptions.
     pub static ALL: [&Setting; 11] = [
         &COMPLETE,
@@ -154,6 +161,65 @@ pub mod assume {
     ];
 }
 
+/// Who wrote settings, which decides what they may say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Authority {
+    /// The caller, who is outside the stack: everything.
+    Caller,
+    /// The reviewed profile of an environment: everything except weakening the rules about settings. An assumption has
+    /// an owner, evidence and a review date.
+    Profile,
+    /// The stack under evaluation: only stricter enforcement and options, waivers, and assumptions with an owner,
+    /// evidence and a review date.
+    Stack,
+}
+
+/// The origin of settings.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Source {
+    /// What reports call it, such as the path of the file.
+    pub name: String,
+    /// What the settings may say.
+    pub authority: Authority,
+}
+
+impl Source {
+    /// A source with this name and authority.
+    pub fn new(name: impl Into<String>, authority: Authority) -> Self {
+        Self {
+            name: name.into(),
+            authority,
+        }
+    }
+}
+
+/// An assumption that settings make.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Assumption {
+    /// The assumption.
+    pub setting: &'static Setting,
+    /// Its value.
+    pub value: Value,
+    /// Its owner, evidence and review date; `None` for one of the caller without them.
+    pub review: Option<Review>,
+    /// The source of the settings.
+    pub source: String,
+}
+
+impl Assumption {
+    /// What is wrong with it on this day. An assumption with a fault has no effect.
+    pub(crate) fn faults(&self, today: Date) -> Vec<Finding> {
+        self.review
+            .as_ref()
+            .map_or_else(Vec::new, |review| review.faults(today))
+    }
+
+    /// Whether it has an effect on this day.
+    pub fn takes_effect_on(&self, today: Date) -> bool {
+        self.faults(today).is_empty()
+    }
+}
+
 /// The key of the assumptions.
 pub const ASSUME: &str = "assume";
 
@@ -164,6 +230,14 @@ pub struct Settings {
     pub(crate) enforcement: BTreeMap<&'static str, Enforcement>,
     /// The values by rule id, or [`ASSUME`], and key.
     pub(crate) values: BTreeMap<(&'static str, &'static str), Value>,
+    /// The assumptions that the settings make, by name.
+    pub(crate) assumptions: BTreeMap<&'static str, Assumption>,
+    /// The name of the source of each key, such as `rules.no-host-ports`.
+    pub(crate) sources: BTreeMap<String, String>,
+    /// The stack under evaluation, if its own settings are part of these.
+    pub(crate) stack: Option<String>,
+    /// Attempts of that stack to weaken its evaluation.
+    pub(crate) objections: Vec<Finding>,
     /// The waivers.
     pub waivers: Vec<Waiver>,
     /// The day of the evaluation, on which waivers are valid or not.
@@ -177,6 +251,10 @@ impl Settings {
             all: None,
             enforcement: BTreeMap::new(),
             values: BTreeMap::new(),
+            assumptions: BTreeMap::new(),
+            sources: BTreeMap::new(),
+            stack: None,
+            objections: Vec::new(),
             waivers: Vec::new(),
             today,
         }
@@ -187,7 +265,18 @@ impl Settings {
         self.all = other.all.or(self.all);
         self.enforcement.extend(other.enforcement.clone());
         self.values.extend(other.values.clone());
+        self.assumptions.extend(other.assumptions.clone());
+        self.sources.extend(other.sources.clone());
         self.waivers.extend(other.waivers.iter().cloned());
+    }
+
+    /// Records that the stack under evaluation weakens its evaluation in a way that its settings do not show. The rule
+    /// `evaluation-not-weakened` reports it.
+    pub fn add_objection(&mut self, path: impl Into<String>, message: impl Into<String>) {
+        self.objections.push(Finding {
+            path: path.into(),
+            message: message.into(),
+        });
     }
 
     /// Sets an assumption.
@@ -203,7 +292,21 @@ impl Settings {
         self.values.insert((ASSUME, setting.name), value);
     }
 
-    /// The assumptions with their values.
+    /// The assumptions that the settings make.
+    pub fn made_assumptions(&self) -> impl Iterator<Item = &Assumption> {
+        self.assumptions.values()
+    }
+
+    /// These settings without some of their assumptions.
+    pub(crate) fn without_assumptions(&self, names: &[&'static str]) -> Self {
+        let mut settings = self.clone();
+        for name in names {
+            settings.values.remove(&(ASSUME, *name));
+        }
+        settings
+    }
+
+    /// All assumptions with the values that apply.
     pub fn assumptions(&self) -> Vec<(&'static Setting, Value)> {
         let value = |setting: &'static Setting| self.value(ASSUME, setting);
         assume::ALL
@@ -247,7 +350,7 @@ impl Settings {
         }
     }
 
-    fn value(&self, rule: &'static str, setting: &Setting) -> Value {
+    pub(crate) fn value(&self, rule: &'static str, setting: &Setting) -> Value {
         let set = self.values.get(&(rule, setting.name)).cloned();
         set.unwrap_or_else(|| setting.default.value())
     }

@@ -8,6 +8,8 @@ use jiff::tz::TimeZone;
 use phoenix_graph::Id;
 
 use crate::control::Control;
+use crate::finding::Finding;
+use crate::review::{MAX_DAYS, days_between, is_same_party, placeholder_fault};
 
 /// A time-limited, approved exception from one rule for named objects.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,9 +34,6 @@ pub struct Waiver {
     pub ticket: String,
 }
 
-/// The longest time from the approval of a waiver to its last day.
-pub const MAX_DAYS: i32 = 366;
-
 /// The most objects that one waiver may name; what applies to more objects is not an exception.
 pub const MAX_OBJECTS: usize = 10;
 
@@ -42,6 +41,71 @@ impl Waiver {
     /// Whether it is valid on this day: approved and not expired.
     pub fn is_valid_on(&self, day: Date) -> bool {
         self.approved <= day && day <= self.last_day
+    }
+
+    /// Whether it waives failures on this day: valid, and approved by a named party other than its owner.
+    pub fn takes_effect_on(&self, day: Date) -> bool {
+        self.is_valid_on(day) && self.approval_faults().is_empty()
+    }
+
+    /// What is wrong with its approval, with the field. A waiver with such a fault has no effect.
+    pub(crate) fn approval_faults(&self) -> Vec<Finding> {
+        let mut faults: Vec<_> = [
+            ("reason", &self.reason),
+            ("owner", &self.owner),
+            ("approver", &self.approver),
+            ("ticket", &self.ticket),
+        ]
+        .into_iter()
+        .filter_map(|(field, text)| placeholder_fault(field, text))
+        .collect();
+        if is_same_party(&self.owner, &self.approver) {
+            faults.push(Finding {
+                path: "approver".to_owned(),
+                message: "the owner approved the waiver; the approver must be a different person or team"
+                    .to_owned(),
+            });
+        }
+        faults
+    }
+
+    /// What is wrong with it on this day, independent of the objects that it names, with the field.
+    pub(crate) fn faults(&self, today: Date) -> Vec<Finding> {
+        let mut faults = self.approval_faults();
+        let mut fault = |path: &str, message: String| {
+            faults.push(Finding {
+                path: path.to_owned(),
+                message,
+            });
+        };
+        if today > self.last_day {
+            fault("lastDay", format!("it expired on {}", self.last_day));
+        }
+        if self.approved > today {
+            fault("approved", format!("it is not valid before {}", self.approved));
+        }
+        if self.last_day < self.approved {
+            fault("lastDay", "it expires before its approval".to_owned());
+        }
+        if days_between(self.approved, self.last_day) > MAX_DAYS {
+            fault(
+                "lastDay",
+                "it is valid for more than one year after its approval".to_owned(),
+            );
+        }
+        if self.objects.is_empty() {
+            fault("objects", "it names no object".to_owned());
+        }
+        if self.objects.iter().any(|object| object.contains('*')) {
+            fault(
+                "objects",
+                "it contains a wildcard; name each object as `Kind namespace/name`".to_owned(),
+            );
+        }
+        if self.objects.len() > MAX_OBJECTS {
+            fault("objects", format!("it names more than {MAX_OBJECTS} objects"));
+        }
+        faults
     }
 
     /// Its name in reports: the ticket and the rule.
@@ -79,11 +143,6 @@ pub fn day_of(unix_seconds: u64) -> Date {
         .ok()
         .and_then(|seconds| Timestamp::from_second(seconds).ok())
         .map_or(Date::MAX, |time| time.to_zoned(TimeZone::UTC).date())
-}
-
-/// The number of days from one day to another; negative if the other is earlier.
-pub(crate) fn days_between(from: Date, to: Date) -> i32 {
-    to.since(from).map_or(0, |span| span.get_days())
 }
 
 #[cfg(test)]

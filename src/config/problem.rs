@@ -91,6 +91,17 @@ impl Problems {
         self
     }
 
+    /// The errors with other messages, where `message` returns one.
+    #[must_use]
+    pub fn map_messages(mut self, message: impl Fn(&Problem) -> Option<String>) -> Self {
+        for problem in &mut self.0 {
+            if let Some(message) = message(problem) {
+                problem.message = message;
+            }
+        }
+        self
+    }
+
     /// Adds the location of its key to each error.
     #[must_use]
     pub fn located(mut self, origins: &Origins) -> Self {

@@ -136,8 +136,8 @@ pub struct RawConfig {
     /// changes to fields that another manager owns.
     #[serde(default)]
     pub adopt: Vec<String>,
-    /// The settings of the policy pack for this stack: enforcement of rules, assumptions about the cluster, and
-    /// waivers. The pack reads them (`policies/README.md`); the platform does not.
+    /// The settings of the policies for this stack: stricter enforcement of rules, assumptions about the cluster, and
+    /// waivers. The policies read them (`policies/README.md`); the platform does not.
     #[serde(default)]
     pub policies: BTreeMap<String, Value>,
     /// Accepts placeholders, only in the cluster of a sandbox. `phoenix sandbox` sets it in its own copy of the stack

@@ -242,10 +242,11 @@ fn fill(schema: &Value, value: Option<&Value>, with: Fill) -> Value {
             };
             items.iter().map(item).collect()
         }
-        Some(number) if number.is_u64() && types.contains(&"integer") => {
+        // A negative or fractional number has no valid form either.
+        Some(Value::Number(number)) if types.contains(&"integer") => {
             let (least, most) = limits(schema);
             match number.as_u64() {
-                Some(given) if (least..=most).contains(&given) => number.clone(),
+                Some(given) if (least..=most).contains(&given) => Value::from(given),
                 _ => example(schema, with),
             }
         }

@@ -220,6 +220,7 @@ pub const TABLE: [(&str, &[&str], &[&str]); 25] = [
             "phoenix-features",
             "phoenix-features-network",
             "phoenix-graph",
+            "phoenix-manifests",
             "phoenix-policies",
             "pulumi-wire",
         ],

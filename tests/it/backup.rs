@@ -59,9 +59,10 @@ fn told(name: &str, pointer: &str, value: Value) -> String {
 fn every_store_that_keeps_data_has_a_backup_a_restore_and_an_alert_on_its_age() {
     for name in STACKS {
         let graph = stack(name).graph;
-        let without_data: Vec<String> =
-            serde_json::from_value(keys(name)["phoenix:policies"]["assume"]["ephemeralClaims"].clone())
-                .unwrap();
+        let without_data: Vec<String> = serde_json::from_value(
+            keys(name)["phoenix:policies"]["assume"]["ephemeralClaims"]["value"].clone(),
+        )
+        .unwrap();
         let mut claims: BTreeSet<String> = graph
             .all::<PersistentVolumeClaim>()
             .into_iter()

@@ -599,6 +599,39 @@ fn a_value_of_another_type_is_reported_alone() {
     }
 }
 
+#[test]
+fn no_value_of_a_key_hides_the_problem_of_another() {
+    let limit = "phoenix:openmemory.resources.limits.memory";
+    for (key, value) in keys("dev").iter().filter(|(key, _)| *key != "phoenix:policies") {
+        for pointer in leaves(value) {
+            for wrong in [
+                json!(-1),
+                json!(1.5),
+                json!(1e23),
+                json!(u64::MAX),
+                json!(null),
+                json!({"a": -1}),
+            ] {
+                let mut keys = keys_with_a_wrong_limit();
+                *keys.get_mut(key).unwrap().pointer_mut(&pointer).unwrap() = wrong.clone();
+                let problems = check(&keys).unwrap_err();
+                let is_reported = problems.iter().any(|problem| limit.starts_with(&problem.key));
+                assert!(is_reported, "{key}{pointer} = {wrong}: {problems}");
+            }
+        }
+    }
+}
+
+/// The keys of the stack dev, with a wrong quantity.
+fn keys_with_a_wrong_limit() -> BTreeMap<String, Value> {
+    static KEYS: std::sync::LazyLock<BTreeMap<String, Value>> = std::sync::LazyLock::new(|| {
+        let mut keys = keys("dev");
+        keys.get_mut("phoenix:openmemory").unwrap()["resources"]["limits"]["memory"] = json!("1Gib");
+        keys
+    });
+    KEYS.clone()
+}
+
 /// The JSON pointers of all that is neither a mapping nor in a list.
 fn leaves(value: &Value) -> Vec<String> {
     match value {

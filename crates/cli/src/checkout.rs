@@ -125,7 +125,60 @@ impl Checkout {
             let entry = entry.with_context(|| format!("cannot list {}", self.shown(&folder)))?;
             names.extend(entry.file_name().into_string());
         }
-        Ok(stacks_among(&names))
+        let stacks = stacks_among(&names);
+        if let Some(name) = stacks.iter().find(|name| !is_stack_name(name)) {
+            return Err(user_error(
+                format!(
+                    "{} is not a valid stack file: {name:?} is not a stack name",
+                    self.shown(&self.stack_file(name))
+                ),
+                STACK_NAME_HINT,
+            ));
+        }
+        Ok(stacks)
+    }
+
+    /// The names of all files in the directory of the stack files.
+    fn files(&self) -> Vec<String> {
+        let entries = fs::read_dir(self.root.join(&self.stacks));
+        let names = entries.into_iter().flatten().flatten();
+        names
+            .filter_map(|entry| entry.file_name().into_string().ok())
+            .collect()
+    }
+
+    /// How to fix the name of a stack that does not exist.
+    fn hint_for(&self, asked: &str, stacks: &[String]) -> String {
+        // A path of a stack file, or the full name of a stack.
+        let last = asked.rsplit(['/', '\\']).next().unwrap_or(asked);
+        let name = last.strip_prefix("Pulumi.").unwrap_or(last);
+        let name = [".yaml", ".yml", ".json"]
+            .iter()
+            .find_map(|extension| name.strip_suffix(extension))
+            .unwrap_or(name);
+        if stacks.iter().any(|stack| stack == name) {
+            return format!("did you mean {name}?");
+        }
+        let is_other_extension = |file: &String| {
+            [".yml", ".json"]
+                .iter()
+                .any(|extension| file.eq_ignore_ascii_case(&format!("Pulumi.{name}{extension}")))
+                || (file.eq_ignore_ascii_case(&format!("Pulumi.{name}.yaml")))
+        };
+        if let Some(file) = self.files().into_iter().find(is_other_extension)
+            && stack_of_file(&file).is_none()
+        {
+            let folder = self.stacks_folder();
+            return format!(
+                "rename {folder}/{file} to {}, the only form that is read",
+                self.shown(&self.stack_file(name))
+            );
+        }
+        match phoenix_suggest::nearest(name, stacks.iter().map(String::as_str)) {
+            Some(stack) => format!("did you mean {stack}?"),
+            None if is_stack_name(name) => format!("create {}", self.shown(&self.stack_file(name))),
+            None => STACK_NAME_HINT.to_owned(),
+        }
     }
 
     /// The name of a stack with a stack file: `asked` itself, or an error that lists the existing stacks.
@@ -135,11 +188,7 @@ impl Checkout {
             return Ok(asked.to_owned());
         }
         let shown: String = asked.chars().take(60).collect();
-        let nearest = phoenix_suggest::nearest(&shown, stacks.iter().map(String::as_str));
-        let hint = match nearest {
-            Some(stack) => format!("did you mean {stack}?"),
-            None => format!("create {}", self.shown(&self.stack_file("NAME"))),
-        };
+        let hint = self.hint_for(&shown, &stacks);
         let known = if stacks.is_empty() {
             "there are no stacks yet".to_owned()
         } else {
@@ -185,6 +234,16 @@ fn rust_version_in(manifest: &str) -> Option<&str> {
         .filter_map(|line| line.split_once('='))
         .find(|(key, _)| key.trim() == "rust-version")
         .map(|(_, version)| version.trim().trim_matches('"'))
+}
+
+/// What Pulumi accepts as the name of a stack.
+const STACK_NAME_HINT: &str =
+    "a stack name has at most 100 characters: letters, digits, hyphens, underscores and periods";
+
+/// Whether Pulumi accepts this name of a stack.
+fn is_stack_name(name: &str) -> bool {
+    let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+    (1..=100).contains(&name.len()) && name.bytes().all(is_allowed)
 }
 
 /// The stacks of these file names, sorted.
@@ -254,6 +313,60 @@ mod tests {
             error,
             "there is no stack \"stagin\" (existing stacks: staging)\nhint: did you mean staging?"
         );
+    }
+
+    #[test]
+    fn the_stack_that_a_path_another_extension_or_another_case_names_is_suggested() {
+        let folder = checkout(&[
+            ("Pulumi.yaml", PROJECT),
+            ("Cargo.toml", ""),
+            ("stacks/Pulumi.dev.yaml", ""),
+            ("stacks/Pulumi.qa.yml", ""),
+        ]);
+        let found = Checkout::find(Some(folder.path())).unwrap();
+        for asked in [
+            "stacks/Pulumi.dev.yaml",
+            "./stacks/Pulumi.dev.yaml",
+            "Pulumi.dev.yaml",
+            "dev.yaml",
+            "Pulumi.dev.yml",
+            "acme/phoenix/dev",
+            "DEV",
+            "Dev",
+        ] {
+            let error = found.stack(asked).unwrap_err().to_string();
+            assert!(error.ends_with("hint: did you mean dev?"), "{asked}: {error}");
+        }
+        for asked in ["qa", "QA", "stacks/Pulumi.qa.yml", "Pulumi.qa.yaml"] {
+            let error = found.stack(asked).unwrap_err().to_string();
+            assert!(
+                error.contains("hint: rename stacks/Pulumi.qa.yml to stacks/Pulumi."),
+                "{asked}: {error}"
+            );
+        }
+        let error = found.stack("production").unwrap_err().to_string();
+        assert!(
+            error.ends_with("hint: create stacks/Pulumi.production.yaml"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn a_stack_file_with_a_name_that_pulumi_rejects_is_an_error() {
+        for name in ["My Stack", "a b", "größe", "a+b", &"x".repeat(101)] {
+            let folder = checkout(&[
+                ("Pulumi.yaml", PROJECT),
+                ("Cargo.toml", ""),
+                (&format!("stacks/Pulumi.{name}.yaml"), ""),
+            ]);
+            let error = Checkout::find(Some(folder.path())).unwrap().stacks().unwrap_err();
+            let error = error.to_string();
+            assert!(
+                error.contains("is not a stack name") && error.contains("hint: a stack name has at most"),
+                "{error}"
+            );
+        }
+        assert!(is_stack_name("a.b-C_9"));
     }
 
     #[test]

@@ -13,6 +13,7 @@ pub mod tools;
 use phoenix_terminal::checklist::Check;
 
 use crate::checkout::Checkout;
+use crate::clusters;
 use crate::stack::Stack;
 
 /// The checks of this machine, and what remains to be checked elsewhere.
@@ -40,10 +41,14 @@ pub fn run(checkout: &Checkout, stack: Option<&str>) -> anyhow::Result<Local> {
             let hint = format!("write {}", checkout.shown(&checkout.stack_file("dev")));
             checks.push(Check::fail("stacks", "there are none", hint));
         }
+        let mut loaded = Vec::new();
         for name in &names {
-            checks.push(stack::file(name, &Stack::load(checkout, name)));
+            let stack = Stack::load(checkout, name);
+            checks.push(stack::file(name, &stack));
             checks.extend(stack::sandbox_marker(checkout, name));
+            loaded.extend(stack);
         }
+        checks.extend(shared_clusters(&loaded));
         checks.extend(kubeconfig::optional());
         return Ok(Local { checks, target: None });
     };
@@ -53,6 +58,7 @@ pub fn run(checkout: &Checkout, stack: Option<&str>) -> anyhow::Result<Local> {
     checks.extend(stack::sandbox_marker(checkout, &name));
     let mut context = None;
     if let Ok(stack) = &loaded {
+        checks.extend(shared_clusters(std::slice::from_ref(stack)));
         checks.push(stack::placeholders(stack));
         checks.push(stack::secrets(stack));
         checks.extend(esc_import::run(stack));
@@ -66,4 +72,21 @@ pub fn run(checkout: &Checkout, stack: Option<&str>) -> anyhow::Result<Local> {
         _ => None,
     };
     Ok(Local { checks, target })
+}
+
+/// A failed check for each cluster that several stacks have.
+fn shared_clusters(stacks: &[Stack]) -> Vec<Check> {
+    let shared = stacks
+        .iter()
+        .map(|stack| (stack.name.as_str(), stack.shared_cluster.as_slice()));
+    clusters::warnings(shared)
+        .into_iter()
+        .map(|warning| {
+            Check::fail(
+                "cluster",
+                warning,
+                "give each stack a cluster and an identifier of its own",
+            )
+        })
+        .collect()
 }

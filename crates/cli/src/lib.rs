@@ -19,6 +19,7 @@ use clap::{Parser, Subcommand};
 pub mod arguments;
 pub mod base;
 pub mod checkout;
+pub mod clusters;
 pub mod commands;
 pub mod comparison;
 pub mod consent;
@@ -31,7 +32,9 @@ pub mod git;
 pub mod live;
 pub mod manifests;
 pub mod policies;
+pub mod profile;
 pub mod secrets;
+pub mod settings;
 pub mod stack;
 pub mod stack_file;
 

@@ -1,17 +1,21 @@
 //! Evaluates the policies for stacks. [`phoenix_report`] renders the result.
+//!
+//! The settings of a stack are the defaults, then the reviewed profile of its environment, then those of the stack file,
+//! which can only tighten.
 
 use std::num::NonZero;
 
-use anyhow::{Result, anyhow};
-use phoenix::config::NAMESPACE;
+use anyhow::Result;
+use phoenix::config::{Environment, NAMESPACE};
 use phoenix_graph::{Graph, Id};
 use phoenix_manifests::Place;
-use phoenix_policies::{Date, Report, Settings, evaluate, evaluate_on};
+use phoenix_policies::{Date, Report, Settings, evaluate, evaluate_on, is_weaker_environment};
 use phoenix_report::PolicyRun;
-use serde_json::Value;
 
+use crate::settings::{invalid, own_settings};
 use crate::stack::Stack;
-use phoenix_terminal::output::count;
+
+pub use crate::settings::today;
 
 /// Evaluates the policies for a stack, with the settings of its file.
 pub fn run_on_stack(stack: &Stack, today: Date) -> Result<PolicyRun> {
@@ -33,6 +37,7 @@ pub fn run_on_stack(stack: &Stack, today: Date) -> Result<PolicyRun> {
         places: Box::new(move |id, path| {
             let key = match keys.get(id) {
                 Some(key) => key.clone(),
+                None if path.starts_with(NAMESPACE) => path.to_owned(),
                 None => format!("{NAMESPACE}:policies.{path}"),
             };
             let line = origins.of(&key).or_else(|| origins.of(NAMESPACE));
@@ -59,38 +64,34 @@ fn key_of(system: &str) -> String {
     key
 }
 
-/// The policy settings of a stack: `phoenix:policies` of its file.
+/// The policy settings of a stack: the profile of its environment, tightened by `phoenix:policies` of its file.
 pub fn settings_of(stack: &Stack, today: Date) -> Result<Settings> {
-    let key = format!("{NAMESPACE}:policies");
-    let value = stack.file.keys.get(&key).unwrap_or(&Value::Null);
-    read_settings(value, today, &format!("{key} of {}", stack.file.path))
-}
-
-/// Parses policy settings. `source` names them in errors.
-pub fn read_settings(value: &Value, today: Date, source: &str) -> Result<Settings> {
-    Settings::read(value, today).map_err(|problems| {
-        let lines: Vec<_> = problems
-            .iter()
-            .map(|problem| format!("  {}", problem.to_string().replace('\n', "\n    ")))
-            .collect();
-        anyhow!(
-            "invalid policy settings: {} in {source}\n{}",
-            count(problems.len(), "problem"),
-            lines.join("\n")
-        )
-    })
+    let mut settings = stack.profile.settings(today)?;
+    let own = own_settings(&stack.file, today).map_err(|problems| {
+        let key = format!("{NAMESPACE}:policies of {}", stack.file.path);
+        invalid(&problems, &key, |_| None)
+    })?;
+    settings.tighten(&own, &stack.name);
+    let environment = stack.config.environment.as_str();
+    let key = format!("{NAMESPACE}:environment");
+    settings.check_environment(&key, &stack.name, environment);
+    for other in &stack.shared_cluster {
+        let declared = other.environment.map(Environment::as_str);
+        if let Some(stricter) = declared.filter(|declared| is_weaker_environment(environment, declared)) {
+            settings.add_objection(
+                &key,
+                format!(
+                    "the environment is {}, but stack {} declares the same cluster as {}: both have the {} {:?}",
+                    environment, other.stack, stricter, other.key, other.value
+                ),
+            );
+        }
+    }
+    Ok(settings)
 }
 
 /// Evaluates a graph on all processors.
 pub fn evaluate_in_parallel(graph: &Graph, settings: &Settings) -> Report {
     let threads = std::thread::available_parallelism().unwrap_or(NonZero::<usize>::MIN);
     evaluate_on(threads, graph, settings)
-}
-
-/// The current day in UTC, on which waivers are valid or not.
-pub fn today() -> Date {
-    let seconds = std::time::SystemTime::now()
-        .duration_since(std::time::UNIX_EPOCH)
-        .map_or(0, |since| since.as_secs());
-    phoenix_policies::waiver::day_of(seconds)
 }

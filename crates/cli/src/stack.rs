@@ -8,8 +8,11 @@ use phoenix::platform;
 use phoenix_graph::Graph;
 
 use crate::checkout::Checkout;
+use crate::clusters::{self, SharedCluster};
+use crate::profile::Profile;
+use crate::settings::{problems_of, today};
 use crate::stack_file::StackFile;
-use phoenix_terminal::output::count;
+use phoenix_terminal::output::{count, message};
 use phoenix_terminal::user_error;
 
 /// A valid stack.
@@ -23,20 +26,34 @@ pub struct Stack {
     pub config: StackConfig,
     /// The declared objects.
     pub graph: Graph,
+    /// The profile of its environment, with which the policies evaluate it.
+    pub profile: Profile,
+    /// Other stacks that have the same cluster.
+    pub shared_cluster: Vec<SharedCluster>,
 }
 
 impl Stack {
     /// Reads, validates and builds a stack.
     pub fn load(checkout: &Checkout, name: &str) -> Result<Self> {
         let file = StackFile::read(checkout, name)?;
+        for warning in &file.warnings {
+            message(warning);
+        }
+        let of_policies = problems_of(&file, today());
         match file.checked() {
-            Ok(config) => Ok(Self {
+            Ok(config) if of_policies.is_empty() => Ok(Self {
                 name: name.to_owned(),
                 graph: platform::build(&config),
+                profile: Profile::read(checkout, config.environment)?,
+                shared_cluster: clusters::shared(checkout, name, &file)?,
                 file,
                 config,
             }),
-            Err(problems) => Err(Invalid::new(name, &file, problems).into()),
+            checked => {
+                let mut problems = checked.err().unwrap_or_default();
+                problems.append(of_policies);
+                Err(Invalid::new(name, &file, problems).into())
+            }
         }
     }
 
@@ -82,7 +99,9 @@ impl Invalid {
         Self {
             stack: stack.to_owned(),
             path: file.path.clone(),
-            problems: problems.located(&file.origins),
+            problems: problems
+                .located(&file.origins)
+                .map_messages(|problem| as_written(problem, file)),
             text: file.text.clone(),
         }
     }
@@ -134,6 +153,15 @@ impl fmt::Display for Several {
 }
 
 impl std::error::Error for Several {}
+
+/// The message of a problem with a number, with the number as the file contains it: a number such as
+/// 99999999999999999999 would otherwise appear as a rounded one.
+fn as_written(problem: &Problem, file: &StackFile) -> Option<String> {
+    let written = file.number_as_written(&problem.key, problem.origin.as_ref()?.line)?;
+    let read = file.value(&problem.key)?.as_number()?.to_string();
+    let rest = problem.message.strip_prefix(&format!("is {read}, "))?;
+    Some(format!("is {written}, {rest}"))
+}
 
 /// A problem with its line in the file.
 fn render(problem: &Problem, text: &str) -> String {
@@ -197,6 +225,44 @@ mod tests {
             "{invalid}"
         );
         assert!(!invalid.contains("sk-very-secret"), "{invalid}");
+    }
+
+    #[test]
+    fn a_number_is_shown_as_written() {
+        let shown = |written: &str| {
+            let text = format!("config:\n  phoenix:qdrant:\n    {written}\n");
+            let file = StackFile::parse("x", text).unwrap();
+            Invalid::new("dev", &file, file.checked().unwrap_err()).to_string()
+        };
+        for (written, number) in [
+            ("replicas: 99999999999999999999999", "99999999999999999999999"),
+            ("replicas: 1.50 # half", "1.50"),
+            ("replicas: -1", "-1"),
+            ("replicas: 1e30", "1e30"),
+        ] {
+            let expected = format!("phoenix:qdrant.replicas is {number}, but must be ");
+            assert!(shown(written).contains(&expected), "{}", shown(written));
+        }
+        let inline = shown("resources: {requests: {cpu: 99999999999999999999999, memory: 1}}");
+        assert!(
+            inline.contains("requests.cpu is 99999999999999999999999, but must be a string"),
+            "{inline}"
+        );
+        let item = shown("nodes:\n    - 99999999999999999999999");
+        assert!(!item.contains("e+22"), "{item}");
+    }
+
+    #[test]
+    fn a_negative_number_does_not_hide_other_problems() {
+        let text = "config:\n  phoenix:openmemory:\n    replicas: -1\n    resources:\n      limits: {memory: 1Gib}\n";
+        let file = StackFile::parse("x", text.to_owned()).unwrap();
+        let invalid = Invalid::new("dev", &file, file.checked().unwrap_err()).to_string();
+        for problem in [
+            "phoenix:openmemory.replicas is -1, but must be",
+            "phoenix:openmemory.resources.limits.memory is \"1Gib\", which is not a quantity",
+        ] {
+            assert!(invalid.contains(problem), "{invalid}");
+        }
     }
 
     #[test]

@@ -34,7 +34,18 @@ pub struct StackFile {
     pub imports: Option<Vec<String>>,
     /// Problems of the keys themselves.
     pub problems: Problems,
+    /// Keys outside `config:` that have no effect.
+    pub warnings: Vec<String>,
 }
+
+/// The keys of a stack file, all of Pulumi.
+const ROOT_KEYS: [&str; 5] = [
+    "config",
+    "encryptedkey",
+    "encryptionsalt",
+    "environment",
+    "secretsprovider",
+];
 
 impl StackFile {
     /// Reads the file of a stack of the checkout.
@@ -77,6 +88,7 @@ impl StackFile {
             secrets: BTreeSet::new(),
             imports: document.value.get("environment").and_then(imported),
             problems: Problems::default(),
+            warnings: warnings(path, document),
         };
         for (key, value) in config {
             file.take(key, value);
@@ -97,6 +109,42 @@ impl StackFile {
         }
     }
 
+    /// The value of a key, such as `phoenix:qdrant.replicas`.
+    pub(crate) fn value(&self, key: &str) -> Option<&Value> {
+        let (name, rest) = match key.find(['.', '[']) {
+            Some(end) => (&key[..end], &key[end..]),
+            None => (key, ""),
+        };
+        let mut value = self.keys.get(name)?;
+        for step in rest.split(['.', '[']).filter(|step| !step.is_empty()) {
+            value = match step.strip_suffix(']') {
+                Some(index) => value.get(index.parse::<usize>().ok()?)?,
+                None => value.get(step)?,
+            };
+        }
+        Some(value)
+    }
+
+    /// The text of the number that follows a key on its line.
+    pub(crate) fn number_as_written(&self, key: &str, line: usize) -> Option<&str> {
+        let line = self.text.lines().nth(line.checked_sub(1)?)?;
+        let name = &key[key.rfind('.').map_or(0, |dot| dot + 1)..];
+        let after = match line.find(&format!("{name}:")) {
+            Some(start) => &line[start + name.len() + 1..],
+            None => line.trim_start().strip_prefix("- ")?,
+        };
+        let end = after.trim_start().find([',', '}', ']', ' ', '\t']);
+        let number = after.trim_start();
+        let number = end.map_or(number, |end| &number[..end]);
+        let number = number.trim_matches(['"', '\'']);
+        // Only what is certainly a number: anything else could be a secret.
+        let is_number = !number.is_empty()
+            && number
+                .bytes()
+                .all(|byte| byte.is_ascii_digit() || b"+-.eExX_".contains(&byte));
+        is_number.then_some(number)
+    }
+
     fn take(&mut self, key: &str, value: &Value) {
         if !key.contains(':') {
             let hint = format!("write {NAMESPACE}:{key}");
@@ -113,6 +161,25 @@ impl StackFile {
             self.keys.insert(key.to_owned(), value);
         }
     }
+}
+
+/// A warning for each key outside `config:` that Pulumi ignores.
+fn warnings(path: &str, document: &yaml::Document) -> Vec<String> {
+    let keys = document.value.as_object().into_iter().flat_map(Map::keys);
+    keys.filter(|key| !ROOT_KEYS.contains(&key.as_str()))
+        .map(|key| {
+            let line = document.lines.get(key.as_str());
+            let place = line.map_or(path.to_owned(), |line| format!("{path}:{line}"));
+            let hint = match phoenix_suggest::nearest(key, ROOT_KEYS) {
+                Some(name) => format!("did you mean `{name}:`?"),
+                None => format!("the keys of a stack file are {}", ROOT_KEYS.join(", ")),
+            };
+            format!(
+                "warning: {place}: `{}:` is not a key of a stack file and is ignored\nhint: {hint}",
+                shortened(key)
+            )
+        })
+        .collect()
 }
 
 /// The names in `environment:`, which is a list, or an inline environment with `imports`.
@@ -268,6 +335,22 @@ mod tests {
         let file = parse("config:\n  phoenix:postgres:\n    networks:\n    - 10.0.0.0/8\n    - x\n");
         assert_eq!(file.origins.of("phoenix:postgres.networks[1]").unwrap().line, 5);
         assert_eq!(file.origins.of("phoenix:postgres.host").unwrap().line, 2);
+    }
+
+    #[test]
+    fn an_unknown_root_key_is_a_warning_with_the_nearest_key() {
+        let warnings = |text: &str| parse(text).warnings;
+        assert_eq!(warnings("config: {}\nencryptionsalt: v1\n"), Vec::<String>::new());
+        assert_eq!(
+            warnings("config: {}\nconfg:\n  phoenix:protect: true\n"),
+            [
+                "warning: stacks/Pulumi.dev.yaml:2: `confg:` is not a key of a stack file and is ignored\nhint: did you mean `config:`?"
+            ]
+        );
+        assert!(warnings("secretProvider: x\nconfig: {}\n")[0].ends_with("did you mean `secretsprovider:`?"));
+        assert!(
+            warnings("phoenix:qdrant: {}\nconfig: {}\n")[0].contains("the keys of a stack file are config, ")
+        );
     }
 
     #[test]

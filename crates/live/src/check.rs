@@ -50,7 +50,7 @@ pub async fn run(request: ClusterCheck<'_>) -> Result<PolicyRun> {
         settings.assume(&assume::COMPLETE, json!(false));
     }
     let mut report = evaluate_in_parallel(&snapshot.graph, &settings);
-    report.retain(|id| id.kind == "Waiver" || scope.includes(id));
+    report.retain(|id| id.group == "phoenix.ai" || scope.includes(id));
     for unlisted in &snapshot.unlisted {
         report.add_unlisted(
             &unlisted.group,

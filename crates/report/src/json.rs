@@ -27,6 +27,7 @@ pub fn report(run: &PolicyRun) -> Value {
             "evidence": rule.rule.evidence.iter().copied().map(control).collect::<Vec<_>>(),
             "population": rule.population(),
             "passed": rule.passed.iter().map(|index| subject(*index)).collect::<Vec<_>>(),
+            "passedByAssumption": rule.assumed.iter().map(|pass| json!({"object": subject(pass.subject), "assumptions": pass.assumptions})).collect::<Vec<_>>(),
             "failed": rule.failed.iter().map(|failure| json!({
                 "object": subject(failure.subject),
                 "waivedBy": failure.waived.and_then(|index| Some(run.settings.waivers.get(index)?.ticket.clone())),
@@ -49,6 +50,8 @@ pub fn report(run: &PolicyRun) -> Value {
         "blocks": report.blocks(),
         "rules": rules.collect::<Vec<_>>(),
         "assumed": assumptions,
+        "assumptions": made(run),
+        "weakened": weakened(run),
         "expiringWaivers": ending(report),
     })
 }
@@ -82,11 +85,50 @@ pub fn brief(run: &PolicyRun) -> Value {
             "waived": counts.waived,
             "unknown": counts.unknown,
             "passed": counts.passed,
+            "passedByAssumption": counts.assumed,
             "notApplicable": counts.not_applicable,
         },
         "findings": findings.collect::<Vec<_>>(),
+        "assumptions": made(run),
+        "weakened": weakened(run),
         "expiringWaivers": ending(report),
     })
+}
+
+/// The assumptions that the settings make, with their review and the number of verdicts that depend on each.
+fn made(run: &PolicyRun) -> Vec<Value> {
+    let assumptions = run.settings.made_assumptions();
+    assumptions
+        .map(|assumption| {
+            let review = assumption.review.as_ref();
+            json!({
+                "name": assumption.setting.name,
+                "value": assumption.value,
+                "applies": assumption.takes_effect_on(run.settings.today),
+                "owner": review.map(|review| &review.owner),
+                "evidence": review.map(|review| &review.evidence),
+                "reviewBy": review.map(|review| review.review_by.to_string()),
+                "source": assumption.source,
+                "passes": run.passes_by(assumption.setting.name),
+            })
+        })
+        .collect()
+}
+
+/// What weakens the evaluation, with the source of each entry.
+fn weakened(run: &PolicyRun) -> Vec<Value> {
+    let weakened = run.weakened().into_iter();
+    weakened
+        .map(|weakened| {
+            json!({
+                "rule": weakened.rule.id,
+                "key": weakened.key,
+                "change": weakened.change,
+                "by": weakened.by,
+                "objects": weakened.objects,
+            })
+        })
+        .collect()
 }
 
 /// The waivers that expire soon, as sentences.

@@ -9,9 +9,12 @@
 //! The package is pure: no file, clock or network. Text contains escape sequences for styles; the caller removes them
 //! where they are not wanted.
 
+use std::collections::BTreeMap;
+use std::fmt;
+
 use phoenix_graph::Id;
 use phoenix_manifests::Place;
-use phoenix_policies::{Enforcement, Report, Settings};
+use phoenix_policies::{Enforcement, Report, Rule, Settings};
 
 pub mod changes;
 pub mod json;
@@ -48,6 +51,8 @@ pub struct VerdictCounts {
     pub unknown: usize,
     /// Passes.
     pub passed: usize,
+    /// Passes that depend on an assumption.
+    pub assumed: usize,
     /// Verdicts of rules that do not apply to an object of their kinds.
     pub not_applicable: usize,
 }
@@ -58,6 +63,7 @@ impl PolicyRun {
         let mut counts = VerdictCounts::default();
         for rule in &self.report.rules {
             counts.passed += rule.passed.len();
+            counts.assumed += rule.assumed.len();
             counts.unknown += rule.unknown.len();
             counts.not_applicable += rule.not_applicable.len();
             for failure in &rule.failed {
@@ -71,12 +77,84 @@ impl PolicyRun {
         counts
     }
 
+    /// The number of verdicts that depend on an assumption.
+    pub(crate) fn passes_by(&self, assumption: &str) -> usize {
+        let passes = self.report.rules.iter().flat_map(|rule| &rule.assumed);
+        passes
+            .filter(|pass| pass.assumptions.contains(&assumption))
+            .count()
+    }
+
+    /// Everything that weakens the evaluation, and who did it: relaxed rules and options, and the waivers in use.
+    pub fn weakened(&self) -> Vec<Weakened> {
+        let relaxations = self
+            .settings
+            .relaxations()
+            .into_iter()
+            .map(|relaxation| Weakened {
+                rule: relaxation.rule,
+                key: relaxation.key.clone(),
+                by: relaxation.source.clone(),
+                change: format!("{} instead of {}", relaxation.value, relaxation.default),
+                objects: Vec::new(),
+            });
+        let waivers = self.report.rules.iter().flat_map(|rule| {
+            let mut objects: BTreeMap<usize, Vec<String>> = BTreeMap::new();
+            for failure in &rule.failed {
+                if let Some(number) = failure.waived {
+                    let subject = self.report.subjects[failure.subject].to_string();
+                    objects.entry(number).or_default().push(subject);
+                }
+            }
+            objects.into_iter().filter_map(move |(number, objects)| {
+                let waiver = self.settings.waivers.get(number)?;
+                Some(Weakened {
+                    rule: rule.rule,
+                    key: format!("waivers[{number}]"),
+                    by: waiver.approver.clone(),
+                    change: format!("waived until {}, {}", waiver.last_day, waiver.ticket),
+                    objects,
+                })
+            })
+        });
+        relaxations.chain(waivers).collect()
+    }
+
     /// The number of rules that were evaluated.
     fn enabled_rules(&self) -> usize {
         let rules = self.report.rules.iter();
         rules
             .filter(|rule| rule.enforcement != Enforcement::Disabled)
             .count()
+    }
+}
+
+/// Something that weakens an evaluation.
+#[derive(Clone, Debug)]
+pub struct Weakened {
+    /// The rule.
+    pub rule: &'static Rule,
+    /// The key of the settings.
+    pub key: String,
+    /// Who weakened it: the source of the settings, or the approver of a waiver.
+    pub by: String,
+    /// What is different.
+    pub change: String,
+    /// The objects; empty if all are affected.
+    pub objects: Vec<String>,
+}
+
+impl fmt::Display for Weakened {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = match self.key.strip_prefix("rules.") {
+            Some(name) => name,
+            None => self.rule.id,
+        };
+        write!(formatter, "{name}: {}, by {}", self.change, self.by)?;
+        if !self.objects.is_empty() {
+            write!(formatter, ": {}", self.objects.join(", "))?;
+        }
+        Ok(())
     }
 }
 

@@ -1,10 +1,12 @@
 //! Policy runs as SARIF 2.1.0, for code scanning services.
 //!
 //! Failures become results with file and line. Waived failures are left out, because many SARIF viewers show suppressed
-//! results as open. An unknown verdict becomes a result of kind `open`, and a waiver that expires soon a note. The
-//! findings of a stack are located in its stack file.
+//! results as open. An unknown verdict becomes a result of kind `open`, and a waiver that expires soon a note. What weakens
+//! the evaluation and the assumptions that verdicts depend on become results of kind `informational`. The findings of a
+//! stack are located in its stack file.
 
 use phoenix_graph::Id;
+use phoenix_policies::rules::evaluation::ASSUMPTIONS_ARE_REVIEWED;
 use phoenix_policies::rules::waivers::WAIVERS_ARE_VALID;
 use phoenix_policies::{Enforcement, RULES, Rule, Severity};
 use serde_json::{Value, json};
@@ -116,6 +118,30 @@ fn results(run: &PolicyRun) -> Vec<Value> {
                 &message,
             ));
         }
+    }
+    let settings = Id::cluster("phoenix.ai", "Settings", "policies");
+    for weakened in run.weakened() {
+        let message = format!("the evaluation is weakened: {weakened}");
+        results.push(result(
+            weakened.rule,
+            "none",
+            "informational",
+            &settings,
+            &weakened.key,
+            &message,
+        ));
+    }
+    for assumption in run.settings.made_assumptions() {
+        let path = format!("assume.{}", assumption.setting.name);
+        let message = crate::text::assumption(run, assumption);
+        results.push(result(
+            &ASSUMPTIONS_ARE_REVIEWED,
+            "none",
+            "informational",
+            &settings,
+            &path,
+            &message,
+        ));
     }
     // A note, not a failure: the waiver still applies.
     results.extend(report.expiring_waivers.iter().map(|ending| {

@@ -2,8 +2,11 @@
 
 use std::fmt::Write as _;
 
+use std::collections::BTreeMap;
+
 use phoenix_policies::Rule;
 use phoenix_policies::control::Framework;
+use phoenix_policies::settings::Assumption;
 use phoenix_style::{self as style, escape_line};
 
 use crate::{PolicyRun, count};
@@ -42,6 +45,7 @@ pub fn report(run: &PolicyRun) -> String {
         }
         text.push('\n');
     }
+    text.push_str(&weakened(run));
     for waiver in &report.expiring_waivers {
         let _ = writeln!(
             text,
@@ -52,6 +56,62 @@ pub fn report(run: &PolicyRun) -> String {
     }
     let _ = writeln!(text, "{}: {}", escape_line(&run.name), summary(run));
     text
+}
+
+/// What weakens the evaluation, with its source, and the assumptions that the settings make, one per line. Reports always
+/// contain it.
+pub fn weakened(run: &PolicyRun) -> String {
+    let mut text = String::new();
+    // Rules with the same change by the same source are one line.
+    let mut relaxed: BTreeMap<(String, String), Vec<&str>> = BTreeMap::new();
+    let weakened = run.weakened();
+    for weakened in &weakened {
+        if let Some(name) = weakened.key.strip_prefix("rules.") {
+            let group = (weakened.change.clone(), weakened.by.clone());
+            relaxed.entry(group).or_default().push(name);
+        } else {
+            let line = escape_control(&weakened.to_string()).into_owned();
+            let _ = writeln!(text, "{} {line}", style::yellow("weakened"));
+        }
+    }
+    for ((change, by), names) in relaxed {
+        let _ = writeln!(
+            text,
+            "{} {}, by {}: {}",
+            style::yellow("weakened"),
+            escape_control(&change),
+            escape_control(&by),
+            names.join(", ")
+        );
+    }
+    for made in run.settings.made_assumptions() {
+        let line = assumption(run, made);
+        let _ = writeln!(text, "{} {}", style::yellow("assumed"), escape_control(&line));
+    }
+    text
+}
+
+/// An assumption with its review, and the number of verdicts that depend on it.
+pub(crate) fn assumption(run: &PolicyRun, made: &Assumption) -> String {
+    let passes = match (
+        made.takes_effect_on(run.settings.today),
+        run.passes_by(made.setting.name),
+    ) {
+        (false, _) => "has no effect".to_owned(),
+        (true, 0) => "no verdict depends on it".to_owned(),
+        (true, 1) => "1 pass depends on it".to_owned(),
+        (true, passes) => format!("{passes} passes depend on it"),
+    };
+    let review = made.review.as_ref().map_or(String::new(), |review| {
+        format!(
+            ", owner {}, evidence: {}, review by {}",
+            review.owner, review.evidence, review.review_by
+        )
+    });
+    format!(
+        "{} = {}: {passes} (by {}{review})",
+        made.setting.name, made.value, made.source
+    )
 }
 
 /// Each failed rule, with its findings and fix.
@@ -137,11 +197,11 @@ pub fn summary(run: &PolicyRun) -> String {
             let _ = write!(text, ", {number} {words}");
         }
     }
-    let _ = write!(
-        text,
-        ", {} passed, {} not applicable",
-        counts.passed, counts.not_applicable
-    );
+    let _ = write!(text, ", {} passed", counts.passed);
+    if counts.assumed > 0 {
+        let _ = write!(text, ", {} passed by assumption", counts.assumed);
+    }
+    let _ = write!(text, ", {} not applicable", counts.not_applicable);
     text
 }
 

@@ -8,6 +8,7 @@
 )]
 
 mod pack;
+mod profiles;
 mod resource;
 
 use std::process::exit;

@@ -3,6 +3,9 @@
 //! A rule about one object is evaluated before the engine creates the object and can prevent that; a rule about the stack is
 //! evaluated after all other steps succeeded. The engine has no verdict "unknown": in a preview an unknown verdict is
 //! reported as an advisory violation, and in a deployment, in which all values are known, as a failure.
+//!
+//! The settings are the profile of the stack's environment, tightened by those of the stack, then those of
+//! `--policy-pack-config`, which comes from the caller and has the last word.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,9 +13,11 @@ use jiff::civil::Date;
 use phoenix_graph::{Graph, Id};
 use phoenix_policies::control::Framework as ControlFramework;
 use phoenix_policies::remediation::{Edit, Remediation};
+use phoenix_policies::rules::evaluation::{ASSUMPTIONS_ARE_REVIEWED, EVALUATION_NOT_WEAKENED};
 use phoenix_policies::schema::of_setting;
 use phoenix_policies::{
-    Enforcement, Finding, RULES, Report, Rule, Scope, Settings, Severity, Waiver, evaluate, rules,
+    Authority, Enforcement, Finding, RULES, Report, Rule, Scope, Settings, Severity, Source, Waiver,
+    evaluate, rules,
 };
 use pulumi_wire::Value;
 use pulumi_wire::analyzer::{
@@ -21,10 +26,14 @@ use pulumi_wire::analyzer::{
 };
 use serde_json::{Map, Value as Json, json};
 
+use crate::profiles;
 use crate::resource::object;
 
 /// The configuration key of a stack with the settings of the pack.
 const SETTINGS_KEY: &str = "phoenix:policies";
+
+/// The configuration key of a stack with its environment.
+const ENVIRONMENT_KEY: &str = "phoenix:environment";
 
 /// The policy pack.
 pub struct ControlsPack {
@@ -68,11 +77,27 @@ impl Pack for ControlsPack {
         policies: BTreeMap<String, PolicySettings>,
         stack: Option<&Stack>,
     ) -> Result<PackSettings, String> {
-        let value = merge(stack_settings(stack)?, &policies);
-        let settings = Settings::read(&value, self.today).map_err(|problems| {
-            let lines: Vec<_> = problems.iter().map(ToString::to_string).collect();
-            format!("the settings of the policies are invalid:\n{}", lines.join("\n"))
-        })?;
+        let read = |value: &Json, name: &str, authority: Authority| {
+            Settings::read_from(value, &Source::new(name, authority), self.today).map_err(|problems| {
+                let lines: Vec<_> = problems.iter().map(ToString::to_string).collect();
+                format!("the settings of the policies are invalid:\n{}", lines.join("\n"))
+            })
+        };
+        let environment = stack.and_then(|stack| stack.config.get(ENVIRONMENT_KEY));
+        let mut settings = profiles::settings_of(environment.map(String::as_str), self.today)?;
+        if let Some(stack) = stack {
+            let own = read(&stack_settings(stack)?, SETTINGS_KEY, Authority::Stack)?;
+            settings.tighten(&own, &stack.name);
+            if let Some(environment) = environment {
+                settings.check_environment(ENVIRONMENT_KEY, &stack.name, environment);
+            }
+        }
+        let of_engine = read(
+            &engine_settings(&policies),
+            "--policy-pack-config",
+            Authority::Caller,
+        )?;
+        settings.overlay(&of_engine);
         Ok(PackSettings(Some(settings)))
     }
 
@@ -186,26 +211,26 @@ fn set(properties: &mut Value, edit: &Edit) -> Option<()> {
 }
 
 /// The settings in the configuration of the stack.
-fn stack_settings(stack: Option<&Stack>) -> Result<Map<String, Json>, String> {
-    let Some(text) = stack.and_then(|stack| stack.config.get(SETTINGS_KEY)) else {
-        return Ok(Map::new());
+fn stack_settings(stack: &Stack) -> Result<Json, String> {
+    let Some(text) = stack.config.get(SETTINGS_KEY) else {
+        return Ok(Json::Null);
     };
     match serde_json::from_str(text) {
-        Ok(Json::Object(fields)) => Ok(fields),
+        Ok(Json::Object(fields)) => Ok(Json::Object(fields)),
         _ => Err(format!("{SETTINGS_KEY} must be a mapping")),
     }
 }
 
-/// The settings of the stack, overridden by those of `--policy-pack-config`. The engine also sends a level for each policy
-/// that is not configured, which is the default; such a level does not override the stack.
-fn merge(mut own: Map<String, Json>, policies: &BTreeMap<String, PolicySettings>) -> Json {
-    for (name, settings) in policies {
-        if name == "all" {
-            let word = enforcement(settings.level).word();
-            own.insert("all".to_owned(), json!(word));
-            continue;
-        }
-        let word = match enforcement(settings.level) {
+/// The settings of `--policy-pack-config`. The engine also sends a level for each policy that is not configured, which is
+/// the default; such a level sets nothing, unless a level for `all` is configured.
+fn engine_settings(policies: &BTreeMap<String, PolicySettings>) -> Json {
+    let mut settings = Map::new();
+    let mut rules = Map::new();
+    if let Some(all) = policies.get("all") {
+        settings.insert("all".to_owned(), json!(enforcement(all.level).word()));
+    }
+    for (name, policy) in policies.iter().filter(|(name, _)| *name != "all") {
+        let word = match enforcement(policy.level) {
             // The engine applies a level for `all` to each policy, also to those without a remediation.
             Enforcement::Remediate if rules::find(name).is_some_and(|rule| rule.remediation.is_none()) => {
                 Enforcement::Mandatory
@@ -213,29 +238,21 @@ fn merge(mut own: Map<String, Json>, policies: &BTreeMap<String, PolicySettings>
             enforcement => enforcement,
         }
         .word();
-        let is_configured = rules::find(name).is_none_or(|rule| level(rule.enforcement) != settings.level);
-        if !is_configured && settings.properties.is_empty() {
-            continue;
+        let is_default = rules::find(name).is_some_and(|rule| level(rule.enforcement) == policy.level);
+        let mut rule: Map<String, Json> = policy
+            .properties
+            .iter()
+            .map(|(key, value)| (key.clone(), plain(value)))
+            .collect();
+        if !is_default || policies.contains_key("all") {
+            rule.insert("enforcement".to_owned(), json!(word));
         }
-        let rules = own.entry("rules").or_insert_with(|| json!({}));
-        // A value of another type is reported when the settings are read.
-        let Some(rules) = rules.as_object_mut() else {
-            continue;
-        };
-        let rule = rules.entry(name.clone()).or_insert_with(|| json!({}));
-        if rule.is_string() {
-            *rule = json!({"enforcement": rule});
-        }
-        if let Some(rule) = rule.as_object_mut() {
-            if is_configured {
-                rule.insert("enforcement".to_owned(), json!(word));
-            }
-            for (key, value) in &settings.properties {
-                rule.insert(key.clone(), plain(value));
-            }
+        if !rule.is_empty() {
+            rules.insert(name.clone(), Json::Object(rule));
         }
     }
-    Json::Object(own)
+    settings.insert("rules".to_owned(), Json::Object(rules));
+    Json::Object(settings)
 }
 
 /// The value of a setting as JSON. No setting is a secret; a value that is one has the wrong type.
@@ -366,6 +383,7 @@ impl<'a> Answer<'a> {
             }
         }
         if self.scope == Scope::Stack {
+            verdicts.violations.extend(self.weakened());
             verdicts
                 .violations
                 .extend(report.expiring_waivers.iter().map(|expiring| Violation {
@@ -378,6 +396,51 @@ impl<'a> Answer<'a> {
                 }));
         }
         verdicts
+    }
+}
+
+impl Answer<'_> {
+    /// Advisory violations that list what weakens the evaluation, with its source, and the assumptions.
+    fn weakened(&self) -> impl Iterator<Item = Violation> {
+        let relaxations = self.settings.relaxations();
+        let relaxations: Vec<_> = relaxations.iter().map(ToString::to_string).collect();
+        let assumptions: Vec<_> = self
+            .settings
+            .made_assumptions()
+            .map(|made| {
+                let review = made.review.as_ref().map_or(String::new(), |review| {
+                    format!(
+                        " (owner {}, evidence: {}, review by {})",
+                        review.owner, review.evidence, review.review_by
+                    )
+                });
+                format!("{} = {}{review}", made.setting.name, made.value)
+            })
+            .collect();
+        [
+            (
+                &EVALUATION_NOT_WEAKENED,
+                "The evaluation is weakened",
+                relaxations,
+            ),
+            (
+                &ASSUMPTIONS_ARE_REVIEWED,
+                "Verdicts can depend on these assumptions",
+                assumptions,
+            ),
+        ]
+        .into_iter()
+        .filter(|(.., lines)| !lines.is_empty())
+        .map(|(rule, title, lines)| Violation {
+            description: title.to_owned(),
+            severity: wire::Severity::Low,
+            ..violation(
+                rule,
+                format!("{title}:\n{}", lines.join("\n")),
+                String::new(),
+                Level::Advisory,
+            )
+        })
     }
 }
 

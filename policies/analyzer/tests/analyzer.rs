@@ -20,6 +20,8 @@ const CANARY: &str = "canary-of-a-password";
 struct Pack {
     process: Child,
     client: Client,
+    /// `phoenix:environment` of the stack.
+    environment: Option<&'static str>,
 }
 
 type Client = AnalyzerClient<tonic::transport::Channel>;
@@ -41,7 +43,11 @@ impl Pack {
         let client = AnalyzerClient::connect(format!("http://127.0.0.1:{port}"))
             .await
             .expect("the pack listens");
-        Self { process, client }
+        Self {
+            process,
+            client,
+            environment: None,
+        }
     }
 
     async fn info(&mut self) -> AnalyzerInfo {
@@ -62,6 +68,10 @@ impl Pack {
             config: own
                 .map(|own| ("phoenix:policies".to_owned(), own.to_owned()))
                 .into_iter()
+                .chain(
+                    self.environment
+                        .map(|name| ("phoenix:environment".to_owned(), name.to_owned())),
+                )
                 .collect(),
             ..Default::default()
         };
@@ -105,6 +115,20 @@ impl Pack {
             .await
             .expect("the pack answers")
             .into_inner()
+    }
+
+    /// The violations of a rule about settings, for a stack without objects.
+    async fn about_settings(&mut self, rule: &str) -> Vec<(EnforcementLevel, String)> {
+        let answer = self.client.analyze_stack(AnalyzeStackRequest {
+            resources: Vec::new(),
+        });
+        let answer = answer.await.expect("the pack answers").into_inner();
+        answer
+            .diagnostics
+            .into_iter()
+            .filter(|found| found.policy_name == rule)
+            .map(|found| (found.enforcement_level(), found.message))
+            .collect()
     }
 
     /// Ends the pack as the engine does, and returns its stderr output.
@@ -290,28 +314,100 @@ async fn non_objects_are_skipped_and_kinds_use_only_their_own_rules() {
 #[tokio::test]
 async fn settings_of_the_command_line_override_those_of_the_stack() {
     let mut pack = Pack::start().await;
-    let own = r#"{"rules": {"no-privileged-containers": "advisory"}}"#;
-    let privileged = value(&deployment(&true.into()));
+    let own = r#"{"rules": {"no-root-group": "mandatory"}}"#;
+    let mut rooted = deployment(&false.into());
+    rooted["spec"]["template"]["spec"]["securityContext"] = serde_json::json!({"runAsGroup": 0});
+    let rooted = value(&rooted);
     pack.configure(true, Some(own), &[]).await.unwrap();
-    let answer = pack.analyze(DEPLOYMENT, &privileged).await;
-    let (level, _) = violation_of(&answer, "no-privileged-containers").unwrap();
-    assert_eq!(level, EnforcementLevel::Advisory);
+    let answer = pack.analyze(DEPLOYMENT, &rooted).await;
+    let (level, _) = violation_of(&answer, "no-root-group").unwrap();
+    assert_eq!(level, EnforcementLevel::Mandatory);
     let disabled = PolicyConfig {
         enforcement_level: EnforcementLevel::Disabled.into(),
         properties: None,
     };
-    pack.configure(true, Some(own), &[("no-privileged-containers", disabled)])
+    pack.configure(true, Some(own), &[("no-root-group", disabled)])
         .await
         .unwrap();
-    let answer = pack.analyze(DEPLOYMENT, &privileged).await;
-    assert_eq!(violation_of(&answer, "no-privileged-containers"), None);
+    let answer = pack.analyze(DEPLOYMENT, &rooted).await;
+    assert_eq!(violation_of(&answer, "no-root-group"), None);
+    let weakened = pack.about_settings("evaluation-not-weakened").await;
+    assert_eq!(weakened.len(), 1, "{weakened:?}");
+    assert!(
+        weakened[0]
+            .1
+            .contains("no-root-group is disabled instead of advisory, set by --policy-pack-config"),
+        "{weakened:?}"
+    );
+    pack.end().await;
+}
+
+#[tokio::test]
+async fn a_stack_cannot_weaken_its_evaluation_with_or_without_settings_of_the_engine() {
+    let mut pack = Pack::start().await;
+    let privileged = value(&deployment(&true.into()));
+    let mandatory = at(EnforcementLevel::Mandatory);
+    for own in [
+        r#"{"all": "disabled"}"#,
+        r#"{"rules": {"no-privileged-containers": "disabled"}}"#,
+        r#"{"rules": {"no-privileged-containers": {"enforcement": "advisory"}}}"#,
+    ] {
+        for engine in [&[][..], &[("no-privileged-containers", mandatory.clone())]] {
+            pack.configure(true, Some(own), engine).await.unwrap();
+            let answer = pack.analyze(DEPLOYMENT, &privileged).await;
+            let (level, _) = violation_of(&answer, "no-privileged-containers").unwrap();
+            assert_eq!(level, EnforcementLevel::Mandatory, "{own}");
+            let found = pack.about_settings("evaluation-not-weakened").await;
+            assert_eq!(found.len(), 1, "{own}: {found:?}");
+            assert_eq!(found[0].0, EnforcementLevel::Mandatory, "{own}");
+            assert!(found[0].1.contains("the stack cannot set"), "{own}: {found:?}");
+        }
+    }
+    for own in [
+        r#"{"assume": {"mesh": "never"}}"#,
+        r#"{"assume": {"complete": false}}"#,
+    ] {
+        let refused = pack.configure(true, Some(own), &[]).await.unwrap_err();
+        assert!(refused.contains("is not accepted in a stack file"), "{refused}");
+    }
+    pack.end().await;
+}
+
+#[tokio::test]
+async fn the_profile_of_the_environment_relaxes_and_the_engine_has_the_last_word() {
+    let mut pack = Pack::start().await;
+    let tagged = value(&serde_json::json!({
+        "apiVersion": "v1", "kind": "Pod", "metadata": {"name": "a"},
+        "spec": {"containers": [{"name": "c", "image": "registry.example/c:1"}]},
+    }));
+    let all = [("all", at(EnforcementLevel::Mandatory))];
+    for (environment, engine, expected) in [
+        ("dev", &[][..], None),
+        ("prod", &[], Some(EnforcementLevel::Mandatory)),
+        ("DEV", &[], Some(EnforcementLevel::Mandatory)),
+        ("dev", &all, Some(EnforcementLevel::Mandatory)),
+    ] {
+        pack.environment = Some(environment);
+        pack.configure(true, None, engine).await.unwrap();
+        let answer = pack.analyze("kubernetes:core/v1:Pod", &tagged).await;
+        let found = violation_of(&answer, "image-digest-pinned").map(|(level, _)| level);
+        assert_eq!(found, expected, "{environment}");
+        let listed = pack.about_settings("evaluation-not-weakened").await;
+        let is_listed = listed.iter().any(|(level, message)| {
+            *level == EnforcementLevel::Advisory
+                && message.contains(
+                    "image-digest-pinned is disabled instead of mandatory, set by policies/profiles/dev.yaml",
+                )
+        });
+        assert_eq!(is_listed, expected.is_none(), "{environment}: {listed:?}");
+    }
     pack.end().await;
 }
 
 #[tokio::test]
 async fn unknown_settings_are_errors_with_a_suggestion() {
     let mut pack = Pack::start().await;
-    let own = r#"{"rules": {"no-priviledged-containers": "advisory"}}"#;
+    let own = r#"{"rules": {"no-priviledged-containers": "mandatory"}}"#;
     let refused = pack.configure(true, Some(own), &[]).await.unwrap_err();
     assert!(
         refused.contains("did you mean no-privileged-containers?"),

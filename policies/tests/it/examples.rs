@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::num::NonZero;
 
-use phoenix_policies::{RULES, Scope, Settings, Verdict, evaluate, evaluate_on};
+use phoenix_policies::{Authority, RULES, Scope, Settings, Source, Verdict, evaluate, evaluate_on};
 use serde_json::json;
 
 use crate::support::{documents, findings, graph, of_rule, settings, today, verdicts};
@@ -44,6 +44,22 @@ fn the_examples_of_the_rule_about_waivers_are_settings() {
     };
     assert_eq!(verdict(rule.text.good), Verdict::Pass);
     assert!(matches!(verdict(rule.text.bad), Verdict::Fail(_)));
+}
+
+#[test]
+fn the_examples_of_the_rules_about_settings_are_those_of_a_stack() {
+    for id in ["evaluation-not-weakened", "assumptions-are-reviewed"] {
+        let rule = phoenix_policies::rules::find(id).unwrap();
+        let verdict = |example: &str| {
+            let source = Source::new("stack.yaml", Authority::Stack);
+            let stack = Settings::read_from(&documents(example)[0], &source, today()).unwrap();
+            let mut settings = Settings::on(today());
+            settings.tighten(&stack, "dev");
+            of_rule(rule, &evaluate(&graph(&[]), &settings)).pop().unwrap().1
+        };
+        assert_eq!(verdict(rule.text.good), Verdict::Pass, "{id}");
+        assert!(matches!(verdict(rule.text.bad), Verdict::Fail(_)), "{id}");
+    }
 }
 
 #[test]

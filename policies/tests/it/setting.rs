@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use phoenix_policies::settings::assume;
-use phoenix_policies::{Enforcement, Rule, Settings, Verdict, evaluate};
+use phoenix_policies::{Authority, Enforcement, Rule, Settings, Source, Verdict, evaluate};
 use serde_json::{Value, json};
 
 use crate::support::{documents, findings, graph, of_rule, today};
@@ -12,9 +12,34 @@ fn read(value: &Value) -> Settings {
     Settings::read(value, today()).unwrap()
 }
 
+fn read_as(authority: Authority, value: &Value) -> Result<Settings, Vec<String>> {
+    let source = Source::new("the file", authority);
+    Settings::read_from(value, &source, today())
+        .map_err(|problems| problems.iter().map(ToString::to_string).collect())
+}
+
 fn problems(value: &Value) -> Vec<String> {
-    let problems = Settings::read(value, today()).unwrap_err();
-    problems.iter().map(ToString::to_string).collect()
+    read_as(Authority::Caller, value).unwrap_err()
+}
+
+/// The settings of a stack on top of those of a profile.
+fn stack(profile: &Value, stack: &Value) -> Settings {
+    let mut settings = read_as(Authority::Profile, profile).unwrap();
+    settings.tighten(&read_as(Authority::Stack, stack).unwrap(), "dev");
+    settings
+}
+
+/// The findings of a rule about settings, with no objects.
+fn about(id: &str, settings: &Settings) -> Vec<String> {
+    let verdicts = of_rule(rule(id), &evaluate(&graph(&[]), settings));
+    let found = findings(&verdicts).into_iter();
+    found
+        .map(|(subject, finding)| format!("{subject} at {}: {}", finding.path, finding.message))
+        .collect()
+}
+
+fn assumption(value: &Value) -> Value {
+    json!({"value": value, "owner": "storage", "evidence": "the review STO-7", "reviewBy": "2027-03-31"})
 }
 
 fn rule(id: &str) -> &'static Rule {
@@ -193,9 +218,22 @@ fn a_waiver_is_checked() {
         (
             "without owner and ticket",
             json!({"owner": " ", "ticket": ""}),
-            true,
+            false,
         ),
-        ("approved by its owner", json!({"approver": "storage"}), true),
+        ("approved by its owner", json!({"approver": "storage"}), false),
+        (
+            "approved by its owner in another spelling",
+            json!({"approver": " STORAGE "}),
+            false,
+        ),
+        ("approver -", json!({"approver": "-"}), false),
+        ("approver TBD", json!({"approver": "TBD"}), false),
+        (
+            "owner n/a, reason ?",
+            json!({"owner": "n/a", "reason": "?"}),
+            false,
+        ),
+        ("measure none", json!({"compensatingMeasure": "none"}), true),
         ("only a reason", json!({"compensatingMeasure": ""}), true),
     ] {
         let (found, does) = waived(&change);
@@ -300,7 +338,23 @@ fn the_schema_accepts_what_the_reader_accepts() {
         }
     }
     for field in fields(&schema["properties"]["assume"]) {
-        read(&json!({"assume": {&field: example(&schema["properties"]["assume"]["properties"][&field])}}));
+        let of_field = &schema["properties"]["assume"]["properties"][&field];
+        let record: serde_json::Map<String, Value> = fields(of_field)
+            .into_iter()
+            .map(|name| {
+                let value = match name.as_str() {
+                    "reviewBy" => json!("2027-01-31"),
+                    _ => example(&of_field["properties"][&name]),
+                };
+                (name, value)
+            })
+            .collect();
+        assert_eq!(
+            of_field["required"],
+            json!(record.keys().collect::<Vec<_>>()),
+            "every field is required"
+        );
+        read_as(Authority::Stack, &json!({"assume": {&field: record}})).unwrap();
     }
     // A waiver has exactly these fields, and the required ones are mandatory.
     let of_waiver = &schema["properties"]["waivers"]["items"];
@@ -322,4 +376,270 @@ fn a_day_that_does_not_exist_is_an_error() {
     let errors = problems(&json!({"waivers": [waiver(&json!({"lastDay": "2026-02-30"}))]}));
     assert_eq!(errors.len(), 1);
     assert!(errors[0].contains("must be a day in the form"), "{errors:?}");
+}
+
+#[test]
+fn a_stack_can_only_tighten_its_evaluation() {
+    let privileged = rule("no-privileged-containers");
+    for (own, path) in [
+        (json!({"all": "disabled"}), "all"),
+        (json!({"all": "advisory"}), "all"),
+        (
+            json!({"rules": {"no-privileged-containers": "disabled"}}),
+            "rules.no-privileged-containers",
+        ),
+        (
+            json!({"rules": {"no-privileged-containers": {"enforcement": "advisory"}}}),
+            "rules.no-privileged-containers",
+        ),
+        (
+            json!({"rules": {"evaluation-not-weakened": "disabled"}}),
+            "rules.evaluation-not-weakened",
+        ),
+        (
+            json!({"rules": {"replicas-minimum": {"minimum": 0}}}),
+            "rules.replicas-minimum.minimum",
+        ),
+        (
+            json!({"rules": {"no-host-path-volumes": {"allowed": ["/"]}}}),
+            "rules.no-host-path-volumes.allowed",
+        ),
+        (
+            json!({"rules": {"backup-covers-data": {"annotation": ["app.kubernetes.io/name"]}}}),
+            "rules.backup-covers-data.annotation",
+        ),
+    ] {
+        let settings = stack(&json!({}), &own);
+        assert_eq!(settings.enforcement(privileged), Enforcement::Mandatory, "{own}");
+        let found = about("evaluation-not-weakened", &settings);
+        assert_eq!(found.len(), 1, "{own}: {found:?}");
+        assert!(
+            found[0].starts_with(&format!("Stack dev at {path}: the stack cannot ")),
+            "{found:?}"
+        );
+        assert!(evaluate(&graph(&[]), &settings).blocks(), "{own}");
+        assert!(settings.relaxations().is_empty(), "{own}");
+    }
+    let tightened = stack(
+        &json!({"rules": {"replicas-minimum": "disabled", "no-host-ports": "advisory"}}),
+        &json!({
+            "all": "mandatory",
+            "rules": {"no-root-group": "mandatory", "replicas-minimum": {"minimum": 3}},
+        }),
+    );
+    assert_eq!(about("evaluation-not-weakened", &tightened), Vec::<String>::new());
+    for id in ["no-root-group", "replicas-minimum", "no-host-ports"] {
+        assert_eq!(tightened.enforcement(rule(id)), Enforcement::Mandatory, "{id}");
+    }
+    // `all` does not enable a rule that is disabled by default.
+    assert_eq!(
+        tightened.enforcement(rule("secrets-mounted-as-files")),
+        Enforcement::Disabled
+    );
+}
+
+#[test]
+fn a_profile_relaxes_and_the_relaxation_is_listed() {
+    let profile = json!({"rules": {
+        "image-digest-pinned": "disabled",
+        "replicas-minimum": {"minimum": 1},
+        "no-root-group": "mandatory",
+    }});
+    let settings = stack(&profile, &json!({"rules": {"image-digest-pinned": "advisory"}}));
+    assert_eq!(
+        settings.enforcement(rule("image-digest-pinned")),
+        Enforcement::Advisory
+    );
+    let listed: Vec<_> = settings.relaxations().iter().map(ToString::to_string).collect();
+    assert_eq!(
+        listed,
+        [
+            "image-digest-pinned is advisory instead of mandatory, set by the file",
+            "replicas-minimum.minimum is 1 instead of 2, set by the file",
+        ]
+    );
+    let refused = read_as(
+        Authority::Profile,
+        &json!({"rules": {"waivers-are-valid": "advisory", "evaluation-not-weakened": "disabled"}}),
+    )
+    .unwrap_err();
+    assert_eq!(refused.len(), 2, "{refused:?}");
+    assert!(read_as(Authority::Profile, &json!({"waivers": [waiver(&json!({}))]})).is_err());
+    // `all` of a profile does not apply to the rules about settings.
+    let profile = json!({"all": "disabled"});
+    let settings = stack(
+        &profile,
+        &json!({"rules": {"no-host-ports": {"enforcement": "advisory"}}}),
+    );
+    for (id, expected) in [
+        ("no-privileged-containers", Enforcement::Disabled),
+        ("no-host-ports", Enforcement::Advisory),
+        ("waivers-are-valid", Enforcement::Mandatory),
+        ("evaluation-not-weakened", Enforcement::Mandatory),
+        ("assumptions-are-reviewed", Enforcement::Mandatory),
+    ] {
+        assert_eq!(settings.enforcement(rule(id)), expected, "{id}");
+    }
+    // The caller is outside the stack.
+    assert_eq!(read(&json!({"all": "disabled"})).relaxations().len(), {
+        let enabled = phoenix_policies::RULES.iter();
+        enabled
+            .filter(|rule| rule.enforcement != Enforcement::Disabled)
+            .count()
+    });
+}
+
+#[test]
+fn an_assumption_of_a_stack_has_an_owner_evidence_and_a_review_date() {
+    for (assume, problem) in [
+        (
+            json!({"complete": assumption(&json!(false))}),
+            "assume.complete is not accepted in a stack file",
+        ),
+        (
+            json!({"complete": true}),
+            "assume.complete is not accepted in a stack file",
+        ),
+        (
+            json!({"mesh": "never"}),
+            "assume.mesh is not accepted in a stack file",
+        ),
+        (
+            json!({"backupStoresEncrypted": true}),
+            "assume.backupStoresEncrypted must be a mapping with value",
+        ),
+        (
+            json!({"backupStoresEncrypted": {"value": true, "owner": "a", "reviewBy": "2027-01-01"}}),
+            "assume.backupStoresEncrypted.evidence is missing",
+        ),
+        (
+            json!({"backupStoresEncrypted": assumption(&json!("yes"))}),
+            "assume.backupStoresEncrypted must be true or false",
+        ),
+    ] {
+        let refused = read_as(Authority::Stack, &json!({"assume": assume})).unwrap_err();
+        assert_eq!(refused.len(), 1, "{refused:?}");
+        assert!(refused[0].starts_with(problem), "{refused:?}");
+    }
+    for (change, fault) in [
+        (json!({}), None),
+        (json!({"reviewBy": "2026-11-22"}), None),
+        (
+            json!({"reviewBy": "2026-11-21"}),
+            Some("reviewBy: the review was due on 2026-11-21"),
+        ),
+        (
+            json!({"reviewBy": "9999-12-31"}),
+            Some("reviewBy: the next review is more than one year from now"),
+        ),
+        (
+            json!({"owner": "TBD"}),
+            Some("owner: the owner is only a placeholder: TBD"),
+        ),
+        (json!({"evidence": " "}), Some("evidence: the evidence is empty")),
+    ] {
+        let mut made = assumption(&json!(true));
+        made.as_object_mut()
+            .unwrap()
+            .extend(change.as_object().unwrap().clone());
+        let settings = stack(&json!({}), &json!({"assume": {"backupStoresEncrypted": made}}));
+        let found = about("assumptions-are-reviewed", &settings);
+        let expected = fault
+            .map(|fault| format!("Assumption backupStoresEncrypted at assume.backupStoresEncrypted.{fault}"));
+        assert_eq!(found, expected.into_iter().collect::<Vec<_>>());
+        // A faulty assumption has no effect.
+        assert_eq!(
+            settings.assumed(&assume::BACKUP_STORES_ENCRYPTED),
+            fault.is_none()
+        );
+    }
+}
+
+#[test]
+fn a_pass_that_depends_on_an_assumption_is_counted_apart() {
+    let claims = "apiVersion: v1\nkind: PersistentVolumeClaim\nmetadata: {name: a, namespace: n}\n---\napiVersion: v1\nkind: \
+                  PersistentVolumeClaim\nmetadata: {name: b, namespace: n}\n";
+    let covered = rule("backup-covers-data");
+    let assumed = |assume: Value| {
+        let settings = stack(&json!({}), &json!({"assume": assume}));
+        let report = evaluate(&graph(&documents(claims)), &settings);
+        of_rule(covered, &report)
+            .into_iter()
+            .map(|(_, verdict)| match verdict {
+                Verdict::AssumedPass(assumptions) => assumptions.join(", "),
+                Verdict::Fail(_) => "fail".to_owned(),
+                other => format!("{other:?}"),
+            })
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(assumed(json!({})), ["fail", "fail"]);
+    let one = assumption(&json!(["n/a"]));
+    assert_eq!(
+        assumed(json!({"ephemeralClaims": one})),
+        ["ephemeralClaims", "fail"]
+    );
+    // Two assumptions, each of which is sufficient.
+    let both = assumed(
+        json!({"ephemeralClaims": one, "externallyBackedUpClaims": assumption(&json!(["n/a", "n/b"]))}),
+    );
+    assert_eq!(
+        both,
+        [
+            "externallyBackedUpClaims, ephemeralClaims",
+            "externallyBackedUpClaims"
+        ]
+        .map(|names| {
+            let mut names: Vec<_> = names.split(", ").collect();
+            names.sort_unstable();
+            names.join(", ")
+        })
+    );
+    // An assumption that changes nothing leaves a pass as it is.
+    let unrelated = stack(
+        &json!({}),
+        &json!({"assume": {"backupStoresEncrypted": assumption(&json!(true))}}),
+    );
+    let report = evaluate(&graph(&documents(covered.text.good)), &unrelated);
+    assert!(report.of(covered).unwrap().assumed.is_empty());
+}
+
+#[test]
+fn what_is_exempt_by_assumption_is_not_silently_exempt() {
+    let settings = read(&json!({"assume": {"mesh": "never"}}));
+    let strict = rule("mesh-mtls-strict");
+    let report = evaluate(&graph(&documents(strict.text.bad)), &settings);
+    let of_rule = report.of(strict).unwrap();
+    assert!(!of_rule.assumed.is_empty());
+    assert!(of_rule.assumed.iter().all(|pass| pass.assumptions == ["mesh"]));
+}
+
+#[test]
+fn a_rule_about_settings_cannot_be_waived() {
+    let value = json!({"waivers": [
+        waiver(&json!({"approver": "-"})),
+        waiver(&json!({"rule": "waivers-are-valid", "objects": ["Waiver SEC-1 (no-privileged-containers)"]})),
+    ]});
+    let refused = problems(&value);
+    assert_eq!(refused.len(), 1, "{refused:?}");
+    assert!(
+        refused[0].starts_with(
+            "waivers[1].rule is waivers-are-valid, which checks the settings and cannot be waived"
+        ),
+        "{refused:?}"
+    );
+}
+
+#[test]
+fn all_mistakes_in_waivers_are_reported_together() {
+    assert_eq!(
+        problems(&json!({"waivers": [waiver(&json!({
+            "rule": "no-priviledged-containers", "approver": "Storage", "lastDay": "2026-13-01", "ticket": "TBD",
+        }))]})),
+        [
+            "waivers[0].rule is \"no-priviledged-containers\", which is not a rule\nhint: did you mean no-privileged-containers?",
+            "waivers[0].lastDay must be a day in the form \"2026-11-22\"",
+            "waivers[0].ticket is not acceptable: the ticket is only a placeholder: TBD",
+            "waivers[0].approver is not acceptable: the owner approved the waiver; the approver must be a different person or team",
+        ]
+    );
 }

@@ -136,6 +136,7 @@ fn word(rule: &str, text: &str) -> &'static str {
     let of_first = verdicts.iter().find(|(subject, _)| *subject == first);
     match &of_first.expect("the rule checks the object").1 {
         Verdict::Pass => "pass",
+        Verdict::AssumedPass(_) => "assumed",
         Verdict::Fail(_) => "fail",
         Verdict::NotApplicable(_) => "aside",
         Verdict::Unknown(_) => "unknown",

@@ -6,14 +6,15 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 use clap::ValueEnum;
-use phoenix_policies::Settings;
 use phoenix_policies::settings::assume;
-use serde_json::{Value, json};
+use phoenix_policies::{Authority, Settings, Source};
+use serde_json::json;
 
 use crate::checkout::Checkout;
 use crate::live::{ClusterCheck, Live};
 pub use crate::policies::settings_of;
-use crate::policies::{evaluate_in_parallel, read_settings, run_on_stack, today};
+use crate::policies::{evaluate_in_parallel, run_on_stack, today};
+use crate::settings::read_settings;
 use crate::stack::Stack;
 use phoenix_manifests::yaml;
 use phoenix_manifests::{MAX_BYTES, Manifests};
@@ -24,7 +25,8 @@ use phoenix_terminal::user_error::user_error;
 
 /// Check stacks, manifests or a cluster against the policies.
 ///
-/// Without arguments, checks all stacks, each with its own settings (`phoenix:policies`). `--file` checks any Kubernetes
+/// Without arguments, checks all stacks, each with the profile of its environment (`policies/profiles`), tightened by its own
+/// settings (`phoenix:policies`). What weakens an evaluation, and assumptions, are always reported. `--file` checks any Kubernetes
 /// and Istio manifests: files with several documents, lists, directories, or stdin. `--cluster` checks a live cluster.
 /// Each failure is reported with its file and line, the controls it affects, and a fix. The command is read-only. It exits
 /// with 3 if a mandatory rule fails without a waiver. Rules that depend on an unknown value, or on objects that you may not
@@ -192,25 +194,17 @@ fn files(arguments: &Arguments) -> Result<(PolicyRun, bool)> {
 
 /// The settings that `--settings` names; the defaults without it.
 fn settings_of_file(arguments: &Arguments) -> Result<Settings> {
-    let value = match &arguments.settings {
-        None => Value::Null,
-        Some(path) => {
-            let text = fs::read_to_string(path)
-                .with_context(|| format!("cannot read the settings {}", path.display()))?;
-            let mut documents =
-                yaml::read(&text).with_context(|| format!("cannot read the settings {}", path.display()))?;
-            if documents.is_empty() {
-                Value::Null
-            } else {
-                documents.remove(0).value
-            }
-        }
+    let Some(path) = &arguments.settings else {
+        return Ok(Settings::on(today()));
     };
-    let source = arguments
-        .settings
-        .as_ref()
-        .map_or_else(String::new, |path| path.display().to_string());
-    read_settings(&value, today(), &source)
+    let reading = || format!("cannot read the settings {}", path.display());
+    let text = fs::read_to_string(path).with_context(reading)?;
+    let documents = yaml::read(&text).with_context(reading)?;
+    let source = Source::new(path.display().to_string(), Authority::Caller);
+    match documents.first() {
+        Some(document) => read_settings(document, &source, today()),
+        None => Ok(Settings::on(today())),
+    }
 }
 
 fn read_path(path: &Path, manifests: &mut Manifests) -> Result<()> {

@@ -13,6 +13,7 @@ use super::diff::{Against, base_as_json, stack_as_json};
 use super::render;
 use crate::base::{Base, Source};
 use crate::checkout::Checkout;
+use crate::clusters;
 use crate::comparison::{Comparison, LossGroup, Presence, risks, summary};
 use crate::consent::{Consent, FORMS};
 use crate::failure;
@@ -88,6 +89,8 @@ struct Preview<'a> {
     runs: Vec<PolicyRun>,
     /// The stacks that cannot be previewed.
     errors: Vec<(String, Error)>,
+    /// Which stacks have the same cluster.
+    warnings: Vec<String>,
 }
 
 /// Runs the verb.
@@ -168,6 +171,7 @@ impl<'a> Preview<'a> {
             comparisons: Vec::new(),
             runs: Vec::new(),
             errors: Vec::new(),
+            warnings: Vec::new(),
         };
         for name in names.deleted {
             match Comparison::deleted(checkout, &name, base, &message) {
@@ -181,10 +185,17 @@ impl<'a> Preview<'a> {
                 Ok((
                     Comparison::of(checkout, &stack, base, &message)?,
                     run_on_stack(&stack, day)?,
+                    stack.shared_cluster,
                 ))
             });
             match result {
-                Ok((comparison, run)) => {
+                Ok((comparison, run, shared)) => {
+                    let warnings = clusters::warnings(std::iter::once((name.as_str(), shared.as_slice())));
+                    let new: Vec<_> = warnings
+                        .into_iter()
+                        .filter(|warning| !preview.warnings.contains(warning))
+                        .collect();
+                    preview.warnings.extend(new);
                     preview.comparisons.push(comparison);
                     preview.runs.push(run);
                 }
@@ -355,6 +366,9 @@ impl<'a> Preview<'a> {
         for note in self.comparisons.iter().flat_map(|comparison| &comparison.notes) {
             let _ = write!(text, "\n{} {}\n", style::yellow("note:"), escape_line(note));
         }
+        for warning in &self.warnings {
+            let _ = write!(text, "\n{} {}\n", style::yellow("warning:"), escape_line(warning));
+        }
     }
 
     /// All destructive changes, with what is at risk.
@@ -410,18 +424,28 @@ impl<'a> Preview<'a> {
         }
         if !clean.is_empty() {
             let names: Vec<_> = clean.iter().map(|run| run.name.as_str()).collect();
-            let (mut waived, mut unknown) = (0, 0);
+            let (mut waived, mut unknown, mut assumed) = (0, 0, 0);
             for counts in clean.iter().map(|run| run.counts()) {
                 waived += counts.waived;
                 unknown += counts.unknown;
+                assumed += counts.assumed;
             }
             let mut line = format!("Policies: no findings ({})", names.join(", "));
-            for (number, word) in [(waived, "waived"), (unknown, "unknown")] {
+            for (number, word) in [
+                (waived, "waived"),
+                (unknown, "unknown"),
+                (assumed, "passed by assumption"),
+            ] {
                 if number > 0 {
                     let _ = write!(line, ", {number} {word}");
                 }
             }
             let _ = write!(text, "\n{line}\n");
+        }
+        for run in &self.runs {
+            for line in report_text::weakened(run).lines() {
+                let _ = writeln!(text, "{}: {line}", run.name);
+            }
         }
         for waiver in self.runs.iter().flat_map(|run| &run.report.expiring_waivers) {
             let _ = writeln!(
@@ -577,6 +601,7 @@ impl<'a> Preview<'a> {
             "counts": total.json(),
             "stacks": stacks,
             "errors": errors.collect::<Vec<_>>(),
+            "warnings": self.warnings,
         })
     }
 }

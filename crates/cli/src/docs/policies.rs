@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use phoenix_policies::control::{Framework, OUTSIDE};
 use phoenix_policies::kind::Kind;
 use phoenix_policies::settings::{Setting, assume};
-use phoenix_policies::{Control, RULES, Rule, SETTINGS_EXAMPLE, Scope};
+use phoenix_policies::{Check, Control, RULES, Rule, SETTINGS_EXAMPLE, Scope};
 
 /// The catalog as it is committed in `policies/README.md`.
 pub fn markdown() -> String {
@@ -99,10 +99,10 @@ pub fn rules_of(control: Control) -> impl Iterator<Item = &'static Rule> {
 pub fn kinds(rule: &Rule) -> String {
     let mut names: Vec<_> = rule.kinds.iter().map(|kind: &Kind| kind.name).collect();
     names.dedup();
-    if names.is_empty() {
-        "waivers".to_owned()
-    } else {
-        names.join(", ")
+    match rule.check {
+        Check::Waivers(_) => "waivers".to_owned(),
+        Check::Settings => "settings".to_owned(),
+        Check::Resource(_) | Check::Stack(_) => names.join(", "),
     }
 }
 

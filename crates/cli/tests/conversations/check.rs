@@ -53,7 +53,18 @@ fn manifests_come_from_stdin_too_and_settings_from_a_file() {
     let answer = checkout.phoenix_with_input(&["check", "--file", "-", "--settings", "settings.yaml"], BAD);
     assert_eq!(answer.code, 0, "{answer}");
     assert!(answer.out.contains("advisory run-as-non-root"), "{answer}");
-    assert!(!answer.out.contains("no-privileged-containers"), "{answer}");
+    assert!(
+        !answer.out.contains("FAIL no-privileged-containers")
+            && !answer.out.contains("advisory no-privileged"),
+        "{answer}"
+    );
+    // What the caller weakens is printed too.
+    assert!(
+        answer
+            .out
+            .contains("weakened disabled instead of mandatory, by settings.yaml: no-privileged-containers\n"),
+        "{answer}"
+    );
 }
 
 #[test]
@@ -110,6 +121,12 @@ fn settings_errors_are_reported_together() {
         "{answer}"
     );
     assert!(answer.err.contains("did you mean mesh?"), "{answer}");
+    assert!(
+        answer
+            .err
+            .contains("  settings.yaml:2: rules.no-privileged-container is not a rule"),
+        "{answer}"
+    );
 }
 
 #[test]
@@ -205,4 +222,188 @@ fn a_preview_reports_policy_findings_and_exits_like_check() {
     let answer = with("required-label: advisory").phoenix(&["preview", "dev"]);
     assert_eq!(answer.code, 1, "{answer}");
     assert!(answer.err.contains("did you mean required-labels?"), "{answer}");
+}
+
+#[test]
+fn a_stack_cannot_switch_off_its_evaluation() {
+    for own in [
+        "all: disabled",
+        "all: advisory",
+        "rules: {no-privileged-containers: disabled}",
+        "rules: {no-privileged-containers: advisory, evaluation-not-weakened: disabled}",
+        "rules: {no-host-path-volumes: {allowed: [/]}}",
+    ] {
+        let checkout = Checkout::bare();
+        checkout.set_policies_of_dev(own);
+        for verb in ["check", "preview"] {
+            let answer = checkout.phoenix(&[verb, "dev"]);
+            assert_eq!(answer.code, 3, "{verb}, {own}: {answer}");
+            assert!(
+                answer.out.contains("FAIL evaluation-not-weakened (high)"),
+                "{own}: {answer}"
+            );
+            assert!(
+                answer.out.contains("stacks/Pulumi.dev.yaml:") && answer.out.contains("is ignored"),
+                "{own}: {answer}"
+            );
+        }
+        let answer = checkout.phoenix(&["check", "dev", "--format", "sarif"]);
+        assert_eq!(answer.code, 3, "{own}: {answer}");
+        assert!(
+            answer.out.contains("\"ruleId\": \"evaluation-not-weakened\""),
+            "{own}: {answer}"
+        );
+    }
+}
+
+#[test]
+fn assumptions_of_a_stack_that_limit_its_evaluation_or_have_no_owner_are_errors_with_lines() {
+    let checkout = Checkout::bare();
+    checkout.set_policies_of_dev(
+        "assume:\n  mesh: never\n  complete: false\n  backupStoresEncrypted: true\nwaivers:\n- rule: no-host-prots\n  objects: [Pod \
+         a]\n  reason: '-'\n  owner: a\n  approver: A\n  approved: \"2026-06-01\"\n  lastDay: \"2027-01-01\"\n  ticket: T-1",
+    );
+    let answer = checkout.phoenix(&["check", "dev"]);
+    assert_eq!((answer.code, answer.out.as_str()), (1, ""), "{answer}");
+    for problem in [
+        "phoenix:policies.assume.mesh is not accepted in a stack file",
+        "phoenix:policies.assume.complete is not accepted in a stack file",
+        "phoenix:policies.assume.backupStoresEncrypted must be a mapping with value, owner, evidence and reviewBy",
+        "phoenix:policies.waivers[0].rule is \"no-host-prots\", which is not a rule",
+        "hint: did you mean no-host-ports?",
+        "phoenix:policies.waivers[0].reason is not acceptable: the reason is only a placeholder: -",
+        "phoenix:policies.waivers[0].approver is not acceptable: the owner approved the waiver",
+    ] {
+        assert!(answer.err.contains(problem), "{problem}: {answer}");
+    }
+    assert_eq!(
+        answer.err.matches("  stacks/Pulumi.dev.yaml:").count(),
+        6,
+        "{answer}"
+    );
+}
+
+#[test]
+fn what_is_weakened_and_assumed_is_in_every_format() {
+    let checkout = Checkout::bare();
+    let text = checkout.phoenix(&["check", "dev"]);
+    assert_eq!(text.code, 0, "{text}");
+    let weakened =
+        "weakened disabled instead of mandatory, by policies/profiles/dev.yaml: image-digest-pinned, ";
+    let assumed = "assumed backupStoresEncrypted = true: ";
+    for part in [
+        weakened,
+        assumed,
+        "owner platform operators",
+        " passed by assumption, ",
+    ] {
+        assert!(text.out.contains(part), "{part}: {text}");
+    }
+    let preview = checkout.phoenix(&["preview", "dev"]);
+    for part in [weakened, assumed] {
+        assert!(preview.out.contains(&format!("dev: {part}")), "{part}: {preview}");
+    }
+    let json = checkout.phoenix(&["check", "dev", "--format", "json"]);
+    let json: Value = serde_json::from_str(&json.out).unwrap();
+    let run = &json["judged"][0];
+    let relaxed = run["weakened"].as_array().unwrap();
+    assert!(
+        relaxed
+            .iter()
+            .any(|weakened| weakened["rule"] == "image-digest-pinned"
+                && weakened["by"] == "policies/profiles/dev.yaml")
+    );
+    let assumption = &run["assumptions"][0];
+    assert_eq!(
+        (&assumption["name"], &assumption["reviewBy"]),
+        (&Value::from("backupStoresEncrypted"), &Value::from("2027-05-31"))
+    );
+    assert!(assumption["passes"].as_u64().unwrap() > 0, "{assumption}");
+    let rules = run["rules"].as_array().unwrap();
+    let encrypted = rules
+        .iter()
+        .find(|rule| rule["id"] == "backup-encrypted-and-remote")
+        .unwrap();
+    assert_eq!(encrypted["passed"], serde_json::json!([]));
+    assert_eq!(
+        encrypted["passedByAssumption"][0]["assumptions"],
+        serde_json::json!(["backupStoresEncrypted"])
+    );
+    let sarif = checkout.phoenix(&["check", "dev", "--format", "sarif"]);
+    let sarif: Value = serde_json::from_str(&sarif.out).unwrap();
+    let results = sarif["runs"][0]["results"].as_array().unwrap();
+    let informational: Vec<_> = results
+        .iter()
+        .filter(|result| result["kind"] == "informational")
+        .filter_map(|result| result["message"]["text"].as_str())
+        .collect();
+    for part in [
+        "image-digest-pinned: disabled instead of mandatory, by policies/profiles/dev.yaml",
+        "backupStoresEncrypted = true",
+    ] {
+        assert!(
+            informational.iter().any(|text| text.contains(part)),
+            "{informational:#?}"
+        );
+    }
+}
+
+#[test]
+fn a_weaker_environment_on_the_cluster_of_another_stack_is_a_finding() {
+    let checkout = Checkout::bare();
+    let uid = "      placeholder: the UID of that cluster, which `cargo phoenix doctor dev` shows\n";
+    let same = "11111111-2222-3333-4444-555555555555";
+    checkout.edit(
+        "stacks/Pulumi.dev.yaml",
+        &format!("uid:\n{uid}"),
+        &format!("uid: {same}\n"),
+    );
+    let prod = std::fs::read_to_string(checkout.path("stacks/Pulumi.prod.yaml")).unwrap();
+    let start = prod.find("    uid:\n").unwrap();
+    let end = start + prod[start..].match_indices('\n').nth(1).unwrap().0;
+    checkout.write(
+        "stacks/Pulumi.prod.yaml",
+        &format!("{}    uid: {same}{}", &prod[..start], &prod[end..]),
+    );
+    let answer = checkout.phoenix(&["check", "dev"]);
+    assert_eq!(answer.code, 3, "{answer}");
+    let finding = "phoenix:environment: the environment is dev, but stack prod declares the same cluster as prod: both have the phoenix:cluster.uid";
+    assert!(
+        answer.out.contains("stacks/Pulumi.dev.yaml:4 ") && answer.out.contains(finding),
+        "{answer}"
+    );
+    // The stack with the stricter environment is not the one that understates it.
+    assert_eq!(checkout.phoenix(&["check", "prod"]).code, 0);
+}
+
+#[test]
+fn stacks_with_one_identifier_are_reported() {
+    let checkout = Checkout::bare();
+    checkout.edit(
+        "stacks/Pulumi.staging.yaml",
+        "identifier: phoenix-staging",
+        "identifier: phoenix-prod",
+    );
+    let warning = "stacks prod and staging have the same phoenix:cluster.identifier, \"phoenix-prod\"";
+    for arguments in [
+        &["preview"][..],
+        &["preview", "prod"],
+        &["doctor"],
+        &["doctor", "staging"],
+    ] {
+        let answer = checkout.phoenix(arguments);
+        assert_eq!(answer.out.matches(warning).count(), 1, "{answer}");
+    }
+    let answer = checkout.phoenix(&["preview", "prod", "--format", "json"]);
+    let json: Value = serde_json::from_str(&answer.out).unwrap();
+    assert!(
+        json["warnings"][0].as_str().unwrap().starts_with(warning),
+        "{json}"
+    );
+    assert!(
+        !Checkout::bare()
+            .phoenix(&["preview"])
+            .out
+            .contains("have the same")
+    );
 }

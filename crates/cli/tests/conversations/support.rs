@@ -48,16 +48,17 @@ impl Checkout {
         let definitions = ["common", "staging", "prod"].map(|name| format!("stacks/esc/{name}.yaml"));
         for file in stacks.iter().chain(&definitions) {
             let text = fs::read_to_string(repository.join(file)).expect("the repository has it");
-            // What the policies find in the larger stacks changes with the platform, and is reviewed elsewhere.
-            let is_reviewed = !file.ends_with("dev.yaml");
-            let quiet = |text: String| {
-                text.replacen(
-                    "  phoenix:policies:\n",
-                    "  phoenix:policies:\n    all: disabled\n",
-                    1,
-                )
-            };
-            checkout.write(file, &if is_reviewed { quiet(text) } else { text });
+            checkout.write(file, &text);
+        }
+        let profile = "policies/profiles/dev.yaml";
+        let text = fs::read_to_string(repository.join(profile)).expect("the repository has it");
+        checkout.write(profile, &text);
+        // What the policies find in the larger stacks changes with the platform, and is reviewed elsewhere.
+        for environment in ["staging", "prod"] {
+            checkout.write(
+                &format!("policies/profiles/{environment}.yaml"),
+                "all: disabled\n",
+            );
         }
         checkout
     }
@@ -113,15 +114,21 @@ impl Checkout {
         self.write(path, &text.replace(from, to));
     }
 
-    /// Has the stack dev judged by this rule only, written as in a stack file.
+    /// Has the stack dev judged by this rule only, written as in a profile.
     pub fn judge_dev_by(&self, rule: &str) {
+        let profile = format!("all: disabled\nrules:\n  {rule}\n");
+        self.write("policies/profiles/dev.yaml", &profile);
+    }
+
+    /// Replaces the policy settings of the stack dev.
+    pub fn set_policies_of_dev(&self, settings: &str) {
         let file = "stacks/Pulumi.dev.yaml";
         let text = fs::read_to_string(self.path(file)).expect("the file is there");
         let (before, after) = text
             .split_once("\n  phoenix:policies:\n")
             .expect("the stack says how it is judged");
         let rest = &after[after.find("\n  phoenix:").expect("it is not the last key")..];
-        let own = format!("  phoenix:policies:\n    all: disabled\n    rules:\n      {rule}");
+        let own = format!("  phoenix:policies:\n    {}", settings.replace('\n', "\n    "));
         self.write(file, &format!("{before}\n{own}{rest}"));
     }
 
