@@ -362,6 +362,11 @@ fn each_rule_searches_its_own_fields_of_every_kind() {
         ),
         (
             "no-credentials-in-fields",
+            json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "a"}, "spec": {"containers": [{"name": "a", "command": ["mysql"], "args": ["-uroot", "-pcorrect-horse"]}]}}),
+            true,
+        ),
+        (
+            "no-credentials-in-fields",
             json!({"apiVersion": "argoproj.io/v1alpha1", "kind": "Rollout", "metadata": {"name": "a"}, "spec": {"template": {"spec": {"containers": [{"name": "a", "env": [{"name": "DB_PASSWORD", "value": "correct-horse"}]}]}}}}),
             true,
         ),

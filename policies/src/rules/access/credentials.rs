@@ -16,8 +16,7 @@ mod xml;
 
 use serde_json::Value;
 
-use self::decision::Place;
-use self::text::Source;
+use self::decision::{Place, Source};
 use crate::context::Subject;
 use crate::control::Control::{
     AccessArchitecture, AccessControl, Authentication, Boundary, ConfidentialKept, DataInMotion,

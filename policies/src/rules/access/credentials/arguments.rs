@@ -1,9 +1,8 @@
 //! Searches the arguments of commands, in a list or in a line of a script.
 
-use super::decision::{Place, by_name};
+use super::decision::{Place, Source, by_name};
 use super::names::{Name, classify};
-use super::text::{self, Source};
-use super::values;
+use super::{tokens, values};
 
 /// A word of a line, without its quotes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -150,7 +149,7 @@ pub(super) fn find(words: &[Word], source: Source) -> Option<&'static str> {
     let is_literal = |value: &str| {
         let is_variable =
             value.starts_with('$') && source != Source::Configuration && !value.contains([' ', ':']);
-        !is_variable && !value.starts_with('-') && !text::is_expression(value)
+        !is_variable && !value.starts_with('-') && !values::is_expression(value)
     };
     let mut program = "";
     for (index, word) in words.iter().enumerate() {
@@ -205,7 +204,7 @@ pub(super) fn find(words: &[Word], source: Source) -> Option<&'static str> {
             return Some(what);
         }
     }
-    let is_login = |word: &Word| is_literal(&word.text) && values::is_login(&word.text);
+    let is_login = |word: &Word| is_literal(&word.text) && tokens::is_login(&word.text);
     let changes_passwords = words.iter().any(|word| word.text.ends_with("chpasswd"));
     (changes_passwords && words.iter().any(is_login)).then_some("a user name and a password")
 }

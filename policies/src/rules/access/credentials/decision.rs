@@ -1,7 +1,7 @@
 //! Combines the decision about a name with the decision about its value.
 
 use super::names::{self, Name, classify};
-use super::values;
+use super::{tokens, values};
 
 /// Where a pair of a name and a value comes from.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -11,6 +11,17 @@ pub(super) enum Place {
     Value,
     /// A field or an annotation of an object, which often refers to a Secret by its name.
     Field,
+}
+
+/// What a text is searched for, depending on its file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Source {
+    /// A configuration file, or an unknown one.
+    Configuration,
+    /// A shell script, or the arguments of a command.
+    Shell,
+    /// A program, in which only quoted values are literals.
+    Program,
 }
 
 /// What a value is because of its name, if it is a credential.
@@ -53,7 +64,7 @@ fn is_authorization(value: &str) -> bool {
         });
     match token {
         Some(token) => token.len() >= 6 && !token.contains([' ', '=']) && values::is_literal_secret(token),
-        None => values::is_login(value) || values::is_generated(value),
+        None => tokens::is_login(value) || values::is_generated(value),
     }
 }
 

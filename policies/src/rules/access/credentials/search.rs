@@ -3,9 +3,8 @@
 use serde_json::{Map, Value};
 
 use super::arguments::{self, Word};
-use super::decision::{Place, by_name};
-use super::text::{self, Source};
-use super::{tokens, values};
+use super::decision::{Place, Source, by_name};
+use super::{text, tokens, values};
 use crate::field::is_unknown;
 
 /// A finding: the path of a value, the line in it if it has several, and what it is.
@@ -32,7 +31,7 @@ pub(super) fn named(
     source: Source,
 ) -> Option<(Option<usize>, &'static str)> {
     let is_multiline = value.trim_end().contains('\n');
-    if let Some((line, what)) = text::find(value, name, source) {
+    if let Some((line, what)) = text::find(value, name, source, first) {
         return Some((is_multiline.then_some(line), what));
     }
     if !is_multiline && let Some(what) = by_name(name, value, place) {
@@ -48,7 +47,7 @@ pub(super) fn named(
 }
 
 /// What the first credential in a JSON value is.
-pub(super) fn first(value: &Value) -> Option<&'static str> {
+fn first(value: &Value) -> Option<&'static str> {
     let mut search = Search::default();
     search.value("", value);
     search.hits.found.first().map(|hit| hit.what)
@@ -125,19 +124,11 @@ impl Search {
                 _ => search.value(name, item),
             });
         }
-        let words: Option<Vec<Word>> = items
-            .iter()
-            .map(|item| {
-                item.as_str().map(|text| Word {
-                    text: text.to_owned(),
-                    is_quoted: false,
-                })
-            })
-            .collect();
-        if let Some(words) = words
-            && words.iter().any(|word| word.text.starts_with('-') || is_command)
-            && let Some(what) = arguments::find(&words, Source::Shell)
-        {
+        let is_option = |item: &Value| item.as_str().is_some_and(|text| text.starts_with('-'));
+        if !is_command && !items.iter().any(is_option) {
+            return;
+        }
+        if let Some(what) = command(items) {
             self.report(None, what);
         }
     }
@@ -194,6 +185,18 @@ impl Search {
                 _ => search.value(own, value),
             });
         }
+        self.command_with_arguments(fields);
+    }
+
+    /// The options of a program that another list names.
+    fn command_with_arguments(&mut self, fields: &Map<String, Value>) {
+        let list = |key: &str| fields.get(key).and_then(Value::as_array);
+        if let (Some(program), Some(arguments)) = (list("command"), list("args"))
+            && command(program).or_else(|| command(arguments)).is_none()
+            && let Some(what) = command(&[program.as_slice(), arguments].concat())
+        {
+            self.part(&step("args", false), |search| search.report(None, what));
+        }
     }
 
     /// The values of a Secret that is in a text, such as the last applied configuration.
@@ -204,11 +207,23 @@ impl Search {
             });
             if is_plain {
                 self.part(&step(key, false), |search| {
-                    search.report(None, "a value of a Secret")
+                    search.report(None, "a value of a Secret");
                 });
             }
         }
     }
+}
+
+/// What the first credential among the words of a command is.
+fn command(words: &[Value]) -> Option<&'static str> {
+    let word = |item: &Value| {
+        Some(Word {
+            text: item.as_str()?.to_owned(),
+            is_quoted: false,
+        })
+    };
+    let words: Option<Vec<Word>> = words.iter().map(word).collect();
+    arguments::find(&words?, Source::Shell)
 }
 
 /// Whether the fields are a reference to a value that is in a Secret or a store.

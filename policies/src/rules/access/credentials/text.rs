@@ -4,21 +4,12 @@
 //! else is read line by line: assignments (`name = value`, `name: value`, `"name": "value"`), options of commands, directives
 //! (`requirepass value`), and elements of XML. The work is linear in the length of the text.
 
-use super::arguments;
-use super::decision::{Place, by_name};
-use super::names::{Name, classify};
-use super::{search, tokens, xml};
+use serde_json::Value;
 
-/// What a text is searched for, depending on its file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Source {
-    /// A configuration file, or an unknown one.
-    Configuration,
-    /// A shell script, or the arguments of a command.
-    Shell,
-    /// A program, in which only quoted values are literals.
-    Program,
-}
+use super::arguments;
+use super::decision::{Place, Source, by_name};
+use super::names::{Name, classify};
+use super::{tokens, values, xml};
 
 /// A credential in a text: the number of its line, and what it is.
 pub(super) type Found = (usize, &'static str);
@@ -60,15 +51,20 @@ pub(super) fn source_of(file: &str, text: &str) -> Source {
     }
 }
 
-/// The first credential in a text. `file` is the name of its file, if it has one.
-pub(super) fn find(text: &str, file: &str, source: Source) -> Option<Found> {
+/// The first credential in a text. `file` is the name of its file, if it has one, and `json` searches a parsed text.
+pub(super) fn find(
+    text: &str,
+    file: &str,
+    source: Source,
+    json: fn(&Value) -> Option<&'static str>,
+) -> Option<Found> {
     if let Some((position, what)) = tokens::find(text) {
         return Some((line_of(text, position), what));
     }
     if text.trim_start().starts_with(['{', '['])
         && let Ok(value) = serde_json::from_str(text)
     {
-        return search::first(&value).map(|what| (1, what));
+        return json(&value).map(|what| (1, what));
     }
     if let Some(what) = xml::find(text) {
         return Some((1, what));
@@ -211,7 +207,7 @@ fn call(line: &str) -> Option<&'static str> {
 
 /// A quoted string at the start of a text, and the text after it.
 fn quoted(text: &str) -> Option<(&str, &str)> {
-    let text = &text[..floor(text, REACH)];
+    let text = &text[..tokens::floor(text, REACH)];
     let quote = text
         .chars()
         .next()
@@ -231,7 +227,7 @@ fn is_comment(line: &str) -> bool {
 fn is_password_file_line(line: &str, file: &str) -> bool {
     if file.contains("userlist") {
         let words = arguments::words(line);
-        return words.len() == 2 && super::values::is_literal_password(&words[1].text);
+        return words.len() == 2 && values::is_literal_password(&words[1].text);
     }
     let mut fields: Vec<String> = vec![String::new()];
     let mut is_escaped = false;
@@ -255,9 +251,7 @@ fn is_password_file_line(line: &str, file: &str) -> bool {
     let is_port =
         port == "*" || ((4..=5).contains(&port.len()) && port.bytes().all(|byte| byte.is_ascii_digit()));
     let is_plain = |field: &String| !field.is_empty() && !field.contains([' ', '"', '\'', '{', '=', '/']);
-    is_port
-        && [host, database, user].into_iter().all(is_plain)
-        && super::values::is_literal_password(password)
+    is_port && [host, database, user].into_iter().all(is_plain) && values::is_literal_password(password)
 }
 
 /// Directives whose value follows after a space.
@@ -293,13 +287,13 @@ fn directive(words: &[arguments::Word], file: &str, is_netrc: bool) -> Option<&'
                         .rev()
                         .take(3)
                         .any(|word| word.text.eq_ignore_ascii_case("identified"))));
-        if (is_directive || is_sql) && super::values::is_literal_password(value) {
+        if (is_directive || is_sql) && values::is_literal_password(value) {
             return by_name("password", value, Place::Value);
         }
         // `auth_token value` with a value that is not a word.
         let is_compound = name.contains(['_', '-', '.']) && !name.starts_with('-') && !is_upstream(name);
         if is_compound
-            && ((index == 0 && is_last) || super::values::is_generated(value))
+            && ((index == 0 && is_last) || values::is_generated(value))
             && value
                 .bytes()
                 .any(|byte| !byte.is_ascii_lowercase() && byte != b'-' && byte != b'_')
@@ -455,7 +449,7 @@ impl<'t> Pair<'t> {
     /// The value, and whether it is quoted.
     fn value(&self) -> (&'t str, bool) {
         let rest = &self.line[self.at + 1..];
-        let rest = &rest[..floor(rest, REACH)];
+        let rest = &rest[..tokens::floor(rest, REACH)];
         let rest = rest.trim_start_matches('>').trim_start();
         let anchored = || rest.strip_prefix('&')?.split_once(' ').map(|(_, value)| value);
         let rest = rest.strip_prefix("!!str ").or_else(anchored).unwrap_or(rest);
@@ -470,7 +464,7 @@ impl<'t> Pair<'t> {
             return (body[..end].trim_end_matches('\\'), true);
         }
         // The pair can be in a quoted string, which ends before the line.
-        let start = floor(self.line, self.at.saturating_sub(REACH));
+        let start = tokens::floor(self.line, self.at.saturating_sub(REACH));
         let before = &self.line[start..self.at];
         let rest = ['"', '\''].into_iter().fold(rest, |rest, quote| {
             let is_open = before.matches(quote).count() % 2 == 1;
@@ -480,10 +474,10 @@ impl<'t> Pair<'t> {
         let is_assignment = self.line.as_bytes()[self.at] == b'=';
         // A parameter, or an entry in braces.
         let is_inner = !self.is_first && !is_assignment;
-        let rest = &rest[..rest
+        let closing = rest
             .find([',', ')', '}'])
-            .filter(|_| is_inner)
-            .unwrap_or(rest.len())];
+            .filter(|end| is_inner && !rest[..*end].contains(['{', '(']));
+        let rest = &rest[..closing.unwrap_or(rest.len())];
         let end = if self.is_first || !is_assignment {
             let comment = rest.find(" #").unwrap_or(rest.len());
             // `A=b C=d command`, `a=b;c=d`.
@@ -497,15 +491,6 @@ impl<'t> Pair<'t> {
         };
         (rest[..end].trim().trim_end_matches([',', ';']), false)
     }
-}
-
-/// The largest character boundary of a text that is not after a position.
-pub(super) fn floor(text: &str, position: usize) -> usize {
-    let mut position = position.min(text.len());
-    while !text.is_char_boundary(position) {
-        position -= 1;
-    }
-    position
 }
 
 /// Whether the value of an assignment is a literal in its text and not an expression, a pattern or a sentence.
@@ -527,36 +512,7 @@ fn is_literal_in_text(value: &str, is_quoted: bool, source: Source) -> bool {
     if is_variable || is_pattern || value == "\\" {
         return false;
     }
-    is_quoted || (source != Source::Program && !is_expression(value) && !is_sentence(value))
-}
-
-/// Code and structure: a call, a field of an object, a list, an alias.
-pub(super) fn is_expression(value: &str) -> bool {
-    const OBJECTS: [&str; 24] = [
-        "os", "process", "env", "self", "this", "config", "cfg", "settings", "args", "opts", "options",
-        "params", "request", "req", "ctx", "context", "secrets", "vars", "var", "local", "data", "module",
-        "values", "inputs",
-    ];
-    let is_name = |text: &str| {
-        text.bytes()
-            .next()
-            .is_some_and(|byte| byte.is_ascii_alphabetic() || byte == b'_')
-            && text
-                .bytes()
-                .all(|byte| byte.is_ascii_alphanumeric() || b"_.".contains(&byte))
-    };
-    let is_call = value
-        .split_once('(')
-        .is_some_and(|(name, rest)| is_name(name) && rest.trim_end_matches([';', ',']).ends_with(')'));
-    let is_field = value.split_once('.').is_some_and(|(object, field)| {
-        OBJECTS.contains(&object) && is_name(field.split(['[', '(']).next().unwrap_or(field))
-    });
-    let is_structure = matches!(value, "[" | "{" | "(" | "[]" | "{}" | "|" | ">" | "-")
-        || (value.starts_with('{') && value.ends_with(['}', ',', '{']))
-        || (value.starts_with('[') && value.ends_with([']', ',', '[']))
-        || value.ends_with(" {");
-    let is_alias = value.strip_prefix('*').is_some_and(is_name);
-    is_call || is_field || is_structure || is_alias
+    is_quoted || (source != Source::Program && !values::is_expression(value) && !is_sentence(value))
 }
 
 /// Whether a value is a part of a sentence.

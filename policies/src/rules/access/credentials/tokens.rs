@@ -250,7 +250,7 @@ fn private_key(text: &str) -> Option<Found> {
         return Some((start, "a private key"));
     }
     for (position, words) in text.match_indices("PRIVATE KEY") {
-        let start = super::text::floor(text, position.saturating_sub(40));
+        let start = floor(text, position.saturating_sub(40));
         let Some(begin) = text[start..position].rfind("-BEGIN ") else {
             continue;
         };
@@ -327,7 +327,7 @@ fn is_example(password: &str) -> bool {
     ["PASSWORD", "PASSWD", "PASS", "PWD", "TOKEN", "SECRET"].contains(&password)
 }
 
-/// A data source name of Go's MySQL driver: `user:password@tcp(host:3306)/db`.
+/// A data source name of Go's driver for `MySQL`: `user:password@tcp(host:3306)/db`.
 fn data_source(text: &str) -> Option<Found> {
     let at = ["@tcp(", "@unix("].iter().find_map(|form| text.find(form))?;
     let start = text[..at]
@@ -414,6 +414,29 @@ pub(super) fn is_encoded_login(value: &str) -> bool {
         })
 }
 
+/// Whether a value is a user name and a password: `user:password`, `neo4j/password`, or base64 of the first.
+pub(super) fn is_login(value: &str) -> bool {
+    let value = value.trim();
+    if value.contains(char::is_whitespace) || value.contains("://") {
+        return false;
+    }
+    let Some((user, password)) = value.split_once(':').or_else(|| value.split_once('/')) else {
+        return is_encoded_login(value);
+    };
+    let is_user = !user.is_empty()
+        && user
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"_-.@".contains(&byte))
+        // Resources such as `vault:path#key` and images have more parts.
+        && !password.contains(['/', ':', '#', ',']);
+    let is_neo4j = value.starts_with("neo4j/");
+    (is_user
+        && (value.contains(':') || is_neo4j)
+        && password.parse::<f64>().is_err()
+        && values::is_literal_password(password))
+        || (!value.contains(':') && is_encoded_login(value))
+}
+
 /// The positions of `Basic ` and `Bearer ` in any case.
 fn schemes(text: &str) -> impl Iterator<Item = (usize, &str)> {
     let bytes = text.as_bytes();
@@ -457,4 +480,13 @@ fn password_hash(text: &str) -> Option<Found> {
             (hash.len() >= *length && has_variety(hash)).then_some((start, "the hash of a password"))
         })
     })
+}
+
+/// The largest character boundary of a text that is not after a position.
+pub(super) fn floor(text: &str, position: usize) -> usize {
+    let mut position = position.min(text.len());
+    while !text.is_char_boundary(position) {
+        position -= 1;
+    }
+    position
 }

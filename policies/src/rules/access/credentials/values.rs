@@ -63,29 +63,6 @@ pub(super) fn is_generated(value: &str) -> bool {
     }
 }
 
-/// Whether a value is a user name and a password: `user:password`, `neo4j/password`, or base64 of the first.
-pub(super) fn is_login(value: &str) -> bool {
-    let value = value.trim();
-    if value.contains(char::is_whitespace) || value.contains("://") {
-        return false;
-    }
-    let Some((user, password)) = value.split_once(':').or_else(|| value.split_once('/')) else {
-        return super::tokens::is_encoded_login(value);
-    };
-    let is_user = !user.is_empty()
-        && user
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || b"_-.@".contains(&byte))
-        // Resources such as `vault:path#key` and images have more parts.
-        && !password.contains(['/', ':', '#', ',']);
-    let is_neo4j = value.starts_with("neo4j/");
-    (is_user
-        && (value.contains(':') || is_neo4j)
-        && password.parse::<f64>().is_err()
-        && is_literal_password(password))
-        || (!value.contains(':') && super::tokens::is_encoded_login(value))
-}
-
 /// Whether a value is encrypted and useless without a key that is elsewhere.
 pub(super) fn is_encrypted(value: &str) -> bool {
     let value = value.trim();
@@ -394,4 +371,33 @@ pub(super) fn is_key(value: &str) -> bool {
         && value
             .bytes()
             .all(|byte| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte))
+}
+
+/// Code and structure: a call, a field of an object, a list, an alias.
+pub(super) fn is_expression(value: &str) -> bool {
+    const OBJECTS: [&str; 24] = [
+        "os", "process", "env", "self", "this", "config", "cfg", "settings", "args", "opts", "options",
+        "params", "request", "req", "ctx", "context", "secrets", "vars", "var", "local", "data", "module",
+        "values", "inputs",
+    ];
+    let is_name = |text: &str| {
+        text.bytes()
+            .next()
+            .is_some_and(|byte| byte.is_ascii_alphabetic() || byte == b'_')
+            && text
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || b"_.".contains(&byte))
+    };
+    let is_call = value
+        .split_once('(')
+        .is_some_and(|(name, rest)| is_name(name) && rest.trim_end_matches([';', ',']).ends_with(')'));
+    let is_field = value.split_once('.').is_some_and(|(object, field)| {
+        OBJECTS.contains(&object) && is_name(field.split(['[', '(']).next().unwrap_or(field))
+    });
+    let is_structure = matches!(value, "[" | "{" | "(" | "[]" | "{}" | "|" | ">" | "-")
+        || (value.starts_with('{') && value.ends_with(['}', ',', '{']))
+        || (value.starts_with('[') && value.ends_with([']', ',', '[']))
+        || value.ends_with(" {");
+    let is_alias = value.strip_prefix('*').is_some_and(is_name);
+    is_call || is_field || is_structure || is_alias
 }
