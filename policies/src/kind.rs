@@ -26,9 +26,12 @@ impl Kind {
 
     /// Whether a group and a name are those of this kind.
     pub fn is(&self, group: &str, kind: &str) -> bool {
-        self.name == kind && self.groups.contains(&group)
+        *self == ANY || (self.name == kind && self.groups.contains(&group))
     }
 }
+
+/// Every kind, also of custom resources.
+pub const ANY: Kind = Kind::new(&[], "any kind");
 
 /// A bare pod.
 pub const POD: Kind = Kind::core("Pod");

@@ -15,7 +15,7 @@ pub mod waivers;
 pub mod workloads;
 
 use crate::enforcement::Enforcement;
-use crate::kind::Kind;
+use crate::kind::{ANY, Kind};
 use crate::rule::Rule;
 use crate::settings::Settings;
 
@@ -51,9 +51,10 @@ pub const RULES: &[&Rule] = &[
     // Credentials and identities.
     &access::credentials::NO_CREDENTIALS_IN_ENV,
     &access::credentials::NO_CREDENTIALS_IN_CONFIGMAP,
+    &access::credentials::NO_CREDENTIALS_IN_FIELDS,
     &access::credentials::SECRETS_MOUNTED_AS_FILES,
     &access::credentials::SECRET_VALUES_ARE_REFERENCES,
-    &access::credentials::EXTERNAL_SECRET_STORE_USED,
+    &access::stores::EXTERNAL_SECRET_STORE_USED,
     &access::credentials::NO_STATIC_SERVICE_ACCOUNT_TOKEN,
     &access::accounts::DEDICATED_SERVICE_ACCOUNT,
     &access::accounts::NO_TOKEN_AUTOMOUNT,
@@ -150,14 +151,15 @@ pub fn find(id: &str) -> Option<&'static Rule> {
     RULES.iter().copied().find(|rule| rule.id == id)
 }
 
-/// Every kind that the enabled rules look at.
+/// Every kind that the enabled rules look at, except those that are only searched for credentials.
 pub fn inspected_kinds(settings: &Settings) -> Vec<Kind> {
     let enabled = RULES
         .iter()
         .filter(|rule| settings.enforcement(rule) != Enforcement::Disabled);
     let mut kinds: Vec<Kind> = Vec::new();
     for kind in enabled.flat_map(|rule| rule.kinds).chain(&CONTEXT) {
-        if !kinds.contains(kind) {
+        // A rule about any kind does not need objects that no other rule inspects.
+        if *kind != ANY && !kinds.contains(kind) {
             kinds.push(*kind);
         }
     }

@@ -1,5 +1,6 @@
-//! Credentials, service accounts and RBAC.
+//! Credentials, secret stores, service accounts and RBAC.
 
 pub mod accounts;
 pub mod credentials;
 pub mod rbac;
+pub mod stores;

@@ -510,6 +510,7 @@ fn page(tallies: &BTreeMap<&str, Tally>, used: &BTreeMap<&str, i32>) -> String {
             tally.excluded
         );
     }
+    text.push_str(&credentials());
     text.push_str("\n## Excluded files\n\n| files | count | reason |\n|---|---|---|\n");
     for (file, why) in ABOUT_SOMETHING_ELSE {
         let _ = writeln!(
@@ -519,4 +520,24 @@ fn page(tallies: &BTreeMap<&str, Tally>, used: &BTreeMap<&str, i32>) -> String {
         );
     }
     text
+}
+
+/// How precisely the rules find credentials, as the tests of the policies measured it.
+fn credentials() -> String {
+    let path =
+        "policies/tests/it/snapshots/it__credentials__credentials_are_found_with_few_false_alarms.snap";
+    let snapshot = std::fs::read_to_string(root().join(path)).unwrap();
+    let (_, measured) = snapshot.split_once("\n---\n").unwrap();
+    format!(
+        "\n## Credentials\n\nThe rules `no-credentials-in-env`, `no-credentials-in-configmap` and `no-credentials-in-fields` decide about names and about values \
+         separately. A finding is a value in a known form (a token, a private key, a URL with a password) anywhere, or a literal value under a name \
+         that denotes a credential. References, template placeholders, encrypted values, paths, URLs, switches and numbers are not literals. Default \
+         passwords such as `changeme` are, because they work if the manifest is applied.\n\nThe precision is measured on single settings in the formats of \
+         real projects, in `policies/tests/it/credentials`: variables, arguments, scripts, headers, files in ConfigMaps, annotations and custom \
+         resources. The same author wrote the rules and the cases. The rules were developed with the first part, and corrected after the first \
+         run on other cases that were written without them: 154 credentials and 200 harmless cases, now in the first part (precision 0.96, recall \
+         0.95), and then the held-out part (precision 0.95, recall 0.96). The figures of these first runs are the better prediction for new cases; \
+         the table shows the current rules. Values are generated at each run. The cases are not a sample of real \
+         repositories, so the figures compare versions of the rules and do not predict results elsewhere.\n\n{measured}"
+    )
 }

@@ -277,6 +277,16 @@ fn breakages() -> Vec<Breakage> {
     );
     add(
         &mut all,
+        "no-credentials-in-fields",
+        "a password in the arguments",
+        vec![Set(
+            DEPLOYMENT,
+            container("/args"),
+            json!(["--db-password", "correct-horse"]),
+        )],
+    );
+    add(
+        &mut all,
         "secrets-mounted-as-files",
         "one more variable from a Secret",
         vec![Set(
