@@ -7,7 +7,7 @@ use phoenix::config::NAMESPACE;
 use phoenix_graph::{Graph, Id};
 use phoenix_manifests::Place;
 use phoenix_policies::{Date, Report, Settings, evaluate, evaluate_on};
-use phoenix_report::PolicyRun;
+use phoenix_report::{NotEvaluated, PolicyRun};
 use serde_json::Value;
 
 use crate::stack::Stack;
@@ -28,6 +28,7 @@ pub fn run_on_stack(stack: &Stack, today: Date) -> Result<PolicyRun> {
         objects: stack.graph.len(),
         report,
         settings,
+        not_evaluated: NotEvaluated::default(),
         // Objects have no line in a stack file; the closest is the key of the system that declares them. Waivers are in
         // the file itself.
         places: Box::new(move |id, path| {
