@@ -167,11 +167,20 @@ impl Manifests {
             fields.insert("apiVersion".to_owned(), Value::from(inherited.api_version));
         }
         let (kind, api_version) = (text(fields, "kind"), text(fields, "apiVersion"));
+        if fields
+            .get("apiVersion")
+            .is_some_and(|version| !version.is_string() && !version.is_null())
+        {
+            return self.skip(origin, "`apiVersion` is not a string", most);
+        }
         if kind.is_empty() {
             return self.skip(origin, "`kind` is missing", most);
         }
+        if let Some((path, expected)) = metadata_fault(&value) {
+            self.reject(origin, &path, expected);
+        }
         let is_outermost = origin.within.is_empty();
-        let items = match fields.get_mut("items") {
+        let items = match value.get_mut("items") {
             Some(Value::Array(items)) => Some(std::mem::take(items)),
             Some(Value::Null) if is_outermost => Some(Vec::new()),
             Some(_) if is_outermost => return self.skip(origin, "`items` is not a list", most),
@@ -204,17 +213,13 @@ impl Manifests {
                 most,
             );
         }
-        if let Some(path) = metadata_fault(&value) {
-            self.reject(origin, &path);
-        }
         ensure_name(&mut value);
         let Ok(mut object) = Object::from_json("manifests", value) else {
-            let reason = if api_version.is_empty() {
-                "`apiVersion` is missing"
-            } else {
-                "`metadata` is not a mapping"
-            };
-            return self.skip(origin, reason, most);
+            // A fault of the metadata has been reported.
+            if api_version.is_empty() {
+                self.skip(origin, "`apiVersion` is missing", most);
+            }
+            return;
         };
         if self.graph.object(&object.id).is_some() {
             let name = object.id.name.clone();
@@ -228,19 +233,19 @@ impl Manifests {
         self.graph.add(object);
     }
 
-    /// Adds the error of an object that `kubectl` does not apply because a field of its metadata is not a string. It is
+    /// Adds the error of an object that `kubectl` does not apply because a field of its metadata has another type. It is
     /// evaluated all the same.
-    fn reject(&mut self, origin: &Origin, path: &str) {
+    fn reject(&mut self, origin: &Origin, path: &str, expected: &str) {
         self.error_count += 1;
         if self.errors.len() < MAX_REJECTED {
             let file = &self.files[origin.file];
             let lines = stream::lines(&file.text, &origin.document);
             let error = SyntaxError {
                 message: format!(
-                    "kubectl rejects the object, because {} is not a string",
+                    "kubectl rejects the object, because {} is not {expected}",
                     path.escape_debug()
                 ),
-                hint: Some("quote the value"),
+                hint: (expected == "a string").then_some("quote the value"),
                 line: line_of(&lines, &origin.within, path),
                 column: 1,
             };
@@ -315,32 +320,60 @@ fn text_of(bytes: Vec<u8>) -> Result<String, ((usize, usize), String, &'static s
     Ok(text)
 }
 
-/// The path of the first field of the metadata that `kubectl` requires to be a string, and that is not.
-fn metadata_fault(value: &Value) -> Option<String> {
-    let metadata = value.get("metadata")?.as_object()?;
-    let is_string = |value: &Value| value.is_string() || value.is_null();
-    for field in ["name", "generateName", "namespace"] {
-        if metadata.get(field).is_some_and(|value| !is_string(value)) {
-            return Some(format!("metadata.{field}"));
-        }
-    }
-    for field in ["labels", "annotations"] {
-        match metadata.get(field) {
-            None | Some(Value::Null) => {}
-            Some(Value::Object(pairs)) => {
-                if let Some((key, _)) = pairs.iter().find(|(_, value)| !is_string(value)) {
-                    let key = if key.contains(['.', '/']) {
-                        format!("[{key}]")
-                    } else {
-                        format!(".{key}")
-                    };
-                    return Some(format!("metadata.{field}{key}"));
-                }
+/// The path of the first field of the metadata that does not have the type that `kubectl` requires, and the type.
+fn metadata_fault(value: &Value) -> Option<(String, &'static str)> {
+    let metadata = match value.get("metadata")? {
+        Value::Null => return None,
+        Value::Object(metadata) => metadata,
+        _ => return Some(("metadata".to_owned(), "a mapping")),
+    };
+    metadata.iter().find_map(|(field, value)| {
+        let (has_type, expected): (fn(&Value) -> bool, _) = match field.as_str() {
+            "name" | "generateName" | "namespace" | "selfLink" | "uid" | "resourceVersion" => {
+                (Value::is_string, "a string")
             }
-            Some(_) => return Some(format!("metadata.{field}")),
+            "creationTimestamp" | "deletionTimestamp" => (is_time, "a time"),
+            "generation" | "deletionGracePeriodSeconds" => (Value::is_i64, "an integer"),
+            "labels" | "annotations" => (Value::is_object, "a mapping"),
+            "finalizers" | "ownerReferences" | "managedFields" => (Value::is_array, "a list"),
+            _ => return None,
+        };
+        if !value.is_null() && !has_type(value) {
+            return Some((format!("metadata.{field}"), expected));
         }
-    }
-    None
+        let is_string = |value: &Value| value.is_string() || value.is_null();
+        match value {
+            Value::Object(pairs) => {
+                let (key, _) = pairs.iter().find(|(_, value)| !is_string(value))?;
+                let key = if key.contains(['.', '/']) {
+                    format!("[{key}]")
+                } else {
+                    format!(".{key}")
+                };
+                Some((format!("metadata.{field}{key}"), "a string"))
+            }
+            Value::Array(items) if field == "finalizers" => {
+                let at = items.iter().position(|item| !is_string(item))?;
+                Some((format!("metadata.{field}[{at}]"), "a string"))
+            }
+            Value::Array(items) => {
+                let at = items.iter().position(|item| !item.is_object())?;
+                Some((format!("metadata.{field}[{at}]"), "a mapping"))
+            }
+            _ => None,
+        }
+    })
+}
+
+/// Whether a value has the form of a time: `2026-11-29T12:00:00Z`.
+fn is_time(value: &Value) -> bool {
+    let text = value.as_str().unwrap_or_default().as_bytes();
+    let form = b"0000-00-00T00:00:00";
+    text.len() > form.len()
+        && text.iter().zip(form).all(|(byte, form)| match form {
+            b'0' => byte.is_ascii_digit(),
+            _ => byte == form,
+        })
 }
 
 /// Gives an object without a name one, so that it can be identified. The API server makes one from `generateName`.
@@ -598,7 +631,10 @@ mod tests {
             "name: a, labels: {b: c, version: 1}",
             "name: a, annotations: {example.org/a: true}",
             "name: a, labels: [b]",
-            "name: a, labels: {b: }, annotations: ",
+            "name: a, creationTimestamp: 1",
+            "name: a, generation: b",
+            "name: a, finalizers: [a, 1]",
+            "name: a, labels: {b: }, annotations: , creationTimestamp: null, finalizers: [b]",
         ]
         .iter()
         .enumerate()
@@ -620,9 +656,18 @@ mod tests {
                 "2.yaml:3 metadata.labels.version",
                 "3.yaml:3 metadata.annotations[example.org/a]",
                 "4.yaml:3 metadata.labels",
+                "5.yaml:3 metadata.creationTimestamp",
+                "6.yaml:3 metadata.generation",
+                "7.yaml:3 metadata.finalizers[1]",
             ]
         );
-        assert_eq!((manifests.error_count, manifests.graph.len()), (5, 6));
+        assert_eq!((manifests.error_count, manifests.graph.len()), (8, 9));
+        manifests.read(
+            "list.yaml",
+            "apiVersion: v1\nkind: List\nmetadata: a\nitems: []\n".to_owned(),
+        );
+        manifests.read("pod.yaml", "apiVersion: v1\nkind: Pod\nmetadata: a\n".to_owned());
+        assert_eq!((manifests.error_count, manifests.graph.len()), (10, 9));
     }
 
     #[test]
@@ -636,7 +681,10 @@ mod tests {
             "b.yaml",
             "kind: Kustomization\napiVersion: kustomize.config.k8s.io/v1beta1\n".to_owned(),
         );
-        manifests.read("c.yaml", "kind: Pod\napiVersion: v1\nmetadata: a\n".to_owned());
+        manifests.read(
+            "c.yaml",
+            "kind: Pod\napiVersion: 1\nmetadata: {name: a}\n".to_owned(),
+        );
         manifests.read("d.yaml", "- a\n---\n".repeat(100));
         let places = manifests.skipped.iter().map(|skipped| skipped.place.to_string());
         let places: Vec<_> = places.collect();
