@@ -30,7 +30,7 @@ const SURPRISES: &[&str] = &[
     "{apiVersion: v1, kind: X, metadata: {name: p}, spec: {a: &a {b: 1}, c: {b: 2, <<: *a}, d: &a 3, e: *a}}",
     // Collections and strings that continue in the column of their key.
     "apiVersion: v1\nkind: X\nmetadata: {name: p}\nargs: [\na,\nb\n]\nmap: {a: b,\nc: d\n}\nquoted: \"a\nb\"\nplain: a\n  b\n",
-    "apiVersion: v1\r\nkind: X\r\nmetadata: {name: p}\r\ntext: |\r\n  a\r\n  b\r\n---\r\napiVersion: v1\r\nkind: Y\r\nmetadata: {name: p}",
+    "apiVersion: v1\r\nkind: X\r\nmetadata: {name: p}\r\ntext: |\r\n  a\r\n  b\r\n---\r\napiVersion: v1\r\nkind: Z\r\nmetadata: {name: p}",
     "\u{feff}apiVersion: v1\nkind: X\nmetadata: {name: p}\ntext: |\n  no line break at the end",
     // Streams of JSON, which may turn into YAML.
     "{\"apiVersion\":\"v1\",\"kind\":\"X\",\"metadata\":{\"name\":\"a\"}}{\"apiVersion\":\"v1\",\"kind\":\"X\",\"metadata\":{\"name\":\"b\"}}",

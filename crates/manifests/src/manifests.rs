@@ -173,6 +173,9 @@ impl Manifests {
         {
             return self.skip(origin, "`apiVersion` is not a string", most);
         }
+        if api_version.matches('/').count() > 1 {
+            return self.skip(origin, "`apiVersion` has more than one `/`", most);
+        }
         if kind.is_empty() {
             return self.skip(origin, "`kind` is missing", most);
         }
@@ -686,6 +689,10 @@ mod tests {
             "kind: Pod\napiVersion: 1\nmetadata: {name: a}\n".to_owned(),
         );
         manifests.read("d.yaml", "- a\n---\n".repeat(100));
+        manifests.read(
+            "e.yaml",
+            "kind: Pod\napiVersion: a/b/v1\nmetadata: {name: a}\n".to_owned(),
+        );
         let places = manifests.skipped.iter().map(|skipped| skipped.place.to_string());
         let places: Vec<_> = places.collect();
         assert_eq!(
@@ -699,7 +706,7 @@ mod tests {
                 "c.yaml:1"
             ]
         );
-        assert_eq!((places.len(), manifests.skipped_count), (26, 106));
+        assert_eq!((places.len(), manifests.skipped_count), (27, 107));
         assert_eq!(manifests.graph.len(), 0);
     }
 
