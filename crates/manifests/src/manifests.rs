@@ -55,6 +55,8 @@ pub struct Manifests {
     origins: BTreeMap<Id, Origin>,
     /// How many objects have the same identity.
     duplicates: BTreeMap<Id, usize>,
+    /// The lines of the document that had the latest error: its file and its position, and the lines.
+    latest: Option<((usize, usize), Lines)>,
 }
 
 /// A file that was read.
@@ -179,8 +181,9 @@ impl Manifests {
         if kind.is_empty() {
             return self.skip(origin, "`kind` is missing", most);
         }
-        if let Some((path, expected)) = metadata_fault(&value) {
-            self.reject(origin, &path, expected);
+        let fault = metadata_fault(&value);
+        if let Some((path, expected)) = &fault {
+            self.reject(origin, path, expected);
         }
         let is_outermost = origin.within.is_empty();
         let items = match value.get_mut("items") {
@@ -218,11 +221,12 @@ impl Manifests {
         }
         ensure_name(&mut value);
         let Ok(mut object) = Object::from_json("manifests", value) else {
-            // A fault of the metadata has been reported.
-            if api_version.is_empty() {
-                self.skip(origin, "`apiVersion` is missing", most);
-            }
-            return;
+            let reason = match fault {
+                Some(_) => "`metadata` is not as kubectl requires it",
+                None if api_version.is_empty() => "`apiVersion` is missing",
+                None => "`metadata.name` is missing",
+            };
+            return self.skip(origin, reason, most);
         };
         if self.graph.object(&object.id).is_some() {
             let name = object.id.name.clone();
@@ -241,31 +245,42 @@ impl Manifests {
     fn reject(&mut self, origin: &Origin, path: &str, expected: &str) {
         self.error_count += 1;
         if self.errors.len() < MAX_REJECTED {
-            let file = &self.files[origin.file];
-            let lines = stream::lines(&file.text, &origin.document);
+            let Place { file, line } = self.place(origin, path);
             let error = SyntaxError {
                 message: format!(
                     "kubectl rejects the object, because {} is not {expected}",
                     path.escape_debug()
                 ),
                 hint: (expected == "a string").then_some("quote the value"),
-                line: line_of(&lines, &origin.within, path),
+                line,
                 column: 1,
             };
-            self.errors.push((file.name.clone(), error));
+            self.errors.push((file, error));
         }
     }
 
     fn skip(&mut self, origin: &Origin, reason: &'static str, most: usize) {
         self.skipped_count += 1;
         if self.skipped.len() < most {
-            let file = &self.files[origin.file];
-            let lines = stream::lines(&file.text, &origin.document);
-            let place = Place {
-                file: file.name.clone(),
-                line: line_of(&lines, &origin.within, ""),
-            };
+            let place = self.place(origin, "");
             self.skipped.push(Skipped { place, reason });
+        }
+    }
+
+    /// The place of a field, while documents are read. The lines of the latest document are kept for its other objects.
+    fn place(&mut self, origin: &Origin, path: &str) -> Place {
+        let file = &self.files[origin.file];
+        let document = (origin.file, origin.document.begin());
+        if !matches!(&self.latest, Some((latest, _)) if *latest == document) {
+            self.latest = Some((document, stream::lines(&file.text, &origin.document)));
+        }
+        let line = self
+            .latest
+            .as_ref()
+            .map_or(1, |(_, lines)| line_of(lines, &origin.within, path));
+        Place {
+            file: file.name.clone(),
+            line,
         }
     }
 
@@ -387,16 +402,18 @@ fn ensure_name(value: &mut Value) {
         .map(|name| format!("{name}…"));
     let is_object = value.get("apiVersion").is_some_and(Value::is_string)
         && value.get("kind").is_some_and(Value::is_string);
-    let named = value.pointer("/metadata/name").is_some_and(Value::is_string);
+    let name = value.pointer("/metadata/name").and_then(Value::as_str);
+    let named = name.is_some_and(|name| !name.is_empty());
     if !is_object || named {
         return;
     }
     let Some(fields) = value.as_object_mut() else {
         return;
     };
-    let metadata = fields
-        .entry("metadata")
-        .or_insert_with(|| Value::Object(Map::new()));
+    let metadata = fields.entry("metadata").or_insert(Value::Null);
+    if metadata.is_null() {
+        *metadata = Value::Object(Map::new());
+    }
     if let Some(metadata) = metadata.as_object_mut() {
         let name = generated.unwrap_or_else(|| "(without a name)".to_owned());
         metadata.insert("name".to_owned(), Value::from(name));
@@ -563,6 +580,19 @@ mod tests {
                 manifests.graph.object(&Id::cluster("", "Pod", "é😀")).is_some(),
                 "{manifests:?}"
             );
+        }
+    }
+
+    #[test]
+    fn an_object_without_a_name_is_evaluated() {
+        for metadata in [
+            "",
+            "metadata:\n",
+            "metadata: {name: \"\"}\n",
+            "metadata: {name: , generateName: a-}\n",
+        ] {
+            let (found, skipped) = kinds(&format!("apiVersion: v1\nkind: Pod\n{metadata}"));
+            assert_eq!((found, skipped), (vec!["v1/Pod".to_owned()], 0), "{metadata}");
         }
     }
 
