@@ -71,6 +71,11 @@ pub enum Severity {
 }
 
 impl Rule {
+    /// Whether the rule checks objects of every kind, known or not.
+    pub fn is_for_every_kind(&self) -> bool {
+        self.kinds.contains(&crate::kind::ANY)
+    }
+
     /// The fields that a row may omit. The others have to be set; the tests report a row that does not.
     pub(crate) const DEFAULTS: Self = Self {
         id: "",

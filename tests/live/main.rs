@@ -9,6 +9,7 @@
 //! - `dev`: a stack from its first `up` to a `destroy` that leaves nothing.
 //! - `esc_definitions`: the environments in `stacks/esc`, evaluated as Pulumi ESC evaluates them.
 //! - `esc_direct`: secrets from an environment that the program opens itself, evaluated as Pulumi ESC evaluates it.
+//! - `parity`: manifests that mean the same to our reader and to `kubectl`.
 //! - `policies`: the policy pack in the engine: over a good stack and a bad one, repairing, and on a state.
 //! - `rotation`: a changed secret restarts exactly its readers, and Qdrant changes its key in three steps.
 //! - `external_secrets`: what the External Secrets Operator is asked for, accepted by a server that knows its resources.
@@ -39,6 +40,7 @@ mod leaks;
 mod live;
 mod mesh;
 mod outages;
+mod parity;
 mod policies;
 mod prod;
 mod rotation;

@@ -10,7 +10,7 @@ use phoenix::config::{Environment, NAMESPACE};
 use phoenix_graph::{Graph, Id};
 use phoenix_manifests::Place;
 use phoenix_policies::{Date, Report, Settings, evaluate, evaluate_on, is_weaker_environment};
-use phoenix_report::PolicyRun;
+use phoenix_report::{NotEvaluated, PolicyRun};
 
 use crate::settings::{invalid, own_settings};
 use crate::stack::Stack;
@@ -32,6 +32,7 @@ pub fn run_on_stack(stack: &Stack, today: Date) -> Result<PolicyRun> {
         objects: stack.graph.len(),
         report,
         settings,
+        not_evaluated: NotEvaluated::default(),
         // Objects have no line in a stack file; the closest is the key of the system that declares them. Waivers are in
         // the file itself.
         places: Box::new(move |id, path| {

@@ -11,7 +11,7 @@ use phoenix_cluster::inventory::{self, ClusterSnapshot, Unlisted};
 use phoenix_graph::Id;
 use phoenix_policies::rules::access::credentials;
 use phoenix_policies::settings::assume;
-use phoenix_report::PolicyRun;
+use phoenix_report::{NotEvaluated, PolicyRun};
 use phoenix_terminal::output::{count, message};
 use phoenix_terminal::user_error::user_error;
 use serde_json::json;
@@ -65,6 +65,7 @@ pub async fn run(request: ClusterCheck<'_>) -> Result<PolicyRun> {
         objects: objects.filter(|object| scope.includes(&object.id)).count(),
         report,
         settings,
+        not_evaluated: NotEvaluated::default(),
         places: Box::new(|_, _| None),
     })
 }

@@ -3,15 +3,13 @@
 //! Rejects what other readers interpret differently: aliases, duplicate keys, keys that are not strings, numbers with
 //! leading zeros or underscores, dates. Knows nothing of stacks or Kubernetes.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use saphyr::Scalar;
-use saphyr_parser::{ScalarStyle, Span, Tag};
-use serde_json::{Number, Value};
+use serde_json::Value;
 
-pub use crate::reader::SyntaxError;
-use crate::reader::{Dialect, Reader};
+use crate::reader::Reader;
+use crate::syntax::Lines;
+pub use crate::syntax::SyntaxError;
 
 /// One document of a YAML stream.
 #[derive(Clone, Debug, PartialEq)]
@@ -24,72 +22,13 @@ pub struct Document {
 
 /// Reads all documents of a text.
 pub fn read(text: &str) -> Result<Vec<Document>, SyntaxError> {
-    let mut reader = Reader::<Strict>::new(true);
+    let mut reader = Reader::default();
     reader.read(text)?;
-    let lines = reader.lines_of_documents.into_iter();
-    Ok(reader
-        .documents
-        .into_iter()
-        .zip(lines)
-        .map(|((_, value), lines)| Document {
-            value,
-            lines: lines.lines,
-        })
-        .collect())
-}
-
-/// The core schema of YAML 1.2, without what Pulumi's own reader interprets differently.
-struct Strict;
-
-impl Dialect for Strict {
-    const EXPANDS_ALIASES: bool = false;
-    const BRACKETS_KEYS: bool = false;
-
-    fn scalar(text: &str, style: ScalarStyle, tag: Option<&Tag>, span: Span) -> Result<Value, SyntaxError> {
-        if style == ScalarStyle::Plain && is_ambiguous(text) {
-            return Err(SyntaxError::at(
-                span,
-                format!("YAML readers disagree about the meaning of {text:?}"),
-                Some("quote it if it is a string, or write it as a plain number"),
-            ));
-        }
-        let tag = tag.cloned().map(Cow::Owned);
-        match Scalar::parse_from_cow_and_metadata(text.into(), style, tag.as_ref()) {
-            Some(Scalar::Null) => Ok(Value::Null),
-            Some(Scalar::Boolean(value)) => Ok(Value::Bool(value)),
-            Some(Scalar::Integer(value)) => Ok(Value::from(value)),
-            Some(Scalar::FloatingPoint(value)) => {
-                Ok(Number::from_f64(value.into_inner()).map_or_else(|| Value::from(text), Value::Number))
-            }
-            Some(Scalar::String(value)) => Ok(Value::from(value.into_owned())),
-            None => Err(SyntaxError::at(
-                span,
-                "the value does not have the type of its tag",
-                Some("remove the tag"),
-            )),
-        }
-    }
-}
-
-/// Whether Pulumi reads a plain scalar differently from YAML 1.2: numbers with leading zeros, which it reads as octal,
-/// numbers with underscores or in base 2, and dates.
-fn is_ambiguous(text: &str) -> bool {
-    let number = text.trim_start_matches(['+', '-']);
-    let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    let is_octal = number.len() > 1 && number.starts_with('0') && digits(number);
-    let is_grouped = number.contains('_')
-        && number.starts_with(|first: char| first.is_ascii_digit())
-        && number
-            .bytes()
-            .all(|byte| byte.is_ascii_hexdigit() || b"_.xXoO".contains(&byte));
-    let is_binary = ["0b", "0B"]
-        .iter()
-        .any(|base| number.strip_prefix(base).is_some_and(digits));
-    let day = text.split(['T', 't', ' ', '\t']).next().unwrap_or_default();
-    let mut parts = day.split('-');
-    let lengths = parts.clone().map(str::len).collect::<Vec<_>>();
-    let is_date = matches!(lengths[..], [4, 1 | 2, 1 | 2]) && parts.all(digits);
-    is_octal || is_grouped || is_binary || is_date
+    let document = |(value, lines): (Value, Lines)| Document {
+        value,
+        lines: lines.lines,
+    };
+    Ok(reader.documents.into_iter().map(document).collect())
 }
 
 #[cfg(test)]

@@ -53,7 +53,24 @@ pub fn report(run: &PolicyRun) -> Value {
         "assumptions": made(run),
         "weakened": weakened(run),
         "expiringWaivers": ending(report),
+        "notEvaluated": {
+            "unreadable": run.not_evaluated.unreadable_count,
+            "notObjects": run.not_evaluated.skipped_count,
+            "documents": left_out(run),
+            "kindsWithoutRules": run.not_evaluated.kinds_without_rules,
+        },
     })
+}
+
+/// The documents that could not be evaluated, at most some of each file.
+fn left_out(run: &PolicyRun) -> Vec<Value> {
+    let unreadable = run.not_evaluated.unreadable.iter().map(|(file, error)| {
+        json!({"file": file, "line": error.line, "column": error.column, "reason": error.message})
+    });
+    let skipped = run.not_evaluated.skipped.iter().map(
+        |skipped| json!({"file": skipped.place.file, "line": skipped.place.line, "reason": skipped.reason}),
+    );
+    unreadable.chain(skipped).collect()
 }
 
 /// The findings and counts, without passed objects: for reviewing a change.

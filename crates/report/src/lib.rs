@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use phoenix_graph::Id;
-use phoenix_manifests::Place;
+use phoenix_manifests::{Place, Skipped, SyntaxError};
 use phoenix_policies::{Enforcement, Report, Rule, Settings};
 
 pub mod changes;
@@ -36,6 +36,30 @@ pub struct PolicyRun {
     pub settings: Settings,
     /// The places of findings.
     pub places: Places,
+    /// The manifests that were not evaluated. Empty for stacks and clusters.
+    pub not_evaluated: NotEvaluated,
+}
+
+/// Manifests that were not evaluated, and why.
+#[derive(Debug, Default)]
+pub struct NotEvaluated {
+    /// What could not be read, each with the name of its file: the first errors of each file.
+    pub unreadable: Vec<(String, SyntaxError)>,
+    /// The number of documents and files that could not be read.
+    pub unreadable_count: usize,
+    /// What is not a Kubernetes object: the first documents of each file.
+    pub skipped: Vec<Skipped>,
+    /// The number of documents and list items that are not Kubernetes objects.
+    pub skipped_count: usize,
+    /// The number of objects of each kind that no enabled rule checks.
+    pub kinds_without_rules: BTreeMap<String, usize>,
+}
+
+impl NotEvaluated {
+    /// Whether every document is a Kubernetes object.
+    pub fn is_complete(&self) -> bool {
+        self.unreadable_count == 0 && self.skipped_count == 0
+    }
 }
 
 /// The number of verdicts by kind.
@@ -120,6 +144,34 @@ impl PolicyRun {
         relaxations.chain(waivers).collect()
     }
 
+    /// The number of objects of each kind that no enabled rule checks.
+    pub fn kinds_without_rules(&self) -> BTreeMap<String, usize> {
+        let mut checked = vec![false; self.report.subjects.len()];
+        // A rule for every kind says nothing about what a kind means.
+        let of_kinds = self.report.rules.iter().filter(|rule| !rule.rule.is_for_every_kind());
+        for rule in of_kinds {
+            let failed = rule.failed.iter().map(|failure| failure.subject);
+            let not_applicable = rule.not_applicable.iter().map(|(subject, _)| *subject);
+            let unknown = rule.unknown.iter().map(|(subject, _)| *subject);
+            let assumed = rule.assumed.iter().map(|pass| pass.subject);
+            let passed = rule.passed.iter().copied().chain(assumed);
+            for subject in passed.chain(failed).chain(not_applicable).chain(unknown) {
+                checked[subject] = true;
+            }
+        }
+        let subjects = self.report.subjects.iter().zip(checked);
+        let unchecked = subjects.filter(|(id, is_checked)| !is_checked && id.kind != WAIVER);
+        let mut kinds = BTreeMap::new();
+        for (id, _) in unchecked {
+            let kind = match id.group.as_str() {
+                "" => id.kind.clone(),
+                group => format!("{}.{group}", id.kind),
+            };
+            *kinds.entry(kind).or_default() += 1;
+        }
+        kinds
+    }
+
     /// The number of rules that were evaluated.
     fn enabled_rules(&self) -> usize {
         let rules = self.report.rules.iter();
@@ -157,6 +209,8 @@ impl fmt::Display for Weakened {
         Ok(())
     }
 }
+/// The kind of the subjects that are waivers.
+const WAIVER: &str = "Waiver";
 
 /// `1 object`, `3 objects`.
 fn count(number: usize, noun: &str) -> String {

@@ -11,8 +11,8 @@ use phoenix_policies::rules::waivers::WAIVERS_ARE_VALID;
 use phoenix_policies::{Enforcement, RULES, Rule, Severity};
 use serde_json::{Value, json};
 
-use crate::PolicyRun;
 use crate::text::controls;
+use crate::{PolicyRun, count};
 
 /// A SARIF log with one run that contains the results of all policy runs.
 pub fn log(all: &[PolicyRun]) -> Value {
@@ -27,9 +27,55 @@ pub fn log(all: &[PolicyRun]) -> Value {
                 "rules": RULES.iter().map(|rule| descriptor(rule)).collect::<Vec<_>>(),
             }},
             "columnKind": "utf16CodeUnits",
+            "invocations": [{
+                "executionSuccessful": all.iter().all(|run| run.objects > 0 && run.not_evaluated.is_complete()),
+                "toolExecutionNotifications": all.iter().flat_map(notifications).collect::<Vec<_>>(),
+            }],
             "results": results,
         }],
     })
+}
+
+/// What was given and not evaluated. Kinds without rules are notes.
+fn notifications(run: &PolicyRun) -> Vec<Value> {
+    let notification = |level: &str, message: &str| json!({"level": level, "message": {"text": message}});
+    let located = |level: &str, message: &str, file: &str, line: usize| {
+        let mut located = notification(level, message);
+        located["locations"] = json!([{"physicalLocation": {
+            "artifactLocation": {"uri": file},
+            "region": {"startLine": line.max(1)},
+        }}]);
+        located
+    };
+    let left_out = &run.not_evaluated;
+    let unreadable = left_out.unreadable.iter().map(|(file, error)| {
+        located(
+            "error",
+            &format!("not evaluated: {}", error.message),
+            file,
+            error.line,
+        )
+    });
+    let skipped = left_out.skipped.iter().map(|skipped| {
+        let message = format!("not a Kubernetes object: {}", skipped.reason);
+        located("warning", &message, &skipped.place.file, skipped.place.line)
+    });
+    let listed = left_out.unreadable.len() + left_out.skipped.len();
+    let unlisted = left_out.unreadable_count + left_out.skipped_count - listed;
+    let more =
+        (unlisted > 0).then(|| notification("error", &format!("not evaluated: {unlisted} more documents")));
+    let kinds = run
+        .not_evaluated
+        .kinds_without_rules
+        .iter()
+        .map(|(kind, number)| {
+            let objects = count(*number, "object");
+            notification(
+                "note",
+                &format!("{}: no rule for {objects} of kind {kind}", run.name),
+            )
+        });
+    unreadable.chain(skipped).chain(more).chain(kinds).collect()
 }
 
 fn descriptor(rule: &Rule) -> Value {
@@ -186,6 +232,7 @@ mod tests {
                 objects: 1,
                 report: evaluate(&graph, &settings),
                 settings,
+                not_evaluated: crate::NotEvaluated::default(),
                 places: Box::new(|_, path| {
                     (path == "waivers[0].lastDay").then(|| Place {
                         file: "stack.yaml".to_owned(),

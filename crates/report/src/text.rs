@@ -55,6 +55,38 @@ pub fn report(run: &PolicyRun) -> String {
         );
     }
     let _ = writeln!(text, "{}: {}", escape_line(&run.name), summary(run));
+    text.push_str(&not_evaluated(run));
+    text
+}
+
+/// What was not evaluated, one line each; nothing if there is none.
+fn not_evaluated(run: &PolicyRun) -> String {
+    let mut text = String::new();
+    let left_out = &run.not_evaluated;
+    let be = if left_out.skipped_count == 1 {
+        "is not a Kubernetes object"
+    } else {
+        "are not Kubernetes objects"
+    };
+    for (number, words) in [
+        (
+            left_out.unreadable_count,
+            "could not be read or would be rejected by kubectl",
+        ),
+        (left_out.skipped_count, be),
+    ] {
+        if number > 0 {
+            let documents = count(number, "document");
+            let _ = writeln!(text, "{} {documents} {words}", style::yellow("incomplete:"));
+        }
+    }
+    if !left_out.kinds_without_rules.is_empty() {
+        let kinds = left_out.kinds_without_rules.iter();
+        let kinds: Vec<_> = kinds
+            .map(|(kind, number)| format!("{number} {}", escape_line(kind)))
+            .collect();
+        let _ = writeln!(text, "no rule for: {}", kinds.join(", "));
+    }
     text
 }
 

@@ -4,7 +4,7 @@
 use libfuzzer_sys::fuzz_target;
 use phoenix_manifests::Manifests;
 use phoenix_policies::{Settings, evaluate};
-use phoenix_report::{PolicyRun, json as report_json, sarif, text};
+use phoenix_report::{NotEvaluated, PolicyRun, json as report_json, sarif, text};
 use serde_json::json;
 
 fuzz_target!(|bytes: &[u8]| {
@@ -17,6 +17,7 @@ fuzz_target!(|bytes: &[u8]| {
         objects: manifests.graph.len(),
         report: evaluate(&manifests.graph, &settings),
         settings,
+        not_evaluated: NotEvaluated::default(),
         places: Box::new(manifests.places()),
     };
     text::report(&run);

@@ -46,7 +46,7 @@ fn rule(id: &str) -> &'static Rule {
     phoenix_policies::rules::find(id).unwrap()
 }
 
-const BAD: &str = "apiVersion: v1\nkind: Pod\nmetadata: {name: a, namespace: n}\nspec:\n  containers:\n  - {name: app, securityContext: {privileged: true}}\n";
+const BAD: &str = "apiVersion: v1\nkind: Pod\nmetadata: {name: a, namespace: ns}\nspec:\n  containers:\n  - {name: app, securityContext: {privileged: true}}\n";
 
 #[test]
 fn all_settings_errors_are_reported_with_the_closest_name() {
@@ -177,7 +177,7 @@ fn a_missing_object_is_unknown_if_the_input_is_incomplete() {
 
 fn waiver(change: &Value) -> Value {
     let mut waiver = json!({
-        "rule": "no-privileged-containers", "objects": ["Pod n/a"], "reason": "reads the node's disks",
+        "rule": "no-privileged-containers", "objects": ["Pod ns/a"], "reason": "reads the node's disks",
         "compensatingMeasure": "runs on a node of its own", "owner": "storage", "approver": "security",
         "approved": "2026-06-01", "lastDay": "2027-03-31", "ticket": "SEC-1",
     });
@@ -213,7 +213,7 @@ fn a_waiver_is_checked() {
         ("not begun", json!({"approved": "2026-11-23"}), false),
         ("too long", json!({"lastDay": "2027-06-03"}), true),
         ("its last day", json!({"lastDay": "2026-11-22"}), true),
-        ("unneeded", json!({"objects": ["Pod n/a", "Pod n/b"]}), true),
+        ("unneeded", json!({"objects": ["Pod ns/a", "Pod n/b"]}), true),
         ("too wide", json!({"objects": ["Pod n/*"]}), false),
         (
             "without owner and ticket",

@@ -1,5 +1,6 @@
 //! `phoenix check`: evaluates the policies for stacks, manifests or a cluster.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
@@ -17,8 +18,8 @@ use crate::policies::{evaluate_in_parallel, run_on_stack, today};
 use crate::settings::read_settings;
 use crate::stack::Stack;
 use phoenix_manifests::yaml;
-use phoenix_manifests::{MAX_BYTES, Manifests};
-use phoenix_report::{PolicyRun, json as report_json, sarif, text};
+use phoenix_manifests::{MAX_BYTES, Manifests, SyntaxError};
+use phoenix_report::{NotEvaluated, PolicyRun, json as report_json, sarif, text};
 use phoenix_terminal::exit::Exit;
 use phoenix_terminal::output::{self, count, message};
 use phoenix_terminal::user_error::user_error;
@@ -30,11 +31,16 @@ use phoenix_terminal::user_error::user_error;
 /// and Istio manifests: files with several documents, lists, directories, or stdin. `--cluster` checks a live cluster.
 /// Each failure is reported with its file and line, the controls it affects, and a fix. The command is read-only. It exits
 /// with 3 if a mandatory rule fails without a waiver. Rules that depend on an unknown value, or on objects that you may not
-/// list, are reported as unknown and do not fail.
+/// list, are reported as unknown and do not fail. Manifests are read as `kubectl` 1.37 reads them. The command exits with 1
+/// if a document cannot be read or is not a Kubernetes object, or if there is no object at all.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  cargo phoenix check prod\n  cargo phoenix check --file deploy/ --format sarif\n  helm template . | cargo \
                   phoenix check --file -\n  cargo phoenix check prod --cluster\n  cargo phoenix check --cluster --context staging --namespace payments"
+)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is an option of the command line"
 )]
 pub struct Arguments {
     /// The stacks, for example prod. Default: all.
@@ -60,6 +66,10 @@ pub struct Arguments {
     /// The manifests are part of a deployment: references to missing objects are unknown instead of failed.
     #[arg(long, requires = "file")]
     partial: bool,
+    /// Do not fail because of documents that cannot be read or are not Kubernetes objects, or because there is no object.
+    /// They are still counted.
+    #[arg(long, requires = "file")]
+    allow_skipped: bool,
     /// Also print the assumptions about the cluster.
     #[arg(long)]
     assumptions: bool,
@@ -151,45 +161,65 @@ fn stacks(names: &[String], checkout: &Checkout) -> Result<Vec<PolicyRun>> {
     stacks.iter().map(|stack| run_on_stack(stack, today())).collect()
 }
 
-/// Evaluates the manifests. The second value is false if some could not be read.
+/// Evaluates the manifests. The second value is false if some were not evaluated, or there were none.
 fn files(arguments: &Arguments) -> Result<(PolicyRun, bool)> {
     let mut settings = settings_of_file(arguments)?;
     if arguments.partial {
         settings.assume(&assume::COMPLETE, json!(false));
     }
-    let mut manifests = Manifests::new();
+    let mut input = Input {
+        manifests: Manifests::new(),
+        visited: BTreeSet::new(),
+    };
     for path in &arguments.file {
-        if path.as_os_str() == "-" {
-            let bytes = read_some(std::io::stdin()).context("cannot read the manifests from stdin")?;
-            manifests.read_bytes("stdin", bytes);
-        } else {
-            read_path(path, &mut manifests)?;
-        }
+        input.add(path)?;
     }
+    let manifests = input.manifests;
     for (file, error) in &manifests.errors {
+        message(&format!("error: {file}, {error}"));
+    }
+    for skipped in &manifests.skipped {
         message(&format!(
-            "error: cannot read {file}, {error}\nthe document was not checked"
+            "{}: not a Kubernetes object: {}",
+            skipped.place, skipped.reason
         ));
     }
-    let skipped: usize = manifests.skipped.values().sum();
-    if skipped > 0 {
-        message(&format!(
-            "skipped {}: not Kubernetes objects",
-            count(skipped, "document")
-        ));
+    let unlisted =
+        manifests.error_count + manifests.skipped_count - (manifests.errors.len() + manifests.skipped.len());
+    if unlisted > 0 {
+        message(&format!("and {} more", count(unlisted, "document")));
     }
     let name = match arguments.file.as_slice() {
         [one] if one.as_os_str() != "-" => one.display().to_string(),
         _ => "manifests".to_owned(),
     };
-    let run = PolicyRun {
+    if manifests.graph.is_empty() {
+        message(&format!(
+            "error: no Kubernetes objects found in {}\nhint: pass files with the extension .yaml, .yml or .json, a directory that \
+             contains some, or `-` for stdin; render charts and kustomizations first",
+            match arguments.file.as_slice() {
+                [one] if one.as_os_str() == "-" => "the manifests from stdin",
+                _ => name.as_str(),
+            }
+        ));
+    }
+    let mut run = PolicyRun {
         name,
         objects: manifests.graph.len(),
         report: evaluate_in_parallel(&manifests.graph, &settings),
         settings,
         places: Box::new(manifests.places()),
+        not_evaluated: NotEvaluated {
+            unreadable: manifests.errors,
+            unreadable_count: manifests.error_count,
+            skipped: manifests.skipped,
+            skipped_count: manifests.skipped_count,
+            ..NotEvaluated::default()
+        },
     };
-    Ok((run, manifests.errors.is_empty()))
+    run.not_evaluated.kinds_without_rules = run.kinds_without_rules();
+    let is_complete = run.not_evaluated.is_complete() && run.objects > 0;
+    Ok((run, is_complete || arguments.allow_skipped))
 }
 
 /// The settings that `--settings` names; the defaults without it.
@@ -207,9 +237,39 @@ fn settings_of_file(arguments: &Arguments) -> Result<Settings> {
     }
 }
 
-fn read_path(path: &Path, manifests: &mut Manifests) -> Result<()> {
-    let reading = || format!("cannot read the manifests of {}", path.display());
-    if path.is_dir() {
+/// The manifests that are read.
+struct Input {
+    manifests: Manifests,
+    /// The files and directories that were visited, without symbolic links: each is read once, however many lead to it.
+    visited: BTreeSet<PathBuf>,
+}
+
+impl Input {
+    /// Reads a file, the files of a directory, or stdin for `-`.
+    fn add(&mut self, path: &Path) -> Result<()> {
+        let reading = || format!("cannot read the manifests of {}", path.display());
+        if path.as_os_str() == "-" {
+            let bytes = read_some(std::io::stdin()).context("cannot read the manifests from stdin")?;
+            self.manifests.read_bytes("stdin", bytes);
+            return Ok(());
+        }
+        let kind = fs::metadata(path).with_context(reading)?;
+        // A pipe of the shell, such as `<(helm template .)`, has no path without links.
+        if is_open_file(path) {
+            return self.read(path).with_context(reading);
+        }
+        if !kind.is_dir() && !kind.is_file() {
+            return Err(user_error(
+                format!("{} is not a file or a directory", path.display()),
+                "pass what it contains on stdin, with --file -",
+            ));
+        }
+        if !self.visited.insert(fs::canonicalize(path).with_context(reading)?) {
+            return Ok(());
+        }
+        if kind.is_file() {
+            return self.read(path).with_context(reading);
+        }
         let mut entries = fs::read_dir(path)
             .with_context(reading)?
             .map(|entry| entry.map(|entry| entry.path()))
@@ -220,18 +280,39 @@ fn read_path(path: &Path, manifests: &mut Manifests) -> Result<()> {
             let is_manifest = entry
                 .extension()
                 .is_some_and(|extension| ["yaml", "yml", "json"].iter().any(|known| extension == *known));
-            // A symbolic link can point to an ancestor.
-            if entry.is_symlink() || !(entry.is_dir() || is_manifest) {
-                continue;
+            // Symbolic links are followed.
+            if (is_manifest || entry.is_dir())
+                && let Err(error) = self.add(&entry)
+            {
+                self.reject(&entry, &error);
             }
-            read_path(&entry, manifests)?;
         }
-        return Ok(());
+        Ok(())
     }
-    let file = fs::File::open(path).with_context(reading)?;
-    let bytes = read_some(file).with_context(reading)?;
-    manifests.read_bytes(&path.display().to_string(), bytes);
-    Ok(())
+
+    fn read(&mut self, path: &Path) -> std::io::Result<()> {
+        let bytes = read_some(fs::File::open(path)?)?;
+        self.manifests.read_bytes(&path.display().to_string(), bytes);
+        Ok(())
+    }
+
+    /// Adds an error of an entry of a directory; the others are read.
+    fn reject(&mut self, path: &Path, error: &anyhow::Error) {
+        let error = SyntaxError {
+            message: format!("{:#}", error.root_cause()),
+            hint: None,
+            line: 1,
+            column: 1,
+        };
+        self.manifests.unreadable(&path.display().to_string(), error);
+    }
+}
+
+/// Whether a path is an open file of this process.
+fn is_open_file(path: &Path) -> bool {
+    ["/dev/fd", "/dev/stdin", "/proc/self/fd"]
+        .iter()
+        .any(|open| path.starts_with(open))
 }
 
 /// Reads at most one byte more than the limit, so that an endless file is rejected like a long one.

@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::support::{Answer, Checkout};
 
 const BAD: &str = "# Two documents and a stray one.\napiVersion: v1\nkind: List\nitems:\n- apiVersion: v1\n  kind: Pod\n  metadata: {name: a, \
-                   namespace: n}\n  spec:\n    containers:\n    - name: app\n      image: registry.example/app:1\n      securityContext:\n        \
+                   namespace: ns}\n  spec:\n    containers:\n    - name: app\n      image: registry.example/app:1\n      securityContext:\n        \
                    privileged: yes\n---\njust: text\n";
 
 fn check(arguments: &[&str]) -> (Checkout, Answer) {
@@ -18,13 +18,16 @@ fn check(arguments: &[&str]) -> (Checkout, Answer) {
 #[test]
 fn a_failure_is_reported_with_line_controls_and_fix() {
     let (_checkout, answer) = check(&["--file", "manifests"]);
-    assert_eq!(answer.code, 3, "{answer}");
-    let finding = "FAIL no-privileged-containers (critical): Containers are not privileged\n  Pod n/a\n    manifests/bad.yaml:13 \
+    // The stray document outweighs the failure.
+    assert_eq!(answer.code, 1, "{answer}");
+    let finding = "FAIL no-privileged-containers (critical): Containers are not privileged\n  Pod ns/a\n    manifests/bad.yaml:13 \
                 spec.containers[0].securityContext.privileged: container app is privileged\n  fix: Remove `privileged`, and give the container \
                 only the capability or device that it needs.\n  controls: SOC 2 CC6.1, CC6.8; HIPAA 164.312(a)(1), 164.308(a)(1)(ii)(B)\n";
     assert!(answer.out.contains(finding), "{answer}");
     assert!(
-        answer.err.contains("skipped 1 document: not Kubernetes objects"),
+        answer
+            .err
+            .contains("manifests/bad.yaml:15: not a Kubernetes object: `kind` is missing"),
         "{answer}"
     );
 }
@@ -50,7 +53,17 @@ fn manifests_come_from_stdin_too_and_settings_from_a_file() {
         "settings.yaml",
         "all: advisory\nrules:\n  no-privileged-containers: disabled\n",
     );
-    let answer = checkout.phoenix_with_input(&["check", "--file", "-", "--settings", "settings.yaml"], BAD);
+    let answer = checkout.phoenix_with_input(
+        &[
+            "check",
+            "--file",
+            "-",
+            "--settings",
+            "settings.yaml",
+            "--allow-skipped",
+        ],
+        BAD,
+    );
     assert_eq!(answer.code, 0, "{answer}");
     assert!(answer.out.contains("advisory run-as-non-root"), "{answer}");
     assert!(
@@ -73,7 +86,7 @@ fn every_verdict_is_in_the_json_and_every_failure_in_the_sarif() {
     let json: Value = serde_json::from_str(&answer.out).unwrap();
     let rules = json["runs"][0]["rules"].as_array().unwrap();
     let rule = |id: &str| rules.iter().find(|rule| rule["id"] == id).unwrap();
-    assert_eq!(rule("no-host-ports")["passed"], serde_json::json!(["Pod n/a"]));
+    assert_eq!(rule("no-host-ports")["passed"], serde_json::json!(["Pod ns/a"]));
     assert_eq!(
         rule("no-privileged-containers")["failed"][0]["findings"][0]["line"],
         13
@@ -101,7 +114,7 @@ fn unreadable_input_fails_and_the_rest_is_evaluated() {
     assert!(
         answer
             .err
-            .contains("cannot read bad.yaml, line 18, column 1: duplicate key \"a\""),
+            .contains("error: bad.yaml, line 18, column 1: duplicate key \"a\""),
         "{answer}"
     );
     assert!(answer.out.contains("FAIL no-privileged-containers"), "{answer}");
@@ -405,5 +418,188 @@ fn stacks_with_one_identifier_are_reported() {
             .phoenix(&["preview"])
             .out
             .contains("have the same")
+}
+
+/// A pod that fails, in a manifest of this form.
+fn privileged(checkout: &Checkout, text: &str) -> Answer {
+    checkout.write("a.yaml", text);
+    checkout.phoenix(&["check", "--file", "a.yaml"])
+}
+
+#[test]
+fn what_kubectl_would_apply_is_evaluated() {
+    let checkout = Checkout::bare();
+    let pod = |value: &str| {
+        format!(
+            "apiVersion: v1\nkind: Pod\nmetadata: {{name: a, namespace: ns}}\nspec:\n  containers:\n  - name: app\n    image: i\n    \
+             securityContext: {value}\n"
+        )
+    };
+    let item = "{apiVersion: v1, kind: Pod, metadata: {name: a, namespace: ns}, spec: {containers: [{name: app, image: i, securityContext: \
+                {privileged: true}}]}}";
+    for text in [
+        format!("apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: a}}\nitems: [{item}]\n"),
+        format!("apiVersion: v1\nkind: Namespace\nmetadata: {{name: a}}\nitems:\n- {item}\n"),
+        "apiVersion: v1\nkind: PodList\nitems:\n- metadata: {name: a, namespace: ns}\n  spec: {containers: [{name: app, image: i, \
+         securityContext: {privileged: true}}]}\n"
+            .to_owned(),
+        pod("{privileged: y}"),
+        pod("{privileged: On}"),
+        pod("{privileged: !!bool \"true\"}"),
+        pod("{privileged: false, <<: {privileged: true}}"),
+        pod("{<<: [{privileged: true}, {privileged: false}]}"),
+        pod("{\nprivileged: true\n}"),
+        format!("{{\"apiVersion\":\"v1\",\"kind\":\"X\",\"metadata\":{{\"name\":\"a\"}}}}\n---\n{item}\n"),
+    ] {
+        let answer = privileged(&checkout, &text);
+        assert_eq!(answer.code, 3, "{text}{answer}");
+        assert!(answer.out.contains("FAIL no-privileged-containers"), "{text}{answer}");
+    }
+    // A quoted `<<` is an ordinary key.
+    let answer = privileged(&checkout, &pod("{\"<<\": {privileged: true}}"));
+    assert!(!answer.out.contains("FAIL no-privileged-containers"), "{answer}");
+    let answer = privileged(&checkout, &pod("{runAsUser: !!int \"0\"}"));
+    assert!(answer.out.contains("FAIL run-as-non-root"), "{answer}");
+}
+
+#[test]
+fn a_folder_is_read_through_symbolic_links_once() {
+    let checkout = Checkout::bare();
+    let pod = "apiVersion: v1\nkind: Pod\nmetadata: {name: a, namespace: ns}\nspec: {hostPID: true, containers: [{name: app, image: i}]}\n";
+    checkout.write("elsewhere/pod.txt", pod);
+    checkout.write("elsewhere/more/other.yaml", &pod.replace("name: a,", "name: b,"));
+    checkout.write("manifests/none.txt", "not read");
+    let link = |to: &str, at: &str| std::os::unix::fs::symlink(to, checkout.path(at)).unwrap();
+    link("../elsewhere/pod.txt", "manifests/pod.yaml");
+    link("../elsewhere/pod.txt", "manifests/same.yaml");
+    link("../elsewhere/more", "manifests/more");
+    link(".", "manifests/loop");
+    link("..", "elsewhere/more/up");
+    let answer = checkout.phoenix(&["check", "--file", "manifests", "--file", "manifests/pod.yaml"]);
+    assert!(answer.out.contains("manifests: 2 objects checked"), "{answer}");
+    assert_eq!(answer.code, 3, "{answer}");
+    link("nowhere", "manifests/lost.yaml");
+    let answer = checkout.phoenix(&["check", "--file", "manifests"]);
+    assert!(
+        answer.err.contains("lost.yaml, line 1, column 1: No such file"),
+        "{answer}"
+    );
+    assert_eq!(answer.code, 1, "{answer}");
+}
+
+#[test]
+fn a_named_pipe_is_rejected_and_a_pipe_of_the_shell_is_read() {
+    let checkout = Checkout::bare();
+    let pipe = checkout.path("manifests/pipe.yaml");
+    checkout.write(
+        "manifests/a.yaml",
+        "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a, namespace: ns}\n",
+    );
+    let made = std::process::Command::new("mkfifo").arg(&pipe).status().unwrap();
+    assert!(made.success());
+    let answer = checkout.phoenix(&["check", "--file", "manifests"]);
+    assert_eq!(answer.code, 1, "{answer}");
+    assert!(
+        answer.err.contains("pipe.yaml is not a file or a directory"),
+        "{answer}"
+    );
+    let answer = checkout.phoenix(&["check", "--file", "manifests/pipe.yaml"]);
+    assert_eq!(answer.code, 1, "{answer}");
+    assert!(
+        answer.err.contains("hint: pass what it contains on stdin"),
+        "{answer}"
+    );
+    let answer = checkout.phoenix_with_input(&["check", "--file", "/dev/stdin"], BAD);
+    assert!(answer.out.contains("FAIL no-privileged-containers"), "{answer}");
+}
+
+#[test]
+fn nothing_to_check_is_a_failure_unless_it_is_allowed() {
+    let checkout = Checkout::bare();
+    checkout.write("empty.yaml", "");
+    checkout.write("comment.yaml", "# only\n---\n# comments\n");
+    checkout.write("list.yaml", "apiVersion: v1\nkind: List\nitems: []\n");
+    checkout.write("chart/Chart.yaml", "apiVersion: v2\nname: a\n");
+    checkout.write("kustomization/kustomization.yaml", "resources: [a.yaml]\n");
+    checkout.write("notes/README.md", "no manifests\n");
+    for path in [
+        "empty.yaml",
+        "comment.yaml",
+        "list.yaml",
+        "chart",
+        "kustomization",
+        "notes",
+    ] {
+        let answer = checkout.phoenix(&["check", "--file", path]);
+        assert_eq!(answer.code, 1, "{path}: {answer}");
+        let message = format!("error: no Kubernetes objects found in {path}");
+        assert!(answer.err.contains(&message), "{path}: {answer}");
+        let answer = checkout.phoenix(&["check", "--file", path, "--allow-skipped"]);
+        assert_eq!(answer.code, 0, "{path}: {answer}");
+    }
+    let answer = checkout.phoenix_with_input(&["check", "--file", "-"], "");
+    assert_eq!(answer.code, 1, "{answer}");
+    assert!(
+        answer
+            .err
+            .contains("no Kubernetes objects found in the manifests from stdin"),
+        "{answer}"
+    );
+}
+
+#[test]
+fn what_was_not_evaluated_is_counted_in_every_format() {
+    let checkout = Checkout::bare();
+    let text = "apiVersion: example.org/v1\nkind: Widget\nmetadata: {name: a, namespace: ns}\n---\njust: text\n---\na: [\n---\napiVersion: v1\nkind: \
+                ConfigMap\nmetadata: {name: a, namespace: ns}\ndata: {}\n";
+    checkout.write("a.yaml", text);
+    let check = |arguments: &[&str]| checkout.phoenix(&[&["check", "--file", "a.yaml"], arguments].concat());
+    let answer = check(&[]);
+    assert_eq!(answer.code, 1, "{answer}");
+    for line in [
+        "incomplete: 1 document could not be read or would be rejected by kubectl",
+        "incomplete: 1 document is not a Kubernetes object",
+        "no rule for: 1 Widget.example.org",
+    ] {
+        assert!(answer.out.contains(line), "{line}: {answer}");
+    }
+    assert!(
+        answer
+            .err
+            .contains("a.yaml:5: not a Kubernetes object: `kind` is missing"),
+        "{answer}"
+    );
+    assert!(
+        answer.err.contains("error: a.yaml, line 8, column 1:"),
+        "{answer}"
+    );
+    let json: Value = serde_json::from_str(&check(&["--format", "json"]).out).unwrap();
+    let left_out = &json["judged"][0]["notEvaluated"];
+    assert_eq!(
+        (&left_out["unreadable"], &left_out["notObjects"]),
+        (&1.into(), &1.into())
+    );
+    assert_eq!(
+        left_out["kindsWithoutRules"],
+        serde_json::json!({"Widget.example.org": 1})
+    );
+    assert_eq!(left_out["documents"].as_array().unwrap().len(), 2);
+    let sarif: Value = serde_json::from_str(&check(&["--format", "sarif"]).out).unwrap();
+    let invocation = &sarif["runs"][0]["invocations"][0];
+    assert_eq!(invocation["executionSuccessful"], false);
+    let levels: Vec<_> = invocation["toolExecutionNotifications"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|notification| notification["level"].as_str().unwrap())
+        .collect();
+    assert_eq!(levels, ["error", "warning", "note"]);
+    // A kind without rules never fails.
+    checkout.write("a.yaml", text.split("---").next().unwrap());
+    let answer = check(&[]);
+    assert_eq!(answer.code, 0, "{answer}");
+    assert!(
+        answer.out.contains("no rule for: 1 Widget.example.org"),
+        "{answer}"
     );
 }
