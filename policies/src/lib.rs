@@ -44,12 +44,12 @@ pub use context::{CheckContext, Finding, Item, Subject, Verdict};
 pub use control::Control;
 pub use enforcement::Enforcement;
 pub use evaluate::{evaluate, evaluate_on};
-pub use inventory::{Inventory, Workload};
+pub use inventory::{CLUSTER_NAMESPACES, Inventory, Workload};
 pub use jiff::civil::Date;
 pub use report::{ExpiringWaiver, Report};
 pub use rule::{Check, Rule, Scope, Severity};
 pub use rules::RULES;
-pub use settings::Settings;
+pub use settings::{Settings, Source};
 pub use text::RuleText;
 pub use waiver::Waiver;
 
