@@ -10,6 +10,7 @@ use crate::kind::{
     STATEFUL_SET, WORKLOADS,
 };
 use crate::rule::{Check, Rule, Severity};
+use crate::rules::access::rbac;
 use crate::settings::{DefaultValue, Setting};
 use crate::text::rule_text;
 
@@ -97,6 +98,12 @@ pub static NO_TOKEN_AUTOMOUNT: Rule = Rule {
                 .contains(&format!("{}/{account}", subject.namespace()).as_str())
         {
             context.not_applicable("the settings list the service account in tokenRequiredBy");
+            return;
+        }
+        if let Field::Known(account) = account
+            && account != "default"
+            && rbac::has_permissions(subject.namespace(), account, context)
+        {
             return;
         }
         let field = "automountServiceAccountToken";
