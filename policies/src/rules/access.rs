@@ -2,4 +2,5 @@
 
 pub mod accounts;
 pub mod credentials;
+pub mod extensions;
 pub mod rbac;
