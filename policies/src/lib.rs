@@ -16,8 +16,8 @@
 //! pass, fail, not applicable, unknown. A value that is not known yet never makes a rule pass ([`field`]).
 //!
 //! The same graph and the same settings always give the same report: this package reads no clock, file or environment. A
-//! report never contains the value of a property that may be a secret. The package does not know Phoenix, Pulumi or where
-//! the graph comes from.
+//! report never contains the value of a property that may be a secret. The package does not know Phoenix or Pulumi. Of where
+//! the graph comes from, it only knows whether that is an API server ([`Source`]).
 
 mod cidr;
 mod context;

@@ -100,12 +100,6 @@ pub static NO_TOKEN_AUTOMOUNT: Rule = Rule {
             context.not_applicable("the settings list the service account in tokenRequiredBy");
             return;
         }
-        if let Field::Known(account) = account
-            && account != "default"
-            && rbac::has_permissions(subject.namespace(), account, context)
-        {
-            return;
-        }
         let field = "automountServiceAccountToken";
         let place = pod.spec().at(field);
         let of_account = || match account {
@@ -121,7 +115,15 @@ pub static NO_TOKEN_AUTOMOUNT: Rule = Rule {
             }
             Field::Absent | Field::Unknown => Field::Unknown,
         };
-        match pod.spec().flag(field).or(of_account) {
+        let mounts = pod.spec().flag(field).or(of_account);
+        if mounts != Field::Known(false)
+            && let Field::Known(account) = account
+            && account != "default"
+            && rbac::has_permissions(subject.namespace(), account, context)
+        {
+            return;
+        }
+        match mounts {
             Field::Known(false) => {}
             Field::Known(true) => context.fail(place, "an API token is mounted into the pod"),
             Field::Absent => context.fail(

@@ -925,6 +925,9 @@ pub(super) fn has_permissions(namespace: &str, account: &str, context: &CheckCon
             .iter()
             .filter_map(|subject| identity(Node::new(subject, ""), of))
             .any(|identity| identity == own || identity == group);
+        if !is_bound {
+            return false;
+        }
         let role = (
             body.text("roleRef.kind").known(),
             body.text("roleRef.name").known(),
@@ -939,7 +942,7 @@ pub(super) fn has_permissions(namespace: &str, account: &str, context: &CheckCon
             matches!(role.list("rules"), Field::Absent | Field::Known([]))
                 && role.field("aggregationRule").is_absent()
         });
-        is_bound && !is_empty
+        !is_empty
     })
 }
 
@@ -1026,12 +1029,11 @@ fn granted(
     binds: usize,
 ) -> Vec<(String, String)> {
     let mut found: Vec<(String, String)> = Vec::new();
-    for permission in permissions {
-        if permission.verbs == ["*"] && ORDINARY.iter().all(|verb| all_verbs(rules).contains(verb)) {
-            found.push((
-                rules.first().map(|(place, _)| place.clone()).unwrap_or_default(),
-                permission.words.to_owned(),
-            ));
+    if let Some(all) = permissions.iter().find(|permission| permission.verbs == ["*"]) {
+        let verbs = all_verbs(rules);
+        if ORDINARY.iter().all(|verb| verbs.contains(verb)) {
+            let place = rules.first().map(|(place, _)| place.clone());
+            found.push((place.unwrap_or_default(), all.words.to_owned()));
         }
     }
     for (place, value) in rules {

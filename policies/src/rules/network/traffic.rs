@@ -512,7 +512,18 @@ pub fn other_policy(inventory: &Inventory<'_>, namespace: &str) -> Option<String
     })
 }
 
-/// The names of the other NetworkPolicies that select pods together with a policy: one list for each workload of the
+/// Whether a policy has IP blocks in a direction.
+fn has_blocks(policy: Node<'_>, direction: Direction) -> bool {
+    let rules = policy.list(&format!("spec.{}", direction.field())).known();
+    let peers = rules
+        .unwrap_or_default()
+        .iter()
+        .filter_map(|rule| rule.get(direction.peers()));
+    let mut peers = peers.filter_map(Value::as_array).flatten();
+    peers.any(|peer| peer.get("ipBlock").is_some())
+}
+
+/// The other NetworkPolicies with IP blocks that select pods together with a policy: one list for each workload of the
 /// namespace, and one of the policies with the same selector or one for all pods.
 pub fn companions<'a>(
     subject: &Subject<'_>,
@@ -522,7 +533,9 @@ pub fn companions<'a>(
     let others: Vec<_> = inventory
         .within(NETWORK_POLICY, subject.namespace())
         .filter(|other| other.id != subject.object.id)
-        .filter(|other| applies_to(Node::new(other.body(), ""), direction) == Answer::Yes)
+        .map(|other| (other, Node::new(other.body(), "")))
+        .filter(|(_, body)| applies_to(*body, direction) == Answer::Yes && has_blocks(*body, direction))
+        .map(|(other, _)| other)
         .collect();
     if others.is_empty() {
         return Vec::new();
