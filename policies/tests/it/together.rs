@@ -718,7 +718,7 @@ fn budgets_and_quotas_count_only_if_they_have_an_effect() {
 }
 
 #[test]
-fn a_token_is_mounted_for_accounts_with_permissions_and_a_class_is_asked_of_own_objects() {
+fn a_token_is_mounted_for_accounts_with_permissions_and_own_objects_need_a_class() {
     let pod = "apiVersion: v1\nkind: Pod\nmetadata: {name: a, namespace: n}\nspec: {serviceAccountName: s, containers: [{name: a}]}\n";
     let binding = |subject: &str| {
         format!(

@@ -763,8 +763,8 @@ fn check_permissions(subject: &Subject<'_>, context: &mut CheckContext<'_>, perm
         context.unknown("roleRef");
         return;
     };
-    let roles = roles_called(kind, name, subject.namespace(), inventory);
-    let rules = Rules::of(roles.iter().copied(), inventory, context);
+    let bound = roles_called(kind, name, subject.namespace(), inventory);
+    let rules = Rules::of(bound.iter().copied(), inventory, context);
     let words: Vec<_> = granted(&rules.rules, inventory, context, permissions, BINDS)
         .into_iter()
         .map(|(_, words)| words)
@@ -785,7 +785,7 @@ fn check_permissions(subject: &Subject<'_>, context: &mut CheckContext<'_>, perm
             words.join("; ")
         );
         context.fail("roleRef", message);
-    } else if roles.is_empty() {
+    } else if bound.is_empty() {
         context.unknown(format!(
             "the permissions of the {kind} {name}, which is not in the input"
         ));
@@ -833,8 +833,8 @@ fn check_union(subject: &Subject<'_>, own: &[RoleRule<'_>], scope: &str, context
             else {
                 continue;
             };
-            let roles = roles_called(kind, name, namespace_of(binding), inventory);
-            let rules = Rules::of(roles, inventory, context).rules;
+            let bound = roles_called(kind, name, namespace_of(binding), inventory);
+            let rules = Rules::of(bound, inventory, context).rules;
             let more = all_verbs(&rules);
             if more.iter().any(|verb| !verbs.contains(verb)) {
                 with.push(binding.id.to_string());
@@ -1080,22 +1080,22 @@ fn binds_more(
         let Field::Known(name) = text(name) else {
             return Answer::Unknown;
         };
-        let mut roles = Vec::new();
+        let mut bound = Vec::new();
         if covers("clusterroles") {
-            roles.extend(roles_called("ClusterRole", name, "", inventory));
+            bound.extend(roles_called("ClusterRole", name, "", inventory));
         }
         if covers("roles") {
-            roles.extend(
+            bound.extend(
                 inventory
                     .all(ROLE)
                     .filter(|role| role.id.name == name)
                     .map(Object::body),
             );
         }
-        if roles.is_empty() {
+        if bound.is_empty() {
             answers.push(Answer::Unknown);
         }
-        let rules = Rules::of(roles, inventory, context);
+        let rules = Rules::of(bound, inventory, context);
         let is_powerful = [EVERYTHING, ESCALATION]
             .iter()
             .any(|permissions| !granted(&rules.rules, inventory, context, permissions, binds).is_empty());

@@ -1,7 +1,7 @@
 //! What NetworkPolicies allow together.
 //!
 //! NetworkPolicies are additive: a pod may exchange the traffic that any rule of any policy allows that selects it. A rule
-//! allows some ports to some peers. This module adds up the rules and answers which ports are open to whom.
+//! allows some ports to some peers. This module adds up the rules and answers which ports are open to which peers.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -148,7 +148,7 @@ impl Allowed {
     }
 }
 
-/// A number for a named port; which number it stands for depends on the pod.
+/// A number for a named port. Which port has the name depends on the pod.
 fn number_of(name: &str) -> u128 {
     name.bytes()
         .take(15)
@@ -353,7 +353,7 @@ pub fn matches_unlabelled(selector: Node<'_>, all_have: &[&str]) -> Answer {
     exact.and(expressions)
 }
 
-/// Whether selectors together match every object, whatever its labels are.
+/// Whether selectors together match every object with any labels.
 ///
 /// They do if no object escapes all of them: for each selector, one of its requirements would have to be violated, and the
 /// violations must not contradict each other.
