@@ -8,7 +8,7 @@ use crate::field::{Field, Node, namespace_of};
 use crate::kind::{Kind, NAMESPACE};
 use crate::pod::Pod;
 use crate::selector::{Answer, Labels};
-use crate::settings::{Settings, assume};
+use crate::settings::{Settings, Source, assume};
 
 /// All objects under review, indexed by kind, namespace and name.
 #[derive(Debug)]
@@ -157,6 +157,16 @@ impl<'a> Inventory<'a> {
         Answer::any(self.workloads_in(namespace).map(matches))
     }
 
+    /// Whether the objects come from an API server. Only then can the name of an object show that the cluster created it.
+    pub fn is_cluster(&self) -> bool {
+        self.settings.source == Source::Cluster
+    }
+
+    /// Whether the cluster itself created the namespace.
+    pub fn is_of_the_cluster(&self, namespace: &str) -> bool {
+        self.is_cluster() && CLUSTER_NAMESPACES.contains(&namespace)
+    }
+
     /// Whether the settings list the namespace as managed by another team.
     pub fn is_externally_managed(&self, namespace: &str) -> bool {
         let namespaces = self
@@ -198,6 +208,9 @@ impl<'a> Inventory<'a> {
         }
     }
 }
+
+/// The namespaces that every cluster has for itself.
+pub const CLUSTER_NAMESPACES: [&str; 3] = ["kube-system", "kube-public", "kube-node-lease"];
 
 /// Kinds that indicate that their namespace is in the mesh.
 const MESH_KINDS: [Kind; 3] = [

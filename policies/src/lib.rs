@@ -17,8 +17,8 @@
 //! ([`field`]), and a stack cannot weaken its own evaluation ([`settings`]).
 //!
 //! The same graph and the same settings always give the same report: this package reads no clock, file or environment. A
-//! report never contains the value of a property that may be a secret. The package does not know Phoenix, Pulumi or where
-//! the graph comes from.
+//! report never contains the value of a property that may be a secret. The package does not know Phoenix or Pulumi. Of where
+//! the graph comes from, it only knows whether that is an API server ([`Source`]).
 
 mod cidr;
 mod context;
@@ -49,7 +49,7 @@ pub use control::Control;
 pub use enforcement::Enforcement;
 pub use evaluate::{evaluate, evaluate_on};
 pub use finding::Finding;
-pub use inventory::{Inventory, Workload};
+pub use inventory::{CLUSTER_NAMESPACES, Inventory, Workload};
 pub use jiff::civil::Date;
 pub use relaxation::{Relaxation, is_weaker_environment};
 pub use report::{AssumedPass, ExpiringWaiver, Report};

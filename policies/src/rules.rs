@@ -68,6 +68,7 @@ pub const RULES: &[&Rule] = &[
     &access::rbac::RBAC_NO_POD_CREATE,
     &access::rbac::RBAC_NO_CONTROL_PLANE_VERBS,
     &access::rbac::RBAC_NO_BROAD_SUBJECTS,
+    &access::extensions::API_EXTENSION_VERIFIES_SERVER,
     // Network.
     &network::policies::NAMESPACE_DEFAULT_DENY,
     &network::policies::WORKLOAD_HAS_NETWORK_POLICY,
@@ -76,6 +77,7 @@ pub const RULES: &[&Rule] = &[
     &network::services::SERVICE_EXPOSURE_RESTRICTED,
     &network::services::LOAD_BALANCER_RESTRICTED,
     &network::services::INGRESS_TLS_REQUIRED,
+    &network::ingresses::INGRESS_NO_SNIPPETS,
     &network::services::EXTERNAL_HOST_EXPLICIT,
     &network::services::SERVICE_PORT_PROTOCOL_DECLARED,
     &network::services::SELECTORS_MATCH,
@@ -134,7 +136,7 @@ pub const RULES: &[&Rule] = &[
 ];
 
 /// Kinds that no rule checks and that rules look at when they check others.
-const CONTEXT: [Kind; 9] = [
+const CONTEXT: [Kind; 17] = [
     Kind::core("ResourceQuota"),
     Kind::core("LimitRange"),
     data::VELERO_SCHEDULE,
@@ -144,6 +146,14 @@ const CONTEXT: [Kind; 9] = [
     workloads::provenance::IMAGE_POLICIES[1],
     workloads::provenance::IMAGE_POLICIES[2],
     workloads::provenance::IMAGE_POLICIES[3],
+    network::traffic::OTHER_POLICIES[0],
+    network::traffic::OTHER_POLICIES[1],
+    network::traffic::OTHER_POLICIES[2],
+    network::traffic::OTHER_POLICIES[3],
+    network::traffic::OTHER_POLICIES[4],
+    network::traffic::OTHER_POLICIES[5],
+    network::traffic::OTHER_POLICIES[6],
+    network::traffic::OTHER_POLICIES[7],
 ];
 
 /// The rule with this id.

@@ -242,6 +242,18 @@ pub struct Settings {
     pub waivers: Vec<Waiver>,
     /// The day of the evaluation, on which waivers are valid or not.
     pub today: Date,
+    /// Where the objects come from. Settings that are read from a file do not contain it.
+    pub source: Source,
+}
+
+/// Where the objects under review come from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Source {
+    /// Files, an engine or a program: any name, namespace and label can be chosen freely.
+    #[default]
+    Manifests,
+    /// An API server, which creates some of the objects itself.
+    Cluster,
 }
 
 impl Settings {
@@ -257,6 +269,7 @@ impl Settings {
             objections: Vec::new(),
             waivers: Vec::new(),
             today,
+            source: Source::Manifests,
         }
     }
 

@@ -39,8 +39,14 @@ const SYSTEM_CLASSES: &str = "system-";
 /// The context prefix of sandboxes.
 const SANDBOX: &str = "phoenix-sandbox-";
 
-/// Addresses that no external host has: link-local services of a node, and ranges that providers assign to pods.
-const ALWAYS_INSIDE: [&str; 2] = ["100.64.0.0/10", "169.254.0.0/16"];
+/// Addresses that no external host has: link-local services of a node, ranges that providers assign to pods, and the metadata
+/// services of Azure and Oracle Cloud.
+const ALWAYS_INSIDE: [&str; 4] = [
+    "100.64.0.0/10",
+    "169.254.0.0/16",
+    "168.63.129.16/32",
+    "192.0.0.0/24",
+];
 
 /// Upper bounds that catch typing errors.
 const MOST_REPLICAS: u32 = 100;

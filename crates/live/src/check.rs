@@ -9,6 +9,7 @@ use phoenix_cli::stack::Stack;
 use phoenix_cluster::connection::{connect, require_cluster};
 use phoenix_cluster::inventory::{self, ClusterSnapshot, Unlisted};
 use phoenix_graph::Id;
+use phoenix_policies::CLUSTER_NAMESPACES;
 use phoenix_policies::rules::access::credentials;
 use phoenix_policies::settings::assume;
 use phoenix_report::{NotEvaluated, PolicyRun};
@@ -111,7 +112,7 @@ impl<'a> Scope<'a> {
         };
         match (self, namespace) {
             (Self::Everything, namespace) => {
-                namespace.is_none_or(|namespace| !namespace.starts_with("kube-"))
+                namespace.is_none_or(|namespace| !CLUSTER_NAMESPACES.contains(&namespace.as_str()))
             }
             (Self::Namespaces(asked), namespace) => {
                 namespace.is_some_and(|namespace| asked.contains(namespace))
@@ -144,7 +145,9 @@ fn report_exclusions(snapshot: &ClusterSnapshot, scope: &Scope<'_>) {
         ));
     }
     if matches!(scope, Scope::Everything) {
-        message("skipped the namespaces of Kubernetes itself (kube-*); use --namespace to evaluate one");
+        message(
+            "skipped the namespaces of Kubernetes itself (kube-system, kube-public and kube-node-lease); use --namespace to evaluate one",
+        );
     }
     if !snapshot.unlisted.is_empty() {
         let kinds: BTreeSet<_> = snapshot.unlisted.iter().map(Unlisted::description).collect();

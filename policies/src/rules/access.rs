@@ -2,5 +2,6 @@
 
 pub mod accounts;
 pub mod credentials;
+pub mod extensions;
 pub mod rbac;
 pub mod stores;

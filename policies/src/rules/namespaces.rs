@@ -6,12 +6,13 @@ use crate::control::Control::{
     UnauthorizedSoftware,
 };
 use crate::enforcement::Enforcement;
-use crate::field::Field;
+use crate::field::{Field, Node};
 use crate::kind::{
     CLAIM, CRON_JOB, DAEMON_SET, DEPLOYMENT, JOB, Kind, NAMESPACE, POD, REPLICA_SET, REPLICATION_CONTROLLER,
     SERVICE, STATEFUL_SET,
 };
 use crate::rule::{Check, Rule, Severity};
+use crate::selector::Answer;
 use crate::settings::{DefaultValue, Setting};
 use crate::text::rule_text;
 
@@ -32,7 +33,7 @@ pub static NAMESPACE_POD_SECURITY_RESTRICTED: Rule = Rule {
     evidence: &[UnauthorizedSoftware, ConfigurationStandards, RiskManagement],
     check: Check::Resource(|subject, context| {
         let name = subject.object.id.name.as_str();
-        if name.starts_with("kube-") || context.inventory.is_externally_managed(name) {
+        if context.inventory.is_of_the_cluster(name) || context.inventory.is_externally_managed(name) {
             context.not_applicable(
                 "the namespace belongs to the cluster, or the settings list it as externally managed",
             );
@@ -79,11 +80,11 @@ pub static NO_DEFAULT_NAMESPACE: Rule = Rule {
     options: &[&MISSING_IS_DEFAULT],
     evidence: &[AccessArchitecture, AccessControl],
     check: Check::Resource(|subject, context| {
-        let own = matches!(
+        let is_own = matches!(
             (subject.kind(), subject.object.id.name.as_str()),
             ("Service", "kubernetes") | ("ServiceAccount", "default") | ("ConfigMap", "kube-root-ca.crt")
         );
-        if own {
+        if is_own && context.inventory.is_cluster() {
             context.not_applicable("the cluster creates this object");
             return;
         }
@@ -210,6 +211,12 @@ static CLASSES: Setting = Setting {
     default: DefaultValue::Texts(&["public", "internal", "confidential", "restricted", "secret"]),
 };
 
+static PART_OF: Setting = Setting {
+    name: "partOf",
+    meaning: "applications, by the label `app.kubernetes.io/part-of`, whose objects must have the label; all objects, if empty. An object that has the label must have a valid class",
+    default: DefaultValue::Texts(&["phoenix"]),
+};
+
 /// Classification of data.
 pub static DATA_CLASSIFICATION_LABELLED: Rule = Rule {
     id: "data-classification-labelled",
@@ -217,12 +224,12 @@ pub static DATA_CLASSIFICATION_LABELLED: Rule = Rule {
     kinds: &[CLAIM, STATEFUL_SET, Kind::core("Secret"), NAMESPACE],
     severity: Severity::Medium,
     enforcement: Enforcement::Mandatory,
-    options: &[&CLASS_LABEL, &CLASSES],
+    options: &[&CLASS_LABEL, &CLASSES, &PART_OF],
     evidence: &[ConfidentialKept, AccessArchitecture, Criticality, RiskAnalysis],
     check: Check::Resource(|subject, context| {
         let name = subject.object.id.name.as_str();
         let aside = subject.kind() == "Namespace"
-            && (name.starts_with("kube-") || context.inventory.is_externally_managed(name));
+            && (context.inventory.is_of_the_cluster(name) || context.inventory.is_externally_managed(name));
         if aside {
             context.not_applicable(
                 "the namespace belongs to the cluster, or the settings list it as externally managed",
@@ -234,12 +241,23 @@ pub static DATA_CLASSIFICATION_LABELLED: Rule = Rule {
             return;
         };
         let classes = context.option_texts(&CLASSES);
+        let applications = context.option_texts(&PART_OF);
+        let is_required = applications.is_empty()
+            || match subject.body.entry("metadata.labels", "app.kubernetes.io/part-of") {
+                Field::Known(application) => applications.contains(&application),
+                Field::Absent => false,
+                Field::Unknown => true,
+            };
         let templates = context.items(subject.body, "spec.volumeClaimTemplates");
         let nodes = std::iter::once(subject.body).chain(templates.iter().map(crate::context::Item::node));
         for node in nodes {
             let place = node.at(&format!("metadata.labels[{label}]"));
             if node.entry("metadata.labels", label).is_absent() {
-                context.fail(place, format!("the label {label} is missing"));
+                if is_required {
+                    context.fail(place, format!("the label {label} is missing"));
+                } else {
+                    context.not_applicable("the settings do not require the label of its application");
+                }
             } else if let Some(class) = context.entry(node, "metadata.labels", label)
                 && !classes.contains(&class)
             {
@@ -260,27 +278,82 @@ pub static NAMESPACE_QUOTA_SET: Rule = Rule {
     evidence: &[Capacity, ContingencyPlan],
     check: Check::Stack(|subject, context| {
         let name = subject.object.id.name.as_str();
-        if name.starts_with("kube-") || context.inventory.is_externally_managed(name) {
+        if context.inventory.is_of_the_cluster(name) || context.inventory.is_externally_managed(name) {
             context.not_applicable(
                 "the namespace belongs to the cluster, or the settings list it as externally managed",
             );
             return;
         }
-        for kind in ["ResourceQuota", "LimitRange"] {
-            if context.inventory.within(Kind::core(kind), name).next().is_some() {
+        for (kind, limits) in [
+            ("ResourceQuota", quota_limits as fn(Node<'_>) -> Answer),
+            ("LimitRange", range_limits),
+        ] {
+            let given: Vec<_> = context
+                .inventory
+                .within(Kind::core(kind), name)
+                .map(|object| limits(Node::new(object.body(), "")))
+                .collect();
+            let answer = Answer::any(given.iter().copied());
+            if answer == Answer::Yes {
                 continue;
             }
-            if context.inventory.is_complete() {
-                context.fail("", format!("the namespace {name} has no {kind}"));
-            } else {
+            if answer == Answer::Unknown {
+                context.unknown(format!(
+                    "whether a {kind} of the namespace {name} limits anything"
+                ));
+            } else if !context.inventory.is_complete() {
                 context.unknown(format!(
                     "whether the namespace {name} has a {kind} outside of the input"
                 ));
+            } else if given.is_empty() {
+                context.fail("", format!("the namespace {name} has no {kind}"));
+            } else {
+                context.fail(
+                    "",
+                    format!("no {kind} of the namespace {name} limits all of its pods"),
+                );
             }
         }
     }),
     ..Rule::DEFAULTS
 };
+
+/// Whether a `ResourceQuota` limits something for all pods of its namespace.
+fn quota_limits(quota: Node<'_>) -> Answer {
+    let hard = match quota.map("spec.hard") {
+        Field::Known(hard) => Answer::from_bool(!hard.is_empty()),
+        Field::Absent => Answer::No,
+        Field::Unknown => Answer::Unknown,
+    };
+    let is_scoped = match quota.list("spec.scopes") {
+        Field::Known(scopes) => Answer::from_bool(!scopes.is_empty()),
+        Field::Absent => Answer::No,
+        Field::Unknown => Answer::Unknown,
+    };
+    let selects = match quota.list("spec.scopeSelector.matchExpressions") {
+        Field::Known(expressions) => Answer::from_bool(!expressions.is_empty()),
+        Field::Absent => Answer::No,
+        Field::Unknown => Answer::Unknown,
+    };
+    hard.and(Answer::any([is_scoped, selects]).negate())
+}
+
+/// Whether a `LimitRange` sets a limit or a default.
+fn range_limits(range: Node<'_>) -> Answer {
+    let fields = ["max", "min", "default", "defaultRequest", "maxLimitRequestRatio"];
+    let limits = match range.list("spec.limits") {
+        Field::Known(limits) => limits,
+        Field::Absent => return Answer::No,
+        Field::Unknown => return Answer::Unknown,
+    };
+    Answer::any(limits.iter().flat_map(|limit| {
+        fields.map(|field| match Node::new(limit, "").map(field) {
+            Field::Known(amounts) => Answer::from_bool(!amounts.is_empty()),
+            Field::Absent => Answer::No,
+            Field::Unknown => Answer::Unknown,
+        })
+    }))
+}
 
 /// Removed API versions: the version, its kinds, and the Kubernetes release that removed it.
 const GONE: &[(&str, &[&str], &str)] = &[

@@ -6,6 +6,7 @@
 //! - `mapping`: the rules and the controls, compared with each other and with an independent list.
 //! - `setting`: the effect of settings and waivers, and the errors of invalid ones.
 //! - `shapes`: the same fault in every form of the API, and configurations that only resemble a fault.
+//! - `together`: faults that no single item shows, and names and labels that exempt nothing.
 
 mod credentials;
 mod examples;
@@ -13,4 +14,5 @@ mod mapping;
 mod setting;
 mod shapes;
 mod support;
+mod together;
 mod unknown;

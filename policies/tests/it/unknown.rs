@@ -86,7 +86,7 @@ fn a_bad_example_never_passes_because_a_value_is_unknown() {
 #[test]
 fn every_rule_reports_every_mark_of_an_unknown_value() {
     // The name, the namespace and the version of an object are always known.
-    let without_unknown = BTreeSet::from(["no-removed-api", "namespace-quota-set", "no-default-namespace"]);
+    let without_unknown = BTreeSet::from(["no-removed-api", "no-default-namespace"]);
     for mark in UNKNOWN {
         let reports_unknown = |rule: &'static Rule| {
             let examples = [documents(rule.text.good), documents(rule.text.bad)];

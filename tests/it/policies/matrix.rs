@@ -426,6 +426,24 @@ fn breakages() -> Vec<Breakage> {
     );
     add(
         &mut all,
+        "api-extension-verifies-server",
+        "an API from a server that is not verified",
+        vec![Add(
+            "apiVersion: apiregistration.k8s.io/v1\nkind: APIService\nmetadata: {name: v1.a.example}\nspec: {service: {name: qdrant, namespace: sophia-memory}, insecureSkipTLSVerify: true}\n",
+        )],
+    );
+    add(
+        &mut all,
+        "ingress-no-snippets",
+        "a Service with configuration for an ingress controller",
+        vec![Set(
+            "Service sophia-memory/qdrant-service",
+            "/metadata/annotations/haproxy.org~1backend-config-snippet",
+            json!("http-request deny"),
+        )],
+    );
+    add(
+        &mut all,
         "namespace-default-deny",
         "nothing refuses by default",
         vec![Delete("NetworkPolicy sophia-memory/deny-all")],

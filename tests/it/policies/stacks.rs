@@ -88,6 +88,10 @@ const JUDGE_NOTHING: &[(&str, &str)] = &[
     ("rbac-no-control-plane-verbs", "no roles"),
     ("rbac-no-broad-subjects", "no roles"),
     (
+        "api-extension-verifies-server",
+        "no webhooks, APIServices or custom resource definitions",
+    ),
+    (
         "load-balancer-restricted",
         "the gateway's load balancer belongs to the mesh",
     ),

@@ -49,9 +49,9 @@ pub struct Arguments {
     /// A file or directory of manifests, or `-` for stdin. Can be repeated.
     #[arg(long, short, value_name = "FILE")]
     file: Vec<PathBuf>,
-    /// Check a live cluster: all objects that the rules cover and that you may list, except in the cluster's own namespaces
-    /// (`kube-*`). With a stack: the stack's cluster, with its settings, limited to the objects it declares and to its
-    /// namespaces. Values of Secrets are never read.
+    /// Check a live cluster: all objects that the rules cover and that you may list, except in `kube-system`, `kube-public`
+    /// and `kube-node-lease`. With a stack: the stack's cluster, with its settings, limited to the objects it declares and to
+    /// its namespaces. Values of Secrets are never read.
     #[arg(long, conflicts_with = "file")]
     cluster: bool,
     /// The kubeconfig context. Default: the stack's, or the current context.

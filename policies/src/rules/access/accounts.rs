@@ -10,6 +10,7 @@ use crate::kind::{
     STATEFUL_SET, WORKLOADS,
 };
 use crate::rule::{Check, Rule, Severity};
+use crate::rules::access::rbac;
 use crate::settings::{DefaultValue, Setting};
 use crate::text::rule_text;
 
@@ -114,7 +115,15 @@ pub static NO_TOKEN_AUTOMOUNT: Rule = Rule {
             }
             Field::Absent | Field::Unknown => Field::Unknown,
         };
-        match pod.spec().flag(field).or(of_account) {
+        let mounts = pod.spec().flag(field).or(of_account);
+        if mounts != Field::Known(false)
+            && let Field::Known(account) = account
+            && account != "default"
+            && rbac::has_permissions(subject.namespace(), account, context)
+        {
+            return;
+        }
+        match mounts {
             Field::Known(false) => {}
             Field::Known(true) => context.fail(place, "an API token is mounted into the pod"),
             Field::Absent => context.fail(

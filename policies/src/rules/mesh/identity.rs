@@ -234,7 +234,10 @@ pub static MESH_INJECTION_ENFORCED: Rule = Rule {
         let root = context.inventory.settings.assumed_text(&assume::MESH_ROOT);
         if !context.inventory.has_mesh() {
             context.not_applicable("the cluster has no mesh");
-        } else if name.starts_with("kube-") || name == root || context.inventory.is_externally_managed(name) {
+        } else if context.inventory.is_of_the_cluster(name)
+            || name == root
+            || context.inventory.is_externally_managed(name)
+        {
             context.not_applicable(
                 "the namespace belongs to the cluster or the mesh, or the settings list it as externally managed",
             );

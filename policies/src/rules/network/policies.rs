@@ -1,11 +1,7 @@
 //! Network policies, separately for ingress and egress.
 
-use std::net::IpAddr;
-
-use ipnet::IpNet;
-use serde_json::Value;
-
-use crate::cidr::cover_a_family;
+use crate::cidr::{Addresses, METADATA};
+use crate::context::{CheckContext, Subject};
 use crate::control::Control::{
     AccessArchitecture, AccessAuthorization, AccessControl, AnomaliesWatched, Boundary, DataInMotion,
     TransmissionSecurity,
@@ -14,32 +10,13 @@ use crate::enforcement::Enforcement;
 use crate::field::{Field, Node};
 use crate::kind::{Kind, NETWORK_POLICY, RUNNING_WORKLOADS};
 use crate::rule::{Check, Rule, Severity};
-use crate::selector::{Answer, selects};
+use crate::rules::network::traffic::{
+    Allowed, Direction, MANY_PORTS, addresses_of, applies_to, are_everyone, companions, contain_the_internet,
+    exceeds, match_everything, matches_every_pod, matches_unlabelled, open_ports, other_policy, rules_of,
+    selects_labels,
+};
+use crate::selector::Answer;
 use crate::text::rule_text;
-
-#[derive(Clone, Copy, PartialEq)]
-enum Direction {
-    Ingress,
-    Egress,
-}
-
-impl Direction {
-    const BOTH: [Self; 2] = [Self::Ingress, Self::Egress];
-
-    fn field(self) -> &'static str {
-        match self {
-            Self::Ingress => "ingress",
-            Self::Egress => "egress",
-        }
-    }
-
-    fn peers(self) -> &'static str {
-        match self {
-            Self::Ingress => "from",
-            Self::Egress => "to",
-        }
-    }
-}
 
 /// Deny by default.
 pub static NAMESPACE_DEFAULT_DENY: Rule = Rule {
@@ -58,7 +35,7 @@ pub static NAMESPACE_DEFAULT_DENY: Rule = Rule {
     ],
     check: Check::Stack(|subject, context| {
         let name = subject.object.id.name.as_str();
-        if name.starts_with("kube-") {
+        if context.inventory.is_of_the_cluster(name) {
             context.not_applicable("the namespace belongs to the cluster");
             return;
         }
@@ -67,40 +44,95 @@ pub static NAMESPACE_DEFAULT_DENY: Rule = Rule {
             return;
         }
         for direction in Direction::BOTH {
-            let denies = context.inventory.within(NETWORK_POLICY, name).map(|policy| {
-                let policy = Node::new(policy.body(), "");
-                selects_all(policy).and(applies_to(policy, direction)).and(
-                    match allows_everything(policy, direction) {
-                        Answer::Yes => Answer::No,
-                        Answer::No => Answer::Yes,
-                        Answer::Unknown => Answer::Unknown,
-                    },
-                )
-            });
-            match Answer::any(denies) {
-                Answer::Yes => {}
-                Answer::No if !context.inventory.is_complete() => {
-                    context.unknown(format!(
-                        "whether a policy outside of the input denies {} by default",
-                        direction.field()
-                    ));
-                }
-                Answer::No => context.fail(
-                    "",
-                    format!(
-                        "no network policy of the namespace {name} denies {} by default",
-                        direction.field()
-                    ),
-                ),
-                Answer::Unknown => context.unknown(format!(
-                    "whether the network policies of {name} deny {} by default",
-                    direction.field()
-                )),
-            }
+            default_deny(name, direction, context);
         }
     }),
     ..Rule::DEFAULTS
 };
+
+/// Checks that the policies of a namespace select all pods for a direction and do not allow everything together.
+fn default_deny(name: &str, direction: Direction, context: &mut CheckContext<'_>) {
+    let inventory = context.inventory;
+    let words = direction.field();
+    let policies: Vec<_> = inventory
+        .within(NETWORK_POLICY, name)
+        .map(|policy| Node::new(policy.body(), ""))
+        .map(|policy| (policy, applies_to(policy, direction)))
+        .filter(|(_, applies)| *applies != Answer::No)
+        .collect();
+    let isolated = Answer::any([true, false].map(|only_known| {
+        let applying = policies
+            .iter()
+            .filter(|(_, applies)| *applies == Answer::Yes || !only_known);
+        let selectors: Vec<_> = applying.map(|(policy, _)| pod_selector(*policy)).collect();
+        match match_everything(&selectors) {
+            Answer::Yes if !only_known => Answer::Unknown,
+            answer => answer,
+        }
+    }));
+    match isolated {
+        Answer::Yes => {}
+        Answer::No => {
+            let elsewhere = other_policy(inventory, name);
+            if let Some(other) = elsewhere {
+                context.unknown(format!(
+                    "whether {other}, which is not evaluated, denies {words} by default"
+                ));
+            } else if inventory.is_complete() {
+                context.fail(
+                    "",
+                    format!("no network policy of the namespace {name} denies {words} by default"),
+                );
+            } else {
+                context.unknown(format!(
+                    "whether a policy outside of the input denies {words} by default"
+                ));
+            }
+            return;
+        }
+        Answer::Unknown => {
+            context.unknown(format!(
+                "whether the network policies of {name} deny {words} by default"
+            ));
+            return;
+        }
+    }
+    // A policy also applies to pods without its labels if it only excludes labels.
+    let mut rules = Vec::new();
+    let mut in_doubt = false;
+    for (policy, applies) in &policies {
+        let selects_new_pods = matches_unlabelled(pod_selector(*policy), &[]);
+        match (applies.and(selects_new_pods), rules_of(*policy, direction)) {
+            (Answer::No, _) => {}
+            (Answer::Yes, Some(allowed)) => rules.extend(allowed),
+            (Answer::Unknown, Some(allowed)) if allowed.is_empty() => {}
+            _ => in_doubt = true,
+        }
+    }
+    let rules: Vec<_> = rules.iter().collect();
+    match exceeds(&rules, MANY_PORTS, are_everyone) {
+        Answer::Yes => context.fail(
+            "",
+            format!("together, the network policies for all pods of the namespace {name} allow all {words}"),
+        ),
+        Answer::No if !in_doubt => {}
+        Answer::No | Answer::Unknown => {
+            context.unknown(format!(
+                "whether the network policies of {name} deny {words} by default"
+            ));
+        }
+    }
+}
+
+/// The pod selector of a policy; an absent one selects all pods.
+fn pod_selector(policy: Node<'_>) -> Node<'_> {
+    const ALL: &serde_json::Value = &serde_json::Value::Null;
+    match policy.value.pointer("/spec/podSelector") {
+        Some(selector) => Node::new(selector, ""),
+        None if policy.field("spec").is_unknown() => policy,
+        None => Node::new(ALL, ""),
+    }
+}
 
 /// Network policies of a workload.
 pub static WORKLOAD_HAS_NETWORK_POLICY: Rule = Rule {
@@ -133,15 +165,16 @@ pub static WORKLOAD_HAS_NETWORK_POLICY: Rule = Rule {
                 .within(NETWORK_POLICY, subject.namespace())
                 .map(|policy| {
                     let policy = Node::new(policy.body(), "");
-                    let selector = match policy.field("spec.podSelector") {
-                        Field::Known(selector) => selects(Node::new(selector, ""), labels),
-                        Field::Absent => Answer::Yes,
-                        Field::Unknown => Answer::Unknown,
-                    };
-                    selector.and(applies_to(policy, direction))
+                    selects_labels(policy, labels).and(applies_to(policy, direction))
                 });
             match Answer::any(selecting) {
                 Answer::Yes => {}
+                Answer::No if other_policy(context.inventory, subject.namespace()).is_some() => {
+                    context.unknown(format!(
+                        "whether a policy of another API, which is not evaluated, selects it for {}",
+                        direction.field()
+                    ));
+                }
                 Answer::No if !context.inventory.is_complete() => {
                     context.unknown(format!(
                         "whether a network policy outside of the input selects it for {}",
@@ -170,59 +203,114 @@ pub static NETWORK_POLICY_NOT_ALLOW_ALL: Rule = Rule {
     severity: Severity::High,
     enforcement: Enforcement::Mandatory,
     evidence: &[Boundary, TransmissionSecurity],
-    check: Check::Resource(|subject, context| {
+    check: Check::Stack(|subject, context| {
         for direction in Direction::BOTH {
             match applies_to(subject.body, direction) {
                 Answer::No => continue,
                 Answer::Unknown => context.unknown("spec.policyTypes"),
                 Answer::Yes => {}
             }
-            let consequence = if direction == Direction::Ingress {
-                "all sources can reach the pods"
-            } else {
-                "the pods can reach all destinations"
-            };
-            for rule in context.items(subject.body, &format!("spec.{}", direction.field())) {
-                let place = rule.node().at(direction.peers());
-                if rule.node().list(direction.peers()).is_unknown() {
-                    context.unknown(place);
-                    continue;
-                }
-                let peers = context.items(rule.node(), direction.peers());
-                let none = rule
-                    .node()
-                    .list(direction.peers())
-                    .known()
-                    .is_none_or(<[_]>::is_empty);
-                if none {
-                    context.fail(place, format!("the rule has no peers, so {consequence}"));
-                }
-                let blocks = rule.node().list(direction.peers()).known().unwrap_or_default();
-                if direction == Direction::Ingress {
-                    match contains_every_address(blocks, false) {
-                        Answer::Yes => context.fail(
-                            rule.node().at(direction.peers()),
-                            format!("the IP blocks contain every address, so {consequence}"),
-                        ),
-                        Answer::Unknown => context.unknown(rule.node().at(direction.peers())),
-                        Answer::No => {}
-                    }
-                }
-                for peer in peers {
-                    match matches_every_pod(peer.node()) {
-                        Answer::Yes => context.fail(
-                            peer.path.clone(),
-                            format!("the peer matches every pod of every namespace, so {consequence}"),
-                        ),
-                        Answer::Unknown => context.unknown(peer.path.clone()),
-                        Answer::No => {}
-                    }
-                }
-            }
+            peers_are_named(subject, direction, context);
         }
     }),
     ..Rule::DEFAULTS
 };
+
+fn peers_are_named(subject: &Subject<'_>, direction: Direction, context: &mut CheckContext<'_>) {
+    let consequence = if direction == Direction::Ingress {
+        "all sources can reach the pods"
+    } else {
+        "the pods can reach all destinations"
+    };
+    let place = format!("spec.{}", direction.field());
+    let mut has_findings = false;
+    let mut find = |context: &mut CheckContext<'_>, place: String, message: String| {
+        has_findings = true;
+        context.fail(place, format!("{message}, so {consequence}"));
+    };
+    for rule in context.items(subject.body, &place) {
+        let place = rule.node().at(direction.peers());
+        let given = rule.node().list(direction.peers());
+        if given.is_unknown() {
+            context.unknown(place);
+            continue;
+        }
+        if given.known().is_none_or(<[_]>::is_empty) {
+            find(context, place, "the rule has no peers".to_owned());
+            continue;
+        }
+        for peer in context.items(rule.node(), direction.peers()) {
+            match matches_every_pod(peer.node()) {
+                Answer::Yes => find(
+                    context,
+                    peer.path.clone(),
+                    "the peer matches every pod of every namespace, or every one without certain labels"
+                        .to_owned(),
+                ),
+                Answer::Unknown => context.unknown(peer.path.clone()),
+                Answer::No => {}
+            }
+        }
+    }
+    if direction == Direction::Egress || has_findings {
+        return;
+    }
+    let Some(own) = rules_of(subject.body, direction) else {
+        return;
+    };
+    let own: Vec<_> = own.iter().collect();
+    match exceeds(&own, 0, contain_the_internet) {
+        Answer::Yes => {
+            let alone = own.iter().position(|rule| contain_the_internet(&[*rule]));
+            let place = alone.map_or(place.clone(), |index| {
+                format!("{place}[{index}].{}", direction.peers())
+            });
+            context.fail(
+                place,
+                format!("the IP blocks contain nearly every address, so {consequence}"),
+            );
+            return;
+        }
+        Answer::Unknown => context.unknown(format!("the IP blocks of {place}")),
+        Answer::No => {}
+    }
+    for (names, others) in companions_with_blocks(subject, &own, direction, context) {
+        let rules: Vec<_> = own.iter().copied().chain(&others).collect();
+        let without: Vec<_> = others.iter().collect();
+        if open_ports(&rules, contain_the_internet) > open_ports(&without, contain_the_internet) {
+            context.fail(
+                place,
+                format!(
+                    "together with {names}, the IP blocks contain nearly every address, so {consequence}"
+                ),
+            );
+            return;
+        }
+    }
+}
+
+/// The rules of the other policies that select the same pods, with the names of these policies, if the policy has IP blocks.
+/// Without them, it adds nothing to what the others allow to addresses.
+fn companions_with_blocks(
+    subject: &Subject<'_>,
+    own: &[&Allowed],
+    direction: Direction,
+    context: &CheckContext<'_>,
+) -> Vec<(String, Vec<Allowed>)> {
+    if !own.iter().any(|rule| rule.has_blocks) {
+        return Vec::new();
+    }
+    let lists = companions(subject, context.inventory, direction).into_iter();
+    lists
+        .map(|others| {
+            let names: Vec<_> = others.iter().map(|other| other.id.to_string()).collect();
+            let rules = others
+                .iter()
+                .filter_map(|other| rules_of(Node::new(other.body(), ""), direction));
+            (names.join(" and "), rules.flatten().collect())
+        })
+        .collect()
+}
 
 /// Egress to IP blocks.
 pub static EGRESS_DESTINATIONS_RESTRICTED: Rule = Rule {
@@ -232,7 +320,7 @@ pub static EGRESS_DESTINATIONS_RESTRICTED: Rule = Rule {
     severity: Severity::High,
     enforcement: Enforcement::Mandatory,
     evidence: &[Boundary, DataInMotion, TransmissionSecurity],
-    check: Check::Resource(|subject, context| {
+    check: Check::Stack(|subject, context| {
         match applies_to(subject.body, Direction::Egress) {
             Answer::Yes => {}
             Answer::No => {
@@ -241,208 +329,107 @@ pub static EGRESS_DESTINATIONS_RESTRICTED: Rule = Rule {
             }
             Answer::Unknown => context.unknown("spec.policyTypes"),
         }
-        for rule in context.items(subject.body, "spec.egress") {
-            let mut leaves = false;
-            for peer in context.items(rule.node(), "to") {
-                if peer.node().field("ipBlock").is_absent() {
-                    continue;
-                }
-                leaves = true;
-                let Some(cidr) = context.text(peer.node(), "ipBlock.cidr") else {
-                    continue;
-                };
-                let Some(block) = cidr.parse::<IpNet>().ok() else {
-                    context.unknown(peer.node().at("ipBlock.cidr"));
-                    continue;
-                };
-                let excepted: Vec<_> = context
-                    .texts(peer.node(), "ipBlock.except")
-                    .into_iter()
-                    .filter_map(|block| block.parse::<IpNet>().ok())
-                    .collect();
-                for address in METADATA
-                    .iter()
-                    .filter_map(|address| address.parse::<IpAddr>().ok())
-                {
-                    if block.contains(&address) && !excepted.iter().any(|except| except.contains(&address)) {
-                        context.fail(
-                            peer.node().at("ipBlock"),
-                            format!("the pods can reach {address}, the metadata service of the cloud, which returns the credentials of the node"),
-                        );
-                    }
-                }
+        let Some(allowed) = rules_of(subject.body, Direction::Egress) else {
+            context.unknown("spec.egress");
+            return;
+        };
+        let mut has_findings = false;
+        for (index, own) in allowed.iter().enumerate() {
+            let rule = format!("spec.egress[{index}]");
+            if own.unknown_peers {
+                context.unknown(format!("{rule}.to"));
             }
-            if leaves {
-                match every_port(rule.node()) {
-                    Answer::No => {}
-                    Answer::Unknown => context.unknown(rule.node().at("ports")),
-                    Answer::Yes => context.fail(
-                        rule.node().at("ports"),
-                        "the pods can use every port of these addresses",
-                    ),
-                }
+            if !own.has_blocks {
+                continue;
+            }
+            let value = subject
+                .body
+                .list("spec.egress")
+                .known()
+                .and_then(|rules| rules.get(index));
+            let peers = value.map(|value| context.items(Node::new(value, &rule), "to"));
+            for peer in peers.unwrap_or_default() {
+                check_metadata(peer.node(), context);
+            }
+            if own.unknown_ports {
+                context.unknown(format!("{rule}.ports"));
+            }
+            let open = open_ports(&[own], |_| true);
+            if open > MANY_PORTS {
+                has_findings = true;
+                let ports = if open < 65_535 {
+                    open.to_string()
+                } else {
+                    "all".to_owned()
+                };
+                context.fail(
+                    format!("{rule}.ports"),
+                    format!("the pods can use {ports} ports of these addresses"),
+                );
+            }
+        }
+        if has_findings {
+            return;
+        }
+        let own: Vec<_> = allowed.iter().collect();
+        let mut sets = vec![(String::new(), Vec::new())];
+        sets.extend(companions_with_blocks(subject, &own, Direction::Egress, context));
+        for (names, others) in sets {
+            let rules: Vec<_> = own.iter().copied().chain(&others).collect();
+            let samples = Addresses::samples(rules.iter().map(|rule| &rule.addresses));
+            let open = |address| {
+                let to: Vec<_> = rules
+                    .iter()
+                    .copied()
+                    .filter(|rule| rule.includes(address))
+                    .collect();
+                (open_ports(&to, |_| true), address)
+            };
+            let own_samples = samples
+                .into_iter()
+                .filter(|address| own.iter().any(|rule| rule.includes(*address)));
+            let most = own_samples.map(open).max();
+            if let Some((open, address)) = most
+                && open > MANY_PORTS
+            {
+                let with = if names.is_empty() {
+                    String::new()
+                } else {
+                    format!(" with {names}")
+                };
+                context.fail(
+                    "spec.egress",
+                    format!("together{with}, the rules allow the pods to use {open} ports of {address}"),
+                );
+                return;
             }
         }
     }),
     ..Rule::DEFAULTS
 };
 
-const METADATA: [&str; 2] = ["169.254.169.254", "fd00:ec2::254"];
-
-/// Whether a policy selects all pods of its namespace.
-fn selects_all(policy: Node<'_>) -> Answer {
-    let empty = |field: &str| match policy.field(field) {
-        Field::Known(value) => Answer::from_bool(
-            value.as_object().is_some_and(serde_json::Map::is_empty)
-                || value.as_array().is_some_and(Vec::is_empty),
-        ),
-        Field::Absent => Answer::Yes,
-        Field::Unknown => Answer::Unknown,
-    };
-    empty("spec.podSelector.matchLabels").and(empty("spec.podSelector.matchExpressions"))
-}
-
-/// Whether a policy applies to a direction, by its `policyTypes` or their default.
-fn applies_to(policy: Node<'_>, direction: Direction) -> Answer {
-    let wanted = match direction {
-        Direction::Ingress => "Ingress",
-        Direction::Egress => "Egress",
-    };
-    match policy.list("spec.policyTypes") {
-        Field::Known(types) if !types.is_empty() => {
-            Answer::any(types.iter().map(|kind| match crate::field::text(kind) {
-                Field::Known(kind) => Answer::from_bool(kind == wanted),
-                _ => Answer::Unknown,
-            }))
-        }
-        Field::Unknown => Answer::Unknown,
-        _ if direction == Direction::Ingress => Answer::Yes,
-        _ => match policy.list("spec.egress") {
-            Field::Known(rules) => Answer::from_bool(!rules.is_empty()),
-            Field::Absent => Answer::No,
-            Field::Unknown => Answer::Unknown,
-        },
+/// Checks that a peer of an egress rule contains no metadata service.
+fn check_metadata(peer: Node<'_>, context: &mut CheckContext<'_>) {
+    if peer.field("ipBlock").is_absent() {
+        return;
     }
-}
-
-/// Whether a rule of a policy allows all traffic in a direction.
-fn allows_everything(policy: Node<'_>, direction: Direction) -> Answer {
-    match policy.list(&format!("spec.{}", direction.field())) {
-        Field::Known(rules) => Answer::any(rules.iter().map(|rule| {
-            if crate::field::is_unknown(rule) {
-                return Answer::Unknown;
-            }
-            let rule = Node::new(rule, "");
-            let to_all = match rule.list(direction.peers()) {
-                Field::Absent | Field::Known([]) => Answer::Yes,
-                Field::Unknown => Answer::Unknown,
-                Field::Known(peers) => Answer::any(
-                    peers
-                        .iter()
-                        .map(|peer| matches_every_pod(Node::new(peer, "")))
-                        .chain([contains_every_address(peers, true)]),
-                ),
-            };
-            to_all.and(every_port(rule))
-        })),
-        Field::Absent => Answer::No,
-        Field::Unknown => Answer::Unknown,
+    let place = peer.at("ipBlock");
+    let (addresses, is_known) = addresses_of(peer);
+    if !is_known {
+        context.unknown(place.clone());
     }
-}
-
-/// Whether a rule applies to every port: it lists none, or a protocol without a port, or the full range.
-fn every_port(rule: Node<'_>) -> Answer {
-    match rule.list("ports") {
-        Field::Absent | Field::Known([]) => Answer::Yes,
-        Field::Unknown => Answer::Unknown,
-        Field::Known(ports) => Answer::any(ports.iter().map(|port| {
-            if crate::field::is_unknown(port) {
-                return Answer::Unknown;
-            }
-            let port = Node::new(port, "");
-            match (port.field("port"), port.number("endPort")) {
-                (Field::Absent, _) => Answer::Yes,
-                (Field::Known(first), Field::Known(last)) => {
-                    Answer::from_bool(first.as_i64().is_some_and(|first| first <= 1) && last >= 65_535)
-                }
-                (Field::Known(_), Field::Absent) => Answer::No,
-                _ => Answer::Unknown,
-            }
-        })),
-    }
-}
-
-/// Whether a peer matches every pod of every namespace.
-fn matches_every_pod(peer: Node<'_>) -> Answer {
-    if crate::field::is_unknown(peer.value) {
-        return Answer::Unknown;
-    }
-    // Without a namespace selector, the peer is in the namespace of the policy.
-    match peer.field("namespaceSelector") {
-        Field::Absent => Answer::No,
-        Field::Unknown => Answer::Unknown,
-        Field::Known(namespaces) => {
-            let namespaces = matches_everything(Node::new(namespaces, ""), |label| {
-                label == "kubernetes.io/metadata.name"
-            });
-            namespaces.and(match peer.field("podSelector") {
-                Field::Absent => Answer::Yes,
-                Field::Unknown => Answer::Unknown,
-                Field::Known(pods) => matches_everything(Node::new(pods, ""), |_| false),
-            })
-        }
-    }
-}
-
-/// Whether a selector matches everything: it is empty, or requires only labels that all objects have.
-fn matches_everything(selector: Node<'_>, all_have: impl Fn(&str) -> bool) -> Answer {
-    let exact = match selector.map("matchLabels") {
-        Field::Known(labels) => Answer::from_bool(labels.is_empty()),
-        Field::Absent => Answer::Yes,
-        Field::Unknown => Answer::Unknown,
-    };
-    let expressions = match selector.list("matchExpressions") {
-        Field::Known(expressions) => expressions.iter().fold(Answer::Yes, |so_far, expression| {
-            let expression = Node::new(expression, "");
-            so_far.and(match (expression.text("operator"), expression.text("key")) {
-                (Field::Known("Exists"), Field::Known(key)) => Answer::from_bool(all_have(key)),
-                (Field::Known(_), Field::Known(_)) => Answer::No,
-                _ => Answer::Unknown,
-            })
-        }),
-        Field::Absent => Answer::Yes,
-        Field::Unknown => Answer::Unknown,
-    };
-    exact.and(expressions)
-}
-
-/// Whether the IP blocks of these peers together contain every address of a family: `0.0.0.0/0`, or its two halves. The
-/// exceptions of a block are taken into account on request.
-fn contains_every_address(peers: &[Value], with_exceptions: bool) -> Answer {
-    let mut blocks = Vec::new();
-    let mut in_doubt = false;
-    for peer in peers {
-        let peer = Node::new(peer, "");
-        match peer.text("ipBlock.cidr") {
-            Field::Known(cidr) => match cidr.parse::<IpNet>().ok() {
-                Some(block) => {
-                    let excepted = peer.list("ipBlock.except");
-                    in_doubt |= with_exceptions && excepted.is_unknown();
-                    if !(with_exceptions && excepted.known().is_some_and(|blocks| !blocks.is_empty())) {
-                        blocks.push(block);
-                    }
-                }
-                None => in_doubt = true,
-            },
-            Field::Unknown => in_doubt = true,
-            Field::Absent => {}
-        }
-    }
-    if cover_a_family(&blocks) {
-        Answer::Yes
-    } else if in_doubt {
-        Answer::Unknown
-    } else {
-        Answer::No
+    let reachable: Vec<_> = METADATA
+        .iter()
+        .filter(|address| addresses.contains(**address))
+        .map(ToString::to_string)
+        .collect();
+    if !reachable.is_empty() {
+        context.fail(
+            place,
+            format!(
+                "the pods can reach {}: metadata services of clouds, which return credentials",
+                reachable.join(", ")
+            ),
+        );
     }
 }

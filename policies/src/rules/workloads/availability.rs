@@ -1,12 +1,15 @@
 //! Availability when a node or a zone fails.
 
+use phoenix_graph::Object;
+use serde_json::Value;
+
 use crate::context::{CheckContext, Subject};
 use crate::control::Control::{ContingencyPlan, EmergencyMode, Redundancy};
 use crate::enforcement::Enforcement;
 use crate::field::{Field, Node};
 use crate::kind::{DEPLOYMENT, Kind, POD, STATEFUL_SET};
 use crate::rule::{Check, Rule, Severity};
-use crate::selector::{Answer, selects};
+use crate::selector::{Answer, Labels, selects};
 use crate::settings::{DefaultValue, Setting};
 use crate::text::rule_text;
 
@@ -87,77 +90,64 @@ pub static DISRUPTION_BUDGET_SET: Rule = Rule {
 
 fn budget(subject: &Subject<'_>, context: &mut CheckContext<'_>) {
     if subject.kind() == BUDGET.name {
-        let zero = |value: &serde_json::Value| {
-            value.as_i64() == Some(0) || value.as_str().is_some_and(|text| text.trim() == "0%")
-        };
-        let all = |value: &serde_json::Value| value.as_str().is_some_and(|text| text.trim() == "100%");
-        let (most, fewest) = ("spec.maxUnavailable", "spec.minAvailable");
-        if context
-            .known(subject.body.field(most), subject.body, most)
-            .is_some_and(zero)
-        {
-            context.fail(
-                most,
-                "the budget allows no disruption, so that nodes cannot be drained",
-            );
-        }
-        if context
-            .known(subject.body.field(fewest), subject.body, fewest)
-            .is_some_and(all)
-        {
-            context.fail(
-                fewest,
-                "the budget allows no disruption, so that nodes cannot be drained",
-            );
-        }
-        if subject.body.field(most).is_absent() && subject.body.field(fewest).is_absent() {
-            context.fail("spec", "the budget sets neither maxUnavailable nor minAvailable");
-        }
+        check_amounts(subject.body, context);
+        check_overlap(subject, context);
         return;
     }
-    match fewest_replicas(subject, context) {
+    let Some(pod) = context.pod(subject) else { return };
+    let labels = pod.metadata().map("labels");
+    let budgets: Vec<_> = context
+        .inventory
+        .within(BUDGET, subject.namespace())
+        .map(|budget| (budget, budget_selects(budget, labels)))
+        .collect();
+    let selecting: Vec<_> = budgets
+        .iter()
+        .filter(|(_, selects)| *selects == Answer::Yes)
+        .map(|(budget, _)| *budget)
+        .collect();
+    if selecting.len() > 1 {
+        let names: Vec<_> = selecting.iter().map(|budget| budget.id.to_string()).collect();
+        context.fail("", format!("{} select its pods: {SEVERAL}", names.join(" and ")));
+    }
+    let replicas = match fewest_replicas(subject, context) {
         Field::Known(replicas) if replicas < 2 => {
             context.not_applicable("it runs with one replica, for which a budget can only block evictions");
             return;
         }
-        Field::Known(_) => {}
-        Field::Absent | Field::Unknown => context.unknown("spec.replicas"),
-    }
-    let Some(pod) = context.pod(subject) else { return };
-    let labels = pod.metadata().map("labels");
-    let mut guarded = Answer::No;
-    for budget in context.inventory.within(BUDGET, subject.namespace()) {
+        Field::Known(replicas) => Some(replicas),
+        Field::Absent | Field::Unknown => {
+            context.unknown("spec.replicas");
+            None
+        }
+    };
+    for budget in &selecting {
+        let Some(replicas) = replicas else { break };
         let body = Node::new(budget.body(), "");
-        let selected = match body.field("spec.selector") {
-            // Before policy/v1 an empty selector matched no pods.
-            Field::Known(selector)
-                if budget.api_version == "policy/v1beta1"
-                    && selector.as_object().is_some_and(serde_json::Map::is_empty) =>
-            {
-                Answer::No
-            }
-            Field::Known(selector) => selects(Node::new(selector, ""), labels),
-            Field::Absent => Answer::No,
-            Field::Unknown => Answer::Unknown,
+        let allowed = match (body.field("spec.minAvailable"), body.field("spec.maxUnavailable")) {
+            (Field::Known(stay), Field::Absent) => amount(stay, replicas).map(|stay| replicas - stay),
+            (Field::Absent, Field::Known(gone)) => amount(gone, replicas),
+            _ => None,
         };
-        guarded = Answer::any([guarded, selected]);
-        if let (Answer::Yes, Field::Known(stay), Field::Known(replicas)) = (
-            selected,
-            body.field("spec.minAvailable"),
-            fewest_replicas(subject, context),
-        ) && let Some(stay) = kept(stay, replicas)
-            && stay >= replicas
-        {
-            context.fail(
+        match allowed {
+            Some(allowed) if allowed <= 0 => context.fail(
                 "spec.replicas",
                 format!(
-                    "{} requires {stay} of its {replicas} pods, so that nodes cannot be drained",
+                    "{} allows none of its {replicas} pods to be evicted, so that nodes cannot be drained",
                     budget.id
                 ),
-            );
+            ),
+            Some(allowed) if allowed >= replicas => context.fail(
+                "spec.replicas",
+                format!(
+                    "{} allows all of its {replicas} pods to be evicted at once",
+                    budget.id
+                ),
+            ),
+            _ => {}
         }
     }
-    match guarded {
+    match Answer::any(budgets.iter().map(|(_, selects)| *selects)) {
         Answer::Yes => {}
         Answer::No if context.inventory.is_complete() => {
             context.fail("", "no PodDisruptionBudget selects its pods");
@@ -166,12 +156,97 @@ fn budget(subject: &Subject<'_>, context: &mut CheckContext<'_>) {
     }
 }
 
-/// The number of pods that must stay available; a percentage is rounded up, as in Kubernetes. `None` if it cannot be read.
-fn kept(stay: &serde_json::Value, replicas: i64) -> Option<i64> {
-    let Some(text) = stay.as_str() else {
-        return stay.as_i64();
+/// The consequence of two budgets for one pod.
+const SEVERAL: &str =
+    "the API server refuses to evict a pod with more than one budget, so that nodes cannot be drained";
+
+/// Whether a budget selects pods with these labels.
+fn budget_selects(budget: &Object, labels: Labels<'_>) -> Answer {
+    match Node::new(budget.body(), "").field("spec.selector") {
+        // Before policy/v1 an empty selector matched no pods.
+        Field::Known(selector)
+            if budget.api_version == "policy/v1beta1"
+                && selector.as_object().is_some_and(serde_json::Map::is_empty) =>
+        {
+            Answer::No
+        }
+        Field::Known(selector) => selects(Node::new(selector, ""), labels),
+        Field::Absent => Answer::No,
+        Field::Unknown => Answer::Unknown,
+    }
+}
+
+/// Checks the two amounts of a budget.
+fn check_amounts(budget: Node<'_>, context: &mut CheckContext<'_>) {
+    let (most, fewest) = ("spec.maxUnavailable", "spec.minAvailable");
+    // Of 100 pods, a percentage is its number.
+    let mut read = |field: &str| {
+        let value = context.known(budget.field(field), budget, field)?;
+        let number = amount(value, 100).filter(|number| *number >= 0);
+        if number.is_none() {
+            context.fail(
+                field,
+                "the value is neither a non-negative integer nor a percentage, so that the API server rejects the budget",
+            );
+        }
+        Some((number?, value.is_string()))
     };
-    let percent: i64 = text.trim().strip_suffix('%')?.parse().ok()?;
+    let (gone, stay) = (read(most), read(fewest));
+    let drains = "the budget allows no disruption, so that nodes cannot be drained";
+    let protects = "the budget allows every disruption, so that it protects nothing";
+    match gone {
+        Some((0, _)) => context.fail(most, drains),
+        Some((100.., true)) => context.fail(most, protects),
+        _ => {}
+    }
+    match stay {
+        Some((100.., true)) => context.fail(fewest, drains),
+        Some((0, _)) => context.fail(fewest, protects),
+        _ => {}
+    }
+    match (budget.field(most).is_absent(), budget.field(fewest).is_absent()) {
+        (true, true) => context.fail("spec", "the budget sets neither maxUnavailable nor minAvailable"),
+        (false, false) => context.fail(
+            "spec",
+            "the budget sets both maxUnavailable and minAvailable, so that the API server rejects it",
+        ),
+        _ => {}
+    }
+}
+
+/// Checks that no other budget selects the same pods.
+fn check_overlap(subject: &Subject<'_>, context: &mut CheckContext<'_>) {
+    let inventory = context.inventory;
+    for other in inventory.within(BUDGET, subject.namespace()) {
+        if other.id == subject.object.id {
+            continue;
+        }
+        let shared = inventory.workloads_in(subject.namespace()).find(|workload| {
+            let selects = |budget| budget_selects(budget, workload.labels()) == Answer::Yes;
+            selects(subject.object) && selects(other)
+        });
+        if let Some(workload) = shared {
+            context.fail(
+                "spec.selector",
+                format!(
+                    "{} also selects the pods of {}: {SEVERAL}",
+                    other.id, workload.object.id
+                ),
+            );
+        }
+    }
+}
+
+/// A number of pods; a percentage is rounded up, as in Kubernetes. `None` if it cannot be read.
+fn amount(value: &Value, replicas: i64) -> Option<i64> {
+    let Some(text) = value.as_str() else {
+        return value.as_i64();
+    };
+    let digits = text.strip_suffix('%')?;
+    if !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    let percent: i64 = digits.parse().ok()?;
     Some(percent.checked_mul(replicas)?.checked_add(99)? / 100)
 }
 
@@ -222,11 +297,11 @@ pub static NO_NAKED_PODS: Rule = Rule {
     enforcement: Enforcement::Mandatory,
     evidence: &[Redundancy, ContingencyPlan],
     check: Check::Resource(|subject, context| {
-        if !subject
+        let is_mirror = !subject
             .body
             .entry("metadata.annotations", "kubernetes.io/config.mirror")
-            .is_absent()
-        {
+            .is_absent();
+        if is_mirror && context.inventory.is_cluster() {
             context.not_applicable("the pod is a static pod of its node");
             return;
         }
