@@ -15,6 +15,8 @@
 //! A [`Rule`] is metadata and a function; the [`control`]s are those that it gives evidence for. A verdict is one of four:
 //! pass, fail, not applicable, unknown. A value that is not known yet never makes a rule pass ([`field`]).
 //!
+//! [`mesh`] derives from the inventory which proxy handles the traffic of a workload; the rules about Istio build on it.
+//!
 //! The same graph and the same settings always give the same report: this package reads no clock, file or environment. A
 //! report never contains the value of a property that may be a secret. The package does not know Phoenix, Pulumi or where
 //! the graph comes from.
@@ -28,6 +30,7 @@ pub mod field;
 mod image;
 mod inventory;
 pub mod kind;
+pub mod mesh;
 pub mod pod;
 pub mod reader;
 pub mod remediation;
