@@ -93,6 +93,16 @@ impl<'a> CheckContext<'a> {
         self.unknown.push(what.into());
     }
 
+    /// Reports an object that does not exist: a fault if the input is complete, otherwise unknown.
+    pub fn missing(&mut self, path: impl Into<String>, message: impl AsRef<str>) {
+        let message = message.as_ref();
+        if self.inventory.is_complete() {
+            self.fail(path, message);
+        } else {
+            self.unknown(format!("{}: {message} in the input", path.into()));
+        }
+    }
+
     /// Records why the rule does not apply to the object, although it checks its kind.
     pub fn not_applicable(&mut self, why: &'static str) {
         self.not_applicable = Some(why);

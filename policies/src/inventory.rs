@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use phoenix_graph::Object;
 
 use crate::field::{Field, Node, namespace_of};
-use crate::kind::{Kind, NAMESPACE};
+use crate::kind::Kind;
 use crate::pod::Pod;
 use crate::selector::{Answer, Labels};
-use crate::settings::{Settings, Source, assume};
+use crate::settings::{ObjectSource, Settings, assume};
 
 /// All objects under review, indexed by kind, namespace and name.
 #[derive(Debug)]
@@ -159,7 +159,7 @@ impl<'a> Inventory<'a> {
 
     /// Whether the objects come from an API server. Only then can the name of an object show that the cluster created it.
     pub fn is_cluster(&self) -> bool {
-        self.settings.source == Source::Cluster
+        self.settings.objects_from == ObjectSource::Cluster
     }
 
     /// Whether the cluster itself created the namespace.
@@ -174,66 +174,29 @@ impl<'a> Inventory<'a> {
             .assumed_texts(&assume::EXTERNALLY_MANAGED_NAMESPACES);
         namespaces.contains(&namespace)
     }
-
-    /// Whether the pods of a workload are in the data plane of the mesh.
-    pub fn is_in_mesh(&self, workload: Workload<'_>) -> Answer {
-        if !self.has_mesh {
-            return Answer::No;
-        }
-        if workload.pod.spec().flag("hostNetwork") == Field::Known(true) {
-            return Answer::No;
-        }
-        let metadata = workload.pod.metadata();
-        let injection = metadata
-            .entry("labels", "sidecar.istio.io/inject")
-            .or(|| metadata.entry("annotations", "sidecar.istio.io/inject"));
-        match injection {
-            Field::Known("false") => return Answer::No,
-            Field::Known("true") => return Answer::Yes,
-            Field::Unknown => return Answer::Unknown,
-            _ => {}
-        }
-        if metadata.entry("labels", "istio.io/rev").known().is_some() {
-            return Answer::Yes;
-        }
-        match self.cluster_scoped(NAMESPACE, workload.namespace()) {
-            Some(namespace) => mesh_labels(Node::new(namespace.body(), "")),
-            // Without the Namespace object, objects of Istio in the namespace indicate that it is in the mesh.
-            None => Answer::from_bool(
-                self.settings.assumed_text(&assume::MESH) == "always"
-                    || MESH_KINDS
-                        .iter()
-                        .any(|kind| self.within(*kind, workload.namespace()).next().is_some()),
-            ),
-        }
-    }
 }
 
 /// The namespaces that every cluster has for itself.
 pub const CLUSTER_NAMESPACES: [&str; 3] = ["kube-system", "kube-public", "kube-node-lease"];
 
-/// Kinds that indicate that their namespace is in the mesh.
-const MESH_KINDS: [Kind; 3] = [
-    Kind::new(&["security.istio.io"], "PeerAuthentication"),
-    Kind::new(&["security.istio.io"], "AuthorizationPolicy"),
-    Kind::new(&["networking.istio.io"], "Sidecar"),
-];
-
 /// Whether the labels of a namespace enroll its pods in the mesh.
 pub fn mesh_labels(namespace: Node<'_>) -> Answer {
-    let labels = namespace.map("metadata.labels");
+    let ambient = match namespace.entry("metadata.labels", "istio.io/dataplane-mode") {
+        Field::Known(mode) => Answer::from_bool(mode == "ambient"),
+        Field::Absent => Answer::No,
+        Field::Unknown => Answer::Unknown,
+    };
+    Answer::any([injects(namespace), ambient])
+}
+
+/// Whether the labels of a namespace make the webhook add sidecars to its pods.
+pub fn injects(namespace: Node<'_>) -> Answer {
     let label = |key| namespace.entry("metadata.labels", key);
-    match (
-        label("istio-injection"),
-        label("istio.io/rev"),
-        label("istio.io/dataplane-mode"),
-    ) {
-        _ if labels.is_unknown() => Answer::Unknown,
-        (Field::Unknown, _, _) | (_, Field::Unknown, _) | (_, _, Field::Unknown) => Answer::Unknown,
-        (Field::Known("enabled"), _, _) | (_, _, Field::Known("ambient")) => Answer::Yes,
+    match (label("istio-injection"), label("istio.io/rev")) {
+        (Field::Unknown, _) | (Field::Absent, Field::Unknown) => Answer::Unknown,
         // `istio-injection` takes precedence over a revision label.
-        (Field::Known(_), _, _) => Answer::No,
-        (_, Field::Known(revision), _) => Answer::from_bool(!revision.is_empty()),
-        _ => Answer::No,
+        (Field::Known(injection), _) => Answer::from_bool(injection == "enabled"),
+        (Field::Absent, Field::Known(revision)) => Answer::from_bool(!revision.is_empty()),
+        (Field::Absent, Field::Absent) => Answer::No,
     }
 }

@@ -16,9 +16,11 @@
 //! pass, pass by assumption, fail, not applicable, unknown. A value that is not known yet never makes a rule pass
 //! ([`field`]), and a stack cannot weaken its own evaluation ([`settings`]).
 //!
+//! [`mesh`] derives from the inventory which proxy handles the traffic of a workload; the rules about Istio build on it.
+//!
 //! The same graph and the same settings always give the same report: this package reads no clock, file or environment. A
 //! report never contains the value of a property that may be a secret. The package does not know Phoenix or Pulumi. Of where
-//! the graph comes from, it only knows whether that is an API server ([`Source`]).
+//! the graph comes from, it only knows whether that is an API server ([`ObjectSource`]).
 
 mod cidr;
 mod context;
@@ -30,6 +32,7 @@ mod finding;
 mod image;
 mod inventory;
 pub mod kind;
+pub mod mesh;
 pub mod pod;
 pub mod reader;
 mod relaxation;
@@ -56,7 +59,7 @@ pub use report::{AssumedPass, ExpiringWaiver, Report};
 pub use review::Review;
 pub use rule::{Check, Rule, Scope, Severity};
 pub use rules::RULES;
-pub use settings::{Authority, Settings, Source};
+pub use settings::{Authority, ObjectSource, Settings, Source};
 pub use text::RuleText;
 pub use waiver::Waiver;
 

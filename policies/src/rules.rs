@@ -90,15 +90,19 @@ pub const RULES: &[&Rule] = &[
     &mesh::authorization::MESH_AUTHZ_DEFAULT_DENY,
     &mesh::authorization::AUTHZ_NO_ALLOW_ALL,
     &mesh::authorization::AUTHZ_NO_WILDCARD_SOURCE,
+    &mesh::authorization::AUTHZ_OPERATIONS_LISTED,
     &mesh::authorization::AUTHZ_SOURCE_AND_OPERATION_TOGETHER,
     &mesh::authorization::AUTHZ_SAFE_MATCH_PATTERN,
     &mesh::requests::AUTHZ_REQUESTS_WHERE_REQUESTS_ARE,
-    &mesh::authorization::EXTERNAL_API_AUTHENTICATED,
+    &mesh::tokens::EXTERNAL_API_AUTHENTICATED,
+    &mesh::tokens::JWT_VALIDATION_STRICT,
     &mesh::identity::MESH_INJECTION_ENFORCED,
     &mesh::identity::NO_MESH_BYPASS,
-    &mesh::identity::ISTIO_POLICY_TAKES_EFFECT,
+    &mesh::takes_effect::ISTIO_POLICY_TAKES_EFFECT,
+    &mesh::extensions::NO_PROXY_EXTENSION,
     &mesh::traffic::GATEWAY_TLS_ENFORCED,
-    &mesh::traffic::VIRTUAL_SERVICE_REFERENCES_RESOLVE,
+    &mesh::routes::VIRTUAL_SERVICE_REFERENCES_RESOLVE,
+    &mesh::routes::MESH_ROUTE_HOST_EXPLICIT,
     &mesh::traffic::MESH_EGRESS_REGISTRY_ONLY,
     // Data.
     &data::storage::STORAGE_CLASS_ENCRYPTED,
@@ -136,9 +140,10 @@ pub const RULES: &[&Rule] = &[
 ];
 
 /// Kinds that no rule checks and that rules look at when they check others.
-const CONTEXT: [Kind; 17] = [
+const CONTEXT: &[Kind] = &[
     Kind::core("ResourceQuota"),
     Kind::core("LimitRange"),
+    Kind::new(&["networking.istio.io"], "WorkloadEntry"),
     data::VELERO_SCHEDULE,
     observability::monitoring::SERVICE_MONITOR,
     observability::monitoring::POD_MONITOR,
@@ -167,7 +172,7 @@ pub fn inspected_kinds(settings: &Settings) -> Vec<Kind> {
         .iter()
         .filter(|rule| settings.enforcement(rule) != Enforcement::Disabled);
     let mut kinds: Vec<Kind> = Vec::new();
-    for kind in enabled.flat_map(|rule| rule.kinds).chain(&CONTEXT) {
+    for kind in enabled.flat_map(|rule| rule.kinds).chain(CONTEXT) {
         // A rule about any kind does not need objects that no other rule inspects.
         if *kind != ANY && !kinds.contains(kind) {
             kinds.push(*kind);

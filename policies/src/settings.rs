@@ -243,12 +243,12 @@ pub struct Settings {
     /// The day of the evaluation, on which waivers are valid or not.
     pub today: Date,
     /// Where the objects come from. Settings that are read from a file do not contain it.
-    pub source: Source,
+    pub objects_from: ObjectSource,
 }
 
 /// Where the objects under review come from.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Source {
+pub enum ObjectSource {
     /// Files, an engine or a program: any name, namespace and label can be chosen freely.
     #[default]
     Manifests,
@@ -269,7 +269,7 @@ impl Settings {
             objections: Vec::new(),
             waivers: Vec::new(),
             today,
-            source: Source::Manifests,
+            objects_from: ObjectSource::Manifests,
         }
     }
 

@@ -16,7 +16,7 @@ use phoenix_policies::kind::Kind;
 use phoenix_policies::kind::WORKLOADS;
 use phoenix_policies::rules::{self, access::credentials, namespaces};
 use phoenix_policies::settings::assume;
-use phoenix_policies::{Enforcement, Rule, Settings, Source};
+use phoenix_policies::{Enforcement, ObjectSource, Rule, Settings};
 use serde_json::{Value, json};
 
 use crate::connection::error_chain;
@@ -68,7 +68,7 @@ impl Unlisted {
 
 /// Disables the rules that are not evaluated for a cluster, and states that the objects come from one.
 pub fn prepare(settings: &mut Settings) {
-    settings.source = Source::Cluster;
+    settings.objects_from = ObjectSource::Cluster;
     for rule in EXCLUDED_RULES {
         settings.enforce(rule, Enforcement::Disabled);
     }

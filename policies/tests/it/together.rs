@@ -1,7 +1,7 @@
 //! Faults that no single item shows: what rules, ports, selectors, policies, roles and bindings allow together, and names and
 //! labels that exempt nothing.
 
-use phoenix_policies::{Settings, Source, Verdict, evaluate};
+use phoenix_policies::{ObjectSource, Settings, Verdict, evaluate};
 use serde_json::json;
 
 use crate::support::{documents, graph, of_rule, settings};
@@ -568,7 +568,7 @@ fn names_and_labels_exempt_only_objects_that_a_cluster_created() {
         "apiVersion: v1\nkind: Pod\nmetadata: {name: a, annotations: {kubernetes.io/config.mirror: a}}\n";
     let own = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: kube-root-ca.crt, namespace: default}\n";
     let mut cluster = settings();
-    cluster.source = Source::Cluster;
+    cluster.objects_from = ObjectSource::Cluster;
     for (rule, text, in_manifests, in_cluster) in [
         (
             admin,

@@ -576,7 +576,7 @@ fn breakages() -> Vec<Breakage> {
         "destination-rule-verifies-server",
         "the server's certificate is not verified",
         vec![Add(
-            "apiVersion: networking.istio.io/v1\nkind: DestinationRule\nmetadata: {name: a, namespace: sophia-memory}\nspec: {host: api.example, trafficPolicy: {tls: {mode: SIMPLE}}}\n",
+            "apiVersion: networking.istio.io/v1\nkind: DestinationRule\nmetadata: {name: a, namespace: sophia-memory}\nspec: {host: api.openai.com, trafficPolicy: {tls: {mode: SIMPLE}}}\n",
         )],
     );
     add(
@@ -627,6 +627,39 @@ fn breakages() -> Vec<Breakage> {
     });
     add(
         &mut all,
+        "authz-operations-listed",
+        "a neighbor may do anything in the namespace",
+        vec![Add(
+            "apiVersion: security.istio.io/v1\nkind: AuthorizationPolicy\nmetadata: {name: a, namespace: sophia-memory}\nspec: {rules: [{from: [{source: {namespaces: [batch]}}]}]}\n",
+        )],
+    );
+    add(
+        &mut all,
+        "jwt-validation-strict",
+        "tokens for other services are accepted",
+        vec![Remove(
+            "RequestAuthentication sophia-memory/sophia-memory-jwt",
+            "/spec/jwtRules/0/audiences",
+        )],
+    );
+    add(
+        &mut all,
+        "no-proxy-extension",
+        "the proxy of the store runs a script",
+        vec![Add(
+            "apiVersion: networking.istio.io/v1alpha3\nkind: EnvoyFilter\nmetadata: {name: a, namespace: sophia-memory}\nspec: {workloadSelector: {labels: {app: qdrant}}, configPatches: [{applyTo: HTTP_FILTER, match: {context: SIDECAR_INBOUND}}]}\n",
+        )],
+    );
+    add(
+        &mut all,
+        "mesh-route-host-explicit",
+        "a route takes over every Service of the namespace",
+        vec![Add(
+            "apiVersion: networking.istio.io/v1\nkind: VirtualService\nmetadata: {name: a, namespace: sophia-memory}\nspec: {hosts: [\"*.sophia-memory.svc.cluster.local\"], http: [{fault: {abort: {httpStatus: 503, percentage: {value: 100}}}}]}\n",
+        )],
+    );
+    add(
+        &mut all,
         "authz-safe-match-pattern",
         "a path is allowed by exclusion",
         vec![Set(
@@ -661,16 +694,16 @@ fn breakages() -> Vec<Breakage> {
             json!("stable"),
         )],
     });
-    add(
-        &mut all,
-        "no-mesh-bypass",
-        "the store's port is kept from the mesh",
-        vec![Set(
+    all.push(Breakage {
+        rule: "no-mesh-bypass",
+        also: &["mesh-mtls-strict", "mesh-authz-default-deny"],
+        what: "the store's port is kept from the mesh",
+        how: vec![Set(
             STORE,
             "/spec/template/metadata/annotations/traffic.sidecar.istio.io~1excludeInboundPorts",
             json!("6333"),
         )],
-    );
+    });
     all.push(Breakage {
         rule: "istio-policy-takes-effect",
         also: &[],

@@ -100,6 +100,7 @@ const JUDGE_NOTHING: &[(&str, &str)] = &[
         "destination-rule-verifies-server",
         "OpenMemory opens TLS itself; the mesh passes it on",
     ),
+    ("no-proxy-extension", "the stacks do not extend the proxies"),
     ("storage-class-encrypted", "storage classes belong to the cluster"),
     ("no-naked-pods", "every pod has a controller"),
     (

@@ -1,29 +1,28 @@
-//! Authorization policies and token authentication.
+//! Authorization policies.
 
+use ipnet::IpNet;
 use phoenix_graph::Object;
+use serde_json::Value;
 
+use crate::cidr::cover_a_family;
 use crate::context::{CheckContext, Item, Subject};
 use crate::control::Control::{
     AccessArchitecture, AccessAuthorization, AccessControl, Authentication, Boundary, LeastPrivilege,
     TransmissionSecurity,
 };
 use crate::enforcement::Enforcement;
-use crate::field::{Field, Node, namespace_of};
+use crate::field::{Field, Node, text};
 use crate::inventory::{Inventory, Workload};
-use crate::kind::{Kind, RUNNING_WORKLOADS, SERVICE};
+use crate::kind::RUNNING_WORKLOADS;
+use crate::mesh::DataPlane;
 use crate::rule::{Check, Rule, Severity};
-use crate::rules::mesh::identity::{applies, in_mesh};
-use crate::rules::network::services::service_of;
-use crate::selector::{Answer, has_all};
-use crate::settings::assume;
+use crate::rules::mesh::effect::{AUTHORIZATION, in_force, targets};
+use crate::rules::mesh::identity::{in_mesh, is_bypassed};
+use crate::selector::Answer;
 use crate::text::rule_text;
 
-const AUTHORIZATION: Kind = Kind::new(&["security.istio.io"], "AuthorizationPolicy");
-const REQUESTS: Kind = Kind::new(&["security.istio.io"], "RequestAuthentication");
-const ROUTES: Kind = Kind::new(&["networking.istio.io"], "VirtualService");
-
 /// The action of a policy; the default is `ALLOW`.
-fn action(policy: Node<'_>) -> Field<&str> {
+pub(crate) fn action(policy: Node<'_>) -> Field<&str> {
     policy.text("spec.action").or(|| Field::Known("ALLOW"))
 }
 
@@ -50,6 +49,9 @@ fn default_deny(subject: &Subject<'_>, context: &mut CheckContext<'_>) {
     let Some(workload) = in_mesh(subject, context) else {
         return;
     };
+    if is_bypassed(workload, "all requests are allowed", context) {
+        return;
+    }
     let allowing = context
         .inventory
         .all(AUTHORIZATION)
@@ -67,16 +69,23 @@ fn default_deny(subject: &Subject<'_>, context: &mut CheckContext<'_>) {
     }
 }
 
-/// Whether a policy makes a workload deny requests by default.
+/// Whether a policy makes a workload deny requests by default. One that is attached to a waypoint does not: connections can
+/// bypass the waypoint.
 fn closes(policy: &Object, workload: Workload<'_>, inventory: &Inventory<'_>) -> Answer {
-    let root = inventory.settings.assumed_text(&assume::MESH_ROOT);
-    let allows = match action(Node::new(policy.body(), "")) {
+    let body = Node::new(policy.body(), "");
+    let allows = match action(body) {
         Field::Known(action) => Answer::from_bool(action == "ALLOW"),
         Field::Absent | Field::Unknown => Answer::Unknown,
     };
-    applies(policy, workload, root, "spec.selector.matchLabels")
+    let at_workload = match targets(body) {
+        Field::Absent => Answer::Yes,
+        Field::Known(_) => Answer::from_bool(inventory.data_plane(workload) == DataPlane::Gateway),
+        Field::Unknown => Answer::Unknown,
+    };
+    in_force(policy, workload, inventory)
         .0
         .and(allows)
+        .and(at_workload)
 }
 
 /// The rules of an `ALLOW` policy; for any other policy the reason is recorded.
@@ -105,12 +114,8 @@ pub static AUTHZ_NO_ALLOW_ALL: Rule = Rule {
             return;
         };
         for rule in rules {
-            let parts = ["from", "to", "when"].map(|part| match rule.node().list(part) {
-                Field::Known(items) => Answer::from_bool(!items.is_empty()),
-                Field::Absent => Answer::No,
-                Field::Unknown => Answer::Unknown,
-            });
-            match Answer::any(parts) {
+            let restricts = ["from", "to", "when"].map(|part| restricts(rule.node(), part));
+            match Answer::any(restricts) {
                 Answer::Yes => {}
                 Answer::No => context.fail(rule.path, "the rule matches every request from every source"),
                 Answer::Unknown => context.unknown(rule.path),
@@ -133,73 +138,203 @@ pub static AUTHZ_NO_WILDCARD_SOURCE: Rule = Rule {
             return;
         };
         for rule in rules {
-            let conditions = context.items(rule.node(), "when");
-            let by_condition = conditions.iter().any(|condition| {
-                let values = condition
-                    .node()
-                    .list("values")
-                    .known()
-                    .is_some_and(|values| !values.is_empty());
-                condition.node().text("key").known().is_some_and(|key| {
-                    values && (key.starts_with("source.") || key.starts_with("request.auth."))
-                })
-            });
-            if rule.node().list("from").is_unknown() {
-                context.unknown(rule.node().at("from"));
-                continue;
-            }
-            let sources = context.items(rule.node(), "from");
-            let none = rule.node().list("from").known().is_none_or(<[_]>::is_empty);
-            if none && !by_condition {
-                let what = rule.node().at("from");
-                context.fail(
-                    what,
-                    "the rule has no source and therefore applies to every caller",
-                );
-            }
-            for source in sources {
-                source_names_somebody(source.node(), by_condition, context);
+            let by_condition = Answer::any(conditions_of(rule.node()));
+            match rule.node().list("from") {
+                Field::Known([]) | Field::Absent => match by_condition {
+                    Answer::Yes => {}
+                    Answer::No => context.fail(
+                        rule.node().at("from"),
+                        "the rule has no source and therefore applies to every caller",
+                    ),
+                    Answer::Unknown => context.unknown(rule.node().at("when")),
+                },
+                Field::Unknown => context.unknown(rule.node().at("from")),
+                Field::Known(_) => {
+                    for source in context.items(rule.node(), "from") {
+                        check_source(source.node(), by_condition, context);
+                    }
+                }
             }
         }
     }),
     ..Rule::DEFAULTS
 };
 
-fn source_names_somebody(source: Node<'_>, by_condition: bool, context: &mut CheckContext<'_>) {
-    let mut named = by_condition;
-    let mut in_doubt = source.field("source").is_unknown();
-    for field in [
-        "principals",
-        "namespaces",
-        "serviceAccounts",
-        "requestPrincipals",
-        "ipBlocks",
-        "remoteIpBlocks",
-    ] {
-        let path = format!("source.{field}");
-        in_doubt |= source.list(&path).is_unknown();
-        let before = source.list(&path).known().map_or(0, <[_]>::len);
-        let values = context.texts(source, &path);
-        in_doubt |= values.len() < before;
-        named |= !values.is_empty();
-        let wide = |value: &&str| match field {
-            "principals" | "namespaces" | "serviceAccounts" => **value == *"*",
-            "ipBlocks" | "remoteIpBlocks" => value.ends_with("/0"),
-            _ => false,
-        };
-        if let Some(value) = values.iter().find(|value| wide(value)) {
-            context.fail(source.at(&path), format!("{value} matches every caller"));
+/// Fields of a source that identify callers.
+const CALLERS: [&str; 6] = [
+    "principals",
+    "namespaces",
+    "serviceAccounts",
+    "requestPrincipals",
+    "ipBlocks",
+    "remoteIpBlocks",
+];
+
+/// Reports a source that names no callers.
+fn check_source(source: Node<'_>, by_condition: Answer, context: &mut CheckContext<'_>) {
+    let fields = CALLERS.map(|field| {
+        (
+            field,
+            names_callers(field, source.list(&format!("source.{field}"))),
+        )
+    });
+    let answers = fields.iter().map(|(_, answer)| *answer).chain([by_condition]);
+    match Answer::any(answers) {
+        Answer::Yes => {}
+        Answer::Unknown => context.unknown(source.at("source")),
+        Answer::No if source.field("source").is_unknown() => context.unknown(source.at("source")),
+        Answer::No => {
+            let listed = CALLERS
+                .iter()
+                .find(|field| !source.list(&format!("source.{field}")).is_absent());
+            match listed {
+                Some(field) => context.fail(
+                    source.at(&format!("source.{field}")),
+                    "a wildcard admits callers that are not listed",
+                ),
+                None => context.fail(
+                    source.at("source"),
+                    "the source is empty and therefore matches every caller",
+                ),
+            }
         }
     }
-    if !named && in_doubt {
-        context.unknown(source.at("source"));
-    } else if !named {
-        context.fail(
-            source.at("source"),
-            "the source is empty and therefore matches every caller",
-        );
+}
+
+/// Whether the values of a field name callers, without a wildcard that admits others.
+fn names_callers(field: &str, values: Field<&[Value]>) -> Answer {
+    let values = match values {
+        Field::Known(values) => values,
+        Field::Absent => return Answer::No,
+        Field::Unknown => return Answer::Unknown,
+    };
+    let mut texts = Vec::with_capacity(values.len());
+    for value in values {
+        match text(value) {
+            Field::Known(value) => texts.push(value),
+            _ => return Answer::Unknown,
+        }
+    }
+    let named = match field {
+        // `*` means any valid token.
+        "requestPrincipals" => true,
+        "ipBlocks" | "remoteIpBlocks" => {
+            let blocks: Vec<IpNet> = texts.iter().filter_map(|block| block.parse().ok()).collect();
+            !cover_a_family(&blocks)
+        }
+        // The trust domain of a mesh is a matter of its configuration.
+        "principals" => texts
+            .iter()
+            .all(|principal| !principal.strip_prefix("*/ns/").unwrap_or(principal).contains('*')),
+        _ => texts.iter().all(|name| !name.contains('*')),
+    };
+    Answer::from_bool(named && !texts.is_empty())
+}
+
+/// For each condition of a rule whether it names callers.
+fn conditions_of(rule: Node<'_>) -> Vec<Answer> {
+    let conditions = match rule.list("when") {
+        Field::Known(conditions) => conditions,
+        Field::Absent => return Vec::new(),
+        Field::Unknown => return vec![Answer::Unknown],
+    };
+    let names = |condition: &Value| {
+        let condition = Node::new(condition, "");
+        let field = match condition.text("key") {
+            Field::Known("source.principal") => "principals",
+            Field::Known("source.namespace") => "namespaces",
+            Field::Known("source.serviceAccount") => "serviceAccounts",
+            Field::Known("source.ip") => "ipBlocks",
+            Field::Known("remote.ip") => "remoteIpBlocks",
+            Field::Known(key) if key.starts_with("request.auth.") => "requestPrincipals",
+            Field::Known(_) => return Answer::No,
+            Field::Absent | Field::Unknown => return Answer::Unknown,
+        };
+        names_callers(field, condition.list("values"))
+    };
+    conditions.iter().map(names).collect()
+}
+
+/// Whether a part of a rule (`from`, `to`, `when`) excludes any request.
+fn restricts(rule: Node<'_>, part: &str) -> Answer {
+    let items = match rule.list(part) {
+        Field::Known(items) if !items.is_empty() => items,
+        Field::Known(_) | Field::Absent => return Answer::No,
+        Field::Unknown => return Answer::Unknown,
+    };
+    let inner = match part {
+        "from" => "source",
+        "to" => "operation",
+        _ => return Answer::Yes,
+    };
+    // The items are alternatives: one that matches everything makes the others irrelevant.
+    let each = items.iter().map(|item| match Node::new(item, "").map(inner) {
+        Field::Known(fields) => Answer::any(fields.values().map(|values| excludes(values, part))),
+        Field::Absent => Answer::No,
+        Field::Unknown => Answer::Unknown,
+    });
+    each.fold(Answer::Yes, Answer::and)
+}
+
+/// Whether a field of a source or an operation excludes any request.
+fn excludes(values: &Value, part: &str) -> Answer {
+    match values {
+        Value::Null => Answer::No,
+        Value::Array(values) if values.is_empty() => Answer::No,
+        Value::Array(values) => values
+            .iter()
+            .map(|value| match text(value) {
+                Field::Known("*" | "/*") if part == "to" => Answer::No,
+                Field::Known(_) => Answer::Yes,
+                Field::Absent | Field::Unknown => Answer::Unknown,
+            })
+            .fold(Answer::Yes, Answer::and),
+        _ => Answer::Unknown,
     }
 }
+
+/// Operations of namespace-wide rules.
+pub static AUTHZ_OPERATIONS_LISTED: Rule = Rule {
+    id: "authz-operations-listed",
+    text: rule_text!("authz-operations-listed"),
+    kinds: &[AUTHORIZATION],
+    severity: Severity::Medium,
+    enforcement: Enforcement::Mandatory,
+    evidence: &[AccessArchitecture, LeastPrivilege, AccessControl],
+    check: Check::Resource(|subject, context| {
+        let selects_all = match (
+            subject.body.map("spec.selector.matchLabels"),
+            targets(subject.body),
+        ) {
+            (Field::Unknown, _) | (_, Field::Unknown) => Answer::Unknown,
+            (Field::Known(labels), _) if !labels.is_empty() => Answer::No,
+            (_, Field::Known(_)) => Answer::No,
+            _ => Answer::Yes,
+        };
+        match selects_all {
+            Answer::Yes => {}
+            Answer::No => {
+                context.not_applicable("the policy is for selected workloads");
+                return;
+            }
+            Answer::Unknown => context.unknown("spec.selector"),
+        }
+        let Some(rules) = allowing(subject, context) else {
+            return;
+        };
+        for rule in rules {
+            match restricts(rule.node(), "to") {
+                Answer::Yes => {}
+                Answer::No => context.fail(
+                    rule.node().at("to"),
+                    "the rule allows every operation of every workload that the policy applies to",
+                ),
+                Answer::Unknown => context.unknown(rule.node().at("to")),
+            }
+        }
+    }),
+    ..Rule::DEFAULTS
+};
 
 /// `from` and `to` in separate rules.
 pub static AUTHZ_SOURCE_AND_OPERATION_TOGETHER: Rule = Rule {
@@ -296,133 +431,3 @@ pub static AUTHZ_SAFE_MATCH_PATTERN: Rule = Rule {
     }),
     ..Rule::DEFAULTS
 };
-
-/// Token authentication of external requests.
-pub static EXTERNAL_API_AUTHENTICATED: Rule = Rule {
-    id: "external-api-authenticated",
-    text: rule_text!("external-api-authenticated"),
-    kinds: &[ROUTES],
-    severity: Severity::High,
-    enforcement: Enforcement::Mandatory,
-    evidence: &[AccessArchitecture, Boundary, Authentication, AccessControl],
-    check: Check::Stack(external),
-    ..Rule::DEFAULTS
-};
-
-fn external(subject: &Subject<'_>, context: &mut CheckContext<'_>) {
-    let gateways = context.texts(subject.body, "spec.gateways");
-    if !gateways.iter().any(|gateway| *gateway != "mesh") {
-        context.not_applicable("the VirtualService is not bound to a gateway");
-        return;
-    }
-    let mut seen: Vec<(String, String)> = Vec::new();
-    for protocol in ["http", "tls", "tcp"] {
-        for route in context.items(subject.body, &format!("spec.{protocol}")) {
-            for destination in context.items(route.node(), "route") {
-                let Some(host) = context.text(destination.node(), "destination.host") else {
-                    continue;
-                };
-                let Some((name, namespace)) = service_of(host, subject.namespace()) else {
-                    continue;
-                };
-                // Each destination is reported once, at its first route.
-                let service = (name.to_owned(), namespace.to_owned());
-                if !seen.contains(&service) {
-                    behind(
-                        name,
-                        namespace,
-                        &destination.node().at("destination.host"),
-                        context,
-                    );
-                    seen.push(service);
-                }
-            }
-        }
-    }
-}
-
-fn behind(name: &str, within: &str, place: &str, context: &mut CheckContext<'_>) {
-    let inventory = context.inventory;
-    let Some(service) = inventory.get(SERVICE, within, name) else {
-        context.unknown(format!(
-            "{place}: the Service {within}/{name} is not in the input"
-        ));
-        return;
-    };
-    let selector = match Node::new(service.body(), "").map("spec.selector") {
-        Field::Known(selector) => selector,
-        Field::Absent => return,
-        Field::Unknown => {
-            context.unknown(format!("spec.selector of {}", service.id));
-            return;
-        }
-    };
-    let root = inventory.settings.assumed_text(&assume::MESH_ROOT);
-    for workload in inventory.workloads_in(namespace_of(service)) {
-        match has_all(selector, workload.labels()) {
-            Answer::No => continue,
-            Answer::Unknown => {
-                context.unknown(format!(
-                    "whether {} is a backend of {}",
-                    workload.object.id, service.id
-                ));
-                continue;
-            }
-            Answer::Yes => {}
-        }
-        let checked = inventory
-            .all(REQUESTS)
-            .map(|policy| applies(policy, workload, root, "spec.selector.matchLabels").0);
-        let demanded = inventory.all(AUTHORIZATION).map(|policy| {
-            applies(policy, workload, root, "spec.selector.matchLabels")
-                .0
-                .and(demands_token(Node::new(policy.body(), "")))
-        });
-        for (answer, missing) in [
-            (Answer::any(checked), "no RequestAuthentication validates tokens"),
-            (Answer::any(demanded), "no AuthorizationPolicy requires a token"),
-        ] {
-            match answer {
-                Answer::Yes => {}
-                Answer::No if inventory.is_complete() => context.fail(
-                    place,
-                    format!(
-                        "the route exposes {} through a gateway, but {missing}",
-                        workload.object.id
-                    ),
-                ),
-                Answer::No | Answer::Unknown => {
-                    context.unknown(format!("whether {} requires a token", workload.object.id));
-                }
-            }
-        }
-    }
-}
-
-/// Whether a policy denies requests without a token: it allows only requests with one, or denies requests without.
-fn demands_token(policy: Node<'_>) -> Answer {
-    let field = match action(policy) {
-        Field::Known("ALLOW") => "source.requestPrincipals",
-        Field::Known("DENY") => "source.notRequestPrincipals",
-        Field::Unknown => return Answer::Unknown,
-        _ => return Answer::No,
-    };
-    let Field::Known(rules) = policy.list("spec.rules") else {
-        return if policy.list("spec.rules").is_unknown() {
-            Answer::Unknown
-        } else {
-            Answer::No
-        };
-    };
-    Answer::any(rules.iter().map(|rule| match Node::new(rule, "").list("from") {
-        Field::Known(sources) => Answer::any(sources.iter().map(|source| {
-            match Node::new(source, "").list(field) {
-                Field::Known(values) => Answer::from_bool(!values.is_empty()),
-                Field::Absent => Answer::No,
-                Field::Unknown => Answer::Unknown,
-            }
-        })),
-        Field::Absent => Answer::No,
-        Field::Unknown => Answer::Unknown,
-    }))
-}

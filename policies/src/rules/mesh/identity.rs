@@ -4,20 +4,19 @@ use phoenix_graph::Object;
 
 use crate::context::{CheckContext, Subject};
 use crate::control::Control::{
-    AccessArchitecture, AccessControl, Authentication, Boundary, ConfigurationStandards, DataInMotion,
-    TransmissionEncryption, TransmissionIntegrity, TransmissionSecurity,
+    AccessArchitecture, Authentication, Boundary, DataInMotion, TransmissionEncryption,
+    TransmissionIntegrity, TransmissionSecurity,
 };
 use crate::enforcement::Enforcement;
-use crate::field::{Field, Node, namespace_of};
-use crate::inventory::{Workload, mesh_labels};
+use crate::field::{Field, Node};
+use crate::inventory::{Workload, injects, mesh_labels};
 use crate::kind::{Kind, RUNNING_WORKLOADS, WORKLOADS};
+use crate::mesh::{DataPlane, inbound_bypass, is_replaced, proxy_config};
 use crate::rule::{Check, Rule, Severity};
-use crate::selector::{Answer, has_all};
+use crate::rules::mesh::effect::{PEER_AUTHENTICATION, PolicyScope, in_force};
+use crate::selector::Answer;
 use crate::settings::{DefaultValue, Setting, assume};
 use crate::text::rule_text;
-
-const SECURITY: &[&str] = &["security.istio.io"];
-pub(crate) const PEER_AUTHENTICATION: Kind = Kind::new(SECURITY, "PeerAuthentication");
 
 /// The workload of a subject.
 pub(crate) fn workload<'a>(subject: &Subject<'a>) -> Option<Workload<'a>> {
@@ -41,57 +40,6 @@ pub(crate) fn in_mesh<'a>(subject: &Subject<'a>, context: &mut CheckContext<'_>)
             None
         }
     }
-}
-
-/// The scope of an Istio policy; a narrower one takes precedence.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum PolicyScope {
-    Mesh,
-    Namespace,
-    Workload,
-}
-
-/// Whether a policy applies to a workload, by its namespace and selector, and with which scope.
-pub(crate) fn applies(
-    policy: &Object,
-    workload: Workload<'_>,
-    root: &str,
-    selector: &str,
-) -> (Answer, PolicyScope) {
-    let own = namespace_of(policy) == workload.namespace();
-    let everywhere = namespace_of(policy) == root;
-    if !own && !everywhere {
-        return (Answer::No, PolicyScope::Mesh);
-    }
-    let body = Node::new(policy.body(), "");
-    match is_bound(body) {
-        Answer::Yes => return (Answer::No, PolicyScope::Workload),
-        Answer::Unknown => return (Answer::Unknown, PolicyScope::Workload),
-        Answer::No => {}
-    }
-    let whole = if everywhere {
-        PolicyScope::Mesh
-    } else {
-        PolicyScope::Namespace
-    };
-    match body.map(selector) {
-        Field::Known(labels) if !labels.is_empty() => {
-            (has_all(labels, workload.labels()), PolicyScope::Workload)
-        }
-        Field::Unknown => (Answer::Unknown, PolicyScope::Workload),
-        _ => (Answer::Yes, whole),
-    }
-}
-
-/// Whether a policy is attached to a gateway or a waypoint by `targetRefs` and therefore does not apply to sidecars.
-fn is_bound(policy: Node<'_>) -> Answer {
-    Answer::any(
-        ["spec.targetRefs", "spec.targetRef"].map(|targets| match policy.field(targets) {
-            Field::Known(_) => Answer::Yes,
-            Field::Absent => Answer::No,
-            Field::Unknown => Answer::Unknown,
-        }),
-    )
 }
 
 /// The effective mutual TLS mode.
@@ -119,11 +67,17 @@ fn mtls(subject: &Subject<'_>, context: &mut CheckContext<'_>) {
         return;
     };
     let inventory = context.inventory;
-    let root = inventory.settings.assumed_text(&assume::MESH_ROOT);
+    if inventory.data_plane(own) == DataPlane::Gateway {
+        context.not_applicable("the workload is a gateway, whose ports Gateway objects configure");
+        return;
+    }
+    if is_bypassed(own, "plain text is accepted", context) {
+        return;
+    }
     let mut modes: Vec<(PolicyScope, &str, &Object)> = Vec::new();
     let mut ports: Vec<(String, &str, &Object)> = Vec::new();
     for policy in inventory.all(PEER_AUTHENTICATION) {
-        let (answer, scope) = applies(policy, own, root, "spec.selector.matchLabels");
+        let (answer, scope) = in_force(policy, own, inventory);
         match answer {
             Answer::No => {}
             Answer::Unknown => context.unknown(format!("whether {} applies", policy.id)),
@@ -186,6 +140,15 @@ fn mtls(subject: &Subject<'_>, context: &mut CheckContext<'_>) {
     }
 }
 
+/// Reports that connections to a workload do not all pass through its proxy, which therefore enforces no policy on them.
+pub(crate) fn is_bypassed(workload: Workload<'_>, effect: &str, context: &mut CheckContext<'_>) -> bool {
+    let bypass = inbound_bypass(workload);
+    if let Some(key) = bypass {
+        context.fail("", format!("{key} keeps connections from the proxy, so {effect}"));
+    }
+    bypass.is_some()
+}
+
 /// The configured modes.
 pub static PEER_AUTHENTICATION_NO_DOWNGRADE: Rule = Rule {
     id: "peer-authentication-no-downgrade",
@@ -241,28 +204,41 @@ pub static MESH_INJECTION_ENFORCED: Rule = Rule {
             context.not_applicable(
                 "the namespace belongs to the cluster or the mesh, or the settings list it as externally managed",
             );
-        } else if context.inventory.workloads_in(name).next().is_none() {
-            context.not_applicable("the input has no workload in the namespace");
         } else {
-            match mesh_labels(subject.body) {
-                Answer::Yes => {}
-                Answer::No => context.fail(
-                    "metadata.labels",
-                    format!("the namespace {name} has workloads but is not in the mesh"),
-                ),
-                Answer::Unknown => context.unknown("metadata.labels"),
-            }
-            let label = |key| subject.body.entry("metadata.labels", key).known();
-            if label("istio-injection").is_some() && label("istio.io/rev").is_some() {
-                context.fail(
-                    "metadata.labels",
-                    "two labels enroll the namespace in the mesh; istio-injection takes precedence over istio.io/rev",
-                );
-            }
+            enrollment(subject, context);
         }
     }),
     ..Rule::DEFAULTS
 };
+
+fn enrollment(subject: &Subject<'_>, context: &mut CheckContext<'_>) {
+    let name = subject.object.id.name.as_str();
+    let label = |key| subject.body.entry("metadata.labels", key).known();
+    if label("istio-injection") == Some("enabled") && label("istio.io/rev").is_some() {
+        context.fail(
+            "metadata.labels",
+            "two labels enroll the namespace in the mesh; istio-injection takes precedence over istio.io/rev",
+        );
+    }
+    if label("istio.io/dataplane-mode") == Some("ambient") && injects(subject.body) == Answer::Yes {
+        context.fail(
+            "metadata.labels",
+            "the labels are contradictory: one adds a sidecar to each pod, and istio.io/dataplane-mode requests ambient mode",
+        );
+    }
+    if context.inventory.workloads_in(name).next().is_none() {
+        context.not_applicable("the input has no workload in the namespace");
+        return;
+    }
+    match mesh_labels(subject.body) {
+        Answer::Yes => {}
+        Answer::No => context.fail(
+            "metadata.labels",
+            format!("the namespace {name} has workloads but is not in the mesh"),
+        ),
+        Answer::Unknown => context.unknown("metadata.labels"),
+    }
+}
 
 static BYPASS_ALLOWED: Setting = Setting {
     name: "allowed",
@@ -285,11 +261,13 @@ pub static NO_MESH_BYPASS: Rule = Rule {
 
 fn bypass(subject: &Subject<'_>, context: &mut CheckContext<'_>) {
     /// Keys, and the values that do not bypass the proxy.
-    const KEYS: [(&str, &[&str]); 14] = [
-        ("sidecar.istio.io/inject", &["true"]),
+    const KEYS: [(&str, &[&str]); 12] = [
         ("traffic.sidecar.istio.io/excludeOutboundIPRanges", &[""]),
         ("traffic.sidecar.istio.io/excludeOutboundPorts", &[""]),
-        ("traffic.sidecar.istio.io/excludeInboundPorts", &[""]),
+        (
+            "traffic.sidecar.istio.io/excludeInboundPorts",
+            &["", "15020", "15021", "15090"],
+        ),
         ("traffic.sidecar.istio.io/excludeInterfaces", &[""]),
         ("traffic.sidecar.istio.io/includeOutboundIPRanges", &["*"]),
         ("traffic.sidecar.istio.io/includeInboundPorts", &["*"]),
@@ -298,24 +276,40 @@ fn bypass(subject: &Subject<'_>, context: &mut CheckContext<'_>) {
         ("sidecar.istio.io/bootstrapOverride", &[]),
         ("inject.istio.io/templates", &["sidecar", "gateway"]),
         ("ambient.istio.io/bypass-inbound-capture", &["false"]),
-        ("istio.io/dataplane-mode", &["ambient"]),
         ("ambient.istio.io/redirection", &["enabled"]),
     ];
-    if !context.inventory.has_mesh() {
+    /// Keys with which a workload opts out. They have no effect on a pod that is in the mesh nevertheless.
+    const OPT_OUT: [(&str, &[&str]); 2] = [
+        ("sidecar.istio.io/inject", &["false"]),
+        ("istio.io/dataplane-mode", &["none"]),
+    ];
+    let inventory = context.inventory;
+    if !inventory.has_mesh() {
         context.not_applicable("the cluster has no mesh");
+        return;
+    }
+    let Some(own) = workload(subject) else { return };
+    let data_plane = inventory.data_plane(own);
+    if data_plane == DataPlane::Outside && inventory.is_enrolled(own.namespace()) == Answer::No {
+        context.not_applicable("neither the namespace nor the workload is in the mesh");
         return;
     }
     let Some(pod) = context.pod(subject) else { return };
     let metadata = pod.metadata();
     let allowed = context.option_texts(&BYPASS_ALLOWED);
     for map in ["annotations", "labels"] {
-        for (key, harmless) in KEYS
-            .iter()
-            .filter(|(key, _)| !allowed.iter().any(|allowed| allowed == key))
+        let keys = KEYS.iter().map(|(key, harmless)| (*key, *harmless, true));
+        let opt_out = OPT_OUT.iter().map(|(key, values)| (*key, *values, false));
+        for (key, values, are_harmless) in keys
+            .chain(opt_out)
+            .filter(|(key, ..)| !allowed.iter().any(|allowed| allowed == key))
         {
             let place = metadata.at(&format!("{map}[{key}]"));
             match metadata.entry(map, key) {
-                Field::Known(value) if !harmless.contains(&value) => {
+                Field::Known(value)
+                    if values.contains(&value.trim()) != are_harmless
+                        && (are_harmless || data_plane == DataPlane::Outside) =>
+                {
                     context.fail(
                         place,
                         format!("{key} excludes the pod or a part of its traffic from the mesh"),
@@ -326,6 +320,7 @@ fn bypass(subject: &Subject<'_>, context: &mut CheckContext<'_>) {
             }
         }
     }
+    proxy_changes(own, &allowed, context);
     for field in ["securityContext.runAsUser", "securityContext.runAsGroup"] {
         for container in context.containers(subject) {
             if container.name == "istio-proxy" {
@@ -347,65 +342,54 @@ fn bypass(subject: &Subject<'_>, context: &mut CheckContext<'_>) {
     }
 }
 
-/// Selectors of Istio's policies.
-pub static ISTIO_POLICY_TAKES_EFFECT: Rule = Rule {
-    id: "istio-policy-takes-effect",
-    text: rule_text!("istio-policy-takes-effect"),
-    kinds: &[
-        PEER_AUTHENTICATION,
-        Kind::new(SECURITY, "AuthorizationPolicy"),
-        Kind::new(SECURITY, "RequestAuthentication"),
-        Kind::new(&["networking.istio.io"], "Sidecar"),
-        Kind::new(&["telemetry.istio.io"], "Telemetry"),
-    ],
-    severity: Severity::High,
-    enforcement: Enforcement::Mandatory,
-    evidence: &[AccessArchitecture, ConfigurationStandards, AccessControl],
-    check: Check::Stack(|subject, context| {
-        let path = if subject.kind() == "Sidecar" {
-            "spec.workloadSelector.labels"
-        } else {
-            "spec.selector.matchLabels"
-        };
-        let bound = is_bound(subject.body);
-        if bound == Answer::Unknown {
-            context.unknown("spec.targetRefs");
-        } else if bound == Answer::Yes {
-            context.not_applicable("it is attached to a gateway or a waypoint by targetRefs");
-            return;
+/// Reports settings that replace the proxy, its configuration or its volumes.
+fn proxy_changes(workload: Workload<'_>, allowed: &[&str], context: &mut CheckContext<'_>) {
+    const CONFIG: &str = "proxy.istio.io/config";
+    const VOLUME: &str = "sidecar.istio.io/userVolume";
+    let metadata = workload.pod.metadata();
+    let place = |key: &str| metadata.at(&format!("annotations[{key}]"));
+    if !allowed.contains(&CONFIG) {
+        if metadata.entry("annotations", CONFIG).is_unknown() {
+            context.unknown(place(CONFIG));
         }
-        match subject.body.map(path) {
-            Field::Known(labels) if !labels.is_empty() => {
-                let root = context.inventory.settings.assumed_text(&assume::MESH_ROOT);
-                let found = if subject.namespace() == root {
-                    let workloads = context.inventory.workloads.iter();
-                    Answer::any(workloads.map(|workload| has_all(labels, workload.labels())))
-                } else {
-                    context
-                        .inventory
-                        .any_workload(subject.namespace(), |workload| has_all(labels, workload.labels()))
-                };
-                match found {
-                    Answer::Yes => {}
-                    Answer::No if context.inventory.is_complete() => {
-                        context.fail(
-                            path,
-                            "its selector matches no workload, so the policy has no effect",
-                        );
-                    }
-                    Answer::No | Answer::Unknown => context.unknown(path),
-                }
-            }
-            Field::Unknown => context.unknown(path),
-            _ => {
-                if !subject.body.field("spec.portLevelMtls").is_absent() {
-                    context.fail(
-                        "spec.portLevelMtls",
-                        "portLevelMtls has no effect in a policy without a selector",
-                    );
-                }
+        if proxy_config(workload, "interceptionMode") == Some("NONE") {
+            context.fail(
+                place(CONFIG),
+                "interceptionMode NONE excludes the traffic of the pod from the mesh",
+            );
+        }
+        for key in [
+            "binaryPath",
+            "customConfigFile",
+            "proxyBootstrapTemplatePath",
+            "discoveryAddress",
+        ] {
+            if proxy_config(workload, key).is_some() {
+                context.fail(
+                    place(CONFIG),
+                    format!("{key} replaces the proxy or its configuration"),
+                );
             }
         }
-    }),
-    ..Rule::DEFAULTS
-};
+    }
+    if !allowed.contains(&VOLUME) {
+        match metadata.entry("annotations", VOLUME) {
+            Field::Known(volumes) if volumes.contains("hostPath") => {
+                context.fail(place(VOLUME), "the proxy mounts a path of the node");
+            }
+            Field::Unknown => context.unknown(place(VOLUME)),
+            _ => {}
+        }
+    }
+    for container in workload
+        .pod
+        .containers
+        .iter()
+        .filter(|container| is_replaced(container))
+    {
+        context.fail(
+            container.node().at(""),
+            "the container named istio-proxy has an image or a command of its own and replaces the proxy",
+        );
+    }
+}

@@ -9,22 +9,18 @@ use crate::context::{CheckContext, Item, Subject};
 use crate::control::Control::{AccessArchitecture, AccessControl, Boundary, LeastPrivilege};
 use crate::enforcement::Enforcement;
 use crate::field::{Field, Node};
-use crate::inventory::Workload;
-use crate::kind::{Kind, SERVICE};
+use crate::inventory::{Inventory, Workload};
+use crate::mesh::DataPlane;
 use crate::rule::{Check, Rule, Severity};
-use crate::rules::mesh::identity::applies;
-use crate::selector::{Answer, has_all};
-use crate::settings::assume;
+use crate::rules::mesh::effect::{AUTHORIZATION, in_force, services_of, targets};
+use crate::rules::mesh::protocol::{Protocol, protocol};
+use crate::selector::Answer;
 use crate::text::rule_text;
-
-const AUTHORIZATION: Kind = Kind::new(&["security.istio.io"], "AuthorizationPolicy");
 
 /// Fields of an operation that only HTTP requests have.
 const OF_OPERATIONS: [&str; 6] = ["hosts", "notHosts", "methods", "notMethods", "paths", "notPaths"];
 /// Fields of a source that only HTTP requests have.
 const OF_SOURCES: [&str; 2] = ["requestPrincipals", "notRequestPrincipals"];
-/// Protocols of which the mesh does not parse requests.
-const BYTES: [&str; 6] = ["tcp", "tls", "https", "mongo", "mysql", "redis"];
 
 /// HTTP rules on TCP ports.
 pub static AUTHZ_REQUESTS_WHERE_REQUESTS_ARE: Rule = Rule {
@@ -57,15 +53,27 @@ fn requests_where_requests_are(subject: &Subject<'_>, context: &mut CheckContext
         context.not_applicable("no rule of the policy matches on HTTP attributes");
         return;
     }
-    let root = context.inventory.settings.assumed_text(&assume::MESH_ROOT);
+    let is_bound = !targets(subject.body).is_absent();
     for workload in &context.inventory.workloads {
-        match applies(subject.object, *workload, root, "spec.selector.matchLabels").0 {
+        match in_force(subject.object, *workload, context.inventory).0 {
             Answer::Yes => {}
             Answer::No => continue,
             Answer::Unknown => {
                 context.unknown(format!("whether the policy applies to {}", workload.object.id));
                 continue;
             }
+        }
+        if !is_bound && context.inventory.data_plane(*workload) == DataPlane::Ambient {
+            for rule in &rules {
+                context.fail(
+                    &rule.rule.path,
+                    format!(
+                        "it matches on HTTP attributes, but the proxy of {} handles only connections (ambient mode without a waypoint)",
+                        workload.object.id
+                    ),
+                );
+            }
+            continue;
         }
         let ports = Ports::of(*workload, context);
         for rule in &rules {
@@ -164,22 +172,14 @@ struct Ports {
 impl Ports {
     fn of(workload: Workload<'_>, context: &mut CheckContext<'_>) -> Self {
         let mut ports = Self::default();
-        for service in context.inventory.within(SERVICE, workload.namespace()) {
-            let body = Node::new(service.body(), "");
-            let serves = match body.map("spec.selector") {
-                Field::Known(selector) if !selector.is_empty() => has_all(selector, workload.labels()),
-                Field::Known(_) | Field::Absent => Answer::No,
-                Field::Unknown => Answer::Unknown,
-            };
-            match serves {
-                Answer::Yes => ports.add(service, workload, context),
-                Answer::No => {}
-                Answer::Unknown => {
-                    context.unknown(format!(
-                        "whether {} is a backend of {}",
-                        service.id, workload.object.id
-                    ));
-                }
+        for (service, serves) in services_of(workload, context.inventory) {
+            if serves == Answer::Unknown {
+                context.unknown(format!(
+                    "whether {} is a backend of {}",
+                    service.id, workload.object.id
+                ));
+            } else {
+                ports.add(service, workload, context);
             }
         }
         ports
@@ -189,19 +189,16 @@ impl Ports {
         let body = Node::new(service.body(), "");
         for port in context.items(body, "spec.ports") {
             let port = port.node();
-            let speaks_bytes = match (port.text("appProtocol"), port.text("name")) {
-                (Field::Unknown, _) | (Field::Absent, Field::Unknown) => {
+            let numbers = match protocol(port) {
+                Field::Known(Protocol::Bytes) => &mut self.bytes,
+                Field::Known(Protocol::Requests) => &mut self.requests,
+                // A port that the proxy has to examine may carry requests, if it has a name.
+                Field::Known(Protocol::Detected) if !port.field("name").is_absent() => &mut self.requests,
+                Field::Known(Protocol::Detected) | Field::Absent => continue,
+                Field::Unknown => {
                     context.unknown(format!("the protocol of a port of {}", service.id));
                     continue;
                 }
-                (Field::Known(protocol), _) => is_of_bytes(protocol.rsplit('/').next().unwrap_or(protocol)),
-                (Field::Absent, Field::Known(name)) => is_of_bytes(name.split('-').next().unwrap_or(name)),
-                (Field::Absent, Field::Absent) => continue,
-            };
-            let numbers = if speaks_bytes {
-                &mut self.bytes
-            } else {
-                &mut self.requests
             };
             match at_pod(port, workload) {
                 Field::Known(number) => drop(numbers.insert(number)),
@@ -212,8 +209,36 @@ impl Ports {
     }
 }
 
-fn is_of_bytes(protocol: &str) -> bool {
-    BYTES.iter().any(|known| known.eq_ignore_ascii_case(protocol))
+/// The ports that a workload serves, according to its containers and its Services; `None` if they are not known.
+pub(crate) fn served_ports(workload: Workload<'_>, inventory: &Inventory<'_>) -> Option<BTreeSet<i64>> {
+    let mut served = BTreeSet::new();
+    for container in &workload.pod.containers {
+        match container.node().list("ports") {
+            Field::Known(ports) => {
+                for port in ports {
+                    served.insert(Node::new(port, "").number("containerPort").known()?);
+                }
+            }
+            Field::Absent => {}
+            Field::Unknown => return None,
+        }
+    }
+    for (service, _) in services_of(workload, inventory) {
+        match Node::new(service.body(), "").list("spec.ports") {
+            Field::Known(ports) => {
+                for port in ports {
+                    match at_pod(Node::new(port, ""), workload) {
+                        Field::Known(number) => drop(served.insert(number)),
+                        Field::Absent => {}
+                        Field::Unknown => return None,
+                    }
+                }
+            }
+            Field::Absent => {}
+            Field::Unknown => return None,
+        }
+    }
+    Some(served)
 }
 
 /// The target port of a Service port; absent if no container declares a port with its name.

@@ -1,31 +1,30 @@
 //! Traffic management: TLS of gateways and destinations, routes, and egress.
 
+use std::cmp::Ordering;
+
+use ipnet::IpNet;
 use phoenix_graph::Object;
 
+use crate::cidr::cover_a_family;
 use crate::context::{CheckContext, Subject};
 use crate::control::Control::{
-    AccessArchitecture, Authentication, Boundary, ChangeControl, ContingencyPlan, DataInMotion, Redundancy,
-    TransmissionEncryption, TransmissionIntegrity, TransmissionSecurity,
+    AccessArchitecture, Authentication, Boundary, DataInMotion, TransmissionEncryption,
+    TransmissionIntegrity, TransmissionSecurity,
 };
 use crate::enforcement::Enforcement;
-use crate::field::{Field, Node, namespace_of};
+use crate::field::{Field, Node};
 use crate::kind::{
-    CRON_JOB, DAEMON_SET, DEPLOYMENT, JOB, Kind, POD, REPLICA_SET, REPLICATION_CONTROLLER, SERVICE,
-    STATEFUL_SET,
+    CRON_JOB, DAEMON_SET, DEPLOYMENT, JOB, POD, REPLICA_SET, REPLICATION_CONTROLLER, SERVICE, STATEFUL_SET,
 };
+use crate::mesh::{DataPlane, outbound_bypass};
 use crate::rule::{Check, Rule, Severity};
-use crate::rules::mesh::identity::{PolicyScope, applies, in_mesh};
-use crate::rules::network::services::service_of;
+use crate::rules::mesh::effect::{PolicyScope, SIDECAR, in_force};
+use crate::rules::mesh::identity::in_mesh;
+use crate::rules::mesh::registry::{SERVICE_ENTRY, full_name, service_of_name};
+use crate::rules::mesh::routes::{DESTINATION_RULE, GATEWAY, leads_from_gateway};
 use crate::selector::Answer;
 use crate::settings::assume;
 use crate::text::rule_text;
-
-const GROUP: &[&str] = &["networking.istio.io"];
-const DESTINATION_RULE: Kind = Kind::new(GROUP, "DestinationRule");
-const GATEWAY: Kind = Kind::new(GROUP, "Gateway");
-const VIRTUAL_SERVICE: Kind = Kind::new(GROUP, "VirtualService");
-const SERVICE_ENTRY: Kind = Kind::new(GROUP, "ServiceEntry");
-const SIDECAR: Kind = Kind::new(GROUP, "Sidecar");
 
 /// Every traffic policy of a `DestinationRule` that can set TLS: the top-level one, and those of ports and subsets.
 fn tls_places<'n>(subject: &Subject<'n>, context: &mut CheckContext<'_>) -> Vec<(String, Node<'n>)> {
@@ -85,10 +84,11 @@ pub static DESTINATION_RULE_TLS_NOT_DISABLED: Rule = Rule {
     evidence: &[DataInMotion, TransmissionSecurity, TransmissionEncryption],
     check: Check::Stack(|subject, context| {
         let host = context.text(subject.body, "spec.host");
-        let own = subject.namespace();
-        let inside = host
-            .and_then(|host| service_of(host, own))
-            .is_some_and(|(name, namespace)| context.inventory.has(SERVICE, namespace, name));
+        let inside = host.is_some_and(|host| {
+            let name = full_name(host, subject.namespace());
+            let service = service_of_name(&name);
+            service.is_some_and(|(name, namespace)| context.inventory.has(SERVICE, namespace, name))
+        });
         for (path, tls) in tls_places(subject, context) {
             match tls.text("mode") {
                 Field::Known("DISABLE") => context.fail(format!("{path}.mode"), "clients use plain text"),
@@ -114,7 +114,7 @@ pub static DESTINATION_RULE_VERIFIES_SERVER: Rule = Rule {
     severity: Severity::High,
     enforcement: Enforcement::Mandatory,
     evidence: &[DataInMotion, TransmissionIntegrity, Authentication],
-    check: Check::Resource(|subject, context| {
+    check: Check::Stack(|subject, context| {
         let mut opens = false;
         for (path, tls) in tls_places(subject, context) {
             match tls.text("mode") {
@@ -136,13 +136,25 @@ pub static DESTINATION_RULE_VERIFIES_SERVER: Rule = Rule {
                 Field::Unknown => context.unknown(format!("{path}.insecureSkipVerify")),
                 _ => {}
             }
-            let fields = ["caCertificates", "credentialName", "subjectAltNames"];
-            let said = fields.iter().map(|field| match tls.field(field) {
+            let is_set = |field: &str| match tls.field(field) {
                 Field::Known(_) => Answer::Yes,
                 Field::Absent => Answer::No,
                 Field::Unknown => Answer::Unknown,
-            });
-            match Answer::any(said) {
+            };
+            if is_set("credentialName") == Answer::Yes && is_set("caCertificates") == Answer::No {
+                if !is_read_by_proxies(subject, context) {
+                    context.fail(
+                        format!("{path}.credentialName"),
+                        "sidecars ignore credentialName in a DestinationRule without a workloadSelector, and no route of a gateway leads to the host",
+                    );
+                }
+                continue;
+            }
+            match Answer::any([
+                is_set("caCertificates"),
+                is_set("credentialName"),
+                is_set("subjectAltNames"),
+            ]) {
                 Answer::Yes => {}
                 Answer::No => context.fail(
                     path,
@@ -157,6 +169,22 @@ pub static DESTINATION_RULE_VERIFIES_SERVER: Rule = Rule {
     }),
     ..Rule::DEFAULTS
 };
+
+/// Whether a proxy reads the `credentialName` of a `DestinationRule`: a selected sidecar, or a gateway.
+fn is_read_by_proxies(subject: &Subject<'_>, context: &mut CheckContext<'_>) -> bool {
+    match subject.body.map("spec.workloadSelector.matchLabels") {
+        Field::Known(labels) => return !labels.is_empty(),
+        Field::Unknown => {
+            context.unknown("spec.workloadSelector");
+            return true;
+        }
+        Field::Absent => {}
+    }
+    let Some(host) = context.text(subject.body, "spec.host") else {
+        return true;
+    };
+    leads_from_gateway(&full_name(host, subject.namespace()), context.inventory)
+}
 
 /// TLS of gateways.
 pub static GATEWAY_TLS_ENFORCED: Rule = Rule {
@@ -228,6 +256,15 @@ fn gateway_server(server: Node<'_>, context: &mut CheckContext<'_>) {
             format!("port {number} accepts {version}, which is insecure"),
         );
     }
+    if let Some(version) = context
+        .text(server, "tls.maxProtocolVersion")
+        .filter(|version| ["TLSV1_0", "TLSV1_1"].contains(version))
+    {
+        context.fail(
+            server.at("tls.maxProtocolVersion"),
+            format!("port {number} accepts at most {version}, which is insecure"),
+        );
+    }
     for cipher in context.texts(server, "tls.cipherSuites") {
         let weak = ["RC4", "3DES", "DES-", "NULL", "EXPORT", "MD5", "-CBC", "_CBC"];
         let forward =
@@ -257,105 +294,6 @@ fn gateway_server(server: Node<'_>, context: &mut CheckContext<'_>) {
     }
 }
 
-/// References of a `VirtualService`.
-pub static VIRTUAL_SERVICE_REFERENCES_RESOLVE: Rule = Rule {
-    id: "virtual-service-references-resolve",
-    text: rule_text!("virtual-service-references-resolve"),
-    kinds: &[VIRTUAL_SERVICE],
-    severity: Severity::Medium,
-    enforcement: Enforcement::Mandatory,
-    evidence: &[ChangeControl, Redundancy, ContingencyPlan],
-    check: Check::Stack(routes),
-    ..Rule::DEFAULTS
-};
-
-fn routes(subject: &Subject<'_>, context: &mut CheckContext<'_>) {
-    let missing = |context: &mut CheckContext<'_>, place: String, message: String| {
-        if context.inventory.is_complete() {
-            context.fail(place, message);
-        } else {
-            context.unknown(format!("{place}: {message} in the input"));
-        }
-    };
-    for gateway in context.texts(subject.body, "spec.gateways") {
-        let (namespace, name) = gateway.split_once('/').unwrap_or((subject.namespace(), gateway));
-        if gateway != "mesh" && !context.inventory.has(GATEWAY, namespace, name) {
-            missing(
-                context,
-                "spec.gateways".to_owned(),
-                format!("the Gateway {namespace}/{name} does not exist"),
-            );
-        }
-    }
-    for protocol in ["http", "tls", "tcp"] {
-        for route in context.items(subject.body, &format!("spec.{protocol}")) {
-            for destination in context.items(route.node(), "route") {
-                let node = destination.node();
-                let Some(host) = context.text(node, "destination.host") else {
-                    continue;
-                };
-                let service = service_of(host, subject.namespace())
-                    .and_then(|(name, namespace)| context.inventory.get(SERVICE, namespace, name));
-                let Some(service) = service else {
-                    let entry = context.inventory.all(SERVICE_ENTRY).any(|entry| {
-                        let hosts = Node::new(entry.body(), "").list("spec.hosts").known();
-                        hosts.is_some_and(|hosts| hosts.iter().any(|known| known.as_str() == Some(host)))
-                    });
-                    if !entry {
-                        let message = format!("the host {host} is neither a Service nor a ServiceEntry");
-                        missing(context, node.at("destination.host"), message);
-                    }
-                    continue;
-                };
-                if let Some(port) = context.number(node, "destination.port.number") {
-                    let ports = Node::new(service.body(), "").list("spec.ports");
-                    let numbers = |ports: &[serde_json::Value]| {
-                        Answer::any(ports.iter().map(|item| match Node::new(item, "").number("port") {
-                            Field::Known(number) => Answer::from_bool(number == port),
-                            _ => Answer::Unknown,
-                        }))
-                    };
-                    match ports.map(numbers) {
-                        Field::Known(Answer::Yes) => {}
-                        Field::Unknown | Field::Known(Answer::Unknown) => {
-                            context.unknown(format!("spec.ports of {}", service.id));
-                        }
-                        Field::Known(Answer::No) | Field::Absent => context.fail(
-                            node.at("destination.port.number"),
-                            format!("the {} has no port {port}", service.id),
-                        ),
-                    }
-                }
-                if let Some(subset) = context.text(node, "destination.subset") {
-                    let has = context
-                        .inventory
-                        .all(DESTINATION_RULE)
-                        .any(|rule| has_subset(rule, service, subset));
-                    if !has {
-                        let message = format!("no DestinationRule of {host} has the subset {subset}");
-                        missing(context, node.at("destination.subset"), message);
-                    }
-                }
-            }
-        }
-    }
-}
-
-fn has_subset(rule: &Object, service: &Object, subset: &str) -> bool {
-    let body = Node::new(rule.body(), "");
-    let of_host = body
-        .text("spec.host")
-        .known()
-        .and_then(|host| service_of(host, namespace_of(rule)))
-        .is_some_and(|(name, within)| name == service.id.name && within == namespace_of(service));
-    let named = |item: &serde_json::Value| Node::new(item, "").text("name") == Field::Known(subset);
-    of_host
-        && body
-            .list("spec.subsets")
-            .known()
-            .is_some_and(|subsets| subsets.iter().any(named))
-}
-
 /// The outbound traffic policy.
 pub static MESH_EGRESS_REGISTRY_ONLY: Rule = Rule {
     id: "mesh-egress-registry-only",
@@ -380,36 +318,74 @@ pub static MESH_EGRESS_REGISTRY_ONLY: Rule = Rule {
 
 fn egress(subject: &Subject<'_>, context: &mut CheckContext<'_>) {
     if subject.pod.is_none() {
-        for host in context.texts(subject.body, "spec.hosts") {
-            if host.contains('*') {
-                context.fail("spec.hosts", format!("the host {host} contains a wildcard"));
-            }
-        }
+        service_entry(subject, context);
         return;
     }
     let Some(workload) = in_mesh(subject, context) else {
         return;
     };
     let inventory = context.inventory;
-    let root = inventory.settings.assumed_text(&assume::MESH_ROOT);
-    let mut closest: Option<(PolicyScope, &Object)> = None;
+    match inventory.data_plane(workload) {
+        DataPlane::Gateway => {
+            context.not_applicable(
+                "the workload is a gateway, which reaches only the destinations of its routes",
+            );
+            return;
+        }
+        DataPlane::Ambient => {
+            context.fail(
+                "",
+                "it can reach any host: the proxy of the node does not restrict destinations (ambient mode)",
+            );
+            return;
+        }
+        _ => {}
+    }
+    if let Some(key) = outbound_bypass(workload) {
+        context.fail(
+            "",
+            format!("{key} keeps connections from the proxy, which does not restrict them"),
+        );
+        return;
+    }
+    let mut closest: Vec<(PolicyScope, &Object)> = Vec::new();
     for sidecar in inventory.all(SIDECAR) {
-        let (answer, scope) = applies(sidecar, workload, root, "spec.workloadSelector.labels");
+        let (answer, scope) = in_force(sidecar, workload, inventory);
         match answer {
-            Answer::Yes if closest.is_none_or(|(closest, _)| scope > closest) => {
-                closest = Some((scope, sidecar));
-            }
+            Answer::Yes => match closest.first().map(|(closest, _)| scope.cmp(closest)) {
+                Some(Ordering::Less) => {}
+                Some(Ordering::Equal) => closest.push((scope, sidecar)),
+                Some(Ordering::Greater) | None => closest = vec![(scope, sidecar)],
+            },
             Answer::Unknown => context.unknown(format!("whether {} applies", sidecar.id)),
-            Answer::Yes | Answer::No => {}
+            Answer::No => {}
         }
     }
+    if let [(_, first), (_, second), ..] = closest.as_slice() {
+        context.fail(
+            "",
+            format!(
+                "{} and {} both apply, and Istio uses one of the two",
+                first.id, second.id
+            ),
+        );
+    }
     let assumed = inventory.settings.assumed_text(&assume::MESH_OUTBOUND);
-    let mode = closest.map_or(Field::Absent, |(_, sidecar)| {
-        Node::new(sidecar.body(), "").text("spec.outboundTrafficPolicy.mode")
+    let closest = closest.first().map(|(_, sidecar)| *sidecar);
+    let mode = closest.map_or(Field::Absent, |sidecar| {
+        let body = Node::new(sidecar.body(), "");
+        // The default of the field, if its parent is set.
+        match body.field("spec.outboundTrafficPolicy") {
+            Field::Known(_) => body
+                .text("spec.outboundTrafficPolicy.mode")
+                .or(|| Field::Known("REGISTRY_ONLY")),
+            Field::Absent => Field::Absent,
+            Field::Unknown => Field::Unknown,
+        }
     });
     let by = closest.map_or_else(
         || "no Sidecar applies, and the outbound policy of the mesh is assumed to be".to_owned(),
-        |(_, sidecar)| format!("{} applies, with the outbound policy", sidecar.id),
+        |sidecar| format!("{} applies, with the outbound policy", sidecar.id),
     );
     match mode {
         Field::Known("REGISTRY_ONLY") => {}
@@ -417,5 +393,55 @@ fn egress(subject: &Subject<'_>, context: &mut CheckContext<'_>) {
         Field::Known(mode) => context.fail("", format!("it can reach any host: {by} {mode}")),
         Field::Absent => context.fail("", format!("it can reach any host: {by} {assumed}")),
         Field::Unknown => context.unknown("spec.outboundTrafficPolicy.mode of the Sidecar"),
+    }
+}
+
+/// Reports an entry of the registry that admits more than the hosts that it lists.
+fn service_entry(subject: &Subject<'_>, context: &mut CheckContext<'_>) {
+    for host in context.texts(subject.body, "spec.hosts") {
+        if host.contains('*') {
+            context.fail("spec.hosts", format!("the host {host} contains a wildcard"));
+        }
+    }
+    let addresses = context.texts(subject.body, "spec.addresses");
+    let blocks: Vec<IpNet> = addresses.iter().filter_map(|block| block.parse().ok()).collect();
+    if cover_a_family(&blocks) {
+        context.fail("spec.addresses", "the addresses include every host");
+    } else if blocks.iter().any(|block| block.prefix_len() < 8) {
+        let all = context.inventory.all(SERVICE_ENTRY).flat_map(|entry| {
+            let addresses = Node::new(entry.body(), "").list("spec.addresses").known();
+            let addresses = addresses.unwrap_or_default().iter();
+            addresses.filter_map(|block| block.as_str()?.parse::<IpNet>().ok())
+        });
+        if cover_a_family(&all.collect::<Vec<_>>()) {
+            context.fail(
+                "spec.addresses",
+                "together with other ServiceEntries, the addresses include every host",
+            );
+        }
+    }
+    // Without resolution, a connection goes to the address that the caller chose.
+    let by_caller = matches!(
+        subject.body.text("spec.resolution"),
+        Field::Known("NONE") | Field::Absent
+    );
+    context.text(subject.body, "spec.resolution");
+    if by_caller && addresses.is_empty() && !subject.body.list("spec.addresses").is_unknown() {
+        for port in context.items(subject.body, "spec.ports") {
+            let protocol = match port.node().text("protocol") {
+                Field::Known(protocol) => protocol.to_ascii_uppercase(),
+                Field::Absent => "TCP".to_owned(),
+                Field::Unknown => {
+                    context.unknown(port.node().at("protocol"));
+                    continue;
+                }
+            };
+            if ["TCP", "MONGO", "MYSQL", "REDIS"].contains(&protocol.as_str()) {
+                context.fail(
+                    port.node().at("protocol"),
+                    format!("without addresses and resolution, the {protocol} port leads to every host"),
+                );
+            }
+        }
     }
 }

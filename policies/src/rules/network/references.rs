@@ -9,14 +9,13 @@ use crate::kind::{
     STATEFUL_SET,
 };
 use crate::rule::{Check, Rule, Severity};
-use crate::rules::network::services::service_of;
+use crate::rules::mesh;
 use crate::settings::{DefaultValue, Setting};
 use crate::text::rule_text;
 
 const CONFIG_MAP: Kind = Kind::core("ConfigMap");
 const SECRET: Kind = Kind::core("Secret");
 const ACCOUNT: Kind = Kind::core("ServiceAccount");
-const DESTINATION_RULE: Kind = Kind::new(&["networking.istio.io"], "DestinationRule");
 
 static ELSEWHERE: Setting = Setting {
     name: "clusterManagedNames",
@@ -37,7 +36,15 @@ pub static REFERENCES_RESOLVE: Rule = Rule {
         REPLICATION_CONTROLLER,
         JOB,
         CRON_JOB,
-        DESTINATION_RULE,
+        mesh::references::KINDS[0],
+        mesh::references::KINDS[1],
+        mesh::references::KINDS[2],
+        mesh::references::KINDS[3],
+        mesh::references::KINDS[4],
+        mesh::references::KINDS[5],
+        mesh::references::KINDS[6],
+        mesh::references::KINDS[7],
+        mesh::references::KINDS[8],
     ],
     severity: Severity::Medium,
     enforcement: Enforcement::Mandatory,
@@ -47,29 +54,14 @@ pub static REFERENCES_RESOLVE: Rule = Rule {
         if subject.pod.is_some() {
             of_pod(subject, context);
             of_containers(subject, context);
-        } else if let Some(host) = context.text(subject.body, "spec.host")
-            // A name without dots is in the same namespace; another name that is not the full name of a Service is an external host.
-            && (!host.contains('.') || host.ends_with(".svc.cluster.local"))
-            && let Some((name, namespace)) = service_of(host, subject.namespace())
-            && !context.inventory.has(SERVICE, namespace, name)
-        {
-            missing(
-                "spec.host",
-                format!("the Service {namespace}/{name} does not exist"),
-                context,
-            );
+        } else {
+            mesh::references::check(subject, context, |name, within, place, context| {
+                is_there(SECRET, name, within, place, context);
+            });
         }
     }),
     ..Rule::DEFAULTS
 };
-
-fn missing(place: impl Into<String>, message: String, context: &mut CheckContext<'_>) {
-    if context.inventory.is_complete() {
-        context.fail(place, message);
-    } else {
-        context.unknown(format!("{}: {message} in the input", place.into()));
-    }
-}
 
 /// Looks up the object that a field refers to, unless the reference is optional.
 fn look_up(
@@ -98,7 +90,7 @@ fn is_there(kind: Kind, name: &str, within: &str, place: &str, context: &mut Che
     }
     let message = format!("the {} {within}/{name} does not exist", kind.name);
     if kind != SECRET {
-        missing(place, message, context);
+        context.missing(place, message);
     } else if !is_made(name, within, context) {
         context.unknown(format!(
             "{place}: whether the Secret {name}, which is not in the input, exists"

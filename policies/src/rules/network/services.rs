@@ -1,6 +1,7 @@
 //! Exposure of Services, host names, port protocols and selectors.
 
 use ipnet::IpNet;
+use phoenix_graph::Object;
 
 use crate::cidr::cover_a_family;
 use crate::context::{CheckContext, Subject};
@@ -12,6 +13,8 @@ use crate::enforcement::Enforcement;
 use crate::field::{Field, Node};
 use crate::kind::{Kind, NETWORK_POLICY, SERVICE};
 use crate::rule::{Check, Rule, Severity};
+use crate::rules::mesh::protocol::{Protocol, protocol};
+use crate::rules::mesh::tokens::is_waypoint;
 use crate::selector::{Answer, has_all, selects};
 use crate::text::rule_text;
 
@@ -161,9 +164,16 @@ pub static INGRESS_TLS_REQUIRED: Rule = Rule {
     ],
     check: Check::Resource(|subject, context| {
         if GATEWAY_API.is(&subject.object.id.group, subject.kind()) {
+            if is_waypoint(subject.object) {
+                context.not_applicable(
+                    "the Gateway is a waypoint, which only traffic of the mesh passes through",
+                );
+                return;
+            }
             for listener in context.items(subject.body, "spec.listeners") {
                 if let Some(protocol) = context.text(listener.node(), "protocol")
-                    && !["HTTPS", "TLS"].contains(&protocol)
+                    // HBONE is the mutual TLS of Istio's ambient mode.
+                    && !["HTTPS", "TLS", "HBONE"].contains(&protocol)
                 {
                     context.fail(
                         listener.node().at("protocol"),
@@ -263,6 +273,13 @@ pub static EXTERNAL_HOST_EXPLICIT: Rule = Rule {
             }
             "Gateway" => {
                 for server in context.items(subject.body, "spec.servers") {
+                    // Plain TCP carries no host name.
+                    if let Field::Known("TCP" | "MONGO" | "MYSQL" | "REDIS") =
+                        server.node().text("port.protocol")
+                        && server.node().field("tls").is_absent()
+                    {
+                        continue;
+                    }
                     for host in context.texts(server.node(), "hosts") {
                         let own = host.split_once('/').map_or(host, |(_, host)| host);
                         named(context, server.node().at("hosts"), own);
@@ -275,6 +292,10 @@ pub static EXTERNAL_HOST_EXPLICIT: Rule = Rule {
                     || !gateways.iter().any(|gateway| *gateway != "mesh")
                 {
                     context.not_applicable("the VirtualService is not bound to a gateway");
+                    return;
+                }
+                if subject.body.field("spec.http").is_absent() && subject.body.field("spec.tls").is_absent() {
+                    context.not_applicable("the VirtualService routes plain TCP, which carries no host name");
                     return;
                 }
                 for host in context.texts(subject.body, "spec.hosts") {
@@ -295,40 +316,120 @@ pub static SERVICE_PORT_PROTOCOL_DECLARED: Rule = Rule {
     enforcement: Enforcement::Mandatory,
     evidence: &[Boundary, DataInMotion, TransmissionSecurity],
     check: Check::Stack(|subject, context| {
-        const KNOWN: [&str; 11] = [
-            "http", "http2", "https", "tcp", "tls", "grpc", "grpc-web", "mongo", "mysql", "redis", "udp",
-        ];
-        if !context.inventory.has_mesh() {
-            context.not_applicable("the cluster has no mesh");
-            return;
+        match serves_mesh(subject, context) {
+            Answer::Yes => {}
+            Answer::No => {
+                context.not_applicable("the pods of the Service are not in a mesh");
+                return;
+            }
+            Answer::Unknown => context.unknown("whether the pods of the Service are in the mesh"),
         }
         for port in context.items(subject.body, "spec.ports") {
-            if matches!(port.node().text("protocol"), Field::Known("UDP" | "SCTP")) {
-                continue;
+            match port.node().text("protocol") {
+                Field::Known("UDP" | "SCTP") => continue,
+                Field::Unknown => context.unknown(port.node().at("protocol")),
+                Field::Known(_) | Field::Absent => {}
             }
-            let name = port.node().text("name");
-            let is_known = |name: &str| {
-                KNOWN.iter().any(|known| {
-                    name.strip_prefix(known)
-                        .is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
-                })
-            };
-            match (port.node().text("appProtocol"), name) {
-                (Field::Known(_), _) => {}
-                (Field::Absent, Field::Known(name)) if is_known(name) => {}
-                (Field::Unknown, _) | (_, Field::Unknown) => context.unknown(port.node().at("appProtocol")),
-                _ => {
+            if subject.body.text("spec.type") == Field::Known("ExternalName")
+                && port.node().text("name") == Field::Known("tcp")
+            {
+                context.fail(
+                    port.node().at("name"),
+                    "a TCP port of an alias captures the connections to every host on this port",
+                );
+            }
+            match protocol(port.node()) {
+                Field::Known(own @ (Protocol::Requests | Protocol::Bytes)) => {
+                    if let Some(other) = contradicts(subject, port.node(), own, context) {
+                        let number = port.node().number("port").known().unwrap_or_default();
+                        context.fail(
+                            port.node().at("appProtocol"),
+                            format!(
+                                "{} declares another protocol for port {number} of the same pods",
+                                other.id
+                            ),
+                        );
+                    }
+                }
+                Field::Absent => {}
+                Field::Unknown => context.unknown(port.node().at("appProtocol")),
+                Field::Known(Protocol::Detected) => {
                     let number = port.node().number("port").known().unwrap_or_default();
-                    context.fail(
-                        port.node().at("appProtocol"),
-                        format!("port {number} does not declare its protocol"),
-                    );
+                    let message = match port.node().text("appProtocol") {
+                        Field::Known(own) => {
+                            format!("port {number} declares {own}, which is not a protocol that Istio knows")
+                        }
+                        _ => format!("port {number} does not declare its protocol"),
+                    };
+                    context.fail(port.node().at("appProtocol"), message);
                 }
             }
         }
     }),
     ..Rule::DEFAULTS
 };
+
+/// Another Service that declares another protocol for a port of the same pods. The proxy uses one of the two.
+fn contradicts<'a>(
+    subject: &Subject<'_>,
+    port: Node<'_>,
+    own: Protocol,
+    context: &CheckContext<'a>,
+) -> Option<&'a Object> {
+    let inventory = context.inventory;
+    let namespace = subject.namespace();
+    let selector = subject.body.map("spec.selector").known()?;
+    let number = port.number("port").known()?;
+    inventory.within(SERVICE, namespace).find(|other| {
+        let body = Node::new(other.body(), "");
+        let Field::Known(others) = body.map("spec.selector") else {
+            return false;
+        };
+        let ports = body.list("spec.ports").known().unwrap_or_default();
+        let differs = ports.iter().map(|port| Node::new(port, "")).any(|port| {
+            port.number("port") == Field::Known(number)
+                && matches!(
+                    (protocol(port), own),
+                    (Field::Known(Protocol::Bytes), Protocol::Requests)
+                        | (Field::Known(Protocol::Requests), Protocol::Bytes)
+                )
+        });
+        differs
+            && other.id != subject.object.id
+            && inventory.any_workload(namespace, |workload| {
+                has_all(selector, workload.labels()).and(has_all(others, workload.labels()))
+            }) == Answer::Yes
+    })
+}
+
+/// Whether the pods of a Service are in the mesh. Without pods in the input, those of its namespace count.
+fn serves_mesh(subject: &Subject<'_>, context: &CheckContext<'_>) -> Answer {
+    let inventory = context.inventory;
+    let namespace = subject.namespace();
+    let selector = match subject.body.map("spec.selector") {
+        Field::Known(selector) if !selector.is_empty() => selector,
+        Field::Unknown if inventory.has_mesh() => return Answer::Unknown,
+        _ => return inventory.is_enrolled(namespace),
+    };
+    let mut has_pods = false;
+    let mut so_far = Answer::No;
+    for workload in inventory.workloads_in(namespace) {
+        match has_all(selector, workload.labels()) {
+            Answer::No => {}
+            Answer::Unknown => {
+                so_far = Answer::any([so_far, inventory.is_in_mesh(workload).and(Answer::Unknown)]);
+            }
+            Answer::Yes => {
+                has_pods = true;
+                so_far = Answer::any([so_far, inventory.is_in_mesh(workload)]);
+            }
+        }
+    }
+    if so_far == Answer::No && !has_pods {
+        return inventory.is_enrolled(namespace);
+    }
+    so_far
+}
 
 /// Selectors.
 pub static SELECTORS_MATCH: Rule = Rule {
@@ -372,7 +473,7 @@ fn selectors_match(subject: &Subject<'_>, context: &mut CheckContext<'_>) {
                 context.unknown("spec.scaleTargetRef");
                 return;
             };
-            let is_target = |object: &phoenix_graph::Object| object.id.kind == kind && object.id.name == name;
+            let is_target = |object: &Object| object.id.kind == kind && object.id.name == name;
             let known = ["Deployment", "StatefulSet", "ReplicaSet", "ReplicationController"].contains(&kind);
             let found = context
                 .inventory
@@ -425,15 +526,5 @@ fn selectors_match(subject: &Subject<'_>, context: &mut CheckContext<'_>) {
             context.fail(place, format!("{what} in the namespace {namespace}"));
         }
         Answer::No | Answer::Unknown => context.unknown(place),
-    }
-}
-
-/// The name and the namespace of the Service that a host refers to, relative to a namespace; `None` for an external host.
-pub(crate) fn service_of<'h>(host: &'h str, own: &'h str) -> Option<(&'h str, &'h str)> {
-    let mut labels = host.split('.');
-    match (labels.next(), labels.next(), labels.next()) {
-        (Some(name), None, None) if !name.is_empty() && name != "*" => Some((name, own)),
-        (Some(name), Some(namespace), Some("svc")) if name != "*" => Some((name, namespace)),
-        _ => None,
     }
 }

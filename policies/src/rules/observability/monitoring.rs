@@ -1,5 +1,7 @@
 //! Access logs and their retention, metrics and alerts.
 
+use std::collections::BTreeMap;
+
 use phoenix_graph::Object;
 use serde_json::Value;
 
@@ -11,15 +13,16 @@ use crate::enforcement::Enforcement;
 use crate::field::{Field, Node, namespace_of};
 use crate::inventory::Inventory;
 use crate::kind::{CRON_JOB, DAEMON_SET, DEPLOYMENT, Kind, RUNNING_WORKLOADS, SERVICE, STATEFUL_SET};
+use crate::mesh::DataPlane;
 use crate::rule::{Check, Rule, Severity};
 use crate::rules::data::storage::BACKUP_COVERS_DATA;
 use crate::rules::data::{BACKUP_ANNOTATION, VELERO_SCHEDULE};
-use crate::rules::mesh::identity::{PolicyScope, applies, in_mesh, workload};
+use crate::rules::mesh::effect::{PolicyScope, TELEMETRY, in_force};
+use crate::rules::mesh::identity::{in_mesh, workload};
 use crate::selector::{Answer, has_all, selects};
-use crate::settings::{DefaultValue, Setting, assume};
+use crate::settings::{DefaultValue, Setting};
 use crate::text::rule_text;
 
-const TELEMETRY: Kind = Kind::new(&["telemetry.istio.io"], "Telemetry");
 const OPERATOR: &[&str] = &["monitoring.coreos.com"];
 pub(crate) const SERVICE_MONITOR: Kind = Kind::new(OPERATOR, "ServiceMonitor");
 pub(crate) const POD_MONITOR: Kind = Kind::new(OPERATOR, "PodMonitor");
@@ -49,7 +52,10 @@ fn logged(subject: &Subject<'_>, context: &mut CheckContext<'_>) {
         return;
     };
     let inventory = context.inventory;
-    let root = inventory.settings.assumed_text(&assume::MESH_ROOT);
+    if inventory.data_plane(own) == DataPlane::Ambient {
+        context.not_applicable("the proxy of the node logs every connection by default (ambient mode)");
+        return;
+    }
     let mut closest: Option<(PolicyScope, &Object, Option<&[Value]>)> = None;
     for telemetry in inventory.all(TELEMETRY) {
         let entries = match Node::new(telemetry.body(), "").list("spec.accessLogging") {
@@ -57,7 +63,7 @@ fn logged(subject: &Subject<'_>, context: &mut CheckContext<'_>) {
             Field::Known(entries) => Some(entries),
             Field::Unknown => None,
         };
-        let (answer, scope) = applies(telemetry, own, root, "spec.selector.matchLabels");
+        let (answer, scope) = in_force(telemetry, own, inventory);
         match answer {
             Answer::Yes if closest.is_none_or(|(nearest, ..)| scope > nearest) => {
                 closest = Some((scope, telemetry, entries));
@@ -73,23 +79,56 @@ fn logged(subject: &Subject<'_>, context: &mut CheckContext<'_>) {
         }
         None => context.fail("", "no Telemetry enables access logs for the workload"),
         Some((_, telemetry, None)) => context.unknown(format!("spec.accessLogging of {}", telemetry.id)),
-        Some((_, telemetry, Some(entries))) => {
-            let on = entries.iter().map(|entry| {
-                if crate::field::is_unknown(entry) {
-                    return Answer::Unknown;
-                }
-                match Node::new(entry, "").flag("disabled") {
-                    Field::Known(disabled) => Answer::from_bool(!disabled),
-                    Field::Absent => Answer::from_bool(entry.is_object()),
-                    Field::Unknown => Answer::Unknown,
-                }
-            });
-            match Answer::any(on) {
-                Answer::Yes => {}
-                Answer::No => context.fail("", format!("{} disables access logs", telemetry.id)),
-                Answer::Unknown => context.unknown(format!("spec.accessLogging of {}", telemetry.id)),
+        Some((_, telemetry, Some(entries))) => match logs_requests(entries) {
+            Answer::Yes => {}
+            Answer::No => context.fail(
+                "",
+                format!("{} disables access logs of received requests", telemetry.id),
+            ),
+            Answer::Unknown => context.unknown(format!("spec.accessLogging of {}", telemetry.id)),
+        },
+    }
+}
+
+/// Whether the server side logs requests. Entries apply in order: one that disables logging applies to its providers, or
+/// to all of them.
+fn logs_requests(entries: &[Value]) -> Answer {
+    let mut providers: BTreeMap<&str, Answer> = BTreeMap::new();
+    let mut in_doubt = false;
+    for entry in entries {
+        let node = Node::new(entry, "");
+        let concerned = match node.text("match.mode") {
+            Field::Known(mode) => Answer::from_bool(mode != "CLIENT"),
+            Field::Absent => Answer::from_bool(entry.is_object()),
+            Field::Unknown => Answer::Unknown,
+        };
+        let on = match node.flag("disabled") {
+            Field::Known(disabled) => Answer::from_bool(!disabled),
+            Field::Absent => Answer::Yes,
+            Field::Unknown => Answer::Unknown,
+        };
+        let names = match node.list("providers") {
+            Field::Known(list) => list
+                .iter()
+                .filter_map(|provider| Node::new(provider, "").text("name").known())
+                .collect(),
+            Field::Absent => Vec::new(),
+            Field::Unknown => {
+                in_doubt = true;
+                continue;
             }
+        };
+        match (concerned, on, names.as_slice()) {
+            (Answer::Unknown, ..) => in_doubt = true,
+            (Answer::No, ..) => {}
+            (Answer::Yes, Answer::No, []) => providers.clear(),
+            (Answer::Yes, on, []) => drop(providers.insert("", on)),
+            (Answer::Yes, on, names) => providers.extend(names.iter().map(|name| (*name, on))),
         }
+    }
+    match Answer::any(providers.into_values()) {
+        Answer::No if in_doubt => Answer::Unknown,
+        answer => answer,
     }
 }
 
