@@ -148,7 +148,11 @@ impl PolicyRun {
     pub fn kinds_without_rules(&self) -> BTreeMap<String, usize> {
         let mut checked = vec![false; self.report.subjects.len()];
         // A rule for every kind says nothing about what a kind means.
-        let of_kinds = self.report.rules.iter().filter(|rule| !rule.rule.is_for_every_kind());
+        let of_kinds = self
+            .report
+            .rules
+            .iter()
+            .filter(|rule| !rule.rule.is_for_every_kind());
         for rule in of_kinds {
             let failed = rule.failed.iter().map(|failure| failure.subject);
             let not_applicable = rule.not_applicable.iter().map(|(subject, _)| *subject);

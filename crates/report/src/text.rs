@@ -102,7 +102,7 @@ pub fn weakened(run: &PolicyRun) -> String {
             let group = (weakened.change.clone(), weakened.by.clone());
             relaxed.entry(group).or_default().push(name);
         } else {
-            let line = escape_control(&weakened.to_string()).into_owned();
+            let line = escape_line(&weakened.to_string()).into_owned();
             let _ = writeln!(text, "{} {line}", style::yellow("weakened"));
         }
     }
@@ -111,14 +111,14 @@ pub fn weakened(run: &PolicyRun) -> String {
             text,
             "{} {}, by {}: {}",
             style::yellow("weakened"),
-            escape_control(&change),
-            escape_control(&by),
+            escape_line(&change),
+            escape_line(&by),
             names.join(", ")
         );
     }
     for made in run.settings.made_assumptions() {
         let line = assumption(run, made);
-        let _ = writeln!(text, "{} {}", style::yellow("assumed"), escape_control(&line));
+        let _ = writeln!(text, "{} {}", style::yellow("assumed"), escape_line(&line));
     }
     text
 }

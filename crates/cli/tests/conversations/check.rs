@@ -318,7 +318,7 @@ fn what_is_weakened_and_assumed_is_in_every_format() {
     }
     let json = checkout.phoenix(&["check", "dev", "--format", "json"]);
     let json: Value = serde_json::from_str(&json.out).unwrap();
-    let run = &json["judged"][0];
+    let run = &json["runs"][0];
     let relaxed = run["weakened"].as_array().unwrap();
     assert!(
         relaxed
@@ -418,6 +418,7 @@ fn stacks_with_one_identifier_are_reported() {
             .phoenix(&["preview"])
             .out
             .contains("have the same")
+    );
 }
 
 /// A pod that fails, in a manifest of this form.
