@@ -28,14 +28,14 @@ pub fn evaluate(graph: &Graph, settings: &Settings) -> Report {
 /// not change the report.
 pub fn evaluate_on(max_threads: NonZero<usize>, graph: &Graph, settings: &Settings) -> Report {
     let objects: Vec<&Object> = graph.objects().collect();
-    let pods: Vec<Option<Pod<'_>>> = objects.iter().map(|object| Pod::of(object)).collect();
+    let pods: Vec<Vec<Pod<'_>>> = objects.iter().map(|object| Pod::all_of(object)).collect();
     let inventory = Inventory::of(&objects, &pods, settings);
-    let subjects: Vec<(usize, Subject<'_>)> = objects
+    let subjects: Vec<(&Object, &[Pod<'_>])> = objects
         .iter()
-        .zip(&pods)
-        .map(|(object, pod)| Subject::new(object, pod.as_ref()))
-        .enumerate()
+        .copied()
+        .zip(pods.iter().map(Vec::as_slice))
         .collect();
+    let subjects: Vec<_> = subjects.into_iter().enumerate().collect();
     let threads = max_threads.get().min(subjects.len() / OBJECTS_PER_THREAD).max(1);
     let mut chunks = subjects.chunks(subjects.len().div_ceil(threads).max(1));
     let first = chunks.next().unwrap_or_default();
@@ -62,18 +62,28 @@ pub fn evaluate_on(max_threads: NonZero<usize>, graph: &Graph, settings: &Settin
 }
 
 /// Evaluates some of the objects, each with its index among all of them.
-fn evaluate_chunk<'a>(subjects: &[(usize, Subject<'a>)], inventory: &'a Inventory<'a>) -> Vec<RuleReport> {
+fn evaluate_chunk<'a>(
+    subjects: &[(usize, (&'a Object, &'a [Pod<'a>]))],
+    inventory: &'a Inventory<'a>,
+) -> Vec<RuleReport> {
     let mut reports: Vec<RuleReport> = RULES
         .iter()
         .map(|rule| RuleReport::new(rule, inventory.settings.enforcement(rule)))
         .collect();
     // The rules of a kind are determined once for each kind, not once for each object.
-    let mut by_kind: BTreeMap<(&str, &str), Vec<usize>> = BTreeMap::new();
-    for (index, subject) in subjects {
-        let kind = (subject.object.id.group.as_str(), subject.object.id.kind.as_str());
+    let mut by_kind: BTreeMap<(&str, &str, bool), Vec<usize>> = BTreeMap::new();
+    for (index, (object, pods)) in subjects {
+        let kind = (
+            object.id.group.as_str(),
+            object.id.kind.as_str(),
+            !pods.is_empty(),
+        );
         let applicable = by_kind.entry(kind).or_insert_with(|| {
             let is_applicable = |report: &RuleReport| {
-                report.enforcement != Enforcement::Disabled && report.rule.applies_to(kind.0, kind.1)
+                let rule = report.rule;
+                let applies =
+                    rule.applies_to(kind.0, kind.1) || (kind.2 && rule.applies_to_pods_of(kind.0, kind.1));
+                report.enforcement != Enforcement::Disabled && applies
             };
             (0..reports.len())
                 .filter(|rule| is_applicable(&reports[*rule]))
@@ -85,7 +95,16 @@ fn evaluate_chunk<'a>(subjects: &[(usize, Subject<'a>)], inventory: &'a Inventor
                 continue;
             };
             let mut context = CheckContext::new(inventory, report.rule.id);
-            check(subject, &mut context);
+            let mut check = |pod| check(&Subject::new(object, pod), &mut context);
+            if pods.is_empty() {
+                check(None);
+            }
+            for pod in *pods {
+                check(Some(pod));
+            }
+            if pods.iter().any(|pod| pod.is_partial) {
+                context.keep_written(object.body());
+            }
             report.add(*index, context.verdict());
         }
     }

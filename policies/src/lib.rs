@@ -22,6 +22,7 @@
 mod cidr;
 mod context;
 pub mod control;
+mod custom;
 mod enforcement;
 mod evaluate;
 pub mod field;
@@ -29,6 +30,7 @@ mod image;
 mod inventory;
 pub mod kind;
 pub mod pod;
+mod pod_labels;
 pub mod reader;
 pub mod remediation;
 pub mod report;

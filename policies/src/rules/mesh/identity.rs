@@ -21,10 +21,7 @@ pub(crate) const PEER_AUTHENTICATION: Kind = Kind::new(SECURITY, "PeerAuthentica
 
 /// The workload of a subject.
 pub(crate) fn workload<'a>(subject: &Subject<'a>) -> Option<Workload<'a>> {
-    subject.pod.map(|pod| Workload {
-        object: subject.object,
-        pod,
-    })
+    subject.pod.map(|pod| Workload::new(subject.object, pod))
 }
 
 /// The workload, if it is in the mesh; otherwise the reason is recorded.
