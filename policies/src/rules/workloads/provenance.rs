@@ -11,6 +11,7 @@ use crate::image::Image;
 use crate::inventory::Inventory;
 use crate::kind::{Kind, WORKLOADS};
 use crate::rule::{Check, Rule, Severity};
+use crate::rules::workloads::images::{Used, volume_images};
 use crate::selector::Answer;
 use crate::settings::{DefaultValue, Setting};
 use crate::text::rule_text;
@@ -79,6 +80,9 @@ fn vouched_for(subject: &Subject<'_>, context: &mut CheckContext<'_>) {
                 ));
             }
         }
+    }
+    for Used { place, .. } in volume_images(subject, context) {
+        context.unknown(format!("{place}: whether the controller verifies image volumes"));
     }
 }
 
