@@ -22,7 +22,7 @@ pub(crate) enum Custom<'a> {
 /// The pods of an object that is not a workload of Kubernetes itself.
 pub(crate) fn pods_of(object: &Object) -> Custom<'_> {
     let (group, kind) = (object.id.group.as_str(), object.id.kind.as_str());
-    if is_built_in(group) || is_listed(WITHOUT_PODS, group, kind) {
+    if is_built_in(group) || is_listed(CONFIGURATION, group, kind) {
         return Custom::CreatesNone;
     }
     let mut found = Vec::new();
@@ -30,6 +30,8 @@ pub(crate) fn pods_of(object: &Object) -> Custom<'_> {
     let is_server = SERVERS.iter().any(|server| server.is(group, kind));
     if !found.is_empty() {
         Custom::Templates(found)
+    } else if is_listed(WITHOUT_PODS, group, kind) {
+        Custom::CreatesNone
     } else if is_server || is_listed(OPERATED, group, kind) {
         Custom::Unreadable
     } else {
@@ -144,8 +146,8 @@ fn is_listed(listed: &Listed, group: &str, kind: &str) -> bool {
     })
 }
 
-/// Custom resources that configure something and never become pods.
-const WITHOUT_PODS: &Listed = &[
+/// Groups whose resources configure something and never become pods; patterns of policies in them look like templates.
+const CONFIGURATION: &Listed = &[
     (".istio.io", &[]),
     (".cert-manager.io", &[]),
     (".external-secrets.io", &[]),
@@ -168,6 +170,15 @@ const WITHOUT_PODS: &Listed = &[
     (".wgpolicyk8s.io", &[]),
     ("externaldns.k8s.io", &[]),
     ("secrets-store.csi.x-k8s.io", &[]),
+    ("source.toolkit.fluxcd.io", &[]),
+    ("notification.toolkit.fluxcd.io", &[]),
+    ("security.openshift.io", &[]),
+    ("route.openshift.io", &[]),
+    ("authorization.openshift.io", &[]),
+];
+
+/// Custom resources that become pods only if they contain a template.
+const WITHOUT_PODS: &Listed = &[
     ("bitnami.com", &["SealedSecret"]),
     (
         "keda.sh",
@@ -196,12 +207,7 @@ const WITHOUT_PODS: &Listed = &[
         "grafana.integreatly.org",
         &["GrafanaDashboard", "GrafanaDatasource", "GrafanaFolder"],
     ),
-    ("source.toolkit.fluxcd.io", &[]),
-    ("notification.toolkit.fluxcd.io", &[]),
     ("longhorn.io", &["Setting", "RecurringJob"]),
-    ("security.openshift.io", &[]),
-    ("route.openshift.io", &[]),
-    ("authorization.openshift.io", &[]),
 ];
 
 /// Custom resources from which a controller creates pods without a template.
@@ -350,6 +356,13 @@ mod tests {
                 json!({"manifests": [{"kind": "Pod", "spec": containers["spec"]}, {"kind": "Deployment", "spec": {"template": containers}}]}),
                 vec!["spec.manifests[0]", "spec.manifests[1].spec.template"],
             ),
+            (
+                "argoproj.io",
+                "AnalysisTemplate",
+                json!({"metrics": [{"provider": {"job": {"spec": {"template": containers}}}}]}),
+                vec!["spec.metrics[0].provider.job.spec.template"],
+            ),
+            ("argoproj.io", "AnalysisTemplate", json!({}), vec!["CreatesNone"]),
             (
                 "kyverno.io",
                 "ClusterPolicy",

@@ -202,6 +202,12 @@ fn selectors_match_the_labels_that_controllers_add() {
             service("app.kubernetes.io/name: other", &deployment),
             "fail",
         ),
+        (
+            rule,
+            service("component: kube-scheduler", &deployment)
+                .replace("namespace: n", "namespace: kube-system"),
+            "unknown",
+        ),
         (rule, service("app: db, role: primary", &set("")), "unknown"),
         (rule, service("app: other, role: primary", &set("")), "fail"),
         (
@@ -782,6 +788,18 @@ fn databases_keep_their_data_where_their_image_writes_it() {
         ("redis:8", String::new(), "/data", "pass"),
         ("redis:8", String::new(), "/var/lib/redis", "fail"),
         (
+            "redis:8",
+            ", args: [/etc/redis/redis.conf]".into(),
+            "/var/lib/redis",
+            "unknown",
+        ),
+        (
+            "redis:8",
+            ", args: [/etc/redis/redis.conf]".into(),
+            "/data",
+            "pass",
+        ),
+        (
             "valkey/valkey:8",
             ", args: [--dir, /keys]".into(),
             "/keys",
@@ -866,6 +884,8 @@ fn a_schedule_of_velero_covers_what_it_includes() {
         (&plain, daily("includedNamespaces: [n]"), "pass"),
         (&plain, daily("includedNamespaces: [\"*\"]"), "pass"),
         (&plain, daily("includedNamespaces: [other]"), "fail"),
+        (&plain, daily("includedNamespaces: [\"n*\"]"), "pass"),
+        (&plain, daily("includedNamespaces: [\"n-*\"]"), "fail"),
         (&plain, daily("excludedNamespaces: [n]"), "fail"),
         (&plain, daily("includedResources: [configmaps]"), "fail"),
         (

@@ -281,13 +281,18 @@ pub(super) enum Kept {
 /// Whether a volume that outlives the pod holds the data of a store.
 pub(super) fn kept(store: &Store, container: &Container<'_>, mounts: &[(String, Answer)]) -> Kept {
     // The configuration file of a cache often sets its directory.
-    if store.is_cache
-        && words(container)
+    let has_file = || {
+        words(container)
             .iter()
             .any(|word| word.contains(".conf") || word.contains(".sh"))
-    {
-        return Kept::Unknown;
+    };
+    match in_directory(store, container, mounts) {
+        Kept::No(_) if store.is_cache && has_file() => Kept::Unknown,
+        kept => kept,
     }
+}
+
+fn in_directory(store: &Store, container: &Container<'_>, mounts: &[(String, Answer)]) -> Kept {
     let directory = match directory(store, container) {
         Field::Known(directory) => directory,
         Field::Absent => store.data.to_owned(),

@@ -7,6 +7,7 @@ use crate::field::{Field, Node, text};
 use crate::pod::Pod;
 use crate::rules::data::VELERO_SCHEDULE;
 use crate::rules::data::backups::runs;
+use crate::rules::workloads::provenance::{Star, is_like};
 use crate::selector::{Answer, PodLabels, selects};
 
 /// A claim, and the pods that mount it with the names of their volumes.
@@ -52,21 +53,17 @@ pub(super) fn covers(claim: &Claim<'_>, context: &CheckContext<'_>) -> Answer {
 fn listed(backup: Node<'_>, field: &str, names: &[&str], empty: Answer) -> Answer {
     match backup.list(field) {
         Field::Known([]) | Field::Absent => empty,
-        Field::Known(items) => Answer::any(items.iter().map(|item| match text(item) {
-            Field::Known(pattern) => Answer::from_bool(names.iter().any(|name| is_like(name, pattern))),
-            _ => Answer::Unknown,
+        Field::Known(items) => Answer::any(items.iter().map(|item| {
+            match text(item) {
+                Field::Known(pattern) => Answer::from_bool(
+                    names
+                        .iter()
+                        .any(|name| is_like(name.as_bytes(), pattern.as_bytes(), Star::Anything)),
+                ),
+                _ => Answer::Unknown,
+            }
         })),
         Field::Unknown => Answer::Unknown,
-    }
-}
-
-/// Whether a name matches a pattern with `*`.
-fn is_like(name: &str, pattern: &str) -> bool {
-    match pattern.split_once('*') {
-        None => name == pattern,
-        Some((start, rest)) => name.strip_prefix(start).is_some_and(|name| {
-            (0..=name.len()).any(|skipped| name.get(skipped..).is_some_and(|name| is_like(name, rest)))
-        }),
     }
 }
 
@@ -178,23 +175,4 @@ fn files(pod: &Pod<'_>, volume: &str, by_default: Answer) -> Answer {
     };
     let kept = by_default.and(annotated("backup.velero.io/backup-volumes-excludes").negate());
     Answer::any([kept, wanted])
-}
-
-#[cfg(test)]
-mod tests {
-    use super::is_like;
-
-    #[test]
-    fn a_star_stands_for_any_text() {
-        for (name, pattern, matches) in [
-            ("prod", "*", true),
-            ("prod-eu", "prod-*", true),
-            ("prod", "prod-*", false),
-            ("a-b-c", "a*c", true),
-            ("a-b-c", "*b", false),
-            ("prod", "prod", true),
-        ] {
-            assert_eq!(is_like(name, pattern), matches, "{name} {pattern}");
-        }
-    }
 }

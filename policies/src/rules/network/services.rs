@@ -64,7 +64,7 @@ pub static LOAD_BALANCER_RESTRICTED: Rule = Rule {
 /// precedence. An annotation with no values makes it internal by its presence.
 type Provider = &'static [(&'static str, &'static [&'static str])];
 
-const PROVIDERS: [Provider; 16] = [
+const PROVIDERS: [Provider; 15] = [
     &[
         (
             "service.beta.kubernetes.io/aws-load-balancer-scheme",
@@ -117,7 +117,6 @@ const PROVIDERS: [Provider; 16] = [
         "service.beta.kubernetes.io/volcengine-loadbalancer-address-type",
         &["PRIVATE"],
     )],
-    &[("service.beta.kubernetes.io/vultr-loadbalancer-private", &["true"])],
     ORACLE,
     ORACLE_NETWORK,
 ];
@@ -268,17 +267,14 @@ fn listeners(gateway: Node<'_>, context: &mut CheckContext<'_>) {
 }
 
 /// Annotations that give the load balancer of an Ingress a certificate for all hosts, or have it forward TLS unchanged.
-const CERTIFICATES: [&str; 10] = [
+const CERTIFICATES: [&str; 7] = [
     "alb.ingress.kubernetes.io/certificate-arn",
     "appgw.ingress.kubernetes.io/appgw-ssl-certificate",
     "ingress.gcp.kubernetes.io/pre-shared-cert",
-    "networking.gke.io/certmap",
     "networking.gke.io/managed-certificates",
-    "networking.gke.io/pre-shared-cert",
     "oci-native-ingress.oraclecloud.com/certificate-ocid",
     "route.openshift.io/termination",
     "kubernetes.io/elb.tls-certificate-ids",
-    "service.beta.kubernetes.io/do-loadbalancer-certificate-id",
 ];
 
 /// Annotations that decide whether requests without TLS are redirected, or accepted at all, with the values that keep the
@@ -301,10 +297,9 @@ const FALSE: &[&str] = &["false", "False", "FALSE", "f", "F", "0"];
 const TRUE: &[&str] = &["true", "True", "TRUE", "t", "T", "1"];
 
 /// Annotations that redirect every request without TLS, whatever others say.
-const FORCED: [&str; 3] = [
+const FORCED: [&str; 2] = [
     "nginx.ingress.kubernetes.io/force-ssl-redirect",
     "ingress.kubernetes.io/force-ssl-redirect",
-    "projectcontour.io/force-ssl-redirect",
 ];
 
 fn ingress(ingress: Node<'_>, context: &mut CheckContext<'_>) {
@@ -330,8 +325,8 @@ fn ingress(ingress: Node<'_>, context: &mut CheckContext<'_>) {
         Field::Absent => Answer::No,
         Field::Unknown => Answer::Unknown,
     }));
-    // A load balancer of AWS that listens for HTTPS finds the certificates of its hosts by itself, and Traefik and nginx have
-    // a default certificate.
+    // A load balancer of AWS that listens for HTTPS finds the certificates of its hosts by itself, Traefik has a default
+    // certificate, and with `ssl-passthrough` the certificate is the server's.
     let by_default = ports.known().is_some_and(|ports| ports.contains("HTTPS"))
         || is_true(&"traefik.ingress.kubernetes.io/router.tls")
         || (is_true(&"nginx.ingress.kubernetes.io/ssl-passthrough") && is_forced);
@@ -598,6 +593,11 @@ fn selectors_match(subject: &Subject<'_>, context: &mut CheckContext<'_>) {
         .any_workload(namespace, |workload| matches(workload.labels()))
     {
         Answer::Yes => {}
+        Answer::No if namespace == "kube-system" => {
+            context.unknown(format!(
+                "{place}: whether it matches pods that belong to the cluster"
+            ));
+        }
         Answer::No if context.inventory.is_complete() => match set_elsewhere(subject, selector, context) {
             Some(label) => context.unknown(format!("{place}: whether a controller sets the label {label}")),
             None => context.fail(

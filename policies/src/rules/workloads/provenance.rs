@@ -315,7 +315,7 @@ fn equals_any_case(text: Field<&str>, wanted: &str) -> Answer {
 
 /// The meaning of `*` in a pattern.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Star {
+pub(crate) enum Star {
     /// Any text.
     Anything,
     /// Any text without a slash; `**` is any text.
@@ -335,7 +335,7 @@ fn pattern(pattern: Field<&str>, names: &[String], star: Star) -> Answer {
 }
 
 /// Whether a text matches a pattern with `*` and `?`. The number of steps is the product of both lengths.
-fn is_like(text: &[u8], pattern: &[u8], star: Star) -> bool {
+pub(crate) fn is_like(text: &[u8], pattern: &[u8], star: Star) -> bool {
     // Which prefixes of the pattern match the text so far.
     let mut likes = vec![false; pattern.len() + 1];
     likes[0] = true;
