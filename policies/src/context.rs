@@ -228,6 +228,19 @@ impl<'a> CheckContext<'a> {
         self.option_texts(setting).first().copied()
     }
 
+    /// Turns findings about absent fields into unknown values, for objects that a controller completes.
+    pub(crate) fn keep_written(&mut self, body: &Value) {
+        let (written, absent) = std::mem::take(&mut self.findings)
+            .into_iter()
+            .partition(|finding| is_written(body, &finding.path));
+        self.findings = written;
+        let absent: Vec<Finding> = absent;
+        let unknown = absent
+            .into_iter()
+            .map(|finding| format!("{}: whether a controller sets it", finding.path));
+        self.unknown.extend(unknown);
+    }
+
     pub(crate) fn verdict(self) -> Verdict {
         if !self.findings.is_empty() {
             Verdict::Fail(self.findings)
@@ -239,6 +252,16 @@ impl<'a> CheckContext<'a> {
             Verdict::Pass
         }
     }
+}
+
+/// Whether an object has a value at a path such as `spec.containers[0].image`.
+fn is_written(body: &Value, path: &str) -> bool {
+    let keys = path.split(['.', '[', ']']).filter(|key| !key.is_empty());
+    let found = keys.into_iter().try_fold(body, |value, key| match value {
+        Value::Array(items) => items.get(key.parse::<usize>().ok()?),
+        _ => value.get(key),
+    });
+    found.is_some_and(|value| !value.is_null())
 }
 
 /// An item of a list.

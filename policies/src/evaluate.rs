@@ -31,7 +31,7 @@ pub fn evaluate(graph: &Graph, settings: &Settings) -> Report {
 /// not change the report.
 pub fn evaluate_on(max_threads: NonZero<usize>, graph: &Graph, settings: &Settings) -> Report {
     let objects: Vec<&Object> = graph.objects().collect();
-    let pods: Vec<Option<Pod<'_>>> = objects.iter().map(|object| Pod::of(object)).collect();
+    let pods: Vec<Vec<Pod<'_>>> = objects.iter().map(|object| Pod::all_of(object)).collect();
     let input = Input {
         objects: &objects,
         pods: &pods,
@@ -48,7 +48,7 @@ pub fn evaluate_on(max_threads: NonZero<usize>, graph: &Graph, settings: &Settin
 /// The objects under evaluation.
 struct Input<'a> {
     objects: &'a [&'a Object],
-    pods: &'a [Option<Pod<'a>>],
+    pods: &'a [Vec<Pod<'a>>],
     max_threads: NonZero<usize>,
 }
 
@@ -66,11 +66,11 @@ impl Input<'_> {
                 }
             })
             .collect();
-        let subjects: Vec<(usize, Subject<'_>)> = self
+        let subjects: Vec<(usize, (&Object, &[Pod<'_>]))> = self
             .objects
             .iter()
-            .zip(self.pods)
-            .map(|(object, pod)| Subject::new(object, pod.as_ref()))
+            .copied()
+            .zip(self.pods.iter().map(Vec::as_slice))
             .enumerate()
             .collect();
         let threads = self
@@ -101,7 +101,7 @@ impl Input<'_> {
 
 /// Evaluates some of the objects, each with its index among all of them.
 fn evaluate_chunk<'a>(
-    subjects: &[(usize, Subject<'a>)],
+    subjects: &[(usize, (&'a Object, &'a [Pod<'a>]))],
     inventory: &'a Inventory<'a>,
     enforcements: &[Enforcement],
 ) -> Vec<RuleReport> {
@@ -111,12 +111,19 @@ fn evaluate_chunk<'a>(
         .map(|(rule, enforcement)| RuleReport::new(rule, *enforcement))
         .collect();
     // The rules of a kind are determined once for each kind, not once for each object.
-    let mut by_kind: BTreeMap<(&str, &str), Vec<usize>> = BTreeMap::new();
-    for (index, subject) in subjects {
-        let kind = (subject.object.id.group.as_str(), subject.object.id.kind.as_str());
+    let mut by_kind: BTreeMap<(&str, &str, bool), Vec<usize>> = BTreeMap::new();
+    for (index, (object, pods)) in subjects {
+        let kind = (
+            object.id.group.as_str(),
+            object.id.kind.as_str(),
+            !pods.is_empty(),
+        );
         let applicable = by_kind.entry(kind).or_insert_with(|| {
             let is_applicable = |report: &RuleReport| {
-                report.enforcement != Enforcement::Disabled && report.rule.applies_to(kind.0, kind.1)
+                let rule = report.rule;
+                let applies =
+                    rule.applies_to(kind.0, kind.1) || (kind.2 && rule.applies_to_pods_of(kind.0, kind.1));
+                report.enforcement != Enforcement::Disabled && applies
             };
             (0..reports.len())
                 .filter(|rule| is_applicable(&reports[*rule]))
@@ -128,7 +135,16 @@ fn evaluate_chunk<'a>(
                 continue;
             };
             let mut context = CheckContext::new(inventory, report.rule.id);
-            check(subject, &mut context);
+            let mut check = |pod| check(&Subject::new(object, pod), &mut context);
+            if pods.is_empty() {
+                check(None);
+            }
+            for pod in *pods {
+                check(Some(pod));
+            }
+            if pods.iter().any(|pod| pod.is_partial) {
+                context.keep_written(object.body());
+            }
             report.add(*index, context.verdict());
         }
     }

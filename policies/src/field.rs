@@ -6,6 +6,8 @@
 //! one. For this reason rules read fields by their paths and not typed objects, which cannot represent an unknown value
 //! (`docs/decisions/0011-rules-read-fields.md`).
 
+use std::sync::LazyLock;
+
 use phoenix_graph::Object;
 use serde_json::{Map, Value};
 
@@ -17,6 +19,9 @@ pub const UNKNOWN: [&str; 5] = [
     "6a19a0b0-7e62-4c92-b797-7f8e31da9cc2",
     "dd056dcd-154b-4c76-9bd3-c8f88648b5ff",
 ];
+
+/// An unknown object.
+pub(crate) static UNKNOWN_VALUE: LazyLock<Value> = LazyLock::new(|| UNKNOWN[4].into());
 
 /// The content of a field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,6 +65,15 @@ impl<T> Field<T> {
     pub fn and_then<U>(self, next: impl FnOnce(T) -> Field<U>) -> Field<U> {
         match self {
             Self::Known(value) => next(value),
+            Self::Absent => Field::Absent,
+            Self::Unknown => Field::Unknown,
+        }
+    }
+
+    /// The field with a reference to its value.
+    pub fn as_ref(&self) -> Field<&T> {
+        match self {
+            Self::Known(value) => Field::Known(value),
             Self::Absent => Field::Absent,
             Self::Unknown => Field::Unknown,
         }

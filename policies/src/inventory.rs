@@ -1,13 +1,14 @@
 //! All objects under review, indexed by kind, namespace and name.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use phoenix_graph::Object;
 
+use crate::custom::{self, Custom};
 use crate::field::{Field, Node, namespace_of};
 use crate::kind::Kind;
 use crate::pod::Pod;
-use crate::selector::{Answer, Labels};
+use crate::selector::{Answer, PodLabels};
 use crate::settings::{ObjectSource, Settings, assume};
 
 /// All objects under review, indexed by kind, namespace and name.
@@ -23,6 +24,8 @@ pub struct Inventory<'a> {
     /// By kind, name, namespace and group.
     named: BTreeMap<(&'a str, &'a str, &'a str, &'a str), &'a Object>,
     has_mesh: bool,
+    /// Namespaces with custom resources from which a controller may create pods.
+    unread_namespaces: BTreeSet<&'a str>,
 }
 
 /// An object that is or creates a pod.
@@ -32,12 +35,23 @@ pub struct Workload<'a> {
     pub object: &'a Object,
     /// Its pod.
     pub pod: &'a Pod<'a>,
+    /// The labels of one of its pods, if only this one is meant.
+    one: Option<PodLabels<'a>>,
 }
 
 impl<'a> Workload<'a> {
+    /// An object and its pod.
+    pub fn new(object: &'a Object, pod: &'a Pod<'a>) -> Self {
+        Self {
+            object,
+            pod,
+            one: None,
+        }
+    }
+
     /// The labels of its pods.
-    pub fn labels(&self) -> Labels<'a> {
-        self.pod.metadata().map("labels")
+    pub fn labels(&self) -> PodLabels<'a> {
+        self.one.unwrap_or_else(|| self.pod.labels())
     }
 
     /// Its namespace.
@@ -47,7 +61,7 @@ impl<'a> Workload<'a> {
 }
 
 impl<'a> Inventory<'a> {
-    pub(crate) fn of(objects: &[&'a Object], pods: &'a [Option<Pod<'a>>], settings: &'a Settings) -> Self {
+    pub(crate) fn of(objects: &[&'a Object], pods: &'a [Vec<Pod<'a>>], settings: &'a Settings) -> Self {
         let mut inventory = Self {
             settings,
             by_kind: BTreeMap::new(),
@@ -56,9 +70,10 @@ impl<'a> Inventory<'a> {
             workloads_of: BTreeMap::new(),
             named: BTreeMap::new(),
             has_mesh: false,
+            unread_namespaces: BTreeSet::new(),
         };
         let mut is_detected = false;
-        for (object, pod) in objects.iter().zip(pods) {
+        for (object, pods) in objects.iter().zip(pods) {
             let kind = object.id.kind.as_str();
             inventory.by_kind.entry(kind).or_default().push(object);
             inventory
@@ -74,14 +89,22 @@ impl<'a> Inventory<'a> {
                 .insert((kind, &id.name, namespace_of(object), &id.group), object);
             is_detected |= object.id.group.ends_with(".istio.io");
             is_detected |= kind == "Namespace" && mesh_labels(Node::new(object.body(), "")) == Answer::Yes;
-            if let Some(pod) = pod {
+            for pod in pods {
                 let index = inventory.workloads.len();
                 inventory
                     .workloads_of
                     .entry(namespace_of(object))
                     .or_default()
                     .push(index);
-                inventory.workloads.push(Workload { object, pod });
+                inventory.workloads.push(Workload::new(object, pod));
+            }
+            if pods.is_empty() && matches!(custom::pods_of(object), Custom::MayCreatePods) {
+                let body = Node::new(object.body(), "");
+                inventory.unread_namespaces.insert(namespace_of(object));
+                // Controllers of Flux and Argo CD deploy to the namespace that their objects name.
+                for field in ["spec.targetNamespace", "spec.destination.namespace"] {
+                    inventory.unread_namespaces.extend(body.text(field).known());
+                }
             }
         }
         inventory.has_mesh = match settings.assumed_text(&assume::MESH) {
@@ -127,6 +150,13 @@ impl<'a> Inventory<'a> {
         nearest.filter(|object| namespace_of(object) == namespace)
     }
 
+    /// Whether a namespace has an object of this name and of a kind in any API group.
+    pub fn has_named(&self, kind: &str, namespace: &str, name: &str) -> bool {
+        let mut all = self.named.range((kind, name, namespace, "")..);
+        all.next()
+            .is_some_and(|((of, called, place, _), _)| *of == kind && *called == name && *place == namespace)
+    }
+
     /// The cluster-scoped object of this kind and name.
     pub fn cluster_scoped(&self, kind: Kind, name: &str) -> Option<&'a Object> {
         self.called(kind, name, "").next()
@@ -152,9 +182,39 @@ impl<'a> Inventory<'a> {
         indexes.map(|index| self.workloads[*index])
     }
 
-    /// Whether a namespace has a workload that matches.
+    /// Whether a namespace has a pod that matches. Pods that a controller of a custom resource may create are unknown.
     pub fn any_workload(&self, namespace: &str, matches: impl Fn(Workload<'a>) -> Answer) -> Answer {
-        Answer::any(self.workloads_in(namespace).map(matches))
+        let workloads = self.workloads_in(namespace);
+        match Answer::any(workloads.map(|workload| self.any_pod(workload, &matches))) {
+            Answer::No if self.unread_namespaces.contains(namespace) => Answer::Unknown,
+            answer => answer,
+        }
+    }
+
+    /// Whether a workload has a pod that matches, if its controller labels its pods differently.
+    fn any_pod(&self, workload: Workload<'a>, matches: impl Fn(Workload<'a>) -> Answer) -> Answer {
+        match (matches(workload), workload.pod.labels_of_each()) {
+            (Answer::Unknown, Some(each)) => {
+                let one = |labels| Workload {
+                    one: Some(labels),
+                    ..workload
+                };
+                match Answer::any(each.map(|labels| matches(one(labels)))) {
+                    Answer::No if self.is_scaled(workload.object) => Answer::Unknown,
+                    answer => answer,
+                }
+            }
+            (answer, _) => answer,
+        }
+    }
+
+    /// Whether an autoscaler sets the number of replicas of a workload.
+    fn is_scaled(&self, workload: &Object) -> bool {
+        let mut targets = AUTOSCALERS
+            .iter()
+            .flat_map(|kind| self.within(*kind, namespace_of(workload)))
+            .map(|scaler| Node::new(scaler.body(), "").text("spec.scaleTargetRef.name"));
+        targets.any(|name| name == Field::Known(workload.id.name.as_str()))
     }
 
     /// Whether the objects come from an API server. Only then can the name of an object show that the cluster created it.
@@ -178,6 +238,11 @@ impl<'a> Inventory<'a> {
 
 /// The namespaces that every cluster has for itself.
 pub const CLUSTER_NAMESPACES: [&str; 3] = ["kube-system", "kube-public", "kube-node-lease"];
+
+const AUTOSCALERS: [Kind; 2] = [
+    Kind::new(&["autoscaling", ""], "HorizontalPodAutoscaler"),
+    Kind::new(&["keda.sh"], "ScaledObject"),
+];
 
 /// Whether the labels of a namespace enroll its pods in the mesh.
 pub fn mesh_labels(namespace: Node<'_>) -> Answer {

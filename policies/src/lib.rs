@@ -25,6 +25,7 @@
 mod cidr;
 mod context;
 pub mod control;
+mod custom;
 mod enforcement;
 mod evaluate;
 pub mod field;
@@ -34,6 +35,7 @@ mod inventory;
 pub mod kind;
 pub mod mesh;
 pub mod pod;
+mod pod_labels;
 pub mod reader;
 mod relaxation;
 pub mod remediation;

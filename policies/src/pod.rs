@@ -1,22 +1,30 @@
-//! The pod of an object, in every form of the Kubernetes API: a pod, or the pod template of a workload.
+//! The pods of an object, in every form of the Kubernetes API: a pod, or the pod template of a workload or a custom resource.
+
+use std::borrow::Cow;
 
 use phoenix_graph::Object;
 use serde_json::Value;
 
-use crate::field::{Field, Node, field};
+use crate::custom::{self, Custom};
+use crate::field::{Field, Node, UNKNOWN_VALUE, field};
 use crate::kind::WORKLOADS;
+use crate::pod_labels::ControllerLabels;
+use crate::selector::PodLabels;
 
 /// The pod of a workload.
 #[derive(Clone, Debug)]
 pub struct Pod<'a> {
     spec: &'a Value,
-    spec_path: &'static str,
+    spec_path: Cow<'static, str>,
     metadata: &'a Value,
-    metadata_path: &'static str,
+    metadata_path: Cow<'static, str>,
     /// Init containers, containers and ephemeral containers, in this order.
     pub containers: Vec<Container<'a>>,
     /// Paths that cannot be read, such as `spec.containers`.
     pub unreadable: Vec<String>,
+    /// Whether a controller merges the template with fields of its own, so that an absent field may be set in the pod.
+    pub is_partial: bool,
+    added: ControllerLabels,
 }
 
 /// The list of the pod that a container is in.
@@ -42,11 +50,28 @@ pub struct Container<'a> {
 }
 
 impl<'a> Pod<'a> {
-    /// The pod that an object is or creates; `None` for an object of another kind.
-    pub fn of(object: &'a Object) -> Option<Self> {
+    /// The pods that an object is or creates: at most one, except for custom resources with several pod templates. If it is
+    /// known that a controller creates pods from a custom resource without a template, nothing of the pod can be read.
+    pub fn all_of(object: &'a Object) -> Vec<Self> {
         let (kind, group) = (object.id.kind.as_str(), object.id.group.as_str());
         if !WORKLOADS.iter().any(|workload| workload.is(group, kind)) {
-            return None;
+            return match custom::pods_of(object) {
+                Custom::Templates(templates) => templates
+                    .into_iter()
+                    .map(|(path, template)| {
+                        let spec = format!("{path}.spec");
+                        Self::read(
+                            object,
+                            template,
+                            ("spec", "metadata"),
+                            spec,
+                            format!("{path}.metadata"),
+                        )
+                    })
+                    .collect(),
+                Custom::Unreadable => vec![Self::unreadable(object)],
+                Custom::MayCreatePods | Custom::CreatesNone => Vec::new(),
+            };
         }
         let (spec_path, metadata_path) = match kind {
             "Pod" => ("spec", "metadata"),
@@ -57,19 +82,41 @@ impl<'a> Pod<'a> {
             "PodTemplate" => ("template.spec", "template.metadata"),
             _ => ("spec.template.spec", "spec.template.metadata"),
         };
+        let fields = (spec_path, metadata_path);
+        vec![Self::read(
+            object,
+            object.body(),
+            fields,
+            spec_path,
+            metadata_path,
+        )]
+    }
+
+    /// Reads the pod from the fields of a value, which messages show with these paths.
+    fn read(
+        object: &'a Object,
+        value: &'a Value,
+        (spec, metadata): (&str, &str),
+        spec_path: impl Into<Cow<'static, str>>,
+        metadata_path: impl Into<Cow<'static, str>>,
+    ) -> Self {
         let mut pod = Self {
             spec: &Value::Null,
-            spec_path,
-            metadata: field(object.body(), metadata_path)
-                .known()
-                .unwrap_or(&Value::Null),
-            metadata_path,
+            metadata: match field(value, metadata) {
+                Field::Known(metadata) => metadata,
+                Field::Absent => &Value::Null,
+                Field::Unknown => &UNKNOWN_VALUE,
+            },
+            spec_path: spec_path.into(),
+            metadata_path: metadata_path.into(),
             containers: Vec::new(),
             unreadable: Vec::new(),
+            is_partial: false,
+            added: ControllerLabels::of(object),
         };
-        match field(object.body(), spec_path) {
+        match field(value, spec) {
             Field::Known(spec) if spec.is_object() => pod.spec = spec,
-            _ => pod.unreadable.push(spec_path.to_owned()),
+            _ => pod.unreadable.push(pod.spec_path.to_string()),
         }
         for (list, role) in [
             ("initContainers", Role::Init),
@@ -78,11 +125,29 @@ impl<'a> Pod<'a> {
         ] {
             pod.take(list, role);
         }
-        Some(pod)
+        let has_no_image = |container: &Container<'_>| container.node().field("image").is_absent();
+        pod.is_partial = custom::merges_templates(object) && pod.containers.iter().any(has_no_image);
+        pod
+    }
+
+    fn unreadable(object: &'a Object) -> Self {
+        Self {
+            spec: &UNKNOWN_VALUE,
+            spec_path: "spec".into(),
+            metadata: &UNKNOWN_VALUE,
+            metadata_path: "metadata".into(),
+            containers: Vec::new(),
+            unreadable: vec![format!(
+                "the pods that a controller creates from the {}",
+                object.id.kind
+            )],
+            is_partial: false,
+            added: ControllerLabels::of(object),
+        }
     }
 
     fn take(&mut self, list: &str, role: Role) {
-        let items = match self.spec().list(list) {
+        let items = match Node::new(self.spec, "").list(list) {
             Field::Known(items) => items,
             Field::Absent => return,
             Field::Unknown => {
@@ -106,13 +171,23 @@ impl<'a> Pod<'a> {
     }
 
     /// The spec of the pod.
-    pub fn spec(&self) -> Node<'a> {
-        Node::new(self.spec, self.spec_path)
+    pub fn spec(&self) -> Node<'_> {
+        Node::new(self.spec, &self.spec_path)
     }
 
     /// The metadata of the pod.
-    pub fn metadata(&self) -> Node<'a> {
-        Node::new(self.metadata, self.metadata_path)
+    pub fn metadata(&self) -> Node<'_> {
+        Node::new(self.metadata, &self.metadata_path)
+    }
+
+    /// The labels that all of its pods have: those of the template, and those that its controller adds.
+    pub fn labels(&self) -> PodLabels<'_> {
+        self.added.of_all(self.metadata().map("labels"))
+    }
+
+    /// The labels of each single pod, if the controller labels its pods differently and their number is known.
+    pub fn labels_of_each(&self) -> Option<impl Iterator<Item = PodLabels<'_>>> {
+        self.added.of_each(self.metadata().map("labels"))
     }
 
     /// Whether the pod declares Windows as its operating system, on which the security fields of Linux are invalid.
@@ -125,6 +200,11 @@ impl<'a> Container<'a> {
     /// The container as a node.
     pub fn node(&self) -> Node<'_> {
         Node::new(self.value, &self.path)
+    }
+
+    /// The name of its image.
+    pub fn image(&self) -> Field<&'a str> {
+        Node::new(self.value, "").text("image")
     }
 
     /// The environment variables.
@@ -171,7 +251,7 @@ impl<'a> Container<'a> {
         field: &str,
         pod: &Pod<'a>,
     ) -> Field<T> {
-        read(&Node::new(self.value, ""), field).or(|| read(&pod.spec(), field))
+        read(&Node::new(self.value, ""), field).or(|| read(&Node::new(pod.spec, ""), field))
     }
 
     /// Its name in a message: `container api`, `init container copy`.

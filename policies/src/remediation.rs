@@ -29,16 +29,14 @@ pub struct Edit {
 impl Remediation {
     /// The edits of an object; empty if nothing can be set without changing its meaning.
     pub fn edits(&self, object: &Object) -> Vec<Edit> {
-        let Some(pod) = Pod::of(object).filter(|pod| !pod.is_windows()) else {
-            return Vec::new();
-        };
-        pod.containers
-            .iter()
-            .filter_map(|container| {
-                let (field, value) = (self.for_container)(container, &pod)?;
+        let mut edits = Vec::new();
+        for pod in Pod::all_of(object).iter().filter(|pod| !pod.is_windows()) {
+            edits.extend(pod.containers.iter().filter_map(|container| {
+                let (field, value) = (self.for_container)(container, pod)?;
                 let path = container.node().at(field);
                 Some(Edit { path, value })
-            })
-            .collect()
+            }));
+        }
+        edits
     }
 }

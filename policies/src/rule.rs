@@ -2,9 +2,10 @@
 
 use crate::context::{CheckContext, Subject};
 use crate::control::Control;
+use crate::custom::SERVERS;
 use crate::enforcement::Enforcement;
 use crate::finding::Finding;
-use crate::kind::Kind;
+use crate::kind::{DEPLOYMENT, JOB, Kind, POD, REPLICA_SET, STATEFUL_SET, WORKLOADS};
 use crate::remediation::Remediation;
 use crate::settings::{Setting, Settings};
 use crate::text::RuleText;
@@ -105,6 +106,16 @@ impl Rule {
     /// Whether the rule checks objects of this kind.
     pub fn applies_to(&self, group: &str, kind: &str) -> bool {
         self.kinds.iter().any(|checked| checked.is(group, kind))
+    }
+
+    /// Whether the rule checks the pods of a custom resource: rules about pods check all of them, and rules about
+    /// Deployments check those that are like one.
+    pub fn applies_to_pods_of(&self, group: &str, kind: &str) -> bool {
+        let checks = |kinds: &[Kind]| kinds.iter().all(|kind| self.kinds.contains(kind));
+        let is_custom = !WORKLOADS.iter().any(|workload| workload.is(group, kind));
+        let is_server = || SERVERS.iter().any(|server| server.is(group, kind));
+        is_custom
+            && (checks(&[POD, REPLICA_SET, JOB]) || (checks(&[DEPLOYMENT, STATEFUL_SET]) && is_server()))
     }
 }
 

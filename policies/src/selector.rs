@@ -58,8 +58,101 @@ impl Answer {
 /// The labels of an object; `Unknown` if the whole mapping is.
 pub type Labels<'a> = Field<&'a Map<String, Value>>;
 
+/// The labels of pods: those that are written in a template, and those that a controller adds or overwrites.
+#[derive(Clone, Copy, Debug)]
+pub struct PodLabels<'a> {
+    /// The labels of the template.
+    pub written: Labels<'a>,
+    /// The labels that the controller sets.
+    pub added: &'a [AddedLabel],
+    /// Whether the controller may add further labels, which are not known.
+    pub is_open: bool,
+}
+
+/// A label that a controller sets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AddedLabel {
+    /// Its key.
+    pub key: &'static str,
+    /// Its value.
+    pub value: AddedValue,
+}
+
+/// The value of a label that a controller sets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AddedValue {
+    /// This value.
+    Exactly(String),
+    /// A value that begins with this text.
+    StartsWith(String),
+    /// A value that only the cluster knows.
+    Any,
+}
+
+impl<'a> From<Labels<'a>> for PodLabels<'a> {
+    fn from(written: Labels<'a>) -> Self {
+        Self {
+            written,
+            added: &[],
+            is_open: false,
+        }
+    }
+}
+
+/// What is known about one label.
+#[derive(Clone, Copy)]
+enum Label<'a> {
+    Absent,
+    Exactly(&'a str),
+    StartsWith(&'a str),
+    /// It is present, and its value is unknown.
+    Present,
+    Unknown,
+}
+
+impl<'a> PodLabels<'a> {
+    fn get(&self, key: &str) -> Label<'a> {
+        if let Some(label) = self.added.iter().find(|label| label.key == key) {
+            return match &label.value {
+                AddedValue::Exactly(value) => Label::Exactly(value),
+                AddedValue::StartsWith(start) => Label::StartsWith(start),
+                AddedValue::Any => Label::Present,
+            };
+        }
+        match self.written.map(|labels| labels.get(key)) {
+            Field::Known(Some(value)) if !value.is_null() => match text(value) {
+                Field::Known(value) => Label::Exactly(value),
+                _ => Label::Present,
+            },
+            Field::Unknown => Label::Unknown,
+            Field::Known(_) | Field::Absent if self.is_open => Label::Unknown,
+            Field::Known(_) | Field::Absent => Label::Absent,
+        }
+    }
+}
+
+impl Label<'_> {
+    fn equals(self, wanted: &str) -> Answer {
+        match self {
+            Self::Absent => Answer::No,
+            Self::Exactly(value) => Answer::from_bool(value == wanted),
+            Self::StartsWith(start) if !wanted.starts_with(start) => Answer::No,
+            Self::StartsWith(_) | Self::Present | Self::Unknown => Answer::Unknown,
+        }
+    }
+
+    fn exists(self) -> Answer {
+        match self {
+            Self::Absent => Answer::No,
+            Self::Exactly(_) | Self::StartsWith(_) | Self::Present => Answer::Yes,
+            Self::Unknown => Answer::Unknown,
+        }
+    }
+}
+
 /// Whether a label selector (`matchLabels`, `matchExpressions`) matches these labels. An empty selector matches all.
-pub fn selects(selector: Node<'_>, labels: Labels<'_>) -> Answer {
+pub fn selects<'l>(selector: Node<'_>, labels: impl Into<PodLabels<'l>>) -> Answer {
+    let labels = labels.into();
     if crate::field::is_unknown(selector.value) || !(selector.value.is_object() || selector.value.is_null()) {
         return Answer::Unknown;
     }
@@ -79,52 +172,38 @@ pub fn selects(selector: Node<'_>, labels: Labels<'_>) -> Answer {
 }
 
 /// Whether all of these labels are present, which is how Services and the workload selectors of Istio match.
-pub fn has_all(wanted: &Map<String, Value>, labels: Labels<'_>) -> Answer {
+pub fn has_all<'l>(wanted: &Map<String, Value>, labels: impl Into<PodLabels<'l>>) -> Answer {
+    let labels = labels.into();
     wanted.iter().fold(Answer::Yes, |so_far, (key, value)| {
-        so_far.and(match (label(labels, key), text(value)) {
-            (Field::Absent, _) => Answer::No,
-            (Field::Known(is), Field::Known(wanted)) => Answer::from_bool(is == wanted),
+        so_far.and(match (labels.get(key), text(value)) {
+            (Label::Absent, _) => Answer::No,
+            (label, Field::Known(wanted)) => label.equals(wanted),
             _ => Answer::Unknown,
         })
     })
 }
 
-fn expressed(expression: Node<'_>, labels: Labels<'_>) -> Answer {
+fn expressed(expression: Node<'_>, labels: PodLabels<'_>) -> Answer {
     let (Field::Known(key), Field::Known(operator)) = (expression.text("key"), expression.text("operator"))
     else {
         return Answer::Unknown;
     };
-    let is = label(labels, key);
-    let among = || match (is, expression.list("values")) {
-        (Field::Known(is), Field::Known(values)) => {
-            Answer::any(values.iter().map(|value| match text(value) {
-                Field::Known(value) => Answer::from_bool(value == is),
-                _ => Answer::Unknown,
-            }))
-        }
-        (Field::Absent, _) | (_, Field::Absent) => Answer::No,
+    let label = labels.get(key);
+    let among = || match (label, expression.list("values")) {
+        (Label::Absent, _) | (_, Field::Absent) => Answer::No,
+        (label, Field::Known(values)) => Answer::any(values.iter().map(|value| match text(value) {
+            Field::Known(value) => label.equals(value),
+            _ => Answer::Unknown,
+        })),
         _ => Answer::Unknown,
-    };
-    let exists = match is {
-        Field::Absent => Answer::No,
-        // A label with an unknown value is present, unless the whole mapping is unknown.
-        Field::Unknown if labels.is_unknown() => Answer::Unknown,
-        Field::Known(_) | Field::Unknown => Answer::Yes,
     };
     match operator {
         "In" => among(),
         "NotIn" => among().negate(),
-        "Exists" => exists,
-        "DoesNotExist" => exists.negate(),
+        "Exists" => label.exists(),
+        "DoesNotExist" => label.exists().negate(),
         _ => Answer::Unknown,
     }
-}
-
-fn label<'a>(labels: Labels<'a>, key: &str) -> Field<&'a str> {
-    labels.and_then(|labels| match labels.get(key) {
-        None | Some(Value::Null) => Field::Absent,
-        Some(value) => text(value),
-    })
 }
 
 #[cfg(test)]

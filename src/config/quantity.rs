@@ -45,6 +45,16 @@ impl Quantity {
         }
     }
 
+    /// Whether it can be an amount of memory or storage: `512m` is half a byte.
+    pub fn is_plausible_size(&self) -> bool {
+        self.thousandths >= 1_000 << 20
+    }
+
+    /// Whether it can be an amount of CPU: `512Mi` is half a billion cores.
+    pub fn is_plausible_cpu(&self) -> bool {
+        self.thousandths <= 10_000 * 1_000
+    }
+
     /// The amount in thousandths of its unit, a core or a byte.
     pub fn thousandths(&self) -> u128 {
         self.thousandths
@@ -161,6 +171,29 @@ mod tests {
             "m",
         ] {
             assert!(Quantity::parse(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_unit_of_another_resource_is_not_plausible() {
+        let quantity = |text| Quantity::parse(text).unwrap();
+        for (text, is_plausible) in [
+            ("512m", false),
+            ("512", false),
+            ("512k", false),
+            ("1023Ki", false),
+            ("1Mi", true),
+            ("512M", true),
+            ("1048576", true),
+        ] {
+            assert_eq!(
+                quantity(text).is_plausible_size(),
+                is_plausible,
+                "{text} of memory"
+            );
+        }
+        for (text, is_plausible) in [("512Mi", false), ("20k", false), ("1m", true), ("500", true)] {
+            assert_eq!(quantity(text).is_plausible_cpu(), is_plausible, "{text} of CPU");
         }
     }
 }

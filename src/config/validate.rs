@@ -367,11 +367,11 @@ impl Check {
 
     fn namespace(&mut self, raw: &RawNamespace) -> Option<Namespace> {
         let quota = &raw.quota;
-        let requests_cpu = self.quantity("namespace.quota.requestsCpu", &quota.requests_cpu);
-        let requests_memory = self.quantity("namespace.quota.requestsMemory", &quota.requests_memory);
-        let limits_cpu = self.quantity("namespace.quota.limitsCpu", &quota.limits_cpu);
-        let limits_memory = self.quantity("namespace.quota.limitsMemory", &quota.limits_memory);
-        let storage = self.quantity("namespace.quota.requestsStorage", &quota.requests_storage);
+        let requests_cpu = self.cores("namespace.quota.requestsCpu", &quota.requests_cpu);
+        let requests_memory = self.bytes("namespace.quota.requestsMemory", &quota.requests_memory);
+        let limits_cpu = self.cores("namespace.quota.limitsCpu", &quota.limits_cpu);
+        let limits_memory = self.bytes("namespace.quota.limitsMemory", &quota.limits_memory);
+        let storage = self.bytes("namespace.quota.requestsStorage", &quota.requests_storage);
         Some(Namespace {
             manage_ai: raw.manage_ai,
             manage_mcp: raw.manage_mcp,
@@ -635,8 +635,8 @@ impl Check {
 
     fn resources(&mut self, path: &str, raw: &RawResources) -> Option<Resources> {
         let mut amounts = |name: &str, raw: &RawAmounts| {
-            let cpu = self.quantity(&format!("{path}.{name}.cpu"), &raw.cpu);
-            let memory = self.quantity(&format!("{path}.{name}.memory"), &raw.memory);
+            let cpu = self.cores(&format!("{path}.{name}.cpu"), &raw.cpu);
+            let memory = self.bytes(&format!("{path}.{name}.memory"), &raw.memory);
             Some(Amounts {
                 cpu: cpu?,
                 memory: memory?,
@@ -660,7 +660,7 @@ impl Check {
     }
 
     fn volume(&mut self, path: &str, size: &str, class: Option<&OrPlaceholder<String>>) -> Option<Volume> {
-        let size = self.quantity(&format!("{path}.size"), size);
+        let size = self.bytes(&format!("{path}.size"), size);
         let class_path = format!("{path}.storageClass");
         let class = match class.and_then(|class| self.known(&class_path, class)) {
             Some(class) => Some(self.parse(&class_path, class, DnsName::parse)?),
@@ -698,8 +698,32 @@ impl Check {
         legal
     }
 
-    fn quantity(&mut self, path: &str, text: &str) -> Option<Quantity> {
-        self.parse(path, text, Quantity::parse)
+    fn bytes(&mut self, path: &str, text: &str) -> Option<Quantity> {
+        let quantity = self.parse(path, text, Quantity::parse)?;
+        if quantity.is_plausible_size() {
+            return Some(quantity);
+        }
+        let hint = match text.strip_suffix('m') {
+            Some(number) => format!("use {number}Mi for mebibytes; m is a thousandth of a byte"),
+            None => "add a unit such as Mi or Gi".to_owned(),
+        };
+        self.problems
+            .add_with_hint(key(path), format!("is {text}, which is less than 1Mi"), hint);
+        None
+    }
+
+    fn cores(&mut self, path: &str, text: &str) -> Option<Quantity> {
+        let quantity = self.parse(path, text, Quantity::parse)?;
+        if quantity.is_plausible_cpu() {
+            return Some(quantity);
+        }
+        let hint = "use a number of cores such as 2, or thousandths of a core such as 500m";
+        self.problems.add_with_hint(
+            key(path),
+            format!("is {text}, which is more than 10,000 cores"),
+            hint,
+        );
+        None
     }
 
     fn dns_name(&mut self, path: &str, text: &str) -> Option<DnsName> {

@@ -96,6 +96,14 @@ fn an_invalid_value_is_reported_with_its_key_and_a_hint() {
             told("dev", "/qdrant/resources/limits/memory", Some(json!("128Mi"))),
         ),
         (
+            "memory in thousandths of a byte",
+            told("dev", "/qdrant/resources/limits/memory", Some(json!("512m"))),
+        ),
+        (
+            "CPU in bytes",
+            told("dev", "/qdrant/resources/limits/cpu", Some(json!("512Mi"))),
+        ),
+        (
             "a quota without room",
             told("prod", "/namespace/quota/pods", Some(json!(9))),
         ),

@@ -2,6 +2,8 @@
 
 pub mod backups;
 pub mod storage;
+mod stores;
+mod velero;
 
 use crate::kind::Kind;
 use crate::settings::{DefaultValue, Setting};

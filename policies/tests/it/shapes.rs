@@ -143,7 +143,7 @@ fn word(rule: &str, text: &str) -> &'static str {
     }
 }
 
-fn all_are(rows: &[(&str, &str, &str)], whole: impl Fn(&str) -> String) {
+pub fn all_are(rows: &[(&str, &str, &str)], whole: impl Fn(&str) -> String) {
     let wrong: Vec<_> = rows
         .iter()
         .filter_map(|(rule, text, expected)| {

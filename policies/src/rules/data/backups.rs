@@ -49,16 +49,17 @@ fn names(list: &str) -> impl Iterator<Item = &str> {
     list.split(',').map(str::trim).filter(|name| !name.is_empty())
 }
 
-/// Whether a `CronJob` ever starts.
-fn runs(job: Node<'_>) -> Answer {
-    let is_on = match job.flag("spec.suspend") {
+/// Whether a `CronJob` or another schedule ever starts, if this field does not suspend it.
+pub(super) fn runs(job: Node<'_>, suspended: &str) -> Answer {
+    let is_on = match job.flag(suspended) {
         Field::Known(suspended) => Answer::from_bool(!suspended),
         Field::Absent => Answer::Yes,
         Field::Unknown => Answer::Unknown,
     };
     is_on.and(match job.text("spec.schedule") {
         Field::Known(schedule) => Answer::from_bool(has_a_day(schedule)),
-        Field::Absent => Answer::No,
+        // The API server requires a schedule.
+        Field::Absent => Answer::Yes,
         Field::Unknown => Answer::Unknown,
     })
 }
@@ -326,7 +327,7 @@ pub static RESTORE_TEST_SCHEDULED: Rule = Rule {
                     Field::Absent => Answer::No,
                     Field::Unknown => Answer::Unknown,
                 };
-                says.and(runs(drill))
+                says.and(runs(drill, "spec.suspend"))
             }));
             match tried {
                 Answer::Yes => {}
@@ -401,7 +402,9 @@ fn retention(subject: &Subject<'_>, context: &mut CheckContext<'_>) {
         match sets_retention(job.pod, &keeps) {
             // Most CronJobs set no such variable.
             Answer::No => Answer::No,
-            says => says.and(is_same()).and(runs(Node::new(job.object.body(), ""))),
+            says => says
+                .and(is_same())
+                .and(runs(Node::new(job.object.body(), ""), "spec.suspend")),
         }
     }));
     match removed {

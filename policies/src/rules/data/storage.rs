@@ -1,7 +1,7 @@
 //! Encryption, persistence and deletion of data.
 
 use phoenix_graph::Object;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::context::{CheckContext, Subject};
 use crate::control::Control::{
@@ -12,8 +12,12 @@ use crate::enforcement::Enforcement;
 use crate::field::{Field, Node};
 use crate::image::Image;
 use crate::kind::{CLAIM, CRON_JOB, DEPLOYMENT, Kind, STATEFUL_SET};
+use crate::pod::Pod;
 use crate::rule::{Check, Rule, Severity};
-use crate::rules::data::{BACKUP_ANNOTATION, VELERO_SCHEDULE};
+use crate::rules::data::backups::runs;
+use crate::rules::data::velero::{self, Claim};
+use crate::rules::data::{BACKUP_ANNOTATION, stores};
+use crate::rules::pod_security::volumes::normalized;
 use crate::rules::workloads::availability::most_replicas;
 use crate::selector::Answer;
 use crate::settings::assume;
@@ -143,24 +147,6 @@ fn class_encrypts(name: &str, context: &CheckContext<'_>) -> Answer {
     class.map_or(Answer::Unknown, |class| encrypts(Node::new(class.body(), "")))
 }
 
-/// Data stores by the last part of their image repository, and their data directories.
-const STORES: [(&str, &str); 14] = [
-    ("postgres", "/var/lib/postgresql"),
-    ("postgresql", "/bitnami/postgresql"),
-    ("mysql", "/var/lib/mysql"),
-    ("mariadb", "/var/lib/mysql"),
-    ("mongo", "/data/db"),
-    ("mongodb", "/bitnami/mongodb"),
-    ("neo4j", "/data"),
-    ("qdrant", "/qdrant/storage"),
-    ("weaviate", "/var/lib/weaviate"),
-    ("elasticsearch", "/usr/share/elasticsearch/data"),
-    ("opensearch", "/usr/share/opensearch/data"),
-    ("cassandra", "/var/lib/cassandra"),
-    ("influxdb", "/var/lib/influxdb"),
-    ("etcd", "/var/lib/etcd"),
-];
-
 /// Data on ephemeral volumes.
 pub static DATA_NOT_ON_EPHEMERAL_VOLUME: Rule = Rule {
     id: "data-not-on-ephemeral-volume",
@@ -180,60 +166,61 @@ fn ephemeral(subject: &Subject<'_>, context: &mut CheckContext<'_>) {
         if !container.is_long_running() {
             continue;
         }
-        let Some(image) = context.text(container.node(), "image") else {
+        let Some(image) = context.known(container.image(), container.node(), "image") else {
             continue;
         };
-        let repository = Image::of(image).repository;
-        let last = repository.rsplit('/').next().unwrap_or(repository);
-        let Some((_, place)) = STORES.iter().find(|(name, _)| *name == last) else {
+        let candidates = stores::of_image(&Image::of(image));
+        if candidates.is_empty() {
             continue;
-        };
-        stores += 1;
-        let mounts = context.items(container.node(), "volumeMounts");
-        let at = |path: &str| {
-            let path = path.trim_end_matches('/');
-            path == *place || place.starts_with(&format!("{path}/")) || path.starts_with(&format!("{place}/"))
-        };
-        let mut kept = Answer::No;
-        let mut mounted = false;
-        for mount in &mounts {
-            let (Some(path), Some(name)) = (
-                context.text(mount.node(), "mountPath"),
-                context.text(mount.node(), "name"),
-            ) else {
-                continue;
-            };
-            if at(path) {
-                mounted = true;
-                kept = Answer::any([kept, is_kept(name, subject.body, pod.spec())]);
+        }
+        let place = container.node().at("volumeMounts");
+        let mut mounts = Vec::new();
+        for mount in context.items(container.node(), "volumeMounts") {
+            let node = mount.node();
+            if let (Some(path), Some(name)) = (context.text(node, "mountPath"), context.text(node, "name")) {
+                mounts.push((normalized(path), is_kept(name, subject.body, pod.spec())));
             }
         }
+        if candidates.iter().all(|store| store.is_cache) && !stores::persists(container, &mounts) {
+            continue;
+        }
+        stores += 1;
         if container.node().list("volumeMounts").is_unknown() {
             continue;
         }
-        match kept {
-            Answer::Yes => {}
-            Answer::Unknown => context.unknown(container.node().at("volumeMounts")),
-            Answer::No if mounted => context.fail(
-                container.node().at("volumeMounts"),
-                format!(
-                    "{} stores its data in {place}, on an ephemeral volume that is deleted with the pod",
-                    container.words()
-                ),
-            ),
-            Answer::No => context.fail(
-                container.node().at("volumeMounts"),
-                format!(
-                    "{} stores its data in {place}, on which no volume is mounted",
-                    container.words()
-                ),
-            ),
+        let mut faults: Vec<_> = candidates
+            .iter()
+            .map(|store| stores::kept(store, container, &mounts))
+            .collect();
+        // The version of the image may be unknown.
+        faults.dedup();
+        match faults.as_slice() {
+            [stores::Kept::Yes] => {}
+            [stores::Kept::No(fault), rest @ ..]
+                if rest.iter().all(|other| matches!(other, stores::Kept::No(_))) =>
+            {
+                context.fail(place, format!("{} stores its data in {fault}", container.words()));
+            }
+            _ => context.unknown(place),
         }
     }
     if stores == 0 {
         context.not_applicable("no container runs a known data store");
     }
 }
+
+/// The keys of a volume that does not outlive its pod.
+const EPHEMERAL: [&str; 9] = [
+    "configMap",
+    "downwardAPI",
+    "emptyDir",
+    "ephemeral",
+    "gitRepo",
+    "image",
+    "name",
+    "projected",
+    "secret",
+];
 
 /// Whether a volume outlives its pod.
 fn is_kept(name: &str, workload: Node<'_>, pod: Node<'_>) -> Answer {
@@ -242,21 +229,19 @@ fn is_kept(name: &str, workload: Node<'_>, pod: Node<'_>) -> Answer {
         Field::Unknown => return Answer::Unknown,
         Field::Absent => {}
     }
-    match named(pod.list("volumes"), "name", name) {
-        Field::Known(volume) => {
-            let goes = [
-                "emptyDir",
-                "ephemeral",
-                "configMap",
-                "secret",
-                "projected",
-                "downwardAPI",
-            ];
-            let volume = Node::new(volume, "");
-            Answer::from_bool(!goes.iter().any(|kind| !volume.field(kind).is_absent()))
+    let volume = match named(pod.list("volumes"), "name", name) {
+        Field::Known(volume) => Node::new(volume, ""),
+        Field::Absent => return Answer::No,
+        Field::Unknown => return Answer::Unknown,
+    };
+    match volume.map("") {
+        Field::Known(fields) if fields.get("csi").is_some_and(|csi| !csi.is_null()) => Answer::Unknown,
+        // A volume without a type is an emptyDir.
+        Field::Known(fields) => {
+            let mut types = fields.iter().filter(|(_, value)| !value.is_null());
+            Answer::from_bool(types.any(|(kind, _)| !EPHEMERAL.contains(&kind.as_str())))
         }
-        Field::Absent => Answer::No,
-        Field::Unknown => Answer::Unknown,
+        _ => Answer::Unknown,
     }
 }
 
@@ -446,10 +431,14 @@ fn backup(subject: &Subject<'_>, context: &mut CheckContext<'_>) {
         if is_assumed {
             continue;
         }
-        match Answer::any([
-            by_job(name, subject.namespace(), context),
-            by_velero(subject.namespace(), context),
-        ]) {
+        let labels = claim_labels(subject, &place);
+        let claim = Claim {
+            name,
+            namespace: subject.namespace(),
+            labels: labels.as_ref(),
+            mounts: mounts_of(name, subject, context),
+        };
+        match Answer::any([by_job(&claim, context), velero::covers(&claim, context)]) {
             Answer::Yes => {}
             Answer::No if context.inventory.is_complete() => {
                 context.fail(place, format!("no backup covers the claim {name}"));
@@ -461,53 +450,70 @@ fn backup(subject: &Subject<'_>, context: &mut CheckContext<'_>) {
     }
 }
 
-fn by_job(claim: &str, namespace: &str, context: &CheckContext<'_>) -> Answer {
+/// The labels of a claim. The claims of a StatefulSet also have the labels of its selector.
+fn claim_labels(subject: &Subject<'_>, template: &str) -> Field<Map<String, Value>> {
+    if template.is_empty() {
+        return subject.body.map("metadata.labels").map(Clone::clone);
+    }
+    let index = template
+        .trim_start_matches("spec.volumeClaimTemplates[")
+        .trim_end_matches(']');
+    let templates = subject
+        .body
+        .list("spec.volumeClaimTemplates")
+        .known()
+        .unwrap_or_default();
+    let template = index.parse().ok().and_then(|index: usize| templates.get(index));
+    let own = template.map_or(Field::Absent, |template| {
+        Node::new(template, "").map("metadata.labels")
+    });
+    match (own, subject.body.map("spec.selector.matchLabels")) {
+        (Field::Unknown, _) | (_, Field::Unknown) => Field::Unknown,
+        (own, selected) => {
+            let mut labels = own.known().cloned().unwrap_or_default();
+            labels.extend(selected.known().cloned().unwrap_or_default());
+            Field::Known(labels)
+        }
+    }
+}
+
+/// The pods that mount a claim, each with the name of the volume.
+fn mounts_of<'a>(
+    name: &'a str,
+    subject: &Subject<'a>,
+    context: &CheckContext<'a>,
+) -> Vec<(&'a Pod<'a>, &'a str)> {
+    if let Some(pod) = subject.pod {
+        return vec![(pod, name)];
+    }
+    let mut mounts = Vec::new();
+    for workload in context.inventory.workloads_in(subject.namespace()) {
+        for volume in workload.pod.spec().list("volumes").known().unwrap_or_default() {
+            let volume = Node::new(volume, "");
+            if volume.text("persistentVolumeClaim.claimName") == Field::Known(name) {
+                mounts.push((workload.pod, volume.text("name").known().unwrap_or_default()));
+            }
+        }
+    }
+    mounts
+}
+
+fn by_job(claim: &Claim<'_>, context: &CheckContext<'_>) -> Answer {
     let Some(annotation) = context.option_text(&BACKUP_ANNOTATION) else {
         return Answer::No;
     };
-    Answer::any(context.inventory.within(CRON_JOB, namespace).map(|job| {
+    Answer::any(context.inventory.within(CRON_JOB, claim.namespace).map(|job| {
         let job = Node::new(job.body(), "");
         let names = match job.entry("metadata.annotations", annotation) {
-            Field::Known(claims) => Answer::from_bool(claims.split(',').any(|name| name.trim() == claim)),
+            Field::Known(claims) => {
+                Answer::from_bool(claims.split(',').any(|name| name.trim() == claim.name))
+            }
             Field::Absent => Answer::No,
             Field::Unknown => Answer::Unknown,
         };
-        names.and(match job.flag("spec.suspend") {
-            Field::Known(suspended) => Answer::from_bool(!suspended),
-            Field::Absent => Answer::Yes,
-            Field::Unknown => Answer::Unknown,
-        })
-    }))
-}
-
-fn by_velero(namespace: &str, context: &CheckContext<'_>) -> Answer {
-    let schedules = context.inventory.all(VELERO_SCHEDULE);
-    Answer::any(schedules.map(|schedule| {
-        let schedule = Node::new(schedule.body(), "");
-        let listed = |field: &str, none: Answer| match schedule.list(field) {
-            Field::Known([]) | Field::Absent => none,
-            Field::Known(names) => Answer::any(names.iter().map(|name| match crate::field::text(name) {
-                Field::Known(name) => Answer::from_bool(name == "*" || name == namespace),
-                _ => Answer::Unknown,
-            })),
-            Field::Unknown => Answer::Unknown,
-        };
-        let included = listed("spec.template.includedNamespaces", Answer::Yes);
-        let not_excluded = match listed("spec.template.excludedNamespaces", Answer::No) {
-            Answer::Yes => Answer::No,
-            Answer::No => Answer::Yes,
-            Answer::Unknown => Answer::Unknown,
-        };
-        let runs = match schedule.flag("spec.paused") {
-            Field::Known(paused) => Answer::from_bool(!paused),
-            Field::Absent => Answer::Yes,
-            Field::Unknown => Answer::Unknown,
-        };
-        let whole = if schedule.field("spec.template.labelSelector").is_absent() {
-            Answer::Yes
-        } else {
-            Answer::Unknown
-        };
-        included.and(not_excluded).and(runs).and(whole)
+        match names {
+            Answer::No => Answer::No,
+            names => names.and(runs(job, "spec.suspend")),
+        }
     }))
 }

@@ -20,10 +20,7 @@ use crate::text::rule_text;
 
 /// The workload of a subject.
 pub(crate) fn workload<'a>(subject: &Subject<'a>) -> Option<Workload<'a>> {
-    subject.pod.map(|pod| Workload {
-        object: subject.object,
-        pod,
-    })
+    subject.pod.map(|pod| Workload::new(subject.object, pod))
 }
 
 /// The workload, if it is in the mesh; otherwise the reason is recorded.

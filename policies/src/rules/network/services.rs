@@ -4,18 +4,18 @@ use ipnet::IpNet;
 use phoenix_graph::Object;
 
 use crate::cidr::cover_a_family;
-use crate::context::{CheckContext, Subject};
+use crate::context::{CheckContext, Item, Subject};
 use crate::control::Control::{
     AccessArchitecture, AccessControl, Boundary, ChangeControl, ContingencyPlan, DataInMotion, Redundancy,
     TransmissionEncryption, TransmissionSecurity,
 };
 use crate::enforcement::Enforcement;
 use crate::field::{Field, Node};
+use crate::inventory::Workload;
 use crate::kind::{Kind, NETWORK_POLICY, SERVICE};
 use crate::rule::{Check, Rule, Severity};
 use crate::rules::mesh::protocol::{Protocol, protocol};
-use crate::rules::mesh::tokens::is_waypoint;
-use crate::selector::{Answer, has_all, selects};
+use crate::selector::{Answer, PodLabels, has_all, selects};
 use crate::text::rule_text;
 
 const INGRESS: Kind = Kind::new(&["networking.k8s.io", "extensions"], "Ingress");
@@ -58,95 +58,173 @@ pub static LOAD_BALANCER_RESTRICTED: Rule = Rule {
     severity: Severity::High,
     enforcement: Enforcement::Mandatory,
     evidence: &[Boundary, TransmissionSecurity],
-    check: Check::Resource(|subject, context| {
-        const INTERNAL: [(&str, &[&str]); 12] = [
-            (
-                "service.beta.kubernetes.io/aws-load-balancer-scheme",
-                &["internal"],
-            ),
-            (
-                "service.beta.kubernetes.io/aws-load-balancer-internal",
-                &["true", "0.0.0.0/0"],
-            ),
-            (
-                "service.beta.kubernetes.io/azure-load-balancer-internal",
-                &["true"],
-            ),
-            ("networking.gke.io/load-balancer-type", &["Internal"]),
-            ("cloud.google.com/load-balancer-type", &["Internal"]),
-            ("service.beta.kubernetes.io/oci-load-balancer-internal", &["true"]),
-            ("oci-network-load-balancer.oraclecloud.com/internal", &["true"]),
-            (
-                "service.beta.kubernetes.io/openstack-internal-load-balancer",
-                &["true"],
-            ),
-            (
-                "service.beta.kubernetes.io/do-loadbalancer-network",
-                &["INTERNAL"],
-            ),
-            (
-                "service.beta.kubernetes.io/alibaba-cloud-loadbalancer-address-type",
-                &["intranet"],
-            ),
-            (
-                "service.kubernetes.io/ibm-load-balancer-cloud-provider-ip-type",
-                &["private"],
-            ),
-            (
-                "service.beta.kubernetes.io/cce-load-balancer-internal-vpc",
-                &["true"],
-            ),
-        ];
-        if let Some("LoadBalancer") = context.text(subject.body, "spec.type") {
-        } else {
-            context.not_applicable("the Service is not a load balancer");
-            return;
-        }
-        let annotation = |key| subject.body.entry("metadata.annotations", key);
-        let internal = INTERNAL.iter().map(|(key, values)| match annotation(key) {
-            Field::Known(value) => {
-                Answer::from_bool(values.iter().any(|internal| internal.eq_ignore_ascii_case(value)))
-            }
-            Field::Absent => Answer::No,
-            Field::Unknown => Answer::Unknown,
-        });
-        match Answer::any(internal) {
-            Answer::Yes => return,
-            Answer::Unknown => context.unknown("metadata.annotations"),
-            Answer::No => {}
-        }
-        let mut ranges = context.texts(subject.body, "spec.loadBalancerSourceRanges");
-        if ranges.is_empty() {
-            // The deprecated annotation that Kubernetes still honors.
-            let key = "service.beta.kubernetes.io/load-balancer-source-ranges";
-            match annotation(key) {
-                Field::Known(listed) => ranges = listed.split(',').map(str::trim).collect(),
-                Field::Unknown => context.unknown(format!("metadata.annotations[{key}]")),
-                Field::Absent => {}
-            }
-            ranges.retain(|range| !range.is_empty());
-        }
-        let blocks: Vec<_> = ranges
-            .iter()
-            .filter_map(|range| range.trim().parse::<IpNet>().ok())
-            .collect();
-        if cover_a_family(&blocks) {
-            context.fail(
-                "spec.loadBalancerSourceRanges",
-                format!(
-                    "the load balancer accepts traffic from every address: {}",
-                    ranges.join(", ")
-                ),
-            );
-        } else if ranges.is_empty() && !subject.body.list("spec.loadBalancerSourceRanges").is_unknown() {
-            context.fail(
-                "spec.loadBalancerSourceRanges",
-                "the load balancer is neither internal nor restricted to source ranges",
-            );
-        }
-    }),
+    check: Check::Resource(load_balancer),
     ..Rule::DEFAULTS
 };
+
+/// Annotations of one cloud provider that decide whether a load balancer is internal; the first that is set takes
+/// precedence. An annotation with no values makes it internal by its presence.
+type Provider = &'static [(&'static str, &'static [&'static str])];
+
+const PROVIDERS: [Provider; 15] = [
+    &[
+        (
+            "service.beta.kubernetes.io/aws-load-balancer-scheme",
+            &["internal"],
+        ),
+        (
+            "service.beta.kubernetes.io/aws-load-balancer-internal",
+            &["true", "0.0.0.0/0"],
+        ),
+    ],
+    &[(
+        "service.beta.kubernetes.io/azure-load-balancer-internal",
+        &["true"],
+    )],
+    &[
+        ("networking.gke.io/load-balancer-type", &["Internal", "internal"]),
+        ("cloud.google.com/load-balancer-type", &["Internal", "internal"]),
+    ],
+    &[(
+        "service.beta.kubernetes.io/openstack-internal-load-balancer",
+        &["true", "True", "t", "1"],
+    )],
+    &[(
+        "service.beta.kubernetes.io/do-loadbalancer-network",
+        &["INTERNAL", "internal"],
+    )],
+    &[
+        (
+            "service.beta.kubernetes.io/alibaba-cloud-loadbalancer-address-type",
+            &["intranet"],
+        ),
+        (
+            "service.beta.kubernetes.io/alicloud-loadbalancer-address-type",
+            &["intranet"],
+        ),
+    ],
+    &[(
+        "service.kubernetes.io/ibm-load-balancer-cloud-provider-ip-type",
+        &["private"],
+    )],
+    &[(
+        "service.beta.kubernetes.io/cce-load-balancer-internal-vpc",
+        &["true"],
+    )],
+    &[("service.kubernetes.io/qcloud-loadbalancer-internal-subnetid", &[])],
+    &[("service.beta.kubernetes.io/scw-loadbalancer-private", &["true"])],
+    &[("load-balancer.hetzner.cloud/disable-public-network", &["true"])],
+    &[("yandex.cloud/load-balancer-type", &["internal"])],
+    &[(
+        "service.beta.kubernetes.io/volcengine-loadbalancer-address-type",
+        &["PRIVATE"],
+    )],
+    ORACLE,
+    ORACLE_NETWORK,
+];
+
+const ORACLE: Provider = &[("service.beta.kubernetes.io/oci-load-balancer-internal", &["true"])];
+const ORACLE_NETWORK: Provider = &[("oci-network-load-balancer.oraclecloud.com/internal", &["true"])];
+
+/// Annotations and classes of load balancers whose addresses come from a pool of the cluster or a private network.
+const POOLS: [&str; 6] = [
+    "metallb.io/address-pool",
+    "metallb.io/loadBalancerIPs",
+    "metallb.universe.tf/address-pool",
+    "metallb.universe.tf/loadBalancerIPs",
+    "kube-vip.io/loadbalancerIPs",
+    "lbipam.cilium.io/ips",
+];
+
+/// Whether the annotations of a Service make its load balancer internal.
+fn is_internal(service: Node<'_>) -> Answer {
+    let annotation = |key| service.entry("metadata.annotations", key);
+    // Oracle has two types of load balancers; each reads its own annotation only.
+    let is_network = match annotation("oci.oraclecloud.com/load-balancer-type") {
+        Field::Known(kind) => Some(kind == "nlb"),
+        _ => None,
+    };
+    let providers = PROVIDERS.iter().filter(|provider| match is_network {
+        Some(true) => **provider != ORACLE,
+        Some(false) => **provider != ORACLE_NETWORK,
+        None => true,
+    });
+    let by_annotation = Answer::any(providers.map(|provider| {
+        let mut set = provider.iter().map(|(key, values)| (annotation(key), values));
+        match set.find(|(value, _)| !value.is_absent()) {
+            Some((Field::Known(value), values)) => {
+                Answer::from_bool(values.contains(&value) || (values.is_empty() && !value.is_empty()))
+            }
+            Some(_) => Answer::Unknown,
+            None => Answer::No,
+        }
+    }));
+    // The controllers for these classes create internal load balancers unless the scheme says otherwise.
+    let is_unset = PROVIDERS[0].iter().all(|(key, _)| annotation(key).is_absent());
+    match service.text("spec.loadBalancerClass") {
+        Field::Known("service.k8s.aws/nlb" | "eks.amazonaws.com/nlb") if is_unset => Answer::Yes,
+        Field::Known("tailscale") => Answer::Yes,
+        _ if by_annotation == Answer::No && POOLS.iter().any(|key| !annotation(key).is_absent()) => {
+            Answer::Unknown
+        }
+        _ => by_annotation,
+    }
+}
+
+fn load_balancer(subject: &Subject<'_>, context: &mut CheckContext<'_>) {
+    if context.text(subject.body, "spec.type") != Some("LoadBalancer") {
+        context.not_applicable("the Service is not a load balancer");
+        return;
+    }
+    let is_internal = is_internal(subject.body);
+    if is_internal == Answer::Yes {
+        return;
+    }
+    let mut place = "spec.loadBalancerSourceRanges".to_owned();
+    let mut ranges = context.texts(subject.body, &place);
+    // The deprecated annotation, which Kubernetes still honors, and the one of Azure.
+    for key in [
+        "service.beta.kubernetes.io/load-balancer-source-ranges",
+        "service.beta.kubernetes.io/azure-allowed-ip-ranges",
+    ] {
+        if !ranges.is_empty() || subject.body.list("spec.loadBalancerSourceRanges").is_unknown() {
+            break;
+        }
+        if let Some(listed) = context.entry(subject.body, "metadata.annotations", key) {
+            ranges = listed.split(',').map(str::trim).collect();
+            ranges.retain(|range| !range.is_empty());
+            place = format!("metadata.annotations[{key}]");
+        }
+    }
+    let blocks: Vec<_> = ranges
+        .iter()
+        .filter_map(|range| range.trim().parse::<IpNet>().ok())
+        .collect();
+    if blocks.len() < ranges.len() {
+        context.fail(
+            place,
+            format!(
+                "not all source ranges are networks in CIDR notation: {}",
+                ranges.join(", ")
+            ),
+        );
+    } else if cover_a_family(&blocks) {
+        context.fail(
+            place,
+            format!(
+                "the load balancer accepts traffic from every address: {}",
+                ranges.join(", ")
+            ),
+        );
+    } else if ranges.is_empty() && is_internal == Answer::Unknown {
+        context.unknown("metadata.annotations: whether the load balancer is internal");
+    } else if ranges.is_empty() && !subject.body.list("spec.loadBalancerSourceRanges").is_unknown() {
+        context.fail(
+            place,
+            "the load balancer is neither internal nor restricted to source ranges",
+        );
+    }
+}
 
 /// TLS of Ingresses and of the Gateway API.
 pub static INGRESS_TLS_REQUIRED: Rule = Rule {
@@ -164,75 +242,193 @@ pub static INGRESS_TLS_REQUIRED: Rule = Rule {
     ],
     check: Check::Resource(|subject, context| {
         if GATEWAY_API.is(&subject.object.id.group, subject.kind()) {
-            if is_waypoint(subject.object) {
-                context.not_applicable(
-                    "the Gateway is a waypoint, which only traffic of the mesh passes through",
-                );
-                return;
-            }
-            for listener in context.items(subject.body, "spec.listeners") {
-                if let Some(protocol) = context.text(listener.node(), "protocol")
-                    // HBONE is the mutual TLS of Istio's ambient mode.
-                    && !["HTTPS", "TLS", "HBONE"].contains(&protocol)
-                {
-                    context.fail(
-                        listener.node().at("protocol"),
-                        format!("the listener accepts {protocol}, which is not encrypted"),
-                    );
-                }
-            }
-            return;
-        }
-        let certificate = subject.body.entry(
-            "metadata.annotations",
-            "alb.ingress.kubernetes.io/certificate-arn",
-        );
-        match certificate {
-            Field::Known(_) => return,
-            Field::Unknown => context.unknown("metadata.annotations"),
-            Field::Absent => {}
-        }
-        let entries = context.items(subject.body, "spec.tls");
-        if subject.body.list("spec.tls").is_unknown() {
-            return;
-        }
-        if entries.is_empty() {
-            context.fail("spec.tls", "the Ingress has no TLS");
-            return;
-        }
-        let mut covered = Vec::new();
-        let mut all = false;
-        for entry in &entries {
-            all |= entry.node().list("hosts").known().is_none_or(<[_]>::is_empty)
-                && !entry.node().list("hosts").is_unknown();
-            covered.extend(context.texts(entry.node(), "hosts"));
-        }
-        for rule in context.items(subject.body, "spec.rules") {
-            let host = match rule.node().text("host") {
-                Field::Known(host) => host,
-                Field::Absent => "",
-                Field::Unknown => {
-                    context.unknown(rule.node().at("host"));
-                    continue;
-                }
-            };
-            let is_covered = |pattern: &&str| {
-                **pattern == *host
-                    || pattern
-                        .strip_prefix("*.")
-                        .is_some_and(|domain| host.split_once('.').is_some_and(|(_, rest)| rest == domain))
-            };
-            let every_name = host.is_empty() && !covered.is_empty();
-            if !(all || every_name || covered.iter().any(is_covered)) {
-                context.fail(
-                    rule.node().at("host"),
-                    format!("no entry of `tls` covers the host {host}"),
-                );
-            }
+            listeners(subject.body, context);
+        } else {
+            ingress(subject.body, context);
         }
     }),
     ..Rule::DEFAULTS
 };
+
+fn listeners(gateway: Node<'_>, context: &mut CheckContext<'_>) {
+    if gateway.text("spec.gatewayClassName") == Field::Known("istio-waypoint") {
+        context.not_applicable("a waypoint is not an entry from outside the mesh");
+        return;
+    }
+    for listener in context.items(gateway, "spec.listeners") {
+        // HBONE is the mutual TLS tunnel of Istio's ambient mode.
+        if let Some(protocol) = context.text(listener.node(), "protocol")
+            && !["HTTPS", "TLS", "HBONE"].contains(&protocol)
+        {
+            context.fail(
+                listener.node().at("protocol"),
+                format!("the listener accepts {protocol}, which is not encrypted"),
+            );
+        }
+    }
+}
+
+/// Annotations that give the load balancer of an Ingress a certificate for all hosts, or have it forward TLS unchanged.
+const CERTIFICATES: [&str; 7] = [
+    "alb.ingress.kubernetes.io/certificate-arn",
+    "appgw.ingress.kubernetes.io/appgw-ssl-certificate",
+    "ingress.gcp.kubernetes.io/pre-shared-cert",
+    "networking.gke.io/managed-certificates",
+    "oci-native-ingress.oraclecloud.com/certificate-ocid",
+    "route.openshift.io/termination",
+    "kubernetes.io/elb.tls-certificate-ids",
+];
+
+/// Annotations that decide whether requests without TLS are redirected, or accepted at all, with the values that keep the
+/// entry open for them.
+const PLAIN_HTTP: [(&str, &[&str]); 11] = [
+    ("nginx.ingress.kubernetes.io/ssl-redirect", FALSE),
+    ("nginx.org/redirect-to-https", FALSE),
+    ("nginx.org/ssl-redirect", FALSE),
+    ("ingress.kubernetes.io/ssl-redirect", FALSE),
+    ("haproxy.org/ssl-redirect", FALSE),
+    ("haproxy-ingress.github.io/ssl-redirect", FALSE),
+    ("zalando.org/skipper-ingress-redirect", FALSE),
+    ("kubernetes.io/ingress.allow-http", TRUE),
+    ("ingress.bluemix.net/redirect-to-https", &["False", "false"]),
+    ("konghq.com/protocols", &["http", "http,https", "https,http"]),
+    ("traefik.ingress.kubernetes.io/router.tls", FALSE),
+];
+
+const FALSE: &[&str] = &["false", "False", "FALSE", "f", "F", "0"];
+const TRUE: &[&str] = &["true", "True", "TRUE", "t", "T", "1"];
+
+/// Annotations that redirect every request without TLS, whatever others say.
+const FORCED: [&str; 2] = [
+    "nginx.ingress.kubernetes.io/force-ssl-redirect",
+    "ingress.kubernetes.io/force-ssl-redirect",
+];
+
+fn ingress(ingress: Node<'_>, context: &mut CheckContext<'_>) {
+    let annotation = |key: &str| ingress.entry("metadata.annotations", key);
+    let is_true = |key: &&str| annotation(key).known().is_some_and(|value| TRUE.contains(&value));
+    let is_forced = FORCED.iter().any(is_true);
+    for (key, values) in PLAIN_HTTP {
+        match annotation(key) {
+            Field::Known(value) if values.contains(&value.replace(' ', "").as_str()) && !is_forced => {
+                context.fail(
+                    format!("metadata.annotations[{key}]"),
+                    "the Ingress also accepts requests without TLS",
+                );
+            }
+            Field::Known(_) | Field::Absent => {}
+            Field::Unknown => context.unknown(format!("metadata.annotations[{key}]")),
+        }
+    }
+    let ports = annotation(LISTEN_PORTS);
+    listen_ports(ports, annotation, context);
+    let mut certified = Answer::any(CERTIFICATES.iter().map(|key| match annotation(key) {
+        Field::Known(value) => Answer::from_bool(!value.trim().is_empty()),
+        Field::Absent => Answer::No,
+        Field::Unknown => Answer::Unknown,
+    }));
+    // A load balancer of AWS that listens for HTTPS finds the certificates of its hosts by itself, Traefik has a default
+    // certificate, and with `ssl-passthrough` the certificate is the server's.
+    let by_default = ports.known().is_some_and(|ports| ports.contains("HTTPS"))
+        || is_true(&"traefik.ingress.kubernetes.io/router.tls")
+        || (is_true(&"nginx.ingress.kubernetes.io/ssl-passthrough") && is_forced);
+    if by_default {
+        certified = Answer::Yes;
+    }
+    let is_entry_with_tls = annotation("traefik.ingress.kubernetes.io/router.entrypoints")
+        .known()
+        .is_some_and(|points| points.split(',').all(|point| point.trim() == "websecure"));
+    let entries = context.items(ingress, "spec.tls");
+    if certified == Answer::Yes || ingress.list("spec.tls").is_unknown() {
+        return;
+    }
+    if certified == Answer::Unknown {
+        context.unknown("metadata.annotations");
+    }
+    if entries.is_empty() {
+        if is_forced || is_entry_with_tls {
+            context.unknown("spec.tls: whether the controller has a certificate for the hosts");
+        } else {
+            context.fail("spec.tls", "the Ingress has no TLS");
+        }
+        return;
+    }
+    hosts_are_covered(ingress, &entries, context);
+}
+
+const LISTEN_PORTS: &str = "alb.ingress.kubernetes.io/listen-ports";
+
+/// Checks the ports of a load balancer of AWS or Alibaba, such as `[{"HTTP": 80}, {"HTTPS": 443}]`.
+fn listen_ports<'n>(
+    ports: Field<&str>,
+    annotation: impl Fn(&str) -> Field<&'n str>,
+    context: &mut CheckContext<'_>,
+) {
+    let place = format!("metadata.annotations[{LISTEN_PORTS}]");
+    let ports = match ports {
+        Field::Known(ports) => ports,
+        Field::Absent => return,
+        Field::Unknown => {
+            context.unknown(place);
+            return;
+        }
+    };
+    let Ok(ports) = serde_json::from_str::<Vec<serde_json::Map<String, serde_json::Value>>>(ports) else {
+        context.unknown(place);
+        return;
+    };
+    let is_plain = ports
+        .iter()
+        .flat_map(serde_json::Map::keys)
+        .any(|key| key == "HTTP");
+    let redirect = annotation("alb.ingress.kubernetes.io/ssl-redirect");
+    let is_redirected = redirect
+        .known()
+        .is_some_and(|port| !port.is_empty() && !FALSE.contains(&port));
+    if is_plain && !is_redirected {
+        // The older way to redirect is an action that a path refers to.
+        if redirect.is_unknown() || !annotation("alb.ingress.kubernetes.io/actions.ssl-redirect").is_absent()
+        {
+            context.unknown(place);
+        } else {
+            context.fail(place, "the Ingress also accepts requests without TLS");
+        }
+    }
+}
+
+/// Checks that the entries of `tls` cover the hosts of all rules.
+fn hosts_are_covered(ingress: Node<'_>, entries: &[Item<'_>], context: &mut CheckContext<'_>) {
+    let mut covered = Vec::new();
+    let mut all = false;
+    for entry in entries {
+        all |= entry.node().list("hosts").known().is_none_or(<[_]>::is_empty)
+            && !entry.node().list("hosts").is_unknown();
+        covered.extend(context.texts(entry.node(), "hosts"));
+    }
+    for rule in context.items(ingress, "spec.rules") {
+        let host = match rule.node().text("host") {
+            Field::Known(host) => host,
+            Field::Absent => "",
+            Field::Unknown => {
+                context.unknown(rule.node().at("host"));
+                continue;
+            }
+        };
+        let is_covered = |pattern: &&str| {
+            **pattern == *host
+                || pattern
+                    .strip_prefix("*.")
+                    .is_some_and(|domain| host.split_once('.').is_some_and(|(_, rest)| rest == domain))
+        };
+        let every_name = host.is_empty() && !covered.is_empty();
+        if !(all || every_name || covered.iter().any(is_covered)) {
+            context.fail(
+                rule.node().at("host"),
+                format!("no entry of `tls` covers the host {host}"),
+            );
+        }
+    }
+}
 
 /// Wildcard hosts.
 pub static EXTERNAL_HOST_EXPLICIT: Rule = Rule {
@@ -273,8 +469,8 @@ pub static EXTERNAL_HOST_EXPLICIT: Rule = Rule {
             }
             "Gateway" => {
                 for server in context.items(subject.body, "spec.servers") {
-                    // Plain TCP carries no host name.
-                    if let Field::Known("TCP" | "MONGO" | "MYSQL" | "REDIS") =
+                    // Without TLS, these protocols do not name a host, so a gateway accepts only `*`.
+                    if let Field::Known("TCP" | "MONGO" | "MYSQL" | "REDIS" | "UDP") =
                         server.node().text("port.protocol")
                         && server.node().field("tls").is_absent()
                     {
@@ -444,87 +640,160 @@ pub static SELECTORS_MATCH: Rule = Rule {
 };
 
 fn selectors_match(subject: &Subject<'_>, context: &mut CheckContext<'_>) {
+    if subject.kind() == AUTOSCALER.name {
+        scale_target(subject, context);
+        return;
+    }
     let namespace = subject.namespace();
-    let (place, found) = match subject.kind() {
-        "Service" => {
-            if subject.body.text("spec.type") == Field::Known("ExternalName") {
-                context.not_applicable("the Service has no selector");
-                return;
-            }
-            match subject.body.map("spec.selector") {
-                Field::Known(selector) if !selector.is_empty() => (
-                    "spec.selector",
-                    context
-                        .inventory
-                        .any_workload(namespace, |workload| has_all(selector, workload.labels())),
-                ),
-                Field::Unknown => ("spec.selector", Answer::Unknown),
-                _ => {
-                    context.not_applicable("the Service has no selector");
-                    return;
-                }
-            }
+    let place = match subject.kind() {
+        "NetworkPolicy" => "spec.podSelector",
+        _ => "spec.selector",
+    };
+    if subject.kind() == "Service" && subject.body.text("spec.type") == Field::Known("ExternalName") {
+        context.not_applicable("the Service has no selector");
+        return;
+    }
+    let selector = match subject.body.field(place) {
+        Field::Known(selector) => selector,
+        Field::Absent => {
+            context.not_applicable(selects_all(subject));
+            return;
         }
-        "HorizontalPodAutoscaler" => {
-            let (Some(kind), Some(name)) = (
-                context.text(subject.body, "spec.scaleTargetRef.kind"),
-                context.text(subject.body, "spec.scaleTargetRef.name"),
-            ) else {
-                context.unknown("spec.scaleTargetRef");
-                return;
-            };
-            let is_target = |object: &Object| object.id.kind == kind && object.id.name == name;
-            let known = ["Deployment", "StatefulSet", "ReplicaSet", "ReplicationController"].contains(&kind);
-            let found = context
-                .inventory
-                .workloads_in(namespace)
-                .any(|workload| is_target(workload.object));
-            let answer = if known || found {
-                Answer::from_bool(found)
-            } else {
-                Answer::Unknown
-            };
-            ("spec.scaleTargetRef", answer)
-        }
-        kind => {
-            let place = if kind == "NetworkPolicy" {
-                "spec.podSelector"
-            } else {
-                "spec.selector"
-            };
-            match subject.body.field(place) {
-                Field::Known(selector) => {
-                    let is_empty = selector.as_object().is_some_and(serde_json::Map::is_empty);
-                    if is_empty {
-                        context.not_applicable("it selects all pods of its namespace");
-                        return;
-                    }
-                    let selector = Node::new(selector, "");
-                    (
-                        place,
-                        context
-                            .inventory
-                            .any_workload(namespace, |workload| selects(selector, workload.labels())),
-                    )
-                }
-                Field::Absent => {
-                    context.not_applicable("it selects all pods of its namespace");
-                    return;
-                }
-                Field::Unknown => (place, Answer::Unknown),
-            }
+        Field::Unknown => {
+            context.unknown(place);
+            return;
         }
     };
-    match found {
+    if selector.as_object().is_some_and(serde_json::Map::is_empty) {
+        context.not_applicable(selects_all(subject));
+        return;
+    }
+    let matches = |labels: PodLabels<'_>| match (subject.kind(), selector.as_object()) {
+        ("Service", Some(wanted)) => has_all(wanted, labels),
+        ("Service", None) => Answer::Unknown,
+        _ => selects(Node::new(selector, ""), labels),
+    };
+    match context
+        .inventory
+        .any_workload(namespace, |workload| matches(workload.labels()))
+    {
         Answer::Yes => {}
-        Answer::No if context.inventory.is_complete() => {
-            let what = if subject.kind() == "HorizontalPodAutoscaler" {
-                "the target of the autoscaler does not exist"
-            } else {
-                "its selector matches no pods"
-            };
-            context.fail(place, format!("{what} in the namespace {namespace}"));
+        Answer::No if namespace == "kube-system" => {
+            context.unknown(format!(
+                "{place}: whether it matches pods that belong to the cluster"
+            ));
         }
+        Answer::No if context.inventory.is_complete() => match set_elsewhere(subject, selector, context) {
+            Some(label) => context.unknown(format!("{place}: whether a controller sets the label {label}")),
+            None => context.fail(
+                place,
+                format!("its selector matches no pods in the namespace {namespace}"),
+            ),
+        },
         Answer::No | Answer::Unknown => context.unknown(place),
+    }
+}
+
+/// Why a missing or empty selector is not checked.
+fn selects_all(subject: &Subject<'_>) -> &'static str {
+    match subject.kind() {
+        "Service" => "the Service has no selector",
+        _ => "it selects all pods of its namespace",
+    }
+}
+
+/// Labels that a program in the pod, or its operator, sets when the pod takes a role.
+const ROLES: [&str; 10] = [
+    "role",
+    "spilo-role",
+    "redis-role",
+    "kubedb.com/role",
+    "cnpg.io/instanceRole",
+    "vault-active",
+    "vault-initialized",
+    "vault-perf-standby",
+    "vault-sealed",
+    "leader",
+];
+
+/// A label of a selector that matches no pod, if something that the input does not show sets it: an operator with a domain of
+/// its own for its labels, the controller of a Gateway, or the pod itself.
+fn set_elsewhere(
+    subject: &Subject<'_>,
+    selector: &serde_json::Value,
+    context: &CheckContext<'_>,
+) -> Option<String> {
+    let inventory = context.inventory;
+    let selector = Node::new(selector, "");
+    let wanted = match subject.kind() {
+        "Service" => selector.map("").known()?.clone(),
+        _ => selector.map("matchLabels").known().cloned().unwrap_or_default(),
+    };
+    let expressions = selector.list("matchExpressions").known().unwrap_or_default();
+    let expressed = expressions
+        .iter()
+        .filter_map(|one| Node::new(one, "").text("key").known());
+    let mut keys = wanted.keys().map(String::as_str).chain(expressed);
+    for key in ["gateway.networking.k8s.io/gateway-name", "istio.io/gateway-name"] {
+        let name = wanted.get(key).and_then(serde_json::Value::as_str);
+        if name.is_some_and(|name| inventory.has(GATEWAY_API, subject.namespace(), name)) {
+            return Some(key.to_owned());
+        }
+    }
+    let has_key = |is: &dyn Fn(&str) -> bool| {
+        let written = |workload: &Workload<'_>| {
+            let labels = workload.labels().written;
+            labels
+                .known()
+                .is_some_and(|labels| labels.keys().any(|key| is(key)))
+        };
+        inventory.workloads.iter().any(|workload| written(workload))
+    };
+    let by_domain = keys.find(|key| {
+        let Some((domain, _)) = key.split_once('/') else {
+            return false;
+        };
+        let is_of_kubernetes = domain.ends_with("kubernetes.io") || domain.ends_with("k8s.io");
+        let is_topology = domain.starts_with("topology.");
+        let is_used = || has_key(&|key| key.split_once('/').is_some_and(|(of, _)| of == domain));
+        (!is_of_kubernetes || is_topology) && !is_used()
+    });
+    if let Some(key) = by_domain {
+        return Some(key.to_owned());
+    }
+    let role = ROLES.into_iter().find(|key| wanted.contains_key(*key))?;
+    let mut others = wanted.clone();
+    others.retain(|key, _| !ROLES.contains(&key.as_str()));
+    let is_role_of_a_pod = !others.is_empty()
+        && !has_key(&|key| key == role)
+        && inventory.any_workload(subject.namespace(), |workload| {
+            has_all(&others, workload.labels())
+        }) == Answer::Yes;
+    is_role_of_a_pod.then(|| role.to_owned())
+}
+
+/// Checks that the target of an autoscaler exists and has replicas.
+fn scale_target(subject: &Subject<'_>, context: &mut CheckContext<'_>) {
+    let place = "spec.scaleTargetRef";
+    let (Some(kind), Some(name)) = (
+        context.text(subject.body, "spec.scaleTargetRef.kind"),
+        context.text(subject.body, "spec.scaleTargetRef.name"),
+    ) else {
+        context.unknown(place);
+        return;
+    };
+    let namespace = subject.namespace();
+    if ["CronJob", "DaemonSet", "Job", "Pod"].contains(&kind) {
+        context.fail(place, format!("a {kind} has no number of replicas to scale"));
+        return;
+    }
+    let is_built_in = ["Deployment", "StatefulSet", "ReplicaSet", "ReplicationController"].contains(&kind);
+    match context.inventory.has_named(kind, namespace, name) {
+        true => {}
+        false if is_built_in && context.inventory.is_complete() => context.fail(
+            place,
+            format!("the target of the autoscaler does not exist in the namespace {namespace}"),
+        ),
+        false => context.unknown(place),
     }
 }

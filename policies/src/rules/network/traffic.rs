@@ -14,7 +14,7 @@ use crate::context::Subject;
 use crate::field::{Field, Node, is_unknown, text};
 use crate::inventory::Inventory;
 use crate::kind::{Kind, NETWORK_POLICY};
-use crate::selector::{Answer, Labels, selects};
+use crate::selector::{Answer, PodLabels, selects};
 
 /// A direction of traffic.
 #[derive(Clone, Copy, PartialEq)]
@@ -298,7 +298,7 @@ pub fn applies_to(policy: Node<'_>, direction: Direction) -> Answer {
 }
 
 /// Whether a policy selects pods with these labels.
-pub fn selects_labels(policy: Node<'_>, labels: Labels<'_>) -> Answer {
+pub fn selects_labels<'l>(policy: Node<'_>, labels: impl Into<PodLabels<'l>>) -> Answer {
     match policy.field("spec.podSelector") {
         Field::Known(selector) => selects(Node::new(selector, ""), labels),
         Field::Absent => Answer::Yes,

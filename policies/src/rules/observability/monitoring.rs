@@ -242,7 +242,7 @@ fn monitored(subject: &Subject<'_>, context: &mut CheckContext<'_>) {
 }
 
 /// Whether the selector of a monitor matches these labels.
-fn found(monitor: Node<'_>, labels: crate::selector::Labels<'_>) -> Answer {
+fn found<'l>(monitor: Node<'_>, labels: impl Into<crate::selector::PodLabels<'l>>) -> Answer {
     match monitor.field("spec.selector") {
         Field::Known(selector) => selects(Node::new(selector, ""), labels),
         Field::Absent => Answer::No,

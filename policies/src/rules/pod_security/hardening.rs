@@ -359,31 +359,3 @@ pub static NO_PROBE_HOST_OVERRIDE: Rule = Rule {
     }),
     ..Rule::DEFAULTS
 };
-
-/// An entry of `limits` or `requests` of a container or its pod.
-pub(crate) fn resource(container: Node<'_>, pod: Node<'_>, what: &str, name: &str) -> Field<()> {
-    let of = |node: Node<'_>| match node.map(&format!("resources.{what}")) {
-        Field::Known(map) => match map.get(name) {
-            None | Some(serde_json::Value::Null) => Field::Absent,
-            Some(value) if crate::field::is_unknown(value) => Field::Unknown,
-            // A quantity of zero means no request or no limit.
-            Some(value) if is_zero(value) => Field::Absent,
-            Some(serde_json::Value::String(_) | serde_json::Value::Number(_)) => Field::Known(()),
-            Some(_) => Field::Unknown,
-        },
-        Field::Absent => Field::Absent,
-        Field::Unknown => Field::Unknown,
-    };
-    of(container).or(|| of(pod))
-}
-
-fn is_zero(quantity: &serde_json::Value) -> bool {
-    match quantity {
-        serde_json::Value::Number(number) => number.as_f64() == Some(0.0),
-        serde_json::Value::String(text) => {
-            let digits = text.trim_end_matches(|unit: char| unit.is_ascii_alphabetic());
-            digits.parse::<f64>().is_ok_and(|number| number == 0.0)
-        }
-        _ => false,
-    }
-}

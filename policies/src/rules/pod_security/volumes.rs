@@ -76,10 +76,39 @@ fn host_path(volume: Field<&Value>, path: Field<&str>, context: &CheckContext<'_
     match (volume, path) {
         (Field::Absent, _) => Field::Absent,
         (Field::Unknown, _) | (_, Field::Unknown) => Field::Unknown,
-        (_, Field::Known(path)) if context.option_texts(&ALLOWED).contains(&path) => Field::Absent,
+        (_, Field::Known(path)) if is_allowed(path, context) => Field::Absent,
         (_, Field::Known(path)) => Field::Known(format!("the directory {path}")),
         (_, Field::Absent) => Field::Known("a directory".to_owned()),
     }
+}
+
+fn is_allowed(path: &str, context: &CheckContext<'_>) -> bool {
+    let path = normalized(path);
+    let allowed = context.option_texts(&ALLOWED);
+    allowed.iter().any(|allowed| normalized(allowed) == path)
+}
+
+/// A path without empty parts, `.` and `..`.
+pub(crate) fn normalized(path: &str) -> String {
+    let mut parts: Vec<&str> = Vec::new();
+    for part in path.split('/') {
+        match part {
+            "" | "." => {}
+            ".." => {
+                parts.pop();
+            }
+            part => parts.push(part),
+        }
+    }
+    format!("/{}", parts.join("/"))
+}
+
+/// Whether a path is a directory that contains another path, or is that path. Both are normalized.
+pub(crate) fn contains(directory: &str, path: &str) -> bool {
+    directory == "/"
+        || path
+            .strip_prefix(directory)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 /// Sockets of container runtimes.
@@ -91,16 +120,26 @@ pub static NO_RUNTIME_SOCKET_MOUNT: Rule = Rule {
     enforcement: Enforcement::Mandatory,
     evidence: &[AccessArchitecture, UnauthorizedSoftware, AccessControl],
     check: Check::Resource(|subject, context| {
-        const SOCKETS: [&str; 8] = [
+        const SOCKETS: [&str; 16] = [
             "/run/docker.sock",
+            "/run/docker/containerd/containerd.sock",
             "/run/containerd/containerd.sock",
             "/run/containerd/containerd.sock.ttrpc",
+            "/run/host-containerd/containerd.sock",
             "/run/crio/crio.sock",
             "/run/cri-dockerd.sock",
             "/run/dockershim.sock",
+            "/run/frakti.sock",
+            "/run/balena-engine.sock",
+            "/run/buildkit/buildkitd.sock",
             "/run/podman/podman.sock",
+            "/run/user/1000/docker.sock",
             "/run/k3s/containerd/containerd.sock",
+            "/run/k0s/containerd.sock",
+            "/var/snap/microk8s/common/run/containerd.sock",
         ];
+        // Windows has named pipes.
+        const PIPES: [&str; 3] = ["docker_engine", "containerd-containerd", "cri-dockerd"];
         let Some(pod) = context.pod(subject) else { return };
         for volume in context.items(pod.spec(), "volumes") {
             if volume.node().field("hostPath").is_absent() {
@@ -110,12 +149,13 @@ pub static NO_RUNTIME_SOCKET_MOUNT: Rule = Rule {
                 continue;
             };
             // On current systems /var/run is a link to /run.
-            let path = path.trim_end_matches('/');
-            let path = path
-                .strip_prefix("/var/run")
-                .map_or(path.to_owned(), |rest| format!("/run{rest}"));
-            let holds = |socket: &&str| **socket == path || socket.starts_with(&format!("{path}/"));
-            if SOCKETS.iter().any(holds) {
+            let normal = normalized(path);
+            let normal = match normal.strip_prefix("/var/run") {
+                Some(rest) if rest.is_empty() || rest.starts_with('/') => format!("/run{rest}"),
+                _ => normal,
+            };
+            let is_pipe = |name: &&str| path.contains("pipe") && path.contains(*name);
+            if SOCKETS.iter().any(|socket| contains(&normal, socket)) || PIPES.iter().any(is_pipe) {
                 context.fail(
                     volume.node().at("hostPath.path"),
                     "the pod has access to the container runtime of its node",
@@ -166,3 +206,24 @@ pub static RESTRICTED_VOLUME_TYPES: Rule = Rule {
     }),
     ..Rule::DEFAULTS
 };
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_are_compared_without_detours() {
+        for (path, normal) in [
+            ("/var//run/./docker.sock", "/var/run/docker.sock"),
+            ("/run/../run/docker.sock/", "/run/docker.sock"),
+            ("/../..", "/"),
+            ("run", "/run"),
+            ("/", "/"),
+            ("/a/..b", "/a/..b"),
+        ] {
+            assert_eq!(normalized(path), normal);
+        }
+        assert!(contains("/", "/run") && contains("/run", "/run") && contains("/run", "/run/a"));
+        assert!(!contains("/run", "/running") && !contains("/run/a", "/run"));
+    }
+}

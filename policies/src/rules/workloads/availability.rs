@@ -9,7 +9,7 @@ use crate::enforcement::Enforcement;
 use crate::field::{Field, Node};
 use crate::kind::{DEPLOYMENT, Kind, POD, STATEFUL_SET};
 use crate::rule::{Check, Rule, Severity};
-use crate::selector::{Answer, Labels, selects};
+use crate::selector::{Answer, PodLabels, selects};
 use crate::settings::{DefaultValue, Setting};
 use crate::text::rule_text;
 
@@ -161,7 +161,7 @@ const SEVERAL: &str =
     "the API server refuses to evict a pod with more than one budget, so that nodes cannot be drained";
 
 /// Whether a budget selects pods with these labels.
-fn budget_selects(budget: &Object, labels: Labels<'_>) -> Answer {
+fn budget_selects<'l>(budget: &Object, labels: impl Into<PodLabels<'l>>) -> Answer {
     match Node::new(budget.body(), "").field("spec.selector") {
         // Before policy/v1 an empty selector matched no pods.
         Field::Known(selector)

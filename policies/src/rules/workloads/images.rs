@@ -1,12 +1,11 @@
 //! Tags, digests and registries of images.
 
-use crate::context::CheckContext;
+use crate::context::{CheckContext, Subject};
 use crate::control::Control::{ChangeControl, MaliciousSoftware, UnauthorizedSoftware, Vendors};
 use crate::enforcement::Enforcement;
-use crate::field::Field;
+use crate::field::{Field, Node};
 use crate::image::Image;
 use crate::kind::WORKLOADS;
-use crate::pod::Container;
 use crate::rule::{Check, Rule, Severity};
 use crate::settings::{DefaultValue, Setting};
 use crate::text::rule_text;
@@ -27,21 +26,15 @@ pub static NO_MUTABLE_IMAGE_TAG: Rule = Rule {
     options: &[&MUTABLE],
     evidence: &[ChangeControl, UnauthorizedSoftware, MaliciousSoftware],
     check: Check::Resource(|subject, context| {
-        for container in context.containers(subject) {
-            let Some(image) = image(container, context) else {
-                continue;
-            };
+        for Used { image, place, by } in images(subject, context) {
             let message = match (image.digest, image.tag) {
-                (None, None) => format!(
-                    "the image of {} has no tag, which means `latest`",
-                    container.words()
-                ),
+                (None, None) => format!("the image of {by} has no tag, which means `latest`"),
                 (None, Some(tag)) if context.option_texts(&MUTABLE).contains(&tag) => {
-                    format!("the image of {} has the mutable tag {tag}", container.words())
+                    format!("the image of {by} has the mutable tag {tag}")
                 }
                 (Some(_), _) | (None, Some(_)) => continue,
             };
-            context.fail(container.node().at("image"), message);
+            context.fail(place, message);
         }
     }),
     ..Rule::DEFAULTS
@@ -56,18 +49,15 @@ pub static IMAGE_DIGEST_PINNED: Rule = Rule {
     enforcement: Enforcement::Mandatory,
     evidence: &[ChangeControl, UnauthorizedSoftware, MaliciousSoftware],
     check: Check::Resource(|subject, context| {
-        for container in context.containers(subject) {
-            let Some(image) = image(container, context) else {
-                continue;
-            };
+        for Used { image, place, by } in images(subject, context) {
             if image.is_pinned() {
                 continue;
             }
             let message = match image.digest {
-                None => format!("the image of {} has no digest", container.words()),
-                Some(_) => format!("the digest of the image of {} is invalid", container.words()),
+                None => format!("the image of {by} has no digest"),
+                Some(_) => format!("the digest of the image of {by} is invalid"),
             };
-            context.fail(container.node().at("image"), message);
+            context.fail(place, message);
         }
     }),
     ..Rule::DEFAULTS
@@ -94,21 +84,13 @@ pub static IMAGE_REGISTRY_ALLOWED: Rule = Rule {
             context.not_applicable("the settings list no registries");
             return;
         }
-        for container in context.containers(subject) {
-            let Some(image) = image(container, context) else {
-                continue;
-            };
-            let repository = image.full_repository();
-            let is_below = |allowed: &&str| {
-                let rest = repository.strip_prefix(allowed.trim_end_matches('/'));
-                rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-            };
-            if !allowed.iter().any(is_below) {
+        for Used { image, place, by } in images(subject, context) {
+            if !allowed.iter().any(|allowed| image.is_below(allowed)) {
+                let repository = image.full_repository();
                 context.fail(
-                    container.node().at("image"),
+                    place,
                     format!(
-                        "the image of {} comes from {repository}, which is not in the allowed registries",
-                        container.words()
+                        "the image of {by} comes from {repository}, which is not in the allowed registries"
                     ),
                 );
             }
@@ -117,20 +99,54 @@ pub static IMAGE_REGISTRY_ALLOWED: Rule = Rule {
     ..Rule::DEFAULTS
 };
 
-/// The image of a container; a missing one is reported.
-fn image<'c>(container: &'c Container<'_>, context: &mut CheckContext<'_>) -> Option<Image<'c>> {
-    match container.node().text("image") {
-        Field::Known(name) if !name.is_empty() => Some(Image::of(name)),
-        Field::Known(_) | Field::Absent => {
-            context.fail(
-                container.node().at("image"),
-                format!("{} sets no image", container.words()),
-            );
-            None
-        }
-        Field::Unknown => {
-            context.unknown(container.node().at("image"));
-            None
+/// An image that a pod uses.
+pub(super) struct Used<'a> {
+    pub image: Image<'a>,
+    /// The path of its name.
+    pub place: String,
+    /// What uses it, such as `container api`.
+    pub by: String,
+}
+
+/// The images of the containers and of the image volumes of a pod; a container without one is reported.
+fn images<'s>(subject: &Subject<'s>, context: &mut CheckContext<'_>) -> Vec<Used<'s>> {
+    let mut images = Vec::new();
+    for container in context.containers(subject) {
+        let (place, by) = (container.node().at("image"), container.words());
+        match container.image() {
+            Field::Known(name) if !name.is_empty() => images.push(Used {
+                image: Image::of(name),
+                place,
+                by,
+            }),
+            Field::Known(_) | Field::Absent => context.fail(place, format!("{by} sets no image")),
+            Field::Unknown => context.unknown(place),
         }
     }
+    images.extend(volume_images(subject, context));
+    images
+}
+
+/// The images that are mounted as volumes.
+pub(super) fn volume_images<'s>(subject: &Subject<'s>, context: &mut CheckContext<'_>) -> Vec<Used<'s>> {
+    let Some(pod) = subject.pod else { return Vec::new() };
+    let volumes = context.items(pod.spec(), "volumes").into_iter();
+    let volumes = volumes.filter(|volume| !volume.node().field("image").is_absent());
+    volumes
+        .filter_map(|volume| {
+            let place = volume.node().at("image.reference");
+            let name = volume.node().text("name").known().unwrap_or("?");
+            match Node::new(volume.value, "").text("image.reference") {
+                Field::Known(image) => Some(Used {
+                    image: Image::of(image),
+                    place,
+                    by: format!("volume {name}"),
+                }),
+                Field::Absent | Field::Unknown => {
+                    context.unknown(place);
+                    None
+                }
+            }
+        })
+        .collect()
 }

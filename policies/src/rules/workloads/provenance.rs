@@ -11,6 +11,7 @@ use crate::image::Image;
 use crate::inventory::Inventory;
 use crate::kind::{Kind, WORKLOADS};
 use crate::rule::{Check, Rule, Severity};
+use crate::rules::workloads::images::{Used, volume_images};
 use crate::selector::Answer;
 use crate::settings::{DefaultValue, Setting};
 use crate::text::rule_text;
@@ -79,6 +80,9 @@ fn vouched_for(subject: &Subject<'_>, context: &mut CheckContext<'_>) {
                 ));
             }
         }
+    }
+    for Used { place, .. } in volume_images(subject, context) {
+        context.unknown(format!("{place}: whether the controller verifies image volumes"));
     }
 }
 
@@ -311,7 +315,7 @@ fn equals_any_case(text: Field<&str>, wanted: &str) -> Answer {
 
 /// The meaning of `*` in a pattern.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Star {
+pub(crate) enum Star {
     /// Any text.
     Anything,
     /// Any text without a slash; `**` is any text.
@@ -331,7 +335,7 @@ fn pattern(pattern: Field<&str>, names: &[String], star: Star) -> Answer {
 }
 
 /// Whether a text matches a pattern with `*` and `?`. The number of steps is the product of both lengths.
-fn is_like(text: &[u8], pattern: &[u8], star: Star) -> bool {
+pub(crate) fn is_like(text: &[u8], pattern: &[u8], star: Star) -> bool {
     // Which prefixes of the pattern match the text so far.
     let mut likes = vec![false; pattern.len() + 1];
     likes[0] = true;
