@@ -48,6 +48,7 @@ pub fn build(config: &StackConfig) -> Graph {
         &config.namespace,
         &config.cluster,
         config.migration,
+        &config.largest_container(),
         options,
     ));
     graph.merge(secrets::build(&config.secrets, config.secret_targets(), options));

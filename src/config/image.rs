@@ -64,6 +64,16 @@ impl Image {
         }
     }
 
+    /// The repository without its registry's namespace, and the tag, if there is one: `qdrant` and `v1.19.0`.
+    pub fn name_and_tag(&self) -> (&str, Option<&str>) {
+        let named = self.reference.split('@').next().unwrap_or_default();
+        let last = named.rsplit('/').next().unwrap_or_default();
+        match last.split_once(':') {
+            Some((name, tag)) => (name, Some(tag)),
+            None => (last, None),
+        }
+    }
+
     /// Whether it has a digest and so can never change.
     pub fn is_pinned(&self) -> bool {
         self.pinned
@@ -116,6 +126,24 @@ mod tests {
                 .is_pinned()
         );
         assert!(!Image::parse("qdrant/qdrant:v1.19.0").unwrap().is_pinned());
+    }
+
+    #[test]
+    fn the_name_and_the_tag_are_those_of_the_last_part() {
+        let digest = format!("sha256:{}", "a1".repeat(32));
+        for (reference, expected) in [
+            (
+                "neo4j:5.26.21-community".to_owned(),
+                ("neo4j", Some("5.26.21-community")),
+            ),
+            (format!("localhost:5000/a/qdrant@{digest}"), ("qdrant", None)),
+            (
+                format!("localhost:5000/qdrant:v1@{digest}"),
+                ("qdrant", Some("v1")),
+            ),
+        ] {
+            assert_eq!(Image::parse(&reference).unwrap().name_and_tag(), expected);
+        }
     }
 
     #[test]

@@ -106,6 +106,25 @@ pub struct StackConfig {
 }
 
 impl StackConfig {
+    /// The limits of the largest container in the platform's namespace, CPU and memory separately.
+    pub fn largest_container(&self) -> Amounts {
+        let optional = [
+            self.redis.as_ref().map(|redis| &redis.resources),
+            self.redis.as_ref().map(|redis| &redis.exporter_resources),
+            self.knowledge_graph.as_ref().map(|store| &store.resources),
+            self.langgraph.as_ref().map(|server| &server.resources),
+            self.sync.as_ref().map(|sync| &sync.resources),
+            self.backup.as_ref().map(|backup| &backup.resources),
+            self.load_test.as_ref().map(|test| &test.resources),
+        ];
+        let mut largest = self.openmemory.resources.limits.clone();
+        for resources in optional.into_iter().flatten().chain([&self.qdrant.resources]) {
+            largest.cpu = largest.cpu.max(resources.limits.cpu.clone());
+            largest.memory = largest.memory.max(resources.limits.memory.clone());
+        }
+        largest
+    }
+
     /// The workloads of this stack, in the order of the platform's table of contents.
     pub fn workloads(&self) -> Vec<Workload> {
         let mut workloads = CORE.to_vec();

@@ -39,13 +39,31 @@ const SYSTEM_CLASSES: &str = "system-";
 /// The context prefix of sandboxes.
 const SANDBOX: &str = "phoenix-sandbox-";
 
-/// Addresses that no external host has: link-local services of a node, ranges that providers assign to pods, and the metadata
-/// services of Azure and Oracle Cloud.
+/// Addresses that no external host has: link-local services of a node such as the metadata of the cloud, ranges that
+/// providers assign to pods, the services of Azure's platform, and protocol assignments, which include Oracle's metadata.
 const ALWAYS_INSIDE: [&str; 4] = [
     "100.64.0.0/10",
-    "169.254.0.0/16",
     "168.63.129.16/32",
+    "169.254.0.0/16",
     "192.0.0.0/24",
+];
+
+/// Addresses that no network of an external host may contain.
+const NEVER_EXTERNAL: [(&str, &str); 8] = [
+    ("0.0.0.0/8", "addresses of no host"),
+    ("127.0.0.0/8", "the loopback addresses of the pod itself"),
+    ("100.100.100.200/32", "the metadata of Alibaba Cloud"),
+    ("168.63.129.16/32", "the services of Azure's platform"),
+    (
+        "169.254.0.0/16",
+        "link-local addresses such as the metadata of the cloud",
+    ),
+    (
+        "192.0.0.0/24",
+        "protocol assignments, which include the metadata of Oracle Cloud",
+    ),
+    ("224.0.0.0/4", "multicast addresses"),
+    ("240.0.0.0/4", "reserved addresses"),
 ];
 
 /// Upper bounds that catch typing errors.
@@ -236,7 +254,7 @@ impl Check {
         let uid = self
             .known("cluster.uid", &raw.uid)
             .and_then(|uid| self.parse("cluster.uid", uid, uid_of_cluster));
-        self.not_empty("cluster.identifier", &raw.identifier);
+        let identifier = self.parse("cluster.identifier", &raw.identifier, identifier);
         let mesh_namespace = self.dns_name("cluster.mesh.namespace", &raw.mesh.namespace);
         let revision = raw
             .mesh
@@ -249,13 +267,13 @@ impl Check {
             "cluster.monitoring.serviceAccount",
             &raw.monitoring.service_account,
         );
-        self.networks("cluster.privateNetworks", &raw.private_networks);
+        self.networks("cluster.privateNetworks", &raw.private_networks, false);
         let priority_classes = self.priority_classes(&raw.priority_classes);
         let image_pull_secrets = self.image_pull_secrets(&raw.image_pull_secrets);
         Some(Cluster {
             context,
             uid,
-            identifier: raw.identifier.clone(),
+            identifier: identifier?,
             mesh: Mesh {
                 namespace: mesh_namespace?,
                 revision: match revision {
@@ -519,6 +537,17 @@ impl Check {
 
     fn qdrant(&mut self, raw: &RawQdrant) -> Option<Qdrant> {
         let image = self.image("qdrant.image", &raw.image, "qdrant");
+        if let Some(image) = &image {
+            // The others start as root, which the namespace does not allow. An image without a tag does not say.
+            let (name, tag) = image.name_and_tag();
+            if tag.is_some_and(|tag| !tag.contains("unprivileged")) && !name.contains("unprivileged") {
+                self.problems.add_with_hint(
+                    key("qdrant.image"),
+                    format!("is {image}, which is not the unprivileged variant and would not start in the namespace"),
+                    "use the tag with the suffix -unprivileged, such as qdrant/qdrant:v1.19.0-unprivileged",
+                );
+            }
+        }
         let resources = self.resources("qdrant.resources", &raw.resources);
         let storage = self.volume(
             "qdrant.storage",
@@ -625,7 +654,7 @@ impl Check {
             self.problems
                 .add(key("postgres.port"), "is 0, which is not a valid port");
         }
-        self.networks("postgres.networks", &raw.networks);
+        self.networks("postgres.networks", &raw.networks, true);
         Some(Postgres {
             host: host?,
             port: raw.port,
@@ -730,14 +759,30 @@ impl Check {
         self.parse(path, text, DnsName::parse)
     }
 
-    fn networks(&mut self, path: &str, networks: &[String]) {
+    /// Checks networks. Those of external hosts must not contain addresses that never belong to one.
+    fn networks(&mut self, path: &str, networks: &[String], external: bool) {
         for (position, network) in networks.iter().enumerate() {
-            if !is_network(network) {
+            let key = key(&format!("{path}[{position}]"));
+            let Some(parsed) = parse_network(network) else {
                 let hint = "use the form 10.20.0.0/24, with the network address";
                 self.problems.add_with_hint(
-                    key(&format!("{path}[{position}]")),
+                    key,
                     format!("is {}, which is not an IPv4 network", shown_text(network)),
                     hint,
+                );
+                continue;
+            };
+            let overlaps = |reserved: &str| {
+                parse_network(reserved)
+                    .is_some_and(|reserved| reserved.contains(&parsed) || parsed.contains(&reserved))
+            };
+            if external
+                && let Some((reserved, what)) = NEVER_EXTERNAL.iter().find(|(reserved, _)| overlaps(reserved))
+            {
+                self.problems.add_with_hint(
+                    key,
+                    format!("is {network}, which includes {reserved}: {what}"),
+                    "list only the networks that the host's addresses are in",
                 );
             }
         }
@@ -790,8 +835,25 @@ fn uid_of_cluster(text: &str) -> Result<String, &'static str> {
     }
 }
 
-/// Whether a string is an IPv4 network, written with its network address and a prefix of at least one bit.
-fn is_network(text: &str) -> bool {
+/// An IPv4 network, written with its network address and a prefix of at least one bit.
+fn parse_network(text: &str) -> Option<Ipv4Net> {
     text.parse::<Ipv4Net>()
-        .is_ok_and(|network| network.prefix_len() > 0 && network.trunc() == network)
+        .ok()
+        .filter(|network| network.prefix_len() > 0 && network.trunc() == *network)
+}
+
+/// The identifier becomes the value of an annotation and part of messages.
+fn identifier(text: &str) -> Result<String, &'static str> {
+    is_identifier(text)
+        .then(|| text.to_owned())
+        .ok_or("is not an identifier of letters, digits, `-`, `_`, `.`, `:` and `/`")
+}
+
+/// Whether a text has only characters without a meaning in shells, templates and environment variables.
+fn is_identifier(text: &str) -> bool {
+    (1..=253).contains(&text.len())
+        && text.starts_with(|first: char| first.is_ascii_alphanumeric())
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"-_.:/".contains(&byte))
 }

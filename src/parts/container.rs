@@ -73,8 +73,15 @@ pub fn port(port: Port) -> ContainerPort {
     }
 }
 
-/// An environment variable with a value that is not confidential.
+/// An environment variable with a value that is not confidential. The program in the container sees exactly this value:
+/// Kubernetes would replace `$(NAME)` with the value of another variable, which can be a secret, and `$$` with `$`.
 pub fn variable(name: &str, value: impl Into<String>) -> EnvVar {
+    expanded_variable(name, value.into().replace('$', "$$"))
+}
+
+/// An environment variable in whose value Kubernetes replaces `$(NAME)` with the value of an earlier variable. The value must
+/// not contain text from the configuration that can have a `$`.
+pub fn expanded_variable(name: &str, value: impl Into<String>) -> EnvVar {
     EnvVar {
         name: name.to_owned(),
         value: Some(value.into()),

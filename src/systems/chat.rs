@@ -16,7 +16,7 @@ use crate::names::{
     OPENMEMORY, Port, REDIS, REDIS_PORT, REDIS_USER, Workload,
 };
 use crate::parts::availability::{self, Spread, UnhealthyPodEviction};
-use crate::parts::container::{secret_variable, variable};
+use crate::parts::container::{expanded_variable, secret_variable, variable};
 use crate::parts::{container, identity, metadata, service, snowflake};
 
 /// The path of the MCP configuration in the container.
@@ -151,7 +151,7 @@ fn variables(
     // The password of the server that provides the tier.
     variables.push(secret_variable("REDIS_PASSWORD", &secret::REDIS_PASSWORD));
     if let Some(address) = dependencies.address(REDIS, REDIS_PORT, cache.external.as_ref()) {
-        variables.push(variable(
+        variables.push(expanded_variable(
             "REDIS_URL",
             format!("redis://{REDIS_USER}:$(REDIS_PASSWORD)@{address}/0"),
         ));

@@ -51,6 +51,8 @@ fn stateful_set(config: &config::GraphStore, options: StackOptions<'_>) -> State
             replicas: Some(1),
             selector: metadata::selector(KNOWLEDGE_GRAPH),
             min_ready_seconds: Some(availability::MIN_READY_SECONDS),
+            // With `OrderedReady`, a pod that a bad image keeps from becoming ready is not replaced when the image is corrected.
+            pod_management_policy: Some("Parallel".to_owned()),
             update_strategy: Some(StatefulSetUpdateStrategy {
                 type_: Some("RollingUpdate".to_owned()),
                 ..Default::default()
@@ -154,7 +156,7 @@ fn settings(config: &config::GraphStore) -> Vec<EnvVar> {
         // The name must not begin with NEO4J_, or the entry point would write it to a file as a setting.
         container::secret_variable("GRAPH_PASSWORD", &secret::NEO4J_PASSWORD),
         // Used only at the first start; afterwards the password is changed in the server.
-        setting("AUTH", "neo4j/$(GRAPH_PASSWORD)"),
+        container::expanded_variable("NEO4J_AUTH", "neo4j/$(GRAPH_PASSWORD)"),
         // Equal initial and maximum sizes, because growing the heap is slow under load.
         setting("server_memory_heap_initial__size", &heap),
         setting("server_memory_heap_max__size", &heap),

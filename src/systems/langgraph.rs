@@ -71,7 +71,7 @@ fn server(config: &config::Langgraph, tier: &LanggraphWorkflow, options: StackOp
         container::secret_variable("POSTGRES_URI", &secret::POSTGRES_CONNECTION_STRING),
         container::secret_variable("REDIS_PASSWORD", &secret::REDIS_PASSWORD),
         // Kubernetes expands the password when the container starts. Its format is safe in a URL without escaping.
-        container::variable(
+        container::expanded_variable(
             "REDIS_URI",
             format!(
                 "redis://{REDIS_USER}:$(REDIS_PASSWORD)@{}:{}/0",

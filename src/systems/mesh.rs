@@ -65,6 +65,7 @@ pub fn build(rows: &[Connection], workloads: &[Workload], routing: &Routing, mes
     for route in egress::by_server_name(rows) {
         graph.insert(route);
     }
+    graph.insert(egress::other_sidecars());
     for workload in workloads {
         graph.insert(egress::sidecar(*workload, rows));
     }

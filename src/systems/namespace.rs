@@ -20,6 +20,7 @@ pub fn build(
     config: &config::Namespace,
     cluster: &Cluster,
     migration: Option<Phase>,
+    largest: &config::Amounts,
     options: StackOptions<'_>,
 ) -> Graph {
     let mesh = &cluster.mesh;
@@ -30,7 +31,7 @@ pub fn build(
         .protect(options.protect)
         .retain_on_delete(options.retain);
     graph.insert(quota(&config.quota));
-    graph.insert(defaults());
+    graph.insert(limits(largest));
     for (name, managed) in [(names::AI, config.manage_ai), (names::MCP, config.manage_mcp)] {
         if managed {
             // Other teams deploy objects there; deleting the stack must not delete them.
@@ -96,6 +97,9 @@ fn quota(config: &config::Quota) -> ResourceQuota {
                 // Without a limit, a wrong schedule could fill the API server with Jobs.
                 ("count/jobs.batch".to_owned(), Quantity(config.jobs.to_string())),
                 ("requests.storage".to_owned(), config.storage.to_kubernetes()),
+                // The platform is reached through the mesh only.
+                ("services.loadbalancers".to_owned(), Quantity("0".to_owned())),
+                ("services.nodeports".to_owned(), Quantity("0".to_owned())),
             ])),
             ..Default::default()
         }),
@@ -103,10 +107,18 @@ fn quota(config: &config::Quota) -> ResourceQuota {
     }
 }
 
-/// The defaults for containers that set nothing. All containers of the platform set CPU and memory, but an operator's
+/// The default and the largest amounts of a container. The largest are those of the largest container of the platform, so
+/// that no other container can take a share of the quota that the platform needs.
+///
+/// The defaults are for containers that set nothing. All containers of the platform set CPU and memory, but an operator's
 /// debug pod may not, and the quota would reject it. No container sets ephemeral storage: logs and scratch
 /// directories are small, and a full disk of a node affects all of its pods.
-fn defaults() -> LimitRange {
+fn limits(largest: &config::Amounts) -> LimitRange {
+    // A sidecar with the limits of the mesh's installation must fit too.
+    let at_least = |amount: &config::Quantity, least: &str| {
+        let least = config::Quantity::parse(least).expect("the constants are quantities");
+        amount.clone().max(least).to_kubernetes()
+    };
     let amounts = |cpu: &str, memory: &str, disk: &str| {
         Some(BTreeMap::from([
             ("cpu".to_owned(), Quantity(cpu.to_owned())),
@@ -121,6 +133,10 @@ fn defaults() -> LimitRange {
                 type_: "Container".to_owned(),
                 default_request: amounts("50m", "64Mi", "64Mi"),
                 default: amounts("500m", "256Mi", "2Gi"),
+                max: Some(BTreeMap::from([
+                    ("cpu".to_owned(), at_least(&largest.cpu, "2")),
+                    ("memory".to_owned(), at_least(&largest.memory, "1Gi")),
+                ])),
                 ..Default::default()
             }],
         }),

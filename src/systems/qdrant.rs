@@ -42,7 +42,7 @@ pub fn build(config: &config::Qdrant, options: StackOptions<'_>) -> Graph {
         .insert(stateful_set(config, &settings, options))
         .protect(options.protect)
         // The startup probe's limit for each peer, one after the other.
-        .ready_within(Duration::from_mins(10 * u64::from(config.replicas) + 5));
+        .ready_within(loading_time(config) * config.replicas + Duration::from_mins(5));
     if let Some(budget) =
         availability::disruption_budget(QDRANT, config.replicas, UnhealthyPodEviction::IfHealthyBudget)
     {
@@ -180,6 +180,14 @@ exec ./entrypoint.sh --bootstrap "http://{name}-0.{service}:{port}" --uri "$self
     )
 }
 
+/// How long a peer may take to load its collections: ten minutes, and a minute for each 4 GiB of its volume, which is the
+/// throughput of a slow network disk (68 MiB/s). At most six hours.
+fn loading_time(config: &config::Qdrant) -> Duration {
+    let gibibytes = config.storage.size.thousandths() / 1_000 / (1 << 30);
+    let minutes = 10 + u64::try_from(gibibytes / 4).unwrap_or(u64::MAX).min(350);
+    Duration::from_mins(minutes)
+}
+
 fn stateful_set(config: &config::Qdrant, settings: &str, options: StackOptions<'_>) -> StatefulSet {
     let mut metadata = metadata::workload_meta(QDRANT, QDRANT.name);
     label(&mut metadata, names::DATA_CLASSIFICATION, "restricted");
@@ -274,8 +282,13 @@ fn server(config: &config::Qdrant) -> Container {
             container::mount("init", "/qdrant/init"),
             container::mount("tmp", "/tmp"),
         ]),
-        // Ten minutes to load the collections; `/readyz` then waits for consensus.
-        startup_probe: Some(container::http_probe("/livez", QDRANT_HTTP, 5, 120)),
+        // To load the collections; `/readyz` then waits for consensus.
+        startup_probe: Some(container::http_probe(
+            "/livez",
+            QDRANT_HTTP,
+            5,
+            i32::try_from(loading_time(config).as_secs() / 5).expect("it is bounded"),
+        )),
         readiness_probe: Some(container::http_probe("/readyz", QDRANT_HTTP, 5, 3)),
         // Tolerant: restarting a busy peer increases the load on the others.
         liveness_probe: Some(container::http_probe("/livez", QDRANT_HTTP, 20, 6)),

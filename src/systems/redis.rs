@@ -184,6 +184,8 @@ fn stateful_set(config: &config::Redis, settings: &str, options: StackOptions<'_
             replicas: Some(1),
             selector: metadata::selector(REDIS),
             min_ready_seconds: Some(availability::MIN_READY_SECONDS),
+            // With `OrderedReady`, a pod that a bad image keeps from becoming ready is not replaced when the image is corrected.
+            pod_management_policy: Some("Parallel".to_owned()),
             update_strategy: Some(StatefulSetUpdateStrategy {
                 type_: Some("RollingUpdate".to_owned()),
                 ..Default::default()

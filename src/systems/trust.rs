@@ -45,6 +45,7 @@ pub fn build(rows: &[Connection], workloads: &[Workload], trust: &Trust, cluster
         if workload.namespace != names::MEMORY {
             // Namespace-wide policies are possible only in the platform's own namespace.
             graph.insert(mutual_tls_of(*workload));
+            graph.insert(policies.other_callers_policy(*workload));
         }
         // It has no clients, and the namespace already denies everything by default.
         let needs_none = workload.namespace == names::MEMORY && !policies.is_called(*workload);
@@ -143,6 +144,50 @@ impl PolicyBuilder<'_> {
             spec: AuthorizationPolicySpec {
                 action: Some(AuthorizationPolicyAction::Allow),
                 rules: Some(rules.collect()),
+                selector: Some(AuthorizationPolicySelector {
+                    match_labels: Some(string_map([("app", workload.app)])),
+                }),
+                ..Default::default()
+            },
+        }
+    }
+
+    /// Denies every caller without a row. In a namespace of other teams, one of their policies can select the pods too, and ALLOW
+    /// rules add up; nothing overrides a DENY rule.
+    fn other_callers_policy(self, workload: Workload) -> AuthorizationPolicy {
+        let rows = self.rows.iter();
+        let mut not = AuthorizationPolicyRulesFromSource::default();
+        for row in rows.filter(|row| row.to == Peer::Workload(workload) && operation(row).is_some()) {
+            let Some(source) = self.source(&row.from) else {
+                continue;
+            };
+            for (excluded, callers) in [
+                (&mut not.not_principals, source.principals),
+                (&mut not.not_namespaces, source.namespaces),
+            ] {
+                for caller in callers.unwrap_or_default() {
+                    let excluded = excluded.get_or_insert_default();
+                    if !excluded.contains(&caller) {
+                        excluded.push(caller);
+                    }
+                }
+            }
+        }
+        // Without any caller, the rule has no condition and denies everything.
+        let has_callers = not.not_principals.is_some() || not.not_namespaces.is_some();
+        let from = has_callers.then(|| vec![AuthorizationPolicyRulesFrom { source: Some(not) }]);
+        AuthorizationPolicy {
+            metadata: metadata::in_namespace(
+                SYSTEM,
+                workload.namespace,
+                &format!("{}-other-callers", workload.name),
+            ),
+            spec: AuthorizationPolicySpec {
+                action: Some(AuthorizationPolicyAction::Deny),
+                rules: Some(vec![AuthorizationPolicyRules {
+                    from,
+                    ..Default::default()
+                }]),
                 selector: Some(AuthorizationPolicySelector {
                     match_labels: Some(string_map([("app", workload.app)])),
                 }),

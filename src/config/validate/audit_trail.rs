@@ -7,10 +7,10 @@ use crate::config::raw::{RawAuditTrail, RawConfig};
 impl Check {
     pub(super) fn audit_trail(&mut self, raw: &RawAuditTrail) -> Option<AuditTrail> {
         let provider = self.parse("auditTrail.provider", &raw.provider, provider);
-        let archive = self.known("auditTrail.archive", &raw.archive).cloned();
-        if let Some(archive) = &archive {
-            self.not_empty("auditTrail.archive", archive);
-        }
+        let archive = match self.known("auditTrail.archive", &raw.archive) {
+            Some(archive) => Some(self.parse("auditTrail.archive", archive, description)?),
+            None => None,
+        };
         Some(AuditTrail {
             provider: provider?,
             retention_days: raw.retention_days,
@@ -38,6 +38,28 @@ impl Check {
             );
         }
     }
+}
+
+/// The description becomes the value of an annotation, which people read in a terminal and in reports.
+fn description(text: &str) -> Result<String, &'static str> {
+    let legal = (1..=253).contains(&text.chars().count())
+        && !text.trim().is_empty()
+        && !text.contains('$')
+        && text
+            .chars()
+            .all(|character| character == ' ' || is_visible(character));
+    legal
+        .then(|| text.to_owned())
+        .ok_or("is not one line of at most 253 visible characters without `$`")
+}
+
+/// Whether a character shows in a terminal. Zero-width characters and marks that change the direction of text do not.
+fn is_visible(character: char) -> bool {
+    let is_format = matches!(
+        character,
+        '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}'
+    );
+    !(character.is_control() || character.is_whitespace() || is_format)
 }
 
 /// The name of a provider is free text in the mesh configuration; here it also becomes part of annotations and

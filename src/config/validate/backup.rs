@@ -78,7 +78,7 @@ impl Check {
             self.problems
                 .add(key("backup.objectStore.port"), "is 0, which is not a valid port");
         }
-        self.networks("backup.objectStore.networks", &raw.networks);
+        self.networks("backup.objectStore.networks", &raw.networks, true);
         let region = match self.known("backup.objectStore.region", &raw.region) {
             Some(text) => self.parse("backup.objectStore.region", text, region).map(Some),
             None => Some(None),

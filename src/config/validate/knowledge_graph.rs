@@ -2,18 +2,41 @@
 
 use super::{Check, key};
 use crate::config::raw::{RawGraphStore, RawKnowledgeGraph};
-use crate::config::{GraphStore, Quantity};
+use crate::config::{GraphStore, Image, Quantity};
 
 /// The minimum memory of a server, which Neo4j's own chart also requires.
 const LEAST_MEMORY: u128 = 2 << 30;
 
 impl Check {
+    /// The configuration and the backup are for version 5 of the Community Edition; the Enterprise Edition also requires a
+    /// license. An image without a tag says nothing about either.
+    fn community_edition(&mut self, image: &Image) {
+        let (name, tag) = image.name_and_tag();
+        let tag = tag.unwrap_or_default();
+        let major = tag.split(['.', '-']).next().unwrap_or_default();
+        let wrong = if name.contains("enterprise") || tag.contains("enterprise") {
+            "the Enterprise Edition, which requires a license"
+        } else if major.parse::<u32>().is_ok_and(|major| major != 5) {
+            "another version than 5"
+        } else {
+            return;
+        };
+        self.problems.add_with_hint(
+            key("knowledgeGraph.image"),
+            format!("is {image}, {wrong}"),
+            "use an image of version 5, Community Edition, such as neo4j:5.26.21-community",
+        );
+    }
+
     pub(super) fn knowledge_graph(
         &mut self,
         raw: &RawGraphStore,
         tier: &RawKnowledgeGraph,
     ) -> Option<GraphStore> {
         let image = self.image("knowledgeGraph.image", &raw.image, "neo4j");
+        if let Some(image) = &image {
+            self.community_edition(image);
+        }
         let resources = self.resources("knowledgeGraph.resources", &raw.resources);
         let limit = resources
             .as_ref()

@@ -25,7 +25,11 @@ impl Check {
         let snowflake_at = external("snowflakeCortex", snowflake.external.as_ref(), "snowflake", 443);
         let knowledge_at = external("knowledgeGraph", knowledge.external.as_ref(), "neo4j", 7687);
         let workflow_at = external("langgraphWorkflow", workflow.external.as_ref(), "langgraph", 8000);
-        self.not_empty("tiers.snowflakeCortex.embeddingModel", &snowflake.embedding_model);
+        let embedding_model = self.parse(
+            "tiers.snowflakeCortex.embeddingModel",
+            &snowflake.embedding_model,
+            model_name,
+        );
         if snowflake.embedding_model == E5.0 && snowflake.vector_dimension != E5.1 {
             self.problems.add_with_hint(
                 key("tiers.snowflakeCortex.vectorDimension"),
@@ -44,7 +48,7 @@ impl Check {
                 external: cache_at?,
             },
             snowflake_cortex: SnowflakeCortex {
-                embedding_model: snowflake.embedding_model.clone(),
+                embedding_model: embedding_model?,
                 vector_dimension: snowflake.vector_dimension,
                 latency_ms: snowflake.latency_ms,
                 external: snowflake_at?,
@@ -131,4 +135,11 @@ impl Check {
         }
         (!is_ours).then_some(host)
     }
+}
+
+/// The name becomes the value of an environment variable and part of the MCP configuration.
+fn model_name(text: &str) -> Result<String, &'static str> {
+    super::is_identifier(text)
+        .then(|| text.to_owned())
+        .ok_or("is not the name of an embedding model such as e5-base-v2")
 }

@@ -18,7 +18,7 @@ impl Check {
         let database = self.snowflake_name("snowflake.database", &raw.database, is_identifier);
         let table = self.parse("snowflake.table", &raw.table, is_table);
         let hosts = self.snowflake_hosts(raw);
-        self.networks("snowflake.networks", &raw.networks);
+        self.networks("snowflake.networks", &raw.networks, true);
         self.tier_is_once(
             "snowflakeCortex",
             tiers.snowflake_cortex.external.is_some(),

@@ -260,21 +260,35 @@ pub fn sidecar(workload: Workload, rows: &[Connection]) -> Sidecar {
         // It usually has no pod, which `istioctl analyze` would report as a selector without a match.
         metadata::annotate(&mut metadata, "galley.istio.io/analyze-suppress", "IST0101");
     }
+    let selector = SidecarWorkloadSelector {
+        labels: Some(string_map([("app", workload.app)])),
+    };
     Sidecar {
         metadata,
-        spec: SidecarSpec {
-            workload_selector: Some(SidecarWorkloadSelector {
-                labels: Some(string_map([("app", workload.app)])),
-            }),
-            egress: Some(vec![SidecarEgress {
-                hosts,
-                ..Default::default()
-            }]),
-            outbound_traffic_policy: Some(SidecarOutboundTrafficPolicy {
-                mode: Some(SidecarOutboundTrafficPolicyMode::RegistryOnly),
-                ..Default::default()
-            }),
+        spec: limited_to(hosts, Some(selector)),
+    }
+}
+
+/// Leaves no host to the sidecars of all other pods in the platform's namespace, such as those that an operator starts.
+/// Without it, they could reach every host.
+pub fn other_sidecars() -> Sidecar {
+    Sidecar {
+        metadata: metadata::memory_meta(SYSTEM, "default"),
+        spec: limited_to(vec!["~/*".to_owned()], None),
+    }
+}
+
+fn limited_to(hosts: Vec<String>, workload_selector: Option<SidecarWorkloadSelector>) -> SidecarSpec {
+    SidecarSpec {
+        workload_selector,
+        egress: Some(vec![SidecarEgress {
+            hosts,
             ..Default::default()
-        },
+        }]),
+        outbound_traffic_policy: Some(SidecarOutboundTrafficPolicy {
+            mode: Some(SidecarOutboundTrafficPolicyMode::RegistryOnly),
+            ..Default::default()
+        }),
+        ..Default::default()
     }
 }
