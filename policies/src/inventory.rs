@@ -35,7 +35,7 @@ pub struct Workload<'a> {
     pub object: &'a Object,
     /// Its pod.
     pub pod: &'a Pod<'a>,
-    /// The labels of one of its pods, if only this one is meant.
+    /// The labels of one of its pods, if only this one is considered.
     one: Option<PodLabels<'a>>,
 }
 

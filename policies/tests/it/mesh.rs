@@ -1757,6 +1757,7 @@ fn the_protocol_of_a_port_is_one_that_istio_knows() {
 
 #[test]
 fn gateways_and_destinations_are_checked_as_proxies_read_them() {
+    const VERIFIES: &str = "destination-rule-verifies-server";
     let rule = |spec: &str| networking("DestinationRule", "name: d, namespace: a", spec);
     let tls = |tls: &str| rule(&format!("{{host: x.example, trafficPolicy: {{tls: {{{tls}}}}}}}"));
     let credential = tls("mode: SIMPLE, credentialName: c");
@@ -1777,7 +1778,6 @@ fn gateways_and_destinations_are_checked_as_proxies_read_them() {
             &format!("{{servers: [{server}]}}"),
         )
     };
-    const VERIFIES: &str = "destination-rule-verifies-server";
     all_are(&[
         (VERIFIES, credential.clone(), "fail"),
         (

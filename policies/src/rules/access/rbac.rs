@@ -967,12 +967,12 @@ struct Rules<'a> {
 impl<'a> Rules<'a> {
     /// The rules of roles. Unknown values are recorded.
     fn of(
-        roles: impl IntoIterator<Item = &'a Value>,
+        given: impl IntoIterator<Item = &'a Value>,
         inventory: &'a Inventory<'a>,
         context: &mut CheckContext<'_>,
     ) -> Self {
         let mut rules = Self::default();
-        for role in roles {
+        for role in given {
             rules.collect(role, None, inventory, context, &mut Vec::new());
         }
         rules

@@ -261,7 +261,7 @@ fn major(tag: &str) -> Option<u32> {
     of_postgres.or_else(|| digits(tag.trim_start_matches('v')))
 }
 
-/// Whether a cache keeps its data: it is told to, or a volume that outlives the pod is mounted somewhere.
+/// Whether a cache keeps its data: its arguments enable it, or a volume that outlives the pod is mounted somewhere.
 pub(super) fn persists(container: &Container<'_>, mounts: &[(String, Answer)]) -> bool {
     let words = words(container);
     let follows =

@@ -161,7 +161,7 @@ fn flag(backup: Node<'_>, field: &str, default: bool) -> Answer {
     }
 }
 
-/// Whether the files of a volume of a pod are backed up: by default unless the pod excludes the volume, or if the pod asks for
+/// Whether the files of a volume of a pod are backed up: by default unless the pod excludes the volume, or if the pod requests
 /// it, which is certain only in a cluster with the agents that do it.
 fn files(pod: &Pod<'_>, volume: &str, by_default: Answer) -> Answer {
     let annotated = |key| match pod.metadata().entry("annotations", key) {

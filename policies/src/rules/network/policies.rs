@@ -297,7 +297,7 @@ fn companions_with_blocks(
     direction: Direction,
     context: &CheckContext<'_>,
 ) -> Vec<(String, Vec<Allowed>)> {
-    if !own.iter().any(|rule| rule.has_blocks) {
+    if !own.iter().any(|rule| rule.has_blocks()) {
         return Vec::new();
     }
     let lists = companions(subject, context.inventory, direction).into_iter();
@@ -339,7 +339,7 @@ pub static EGRESS_DESTINATIONS_RESTRICTED: Rule = Rule {
             if own.unknown_peers {
                 context.unknown(format!("{rule}.to"));
             }
-            if !own.has_blocks {
+            if !own.has_blocks() {
                 continue;
             }
             let value = subject

@@ -298,7 +298,7 @@ const PLAIN_HTTP: [(&str, &[&str]); 11] = [
 const FALSE: &[&str] = &["false", "False", "FALSE", "f", "F", "0"];
 const TRUE: &[&str] = &["true", "True", "TRUE", "t", "T", "1"];
 
-/// Annotations that redirect every request without TLS, whatever others say.
+/// Annotations that redirect every request without TLS and take precedence over others.
 const FORCED: [&str; 2] = [
     "nginx.ingress.kubernetes.io/force-ssl-redirect",
     "ingress.kubernetes.io/force-ssl-redirect",

@@ -59,8 +59,8 @@ pub struct Allowed {
     everyone: bool,
     /// The addresses of its IP blocks, without the exceptions.
     pub addresses: Addresses,
-    /// Whether it has IP blocks.
-    pub has_blocks: bool,
+    /// The number of its IP blocks.
+    blocks: usize,
     /// Whether some of the peers are not known.
     pub unknown_peers: bool,
 }
@@ -133,13 +133,18 @@ impl Allowed {
         }
         let (addresses, is_known) = addresses_of(peer);
         self.addresses.union(&addresses);
-        self.has_blocks |= !peer.field("ipBlock").is_absent();
+        self.blocks += usize::from(!peer.field("ipBlock").is_absent());
         self.unknown_peers |= !is_known;
     }
 
     fn is_open_on(&self, protocol: &str, port: u128) -> bool {
         (self.ports.is_empty() && !self.unknown_ports)
             || self.ports.get(protocol).is_some_and(|ports| ports.contains(port))
+    }
+
+    /// Whether the rule has IP blocks.
+    pub fn has_blocks(&self) -> bool {
+        self.blocks > 0
     }
 
     /// Whether the rule allows all traffic to or from an address.
@@ -381,7 +386,7 @@ struct Values<'a> {
     others: bool,
 }
 
-impl<'a> Values<'a> {
+impl Values<'_> {
     fn includes(&self, value: Option<&str>) -> bool {
         self.listed.contains(&value) != self.others
     }
@@ -395,11 +400,10 @@ impl<'a> Values<'a> {
 
     fn and(&self, other: &Self) -> Self {
         let all = self.listed.iter().chain(&other.listed).copied();
-        let (others, both) = (self.others && other.others, |value: &Option<&str>| {
-            self.includes(*value) && other.includes(*value)
-        });
+        let others = self.others && other.others;
+        let both = |value| self.includes(value) && other.includes(value);
         Self {
-            listed: all.filter(|value| both(value) != others).collect(),
+            listed: all.filter(|value| both(*value) != others).collect(),
             others,
         }
     }
