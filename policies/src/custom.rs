@@ -82,7 +82,7 @@ fn find<'a>(value: &'a Value, path: &mut String, depth: usize, found: &mut Vec<(
         }
         Value::Array(items) => {
             for (index, child) in items.iter().enumerate() {
-                path.push_str(&format!("[{index}]"));
+                path.extend(["[", &index.to_string(), "]"]);
                 if is_pod("", child) {
                     found.push((path.clone(), child));
                 } else {

@@ -243,12 +243,12 @@ fn names_after<'a>(text: &'a str, phrase: &str) -> Vec<&'a str> {
 #[test]
 fn the_settings_that_rule_texts_name_exist() {
     assert_eq!(names_after("a setting `x.y` or assume.z.", "setting `"), ["x"]);
-    let mut named = 0;
+    let mut found = 0;
     for rule in RULES {
         let sections = [rule.text.what, rule.text.why, rule.text.fix];
         for sentence in sections.into_iter().chain(rule.text.limits()) {
             for name in names_after(sentence, "assume.") {
-                named += 1;
+                found += 1;
                 assert!(
                     assume::ALL.iter().any(|setting| setting.name == name),
                     "{}: there is no assumption `{name}`",
@@ -257,7 +257,7 @@ fn the_settings_that_rule_texts_name_exist() {
             }
             let names = ["setting `", "option `"].map(|phrase| names_after(sentence, phrase));
             for name in names.into_iter().flatten() {
-                named += 1;
+                found += 1;
                 assert!(
                     rule.options.iter().any(|option| option.name == name),
                     "{}: the rule has no setting `{name}`",
@@ -266,5 +266,5 @@ fn the_settings_that_rule_texts_name_exist() {
             }
         }
     }
-    assert!(named >= 6, "{named} names were found");
+    assert!(found >= 6, "{found} names were found");
 }

@@ -144,9 +144,10 @@ fn data(backup: Node<'_>, claim: &Claim<'_>) -> Answer {
         (answer, _) => answer,
     };
     // A policy that the Schedule refers to can skip volumes.
-    let is_plain = match backup.field("resourcePolicy").is_absent() {
-        true => Answer::Yes,
-        false => Answer::Unknown,
+    let is_plain = if backup.field("resourcePolicy").is_absent() {
+        Answer::Yes
+    } else {
+        Answer::Unknown
     };
     Answer::any([snapshot, files.and(namespaced(PODS))])
         .and(namespaced(CLAIMS))

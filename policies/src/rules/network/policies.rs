@@ -158,7 +158,7 @@ pub static WORKLOAD_HAS_NETWORK_POLICY: Rule = Rule {
             Field::Unknown => context.unknown(pod.spec().at("hostNetwork")),
             _ => {}
         }
-        let labels = pod.metadata().map("labels");
+        let labels = pod.labels();
         for direction in Direction::BOTH {
             let selecting = context
                 .inventory

@@ -747,7 +747,7 @@ fn set_elsewhere(
                 .known()
                 .is_some_and(|labels| labels.keys().any(|key| is(key)))
         };
-        inventory.workloads.iter().any(|workload| written(workload))
+        inventory.workloads.iter().any(written)
     };
     let by_domain = keys.find(|key| {
         let Some((domain, _)) = key.split_once('/') else {

@@ -95,7 +95,7 @@ fn budget(subject: &Subject<'_>, context: &mut CheckContext<'_>) {
         return;
     }
     let Some(pod) = context.pod(subject) else { return };
-    let labels = pod.metadata().map("labels");
+    let labels = pod.labels();
     let budgets: Vec<_> = context
         .inventory
         .within(BUDGET, subject.namespace())
