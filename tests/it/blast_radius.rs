@@ -16,8 +16,27 @@ use crate::support::{STACKS, keys};
 /// Why monitoring depends on replicas.
 const FIRST_BUDGET: &str = "a second pod may add the first disruption budget, and with it the alert on budgets that allow no eviction";
 
+/// Why the namespace depends on limits.
+const LARGEST: &str = "the largest container of the platform is also the largest that the namespace allows";
+
 /// Numbers that several systems read: the key or its prefix, the systems, and the reason.
 const SHARED: &[(&str, &[&str], &str)] = &[
+    (
+        "openmemory.resources.limits",
+        &["namespace", "openmemory"],
+        LARGEST,
+    ),
+    ("qdrant.resources.limits", &["namespace", "qdrant"], LARGEST),
+    ("redis.resources.limits", &["namespace", "redis"], LARGEST),
+    (
+        "knowledgeGraph.resources.limits",
+        &["knowledge_graph", "namespace"],
+        LARGEST,
+    ),
+    ("langgraph.resources.limits", &["langgraph", "namespace"], LARGEST),
+    ("sync.resources.limits", &["namespace", "sync"], LARGEST),
+    ("backup.resources.limits", &["backup", "namespace"], LARGEST),
+    ("loadTest.resources.limits", &["load_test", "namespace"], LARGEST),
     (
         "openmemory.autoscaling",
         &["openmemory"],

@@ -368,6 +368,16 @@ fn each_rule_searches_its_own_fields_of_every_kind() {
         (
             "no-credentials-in-fields",
             json!({"apiVersion": "argoproj.io/v1alpha1", "kind": "Rollout", "metadata": {"name": "a"}, "spec": {"template": {"spec": {"containers": [{"name": "a", "env": [{"name": "DB_PASSWORD", "value": "correct-horse"}]}]}}}}),
+            false,
+        ),
+        (
+            "no-credentials-in-env",
+            json!({"apiVersion": "argoproj.io/v1alpha1", "kind": "Rollout", "metadata": {"name": "a"}, "spec": {"template": {"spec": {"containers": [{"name": "a", "env": [{"name": "DB_PASSWORD", "value": "correct-horse"}]}]}}}}),
+            true,
+        ),
+        (
+            "no-credentials-in-fields",
+            json!({"apiVersion": "monitoring.coreos.com/v1", "kind": "Prometheus", "metadata": {"name": "a"}, "spec": {"env": [{"name": "DB_PASSWORD", "value": "correct-horse"}]}}),
             true,
         ),
         (

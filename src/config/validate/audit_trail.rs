@@ -40,7 +40,7 @@ impl Check {
     }
 }
 
-/// The description becomes the value of an annotation, which people read in a terminal and in reports.
+/// The description becomes the value of an annotation, which appears in terminals and reports.
 fn description(text: &str) -> Result<String, &'static str> {
     let legal = (1..=253).contains(&text.chars().count())
         && !text.trim().is_empty()

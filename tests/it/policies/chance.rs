@@ -54,6 +54,14 @@ const NOT_OF_THE_PACK: &[(&str, &str)] = &[
         "-service: /spec made another",
         "the API server refuses a Service without ports",
     ),
+    (
+        ": /spec/ports made another",
+        "the API server refuses a Service without ports",
+    ),
+    (
+        "/resources/requests left out",
+        "Kubernetes uses the limits of a container as its requests",
+    ),
 ];
 
 /// Pseudo-random numbers, the same in every run.

@@ -275,6 +275,22 @@ const ABOUT_SOMETHING_ELSE: &[(&str, &str)] = &[
         "a budget without limits allows all evictions; the check covers budgets that allow none",
     ),
     (
+        "polaris/pdbDisruptionsIsZero/success.both",
+        "the API server refuses a budget with both limits",
+    ),
+    (
+        "success.system_prefix",
+        "Polaris exempts names that begin with `system:`; anybody can choose such a name",
+    ),
+    (
+        "clusterrolePodExecAttach/success.defaultclusterrole_",
+        "Polaris exempts built-in roles by name; in a file, anybody can choose such a name",
+    ),
+    (
+        "clusterrolebindingPodExecAttach/success.defaultclusterrolebinding_system-controller-generic-garbage-collector",
+        "Polaris exempts built-in bindings by name; in a file, anybody can choose such a name",
+    ),
+    (
         "polaris/nakedPod/success",
         "a Pod without an owner: Polaris cannot determine this in a file, and passes it",
     ),

@@ -921,7 +921,7 @@ fn breakages() -> Vec<Breakage> {
     );
     all.push(Breakage {
         rule: "no-naked-pods",
-        also: &["mesh-egress-registry-only"],
+        also: &[],
         what: "a pod by hand",
         how: vec![Add(NAKED)],
     });
