@@ -326,7 +326,7 @@ impl Base {
             })?,
             source: Source::StackFile,
             stale: Some(format!(
-                "{} has no snapshots of {stack}, so that its stack file was rendered with the code of this checkout",
+                "{} has no snapshots of {stack}, so its stack file was rendered with the code of this checkout",
                 self.words()
             )),
         })

@@ -529,15 +529,15 @@ fn credentials() -> String {
     let snapshot = std::fs::read_to_string(root().join(path)).unwrap();
     let (_, measured) = snapshot.split_once("\n---\n").unwrap();
     format!(
-        "\n## Credentials\n\nThe rules `no-credentials-in-env`, `no-credentials-in-configmap` and `no-credentials-in-fields` decide about names and about values \
-         separately. A finding is a value in a known form (a token, a private key, a URL with a password) anywhere, or a literal value under a name \
+        "\n## Credentials\n\nThe rules `no-credentials-in-env`, `no-credentials-in-configmap` and `no-credentials-in-fields` evaluate names and values \
+         separately. They report a value in a known form (a token, a private key, a URL with a password) under any name, and a literal value under a name \
          that denotes a credential. References, template placeholders, encrypted values, paths, URLs, switches and numbers are not literals. Default \
-         passwords such as `changeme` are, because they work if the manifest is applied.\n\nThe precision is measured on single settings in the formats of \
+         passwords such as `changeme` are literals, because they work if the manifest is applied.\n\nPrecision and recall are measured on single settings in the formats of \
          real projects, in `policies/tests/it/credentials`: variables, arguments, scripts, headers, files in ConfigMaps, annotations and custom \
-         resources. The same author wrote the rules and the cases. The rules were developed with the first part, and corrected after the first \
-         run on other cases that were written without them: 154 credentials and 200 harmless cases, now in the first part (precision 0.96, recall \
-         0.95), and then the held-out part (precision 0.95, recall 0.96). The figures of these first runs are the better prediction for new cases; \
-         the table shows the current rules. Values are generated at each run. The cases are not a sample of real \
+         resources. The same author wrote the rules and the cases. The rules were developed with the first part. They were corrected twice, each time after a \
+         first run on cases that had not been used to develop them: 154 credentials and 200 harmless cases, now in the first part (precision 0.96, \
+         recall 0.95), and later the held-out part (precision 0.95, recall 0.96). The figures of these first runs predict the results for new cases \
+         better than the table, which shows the current rules. Values are generated at each run. The cases are not a sample of real \
          repositories, so the figures compare versions of the rules and do not predict results elsewhere.\n\n{measured}"
     )
 }
