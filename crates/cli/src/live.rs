@@ -185,7 +185,7 @@ impl Places {
         let Some(workspace) = workspace else {
             return Err(user_error(
                 format!(
-                    "{PROGRAM} is not in {}; it runs the commands that need a network, a cluster or the sandbox",
+                    "{PROGRAM} is missing from {}; it runs the commands that need a network, a cluster or the sandbox",
                     folder.display()
                 ),
                 "install both programs of the release into one folder, or run phoenix in a checkout of its repository",
