@@ -141,7 +141,10 @@ fn mtls(subject: &Subject<'_>, context: &mut CheckContext<'_>) {
 pub(crate) fn is_bypassed(workload: Workload<'_>, effect: &str, context: &mut CheckContext<'_>) -> bool {
     let bypass = inbound_bypass(workload);
     if let Some(key) = bypass {
-        context.fail("", format!("{key} lets connections bypass the proxy, so {effect}"));
+        context.fail(
+            "",
+            format!("{key} lets connections bypass the proxy, so {effect}"),
+        );
     }
     bypass.is_some()
 }

@@ -43,7 +43,9 @@ fn external(subject: &Subject<'_>, context: &mut CheckContext<'_>) {
         .filter(|entry| !entry.is_waypoint)
         .collect();
     if gateways.is_empty() {
-        context.not_applicable("the VirtualService is not bound to a gateway that accepts traffic from outside the mesh");
+        context.not_applicable(
+            "the VirtualService is not bound to a gateway that accepts traffic from outside the mesh",
+        );
         return;
     }
     let mut seen = Vec::new();

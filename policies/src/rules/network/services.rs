@@ -784,7 +784,10 @@ fn scale_target(subject: &Subject<'_>, context: &mut CheckContext<'_>) {
     };
     let namespace = subject.namespace();
     if ["CronJob", "DaemonSet", "Job", "Pod"].contains(&kind) {
-        context.fail(place, format!("a {kind} has no replica count and cannot be scaled"));
+        context.fail(
+            place,
+            format!("a {kind} has no replica count and cannot be scaled"),
+        );
         return;
     }
     let is_built_in = ["Deployment", "StatefulSet", "ReplicaSet", "ReplicationController"].contains(&kind);

@@ -95,10 +95,7 @@ pub static NO_ROOT_GROUP: Rule = Rule {
         for container in context.containers(subject) {
             let field = "securityContext.runAsGroup";
             context.check_inherited(container, pod, field, Node::number, |value| match value {
-                Some(0) => Some(format!(
-                    "{} runs as group 0, the root group",
-                    container.words()
-                )),
+                Some(0) => Some(format!("{} runs as group 0, the root group", container.words())),
                 Some(_) => None,
                 None => Some(format!(
                     "neither {} nor its pod sets runAsGroup",
