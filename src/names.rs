@@ -294,7 +294,7 @@ pub fn service_host(namespace: &str, service: &str) -> String {
 pub enum Tier {
     /// Memories of the current session.
     SessionCache,
-    /// The primary intelligence ("the center").
+    /// Snowflake Cortex, the primary data source.
     SnowflakeCortex,
     /// Memories across sessions.
     Mem0Persistent,

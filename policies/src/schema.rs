@@ -126,7 +126,7 @@ fn waiver() -> Value {
                 "maxItems": MAX_OBJECTS,
             },
             "reason": text("Why the objects fail."),
-            "compensatingMeasure": text("What protects in the meantime; mandatory if the rule gives evidence for a required specification of HIPAA."),
+            "compensatingMeasure": text("The measure that protects the objects in the meantime; mandatory if the rule is evidence for a required HIPAA implementation specification."),
             "owner": text("Who is responsible for the fix."),
             "approver": text("Who approved the waiver; must differ from the owner, and must not be a placeholder."),
             "approved": day("The day of the approval, as a string: \"2026-06-01\"."),

@@ -77,18 +77,18 @@ pub struct RawConfig {
     pub openmemory: RawOpenMemory,
     /// The Qdrant vector database.
     pub qdrant: RawQdrant,
-    /// The session cache, tier L1. Without it, the tier is at `tiers.sessionCache.external`, or does not exist.
+    /// The session cache, tier L1. If unset, the tier is provided by `tiers.sessionCache.external`, or is absent.
     #[serde(default)]
     pub redis: Option<RawRedis>,
-    /// The knowledge graph, tier L4. Without it, the tier is at `tiers.knowledgeGraph.external`, or does not exist.
+    /// The knowledge graph, tier L4. If unset, the tier is provided by `tiers.knowledgeGraph.external`, or is absent.
     #[serde(default)]
     pub knowledge_graph: Option<RawGraphStore>,
-    /// The LangGraph server, tier L5. Without it, the tier is at `tiers.langgraphWorkflow.external`, or does not
-    /// exist.
+    /// The LangGraph server, tier L5. If unset, the tier is provided by `tiers.langgraphWorkflow.external`, or is
+    /// absent.
     #[serde(default)]
     pub langgraph: Option<RawLanggraph>,
-    /// The Snowflake account, tier L2. Without it, the tier is at `tiers.snowflakeCortex.external`, or does not
-    /// exist.
+    /// The Snowflake account, tier L2. If unset, the tier is provided by `tiers.snowflakeCortex.external`, or is
+    /// absent.
     #[serde(default)]
     pub snowflake: Option<RawSnowflake>,
     /// The unified chat in the namespace `sophia-ai`. Without it, the stack deploys no chat.
@@ -119,7 +119,7 @@ pub struct RawConfig {
     /// The audit trail: the caller, target, time and source of each request. Required in production.
     #[serde(default)]
     pub audit_trail: Option<RawAuditTrail>,
-    /// A load test that only an operator starts.
+    /// A load test that runs only when an operator starts it.
     #[serde(default)]
     pub load_test: Option<RawLoadTest>,
     /// Backups of the stores in an object store, and their restores. Required in production.
@@ -129,7 +129,7 @@ pub struct RawConfig {
     /// unchanged.
     #[serde(default)]
     pub migration: Option<RawMigration>,
-    /// Whether the engine refuses to delete namespaces, stores and their volumes. By default only in production.
+    /// Whether the engine refuses to delete namespaces, stores and their volumes. By default, true only in production.
     #[serde(default)]
     pub protect: Option<bool>,
     /// Existing objects to adopt, as `Kind/namespace/name` or `Kind/name`. For other objects, the API server rejects

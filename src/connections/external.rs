@@ -41,7 +41,7 @@ pub fn rows(config: &StackConfig) -> Vec<Connection> {
             rows.extend(snowflake(
                 CHAT,
                 account,
-                "the primary intelligence is in Snowflake",
+                "Snowflake Cortex is the primary data source",
             ));
         }
         if config.sync.is_some() {

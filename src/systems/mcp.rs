@@ -139,7 +139,7 @@ struct SessionCache {
     mem0_awareness: bool,
 }
 
-/// The primary intelligence ("the center").
+/// Snowflake Cortex, the primary data source.
 #[derive(Serialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 struct SnowflakeCortex {

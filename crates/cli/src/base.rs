@@ -232,8 +232,8 @@ impl Base {
         if !snapshots.is_empty() {
             let stale = self.is_older_than_stack_file(checkout, stack)?.then(|| {
                 format!(
-                    "the snapshots of {stack} in {} are older than its stack file, so that changes which the base already \
-                     contains can be listed; {refresh}",
+                    "the snapshots of {stack} in {} are older than its stack file, so changes that the base already \
+                     contains may be listed; {refresh}",
                     self.words()
                 )
             });
@@ -326,7 +326,7 @@ impl Base {
             })?,
             source: Source::StackFile,
             stale: Some(format!(
-                "{} has no snapshots of {stack}, so that its stack file was rendered with the code of this checkout",
+                "{} has no snapshots of {stack}, so its stack file was rendered with the code of this checkout",
                 self.words()
             )),
         })

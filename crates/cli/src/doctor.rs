@@ -39,7 +39,7 @@ pub fn run(checkout: &Checkout, stack: Option<&str>) -> anyhow::Result<Local> {
         let names = checkout.stacks()?;
         if names.is_empty() {
             let hint = format!("write {}", checkout.shown(&checkout.stack_file("dev")));
-            checks.push(Check::fail("stacks", "there are none", hint));
+            checks.push(Check::fail("stacks", "there are no stack files", hint));
         }
         let mut loaded = Vec::new();
         for name in &names {

@@ -185,7 +185,7 @@ impl Places {
         let Some(workspace) = workspace else {
             return Err(user_error(
                 format!(
-                    "{PROGRAM} is missing: it runs what needs a network, a cluster or the sandbox, and is not in {}",
+                    "{PROGRAM} is missing from {}; it runs the commands that need a network, a cluster or the sandbox",
                     folder.display()
                 ),
                 "install both programs of the release into one folder, or run phoenix in a checkout of its repository",
@@ -245,7 +245,7 @@ impl Build {
             message(&format!("updating {PROGRAM}, whose sources may have changed"));
         } else {
             message(&format!(
-                "building {PROGRAM}, which runs what needs a network, a cluster or the sandbox; the first build takes one or \
+                "building {PROGRAM}, which runs the commands that need a network, a cluster or the sandbox; the first build takes one or \
                  two minutes on two cores"
             ));
         }
@@ -267,7 +267,7 @@ impl Build {
         let status = match status {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
                 return Err(user_error(
-                    format!("{PROGRAM} has to be built, and cargo is not on PATH"),
+                    format!("{PROGRAM} must be built, but cargo is not on PATH"),
                     "install Rust with rustup",
                 ));
             }

@@ -140,7 +140,7 @@ fn report_exclusions(snapshot: &ClusterSnapshot, scope: &Scope<'_>) {
     }
     if snapshot.generated > 0 {
         message(&format!(
-            "skipped {} that controllers created for workloads, which are evaluated themselves",
+            "skipped {} that controllers created for workloads; the workloads themselves are evaluated",
             count(snapshot.generated, "object")
         ));
     }

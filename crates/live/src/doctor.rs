@@ -69,7 +69,11 @@ fn read_state(root: &Path, stack: &str) -> EngineState {
         if stderr.contains("no stack named") {
             return EngineState::Known(BTreeSet::new());
         }
-        let line = stderr.trim().lines().next().unwrap_or("it prints no message");
+        let line = stderr
+            .trim()
+            .lines()
+            .next()
+            .unwrap_or("pulumi printed no error message");
         return EngineState::Unknown(line.trim_start_matches("error: ").to_owned());
     }
     match serde_json::from_slice::<Export>(&output.stdout) {

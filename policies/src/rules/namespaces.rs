@@ -213,7 +213,7 @@ static CLASSES: Setting = Setting {
 
 static PART_OF: Setting = Setting {
     name: "partOf",
-    meaning: "applications, by the label `app.kubernetes.io/part-of`, whose objects must have the label; all objects, if empty. An object that has the label must have a valid class",
+    meaning: "applications (values of `app.kubernetes.io/part-of`) whose objects must have the classification label; if empty, every object must have it. If an object has the label, its class must be valid",
     default: DefaultValue::Texts(&["phoenix"]),
 };
 

@@ -96,20 +96,20 @@ pub enum RawDay {
     Sunday,
 }
 
-/// The retention of a store's backups. A backup is kept if any of these numbers keeps it.
+/// The retention of a store's backups. A backup is kept if at least one of these settings retains it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase", default)]
 pub struct RawRetention {
-    /// The number of newest backups, from 1 to 365.
+    /// The number of newest backups to keep, from 1 to 365.
     #[schemars(range(min = 1, max = 365))]
     pub last: u32,
-    /// The number of days of which the newest backup is kept, up to 3650.
+    /// The number of days for which the newest backup of each day is kept, up to 3650.
     #[schemars(range(min = 0, max = 3_650))]
     pub daily: u32,
-    /// The number of weeks of which the newest backup is kept, up to 520.
+    /// The number of weeks for which the newest backup of each week is kept, up to 520.
     #[schemars(range(min = 0, max = 520))]
     pub weekly: u32,
-    /// The number of months of which the newest backup is kept, up to 120.
+    /// The number of months for which the newest backup of each month is kept, up to 120.
     #[schemars(range(min = 0, max = 120))]
     pub monthly: u32,
 }
@@ -130,13 +130,13 @@ impl Default for RawRetention {
 #[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct RawObjectStore {
-    /// Its host, such as `s3.eu-central-1.amazonaws.com`. The bucket is part of the path, not of the host name.
+    /// The host name, such as `s3.eu-central-1.amazonaws.com`. The bucket is part of the path, not of the host name.
     pub host: OrPlaceholder<String>,
-    /// Its port.
+    /// The port.
     #[serde(default = "https")]
     #[schemars(range(min = 1))]
     pub port: u16,
-    /// The networks of its addresses, such as `10.20.0.0/24`; by default every public address.
+    /// The networks of the host's addresses, such as `10.20.0.0/24`; by default every public address.
     #[serde(default)]
     pub networks: Vec<String>,
     /// The region of the bucket, such as `eu-central-1`. A region other than that of the cluster protects against the
@@ -153,7 +153,7 @@ pub struct RawObjectStore {
     pub cloud_roles: Option<RawBackupRoles>,
 }
 
-/// The ARNs of the roles. Each is a different one, so that a Job can neither read the backups of other stores nor
+/// The ARNs of the roles. All must be different, so that a Job can neither read the backups of other stores nor
 /// overwrite or delete any: `docs/runbooks/restore-from-backup.md` lists their permissions.
 #[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
@@ -173,7 +173,7 @@ pub struct RawBackupRoles {
 #[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct RawStoreRoles {
-    /// The role for backups: only write.
+    /// The role for backups: write only.
     pub backup: OrPlaceholder<String>,
     /// The role for restores and the drill: list and read.
     pub restore: OrPlaceholder<String>,

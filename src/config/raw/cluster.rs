@@ -87,9 +87,9 @@ impl Default for RawMesh {
 #[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase", default)]
 pub struct RawPrometheus {
-    /// Its namespace.
+    /// The namespace of Prometheus.
     pub namespace: String,
-    /// Its service account.
+    /// The service account of Prometheus.
     pub service_account: String,
 }
 

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use super::RawResources;
 use crate::config::OrPlaceholder;
 
-/// A load test that only an operator starts. Its thresholds come from `phoenix:tiers`.
+/// A load test that runs only when an operator starts it. Its thresholds come from `phoenix:tiers`.
 #[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct RawLoadTest {

@@ -38,7 +38,7 @@ pub struct RawServers {
 #[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct RawServer {
-    /// Its address.
+    /// The address of the server.
     pub external: RawHost,
 }
 
@@ -46,6 +46,6 @@ pub struct RawServer {
 #[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct RawHost {
-    /// Its name, outside the cluster or in another team's namespace.
+    /// The host name, outside the cluster or in another team's namespace.
     pub host: OrPlaceholder<String>,
 }

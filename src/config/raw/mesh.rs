@@ -34,7 +34,7 @@ pub struct RawGateway {
 }
 
 impl Default for RawGateway {
-    /// As installed by the gateway's own Helm chart under the name in Istio's documentation.
+    /// The gateway as the `gateway` Helm chart installs it under the name used in Istio's documentation.
     fn default() -> Self {
         Self {
             host: None,

@@ -16,7 +16,7 @@ pub struct RawMonitoring {
     /// The labels by which the operator's Prometheus selects rules and monitors, such as `release:
     /// kube-prometheus-stack` for the Helm chart of that name. Without them, it must select by namespace.
     pub labels: BTreeMap<String, String>,
-    /// The directory in which Prometheus finds its mesh certificate, to which its sidecar writes it (`OUTPUT_CERTS`).
+    /// The directory to which the sidecar of Prometheus writes its mesh certificate (`OUTPUT_CERTS`).
     /// Without it, only the sidecars can be scraped: OpenMemory and Qdrant require mutual TLS, and alerts on their
     /// metrics are omitted.
     pub certificates: Option<String>,

@@ -38,7 +38,7 @@ pub struct RawOpenMemory {
 pub struct RawMemoryStorage {
     /// `shared` by all pods (ReadWriteMany), or `exclusive` to one (ReadWriteOnce, only one replica).
     pub mode: RawStorageMode,
-    /// Its size, such as `20Gi`.
+    /// The size, such as `20Gi`.
     pub size: String,
     /// The storage class; by default that of the cluster.
     #[serde(default)]

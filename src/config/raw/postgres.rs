@@ -9,13 +9,13 @@ use crate::config::OrPlaceholder;
 #[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct RawPostgres {
-    /// Its host name. The password is in the secret `postgresConnectionString`, not here.
+    /// The host name. The password is in the secret `postgresConnectionString`, not here.
     pub host: OrPlaceholder<String>,
-    /// Its port, from 1 to 65535.
+    /// The port, from 1 to 65535.
     #[serde(default = "postgres_port")]
     #[schemars(range(min = 1))]
     pub port: u16,
-    /// The networks of its addresses, such as `10.20.0.0/24`; by default every public address.
+    /// The networks of the host's addresses, such as `10.20.0.0/24`; by default every public address.
     #[serde(default)]
     pub networks: Vec<String>,
 }

@@ -34,6 +34,6 @@ pub struct RawRedis {
 pub struct RawExporter {
     /// The image of the exporter.
     pub image: OrPlaceholder<String>,
-    /// Its resource requests and limits.
+    /// The resource requests and limits of the exporter.
     pub resources: RawResources,
 }

@@ -41,7 +41,7 @@ pub struct RawAmounts {
 #[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct RawVolume {
-    /// Its size, such as `50Gi`.
+    /// The size, such as `50Gi`.
     pub size: String,
     /// The storage class; by default that of the cluster.
     #[serde(default)]

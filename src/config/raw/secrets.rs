@@ -48,7 +48,7 @@ pub struct RawStoreAuth {
 #[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase", default)]
 pub struct RawStoreOidc {
-    /// Its name. The stack creates it, and no pod uses it.
+    /// The name of the service account. The stack creates it, and no pod uses it.
     pub service_account: String,
 }
 

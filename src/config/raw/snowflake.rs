@@ -38,9 +38,9 @@ pub struct RawSnowflake {
 #[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct RawSnowflakeHost {
-    /// Its name.
+    /// The host name.
     pub host: OrPlaceholder<String>,
-    /// Its port: 443, or 80 for certificate revocation.
+    /// The port: 443, or 80 for certificate revocation.
     #[serde(default = "port")]
     #[schemars(range(min = 1))]
     pub port: u16,

@@ -11,7 +11,7 @@ use crate::config::OrPlaceholder;
 pub struct RawTiers {
     /// Tier L1: memories of the current session.
     pub session_cache: RawSessionCache,
-    /// Tier L2: the primary intelligence ("the center").
+    /// Tier L2: Snowflake Cortex, the primary data source.
     pub snowflake_cortex: RawSnowflakeCortex,
     /// Tier L3: memories across sessions, in the platform's own OpenMemory server.
     pub mem0_persistent: RawMem0Persistent,
@@ -34,7 +34,7 @@ pub struct RawSessionCache {
     /// The target response time, in milliseconds.
     #[schemars(range(min = 1, max = 60_000))]
     pub latency_ms: u32,
-    /// Its address, if the stack does not run it.
+    /// The address of the tier, if the stack does not run it.
     pub external: Option<RawExternal>,
 }
 
@@ -50,7 +50,7 @@ pub struct RawSnowflakeCortex {
     /// The target response time, in milliseconds.
     #[schemars(range(min = 1, max = 60_000))]
     pub latency_ms: u32,
-    /// Its address, if the stack does not run it.
+    /// The address of the tier, if the stack does not run it.
     pub external: Option<RawExternal>,
 }
 
@@ -76,7 +76,7 @@ pub struct RawKnowledgeGraph {
     /// The target response time, in milliseconds.
     #[schemars(range(min = 1, max = 60_000))]
     pub latency_ms: u32,
-    /// Its address, if the stack does not run it.
+    /// The address of the tier, if the stack does not run it.
     pub external: Option<RawExternal>,
 }
 
@@ -90,7 +90,7 @@ pub struct RawLanggraphWorkflow {
     /// The target response time, in milliseconds.
     #[schemars(range(min = 1, max = 60_000))]
     pub latency_ms: u32,
-    /// Its address, if the stack does not run it.
+    /// The address of the tier, if the stack does not run it.
     pub external: Option<RawExternal>,
 }
 

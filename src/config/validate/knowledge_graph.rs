@@ -80,7 +80,7 @@ impl Check {
                 key("knowledgeGraph.resources.limits.memory"),
                 format!(
                     "is {}, but heap and page cache take {}Mi of it, and the rest of the server needs a quarter: it would be \
-                     ended under load",
+                     killed under load",
                     resources.limits.memory,
                     mebibytes(heap + page_cache)
                 ),

@@ -95,7 +95,7 @@ impl Check {
         if raw.audiences.is_empty() {
             self.problems.add_with_hint(
                 key("trust.jwt.audiences"),
-                "is empty, so that tokens for any other application of the issuer would be accepted",
+                "is empty, so tokens for any other application of the issuer would be accepted",
                 "name the audience of this platform's tokens",
             );
         }
@@ -138,7 +138,7 @@ impl Check {
             (None, None) => {
                 self.problems.add_with_hint(
                     key("trust.jwt"),
-                    "has neither jwksUri nor jwks, so that no token could be verified",
+                    "has neither jwksUri nor jwks, so no token could be verified",
                     "set jwksUri to the URL of the issuer's public keys",
                 );
                 None
@@ -250,7 +250,7 @@ fn public_keys(text: &str) -> Result<(), &'static str> {
         return Err("is not a JSON Web Key Set (JWKS)");
     };
     if set.keys.is_empty() {
-        return Err("contains no keys, so that no token could be verified");
+        return Err("contains no keys, so no token could be verified");
     }
     if set.keys.iter().any(|key| key.d.is_some()) {
         return Err("contains a private key: a user who can read the stack file can forge tokens");

@@ -252,7 +252,7 @@ fn sync_status() -> Panel {
 fn synchronised(id: u32, title: &str, expression: &str, place: (u32, u32)) -> Panel {
     Panel {
         description: format!(
-            "The share of synchronized records, in both directions. Green from {} % on, the target for persistence.",
+            "The share of synchronized records, in both directions. Green at or above {} %, the target for persistence.",
             PERSISTENCE * 100.0
         ),
         field_config: FieldConfig {
@@ -348,7 +348,7 @@ fn card(id: u32, tier: Tier, tiers: &Tiers, (x, y): (u32, u32), w: u32) -> Panel
     let target = tiers.latency_ms(tier);
     Panel {
         grid_pos: GridPosition { x, y, w, h: 6 },
-        description: format!("Response time of the tier. Red from {target} ms on, its target."),
+        description: format!("Response time of the tier. Red at or above the target of {target} ms."),
         field_config: FieldConfig {
             defaults: FieldDefaults {
                 min: Some(0.0),

@@ -122,7 +122,7 @@ pub fn alerts() -> Vec<Alert> {
             expression: burning("persistence", 1.0 - PERSISTENCE, severity),
             lasting: None,
             labels: &[("namespace", MEMORY)],
-            summary: "OpenMemory fails too many requests for 99.9 % persistence",
+            summary: "OpenMemory fails too many requests to meet the 99.9 % persistence target",
             description: "OpenMemory returns server errors. At this rate, the 30-day error budget of 0.1 % will be exhausted early.",
         });
     }

@@ -27,7 +27,7 @@ use phoenix_terminal::user_error::user_error;
 /// Check stacks, manifests or a cluster against the policies.
 ///
 /// Without arguments, checks all stacks, each with the profile of its environment (`policies/profiles`), tightened by its own
-/// settings (`phoenix:policies`). What weakens an evaluation, and assumptions, are always reported. `--file` checks any Kubernetes
+/// settings (`phoenix:policies`). Assumptions, and settings that weaken the evaluation, are always reported. `--file` checks any Kubernetes
 /// and Istio manifests: files with several documents, lists, directories, or stdin. `--cluster` checks a live cluster.
 /// Each failure is reported with its file and line, the controls it affects, and a fix. The command is read-only. It exits
 /// with 3 if a mandatory rule fails without a waiver. Rules that depend on an unknown value, or on objects that you may not
@@ -63,11 +63,11 @@ pub struct Arguments {
     /// Policy settings for manifests, or for a cluster without a stack: a YAML file with the keys of `phoenix:policies`.
     #[arg(long, value_name = "FILE", conflicts_with = "stacks")]
     settings: Option<PathBuf>,
-    /// The manifests are part of a deployment: references to missing objects are unknown instead of failed.
+    /// Treat the manifests as part of a deployment: report references to missing objects as unknown instead of failed.
     #[arg(long, requires = "file")]
     partial: bool,
     /// Do not fail because of documents that cannot be read or are not Kubernetes objects, or because there is no object.
-    /// They are still counted.
+    /// Such documents are still counted.
     #[arg(long, requires = "file")]
     allow_skipped: bool,
     /// Also print the assumptions about the cluster.

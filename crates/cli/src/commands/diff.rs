@@ -16,8 +16,9 @@ use phoenix_terminal::output::{self, message};
 /// Compare the objects of a stack with those of another revision.
 ///
 /// Shows a heading for each changed object, and below it each changed field with its value before and after. The base is
-/// what the code of that revision renders: its stack file, if the code is the same, else its committed snapshots, or a build of it
-/// if there are none. A stack that only the base has is shown as deleted. No cluster is contacted.
+/// what that revision declares: its stack file, rendered with the current code, if the code is the same; otherwise its committed
+/// snapshots or, without any, the output of a build of that revision. A stack that exists only in the base is shown as deleted.
+/// No cluster is contacted.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  cargo phoenix diff prod\n  cargo phoenix diff dev --base v0.1.0 --exit-code"

@@ -30,9 +30,9 @@ use phoenix_terminal::user_error::{self, user_error};
 /// Show what the stacks declare and what would change.
 ///
 /// The first line is a summary. Below it: errors of stack files, destructive changes with what is at risk, policy findings, the
-/// changed objects with their fields, and a row for each stack. Destructive are changes that delete or replace an object, lose
-/// data, or are refused by an API server; the most severe come first. A stack that only the base has is shown as deleted. Needs
-/// only the repository: no cluster, no Pulumi and no network. Exits with 1 if a stack file is invalid, with 3 if a mandatory policy
+/// changed objects with their fields, and a row for each stack. A change is destructive if it deletes or replaces an object, loses
+/// data, or is rejected by an API server; the most severe come first. A stack that exists only in the base is shown as deleted.
+/// Needs only the repository: no cluster, no Pulumi and no network. Exits with 1 if a stack file is invalid, with 3 if a mandatory policy
 /// fails without a waiver, and with 4 if a destructive change is not allowed.
 #[derive(Debug, clap::Args)]
 #[command(
@@ -40,7 +40,7 @@ use phoenix_terminal::user_error::{self, user_error};
                   cargo phoenix preview prod --allow-destructive StatefulSet/sophia-memory/qdrant --allow-destructive backup"
 )]
 pub struct Arguments {
-    /// The stacks. Default: all, including those that only the base has.
+    /// The stacks. Default: all, including those that exist only in the base.
     #[arg(value_name = "STACK")]
     stacks: Vec<String>,
     #[command(flatten)]
@@ -269,7 +269,7 @@ impl<'a> Preview<'a> {
             });
             if !is_needed {
                 message(&format!(
-                    "--allow-destructive {consent} had no effect: no destructive change concerns it"
+                    "--allow-destructive {consent} had no effect: it matches no destructive change"
                 ));
             }
         }

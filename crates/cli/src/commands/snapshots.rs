@@ -14,7 +14,7 @@ use crate::base::{SNAPSHOTS, content_of_snapshot};
 use crate::checkout::Checkout;
 use crate::stack::Stack;
 
-/// Write what the stacks render to the committed snapshots.
+/// Update the committed snapshots of the rendered stacks.
 ///
 /// The snapshots in tests/snapshots are the base of `phoenix diff` and `phoenix preview`, and the tests compare each stack with
 /// them. Files that are up to date are not touched. Files of systems and stacks that no longer exist are removed.

@@ -273,9 +273,9 @@ fn row_of(row: &Connection) -> Row {
                 )
             }
             Traffic::Tcp => "TCP".to_owned(),
-            Traffic::Tls => "TLS from end to end".to_owned(),
-            Traffic::Infrastructure { udp: true } => "TCP and UDP, beside the mesh's policies".to_owned(),
-            Traffic::Infrastructure { udp: false } => "TCP, beside the mesh's policies".to_owned(),
+            Traffic::Tls => "end-to-end TLS".to_owned(),
+            Traffic::Infrastructure { udp: true } => "TCP and UDP, not subject to mesh policies".to_owned(),
+            Traffic::Infrastructure { udp: false } => "TCP, not subject to mesh policies".to_owned(),
         },
         why: row.why.to_string(),
     }
@@ -314,7 +314,7 @@ fn kind(kind: &str) -> Option<&'static str> {
         "HorizontalPodAutoscaler" => "adjusts the number of pods to the load",
         "LimitRange" => "sets default requests and limits of containers",
         "Namespace" => "holds the objects of the platform; deleting it deletes everything in it",
-        "NetworkPolicy" => "defines which packets may enter and leave its pods",
+        "NetworkPolicy" => "defines which traffic may enter and leave its pods",
         "PeerAuthentication" => "requires mutual TLS for connections to its pods",
         "PersistentVolumeClaim" => "requests a volume, which contains its data",
         "PodDisruptionBudget" => "limits how many pods a drain may evict at the same time",

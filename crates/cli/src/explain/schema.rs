@@ -179,7 +179,7 @@ pub(super) fn choices(shape: &Value) -> Vec<Named> {
 /// Its type, as text.
 pub(super) fn described(shape: &'static Value) -> String {
     if is_placeholder(shape) {
-        return "{placeholder: …} as long as the value is not decided".to_owned();
+        return "{placeholder: …} until the value is decided".to_owned();
     }
     let words: Vec<_> = choices(shape).into_iter().map(|choice| choice.name).collect();
     if !words.is_empty() {

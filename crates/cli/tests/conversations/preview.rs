@@ -166,7 +166,7 @@ fn unneeded_consent_is_reported() {
     assert_eq!(answer.code, 0);
     assert_eq!(
         answer.err,
-        "--allow-destructive namespace/sophia-memory had no effect: no destructive change concerns it\n"
+        "--allow-destructive namespace/sophia-memory had no effect: it matches no destructive change\n"
     );
 }
 

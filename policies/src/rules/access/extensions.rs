@@ -77,7 +77,7 @@ fn verifies_server(node: Node<'_>, field: &str, context: &mut CheckContext<'_>) 
         Field::Known(false) | Field::Absent => {}
         Field::Known(true) => context.fail(
             node.at(field),
-            "the certificate of the server is not verified, so that any server in its place is trusted",
+            "the certificate of the server is not verified, so an attacker can impersonate it",
         ),
         Field::Unknown => context.unknown(node.at(field)),
     }

@@ -781,7 +781,7 @@ fn check_permissions(subject: &Subject<'_>, context: &mut CheckContext<'_>, perm
     };
     if !words.is_empty() {
         let message = format!(
-            "through {origin} {kind} {name}, the binding allows its subjects {scope} to {}",
+            "the binding grants {origin} {kind} {name} {scope}, which allows its subjects to {}",
             words.join("; ")
         );
         context.fail("roleRef", message);
@@ -845,7 +845,7 @@ fn check_union(subject: &Subject<'_>, own: &[RoleRule<'_>], scope: &str, context
             context.fail(
                 "roleRef",
                 format!(
-                    "together with {}, the binding allows {} {scope} to perform any action",
+                    "together with {}, the binding allows {} to perform any action {scope}",
                     with.join(" and "),
                     item.node().text("name").known().unwrap_or("a subject"),
                 ),

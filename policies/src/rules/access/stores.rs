@@ -24,7 +24,7 @@ static SECRET_STORES: Setting = Setting {
 
 static REFRESHED: Setting = Setting {
     name: "maxRefreshHours",
-    meaning: "the longest time, in hours, until a changed value of a store reaches the Secret",
+    meaning: "the maximum time, in hours, until a changed value in the store reaches the Secret",
     default: DefaultValue::Number(24),
 };
 

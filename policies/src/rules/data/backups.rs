@@ -345,7 +345,7 @@ pub static RESTORE_TEST_SCHEDULED: Rule = Rule {
 
 static RETENTION_VARIABLES: Setting = Setting {
     name: "retentionVariables",
-    meaning: "environment variables of a CronJob that hold the number of backups, or the time, to keep; one with a value above 0 is sufficient",
+    meaning: "environment variables of a CronJob that set how many backups are kept, or for how long; one with a value above 0 is sufficient",
     default: DefaultValue::Texts(&[
         "BACKUP_KEEP_LAST",
         "BACKUP_KEEP_DAILY",

@@ -315,7 +315,7 @@ fn single_writer(subject: &Subject<'_>, context: &mut CheckContext<'_>) {
         match surge {
             Answer::Yes => context.fail(
                 "spec.strategy",
-                format!("during a rollout two pods mount the claim {name}, which only one node can mount at a time"),
+                format!("during a rollout, two pods mount the claim {name}, which only one node can mount at a time"),
             ),
             Answer::Unknown => context.unknown("spec.strategy"),
             Answer::No => {}

@@ -62,7 +62,7 @@ fn extension(subject: &Subject<'_>, context: &mut CheckContext<'_>) {
                 return;
             }
             Answer::Unknown => context.unknown(format!(
-                "whether it changes a proxy that enforces policies, that of {}",
+                "whether it changes the proxy of {}, which enforces policies",
                 workload.object.id
             )),
         }

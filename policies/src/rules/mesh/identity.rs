@@ -141,7 +141,10 @@ fn mtls(subject: &Subject<'_>, context: &mut CheckContext<'_>) {
 pub(crate) fn is_bypassed(workload: Workload<'_>, effect: &str, context: &mut CheckContext<'_>) -> bool {
     let bypass = inbound_bypass(workload);
     if let Some(key) = bypass {
-        context.fail("", format!("{key} keeps connections from the proxy, so {effect}"));
+        context.fail(
+            "",
+            format!("{key} lets connections bypass the proxy, so {effect}"),
+        );
     }
     bypass.is_some()
 }
@@ -239,7 +242,7 @@ fn enrollment(subject: &Subject<'_>, context: &mut CheckContext<'_>) {
 
 static BYPASS_ALLOWED: Setting = Setting {
     name: "allowed",
-    meaning: "keys of annotations and labels that a workload may set nevertheless",
+    meaning: "keys of annotations and labels that a workload may set although they bypass the mesh",
     default: DefaultValue::Texts(&[]),
 };
 

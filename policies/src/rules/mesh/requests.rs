@@ -154,7 +154,7 @@ impl<'n> Asked<'n> {
         context.fail(
             &self.rule.path,
             format!(
-                "it matches on HTTP attributes, but {} serves no HTTP on its {plural} {}: there {what}",
+                "it matches on HTTP attributes, but {} serves no HTTP on its {plural} {}, where {what}",
                 workload.object.id,
                 met.join(" and ")
             ),

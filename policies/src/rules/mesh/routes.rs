@@ -239,10 +239,7 @@ fn check_destination(node: Node<'_>, subject: &Subject<'_>, context: &mut CheckC
         ),
         (Some(ports), None) if ports.len() > 1 && node.field("port").is_absent() => context.fail(
             node.at("port"),
-            format!(
-                "the {} has several ports, so the route has to name one",
-                object.id
-            ),
+            format!("the {} has several ports, so the route must name one", object.id),
         ),
         _ => {}
     }

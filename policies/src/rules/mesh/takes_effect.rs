@@ -61,7 +61,7 @@ fn takes_effect(subject: &Subject<'_>, context: &mut CheckContext<'_>) {
     match targets(subject.body) {
         Field::Known(targets) => {
             if matches!(subject.body.map(path), Field::Known(labels) if !labels.is_empty()) {
-                context.fail(path, "a policy has either a selector or targetRefs, not both");
+                context.fail(path, "a policy cannot have both a selector and targetRefs");
             }
             for (index, target) in targets.iter().enumerate() {
                 let place = match subject.body.field("spec.targetRef") {
@@ -232,7 +232,7 @@ fn check_proxies(
         context.fail(
             path,
             format!(
-                "{} belongs to a Gateway of the Gateway API, to which policies are attached by targetRefs only",
+                "{} belongs to a Gateway of the Gateway API, to which policies can be attached only with targetRefs",
                 workload.object.id
             ),
         );
@@ -257,7 +257,7 @@ fn check_proxies(
         context.fail(
             place,
             format!(
-                "the workloads are in ambient mode, in which only a waypoint enforces a {kind}: attach it by targetRefs"
+                "the workloads are in ambient mode, in which only a waypoint enforces a {kind}: attach it with targetRefs"
             ),
         );
     }

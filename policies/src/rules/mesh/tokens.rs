@@ -43,7 +43,9 @@ fn external(subject: &Subject<'_>, context: &mut CheckContext<'_>) {
         .filter(|entry| !entry.is_waypoint)
         .collect();
     if gateways.is_empty() {
-        context.not_applicable("the VirtualService is not bound to a gateway that is an entry from outside");
+        context.not_applicable(
+            "the VirtualService is not bound to a gateway that accepts traffic from outside the mesh",
+        );
         return;
     }
     let mut seen = Vec::new();
@@ -459,7 +461,7 @@ fn validation(subject: &Subject<'_>, context: &mut CheckContext<'_>) {
             {
                 context.fail(
                     node.at(field),
-                    "the keys are fetched without TLS, so they can be replaced on the way",
+                    "the keys are fetched without TLS, so they can be replaced in transit",
                 );
             }
         }
@@ -486,7 +488,7 @@ fn validation(subject: &Subject<'_>, context: &mut CheckContext<'_>) {
             Field::Unknown => context.unknown(node.at("jwks")),
             Field::Known(_) if has_other_issuer(subject.object, node, context) => context.fail(
                 node.at("jwks"),
-                "an additional issuer has a key that is written in the policy, so its owner can issue tokens for every user",
+                "the policy contains the key of an additional issuer, so the owner of that key can issue tokens for every user",
             ),
             Field::Known(_) | Field::Absent => {}
         }

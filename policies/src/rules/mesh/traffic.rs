@@ -145,7 +145,7 @@ pub static DESTINATION_RULE_VERIFIES_SERVER: Rule = Rule {
                 if !is_read_by_proxies(subject, context) {
                     context.fail(
                         format!("{path}.credentialName"),
-                        "sidecars ignore credentialName in a DestinationRule without a workloadSelector, and no route of a gateway leads to the host",
+                        "sidecars ignore credentialName in a DestinationRule without a workloadSelector, and no gateway routes to the host",
                     );
                 }
                 continue;
@@ -344,7 +344,7 @@ fn egress(subject: &Subject<'_>, context: &mut CheckContext<'_>) {
     if let Some(key) = outbound_bypass(workload) {
         context.fail(
             "",
-            format!("{key} keeps connections from the proxy, which does not restrict them"),
+            format!("{key} lets connections bypass the proxy, which therefore does not restrict them"),
         );
         return;
     }
@@ -439,7 +439,7 @@ fn service_entry(subject: &Subject<'_>, context: &mut CheckContext<'_>) {
             if ["TCP", "MONGO", "MYSQL", "REDIS"].contains(&protocol.as_str()) {
                 context.fail(
                     port.node().at("protocol"),
-                    format!("without addresses and resolution, the {protocol} port leads to every host"),
+                    format!("without addresses and resolution, the {protocol} port allows connections to every host"),
                 );
             }
         }

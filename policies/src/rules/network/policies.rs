@@ -244,7 +244,7 @@ fn peers_are_named(subject: &Subject<'_>, direction: Direction, context: &mut Ch
                 Answer::Yes => find(
                     context,
                     peer.path.clone(),
-                    "the peer matches every pod of every namespace, or every one without certain labels"
+                    "the peer matches every pod in every namespace, or every pod without certain labels"
                         .to_owned(),
                 ),
                 Answer::Unknown => context.unknown(peer.path.clone()),
@@ -427,7 +427,7 @@ fn check_metadata(peer: Node<'_>, context: &mut CheckContext<'_>) {
         context.fail(
             place,
             format!(
-                "the pods can reach {}: metadata services of clouds, which return credentials",
+                "the pods can reach cloud metadata services, which return credentials: {}",
                 reachable.join(", ")
             ),
         );

@@ -204,7 +204,7 @@ fn load_balancer(subject: &Subject<'_>, context: &mut CheckContext<'_>) {
         context.fail(
             place,
             format!(
-                "not all source ranges are networks in CIDR notation: {}",
+                "some source ranges are not in CIDR notation: {}",
                 ranges.join(", ")
             ),
         );
@@ -252,7 +252,7 @@ pub static INGRESS_TLS_REQUIRED: Rule = Rule {
 
 fn listeners(gateway: Node<'_>, context: &mut CheckContext<'_>) {
     if gateway.text("spec.gatewayClassName") == Field::Known("istio-waypoint") {
-        context.not_applicable("a waypoint is not an entry from outside the mesh");
+        context.not_applicable("a waypoint does not accept traffic from outside the mesh");
         return;
     }
     for listener in context.items(gateway, "spec.listeners") {
@@ -531,7 +531,7 @@ pub static SERVICE_PORT_PROTOCOL_DECLARED: Rule = Rule {
             {
                 context.fail(
                     port.node().at("name"),
-                    "a TCP port of an alias captures the connections to every host on this port",
+                    "a TCP port of an ExternalName Service captures the connections to every host on this port",
                 );
             }
             match protocol(port.node()) {
@@ -784,7 +784,10 @@ fn scale_target(subject: &Subject<'_>, context: &mut CheckContext<'_>) {
     };
     let namespace = subject.namespace();
     if ["CronJob", "DaemonSet", "Job", "Pod"].contains(&kind) {
-        context.fail(place, format!("a {kind} has no number of replicas to scale"));
+        context.fail(
+            place,
+            format!("a {kind} has no replica count and cannot be scaled"),
+        );
         return;
     }
     let is_built_in = ["Deployment", "StatefulSet", "ReplicaSet", "ReplicationController"].contains(&kind);

@@ -84,21 +84,18 @@ pub static NO_ROOT_GROUP: Rule = Rule {
         if context.number(pod.spec(), "securityContext.fsGroup") == Some(0) {
             context.fail(
                 pod.spec().at("securityContext.fsGroup"),
-                "the volumes of the pod belong to group 0, the group of root",
+                "the volumes of the pod belong to group 0, the root group",
             );
         }
         for group in context.items(pod.spec(), "securityContext.supplementalGroups") {
             if group.value.as_i64() == Some(0) {
-                context.fail(group.path, "the pod belongs to group 0, the group of root");
+                context.fail(group.path, "the pod belongs to group 0, the root group");
             }
         }
         for container in context.containers(subject) {
             let field = "securityContext.runAsGroup";
             context.check_inherited(container, pod, field, Node::number, |value| match value {
-                Some(0) => Some(format!(
-                    "{} runs as group 0, the group of root",
-                    container.words()
-                )),
+                Some(0) => Some(format!("{} runs as group 0, the root group", container.words())),
                 Some(_) => None,
                 None => Some(format!(
                     "neither {} nor its pod sets runAsGroup",
@@ -134,7 +131,7 @@ pub static READ_ONLY_ROOT_FILESYSTEM: Rule = Rule {
                 Field::Unknown => context.unknown(container.node().at(field)),
                 Field::Known(false) | Field::Absent => context.fail(
                     container.node().at(field),
-                    format!("{} can write to its own root file system", container.words()),
+                    format!("{} can write to its root filesystem", container.words()),
                 ),
             }
         }
@@ -350,7 +347,7 @@ pub static NO_PROBE_HOST_OVERRIDE: Rule = Rule {
                     {
                         context.fail(
                             container.node().at(&field),
-                            format!("the probe is sent to another host than {}", container.words()),
+                            format!("the probe is sent to a host other than {}", container.words()),
                         );
                     }
                 }

@@ -133,7 +133,7 @@ fn budget(subject: &Subject<'_>, context: &mut CheckContext<'_>) {
             Some(allowed) if allowed <= 0 => context.fail(
                 "spec.replicas",
                 format!(
-                    "{} allows none of its {replicas} pods to be evicted, so that nodes cannot be drained",
+                    "{} allows none of its {replicas} pods to be evicted, so nodes cannot be drained",
                     budget.id
                 ),
             ),
@@ -158,7 +158,7 @@ fn budget(subject: &Subject<'_>, context: &mut CheckContext<'_>) {
 
 /// The consequence of two budgets for one pod.
 const SEVERAL: &str =
-    "the API server refuses to evict a pod with more than one budget, so that nodes cannot be drained";
+    "the API server refuses to evict a pod with more than one budget, so nodes cannot be drained";
 
 /// Whether a budget selects pods with these labels.
 fn budget_selects<'l>(budget: &Object, labels: impl Into<PodLabels<'l>>) -> Answer {
@@ -186,14 +186,14 @@ fn check_amounts(budget: Node<'_>, context: &mut CheckContext<'_>) {
         if number.is_none() {
             context.fail(
                 field,
-                "the value is neither a non-negative integer nor a percentage, so that the API server rejects the budget",
+                "the value is neither a non-negative integer nor a percentage, so the API server rejects the budget",
             );
         }
         Some((number?, value.is_string()))
     };
     let (gone, stay) = (read(most), read(fewest));
-    let drains = "the budget allows no disruption, so that nodes cannot be drained";
-    let protects = "the budget allows every disruption, so that it protects nothing";
+    let drains = "the budget allows no disruption, so nodes cannot be drained";
+    let protects = "the budget allows every disruption, so it protects nothing";
     match gone {
         Some((0, _)) => context.fail(most, drains),
         Some((100.., true)) => context.fail(most, protects),
@@ -208,7 +208,7 @@ fn check_amounts(budget: Node<'_>, context: &mut CheckContext<'_>) {
         (true, true) => context.fail("spec", "the budget sets neither maxUnavailable nor minAvailable"),
         (false, false) => context.fail(
             "spec",
-            "the budget sets both maxUnavailable and minAvailable, so that the API server rejects it",
+            "the budget sets both maxUnavailable and minAvailable, so the API server rejects it",
         ),
         _ => {}
     }

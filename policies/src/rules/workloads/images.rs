@@ -12,7 +12,7 @@ use crate::text::rule_text;
 
 static MUTABLE: Setting = Setting {
     name: "mutable",
-    meaning: "tags that are moved to other images",
+    meaning: "mutable tags, which can be moved to another image",
     default: DefaultValue::Texts(&["latest"]),
 };
 

@@ -30,7 +30,7 @@ pub(super) fn alerts(platform: &Platform<'_>) -> Vec<Alert> {
             lasting: None,
             labels: &[],
             summary: "The container {{ $labels.container }} of {{ $labels.pod }} exceeded its memory limit",
-            description: "It was killed and restarted. Its work in progress is lost, and this will happen again.",
+            description: "It was killed and restarted, and its work in progress is lost. This recurs until its memory limit or usage changes.",
         },
         Alert {
             name: "MemoryContainerRestarting",

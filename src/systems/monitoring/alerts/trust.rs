@@ -49,7 +49,7 @@ pub(super) fn alerts(platform: &Platform<'_>) -> Vec<Alert> {
             lasting: Some("10m"),
             labels: &[("namespace", MEMORY)],
             summary: "{{ $labels.destination_workload }} denies requests of {{ $labels.source_workload }}",
-            description: "Requests repeatedly fail with {{ $labels.response_code }}: the client has no row in the connection table or no valid token, or is probing for access.",
+            description: "Requests repeatedly fail with {{ $labels.response_code }}: the client is not in the table of allowed connections, has no valid token, or is probing for access.",
         },
         Alert {
             name: "MemoryPlaintextTraffic",
