@@ -575,7 +575,7 @@ fn what_was_not_evaluated_is_counted_in_every_format() {
         "{answer}"
     );
     let json: Value = serde_json::from_str(&check(&["--format", "json"]).out).unwrap();
-    let left_out = &json["judged"][0]["notEvaluated"];
+    let left_out = &json["runs"][0]["notEvaluated"];
     assert_eq!(
         (&left_out["unreadable"], &left_out["notObjects"]),
         (&1.into(), &1.into())
