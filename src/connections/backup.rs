@@ -165,7 +165,7 @@ fn object_store(job: Workload, store: &ObjectStore) -> Vec<Connection> {
         store.host.to_string(),
         store.networks.clone(),
         store.port,
-        "backups are stored in the object store",
+        "accesses backups in the object store",
     )];
     if let StoreCredentials::Roles(_) = store.credentials {
         let host = match &store.region {

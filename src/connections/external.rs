@@ -26,12 +26,15 @@ pub fn rows(config: &StackConfig) -> Vec<Connection> {
             }),
             port: 443,
             traffic: Traffic::Tls,
-            why: "memories are embedded and categorized by OpenAI models",
+            why: "embeds and categorizes memories with OpenAI models",
         },
-        postgres(OPENMEMORY, "records and their history are in Postgres"),
+        postgres(OPENMEMORY, "stores records and their history in Postgres"),
     ];
     if config.langgraph.is_some() {
-        rows.push(postgres(LANGGRAPH, "workflows and their steps are in Postgres"));
+        rows.push(postgres(
+            LANGGRAPH,
+            "stores workflows and their steps in Postgres",
+        ));
     }
     if config.chat.is_some() {
         rows.extend(tiers(config));
@@ -41,15 +44,11 @@ pub fn rows(config: &StackConfig) -> Vec<Connection> {
             rows.extend(snowflake(
                 CHAT,
                 account,
-                "Snowflake Cortex is the primary data source",
+                "searches and stores memories in Snowflake, the primary source",
             ));
         }
         if config.sync.is_some() {
-            rows.extend(snowflake(
-                SYNC,
-                account,
-                "memories are synchronized with Snowflake",
-            ));
+            rows.extend(snowflake(SYNC, account, "synchronizes memories with Snowflake"));
         }
     }
     rows
@@ -62,17 +61,17 @@ fn tiers(config: &StackConfig) -> Vec<Connection> {
         (
             "session-cache",
             tiers.session_cache.external.as_ref(),
-            "memories of the current session are in the session cache",
+            "reads and writes memories of the current session",
         ),
         (
             "knowledge-graph",
             tiers.knowledge_graph.external.as_ref(),
-            "entities and relationships are in the knowledge graph",
+            "reads and writes entities and relationships in the knowledge graph",
         ),
         (
             "langgraph",
             tiers.langgraph_workflow.external.as_ref(),
-            "behavioral memory is in LangGraph",
+            "looks up behavioral memory in LangGraph",
         ),
     ];
     let ways = ways.into_iter().filter_map(|(name, external, why)| {

@@ -16,7 +16,7 @@ pub fn rows(config: &StackConfig) -> Vec<Connection> {
             }),
             port: 53,
             traffic: Traffic::Infrastructure { udp: true },
-            why: "names are resolved",
+            why: "resolves host names",
         },
         Connection {
             from: Peer::EveryWorkload,

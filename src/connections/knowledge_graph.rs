@@ -5,7 +5,10 @@ use crate::config::StackConfig;
 use crate::names::{BOLT, KNOWLEDGE_GRAPH};
 
 /// The systems that query it, independent of the stack, with the reason.
-const CLIENTS: [(&str, &str); 1] = [("chat", "entities and relationships are in the knowledge graph")];
+const CLIENTS: [(&str, &str); 1] = [(
+    "chat",
+    "reads and writes entities and relationships in the knowledge graph",
+)];
 
 pub fn rows(config: &StackConfig) -> Vec<Connection> {
     if config.knowledge_graph.is_none() {

@@ -21,7 +21,7 @@ pub fn rows(config: &StackConfig) -> Vec<Connection> {
             LANGGRAPH,
             LANGGRAPH_PORT,
             ANY_HTTP,
-            "behavioral memory is in LangGraph",
+            "looks up behavioral memory in LangGraph",
         ));
     }
     rows

@@ -18,6 +18,6 @@ pub fn rows(config: &StackConfig) -> Vec<Connection> {
             // Like every other client, it sends requests on behalf of a user.
             token: config.trust.jwt.is_some(),
         },
-        "a load test, started by an operator, behaves like users",
+        "runs a load test, started by an operator",
     )]
 }

@@ -62,7 +62,7 @@ fn own_callers(config: &StackConfig) -> Vec<Connection> {
                 // These requests are not on behalf of a user: without a token, no server accepts a user identity.
                 token: false,
             },
-            "memories of all users are synchronized with Snowflake",
+            "synchronizes the memories of all users with Snowflake",
         ));
     }
     rows

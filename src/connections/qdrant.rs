@@ -11,7 +11,7 @@ pub fn rows(config: &StackConfig) -> Vec<Connection> {
             QDRANT,
             QDRANT_HTTP,
             ANY_HTTP,
-            "memories are vectors in Qdrant",
+            "stores and searches memories as vectors in Qdrant",
         ),
         row(
             prometheus(config),

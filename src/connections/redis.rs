@@ -6,8 +6,8 @@ use crate::names::{REDIS, REDIS_METRICS, REDIS_PORT};
 
 /// The systems that use it, independent of the stack, with the reason.
 const CLIENTS: [(&str, &str); 2] = [
-    ("chat", "memories of the current session are in the session cache"),
-    ("langgraph", "the workers of a run share its progress"),
+    ("chat", "reads and writes memories of the current session"),
+    ("langgraph", "shares the progress of runs between workers"),
 ];
 
 pub fn rows(config: &StackConfig) -> Vec<Connection> {

@@ -96,20 +96,20 @@ pub enum RawDay {
     Sunday,
 }
 
-/// The retention of a store's backups. A backup is kept if at least one of these settings retains it.
+/// The retention of a store's backups. A backup is kept if at least one of these settings applies to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase", default)]
 pub struct RawRetention {
     /// The number of newest backups to keep, from 1 to 365.
     #[schemars(range(min = 1, max = 365))]
     pub last: u32,
-    /// The number of days for which the newest backup of each day is kept, up to 3650.
+    /// The number of days for each of which the newest backup is kept, up to 3650.
     #[schemars(range(min = 0, max = 3_650))]
     pub daily: u32,
-    /// The number of weeks for which the newest backup of each week is kept, up to 520.
+    /// The number of weeks for each of which the newest backup is kept, up to 520.
     #[schemars(range(min = 0, max = 520))]
     pub weekly: u32,
-    /// The number of months for which the newest backup of each month is kept, up to 120.
+    /// The number of months for each of which the newest backup is kept, up to 120.
     #[schemars(range(min = 0, max = 120))]
     pub monthly: u32,
 }

@@ -25,7 +25,7 @@ pub struct RawChat {
     /// The maximum use that the chat makes of tier L3. An early phase of `phoenix:migration` restricts it further.
     #[serde(default)]
     pub mem0: Mem0Use,
-    /// The number of results that it uses of each searched tier.
+    /// The number of search results that the chat uses from each searched tier.
     #[serde(default)]
     pub search_limits: RawSearchLimits,
     /// The target time to query all tiers, in milliseconds. At least the sum of the five tiers' `latencyMs`, because
@@ -35,7 +35,7 @@ pub struct RawChat {
     pub latency_ms: u32,
 }
 
-/// The number of results that the chat uses of each searched tier.
+/// The number of search results that the chat uses from each searched tier.
 #[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase", default)]
 pub struct RawSearchLimits {

@@ -9,9 +9,9 @@ use super::{Chat, Langgraph, Mem0Use, OpenMemory, Routing, Scale, StackConfig, S
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Phase {
-    /// The platform runs beside the existing system. Only the MCP gateway's tests and the load test access memories.
+    /// The platform runs beside the existing system. Only the MCP gateway and the load test can access memories.
     Parallel,
-    /// In addition, the chat reads and writes memories.
+    /// In addition, the chat can read and write memories.
     Enhanced,
     /// In addition, the gateway admits all users.
     Active,

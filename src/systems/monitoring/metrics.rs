@@ -170,7 +170,7 @@ pub const METRICS: &[Metric] = &[
         Source::Qdrant,
         "app_status_recovery_mode",
         &["pod"],
-        "1 where a peer was started in recovery mode, in which it serves nothing but deletions",
+        "1 if a peer was started in recovery mode, in which it accepts only deletions",
     ),
     gauge(
         Source::Qdrant,
@@ -362,7 +362,7 @@ pub const METRICS: &[Metric] = &[
         Source::Rules,
         "phoenix_slo:sli_error:ratio_rate5m",
         &["slo", "tier"],
-        "share that missed an objective in the last 5 minutes",
+        "share of requests, or of time, that missed an objective in the last 5 minutes",
     ),
     gauge(
         Source::Rules,

@@ -36,7 +36,7 @@ pub fn markdown() -> String {
 fn origin(source: Source) -> &'static str {
     match source {
         Source::OpenMemory => {
-            "Your build of the server must expose them at `/metrics` ([contract](openmemory-image.md))."
+            "Your build of the server must expose these metrics at `/metrics` ([contract](openmemory-image.md))."
         }
         Source::Qdrant => {
             "Each peer exposes its own metrics at `/metrics` on port 6333 to clients with the read-only key."

@@ -147,7 +147,7 @@ fn an_object_is_explained_with_references_connections_and_keys() {
     for part in [
         "urn:pulumi:prod::phoenix::phoenix:index:System$kubernetes:apps/v1:StatefulSet::sophia-memory/qdrant",
         "Secret/sophia-memory/qdrant-keys",
-        "memories are vectors in Qdrant",
+        "stores and searches memories as vectors in Qdrant",
         "denied while phoenix:protect is true",
     ] {
         assert!(text.contains(part), "{part} in {object:#}");
