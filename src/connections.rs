@@ -93,6 +93,8 @@ pub struct ExternalHost {
 impl ExternalHost {
     /// The display name of an account's Snowflake hosts. An account has several.
     pub const SNOWFLAKE: &'static str = "snowflake";
+    /// The display name of the Postgres server.
+    pub const POSTGRES: &'static str = "postgres";
 
     /// The name of its entry in the mesh's service registry.
     pub fn entry(&self) -> String {
@@ -177,7 +179,7 @@ fn prometheus(config: &StackConfig) -> Peer {
     Peer::InCluster(ClusterPeer {
         name: "Prometheus",
         namespace: monitoring.namespace.to_string(),
-        labels: BTreeMap::new(),
+        labels: monitoring.pod_labels.clone(),
         service_account: Some(monitoring.service_account.to_string()),
     })
 }

@@ -19,6 +19,10 @@ pub const QDRANT_SECRET: &str = "qdrant-keys";
 pub const REDIS_SECRET: &str = "redis-passwords";
 /// The user of the session cache that reads and writes entries.
 pub const REDIS_USER: &str = "phoenix";
+/// The user of the session cache for the LangGraph server, limited to [`LANGGRAPH_KEYS`].
+pub const LANGGRAPH_REDIS_USER: &str = "langgraph";
+/// The prefix of the keys and channels of the LangGraph server in the session cache.
+pub const LANGGRAPH_KEYS: &str = "langgraph:";
 
 /// The Secret with the password of the knowledge graph.
 pub const NEO4J_SECRET: &str = "neo4j-password";
@@ -27,6 +31,8 @@ pub const NEO4J_SECRET: &str = "neo4j-password";
 pub const LOAD_TEST_TOKEN: &str = "memory-load-test-token";
 /// The Secret with the license key of the LangGraph server.
 pub const LANGGRAPH_SECRET: &str = "langgraph-license";
+/// The Secret with the connection string of the LangGraph server's database.
+pub const LANGGRAPH_POSTGRES_SECRET: &str = "langgraph-postgres";
 /// The Secret with the private key for Snowflake.
 pub const SNOWFLAKE_SECRET: &str = "snowflake-key";
 /// The Secret with the credentials of the object store for backups.

@@ -53,10 +53,21 @@ pub fn build(config: &StackConfig) -> Graph {
     ));
     graph.merge(secrets::build(&config.secrets, config.secret_targets(), options));
     graph.merge(trust::build(&rows, &workloads, &config.trust, &config.cluster));
-    graph.merge(mesh::build(&rows, &workloads, &config.mesh, &config.cluster.mesh));
+    graph.merge(mesh::build(
+        &rows,
+        &workloads,
+        &config.mesh,
+        &config.cluster.mesh,
+        config.postgres.transport,
+    ));
     graph.merge(qdrant::build(&config.qdrant, options));
     if let Some(redis) = &config.redis {
-        graph.merge(redis::build(redis, &config.tiers.session_cache, options));
+        graph.merge(redis::build(
+            redis,
+            &config.tiers.session_cache,
+            config.langgraph.is_some(),
+            options,
+        ));
     }
     if let Some(store) = &config.knowledge_graph {
         graph.merge(knowledge_graph::build(store, options));

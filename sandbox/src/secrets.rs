@@ -30,9 +30,16 @@ pub fn generate(key: &str) -> Result<Generated> {
     Ok(Generated(match key {
         "mem0EncryptionKey" => base64(&random::<32>()?),
         "openaiApiKey" => format!("sk-sandbox-{}", hex(&random::<24>()?)),
-        "postgresConnectionString" => {
+        "postgresConnectionString" | "langgraphPostgresConnectionString" => {
             let password = hex(&random::<24>()?);
-            format!("postgresql://sandbox:{password}@postgres.sandbox.invalid:5432/phoenix?sslmode=require")
+            let user = if key.starts_with("langgraph") {
+                "langgraph"
+            } else {
+                "sandbox"
+            };
+            format!(
+                "postgresql://{user}:{password}@postgres.sandbox.invalid:5432/phoenix?sslmode=verify-full"
+            )
         }
         "snowflakePrivateKey" => {
             // Random bytes, as long as a 2048-bit RSA key.

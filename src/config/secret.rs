@@ -10,9 +10,9 @@ use std::fmt;
 
 use crate::names::{
     BACKUP_MAC_SECRET, BACKUP_NEO4J, BACKUP_OPENMEMORY, BACKUP_PRUNE, BACKUP_QDRANT, BACKUP_SECRET, CHAT,
-    KNOWLEDGE_GRAPH, LANGGRAPH, LANGGRAPH_SECRET, MEMORY, NEO4J_SECRET, OPENMEMORY, QDRANT, QDRANT_SECRET,
-    REDIS, REDIS_SECRET, RESTORE_DRILL, RESTORE_NEO4J, RESTORE_OPENMEMORY, RESTORE_QDRANT, SHARED_SECRET,
-    SNOWFLAKE_SECRET, SYNC, Workload,
+    KNOWLEDGE_GRAPH, LANGGRAPH, LANGGRAPH_POSTGRES_SECRET, LANGGRAPH_SECRET, MEMORY, NEO4J_SECRET,
+    OPENMEMORY, QDRANT, QDRANT_SECRET, REDIS, REDIS_SECRET, RESTORE_DRILL, RESTORE_NEO4J, RESTORE_OPENMEMORY,
+    RESTORE_QDRANT, SHARED_SECRET, SNOWFLAKE_SECRET, SYNC, Workload,
 };
 
 pub use strength::{Form, Unusable};
@@ -146,9 +146,21 @@ pub const POSTGRES_CONNECTION_STRING: SecretRow = SecretRow {
     key: "postgresConnectionString",
     secret: SHARED_SECRET,
     data_key: "postgres_connection_string",
-    purpose: "The connection string of the Postgres server, including user and password.",
+    purpose: "The connection string of OpenMemory's database, including user and password. Outside of `dev`, with `sslmode=verify-full`, unless `phoenix:postgres.transport` is `mesh`.",
     owner: "the operator of the Postgres server",
-    readers: &[openmemory("DATABASE_URL"), langgraph("POSTGRES_URI")],
+    readers: &[openmemory("DATABASE_URL")],
+    form: Form::PostgresUrl,
+    rotation: "Create a second user with the same permissions, set its connection string, wait for the rollout, and drop the first user.",
+};
+
+/// The connection string of the LangGraph server's database, including credentials.
+pub const LANGGRAPH_POSTGRES_CONNECTION_STRING: SecretRow = SecretRow {
+    key: "langgraphPostgresConnectionString",
+    secret: LANGGRAPH_POSTGRES_SECRET,
+    data_key: "connection-string",
+    purpose: "The connection string of LangGraph's database, including the user and password of a user that cannot read OpenMemory's tables. Outside of `dev`, with `sslmode=verify-full`, unless `phoenix:postgres.transport` is `mesh`.",
+    owner: "the operator of the Postgres server",
+    readers: &[langgraph("POSTGRES_URI")],
     form: Form::PostgresUrl,
     rotation: "Create a second user with the same permissions, set its connection string, wait for the rollout, and drop the first user.",
 };
@@ -227,13 +239,21 @@ pub const REDIS_PASSWORD: SecretRow = SecretRow {
     data_key: "password",
     purpose: "The password of the user `phoenix`, which reads and writes entries of the session cache.",
     owner: "the platform team",
-    readers: &[
-        redis("redis", "REDIS_PASSWORD"),
-        langgraph("REDIS_PASSWORD"),
-        chat("REDIS_PASSWORD"),
-    ],
+    readers: &[redis("redis", "REDIS_PASSWORD"), chat("REDIS_PASSWORD")],
     form: Form::Password { least: 32 },
     rotation: "Set a new value. The server and its clients restart and sessions are lost. A client with the old password is rejected until it has restarted.",
+};
+
+/// The password of the LangGraph server's user of the session cache.
+pub const LANGGRAPH_REDIS_PASSWORD: SecretRow = SecretRow {
+    key: "langgraphRedisPassword",
+    secret: REDIS_SECRET,
+    data_key: "langgraph-password",
+    purpose: "The password of the user `langgraph`, which can use only the keys and channels of LangGraph in the session cache, while the stack has `phoenix:langgraph`.",
+    owner: "the platform team",
+    readers: &[redis("redis", "LANGGRAPH_PASSWORD"), langgraph("REDIS_PASSWORD")],
+    form: Form::Password { least: 32 },
+    rotation: "Set a new value. The session cache and LangGraph restart and sessions are lost. A pod with the old password is rejected until it has restarted.",
 };
 
 /// The password of the session cache's monitoring user.
@@ -394,6 +414,7 @@ const OPENMEMORY_MAC_KEY: &str = "BACKUP_MAC_KEY_OPENMEMORY";
 pub const INVENTORY: &[SecretRow] = &[
     OPENAI_API_KEY,
     POSTGRES_CONNECTION_STRING,
+    LANGGRAPH_POSTGRES_CONNECTION_STRING,
     MEM0_ENCRYPTION_KEY,
     QDRANT_API_KEY,
     QDRANT_ALT_API_KEY,
@@ -401,6 +422,7 @@ pub const INVENTORY: &[SecretRow] = &[
     CHECKSUM_KEY,
     REDIS_PASSWORD,
     REDIS_METRICS_PASSWORD,
+    LANGGRAPH_REDIS_PASSWORD,
     NEO4J_PASSWORD,
     LANGGRAPH_LICENSE_KEY,
     SNOWFLAKE_PRIVATE_KEY,
@@ -440,6 +462,8 @@ impl SecretRow {
         [
             QDRANT_ALT_API_KEY,
             LANGGRAPH_LICENSE_KEY,
+            // The session cache reads it, but only if there is a LangGraph server.
+            LANGGRAPH_REDIS_PASSWORD,
             SNOWFLAKE_PASSPHRASE,
             BACKUP_ACCESS_KEY_ID,
             BACKUP_SECRET_ACCESS_KEY,
@@ -597,6 +621,32 @@ pub fn contradictions<'a>(needed: &[&SecretRow], value: impl Fn(&str) -> Option<
             format!("is the same as {key}, so a peer that restarts would reject all clients that still use the other key"),
             "during a rotation, one of them is the old key and the other the new key: docs/runbooks/rotate-a-secret.md",
         );
+    }
+    // With the credentials of OpenMemory or the chat, LangGraph could read memories.
+    for (shared, own) in [
+        (POSTGRES_CONNECTION_STRING, LANGGRAPH_POSTGRES_CONNECTION_STRING),
+        (REDIS_PASSWORD, LANGGRAPH_REDIS_PASSWORD),
+    ] {
+        let (shared_key, own_key) = (shared.full_key(), own.full_key());
+        let credential = |key: &str| {
+            value(key).map(|text| match own.form {
+                Form::PostgresUrl => strength::user_of_url(text),
+                _ => text,
+            })
+        };
+        let is_used = needed.contains(&&shared) && needed.contains(&&own);
+        if is_used && credential(&own_key).is_some() && credential(&own_key) == credential(&shared_key) {
+            let same = if own.form == Form::PostgresUrl {
+                "has the same user as"
+            } else {
+                "is the same as"
+            };
+            problems.add_with_hint(
+                own_key,
+                format!("{same} {shared_key}, so LangGraph could read memories"),
+                "create a user of its own for LangGraph: docs/langgraph-image.md",
+            );
+        }
     }
     let mac_keys = [
         BACKUP_QDRANT_MAC_KEY,

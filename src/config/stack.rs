@@ -171,6 +171,9 @@ impl StackConfig {
         if self.langgraph.as_ref().is_some_and(|langgraph| langgraph.license) {
             needed.push(&secret::LANGGRAPH_LICENSE_KEY);
         }
+        if self.langgraph.is_some() {
+            needed.push(&secret::LANGGRAPH_REDIS_PASSWORD);
+        }
         let is_read = self.chat.is_some() || self.sync.is_some();
         if is_read
             && self
@@ -195,6 +198,40 @@ impl StackConfig {
             needed.retain(|row| !row.readers.is_empty());
         }
         needed
+    }
+
+    /// Whether connection strings of Postgres must demand TLS with a verified server.
+    pub fn requires_postgres_tls(&self) -> bool {
+        self.environment != Environment::Dev && self.postgres.transport == PostgresTransport::VerifyFull
+    }
+
+    /// Why a value is weak or invalid in this stack, as the rest of a sentence that begins with its key.
+    pub fn weakness(&self, row: &SecretRow, value: &str) -> Option<String> {
+        row.form.weakness(value).or_else(|| {
+            let is_checked = row.form == secret::Form::PostgresUrl && self.requires_postgres_tls();
+            is_checked
+                .then(|| secret::strength::unverified_tls(value))
+                .flatten()
+        })
+    }
+
+    /// Errors in values that are valid individually: contradictions between them, and Postgres connections without
+    /// verified TLS. `value` returns the value of a full key; errors never repeat a value.
+    pub fn secret_problems<'a>(&self, value: impl Fn(&str) -> Option<&'a str>) -> super::Problems {
+        let needed = self.secrets_needed();
+        let mut problems = secret::contradictions(&needed, &value);
+        let urls = needed.iter().filter(|row| row.form == secret::Form::PostgresUrl);
+        for row in urls.filter(|_| self.requires_postgres_tls()) {
+            let key = row.full_key();
+            if let Some(wrong) = value(&key).and_then(secret::strength::unverified_tls) {
+                problems.add_with_hint(
+                    key,
+                    wrong,
+                    "append ?sslmode=verify-full, and sslrootcert as described in docs/openmemory-image.md; for a server in the mesh, set phoenix:postgres.transport to mesh",
+                );
+            }
+        }
+        problems
     }
 
     /// The Kubernetes Secrets that this stack needs, with their rows.
@@ -280,6 +317,8 @@ pub struct Prometheus {
     pub namespace: DnsName,
     /// Its service account.
     pub service_account: DnsName,
+    /// The labels of its pods; at least one.
+    pub pod_labels: BTreeMap<String, String>,
 }
 
 /// The platform's namespace and the namespaces of its clients.
@@ -458,6 +497,31 @@ pub struct Postgres {
     pub port: u16,
     /// The networks of its addresses; empty for every public address.
     pub networks: Vec<String>,
+    /// What protects its connections.
+    pub transport: PostgresTransport,
+}
+
+/// What protects connections to the Postgres server.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum PostgresTransport {
+    /// TLS of Postgres itself, with a verified server. Outside of `dev`, each connection string must contain
+    /// `sslmode=verify-full`.
+    #[default]
+    VerifyFull,
+    /// Mutual TLS of the mesh, for a server in the cluster whose pods have sidecars and accept only mutual TLS
+    /// (STRICT). Requires `networks`, the networks of these pods.
+    Mesh,
+}
+
+impl PostgresTransport {
+    /// Its name in the stack file.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::VerifyFull => "verify-full",
+            Self::Mesh => "mesh",
+        }
+    }
 }
 
 /// The source of secret values.

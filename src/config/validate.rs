@@ -29,7 +29,7 @@ use super::schema_check::shown_text;
 use super::secret::INVENTORY;
 use super::stack::{
     Accelerator, Amounts, Cluster, Environment, MemoryStorage, Mesh, Namespace, OpenMemory, Phase, Postgres,
-    PriorityClasses, Prometheus, Qdrant, Quota, Resources, Scale, StackConfig, Volume,
+    PostgresTransport, PriorityClasses, Prometheus, Qdrant, Quota, Resources, Scale, StackConfig, Volume,
 };
 use super::{DnsName, HostName, Image, ObjectName, Problems, Quantity, RoleArn};
 
@@ -267,6 +267,7 @@ impl Check {
             "cluster.monitoring.serviceAccount",
             &raw.monitoring.service_account,
         );
+        let pod_labels = self.prometheus_labels(&raw.monitoring.pod_labels);
         self.networks("cluster.privateNetworks", &raw.private_networks, false);
         let priority_classes = self.priority_classes(&raw.priority_classes);
         let image_pull_secrets = self.image_pull_secrets(&raw.image_pull_secrets);
@@ -287,6 +288,7 @@ impl Check {
             monitoring: Prometheus {
                 namespace: monitoring_namespace?,
                 service_account: service_account?,
+                pod_labels: pod_labels?,
             },
             private_networks: ALWAYS_INSIDE
                 .iter()
@@ -655,9 +657,17 @@ impl Check {
                 .add(key("postgres.port"), "is 0, which is not a valid port");
         }
         self.networks("postgres.networks", &raw.networks, true);
+        if raw.transport == PostgresTransport::Mesh && raw.networks.is_empty() {
+            self.problems.add_with_hint(
+                key("postgres.transport"),
+                "is mesh, but phoenix:postgres.networks is empty, so only public addresses can be reached",
+                "set phoenix:postgres.networks to the networks of the server's pods",
+            );
+        }
         Some(Postgres {
             host: host?,
             port: raw.port,
+            transport: raw.transport,
             networks: raw.networks.clone(),
         })
     }

@@ -1,20 +1,24 @@
 //! Connections to hosts outside the cluster.
 
 use super::{ANY_HTTP, Connection, ExternalHost, Peer, Traffic};
-use crate::config::{External, Snowflake, SnowflakeProtocol, StackConfig};
+use crate::config::{External, PostgresTransport, Snowflake, SnowflakeProtocol, StackConfig};
 use crate::names::{CHAT, LANGGRAPH, OPENMEMORY, SYNC, Workload};
 
 pub fn rows(config: &StackConfig) -> Vec<Connection> {
-    let postgres = |from, why| Connection {
+    let postgres = |from, [verified, in_mesh, any]: [&'static str; 3]| Connection {
         from: Peer::Workload(from),
         to: Peer::External(ExternalHost {
-            name: "postgres",
+            name: ExternalHost::POSTGRES,
             host: config.postgres.host.to_string(),
             networks: config.postgres.networks.clone(),
         }),
         port: config.postgres.port,
         traffic: Traffic::Tcp,
-        why,
+        why: match config.postgres.transport {
+            PostgresTransport::Mesh => in_mesh,
+            PostgresTransport::VerifyFull if config.requires_postgres_tls() => verified,
+            PostgresTransport::VerifyFull => any,
+        },
     };
     let mut rows = vec![
         Connection {
@@ -28,12 +32,23 @@ pub fn rows(config: &StackConfig) -> Vec<Connection> {
             traffic: Traffic::Tls,
             why: "embeds and categorizes memories with OpenAI models",
         },
-        postgres(OPENMEMORY, "stores records and their history in Postgres"),
+        postgres(
+            OPENMEMORY,
+            [
+                "stores records and their history in Postgres, over TLS with a verified server (`sslmode=verify-full`)",
+                "stores records and their history in Postgres, over mutual TLS of the mesh",
+                "stores records and their history in Postgres",
+            ],
+        ),
     ];
     if config.langgraph.is_some() {
         rows.push(postgres(
             LANGGRAPH,
-            "stores workflows and their steps in Postgres",
+            [
+                "stores workflows and their steps in Postgres, over TLS with a verified server (`sslmode=verify-full`)",
+                "stores workflows and their steps in Postgres, over mutual TLS of the mesh",
+                "stores workflows and their steps in Postgres",
+            ],
         ));
     }
     if config.chat.is_some() {

@@ -202,3 +202,17 @@ pub fn mount(volume: &str, path: &str) -> VolumeMount {
         ..Default::default()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_dollar_sign_reaches_the_program_unchanged() {
+        let value = |text: &str| variable("MODEL", text).value.unwrap();
+        assert_eq!(value("$(REDIS_PASSWORD) and $$"), "$$(REDIS_PASSWORD) and $$$$");
+        assert_eq!(value("no reference"), "no reference");
+        let expanded = expanded_variable("URL", "redis://$(REDIS_PASSWORD)@host");
+        assert_eq!(expanded.value.as_deref(), Some("redis://$(REDIS_PASSWORD)@host"));
+    }
+}

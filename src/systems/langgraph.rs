@@ -9,7 +9,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use phoenix_graph::Graph;
 
 use crate::config::{self, LanggraphWorkflow, StackOptions, secret};
-use crate::names::{LANGGRAPH, LANGGRAPH_PORT, REDIS, REDIS_PORT, REDIS_USER};
+use crate::names::{LANGGRAPH, LANGGRAPH_KEYS, LANGGRAPH_PORT, LANGGRAPH_REDIS_USER, REDIS, REDIS_PORT};
 use crate::parts::availability::{self, Spread, UnhealthyPodEviction};
 use crate::parts::{container, identity, metadata, service};
 
@@ -68,17 +68,19 @@ fn pod(config: &config::Langgraph, tier: &LanggraphWorkflow, options: StackOptio
 
 fn server(config: &config::Langgraph, tier: &LanggraphWorkflow, options: StackOptions<'_>) -> Container {
     let mut env = vec![
-        container::secret_variable("POSTGRES_URI", &secret::POSTGRES_CONNECTION_STRING),
-        container::secret_variable("REDIS_PASSWORD", &secret::REDIS_PASSWORD),
+        container::secret_variable("POSTGRES_URI", &secret::LANGGRAPH_POSTGRES_CONNECTION_STRING),
+        container::secret_variable("REDIS_PASSWORD", &secret::LANGGRAPH_REDIS_PASSWORD),
         // Kubernetes expands the password when the container starts. Its format is safe in a URL without escaping.
         container::expanded_variable(
             "REDIS_URI",
             format!(
-                "redis://{REDIS_USER}:$(REDIS_PASSWORD)@{}:{}/0",
+                "redis://{LANGGRAPH_REDIS_USER}:$(REDIS_PASSWORD)@{}:{}/0",
                 REDIS.service(),
                 REDIS_PORT.number
             ),
         ),
+        // The user has access to these keys only.
+        container::variable("REDIS_KEY_PREFIX", LANGGRAPH_KEYS),
         container::variable("PORT", LANGGRAPH_PORT.number.to_string()),
         container::variable("MAX_WORKFLOW_HISTORY", tier.max_workflow_history.to_string()),
         container::variable("LATENCY_BUDGET_MS", tier.latency_ms.to_string()),

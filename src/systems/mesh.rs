@@ -17,8 +17,8 @@ use phoenix_crds::networking::{
 };
 use phoenix_graph::Graph;
 
-use crate::config::{self, Mesh, Routing};
-use crate::connections::{Connection, Peer};
+use crate::config::{self, Mesh, PostgresTransport, Routing};
+use crate::connections::{Connection, ExternalHost, Peer};
 use crate::names::{
     self, CHAT, KNOWLEDGE_GRAPH, LANGGRAPH, MEMORY_HOST, OPENMEMORY, QDRANT, REDIS, Workload,
 };
@@ -31,7 +31,13 @@ const SYSTEM: &str = "mesh";
 const GATEWAY: &str = "sophia-memory-gateway";
 
 /// Builds routes, destination rules, the gateway, external hosts and sidecars.
-pub fn build(rows: &[Connection], workloads: &[Workload], routing: &Routing, mesh: &Mesh) -> Graph {
+pub fn build(
+    rows: &[Connection],
+    workloads: &[Workload],
+    routing: &Routing,
+    mesh: &Mesh,
+    postgres: PostgresTransport,
+) -> Graph {
     let mut graph = Graph::of(SYSTEM);
     let callers = callers_of(OPENMEMORY, rows);
     let hosts = hosts(routing);
@@ -61,6 +67,11 @@ pub fn build(rows: &[Connection], workloads: &[Workload], routing: &Routing, mes
     }
     for entry in egress::external_hosts(rows, mesh) {
         graph.insert(entry);
+    }
+    if postgres == PostgresTransport::Mesh
+        && let Some((host, callers)) = egress::postgres(rows)
+    {
+        graph.insert(to_postgres(host, callers));
     }
     for route in egress::by_server_name(rows) {
         graph.insert(route);
@@ -147,6 +158,19 @@ fn to_openmemory(callers: Vec<String>) -> DestinationRule {
                 base_ejection_time: Some("30s".to_owned()),
                 ..outlier_ejection_limit()
             }),
+            tls: Some(mutual_tls()),
+            ..Default::default()
+        },
+    )
+}
+
+/// A server in the cluster, whose sidecar accepts only mutual TLS.
+fn to_postgres(host: String, callers: Vec<String>) -> DestinationRule {
+    destination(
+        ExternalHost::POSTGRES,
+        host,
+        callers,
+        DestinationRuleTrafficPolicy {
             tls: Some(mutual_tls()),
             ..Default::default()
         },

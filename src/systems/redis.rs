@@ -15,7 +15,9 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use phoenix_graph::Graph;
 
 use crate::config::{self, SessionCache, StackOptions, secret};
-use crate::names::{self, REDIS, REDIS_HEADLESS, REDIS_METRICS, REDIS_PORT, REDIS_USER};
+use crate::names::{
+    self, LANGGRAPH_KEYS, LANGGRAPH_REDIS_USER, REDIS, REDIS_HEADLESS, REDIS_METRICS, REDIS_PORT, REDIS_USER,
+};
 use crate::parts::metadata::{self, label, string_map};
 use crate::parts::{availability, container, identity, service, storage};
 
@@ -31,17 +33,22 @@ const USERS_FOLDER: &str = "/run/valkey";
 /// The monitoring user of the exporter and the probes.
 const METRICS_USER: &str = "metrics";
 
-/// Builds the server, its Services and its settings.
-pub fn build(config: &config::Redis, tier: &SessionCache, options: StackOptions<'_>) -> Graph {
+/// Builds the server, its Services and its settings. The LangGraph server has a user of its own.
+pub fn build(
+    config: &config::Redis,
+    tier: &SessionCache,
+    has_langgraph: bool,
+    options: StackOptions<'_>,
+) -> Graph {
     let settings = settings(config, tier).text();
     let ports = [REDIS_PORT, REDIS_METRICS];
     let mut graph = Graph::of(REDIS.system);
     graph.insert(identity::service_account(REDIS));
-    graph.insert(config_map(&settings));
+    graph.insert(config_map(&settings, has_langgraph));
     graph.insert(service::headless(REDIS, REDIS_HEADLESS, &ports));
     graph.insert(service::cluster_ip(REDIS, &ports));
     graph
-        .insert(stateful_set(config, &settings, options))
+        .insert(stateful_set(config, &settings, has_langgraph, options))
         .protect(options.protect)
         // The startup probe's limit, plus the time to pull the image.
         .ready_within(Duration::from_mins(10));
@@ -136,7 +143,15 @@ fn settings(config: &config::Redis, tier: &SessionCache) -> Settings {
 ///
 /// The list contains only the digests of the passwords. Neither appears in command-line arguments, which every user
 /// on the node can read, and the server process does not keep them in its environment.
-fn start() -> String {
+fn start(has_langgraph: bool) -> String {
+    let langgraph = if has_langgraph {
+        format!(
+            r#"
+  echo "user {LANGGRAPH_REDIS_USER} on #$(digest "$LANGGRAPH_PASSWORD") resetkeys resetchannels ~{LANGGRAPH_KEYS}* &{LANGGRAPH_KEYS}* +@all {WITHOUT_OTHER_KEYS} +info""#
+        )
+    } else {
+        String::new()
+    };
     format!(
         r#"#!/bin/sh
 set -eu
@@ -147,9 +162,9 @@ digest() {{
 {{
   echo "user default off resetpass resetkeys resetchannels -@all"
   echo "user {REDIS_USER} on #$(digest "$REDIS_PASSWORD") ~* &* +@all -@admin -@dangerous +info"
-  echo "user {METRICS_USER} on #$(digest "$REDISCLI_AUTH") resetkeys resetchannels -@all {METRICS_RIGHTS}"
+  echo "user {METRICS_USER} on #$(digest "$REDISCLI_AUTH") resetkeys resetchannels -@all {METRICS_RIGHTS}"{langgraph}
 }} > {USERS_FOLDER}/users.acl
-unset REDIS_PASSWORD REDISCLI_AUTH
+unset REDIS_PASSWORD REDISCLI_AUTH LANGGRAPH_PASSWORD
 exec valkey-server {SETTINGS_FOLDER}/valkey.conf
 "#
     )
@@ -159,18 +174,28 @@ exec valkey-server {SETTINGS_FOLDER}/valkey.conf
 /// commands, so the exporter does not report the age of the last one.
 const METRICS_RIGHTS: &str = "+ping +info +client|setname +latency|latest +latency|histogram +slowlog|len";
 
-fn config_map(settings: &str) -> ConfigMap {
+/// Commands that the LangGraph server cannot run: besides those that administer the server, the ones that show names of
+/// other keys and channels, or that change code which other users run. Scripts have the rights of the user who runs them.
+const WITHOUT_OTHER_KEYS: &str =
+    "-@admin -@dangerous -scan -randomkey -dbsize -pubsub|channels -client|tracking -function -script|flush";
+
+fn config_map(settings: &str, has_langgraph: bool) -> ConfigMap {
     ConfigMap {
         metadata: metadata::memory_meta(REDIS.system, CONFIG),
         data: Some(string_map([
             ("valkey.conf", settings),
-            ("start.sh", start().as_str()),
+            ("start.sh", start(has_langgraph).as_str()),
         ])),
         ..Default::default()
     }
 }
 
-fn stateful_set(config: &config::Redis, settings: &str, options: StackOptions<'_>) -> StatefulSet {
+fn stateful_set(
+    config: &config::Redis,
+    settings: &str,
+    has_langgraph: bool,
+    options: StackOptions<'_>,
+) -> StatefulSet {
     let mut metadata = metadata::workload_meta(REDIS, REDIS.name);
     label(&mut metadata, names::DATA_CLASSIFICATION, "restricted");
     let data = config
@@ -196,11 +221,11 @@ fn stateful_set(config: &config::Redis, settings: &str, options: StackOptions<'_
                     labels: Some(metadata::pod_labels(REDIS)),
                     annotations: Some(string_map([(
                         "phoenix.ai/settings-checksum",
-                        metadata::checksum(&[settings, &start()]).as_str(),
+                        metadata::checksum(&[settings, &start(has_langgraph)]).as_str(),
                     )])),
                     ..Default::default()
                 }),
-                spec: Some(pod(config)),
+                spec: Some(pod(config, has_langgraph)),
             },
             volume_claim_templates: data,
             ..Default::default()
@@ -209,7 +234,7 @@ fn stateful_set(config: &config::Redis, settings: &str, options: StackOptions<'_
     }
 }
 
-fn pod(config: &config::Redis) -> PodSpec {
+fn pod(config: &config::Redis, has_langgraph: bool) -> PodSpec {
     let mut volumes = vec![
         Volume {
             name: "config".to_owned(),
@@ -232,7 +257,7 @@ fn pod(config: &config::Redis) -> PodSpec {
         enable_service_links: Some(false),
         // Any ids work for both images; these are the ones of Valkey's own chart.
         security_context: Some(container::pod_security(1000, 1000)),
-        containers: vec![server(config), exporter(config)],
+        containers: vec![server(config, has_langgraph), exporter(config)],
         volumes: Some(volumes),
         // Pending writes are flushed, and clients are disconnected cleanly.
         termination_grace_period_seconds: Some(30),
@@ -240,7 +265,18 @@ fn pod(config: &config::Redis) -> PodSpec {
     }
 }
 
-fn server(config: &config::Redis) -> Container {
+fn server(config: &config::Redis, has_langgraph: bool) -> Container {
+    let mut passwords = vec![
+        container::secret_variable("REDIS_PASSWORD", &secret::REDIS_PASSWORD),
+        // The variable from which the probe client reads its password.
+        container::secret_variable("REDISCLI_AUTH", &secret::REDIS_METRICS_PASSWORD),
+    ];
+    if has_langgraph {
+        passwords.push(container::secret_variable(
+            "LANGGRAPH_PASSWORD",
+            &secret::LANGGRAPH_REDIS_PASSWORD,
+        ));
+    }
     // The server also answers with an error while it loads its file, which the startup probe tolerates.
     let ping = [
         "valkey-cli",
@@ -256,11 +292,7 @@ fn server(config: &config::Redis) -> Container {
         image_pull_policy: Some("IfNotPresent".to_owned()),
         command: Some(vec!["/bin/sh".to_owned(), format!("{SETTINGS_FOLDER}/start.sh")]),
         ports: Some(vec![container::port(REDIS_PORT)]),
-        env: Some(vec![
-            container::secret_variable("REDIS_PASSWORD", &secret::REDIS_PASSWORD),
-            // The variable from which the probe client reads its password.
-            container::secret_variable("REDISCLI_AUTH", &secret::REDIS_METRICS_PASSWORD),
-        ]),
+        env: Some(passwords),
         resources: Some(container::resources(&config.resources, 0)),
         volume_mounts: Some(vec![
             container::mount("data", "/data"),

@@ -322,7 +322,7 @@ fn suspending_the_synchronization_touches_nothing_else() {
 }
 
 #[test]
-fn langgraph_shares_postgres_and_the_session_cache_and_sends_no_telemetry() {
+fn langgraph_has_credentials_of_its_own_and_sends_no_telemetry() {
     let graph = stack("prod").graph;
     let deployment: Deployment = graph.get(Some("sophia-memory"), LANGGRAPH.name).unwrap();
     let env = variables(deployment.spec.unwrap().template.spec.unwrap());
@@ -332,16 +332,18 @@ fn langgraph_shares_postgres_and_the_session_cache_and_sends_no_telemetry() {
     };
     assert_eq!(
         secret("POSTGRES_URI"),
-        (
-            "sophia-secrets".to_owned(),
-            "postgres_connection_string".to_owned()
-        )
+        ("langgraph-postgres".to_owned(), "connection-string".to_owned())
+    );
+    assert_eq!(
+        secret("REDIS_PASSWORD"),
+        ("redis-passwords".to_owned(), "langgraph-password".to_owned())
     );
     let told = values(&graph, "sophia-memory", LANGGRAPH.name);
     assert_eq!(
         told["REDIS_URI"],
-        "redis://phoenix:$(REDIS_PASSWORD)@redis-service:6379/0"
+        "redis://langgraph:$(REDIS_PASSWORD)@redis-service:6379/0"
     );
+    assert_eq!(told["REDIS_KEY_PREFIX"], "langgraph:");
     assert_eq!(told["MAX_WORKFLOW_HISTORY"], "100");
     assert_eq!(told["LANGSMITH_TRACING"], "false");
     // Kubernetes expands what stands before it only.

@@ -290,10 +290,15 @@ fn allowed(key: &str) -> (bool, BTreeSet<String>) {
         .iter()
         .find(|(prefix, ..)| key == *prefix || key.starts_with(&format!("{prefix}.")));
     let own = system(key.split('.').next().unwrap_or_default());
-    match row {
+    let (has_row, mut systems) = match row {
         Some((_, systems, _)) => (true, systems.iter().map(|&system| system.to_owned()).collect()),
         None => (false, BTreeSet::from([own])),
+    };
+    if key.contains("resources.limits.") {
+        // The largest container of the namespace determines the maximum of its LimitRange.
+        systems.insert("namespace".to_owned());
     }
+    (has_row, systems)
 }
 
 /// Every number of a configuration.

@@ -798,8 +798,8 @@ fn production_takes_images_by_digest_only() {
         let mut keys = keys("prod");
         let digest = "0123456789abcdef".repeat(4);
         for (image, accepted) in [
-            (format!("team/image:1@sha256:{digest}"), true),
-            ("team/image:1".to_owned(), false),
+            (format!("team/image:1-unprivileged@sha256:{digest}"), true),
+            ("team/image:1-unprivileged".to_owned(), false),
         ] {
             keys.get_mut(&format!("phoenix:{system}")).unwrap()["image"] = json!(image);
             assert_eq!(check(&keys).is_ok(), accepted, "{image}");

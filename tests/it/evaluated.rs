@@ -284,7 +284,7 @@ const EDITS: [(&str, &str, &str, &str); 14] = [
     (
         "everything may leave to everywhere",
         "name: openmemory-mcp-server\n  namespace: sophia-memory\nspec:\n  egress:",
-        "        except:\n        - \"100.64.0.0/10\"\n        - \"169.254.0.0/16\"\n        - \"168.63.129.16/32\"\n        - \"192.0.0.0/24\"\n        - \"10.0.0.0/8\"\n        - \"172.16.0.0/12\"\n        - \"192.168.0.0/16\"\n",
+        "        except:\n        - \"100.64.0.0/10\"\n        - \"168.63.129.16/32\"\n        - \"169.254.0.0/16\"\n        - \"192.0.0.0/24\"\n        - \"10.0.0.0/8\"\n        - \"172.16.0.0/12\"\n        - \"192.168.0.0/16\"\n",
         "",
     ),
     (
@@ -355,7 +355,7 @@ const EDITS: [(&str, &str, &str, &str); 14] = [
     ),
     (
         "unknown hosts are let out",
-        "kind: Sidecar",
+        "    - \"./api.openai.com\"\n",
         "mode: REGISTRY_ONLY",
         "mode: ALLOW_ANY",
     ),

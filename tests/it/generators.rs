@@ -587,7 +587,7 @@ fn cluster() -> impl Strategy<Value = Value> {
                 "uid": "7f4a2c1e-5b0d-4e8a-9c36-1d2e3f405162",
                 "identifier": "a-cluster",
                 "mesh": {"revision": revision, "dnsCapture": dns_capture},
-                "monitoring": {"namespace": monitoring},
+                "monitoring": {"namespace": monitoring, "podLabels": {"app": monitoring, "release": "one"}},
                 "privateNetworks": [],
                 "priorityClasses": classes,
                 "imagePullSecrets": pull_secrets,
@@ -599,6 +599,7 @@ fn postgres() -> impl Strategy<Value = Value> {
     select(vec![
         json!({"host": "db.example.com"}),
         json!({"host": "10.1.2.3", "port": 6432, "networks": ["10.1.2.0/24", "10.1.3.7/32"]}),
+        json!({"host": "postgres.databases.svc.cluster.local", "networks": ["10.4.0.0/16"], "transport": "mesh"}),
         json!({"host": {"placeholder": "the host"}}),
     ])
 }
@@ -615,7 +616,7 @@ fn tiers() -> impl Strategy<Value = Value> {
     let number = || 1..50_000_u32;
     (
         (external(), number(), number()),
-        (external(), select(vec![("e5-base-v2", 768), ("other \"model\"", 1024)]), number()),
+        (external(), select(vec![("e5-base-v2", 768), ("other/model_2.1:latest", 1024)]), number()),
         (1..1441_u32, number()),
         (external(), number(), number()),
         (external(), number(), number()),

@@ -239,7 +239,8 @@ fn sidecars_know_only_the_hosts_of_their_rows() {
         let stack = stack(name);
         let rows = connections(&stack.config);
         let sidecars = stack.graph.all::<Sidecar>();
-        assert_eq!(sidecars.len(), stack.config.workloads().len(), "{name}");
+        // Besides that of each workload, that of all other pods.
+        assert_eq!(sidecars.len(), stack.config.workloads().len() + 1, "{name}");
         for workload in stack.config.workloads() {
             let sidecar: Sidecar = stack.graph.get(Some(workload.namespace), workload.name).unwrap();
             let spec = sidecar.spec;
@@ -848,6 +849,7 @@ fn session_cache_passwords_are_written_as_digests_only() {
         .env("PATH", path)
         .env("REDIS_PASSWORD", "of-the-application")
         .env("REDISCLI_AUTH", "of-the-probes")
+        .env("LANGGRAPH_PASSWORD", "of-langgraph")
         .output()
         .unwrap();
     assert!(shown.status.success(), "{shown:?}");
@@ -857,14 +859,19 @@ fn session_cache_passwords_are_written_as_digests_only() {
     let users = std::fs::read_to_string(&list).unwrap();
     for text in [&shown, &users] {
         assert!(
-            !text.contains("of-the-application") && !text.contains("of-the-probes"),
+            !text.contains("of-the-application")
+                && !text.contains("of-the-probes")
+                && !text.contains("of-langgraph"),
             "{text}"
         );
     }
     assert_eq!(std::fs::metadata(&list).unwrap().permissions().mode() & 0o077, 0);
-    let digest = Sha256::digest("of-the-application")
-        .iter()
-        .fold(String::new(), |text, byte| format!("{text}{byte:02x}"));
+    let digest = |password: &str| {
+        let bytes = Sha256::digest(password);
+        bytes
+            .iter()
+            .fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
+    };
     let lines: Vec<_> = users.lines().collect();
     // Without `resetpass`, the server would let everybody in who names no user.
     assert_eq!(
@@ -872,7 +879,7 @@ fn session_cache_passwords_are_written_as_digests_only() {
         "user default off resetpass resetkeys resetchannels -@all"
     );
     assert!(
-        lines[1].starts_with(&format!("user phoenix on #{digest} ")),
+        lines[1].starts_with(&format!("user phoenix on #{} ", digest("of-the-application"))),
         "{users}"
     );
     assert!(lines[1].contains("-@admin -@dangerous"));
@@ -880,7 +887,34 @@ fn session_cache_passwords_are_written_as_digests_only() {
         lines[2].starts_with("user metrics on #") && !lines[2].contains('~'),
         "{users}"
     );
-    assert_eq!(lines.len(), 3);
+    assert_eq!(
+        lines[3],
+        format!(
+            "user langgraph on #{} resetkeys resetchannels ~langgraph:* &langgraph:* +@all -@admin -@dangerous -scan \
+             -randomkey -dbsize -pubsub|channels -client|tracking -function -script|flush +info",
+            digest("of-langgraph")
+        )
+    );
+    assert_eq!(lines.len(), 4);
+}
+
+#[test]
+fn a_session_cache_without_langgraph_has_no_user_for_it() {
+    let mut keys = keys("dev");
+    keys.remove("phoenix:langgraph");
+    let config = check(&keys).unwrap();
+    assert!(
+        config
+            .secrets_needed()
+            .iter()
+            .all(|row| !row.key.starts_with("langgraph"))
+    );
+    let graph = platform::build(&config);
+    let map: ConfigMap = graph.get(Some("sophia-memory"), "redis-config").unwrap();
+    assert!(!map.data.unwrap()["start.sh"].contains("user langgraph"));
+    let set: StatefulSet = graph.get(Some("sophia-memory"), "redis").unwrap();
+    let text = serde_json::to_string(&set).unwrap();
+    assert!(!text.contains("LANGGRAPH_PASSWORD"));
 }
 
 #[test]

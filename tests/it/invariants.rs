@@ -101,10 +101,14 @@ fn references_resolve(graph: &Graph, object: &Object, found: &mut Vec<String>) {
         // A neighbour's namespace is there already where we do not make it.
         let is_neighbour =
             reference.target.kind == "Namespace" && NEIGHBOURS.contains(&reference.target.name.as_str());
+        // A Postgres server in the mesh is in a namespace of its own operator.
+        let is_postgres =
+            reference.target.kind == "Service" && reference.target.namespace.as_deref() == Some("databases");
+        let is_elsewhere = is_neighbour || is_postgres;
         let is_made = graph
             .objects()
             .any(|object| references::made_by(object).as_ref() == Some(&reference.target));
-        if graph.object(&reference.target).is_none() && !is_neighbour && !is_made && !reference.optional {
+        if graph.object(&reference.target).is_none() && !is_elsewhere && !is_made && !reference.optional {
             found.push(format!(
                 "{} names {}, which is not there",
                 object.id, reference.target

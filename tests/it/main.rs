@@ -8,6 +8,7 @@
 //! - `blast_radius`: a changed number of a stack file changes one system, or the table gives the reason for more.
 //! - `docs_pages`: every page is linked, and every link, file, command and setting key that a page names exists.
 //! - `config`: errors of invalid configurations; no configuration causes a panic.
+//! - `confinement`: configuration cannot expand secrets or widen networks; pods and callers without a row stay confined.
 //! - `dashboards`: panels, queries, units and thresholds as a table.
 //! - `evaluated`: the rendered policies allow exactly what the connection table lists; `phoenix_testing::evaluator` computes what they allow.
 //! - `external_secrets`: objects for the External Secrets Operator, checked against its own types.
@@ -32,6 +33,7 @@ mod audit_trail;
 mod backup;
 mod blast_radius;
 mod config;
+mod confinement;
 mod dashboards;
 mod docs_pages;
 mod evaluated;

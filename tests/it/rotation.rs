@@ -332,6 +332,116 @@ fn two_equal_qdrant_keys_are_reported_during_rotation() {
     );
 }
 
+#[test]
+fn credentials_that_langgraph_shares_are_reported() {
+    let problems = |changes: &[(&str, &str)]| {
+        let values = BTreeMap::from([
+            (
+                "phoenix:postgresConnectionString",
+                "postgresql://memory:canary@db/a?sslmode=verify-full",
+            ),
+            (
+                "phoenix:langgraphPostgresConnectionString",
+                "postgresql://langgraph:canary@db/a?sslmode=verify-full",
+            ),
+            ("phoenix:redisPassword", "canary-of-the-chat"),
+            ("phoenix:langgraphRedisPassword", "canary-of-langgraph"),
+        ]);
+        let value = |key: &str| {
+            let changed = changes.iter().find(|(changed, _)| *changed == key);
+            changed
+                .map(|(_, value)| *value)
+                .or_else(|| values.get(key).copied())
+        };
+        let problems = check(&keys("prod")).unwrap().secret_problems(value).to_string();
+        assert!(!problems.contains("canary"), "{problems}");
+        problems
+    };
+    assert_eq!(problems(&[]), "");
+    let same_user = "postgresql://memory:canary2@other/b?sslmode=verify-full";
+    assert!(
+        problems(&[("phoenix:langgraphPostgresConnectionString", same_user)]).contains(
+            "langgraphPostgresConnectionString has the same user as phoenix:postgresConnectionString"
+        )
+    );
+    assert!(
+        problems(&[("phoenix:langgraphRedisPassword", "canary-of-the-chat")])
+            .contains("langgraphRedisPassword is the same as phoenix:redisPassword")
+    );
+}
+
+#[test]
+fn postgres_outside_the_mesh_requires_verified_tls_except_in_dev() {
+    let in_mesh =
+        json!({"host": "db.databases.svc.cluster.local", "networks": ["10.4.0.0/16"], "transport": "mesh"});
+    let weak = "postgresql://memory:g5Kq82hX1mPz@db.example.com/memory?sslmode=require";
+    let good = "postgresql://memory:g5Kq82hX1mPz@db.example.com/memory?sslmode=verify-full";
+    for (stack, postgres, is_required) in [
+        ("dev", None, false),
+        ("staging", None, true),
+        ("prod", None, true),
+        ("prod", Some(in_mesh), false),
+    ] {
+        let mut keys = keys(stack);
+        if let Some(postgres) = postgres {
+            keys.insert("phoenix:postgres".to_owned(), postgres);
+        }
+        let config = check(&keys).unwrap();
+        for row in [
+            &secret::POSTGRES_CONNECTION_STRING,
+            &secret::LANGGRAPH_POSTGRES_CONNECTION_STRING,
+        ] {
+            let of_row = |value: &'static str| {
+                let key = row.full_key();
+                config
+                    .secret_problems(|asked| (asked == key).then_some(value))
+                    .to_string()
+            };
+            assert_eq!(config.weakness(row, weak).is_some(), is_required, "{stack}");
+            assert_eq!(config.weakness(row, good), None);
+            assert_eq!(
+                of_row(weak).contains("sslmode=verify-full"),
+                is_required,
+                "{stack}"
+            );
+            assert_eq!(of_row(good), "");
+        }
+        // Only connection strings have TLS parameters.
+        let key = "00112233445566778899aabbccddeeff";
+        assert_eq!(config.weakness(&secret::QDRANT_API_KEY, key), None);
+        let rows = phoenix::connections::connections(&config);
+        let why = rows.iter().filter(|row| row.why.contains("Postgres"));
+        let why: BTreeSet<_> = why.map(|row| row.why.contains("sslmode=verify-full")).collect();
+        assert_eq!(why, BTreeSet::from([is_required]), "{stack}");
+    }
+}
+
+#[test]
+fn postgres_in_the_mesh_is_reached_over_mutual_tls() {
+    use phoenix_crds::networking::{DestinationRule, DestinationRuleTrafficPolicyTlsMode};
+    let host = "db.databases.svc.cluster.local";
+    let rule = |postgres: serde_json::Value| -> Option<DestinationRule> {
+        graph(&changed("prod", &[("postgres", postgres)])).get(Some("sophia-memory"), "postgres")
+    };
+    let mesh = json!({"host": host, "networks": ["10.4.0.0/16"], "transport": "mesh"});
+    let spec = rule(mesh).unwrap().spec;
+    assert_eq!(spec.host, host);
+    assert_eq!(
+        spec.traffic_policy.unwrap().tls.unwrap().mode,
+        Some(DestinationRuleTrafficPolicyTlsMode::IstioMutual)
+    );
+    assert!(rule(json!({"host": "db.example.com"})).is_none());
+    let without_networks = changed(
+        "prod",
+        &[("postgres", json!({"host": host, "transport": "mesh"}))],
+    );
+    let problems = check(&without_networks).unwrap_err().to_string();
+    assert!(
+        problems.contains("phoenix:postgres.transport is mesh, but"),
+        "{problems}"
+    );
+}
+
 /// The names of the Secrets that a stack registers, with whether the engine leaves each standing.
 async fn secrets(stack: &str, secrets: serde_json::Value) -> BTreeMap<String, bool> {
     requests(&changed(stack, &[("secrets", secrets)]), &values())

@@ -36,7 +36,7 @@ fn definition() -> String {
             "openaiApiKey" => "${keys.openai}".to_owned(),
             "qdrantApiKey" => "${keys.qdrant}".to_owned(),
             "postgresConnectionString" => {
-                "postgresql://${keys.login}@db.example.com:5432/memory?sslmode=require".to_owned()
+                "postgresql://${keys.login}@db.example.com:5432/memory?sslmode=verify-full".to_owned()
             }
             key => format!("{{fn::secret: {}}}", json!(canary::value(key))),
         };

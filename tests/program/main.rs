@@ -118,6 +118,23 @@ async fn a_complete_stack_is_registered() {
 }
 
 #[tokio::test]
+async fn an_update_requires_postgres_over_verified_tls() {
+    let url = canary::value("postgresConnectionString").replace("sslmode=verify-full", "sslmode=require");
+    let weak = with_secrets(complete()).secret("phoenix:postgresConnectionString", &url);
+    assert!(run(&weak.clone().start().await).await.status.success(), "in dev");
+
+    let fake = weak.config("phoenix:environment", "staging").start().await;
+    assert_eq!(run(&fake).await.status.code(), Some(32));
+    let reported = logged(&fake);
+    assert!(
+        reported.contains("phoenix:postgresConnectionString does not have `sslmode=verify-full`"),
+        "{reported}"
+    );
+    assert!(!reported.contains("cAnArY"), "no value is shown");
+    assert!(fake.registrations().is_empty());
+}
+
+#[tokio::test]
 async fn in_another_cluster_nothing_but_the_provider_is_registered() {
     let fake = in_cluster(with_secrets(complete()), "0b1c2d3e-0000-4000-8000-aabbccddeeff")
         .start()

@@ -60,6 +60,7 @@ pub fn run(checkout: &Checkout, stack: Option<&str>) -> anyhow::Result<Local> {
     if let Ok(stack) = &loaded {
         checks.extend(shared_clusters(std::slice::from_ref(stack)));
         checks.push(stack::placeholders(stack));
+        checks.push(stack::postgres(stack));
         checks.push(stack::secrets(stack));
         checks.extend(esc_import::run(stack));
         checks.extend(esc_definitions::run(checkout, stack));

@@ -14,7 +14,7 @@ use phoenix_esc::{
 };
 
 use phoenix::config::secret::SecretRow;
-use phoenix::config::{EscEnvironment, NAMESPACE, Problems};
+use phoenix::config::{EscEnvironment, NAMESPACE, Problems, StackConfig};
 
 /// The environment variable with the access token. `PULUMI_ACCESS_TOKEN` is not used because it also opens the state.
 pub const TOKEN: &str = "PHOENIX_ESC_TOKEN";
@@ -145,9 +145,9 @@ impl Opened {
     }
 
     /// Checks the value at a path, including its strength, and returns its length in bytes.
-    pub fn check(&self, path: &[&str], row: &SecretRow) -> Result<usize, Fault> {
+    pub fn check(&self, path: &[&str], row: &SecretRow, config: &StackConfig) -> Result<usize, Fault> {
         let value = self.usable(path, row)?.expose_secret();
-        match row.form.weakness(value) {
+        match config.weakness(row, value) {
             None => Ok(value.len()),
             Some(weakness) => Err(Fault {
                 kind: FaultKind::Weak,

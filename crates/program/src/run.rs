@@ -77,11 +77,9 @@ async fn deploy(engine: &Engine) -> Result<(), Failure> {
     }
 
     // Pure.
-    let contradictions = secret::contradictions(&config.secrets_needed(), |key| {
-        deployment.secrets.get(key).map(ExposeSecret::expose_secret)
-    });
-    if !contradictions.is_empty() {
-        return Err(rejected(format!("with its secrets:\n{contradictions}")));
+    let problems = config.secret_problems(|key| deployment.secrets.get(key).map(ExposeSecret::expose_secret));
+    if !problems.is_empty() {
+        return Err(rejected(format!("with its secrets:\n{problems}")));
     }
 
     // Pure and infallible: build and lower.

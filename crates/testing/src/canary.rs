@@ -13,13 +13,13 @@ const LEAST: usize = 8;
 /// quoting, escaping and encoding change.
 pub fn value(key: &str) -> String {
     match key {
-        "postgresConnectionString" => {
+        "postgresConnectionString" | "langgraphPostgresConnectionString" => {
             format!(
-                "postgresql://{key}-user-7vLx03:cAnArY%2F9fK2mQ%40{key}@db.example.com:5432/memory?sslmode=require"
+                "postgresql://{key}-user-7vLx03:cAnArY%2F9fK2mQ%40{key}@db.example.com:5432/memory?sslmode=verify-full"
             )
         }
         // Clients put these into URLs without escaping.
-        "redisPassword" | "redisMetricsPassword" | "neo4jPassword" => {
+        "redisPassword" | "redisMetricsPassword" | "langgraphRedisPassword" | "neo4jPassword" => {
             // The word `password` itself would be taken for a placeholder.
             let key = key.replace("Password", "");
             format!("cAnArY-{key}-9fK2~mQ7_vLx.03-bTzR8")

@@ -1,5 +1,7 @@
 //! The cluster of a stack, as written in a stack file.
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -91,6 +93,8 @@ pub struct RawPrometheus {
     pub namespace: String,
     /// The service account of Prometheus.
     pub service_account: String,
+    /// The labels of its pods. Only they can connect to the ports with metrics.
+    pub pod_labels: BTreeMap<String, String>,
 }
 
 impl Default for RawPrometheus {
@@ -98,6 +102,7 @@ impl Default for RawPrometheus {
         Self {
             namespace: "monitoring".to_owned(),
             service_account: "prometheus".to_owned(),
+            pod_labels: BTreeMap::from([("app.kubernetes.io/name".to_owned(), "prometheus".to_owned())]),
         }
     }
 }

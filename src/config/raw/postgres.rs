@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::config::OrPlaceholder;
+use crate::config::{OrPlaceholder, PostgresTransport};
 
 /// The external Postgres server.
 #[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
@@ -18,6 +18,9 @@ pub struct RawPostgres {
     /// The networks of the host's addresses, such as `10.20.0.0/24`; by default every public address.
     #[serde(default)]
     pub networks: Vec<String>,
+    /// What protects its connections.
+    #[serde(default)]
+    pub transport: PostgresTransport,
 }
 
 fn postgres_port() -> u16 {

@@ -148,6 +148,37 @@ fn postgres_url(value: &str) -> Option<String> {
     }
 }
 
+/// The user in a connection string; the text itself if it has none.
+pub fn user_of_url(value: &str) -> &str {
+    let login = value.split_once("://").map_or(value, |(_, rest)| rest);
+    login.split([':', '@', '/']).next().unwrap_or(login)
+}
+
+/// Why a connection string does not demand TLS with a verified server.
+///
+/// Exactly one parameter `sslmode` with the value `verify-full` is accepted. Clients disagree about which of two
+/// parameters applies, `ssl` sets `sslmode` to `require` in libpq, and a name can be percent-encoded.
+pub fn unverified_tls(value: &str) -> Option<String> {
+    let behind_login = value.split_once('@').map_or(value, |(_, rest)| rest);
+    let parameters = behind_login
+        .split_once('?')
+        .map_or("", |(_, parameters)| parameters);
+    let mut modes = Vec::new();
+    for parameter in parameters.split(['&', '?', '#']) {
+        let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
+        if name.contains('%') || name.eq_ignore_ascii_case("ssl") {
+            modes.push("");
+        } else if name.eq_ignore_ascii_case("sslmode") {
+            modes.push(if name == "sslmode" { value } else { "" });
+        }
+    }
+    match modes[..] {
+        ["verify-full"] => None,
+        [] => Some("does not contain `sslmode=verify-full`, so the server is not verified and the connection may not be encrypted".to_owned()),
+        _ => Some("does not have `sslmode=verify-full` as its only parameter about TLS, so the server may not be verified".to_owned()),
+    }
+}
+
 /// The minimum number of base64 characters: those of a 2048-bit RSA key without its labels.
 const LEAST_KEY: usize = 1_500;
 
@@ -215,6 +246,49 @@ mod tests {
         assert_eq!(PASSWORD.weakness("9fK2mQ7vLx0-3bTz.R_~x"), None);
         let url = "postgresql://memory:g5Kq82hX1mPz@db.example.com:5432/memory?sslmode=require";
         assert_eq!(Form::PostgresUrl.weakness(url), None);
+    }
+
+    #[test]
+    fn a_connection_string_demands_a_verified_server() {
+        let with = |parameters: &str| {
+            format!("postgresql://memory:g5Kq82hX1mPz@db.example.com:5432/memory{parameters}")
+        };
+        for good in [
+            "?sslmode=verify-full",
+            "?application_name=a&sslmode=verify-full&sslrootcert=/etc/ssl/db.pem",
+            "?sslrootcert=system&sslmode=verify-full",
+        ] {
+            assert_eq!(unverified_tls(&with(good)), None, "{good}");
+        }
+        assert_eq!(unverified_tls("postgresql://a:b@db?sslmode=verify-full"), None);
+        for bad in [
+            "",
+            "?",
+            "?sslmode=",
+            "?sslmode",
+            "?sslmode=disable",
+            "?sslmode=allow",
+            "?sslmode=prefer",
+            "?sslmode=require",
+            "?sslmode=verify-ca",
+            "?sslmode=VERIFY-FULL",
+            "?sslmode=verify-full%20",
+            "?sslmode=verify-fully",
+            "?SSLMODE=verify-full",
+            "?xsslmode=verify-full",
+            "?sslmode=verify-full&sslmode=disable",
+            "?sslmode=disable&sslmode=verify-full",
+            "?sslmode=verify-full&sslmode=verify-full",
+            "?sslmode=verify-full&ssl=true",
+            "?sslmode=verify-full&%73slmode=disable",
+            "?ssl=true",
+            "/sslmode=verify-full",
+        ] {
+            let wrong = unverified_tls(&with(bad)).unwrap_or_default();
+            assert!(wrong.contains("sslmode=verify-full"), "{bad}");
+        }
+        let in_password = "postgresql://memory:?sslmode=verify-full@db.example.com/memory";
+        assert!(unverified_tls(in_password).is_some());
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! Checks of scraping and alerts.
 
+use std::collections::BTreeMap;
+
 use super::super::raw::RawMonitoring;
 use super::super::schema_check::shown_text;
 use super::super::stack::Monitoring;
@@ -10,6 +12,32 @@ use super::{Check, key};
 const RUNBOOKS: &str = "docs/runbooks";
 
 impl Check {
+    /// The labels of Prometheus' pods. Without any, every pod of its namespace would be a client.
+    pub(super) fn prometheus_labels(
+        &mut self,
+        labels: &BTreeMap<String, String>,
+    ) -> Option<BTreeMap<String, String>> {
+        let path = "cluster.monitoring.podLabels";
+        let invalid = labels
+            .iter()
+            .find(|(name, value)| !is_label_key(name) || !is_label_value(value));
+        if let Some((name, value)) = invalid {
+            let shown = shown_text(&format!("{name}: {value}"));
+            self.problems
+                .add(key(path), format!("has {shown}, which is not a valid label"));
+            return None;
+        }
+        if labels.is_empty() {
+            self.problems.add_with_hint(
+                key(path),
+                "is empty, so every pod of the namespace could read the metrics",
+                "set the labels of Prometheus' pods, such as app.kubernetes.io/name: prometheus",
+            );
+            return None;
+        }
+        Some(labels.clone())
+    }
+
     pub(super) fn monitoring(&mut self, raw: &RawMonitoring) -> Option<Monitoring> {
         let before = self.problems.iter().count();
         if !raw.prometheus_operator && !raw.labels.is_empty() {

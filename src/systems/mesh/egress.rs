@@ -69,6 +69,13 @@ pub fn by_server_name(rows: &[Connection]) -> Vec<VirtualService> {
         .collect()
 }
 
+/// The registered name of the Postgres server, and the namespaces of its clients.
+pub fn postgres(rows: &[Connection]) -> Option<(String, Vec<String>)> {
+    let mut hosts = hosts(rows).into_iter();
+    let (external, connections) = hosts.find(|(external, _)| external.name == ExternalHost::POSTGRES)?;
+    Some((registered_host(external), callers(&connections)))
+}
+
 fn server_name(external: &ExternalHost, connections: &[&Connection], ports: BTreeSet<u16>) -> VirtualService {
     let routes = ports.into_iter().map(|port| VirtualServiceTls {
         r#match: vec![VirtualServiceTlsMatch {

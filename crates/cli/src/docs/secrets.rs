@@ -125,6 +125,8 @@ fn good(form: Form) -> String {
             format!("at least {least} random characters: letters, digits, `-`, `.`, `_` and `~`")
         }
         Form::PrivateKey => "an RSA private key with at least 2048 bits, PEM-encoded PKCS #8".to_owned(),
-        Form::PostgresUrl => "`postgresql://USER:PASSWORD@HOST/DATABASE`".to_owned(),
+        Form::PostgresUrl => {
+            "`postgresql://USER:PASSWORD@HOST/DATABASE?sslmode=verify-full`; `dev` and a server in the mesh need no `sslmode`".to_owned()
+        }
     }
 }

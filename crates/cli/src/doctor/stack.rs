@@ -1,7 +1,7 @@
 //! The stack file: it is valid, has no placeholders, and every secret has a value.
 
 use phoenix::config::secret::SecretOrigin;
-use phoenix::config::{NAMESPACE, secret};
+use phoenix::config::{NAMESPACE, PostgresTransport, secret};
 
 use crate::checkout::Checkout;
 use crate::stack::{Invalid, Stack};
@@ -59,6 +59,24 @@ pub fn sandbox_marker(checkout: &Checkout, name: &str) -> Option<Check> {
             "remove it; only the sandbox sets it, in its own copy of the file",
         )
     })
+}
+
+/// What protects the connections to Postgres. The connection strings are checked by `secrets check`.
+pub fn postgres(stack: &Stack) -> Check {
+    let subject = "Postgres";
+    if stack.config.postgres.transport == PostgresTransport::Mesh {
+        Check::good(
+            subject,
+            "in the mesh: mutual TLS, if the sidecars of the server accept nothing else (STRICT)",
+        )
+    } else if stack.config.requires_postgres_tls() {
+        Check::good(
+            subject,
+            "outside of the mesh: connection strings without sslmode=verify-full are rejected",
+        )
+    } else {
+        Check::good(subject, "outside of the mesh: TLS is not required in dev")
+    }
 }
 
 /// Checks that no value is a placeholder.

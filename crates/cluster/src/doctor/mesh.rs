@@ -1,4 +1,5 @@
-//! What the stack requires of the service mesh: istiod, the sidecar injector, istio-cni, DNS capture, and the provider of the
+//! What the stack requires of the service mesh: istiod, the sidecar injector, istio-cni, DNS capture, path
+//! normalization, and the provider of the
 //! audit trail.
 //!
 //! Components are found by the labels of Istio's own charts (`istio-discovery`, `istio-cni`). Other distributions may use
@@ -21,14 +22,15 @@ const OLDEST_ISTIO: &str = "1.22";
 
 /// Runs all checks of the mesh. A sandbox only has the custom resource definitions, so its failures are warnings.
 pub async fn run(client: &Client, stack: &Stack<'_>) -> Vec<Check> {
-    let (istiod, injector, cni, dns, audit) = tokio::join!(
+    let (istiod, injector, cni, dns, paths, audit) = tokio::join!(
         istiod(client, stack),
         injector(client, stack),
         cni(client, stack),
         dns_capture(client, stack),
+        path_normalization(client, stack),
         audit_trail(client, stack)
     );
-    let mut checks: Vec<_> = [Some(istiod), Some(injector), cni, dns, audit]
+    let mut checks: Vec<_> = [Some(istiod), Some(injector), cni, dns, Some(paths), audit]
         .into_iter()
         .flatten()
         .collect();
@@ -201,6 +203,34 @@ async fn dns_capture(client: &Client, stack: &Stack<'_>) -> Option<Check> {
             "set ISTIO_META_DNS_CAPTURE to \"true\" in meshConfig.defaultConfig.proxyMetadata or on the callers' pods, or have callers use the name of the Service",
         )
     })
+}
+
+/// Checks that sidecars decode `%2F` and `%5C` before they evaluate policies. Otherwise a path such as `/a/..%2fb` is allowed
+/// as a path below `/a/`, and a server that decodes it serves `/b`. No policy can match it.
+async fn path_normalization(client: &Client, stack: &Stack<'_>) -> Check {
+    const STRICTEST: &str = "DECODE_AND_MERGE_SLASHES";
+    let subject = "path normalization";
+    let (place, settings) = match settings(client, stack, subject).await {
+        Ok(found) => found,
+        Err(check) => return check,
+    };
+    match settings
+        .pointer("/pathNormalization/normalization")
+        .and_then(Value::as_str)
+    {
+        Some(STRICTEST) => Check::good(
+            subject,
+            "sidecars decode slashes in paths before they evaluate policies",
+        ),
+        other => Check::warn(
+            subject,
+            format!(
+                "is {} in {place}, so a path such as /a/..%2fb reaches the servers as it is",
+                other.unwrap_or("the default")
+            ),
+            format!("set meshConfig.pathNormalization.normalization to {STRICTEST}"),
+        ),
+    }
 }
 
 /// What a line of the audit trail has to contain to identify the caller and the user.

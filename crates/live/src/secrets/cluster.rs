@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result, anyhow};
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
 use phoenix::config::secret::{SecretRow, Target};
-use phoenix::config::{SecretsMode, StoreAuth};
+use phoenix::config::{SecretsMode, StackConfig, StoreAuth};
 use phoenix_cli::secrets::{Entry, State, Subject};
 use phoenix_cluster::Client;
 use phoenix_cluster::connection::{ANSWER_TIMEOUT, connect, require_cluster};
@@ -40,7 +40,7 @@ async fn entries(client: &Client, subject: &Subject) -> Result<Vec<Entry>> {
     let namespaces: BTreeSet<_> = targets.keys().map(|target| target.namespace).collect();
     for (place, rows) in targets {
         let found = read(client, place.namespace, place.name).await?;
-        entries.extend(target(&rows, place, found.as_ref(), &subject.config.secrets));
+        entries.extend(target(&rows, place, found.as_ref(), &subject.config));
     }
     if let SecretsMode::ExternalSecrets(external) = &subject.config.secrets
         && let StoreAuth::AccessToken { secret, key } = &external.auth
@@ -67,8 +67,8 @@ fn bytes<'a>(secret: &'a Secret, key: &str) -> Option<&'a ByteString> {
     secret.data.as_ref()?.get(key)
 }
 
-fn target(rows: &[&SecretRow], place: Target, found: Option<&Secret>, mode: &SecretsMode) -> Vec<Entry> {
-    let mut entries: Vec<_> = rows.iter().map(|row| entry(row, place, found, mode)).collect();
+fn target(rows: &[&SecretRow], place: Target, found: Option<&Secret>, config: &StackConfig) -> Vec<Entry> {
+    let mut entries: Vec<_> = rows.iter().map(|row| entry(row, place, found, config)).collect();
     let keys = found
         .and_then(|secret| secret.data.as_ref())
         .into_iter()
@@ -76,7 +76,7 @@ fn target(rows: &[&SecretRow], place: Target, found: Option<&Secret>, mode: &Sec
     for (key, _) in keys.filter(|(key, _)| rows.iter().all(|row| row.data_key != *key)) {
         let found = "is set, but no pod of the platform reads it";
         entries.push(
-            Entry::new(format!("{place} {key}"), State::Unused, found).hint(match mode {
+            Entry::new(format!("{place} {key}"), State::Unused, found).hint(match config.secrets {
                 SecretsMode::ExternalSecrets(_) => {
                     format!("remove it from {} of the environment", place.property())
                 }
@@ -87,9 +87,9 @@ fn target(rows: &[&SecretRow], place: Target, found: Option<&Secret>, mode: &Sec
     entries
 }
 
-fn entry(row: &SecretRow, target: Target, secret: Option<&Secret>, mode: &SecretsMode) -> Entry {
+fn entry(row: &SecretRow, target: Target, secret: Option<&Secret>, config: &StackConfig) -> Entry {
     let place = format!("{target} {}", row.data_key);
-    let fix = match mode {
+    let fix = match config.secrets {
         SecretsMode::ExternalSecrets(_) => format!(
             "see `kubectl -n {} describe externalsecret {}`; the value belongs at {}.{} of the environment",
             target.namespace,
@@ -116,7 +116,7 @@ fn entry(row: &SecretRow, target: Target, secret: Option<&Secret>, mode: &Secret
     };
     let (weakness, hint) = match std::str::from_utf8(&bytes.0) {
         Ok(value) if row.form.unusable(value).is_some() => (row.form.weakness(value), fix),
-        Ok(value) => (row.form.weakness(value), row.rotation.to_owned()),
+        Ok(value) => (config.weakness(row, value), row.rotation.to_owned()),
         Err(_) => (Some("is not UTF-8 text".to_owned()), fix),
     };
     match weakness {

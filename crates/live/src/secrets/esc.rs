@@ -135,7 +135,7 @@ fn for_pulumi(config: &StackConfig, opened: &[Opened]) -> Vec<Entry> {
                 .or(opened.last());
             holder.map_or_else(
                 || Entry::new(key.clone(), State::Missing, "is in no environment"),
-                |holder| entry(holder, &[PULUMI_CONFIG, &key], row),
+                |holder| entry(holder, &[PULUMI_CONFIG, &key], row, config),
             )
         })
         .collect();
@@ -171,7 +171,7 @@ fn for_operator(config: &StackConfig, opened: &[Opened]) -> Vec<Entry> {
         let map: Vec<_> = property.split('.').collect();
         for holder in opened {
             for row in &rows {
-                entries.push(entry(holder, &[&map[..], &[row.data_key]].concat(), row));
+                entries.push(entry(holder, &[&map[..], &[row.data_key]].concat(), row, config));
             }
             for name in holder.names(&map) {
                 if rows.iter().all(|row| row.data_key != name) {
@@ -188,12 +188,12 @@ fn for_operator(config: &StackConfig, opened: &[Opened]) -> Vec<Entry> {
     entries
 }
 
-fn entry(holder: &Opened, path: &[&str], row: &SecretRow) -> Entry {
+fn entry(holder: &Opened, path: &[&str], row: &SecretRow, config: &StackConfig) -> Entry {
     let key = match path {
         [PULUMI_CONFIG, key] => (*key).to_owned(),
         other => other.join("."),
     };
-    match holder.check(path, row) {
+    match holder.check(path, row, config) {
         Ok(bytes) => {
             let found = format!("is set in {}, {bytes} bytes", holder.name());
             Entry::new(key, State::Present, found)

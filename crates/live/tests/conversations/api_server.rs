@@ -65,7 +65,7 @@ impl FakeCluster {
             DAEMON_SETS,
             &[daemon_set("istio-cni-node", 3, 3), daemon_set("cilium", 3, 3)],
         );
-        let mesh = "defaultConfig:\n  proxyMetadata:\n    ISTIO_META_DNS_CAPTURE: \"true\"\nextensionProviders:\n- name: phoenix-audit\n  envoyFileAccessLog:\n    path: /dev/stdout\n    logFormat:\n      labels:\n        who: \"%DOWNSTREAM_PEER_URI_SAN%\"\n        user: \"%REQ(X-PHOENIX-USER)%\"\n";
+        let mesh = "pathNormalization:\n  normalization: DECODE_AND_MERGE_SLASHES\ndefaultConfig:\n  proxyMetadata:\n    ISTIO_META_DNS_CAPTURE: \"true\"\nextensionProviders:\n- name: phoenix-audit\n  envoyFileAccessLog:\n    path: /dev/stdout\n    logFormat:\n      labels:\n        who: \"%DOWNSTREAM_PEER_URI_SAN%\"\n        user: \"%REQ(X-PHOENIX-USER)%\"\n";
         cluster.set(
             MESH,
             json!({"metadata": {"name": "istio"}, "data": {"mesh": mesh}}),

@@ -458,6 +458,32 @@ fn an_audit_trail_without_a_provider_or_without_the_caller_is_reported() {
 }
 
 #[test]
+fn paths_with_encoded_slashes_are_reported_unless_the_mesh_decodes_them() {
+    for (mesh, status, found) in [
+        ("{}", "warn", "is the default in istio-system/istio"),
+        ("pathNormalization: {}", "warn", "is the default"),
+        ("pathNormalization: {normalization: NONE}", "warn", "is NONE"),
+        (
+            "pathNormalization: {normalization: MERGE_SLASHES}",
+            "warn",
+            "is MERGE_SLASHES",
+        ),
+        (
+            "pathNormalization: {normalization: DECODE_AND_MERGE_SLASHES}",
+            "ok",
+            "sidecars decode slashes",
+        ),
+    ] {
+        let answer = examined(move |cluster| cluster.set(MESH, json!({"data": {"mesh": mesh}})));
+        let line = line(&answer, "path");
+        assert!(
+            line.starts_with(status) && line.contains(found),
+            "{mesh}: {answer}"
+        );
+    }
+}
+
+#[test]
 fn skipping_a_phase_of_the_migration_fails() {
     // The stack says `active`.
     let reached = |phase: &'static str| {

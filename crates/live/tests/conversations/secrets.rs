@@ -47,15 +47,17 @@ fn encrypt(checkout: &Checkout, keys: &[&str]) {
     );
 }
 
-pub const ALL: [&str; 15] = [
+pub const ALL: [&str; 17] = [
     "openaiApiKey",
     "postgresConnectionString",
+    "langgraphPostgresConnectionString",
     "mem0EncryptionKey",
     "qdrantApiKey",
     "qdrantReadOnlyApiKey",
     "checksumKey",
     "redisPassword",
     "redisMetricsPassword",
+    "langgraphRedisPassword",
     "neo4jPassword",
     "snowflakePrivateKey",
     "backupAccessKeyId",
@@ -116,24 +118,21 @@ fn the_second_key_of_qdrant_is_required_during_a_rotation_and_unused_afterwards(
     );
     let answer = checkout.phoenix(&["secrets", "check", "dev"]);
     assert_eq!(answer.code, 2, "{answer}");
-    assert!(
-        answer
-            .out
-            .contains("missing    phoenix:qdrantAltApiKey           has no value."),
-        "{answer}"
-    );
+    let is_missing = |line: &str| {
+        line.starts_with("missing    phoenix:qdrantAltApiKey ") && line.contains(" has no value.")
+    };
+    assert!(answer.out.lines().any(is_missing), "{answer}");
     encrypt(&checkout, &["qdrantAltApiKey"]);
     let answer = checkout.phoenix(&["secrets", "check", "dev"]);
     assert_eq!(answer.code, 0, "{answer}");
     checkout.edit("stacks/Pulumi.dev.yaml", "    altApiKey: true\n", "");
     let answer = checkout.phoenix(&["secrets", "check", "dev"]);
     assert_eq!(answer.code, 2, "{answer}");
-    assert!(
-        answer.out.contains(
-            "unused     phoenix:qdrantAltApiKey           is set, but nothing in this stack reads it"
-        ),
-        "{answer}"
-    );
+    let is_unused = |line: &str| {
+        line.starts_with("unused     phoenix:qdrantAltApiKey ")
+            && line.ends_with(" is set, but nothing in this stack reads it")
+    };
+    assert!(answer.out.lines().any(is_unused), "{answer}");
     has_no_value(&answer);
 }
 
@@ -228,7 +227,9 @@ fn others() -> Vec<(&'static str, &'static str, Value)> {
     let (redis, neo4j) = (value("redisPassword"), value("neo4jPassword"));
     let key = value("snowflakePrivateKey");
     let redis_of_chat = json!({"password": redis});
-    let redis = json!({"password": redis, "metrics-password": value("redisMetricsPassword")});
+    let redis = json!({"password": redis, "metrics-password": value("redisMetricsPassword"),
+        "langgraph-password": value("langgraphRedisPassword")});
+    let postgres = json!({"connection-string": value("langgraphPostgresConnectionString")});
     let (neo4j, key) = (json!({"password": neo4j}), json!({"private-key": key}));
     let mac_keys = json!({
         "qdrant": value("backupQdrantMacKey"), "neo4j": value("backupNeo4jMacKey"),
@@ -237,6 +238,7 @@ fn others() -> Vec<(&'static str, &'static str, Value)> {
     vec![
         ("sophia-memory", "backup-mac-keys", mac_keys),
         ("sophia-memory", "redis-passwords", redis),
+        ("sophia-memory", "langgraph-postgres", postgres),
         ("sophia-memory", "neo4j-password", neo4j.clone()),
         ("sophia-memory", "snowflake-key", key.clone()),
         ("sophia-ai", "redis-passwords", redis_of_chat),
@@ -279,6 +281,26 @@ fn missing_weak_and_unused_secrets_in_a_cluster_are_reported_without_values() {
         answer.out.contains("the cluster has no Secret sophia-secrets"),
         "{answer}"
     );
+}
+
+#[test]
+fn a_connection_string_without_verified_tls_is_reported() {
+    for weak in [
+        "",
+        "?sslmode=require",
+        "?sslmode=verify-ca",
+        "?sslmode=verify-full&sslmode=disable",
+    ] {
+        let mut shared = good_shared();
+        let (address, _) = url()
+            .split_once('?')
+            .map(|(a, b)| (a.to_owned(), b.to_owned()))
+            .unwrap();
+        shared["postgres_connection_string"] = json!(base64(&format!("{address}{weak}")));
+        let answer = in_cluster(Some(shared), Some(good_keys()));
+        assert_eq!(answer.code, 2, "{answer}");
+        assert!(answer.out.contains("sslmode=verify-full"), "{weak}: {answer}");
+    }
 }
 
 #[test]

@@ -122,7 +122,9 @@ fn the_maps_of_the_external_secrets_operator_are_checked() {
     }});
     let keys = json!({"value": {"api-key": {"value": "", "secret": true}}});
     let good = json!({"value": {"api-key": secret("qdrantApiKey"), "read-only-api-key": secret("qdrantReadOnlyApiKey")}});
-    let redis = json!({"value": {"password": secret("redisPassword"), "metrics-password": secret("redisMetricsPassword")}});
+    let redis = json!({"value": {"password": secret("redisPassword"), "metrics-password": secret("redisMetricsPassword"),
+        "langgraph-password": secret("langgraphRedisPassword")}});
+    let postgres = json!({"value": {"connection-string": secret("langgraphPostgresConnectionString")}});
     let neo4j = json!({"value": {"password": secret("neo4jPassword")}});
     let key = json!({"value": {"private-key": secret("snowflakePrivateKey")}});
     let bucket = json!({"value": {
@@ -144,6 +146,7 @@ fn the_maps_of_the_external_secrets_operator_are_checked() {
             .value("kubernetes", "sophia-secrets", shared.clone())
             .value("kubernetes", "qdrant-keys", keys)
             .value("kubernetes", "redis-passwords", redis.clone())
+            .value("kubernetes", "langgraph-postgres", postgres.clone())
             .value("kubernetes", "neo4j-password", neo4j.clone())
             .value("kubernetes", "snowflake-key", key.clone())
             .value("kubernetes", "backup-store", bucket.clone())
@@ -160,7 +163,7 @@ fn the_maps_of_the_external_secrets_operator_are_checked() {
     assert_eq!(answer.code, 2, "{answer}");
     insta::assert_snapshot!(answer);
     let answer = with(good);
-    assert!(answer.out.contains("1 of 18 secrets failed"), "{answer}");
+    assert!(answer.out.contains("1 of 20 secrets failed"), "{answer}");
 }
 
 #[test]
