@@ -280,15 +280,15 @@ const ABOUT_SOMETHING_ELSE: &[(&str, &str)] = &[
     ),
     (
         "success.system_prefix",
-        "Polaris exempts names that begin with `system:`; anybody can choose such a name",
+        "Polaris exempts names that begin with `system:`; every author of a manifest can choose such a name",
     ),
     (
         "clusterrolePodExecAttach/success.defaultclusterrole_",
-        "Polaris exempts built-in roles by name; in a file, anybody can choose such a name",
+        "Polaris exempts built-in roles by name; in a file, every author can choose such a name",
     ),
     (
         "clusterrolebindingPodExecAttach/success.defaultclusterrolebinding_system-controller-generic-garbage-collector",
-        "Polaris exempts built-in bindings by name; in a file, anybody can choose such a name",
+        "Polaris exempts built-in bindings by name; in a file, every author can choose such a name",
     ),
     (
         "polaris/nakedPod/success",
