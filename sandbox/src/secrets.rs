@@ -32,8 +32,9 @@ pub fn generate(key: &str) -> Result<Generated> {
         "openaiApiKey" => format!("sk-sandbox-{}", hex(&random::<24>()?)),
         "postgresConnectionString" | "langgraphPostgresConnectionString" => {
             let password = hex(&random::<24>()?);
+            // A name of its own for each, because the program rejects a shared user.
             let user = if key.starts_with("langgraph") {
-                "langgraph"
+                "flows"
             } else {
                 "sandbox"
             };

@@ -140,7 +140,7 @@ fn layers_of(kind: &str) -> &'static [Layer] {
 }
 
 /// Changes that change no meaning: a part of what they are called, and why.
-const HARMLESS: [(&str, &str); 28] = [
+const HARMLESS: [(&str, &str); 34] = [
     (": protocol left out", "a port without a protocol is one of TCP"),
     (
         "/spec: policyTypes left out",
@@ -229,7 +229,31 @@ const HARMLESS: [(&str, &str); 28] = [
         "sophia-memory-authz /spec/rules/10/to/0/operation/methods: item",
         CHAT_IS_LET_IN_TWICE,
     ),
+    (
+        "AuthorizationPolicy sophia-unified-chat-other-callers",
+        CALLERS_OF_THE_CHAT_ARE_CHECKED_TWICE,
+    ),
+    (
+        "sophia-unified-chat-authz /spec/rules/0/from/0/source/namespaces/0",
+        CALLERS_OF_THE_CHAT_ARE_CHECKED_TWICE,
+    ),
+    (
+        "sophia-unified-chat-authz /spec/rules/1/from/0/source/principals/0: \"cluster.local/ns/monitoring/sa/prometheus\" made \"cluster.local/ns/monitoring/sa/prometheu*\"",
+        CALLERS_OF_THE_CHAT_ARE_CHECKED_TWICE,
+    ),
+    ("Sidecar default", "it restricts pods that are not in the table"),
+    (
+        "Sidecar knowledge-graph",
+        "the Sidecar of all other pods leaves them no host either",
+    ),
+    (
+        "Sidecar redis",
+        "the Sidecar of all other pods leaves them no host either",
+    ),
 ];
+
+/// One policy allows the callers of the chat, another denies all others.
+const CALLERS_OF_THE_CHAT_ARE_CHECKED_TWICE: &str = "a caller that is not in both policies is denied";
 
 /// One policy allows a Job the bulk endpoints, another denies them to all other callers.
 const A_JOB_IS_NAMED_TWICE: &str = "a caller that is not in both policies is denied";

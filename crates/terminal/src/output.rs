@@ -1,6 +1,6 @@
 //! The two standard streams: data goes to stdout, messages go to stderr.
 //!
-//! Text can contain names and values from files and clusters. [`print`] and [`message`] therefore write only the styles of this
+//! Text can contain names and values from files and clusters. [`print()`] and [`message`] therefore write only the styles of this
 //! program and visible characters, and [`json`] only visible characters; [`data`] writes bytes as they are.
 //!
 //! A reader that closes the pipe early (`| head`) is not an error. Colors follow [`style::set_color`](crate::style::set_color).
