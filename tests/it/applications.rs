@@ -67,8 +67,8 @@ fn differing(one: &Graph, other: &Graph) -> BTreeSet<String> {
 fn the_chats_latency_target_covers_all_five_tiers() {
     // Before it is enhanced, a stack's chat asks no Mem0.
     for name in ["staging", "prod"] {
-        let told = chat(&stack(name).graph);
-        let number = |name: &str| told[name].parse::<u32>().unwrap();
+        let settings = chat(&stack(name).graph);
+        let number = |name: &str| settings[name].parse::<u32>().unwrap();
         let together: u32 = [
             "SESSION_CACHE_LATENCY_BUDGET_MS",
             "SNOWFLAKE_LATENCY_BUDGET_MS",
@@ -84,17 +84,17 @@ fn the_chats_latency_target_covers_all_five_tiers() {
     // A tier that takes longer makes the promise a lie, and the stack is refused.
     let mut keys = keys("prod");
     keys.get_mut("phoenix:tiers").unwrap()["knowledgeGraph"]["latencyMs"] = json!(151);
-    let told = check(&keys).unwrap_err().to_string();
+    let error = check(&keys).unwrap_err().to_string();
     assert!(
-        told.contains("phoenix:chat.latencyMs") && told.contains("601"),
-        "{told}"
+        error.contains("phoenix:chat.latencyMs") && error.contains("601"),
+        "{error}"
     );
 }
 
 #[test]
 fn snowflake_is_primary_and_mem0_enhances() {
-    let told = chat(&stack("prod").graph);
-    let of = |name: &str| told[name].as_str();
+    let settings = chat(&stack("prod").graph);
+    let of = |name: &str| settings[name].as_str();
     assert_eq!(of("PRIMARY_SOURCE"), "snowflake_cortex");
     assert_eq!(
         (of("SNOWFLAKE_CONFIDENCE"), of("MEM0_CONFIDENCE")),
@@ -142,9 +142,9 @@ fn mem0_is_switched_without_touching_anything_else() {
         differing(&enhanced, &off),
         BTreeSet::from(["Deployment sophia-ai/sophia-unified-chat".to_owned()])
     );
-    let told = chat(&off);
-    assert_eq!(told["MEM0_MODE"], "off");
-    assert!(!told.contains_key("MEM0_URL") && told.contains_key("SNOWFLAKE_HOST"));
+    let settings = chat(&off);
+    assert_eq!(settings["MEM0_MODE"], "off");
+    assert!(!settings.contains_key("MEM0_URL") && settings.contains_key("SNOWFLAKE_HOST"));
 }
 
 #[test]
@@ -177,14 +177,14 @@ fn the_chat_gets_the_address_of_an_external_tier_and_may_connect_to_it() {
         tiers[tier]["external"] = json!({"host": host});
     }
     let config = check(&keys).unwrap();
-    let told = chat(&platform::build(&config));
+    let settings = chat(&platform::build(&config));
     assert_eq!(
-        told["REDIS_URL"],
+        settings["REDIS_URL"],
         "redis://phoenix:$(REDIS_PASSWORD)@cache.example.com:6379/0"
     );
-    assert_eq!(told["NEO4J_URI"], "bolt://graph.example.com:7687");
+    assert_eq!(settings["NEO4J_URI"], "bolt://graph.example.com:7687");
     assert!(
-        !told.contains_key("LANGGRAPH_URL"),
+        !settings.contains_key("LANGGRAPH_URL"),
         "its address is not configured"
     );
     let ways: BTreeSet<_> = connections(&config)
@@ -249,7 +249,7 @@ fn each_snowflake_host_has_its_own_service_entry() {
             ),
         ])
     );
-    // Whom the account is said to be, its clients are told and the platform's clients too.
+    // Both the chat and the client configuration get the account of the stack file.
     assert_eq!(
         chat(&graph)["SNOWFLAKE_HOST"],
         "acme-sophia.snowflakecomputing.com"
@@ -338,14 +338,14 @@ fn langgraph_has_credentials_of_its_own_and_sends_no_telemetry() {
         secret("REDIS_PASSWORD"),
         ("redis-passwords".to_owned(), "langgraph-password".to_owned())
     );
-    let told = values(&graph, "sophia-memory", LANGGRAPH.name);
+    let settings = values(&graph, "sophia-memory", LANGGRAPH.name);
     assert_eq!(
-        told["REDIS_URI"],
+        settings["REDIS_URI"],
         "redis://langgraph:$(REDIS_PASSWORD)@redis-service:6379/0"
     );
-    assert_eq!(told["REDIS_KEY_PREFIX"], "langgraph:");
-    assert_eq!(told["MAX_WORKFLOW_HISTORY"], "100");
-    assert_eq!(told["LANGSMITH_TRACING"], "false");
+    assert_eq!(settings["REDIS_KEY_PREFIX"], "langgraph:");
+    assert_eq!(settings["MAX_WORKFLOW_HISTORY"], "100");
+    assert_eq!(settings["LANGSMITH_TRACING"], "false");
     // Kubernetes expands what stands before it only.
     let deployment: Deployment = graph.get(Some("sophia-memory"), LANGGRAPH.name).unwrap();
     let container = &deployment.spec.unwrap().template.spec.unwrap().containers[0];
@@ -386,7 +386,7 @@ fn a_stack_without_an_application_has_nothing_of_it() {
             .objects()
             .filter(|object| object.body().to_string().contains(workload.app))
             .filter(|object| system != "langgraph" || object.id.name.starts_with("langgraph"))
-            // What somebody else would do about it may be told, too.
+            // The message can also contain a hint.
             .filter(|object| object.component != "monitoring")
             .map(|object| object.id.to_string())
             .collect();

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::support::{STACKS, keys, stack};
 
 /// The problems of prod with another value of this key; `None` removes the key.
-fn told(key: &str, pointer: &str, value: Option<Value>) -> String {
+fn reported(key: &str, pointer: &str, value: Option<Value>) -> String {
     let mut keys = keys("prod");
     match value {
         Some(value) => *keys.get_mut(key).unwrap().pointer_mut(pointer).unwrap() = value,
@@ -20,21 +20,21 @@ fn told(key: &str, pointer: &str, value: Option<Value>) -> String {
 
 #[test]
 fn production_requires_a_complete_audit_trail_with_long_retention() {
-    let missing = told("phoenix:auditTrail", "", None);
+    let missing = reported("phoenix:auditTrail", "", None);
     assert!(missing.contains("phoenix:auditTrail is missing"), "{missing}");
-    let short = told("phoenix:auditTrail", "/retentionDays", Some(json!(365)));
+    let short = reported("phoenix:auditTrail", "/retentionDays", Some(json!(365)));
     assert!(
         short.contains("phoenix:auditTrail.retentionDays is 365, but must be"),
         "{short}"
     );
-    let holey = told("phoenix:qdrant", "/auditDays", Some(json!(0)));
+    let holey = reported("phoenix:qdrant", "/auditDays", Some(json!(0)));
     assert!(
         holey.contains(
             "phoenix:qdrant.auditDays is 0, but phoenix:auditTrail also requires Qdrant's audit log"
         ),
         "{holey}"
     );
-    let odd = told("phoenix:auditTrail", "/provider", Some(json!("a b")));
+    let odd = reported("phoenix:auditTrail", "/provider", Some(json!("a b")));
     assert!(odd.contains("phoenix:auditTrail.provider is \"a b\""), "{odd}");
 }
 

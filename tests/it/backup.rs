@@ -44,7 +44,7 @@ fn variables(job: &CronJobSpec) -> BTreeMap<String, String> {
     .collect()
 }
 
-fn told(name: &str, pointer: &str, value: Value) -> String {
+fn reported(name: &str, pointer: &str, value: Value) -> String {
     let mut keys = keys(name);
     let (key, rest) = pointer.split_once('/').unwrap();
     let mut place = keys.get_mut(&format!("phoenix:{key}")).unwrap();
@@ -319,7 +319,7 @@ fn each_job_has_the_role_of_its_store_and_only_pruning_can_delete() {
 
 #[test]
 fn a_role_of_two_jobs_and_a_missing_role_are_errors() {
-    let told = |change: &dyn Fn(&mut Value)| {
+    let reported = |change: &dyn Fn(&mut Value)| {
         let mut changed = with_roles();
         change(&mut changed.get_mut("phoenix:backup").unwrap()["objectStore"]["cloudRoles"]);
         check(&changed).unwrap_err().to_string()
@@ -329,20 +329,20 @@ fn a_role_of_two_jobs_and_a_missing_role_are_errors() {
         ("neo4j", "backup"),
         ("openmemory", "restore"),
     ] {
-        let told = told(&|roles| roles[store][kind] = json!(role("writes-qdrant")));
+        let reported = reported(&|roles| roles[store][kind] = json!(role("writes-qdrant")));
         assert!(
-            told.contains(&format!(
+            reported.contains(&format!(
                 "phoenix:backup.objectStore.cloudRoles.{store}.{kind} is the same role as qdrant.backup"
             )),
-            "{told}"
+            "{reported}"
         );
     }
-    let same = told(&|roles| roles["prune"] = json!(role("reads-neo4j")));
+    let same = reported(&|roles| roles["prune"] = json!(role("reads-neo4j")));
     assert!(
         same.contains("cloudRoles.prune is the same role as neo4j.restore"),
         "{same}"
     );
-    let missing = told(&|roles| drop(roles.as_object_mut().unwrap().remove("neo4j")));
+    let missing = reported(&|roles| drop(roles.as_object_mut().unwrap().remove("neo4j")));
     assert!(
         missing.contains(
             "phoenix:backup.objectStore.cloudRoles.neo4j is missing, but the stack has a knowledge graph"
@@ -366,7 +366,7 @@ fn the_keys_of_manifests_differ_between_stores() {
         &BACKUP_NEO4J_MAC_KEY,
         &BACKUP_OPENMEMORY_MAC_KEY,
     ];
-    let told = |values: [&'static str; 3]| {
+    let reported = |values: [&'static str; 3]| {
         let value = |key: &str| {
             rows.iter()
                 .position(|row| row.full_key() == key)
@@ -374,15 +374,16 @@ fn the_keys_of_manifests_differ_between_stores() {
         };
         contradictions(&rows, value).to_string()
     };
-    assert_eq!(told(["a", "b", "c"]), told(["a,d", "b,e", "c"]));
+    assert_eq!(reported(["a", "b", "c"]), reported(["a,d", "b,e", "c"]));
     for values in [["a", "a", "c"], ["a", "b,a", "c"], ["a,d", "d,b", "c"]] {
-        let told = told(values);
+        let reported = reported(values);
         assert!(
-            told.contains("phoenix:backupNeo4jMacKey contains the same key as phoenix:backupQdrantMacKey"),
-            "{told}"
+            reported
+                .contains("phoenix:backupNeo4jMacKey contains the same key as phoenix:backupQdrantMacKey"),
+            "{reported}"
         );
     }
-    assert!(told(["a", "b", "b"]).contains("phoenix:backupOpenmemoryMacKey contains the same key as"));
+    assert!(reported(["a", "b", "b"]).contains("phoenix:backupOpenmemoryMacKey contains the same key as"));
 }
 
 #[test]
@@ -452,10 +453,10 @@ fn a_stack_without_backups_has_nothing_of_them_and_production_has_them() {
     assert_eq!(left, Vec::<String>::new());
     let mut prod = keys("prod");
     prod.remove("phoenix:backup");
-    let told = check(&prod).unwrap_err().to_string();
+    let reported = check(&prod).unwrap_err().to_string();
     assert!(
-        told.contains("phoenix:backup is missing, but production must be able to restore lost memories"),
-        "{told}"
+        reported.contains("phoenix:backup is missing, but production must be able to restore lost memories"),
+        "{reported}"
     );
 }
 
@@ -514,7 +515,7 @@ fn backup_errors_name_their_key() {
             "phoenix:namespace.quota.pods is too small",
         ),
     ] {
-        let told = told("prod", pointer, value);
-        assert!(told.contains(expected), "{pointer}: {told}");
+        let reported = reported("prod", pointer, value);
+        assert!(reported.contains(expected), "{pointer}: {reported}");
     }
 }

@@ -12,7 +12,7 @@ use crate::generators::{good, hostile};
 use crate::support::{STACKS, keys, stack};
 
 /// The problems of a stack with this value at this key (a JSON pointer below `phoenix:`); `None` removes the key.
-fn told(stack: &str, pointer: &str, value: Option<Value>) -> String {
+fn reported(stack: &str, pointer: &str, value: Option<Value>) -> String {
     let mut all: Value = keys(stack).into_iter().collect();
     let (parent, key) = pointer.rsplit_once('/').unwrap();
     let parent = if parent.is_empty() {
@@ -38,33 +38,36 @@ fn told(stack: &str, pointer: &str, value: Option<Value>) -> String {
 #[test]
 fn an_invalid_value_is_reported_with_its_key_and_a_hint() {
     let conversations = [
-        ("a missing key", told("dev", "/qdrant/replicas", None)),
-        ("a missing system", told("dev", "/qdrant", None)),
+        ("a missing key", reported("dev", "/qdrant/replicas", None)),
+        ("a missing system", reported("dev", "/qdrant", None)),
         (
             "a wrong type",
-            told("dev", "/qdrant/replicas", Some(json!("three"))),
+            reported("dev", "/qdrant/replicas", Some(json!("three"))),
         ),
         (
             "a negative number",
-            told("dev", "/qdrant/replicas", Some(json!(-3))),
+            reported("dev", "/qdrant/replicas", Some(json!(-3))),
         ),
         (
             "a number that is too large",
-            told("dev", "/postgres/port", Some(json!(70_000))),
+            reported("dev", "/postgres/port", Some(json!(70_000))),
         ),
-        ("an unknown key", told("dev", "/qdrant/replica", Some(json!(3)))),
-        ("an unknown system", told("dev", "/quadrant", Some(json!({})))),
+        (
+            "an unknown key",
+            reported("dev", "/qdrant/replica", Some(json!(3))),
+        ),
+        ("an unknown system", reported("dev", "/quadrant", Some(json!({})))),
         (
             "an unknown word",
-            told("dev", "/qdrant/mode", Some(json!("clustr"))),
+            reported("dev", "/qdrant/mode", Some(json!("clustr"))),
         ),
         (
             "neither a value nor a placeholder",
-            told("dev", "/openmemory/image", Some(json!(["a"]))),
+            reported("dev", "/openmemory/image", Some(json!(["a"]))),
         ),
         (
             "a placeholder that says more",
-            told(
+            reported(
                 "dev",
                 "/openmemory/image",
                 Some(json!({"placeholder": "a", "note": "b"})),
@@ -72,48 +75,48 @@ fn an_invalid_value_is_reported_with_its_key_and_a_hint() {
         ),
         (
             "an even cluster",
-            told("prod", "/qdrant/replicas", Some(json!(4))),
+            reported("prod", "/qdrant/replicas", Some(json!(4))),
         ),
-        ("two peers", told("prod", "/qdrant/replicas", Some(json!(2)))),
+        ("two peers", reported("prod", "/qdrant/replicas", Some(json!(2)))),
         (
             "a cluster of one",
-            told("prod", "/qdrant/replicas", Some(json!(1))),
+            reported("prod", "/qdrant/replicas", Some(json!(1))),
         ),
         (
             "three pods on an exclusive volume",
-            told("dev", "/openmemory/replicas", Some(json!(3))),
+            reported("dev", "/openmemory/replicas", Some(json!(3))),
         ),
         (
             "a tag in production",
-            told("prod", "/qdrant/image", Some(json!("qdrant/qdrant:v1.19.0"))),
+            reported("prod", "/qdrant/image", Some(json!("qdrant/qdrant:v1.19.0"))),
         ),
         (
             "latest",
-            told("dev", "/qdrant/image", Some(json!("qdrant/qdrant:latest"))),
+            reported("dev", "/qdrant/image", Some(json!("qdrant/qdrant:latest"))),
         ),
         (
             "limits below requests",
-            told("dev", "/qdrant/resources/limits/memory", Some(json!("128Mi"))),
+            reported("dev", "/qdrant/resources/limits/memory", Some(json!("128Mi"))),
         ),
         (
             "memory in thousandths of a byte",
-            told("dev", "/qdrant/resources/limits/memory", Some(json!("512m"))),
+            reported("dev", "/qdrant/resources/limits/memory", Some(json!("512m"))),
         ),
         (
             "CPU in bytes",
-            told("dev", "/qdrant/resources/limits/cpu", Some(json!("512Mi"))),
+            reported("dev", "/qdrant/resources/limits/cpu", Some(json!("512Mi"))),
         ),
         (
             "a quota without room",
-            told("prod", "/namespace/quota/pods", Some(json!(9))),
+            reported("prod", "/namespace/quota/pods", Some(json!(9))),
         ),
         (
             "a single pod in production",
-            told("prod", "/openmemory/replicas", Some(json!(1))),
+            reported("prod", "/openmemory/replicas", Some(json!(1))),
         ),
         (
             "names to adopt that name no object",
-            told(
+            reported(
                 "prod",
                 "/adopt",
                 Some(json!(["Namespace/sophia-memory", "qdrant", "Deployment/a b/c"])),
@@ -121,7 +124,7 @@ fn an_invalid_value_is_reported_with_its_key_and_a_hint() {
         ),
         (
             "a priority that only the cluster's own parts have, and one that is no name",
-            told(
+            reported(
                 "prod",
                 "/cluster/priorityClasses",
                 Some(json!({"stores": "system-cluster-critical", "jobs": "Low"})),
@@ -129,7 +132,7 @@ fn an_invalid_value_is_reported_with_its_key_and_a_hint() {
         ),
         (
             "a credential for images that is no name, one that is named twice, and one of the platform's own",
-            told(
+            reported(
                 "prod",
                 "/cluster/imagePullSecrets",
                 Some(json!(["registry", "a/b", "registry", "sophia-secrets"])),
@@ -137,15 +140,15 @@ fn an_invalid_value_is_reported_with_its_key_and_a_hint() {
         ),
         (
             "a UID that is none",
-            told("dev", "/cluster/uid", Some(json!("phoenix-dev"))),
+            reported("dev", "/cluster/uid", Some(json!("phoenix-dev"))),
         ),
         (
             "a network that is none",
-            told("dev", "/postgres/networks", Some(json!(["10.0.0.1/8"]))),
+            reported("dev", "/postgres/networks", Some(json!(["10.0.0.1/8"]))),
         ),
         (
             "the role of the source document",
-            told(
+            reported(
                 "dev",
                 "/openmemory/cloudRole",
                 Some(json!("arn:aws:iam::ACCOUNT:role/sophia-memory-role")),
@@ -153,7 +156,7 @@ fn an_invalid_value_is_reported_with_its_key_and_a_hint() {
         ),
         (
             "an accelerator without a product",
-            told(
+            reported(
                 "dev",
                 "/openmemory/accelerator",
                 Some(json!({"labels": "nvidia"})),
@@ -161,7 +164,7 @@ fn an_invalid_value_is_reported_with_its_key_and_a_hint() {
         ),
         (
             "a server that is called otherwise",
-            told(
+            reported(
                 "dev",
                 "/mcp/servers/git_hub",
                 Some(json!({"external": {"host": "a.example.com"}})),
@@ -169,11 +172,11 @@ fn an_invalid_value_is_reported_with_its_key_and_a_hint() {
         ),
         (
             "a server that is neither ours nor external",
-            told("dev", "/mcp/servers/github", Some(json!("github.example.com"))),
+            reported("dev", "/mcp/servers/github", Some(json!("github.example.com"))),
         ),
         (
             "a server in the platform's own namespace",
-            told(
+            reported(
                 "dev",
                 "/mcp/servers/github/external/host",
                 Some(json!("github.sophia-memory.svc.cluster.local")),
@@ -181,7 +184,7 @@ fn an_invalid_value_is_reported_with_its_key_and_a_hint() {
         ),
         (
             "a store without a host name",
-            told(
+            reported(
                 "prod",
                 "/tiers/snowflakeCortex/external",
                 Some(json!({"host": "snowflake"})),
@@ -189,11 +192,11 @@ fn an_invalid_value_is_reported_with_its_key_and_a_hint() {
         ),
         (
             "a target that no tier can have",
-            told("prod", "/tiers/mem0Persistent/latencyMs", Some(json!(0))),
+            reported("prod", "/tiers/mem0Persistent/latencyMs", Some(json!(0))),
         ),
         (
             "vectors of another model",
-            told(
+            reported(
                 "prod",
                 "/tiers/snowflakeCortex/vectorDimension",
                 Some(json!(1024)),
@@ -201,7 +204,7 @@ fn an_invalid_value_is_reported_with_its_key_and_a_hint() {
         ),
         (
             "a session cache that is ended before it forgets",
-            told(
+            reported(
                 "prod",
                 "/redis/resources",
                 Some(json!({
@@ -212,19 +215,19 @@ fn an_invalid_value_is_reported_with_its_key_and_a_hint() {
         ),
         (
             "a larger session cache in the same pod",
-            told("prod", "/tiers/sessionCache/maxSizeMb", Some(json!(800))),
+            reported("prod", "/tiers/sessionCache/maxSizeMb", Some(json!(800))),
         ),
         (
             "a session cache that writes to a small disk",
-            told("prod", "/redis/persistence", Some(json!({"size": "1Gi"}))),
+            reported("prod", "/redis/persistence", Some(json!({"size": "1Gi"}))),
         ),
         (
             "a session cache that forgets what comes first",
-            told("dev", "/redis/eviction", Some(json!("allkeys-fifo"))),
+            reported("dev", "/redis/eviction", Some(json!("allkeys-fifo"))),
         ),
         (
             "a session cache in two places",
-            told(
+            reported(
                 "dev",
                 "/tiers",
                 Some(json!({"sessionCache": {"external": {"host": "redis.example.com"}}})),
@@ -232,7 +235,7 @@ fn an_invalid_value_is_reported_with_its_key_and_a_hint() {
         ),
         (
             "a knowledge graph with less memory than it starts with",
-            told(
+            reported(
                 "dev",
                 "/knowledgeGraph/resources",
                 Some(json!({
@@ -243,15 +246,15 @@ fn an_invalid_value_is_reported_with_its_key_and_a_hint() {
         ),
         (
             "a heap that leaves nothing to the rest of the server",
-            told("prod", "/knowledgeGraph/heap", Some(json!("3Gi"))),
+            reported("prod", "/knowledgeGraph/heap", Some(json!("3Gi"))),
         ),
         (
             "a page cache of next to nothing",
-            told("prod", "/knowledgeGraph/pageCache", Some(json!("16Mi"))),
+            reported("prod", "/knowledgeGraph/pageCache", Some(json!("16Mi"))),
         ),
         (
             "a knowledge graph on a disk of no class",
-            told(
+            reported(
                 "prod",
                 "/knowledgeGraph/storage",
                 Some(json!({"size": "50Gi", "storageClass": "Fast SSD"})),
@@ -259,7 +262,7 @@ fn an_invalid_value_is_reported_with_its_key_and_a_hint() {
         ),
         (
             "a knowledge graph in two places",
-            told(
+            reported(
                 "dev",
                 "/tiers",
                 Some(json!({"knowledgeGraph": {"external": {"host": {"placeholder": "the host"}}}})),
@@ -267,20 +270,23 @@ fn an_invalid_value_is_reported_with_its_key_and_a_hint() {
         ),
         (
             "tags of the session cache in production",
-            told(
+            reported(
                 "prod",
                 "/redis/exporter/image",
                 Some(json!("oliver006/redis_exporter:v1.79.0")),
             ),
         ),
-        ("a gateway without authentication", told("prod", "/trust", None)),
+        (
+            "a gateway without authentication",
+            reported("prod", "/trust", None),
+        ),
         (
             "a port on every gateway",
-            told("prod", "/mesh/gateway/selector", Some(json!({}))),
+            reported("prod", "/mesh/gateway/selector", Some(json!({}))),
         ),
         (
             "a label that no pod can have",
-            told(
+            reported(
                 "prod",
                 "/mesh/gateway/selector",
                 Some(json!({"istio": "in gress"})),
@@ -288,15 +294,15 @@ fn an_invalid_value_is_reported_with_its_key_and_a_hint() {
         ),
         (
             "a label that is no text",
-            told("prod", "/mesh/gateway/selector", Some(json!({"istio": true}))),
+            reported("prod", "/mesh/gateway/selector", Some(json!({"istio": true}))),
         ),
         (
             "a gateway's host that is an address",
-            told("prod", "/mesh/gateway/host", Some(json!("203.0.113.7"))),
+            reported("prod", "/mesh/gateway/host", Some(json!("203.0.113.7"))),
         ),
         (
             "a gateway's host that only the cluster knows",
-            told(
+            reported(
                 "prod",
                 "/mesh/gateway/host",
                 Some(json!("memory.sophia-memory.svc.cluster.local")),
@@ -304,28 +310,28 @@ fn an_invalid_value_is_reported_with_its_key_and_a_hint() {
         ),
         (
             "tokens without an audience",
-            told("prod", "/trust/jwt/audiences", Some(json!([]))),
+            reported("prod", "/trust/jwt/audiences", Some(json!([]))),
         ),
         (
             "any issuer at all",
-            told("prod", "/trust/jwt/issuer", Some(json!("*"))),
+            reported("prod", "/trust/jwt/issuer", Some(json!("*"))),
         ),
         (
             "keys over an open line",
-            told(
+            reported(
                 "prod",
                 "/trust/jwt/jwksUri",
                 Some(json!("http://id.example.com/keys")),
             ),
         ),
-        ("no keys", told("prod", "/trust/jwt/jwksUri", None)),
+        ("no keys", reported("prod", "/trust/jwt/jwksUri", None)),
         (
             "keys from two sides",
-            told("prod", "/trust/jwt/jwks", Some(json!("{\"keys\": []}"))),
+            reported("prod", "/trust/jwt/jwks", Some(json!("{\"keys\": []}"))),
         ),
         (
             "a private key among the public ones",
-            told(
+            reported(
                 "prod",
                 "/trust/jwt",
                 Some(json!({
@@ -337,7 +343,7 @@ fn an_invalid_value_is_reported_with_its_key_and_a_hint() {
         ),
         (
             "a shared secret among the public keys",
-            told(
+            reported(
                 "prod",
                 "/trust/jwt",
                 Some(json!({
@@ -349,15 +355,15 @@ fn an_invalid_value_is_reported_with_its_key_and_a_hint() {
         ),
         (
             "an environment that is never opened",
-            told("dev", "/secrets/environment", Some(json!("acme/phoenix/dev"))),
+            reported("dev", "/secrets/environment", Some(json!("acme/phoenix/dev"))),
         ),
         (
             "nothing to open",
-            told("dev", "/secrets", Some(json!({"mode": "esc-direct"}))),
+            reported("dev", "/secrets", Some(json!({"mode": "esc-direct"}))),
         ),
         (
             "an environment without an organization",
-            told(
+            reported(
                 "dev",
                 "/secrets",
                 Some(json!({"mode": "esc-direct", "environment": "phoenix/dev"})),
@@ -365,7 +371,7 @@ fn an_invalid_value_is_reported_with_its_key_and_a_hint() {
         ),
         (
             "an address with a login",
-            told(
+            reported(
                 "dev",
                 "/secrets",
                 Some(json!({
@@ -377,7 +383,7 @@ fn an_invalid_value_is_reported_with_its_key_and_a_hint() {
         ),
         (
             "an operator that cannot prove who it is",
-            told(
+            reported(
                 "dev",
                 "/secrets",
                 Some(json!({"mode": "external-secrets", "environment": "acme/phoenix/dev"})),
@@ -385,7 +391,7 @@ fn an_invalid_value_is_reported_with_its_key_and_a_hint() {
         ),
         (
             "an operator that proves it twice, in an environment of a version, never",
-            told(
+            reported(
                 "dev",
                 "/secrets",
                 Some(json!({
@@ -398,7 +404,7 @@ fn an_invalid_value_is_reported_with_its_key_and_a_hint() {
         ),
         (
             "an operator that pods could be",
-            told(
+            reported(
                 "dev",
                 "/secrets",
                 Some(json!({
@@ -410,7 +416,7 @@ fn an_invalid_value_is_reported_with_its_key_and_a_hint() {
         ),
         (
             "an access token among the secrets that it opens",
-            told(
+            reported(
                 "dev",
                 "/secrets",
                 Some(json!({
@@ -422,16 +428,19 @@ fn an_invalid_value_is_reported_with_its_key_and_a_hint() {
         ),
         (
             "an operator where nothing is asked of it",
-            told(
+            reported(
                 "dev",
                 "/secrets",
                 Some(json!({"mode": "local", "auth": {"oidc": {}}, "refreshInterval": "1h"})),
             ),
         ),
-        ("LangGraph without a session cache", told("dev", "/redis", None)),
+        (
+            "LangGraph without a session cache",
+            reported("dev", "/redis", None),
+        ),
         (
             "a tier in two places",
-            told(
+            reported(
                 "dev",
                 "/tiers",
                 Some(json!({"langgraphWorkflow": {"external": {"host": "langgraph.example.com"}}})),
@@ -439,19 +448,19 @@ fn an_invalid_value_is_reported_with_its_key_and_a_hint() {
         ),
         (
             "one pod of LangGraph in production",
-            told("prod", "/langgraph/replicas", Some(json!(1))),
+            reported("prod", "/langgraph/replicas", Some(json!(1))),
         ),
         (
             "a chat without its primary source",
-            told("dev", "/snowflake", None),
+            reported("dev", "/snowflake", None),
         ),
         (
             "a chat that promises what it is not promised",
-            told("dev", "/chat/latencyMs", Some(json!(599))),
+            reported("dev", "/chat/latencyMs", Some(json!(599))),
         ),
         (
             "a chat that uses Mem0 in an unknown way",
-            told("dev", "/chat/mem0", Some(json!("parallel"))),
+            reported("dev", "/chat/mem0", Some(json!("parallel"))),
         ),
         ("a chat that would have to go to a neighbour", {
             let mut keys = keys("dev");
@@ -465,7 +474,7 @@ fn an_invalid_value_is_reported_with_its_key_and_a_hint() {
         }),
         (
             "hosts of another account",
-            told(
+            reported(
                 "dev",
                 "/snowflake",
                 Some(account(
@@ -475,11 +484,11 @@ fn an_invalid_value_is_reported_with_its_key_and_a_hint() {
         ),
         (
             "no hosts at all",
-            told("dev", "/snowflake", Some(account(&json!([])))),
+            reported("dev", "/snowflake", Some(account(&json!([])))),
         ),
         (
             "hosts that are unreachable",
-            told(
+            reported(
                 "dev",
                 "/snowflake",
                 Some(account(&json!([
@@ -493,7 +502,7 @@ fn an_invalid_value_is_reported_with_its_key_and_a_hint() {
         ),
         (
             "names that would be SQL",
-            told("dev", "/snowflake", {
+            reported("dev", "/snowflake", {
                 let mut account = account(&json!([{"host": "acme-sophia.snowflakecomputing.com"}]));
                 account["account"] = json!("acme");
                 account["user"] = json!("a; DROP TABLE b");
@@ -504,7 +513,7 @@ fn an_invalid_value_is_reported_with_its_key_and_a_hint() {
         ),
         (
             "an interval that no schedule can say",
-            told(
+            reported(
                 "dev",
                 "/tiers",
                 Some(json!({"mem0Persistent": {"syncIntervalMinutes": 25}})),
@@ -512,16 +521,16 @@ fn an_invalid_value_is_reported_with_its_key_and_a_hint() {
         ),
         (
             "a synchronization without room for a run",
-            told("dev", "/sync/resources/limits/memory", Some(json!("64Mi"))),
+            reported("dev", "/sync/resources/limits/memory", Some(json!("64Mi"))),
         ),
         (
             "a secret in plain text",
-            told("dev", "/openaiApiKey", Some(json!("anything"))),
+            reported("dev", "/openaiApiKey", Some(json!("anything"))),
         ),
     ];
     let text: Vec<_> = conversations
         .iter()
-        .map(|(what, told)| format!("# {what}\n{told}\n"))
+        .map(|(what, reported)| format!("# {what}\n{reported}\n"))
         .collect();
     insta::assert_snapshot!(text.join("\n"));
 }
@@ -588,20 +597,20 @@ fn schema_errors_hide_no_semantic_errors() {
 
 #[test]
 fn a_value_of_another_type_is_reported_alone() {
-    // No value of a shipped stack is wrong by itself, so nothing else may be told of.
+    // Every value of a shipped stack is valid by itself, so nothing else may be reported.
     for stack in STACKS {
         let good = keys(stack);
-        // What the policies are told is not read here, but by them.
+        // The settings of the policies are read by the policies, not here.
         for (key, value) in good.iter().filter(|(key, _)| *key != "phoenix:policies") {
             for pointer in leaves(value) {
                 let mut keys = good.clone();
                 *keys.get_mut(key).unwrap().pointer_mut(&pointer).unwrap() = json!([[]]);
-                let told: Vec<_> = check(&keys)
+                let reported: Vec<_> = check(&keys)
                     .unwrap_err()
                     .iter()
                     .map(ToString::to_string)
                     .collect();
-                assert_eq!(told.len(), 1, "{stack}: {key}{pointer}: {told:?}");
+                assert_eq!(reported.len(), 1, "{stack}: {key}{pointer}: {reported:?}");
             }
         }
     }
@@ -718,18 +727,18 @@ fn secrets_from_esc_are_neither_required_nor_accepted_in_the_stack() {
     };
     assert_eq!(source.environment.unwrap().to_string(), "acme/phoenix/dev@12");
     assert_eq!(source.url, None);
-    let told = deployment(&texts, &BTreeSet::from(["phoenix:qdrantApiKey".to_owned()])).unwrap_err();
+    let reported = deployment(&texts, &BTreeSet::from(["phoenix:qdrantApiKey".to_owned()])).unwrap_err();
     assert_eq!(
-        told,
+        reported,
         "phoenix:qdrantApiKey has a value in the stack's configuration, but secrets come from a Pulumi ESC \
          environment\n  hint: pulumi config rm phoenix:qdrantApiKey, or set phoenix:secrets.mode to local"
     );
     // A mistake elsewhere does not ask for them either.
     texts.insert("phoenix:environment".to_owned(), "production".to_owned());
-    let told = deployment(&texts, &BTreeSet::new()).unwrap_err();
+    let reported = deployment(&texts, &BTreeSet::new()).unwrap_err();
     assert!(
-        told.contains("phoenix:environment") && !told.contains("has no value"),
-        "{told}"
+        reported.contains("phoenix:environment") && !reported.contains("has no value"),
+        "{reported}"
     );
 }
 
@@ -775,10 +784,10 @@ fn placeholders_are_accepted_with_the_context_of_a_sandbox_only() {
     assert!(deployment(&sandboxed("prod", json!("phoenix-sandbox-prod")), &all_secrets()).is_ok());
     // A mark that somebody wrote by hand opens no door to another cluster.
     for context in [json!("production"), json!({"placeholder": "the context"})] {
-        let told = deployment(&sandboxed("prod", context), &all_secrets()).unwrap_err();
+        let reported = deployment(&sandboxed("prod", context), &all_secrets()).unwrap_err();
         assert!(
-            told.contains("phoenix:sandbox is true") && told.contains("this is not a sandbox"),
-            "{told}"
+            reported.contains("phoenix:sandbox is true") && reported.contains("this is not a sandbox"),
+            "{reported}"
         );
     }
 }
@@ -812,11 +821,11 @@ fn monitoring_errors_have_a_hint() {
     let conversations = [
         (
             "labels without an operator",
-            told("prod", "/monitoring/prometheusOperator", Some(json!(false))),
+            reported("prod", "/monitoring/prometheusOperator", Some(json!(false))),
         ),
         (
             "a label that nothing can have",
-            told(
+            reported(
                 "prod",
                 "/monitoring/labels",
                 Some(json!({"release": "kube prometheus"})),
@@ -824,7 +833,7 @@ fn monitoring_errors_have_a_hint() {
         ),
         (
             "a label of the platform's own",
-            told(
+            reported(
                 "prod",
                 "/monitoring/labels",
                 Some(json!({"app.kubernetes.io/name": "mine"})),
@@ -832,18 +841,18 @@ fn monitoring_errors_have_a_hint() {
         ),
         (
             "a folder that is none",
-            told("prod", "/monitoring/certificates", Some(json!("prom-certs"))),
+            reported("prod", "/monitoring/certificates", Some(json!("prom-certs"))),
         ),
         (
             "runbooks that have no address",
-            told("prod", "/monitoring/runbooks", Some(json!("wiki/{{ runbooks }}"))),
+            reported("prod", "/monitoring/runbooks", Some(json!("wiki/{{ runbooks }}"))),
         ),
     ];
-    let told: Vec<_> = conversations
+    let reported: Vec<_> = conversations
         .iter()
-        .map(|(what, told)| format!("{what}\n{told}\n"))
+        .map(|(what, reported)| format!("{what}\n{reported}\n"))
         .collect();
-    insta::assert_snapshot!(told.join("\n"));
+    insta::assert_snapshot!(reported.join("\n"));
 }
 
 #[test]
@@ -862,8 +871,8 @@ fn a_possibly_pasted_secret_is_not_repeated_in_errors() {
         "/chat/mem0",
         "/mcp/servers/github/external/host",
     ] {
-        let told = told("dev", pointer, Some(json!(pasted)));
-        assert!(!told.contains("canary"), "{told}");
+        let reported = reported("dev", pointer, Some(json!(pasted)));
+        assert!(!reported.contains("canary"), "{reported}");
     }
     let text = format!("config:\n  phoenix:postgres:\n    password: {pasted}\n    host: {pasted}\n");
     let folder = tempfile::tempdir().unwrap();
@@ -873,12 +882,12 @@ fn a_possibly_pasted_secret_is_not_repeated_in_errors() {
     }
     std::fs::write(folder.path().join("stacks/Pulumi.a.yaml"), text).unwrap();
     let checkout = phoenix_cli::checkout::Checkout::find(Some(folder.path())).unwrap();
-    let told = phoenix_cli::stack::Stack::load(&checkout, "a")
+    let reported = phoenix_cli::stack::Stack::load(&checkout, "a")
         .unwrap_err()
         .to_string();
     assert!(
-        told.contains("phoenix:postgres.password") && !told.contains("canary"),
-        "{told}"
+        reported.contains("phoenix:postgres.password") && !reported.contains("canary"),
+        "{reported}"
     );
 }
 
@@ -925,8 +934,11 @@ fn secrets_imported_by_the_engine_are_required_like_stack_secrets() {
         json!({"mode": "pulumi-esc"}).to_string(),
     );
     assert!(deployment(&texts, &all_secrets()).is_ok());
-    let told = deployment(&texts, &BTreeSet::new()).unwrap_err();
-    assert!(told.contains("phoenix:openaiApiKey has no value"), "{told}");
+    let reported = deployment(&texts, &BTreeSet::new()).unwrap_err();
+    assert!(
+        reported.contains("phoenix:openaiApiKey has no value"),
+        "{reported}"
+    );
 }
 
 #[test]

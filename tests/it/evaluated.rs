@@ -40,7 +40,7 @@ fn setting(config: &StackConfig) -> Setting {
     }
 }
 
-fn told(differences: &[Difference]) -> Vec<String> {
+fn reported(differences: &[Difference]) -> Vec<String> {
     differences.iter().map(ToString::to_string).collect()
 }
 
@@ -96,7 +96,7 @@ fn the_shipped_stacks_allow_exactly_what_their_tables_list() {
         let differences = Expectation::of(&stack.config)
             .differences(&documents, &LAYERS, 20)
             .unwrap();
-        assert_eq!(told(&differences), Vec::<String>::new(), "{name}");
+        assert_eq!(reported(&differences), Vec::<String>::new(), "{name}");
     }
 }
 
@@ -275,8 +275,8 @@ fn every_mutation_of_a_policy_is_detected() {
     let is_unnoticed = |mutation: &Mutation| {
         let changed = mutation.apply(&documents);
         let selected = mutation.selected.clone();
-        let told = expectation.differences_of(selected, &changed, layers_of(&mutation.kind), 1);
-        told.is_ok_and(|differences| differences.is_empty())
+        let reported = expectation.differences_of(selected, &changed, layers_of(&mutation.kind), 1);
+        reported.is_ok_and(|differences| differences.is_empty())
     };
     let unnoticed_from = |start: usize| -> Vec<String> {
         let half = mutations.iter().skip(start).step_by(2);
@@ -417,6 +417,6 @@ proptest! {
         let config = check(&keys).map_err(|problems| TestCaseError::fail(problems.to_string()))?;
         let documents = documents(&platform::build(&config).yaml()).unwrap();
         let differences = Expectation::of(&config).differences(&documents, &LAYERS, 5).unwrap();
-        prop_assert_eq!(told(&differences), Vec::<String>::new());
+        prop_assert_eq!(reported(&differences), Vec::<String>::new());
     }
 }

@@ -45,7 +45,7 @@ fn project_and_program_require_the_same_pulumi_versions() {
 
 #[test]
 fn the_page_of_the_connections_is_as_generated() {
-    // Production first: the others are told by what differs.
+    // Production first: the others are described by their differences from it.
     let shipped = ["prod", "staging", "dev"];
     let others = STACKS.into_iter().filter(|name| !shipped.contains(name));
     let stacks: Vec<_> = shipped

@@ -590,13 +590,13 @@ fn json_of(graph: &Graph, namespace: &str, name: &str, file: &str) -> Value {
 fn client_settings_list_the_eight_servers_and_five_tiers() {
     for name in STACKS {
         let graph = stack(name).graph;
-        let told = json_of(
+        let configuration = json_of(
             &graph,
             "sophia-ai",
             "phoenix-mem0-config",
             "phoenix_mem0_mcp_config.json",
         );
-        let ports: Vec<_> = told["enhanced_mcp_servers"]["core_intelligence"]
+        let ports: Vec<_> = configuration["enhanced_mcp_servers"]["core_intelligence"]
             .as_object()
             .unwrap()
             .iter()
@@ -615,7 +615,7 @@ fn client_settings_list_the_eight_servers_and_five_tiers() {
                 ("sophia_intelligence_unified", 8001),
             ]
         );
-        let tiers = &told["memory_tier_configuration"];
+        let tiers = &configuration["memory_tier_configuration"];
         let number = |path: &str| tiers.pointer(path).unwrap().as_u64().unwrap();
         assert_eq!(
             [
@@ -635,7 +635,7 @@ fn client_settings_list_the_eight_servers_and_five_tiers() {
 fn the_mesh_routes_each_path_as_client_settings_say() {
     for name in STACKS {
         let graph = stack(name).graph;
-        let told = json_of(
+        let configuration = json_of(
             &graph,
             "sophia-ai",
             "phoenix-mem0-config",
@@ -658,9 +658,9 @@ fn the_mesh_routes_each_path_as_client_settings_say() {
                 led.insert(path, Value::from(format!("{}:{port}{at_pod}", target.host)));
             }
         }
-        let told = &told["service_mesh_routing"]["memory_endpoints"];
-        assert_eq!(told, &Value::Object(led.into_iter().collect()), "{name}");
-        assert_eq!(told.as_object().unwrap().len(), 3);
+        let configuration = &configuration["service_mesh_routing"]["memory_endpoints"];
+        assert_eq!(configuration, &Value::Object(led.into_iter().collect()), "{name}");
+        assert_eq!(configuration.as_object().unwrap().len(), 3);
     }
 }
 
@@ -669,8 +669,8 @@ fn client_settings_contain_the_address_of_a_tier() {
     let endpoint = |keys: &BTreeMap<String, Value>, tier: &str| {
         let graph = platform::build(&check(keys).unwrap());
         let file = "phoenix_mem0_mcp_config.json";
-        let told = json_of(&graph, "sophia-ai", "phoenix-mem0-config", file);
-        told["memory_tier_configuration"][tier]["endpoint"].clone()
+        let configuration = json_of(&graph, "sophia-ai", "phoenix-mem0-config", file);
+        configuration["memory_tier_configuration"][tier]["endpoint"].clone()
     };
     for (system, tier, name, host, port) in STORES {
         let mut keys = keys("prod");
@@ -924,13 +924,13 @@ fn client_settings_omit_a_server_that_is_not_deployed() {
         .as_object_mut()
         .unwrap()
         .remove("asana");
-    let told = json_of(
+    let configuration = json_of(
         &platform::build(&check(&keys).unwrap()),
         "sophia-ai",
         "phoenix-mem0-config",
         "phoenix_mem0_mcp_config.json",
     );
-    let servers = &told["enhanced_mcp_servers"]["core_intelligence"];
+    let servers = &configuration["enhanced_mcp_servers"]["core_intelligence"];
     assert!(servers.get("asana").is_none() && servers.get("linear").is_some());
 }
 

@@ -496,7 +496,7 @@ fn every_secret_that_a_pod_reads_is_a_row_and_every_reader_in_a_row_reads_it() {
     for name in STACKS {
         let stack = stack(name);
         let workloads = stack.config.workloads();
-        let told: BTreeSet<_> = stack
+        let reported: BTreeSet<_> = stack
             .config
             .secrets_needed()
             .into_iter()
@@ -513,7 +513,7 @@ fn every_secret_that_a_pod_reads_is_a_row_and_every_reader_in_a_row_reads_it() {
                 .map(str::to_owned)
             })
             .collect();
-        assert_eq!(readings(&stack.graph), told, "{name}");
+        assert_eq!(readings(&stack.graph), reported, "{name}");
     }
     for row in secret::INVENTORY {
         // The key of the checksums is for the program alone: beside a checksum, it would let somebody try out guesses.

@@ -88,12 +88,12 @@ fn a_stack_without_it_has_nothing_of_it() {
 fn production_rejects_an_image_tag() {
     let mut keys = keys("prod");
     keys.get_mut("phoenix:loadTest").unwrap()["image"] = json!("grafana/k6:1.0.0");
-    let told = check(&keys).unwrap_err().to_string();
+    let reported = check(&keys).unwrap_err().to_string();
     assert!(
-        told.contains(
+        reported.contains(
             "phoenix:loadTest.image is grafana/k6:1.0.0, but production requires images with a digest"
         ),
-        "{told}"
+        "{reported}"
     );
 }
 

@@ -27,7 +27,7 @@ fn difference(before: &Graph, after: &Graph) -> String {
 
 #[test]
 fn each_step_is_a_difference_that_its_snapshot_shows() {
-    let mut told = Vec::new();
+    let mut reported = Vec::new();
     for pair in Phase::ALL.windows(2) {
         let (from, to) = (pair[0], pair[1]);
         let step = difference(&prod(Some(from)), &prod(Some(to)));
@@ -35,13 +35,13 @@ fn each_step_is_a_difference_that_its_snapshot_shows() {
             step.lines().count() > 4,
             "{from:?} to {to:?} switches nothing: {step}"
         );
-        told.push(format!("# from {} to {}\n{step}", from.as_str(), to.as_str()));
+        reported.push(format!("# from {} to {}\n{step}", from.as_str(), to.as_str()));
     }
-    told.push(format!(
+    reported.push(format!(
         "# from optimized to no migration\n{}",
         difference(&prod(Some(Phase::Optimized)), &prod(None))
     ));
-    assert_snapshot!(told.join("\n"));
+    assert_snapshot!(reported.join("\n"));
 }
 
 #[test]
@@ -86,12 +86,12 @@ fn settings_of_a_later_phase_are_checked_now() {
     keys.insert("phoenix:migration".to_owned(), json!({"phase": "parallel"}));
     keys.get_mut("phoenix:openmemory").unwrap()["autoscaling"]["maxReplicas"] = json!(90);
     keys.remove("phoenix:trust");
-    let told = check(&keys).unwrap_err().to_string();
+    let reported = check(&keys).unwrap_err().to_string();
     for expected in [
         "phoenix:namespace.quota.limitsCpu is too small",
         "phoenix:mesh.gateway admits users without authentication",
     ] {
-        assert!(told.contains(expected), "{told}");
+        assert!(reported.contains(expected), "{reported}");
     }
 }
 

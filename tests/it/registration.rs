@@ -292,10 +292,10 @@ async fn a_missing_secret_is_reported_before_any_registration() {
         .await
         .unwrap_err();
     assert!(fake.registrations().is_empty());
-    let told = error.to_string();
+    let reported = error.to_string();
     assert!(
-        told.contains("qdrantApiKey") && told.contains("openaiApiKey"),
-        "{told}"
+        reported.contains("qdrantApiKey") && reported.contains("openaiApiKey"),
+        "{reported}"
     );
 }
 

@@ -112,7 +112,7 @@ fn pods_name_exactly_the_secrets_that_they_read_and_show_no_value() {
     for name in STACKS {
         let graph = graph(&keys(name));
         for object in graph.objects() {
-            let told: BTreeSet<String> = object.checksums().values().flatten().cloned().collect();
+            let reported: BTreeSet<String> = object.checksums().values().flatten().cloned().collect();
             let read: BTreeSet<String> = phoenix_graph::references::pod_spec(object)
                 .filter(|_| !["CronJob", "Job"].contains(&object.id.kind.as_str()))
                 .into_iter()
@@ -127,7 +127,7 @@ fn pods_name_exactly_the_secrets_that_they_read_and_show_no_value() {
                         .map(secret::SecretRow::full_key)
                 })
                 .collect();
-            assert_eq!(told, read, "{} of {name}", object.id);
+            assert_eq!(reported, read, "{} of {name}", object.id);
             assert!(object.checksums().len() <= 1, "{} of {name}", object.id);
             for (pointer, names) in object.checksums() {
                 let names: Vec<_> = names.iter().map(String::as_str).collect();
@@ -250,21 +250,21 @@ fn the_provider_updates_a_changed_secret_and_never_replaces_it() {
 fn with_external_secrets_a_controller_restarts_the_readers() {
     let keys = changed("prod", &[("secrets", external())]);
     let graph = graph(&keys);
-    let mut told = BTreeMap::new();
+    let mut reported = BTreeMap::new();
     for object in graph.objects() {
         assert!(object.checksums().is_empty(), "{}", object.id);
         let annotation = object
             .body()
             .pointer("/metadata/annotations/secret.reloader.stakater.com~1reload");
         if let Some(annotation) = annotation {
-            told.insert(object.id.to_string(), annotation.as_str().unwrap().to_owned());
+            reported.insert(object.id.to_string(), annotation.as_str().unwrap().to_owned());
         }
     }
     assert_eq!(
-        told["Deployment sophia-memory/openmemory-mcp-server"],
+        reported["Deployment sophia-memory/openmemory-mcp-server"],
         "qdrant-keys,sophia-secrets"
     );
-    assert_eq!(told["StatefulSet sophia-memory/qdrant"], "qdrant-keys");
+    assert_eq!(reported["StatefulSet sophia-memory/qdrant"], "qdrant-keys");
     let needed = check(&keys).unwrap().secrets_needed();
     assert!(!needed.contains(&&secret::CHECKSUM_KEY), "there are no values");
 }
@@ -311,23 +311,23 @@ fn two_equal_qdrant_keys_are_reported_during_rotation() {
     let needed = check(&changed("prod", &[("qdrant.altApiKey", json!(true))]))
         .unwrap()
         .secrets_needed();
-    let told = |needed: &[&secret::SecretRow], second: &'static str| {
+    let reported = |needed: &[&secret::SecretRow], second: &'static str| {
         secret::contradictions(needed, |key| match key {
             "phoenix:qdrantApiKey" => Some("canary"),
             "phoenix:qdrantAltApiKey" => Some(second),
             _ => None,
         })
     };
-    let problem = told(&needed, "canary").to_string();
+    let problem = reported(&needed, "canary").to_string();
     assert!(
         problem.contains("phoenix:qdrantAltApiKey is the same as phoenix:qdrantApiKey")
             && !problem.contains("canary"),
         "{problem}"
     );
-    assert!(told(&needed, "another").is_empty());
+    assert!(reported(&needed, "another").is_empty());
     let without = check(&keys("prod")).unwrap().secrets_needed();
     assert!(
-        told(&without, "canary").is_empty(),
+        reported(&without, "canary").is_empty(),
         "an unused key affects no pod"
     );
 }

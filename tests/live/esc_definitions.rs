@@ -1,5 +1,5 @@
 //! The environments in `stacks/esc`, evaluated as Pulumi ESC evaluates them: they give every secret of the inventory in both
-//! shapes, and one that is broken or not filled in is told of before anything is deployed.
+//! shapes, and an invalid or incomplete one is reported before anything is deployed.
 
 use std::path::Path;
 use std::process::{Command, Output};
@@ -76,7 +76,7 @@ fn open(service: &Service, stack: &str) -> Values {
         .unwrap()
 }
 
-/// What a person is told who asks for the secrets of a stack of the checkout.
+/// The output of `phoenix secrets check` for a stack of the checkout.
 fn check(service: &Service, stack: &str) -> Output {
     let output = Command::new(PHOENIX)
         .current_dir(root())
@@ -142,7 +142,7 @@ fn the_shipped_environments_give_every_secret_in_both_shapes() {
 #[test]
 #[ignore = "needs the real tools; .ci/run runs it, or: cargo test --test live -- --ignored --test-threads=1"]
 fn an_incomplete_or_invalid_environment_is_reported_with_its_line() {
-    let told = |account: Option<&str>, change: &dyn Fn(&Path)| {
+    let reported = |account: Option<&str>, change: &dyn Fn(&Path)| {
         let folder = tempfile::tempdir().unwrap();
         copy(folder.path(), account);
         change(folder.path());
@@ -152,24 +152,24 @@ fn an_incomplete_or_invalid_environment_is_reported_with_its_line() {
         said(&output)
     };
     let good = Some("\"123456789012\"");
-    for (what, told) in [
+    for (what, reported) in [
         (
             "phoenix/prod:14:44: expected string, got object",
-            told(None, &|_| ()),
+            reported(None, &|_| ()),
         ),
         (
             "phoenix/prod:13:44: expected string, got number",
-            told(Some("123456789012"), &|_| ()),
+            reported(Some("123456789012"), &|_| ()),
         ),
         (
             "unknown property \"shared\"",
-            told(good, &|folder| {
+            reported(good, &|folder| {
                 edit(folder, "prod", "imports:\n  - phoenix/common\n", "");
             }),
         ),
         (
             "unknown property \"openAiKey\"",
-            told(good, &|folder| {
+            reported(good, &|folder| {
                 edit(
                     folder,
                     "prod",
@@ -180,7 +180,7 @@ fn an_incomplete_or_invalid_environment_is_reported_with_its_line() {
         ),
         (
             "no secret \"phoenix/production/openaiApiKey\"",
-            told(good, &|folder| {
+            reported(good, &|folder| {
                 edit(
                     folder,
                     "prod",
@@ -191,15 +191,15 @@ fn an_incomplete_or_invalid_environment_is_reported_with_its_line() {
         ),
         (
             "ESC found no environment acme/phoenix/prod for this access token",
-            told(good, &|folder| {
+            reported(good, &|folder| {
                 std::fs::remove_file(folder.join("definitions/phoenix/prod.yaml")).unwrap();
             }),
         ),
     ] {
-        assert!(told.contains(what), "{what}: {told}");
+        assert!(reported.contains(what), "{what}: {reported}");
         assert!(
-            told.contains("cannot read the secrets of the ESC environment acme/phoenix/prod"),
-            "{told}"
+            reported.contains("cannot read the secrets of the ESC environment acme/phoenix/prod"),
+            "{reported}"
         );
     }
 }
@@ -229,7 +229,7 @@ fn an_unusable_value_from_esc_is_reported_by_its_key() {
     let said = said(&output);
     assert_eq!(output.status.code(), Some(2), "{said}");
     assert!(!said.contains("471100"), "{said}");
-    for (key, told) in [
+    for (key, reported) in [
         ("openaiApiKey", "is a number, not a string"),
         ("mem0EncryptionKey", "is empty"),
         ("qdrantApiKey", "is missing."),
@@ -240,11 +240,11 @@ fn an_unusable_value_from_esc_is_reported_by_its_key() {
         ("checksumKey", "is a map, not a string"),
         ("postgresConnectionString", "is set in"),
     ] {
-        let is_told = |line: &str| {
+        let is_reported = |line: &str| {
             line.contains(&format!(" phoenix:{key} "))
-                && line.contains(told)
+                && line.contains(reported)
                 && line.contains("acme/phoenix/staging")
         };
-        assert!(said.lines().any(is_told), "{key} {told}: {said}");
+        assert!(said.lines().any(is_reported), "{key} {reported}: {said}");
     }
 }

@@ -138,9 +138,9 @@ fn secrets_come_from_an_environment_of_esc_and_are_nowhere_to_be_seen() {
         );
     }
 
-    // What is wrong is told, and changes nothing.
+    // An error is reported, and nothing changes.
     let before = live.versions(&graph("dev"));
-    for (environment, token, told) in [
+    for (environment, token, reported) in [
         (
             "dev",
             "pul-canary-of-somebody-else",
@@ -163,7 +163,7 @@ fn secrets_come_from_an_environment_of_esc_and_are_nowhere_to_be_seen() {
         ),
         ("dev", "", "set PHOENIX_ESC_TOKEN to a Pulumi"),
     ] {
-        words += &refused(&live, &service, environment, token, told);
+        words += &refused(&live, &service, environment, token, reported);
     }
     service.stop();
     words += &refused(
@@ -187,7 +187,7 @@ pub fn canaries() -> Canaries {
     Canaries::of(values.iter().map(String::as_str).chain([TOKEN]))
 }
 
-fn refused(live: &Live, service: &Service, environment: &str, token: &str, told: &str) -> String {
+fn refused(live: &Live, service: &Service, environment: &str, token: &str, reported: &str) -> String {
     let output = pulumi(
         live,
         service,
@@ -196,6 +196,9 @@ fn refused(live: &Live, service: &Service, environment: &str, token: &str, told:
         &["up", "--yes", "--skip-preview"],
     );
     let said = said(&output);
-    assert!(!output.status.success() && said.contains(told), "{told}: {said}");
+    assert!(
+        !output.status.success() && said.contains(reported),
+        "{reported}: {said}"
+    );
     said
 }

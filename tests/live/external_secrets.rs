@@ -1,4 +1,4 @@
-//! What the External Secrets Operator is asked for, judged by a real API server that has the operator's own definitions. They
+//! The objects for the External Secrets Operator, validated by a real API server with the operator's own definitions. They
 //! are of 1.3, the last version that is a Go module which can be had; `auth` of the store is newer, and `tests/it` holds it
 //! against the newer types.
 
@@ -91,7 +91,7 @@ fn a_server_with_the_operators_definitions_accepts_what_it_is_asked_for() {
         assert_eq!(live.validate(account), Ok(()), "{}", account.id);
     }
     // A server that takes anything would prove nothing.
-    for (change, told) in [
+    for (change, reported) in [
         (
             changed(secrets[0], "/spec", |spec| spec["refreshEvery"] = json!("1h")),
             ".spec.refreshEvery: field not declared in schema",
@@ -110,7 +110,7 @@ fn a_server_with_the_operators_definitions_accepts_what_it_is_asked_for() {
         ),
     ] {
         let refused = live.validate(&change).unwrap_err();
-        assert!(refused.contains(told), "{refused}");
+        assert!(refused.contains(reported), "{refused}");
     }
 
     // What this version does not know of the store is `auth`, and nothing else.

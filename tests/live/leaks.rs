@@ -196,7 +196,7 @@ fn no_secret_is_in_any_output_file_or_process_list() {
     }
     examine("local");
 
-    // What is refused in the middle is told without values, too.
+    // An error in the middle of an update is reported without values too.
     make_immutable(&live);
     set(&live, "phoenix:qdrantApiKey", &canary::value("openaiApiKey"));
     canaries.are_not_in(&said(&refused(&live)), "what a refused update says");

@@ -192,7 +192,7 @@ fn a_zone_is_lost_and_a_drain_beside_it_is_refused(live: &Live) {
         }
         let ready = ready_pods(&client).await;
         assert_eq!((ready["openmemory-mcp"], ready["qdrant"]), (3, 2));
-        // Whoever drains a node now would end the quorum, and is told to wait.
+        // Draining a node now would end the quorum, so the eviction is rejected.
         let second = peers.items[1].metadata.name.as_deref().unwrap();
         match pods.evict(second, &EvictParams::default()).await {
             Err(Error::Api(status)) => assert_eq!(status.code, 429, "{status:?}"),

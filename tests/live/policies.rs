@@ -120,8 +120,8 @@ fn the_engine_evaluates_with_the_pack_and_remediates() {
     let pack = root().join("target/debug/phoenix-policies");
     let bad = Neighbour::of(&live, &deployment(&json!({"privileged": true})));
     let output = bad.pulumi(&["preview", "--policy-pack", text(&pack)]);
-    let told = said(&output);
-    assert!(!output.status.success(), "{told}");
+    let reported = said(&output);
+    assert!(!output.status.success(), "{reported}");
     for part in [
         "❌ phoenix-controls@v",
         "[mandatory]",
@@ -131,7 +131,7 @@ fn the_engine_evaluates_with_the_pack_and_remediates() {
         "How to fix: Remove `privileged`",
         "phoenix explain no-privileged-containers",
     ] {
-        assert!(told.contains(part), "{part} is not in {told}");
+        assert!(reported.contains(part), "{part} is not in {reported}");
     }
 
     // A name that nobody has is refused, though the engine itself takes it.
@@ -172,9 +172,9 @@ fn it_is_put_right(live: &Live, neighbour: &Neighbour<'_>, pack: &Path) -> Value
         "--policy-pack-config",
         text(&asked),
     ]);
-    let told = said(&output);
-    assert!(output.status.success(), "{told}");
-    assert!(told.contains("[remediate]  run-as-non-root"), "{told}");
+    let reported = said(&output);
+    assert!(output.status.success(), "{reported}");
+    assert!(reported.contains("[remediate]  run-as-non-root"), "{reported}");
     let made = live.ask(|client| async move {
         let deployments: Api<Deployment> = Api::namespaced(client, "default");
         deployments.get("edge").await.unwrap()
@@ -204,14 +204,14 @@ fn what_was_deployed_is_judged_from_its_state(neighbour: &Neighbour<'_>, pack: &
             text(pack),
         ])
     };
-    let told = said(&analyze(state));
-    assert!(told.contains("read-only-root-filesystem"), "{told}");
+    let reported = said(&analyze(state));
+    assert!(reported.contains("read-only-root-filesystem"), "{reported}");
     for passes in [
         "run-as-non-root",
         "drop-all-capabilities",
         "no-privileged-containers",
     ] {
-        assert!(!told.contains(&format!("  {passes} ")), "{told}");
+        assert!(!reported.contains(&format!("  {passes} ")), "{reported}");
     }
     let mut changed = state.clone();
     let resources = changed["deployment"]["resources"].as_array_mut().unwrap();

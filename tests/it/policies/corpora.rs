@@ -374,11 +374,11 @@ fn is_reported_as_bad(case: &Case) -> bool {
     );
     let report = evaluate(&manifests.graph, &settings);
     // A check of bindings does not cover the roles in its files, and vice versa.
-    let judged = |failure: &phoenix_policies::report::Failure| {
+    let is_finding = |failure: &phoenix_policies::report::Failure| {
         let kind = &report.subjects[failure.subject].kind;
         !case.rule.id.starts_with("rbac-") || kind.ends_with("Binding") == case.file.contains("binding")
     };
-    report.of(case.rule).unwrap().failed.iter().any(judged)
+    report.of(case.rule).unwrap().failed.iter().any(is_finding)
 }
 
 fn files(folder: &Path) -> Vec<PathBuf> {

@@ -174,7 +174,7 @@ fn a_rule_and_a_control_can_be_explained() {
 #[test]
 fn a_finding_is_placed_at_the_configuration_of_its_system() {
     let checkout = Checkout::bare();
-    checkout.judge_dev_by("required-labels: {enforcement: mandatory, labels: [nobody/has-it]}");
+    checkout.evaluate_dev_with("required-labels: {enforcement: mandatory, labels: [nobody/has-it]}");
     let answer = checkout.phoenix(&["check", "dev", "--format", "sarif"]);
     assert_eq!(answer.code, 3, "{answer}");
     let sarif: Value = serde_json::from_str(&answer.out).unwrap();
@@ -207,7 +207,7 @@ fn a_preview_reports_policy_findings_and_exits_like_check() {
     assert!(clean.out.contains("\nPolicies: no findings (dev)"), "{clean}");
     let with = |rule: &str| {
         let checkout = Checkout::new();
-        checkout.judge_dev_by(rule);
+        checkout.evaluate_dev_with(rule);
         checkout
     };
     let failing = with("required-labels: {enforcement: mandatory, labels: [nobody/has-it]}");

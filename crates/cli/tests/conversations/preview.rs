@@ -516,7 +516,7 @@ fn a_system_that_is_removed_is_one_entry() {
 fn the_most_important_comes_first_and_placeholders_come_last() {
     let checkout = Checkout::new();
     replace(&checkout);
-    checkout.judge_dev_by("required-labels: {enforcement: mandatory, labels: [example.org/none]}");
+    checkout.evaluate_dev_with("required-labels: {enforcement: mandatory, labels: [example.org/none]}");
     let answer = checkout.phoenix(&["preview", "dev"]);
     let positions: Vec<_> = [
         "destructive change not allowed; mandatory policies FAIL: dev\n",

@@ -114,8 +114,8 @@ impl Checkout {
         self.write(path, &text.replace(from, to));
     }
 
-    /// Has the stack dev judged by this rule only, written as in a profile.
-    pub fn judge_dev_by(&self, rule: &str) {
+    /// Evaluates the stack dev with this rule only; the rule is written as in a profile.
+    pub fn evaluate_dev_with(&self, rule: &str) {
         let profile = format!("all: disabled\nrules:\n  {rule}\n");
         self.write("policies/profiles/dev.yaml", &profile);
     }
@@ -126,7 +126,7 @@ impl Checkout {
         let text = fs::read_to_string(self.path(file)).expect("the file is there");
         let (before, after) = text
             .split_once("\n  phoenix:policies:\n")
-            .expect("the stack says how it is judged");
+            .expect("the stack has policy settings");
         let rest = &after[after.find("\n  phoenix:").expect("it is not the last key")..];
         let own = format!("  phoenix:policies:\n    {}", settings.replace('\n', "\n    "));
         self.write(file, &format!("{before}\n{own}{rest}"));

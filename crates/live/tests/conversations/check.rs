@@ -96,11 +96,11 @@ const HERE: [&str; 2] = ["--context", "here"];
 fn a_cluster_is_evaluated_page_by_page_without_values_of_secrets() {
     let answer = check(|_| {}, &[&HERE[..], &["--format", "json"]].concat());
     assert_eq!(answer.code, 3, "{answer}");
-    let judged: Value = serde_json::from_str(&answer.out).unwrap();
-    let judged = &judged["runs"][0];
-    assert_eq!(judged["name"], "the cluster here");
+    let output: Value = serde_json::from_str(&answer.out).unwrap();
+    let run = &output["runs"][0];
+    assert_eq!(run["name"], "the cluster here");
     let of = |id: &str| {
-        let rules = judged["rules"].as_array().unwrap();
+        let rules = run["rules"].as_array().unwrap();
         rules.iter().find(|rule| rule["id"] == id).unwrap().clone()
     };
     let failed = |id: &str| -> Vec<String> {

@@ -585,21 +585,22 @@ fn priority_classes_and_image_pull_secrets_have_to_exist() {
         }
     };
     let answer = examined_with_priorities(&[("memory-first", 1000), ("memory", 500)], secret);
-    let told = line(&answer, "priorities");
+    let reported = line(&answer, "priorities");
     assert!(
-        told.starts_with("ok") && told.contains("stores have 1000, servers 500, Jobs 0"),
+        reported.starts_with("ok") && reported.contains("stores have 1000, servers 500, Jobs 0"),
         "{answer}"
     );
     assert!(line(&answer, "registry").starts_with("ok"), "{answer}");
     let answer = examined_with_priorities(&[("memory", 500)], |_| {});
-    let told = line(&answer, "priorities");
+    let reported = line(&answer, "priorities");
     assert!(
-        told.starts_with("FAIL") && told.contains("no PriorityClass memory-first"),
+        reported.starts_with("FAIL") && reported.contains("no PriorityClass memory-first"),
         "{answer}"
     );
-    let told = line(&answer, "registry");
+    let reported = line(&answer, "registry");
     assert!(
-        told.starts_with("warn") && told.contains("no Secret sophia-ai/registry, sophia-memory/registry"),
+        reported.starts_with("warn")
+            && reported.contains("no Secret sophia-ai/registry, sophia-memory/registry"),
         "{answer}"
     );
     let upside_down = [("memory-first", 100), ("memory", 500)];

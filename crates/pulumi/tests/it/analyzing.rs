@@ -27,7 +27,7 @@ struct Words;
 struct Settings(Option<Level>);
 
 impl Words {
-    fn judge(resource: &Resource, level: Level) -> Verdicts {
+    fn evaluate(resource: &Resource, level: Level) -> Verdicts {
         let mut verdicts = Verdicts::default();
         match resource.properties.get("word") {
             None => verdicts
@@ -88,7 +88,7 @@ impl Pack for Words {
     }
 
     fn analyze(&self, resource: &Resource, context: Context<'_, Settings>) -> Verdicts {
-        Self::judge(resource, context.settings.0.unwrap_or(Level::Mandatory))
+        Self::evaluate(resource, context.settings.0.unwrap_or(Level::Mandatory))
     }
 
     fn analyze_stack(&self, resources: &[Resource], context: Context<'_, Settings>) -> Verdicts {

@@ -397,12 +397,12 @@ impl<'a> Walk<'a> {
         {
             let rules: Vec<_> = tokens::rules(&self.manifest.request_authentications, root, pod).collect();
             for rule in &rules {
-                let told = rule.output_claim_to_headers.iter();
-                let told: Vec<_> = told
-                    .filter(|told| told.header.eq_ignore_ascii_case(USER_HEADER))
-                    .map(|told| told.claim.as_str())
+                let reported = rule.output_claim_to_headers.iter();
+                let reported: Vec<_> = reported
+                    .filter(|reported| reported.header.eq_ignore_ascii_case(USER_HEADER))
+                    .map(|reported| reported.claim.as_str())
                     .collect();
-                if told != ["sub"] {
+                if reported != ["sub"] {
                     findings.add(Difference {
                         layer: Layer::UserIdentity,
                         from: "any caller".to_owned(),

@@ -1,4 +1,4 @@
-//! Backups that somebody forged, changed, moved or replayed, and what a restore does with them.
+//! Forged, changed, moved and replayed backups, and what a restore does with them.
 
 use std::path::Path;
 
