@@ -8,12 +8,11 @@ use std::io::ErrorKind;
 
 use anyhow::{Context as _, Result};
 use phoenix::config::Environment;
-use phoenix_manifests::yaml::{self, Document};
+use phoenix_manifests::yaml::Document;
 use phoenix_policies::{Authority, Date, Settings, Source};
-use phoenix_terminal::user_error::user_error;
 
 use crate::checkout::Checkout;
-use crate::settings::read_settings;
+use crate::settings::{read_settings, single_document};
 
 /// The folder of the profiles, relative to the root.
 const FOLDER: &str = "policies/profiles";
@@ -35,17 +34,8 @@ impl Profile {
             Err(error) if error.kind() == ErrorKind::NotFound => String::new(),
             Err(error) => return Err(error).with_context(reading),
         };
-        let mut documents = yaml::read(&text).with_context(reading)?;
-        if documents.len() > 1 {
-            return Err(
-                user_error("the file contains several documents", "remove the `---` lines")
-                    .context(reading()),
-            );
-        }
-        Ok(Self {
-            path,
-            document: documents.pop(),
-        })
+        let document = single_document(&text).with_context(reading)?;
+        Ok(Self { path, document })
     }
 
     /// Its settings; the defaults if it is empty.

@@ -4,10 +4,11 @@
 
 use anyhow::{Result, anyhow};
 use phoenix::config::{NAMESPACE, Problems};
-use phoenix_manifests::yaml::Document;
+use phoenix_manifests::yaml::{self, Document};
 use phoenix_policies::reader::Problem;
 use phoenix_policies::{Authority, Date, Settings, Source};
 use phoenix_terminal::output::count;
+use phoenix_terminal::user_error::user_error;
 use serde_json::Value;
 
 use crate::stack_file::StackFile;
@@ -34,6 +35,18 @@ pub fn problems_of(file: &StackFile, today: Date) -> Problems {
         }
     }
     problems
+}
+
+/// The only document of a file with settings; `None` if it has none.
+pub fn single_document(text: &str) -> Result<Option<Document>> {
+    let mut documents = yaml::read(text)?;
+    if documents.len() > 1 {
+        return Err(user_error(
+            "the file contains several documents",
+            "remove the `---` lines",
+        ));
+    }
+    Ok(documents.pop())
 }
 
 /// Reads the policy settings of a file.

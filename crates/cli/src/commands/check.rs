@@ -15,9 +15,8 @@ use crate::checkout::Checkout;
 use crate::live::{ClusterCheck, Live};
 pub use crate::policies::settings_of;
 use crate::policies::{evaluate_in_parallel, run_on_stack, today};
-use crate::settings::read_settings;
+use crate::settings::{read_settings, single_document};
 use crate::stack::Stack;
-use phoenix_manifests::yaml;
 use phoenix_manifests::{MAX_BYTES, Manifests, SyntaxError};
 use phoenix_report::{NotEvaluated, PolicyRun, json as report_json, sarif, text};
 use phoenix_terminal::exit::Exit;
@@ -118,12 +117,20 @@ pub fn run(
             Some(stack) => settings_of(stack, today())?,
             None => settings_of_file(arguments)?,
         };
-        vec![live.check_cluster(ClusterCheck {
+        let run = live.check_cluster(ClusterCheck {
             stack: stack.as_ref(),
             context: arguments.context.as_deref(),
             namespaces: &arguments.namespace,
             settings,
-        })?]
+        })?;
+        if run.objects == 0 {
+            message(&format!(
+                "error: no objects found in {}\nhint: check --context and --namespace, and which objects you may list",
+                run.name
+            ));
+            exit = Exit::Failed;
+        }
+        vec![run]
     } else if arguments.file.is_empty() {
         stacks(&arguments.stacks, &checkout()?)?
     } else {
@@ -229,10 +236,10 @@ fn settings_of_file(arguments: &Arguments) -> Result<Settings> {
     };
     let reading = || format!("cannot read the settings {}", path.display());
     let text = fs::read_to_string(path).with_context(reading)?;
-    let documents = yaml::read(&text).with_context(reading)?;
+    let document = single_document(&text).with_context(reading)?;
     let source = Source::new(path.display().to_string(), Authority::Caller);
-    match documents.first() {
-        Some(document) => read_settings(document, &source, today()),
+    match document {
+        Some(document) => read_settings(&document, &source, today()),
         None => Ok(Settings::on(today())),
     }
 }

@@ -238,6 +238,15 @@ fn a_preview_reports_policy_findings_and_exits_like_check() {
 }
 
 #[test]
+fn settings_after_the_first_document_are_an_error() {
+    let checkout = Checkout::bare();
+    checkout.write("settings.yaml", "all: advisory\n---\nrules: {}\n");
+    let answer = checkout.phoenix_with_input(&["check", "--file", "-", "--settings", "settings.yaml"], BAD);
+    assert_eq!(answer.code, 1, "{answer}");
+    assert!(answer.err.contains("several documents"), "{answer}");
+}
+
+#[test]
 fn a_stack_cannot_switch_off_its_evaluation() {
     for own in [
         "all: disabled",
