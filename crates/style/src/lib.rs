@@ -112,33 +112,32 @@ fn escape(text: &str, is_escaped: impl Fn(char) -> bool) -> Cow<'_, str> {
     Cow::Owned(escaped)
 }
 
-/// CI services run a line that begins with `::`, after spaces, and `##[` and `##vso[` anywhere.
+/// CI services run a line that begins with `::`, after spaces, and `##[` and `##vso[` anywhere. What counts is the text that
+/// remains when the styles are removed.
 fn without_workflow_commands(text: &str) -> String {
-    let text = text.replace("##[", "#\\u{23}[").replace("##vso[", "#\\u{23}vso[");
-    if !text.contains("::") {
-        return text;
-    }
-    let lines: Vec<_> = text
-        .split('\n')
-        .map(|line| match command_position(line) {
-            Some(position) => format!("{}\\u{{3a}}:{}", &line[..position], &line[position + 2..]),
-            None => line.to_owned(),
-        })
-        .collect();
+    let lines: Vec<_> = text.split('\n').map(without_workflow_command).collect();
     lines.join("\n")
 }
 
-/// The position of `::` at the beginning of a line; spaces and styles before it do not count, because they are removed.
-fn command_position(line: &str) -> Option<usize> {
-    let mut rest = line;
-    loop {
-        let trimmed = rest.trim_start();
-        let after = STYLES.iter().find_map(|style| trimmed.strip_prefix(style));
-        match after {
-            Some(after) => rest = after,
-            None => return trimmed.starts_with("::").then_some(line.len() - trimmed.len()),
-        }
+fn without_workflow_command(line: &str) -> Cow<'_, str> {
+    let plain = STYLES
+        .iter()
+        .fold(line.to_owned(), |line, style| line.replace(style, ""));
+    let start = plain.len() - plain.trim_start().len();
+    let is_command = plain[start..].starts_with("::");
+    if !is_command && !plain.contains("##[") && !plain.contains("##vso[") {
+        return Cow::Borrowed(line);
     }
+    let plain = if is_command {
+        format!("{}\\u{{3a}}:{}", &plain[..start], &plain[start + 2..])
+    } else {
+        plain
+    };
+    Cow::Owned(
+        plain
+            .replace("##[", "#\\u{23}[")
+            .replace("##vso[", "#\\u{23}vso["),
+    )
 }
 
 fn styled(style: Style, text: &str) -> String {
@@ -199,6 +198,10 @@ mod tests {
             "\t::add-mask::x",
             "a ##[error]b",
             "##vso[task.setvariable]x",
+            // A style within the command, which is removed where styles are not wanted.
+            ":\u{1b}[0m:error::x",
+            "#\u{1b}[1m#[error]b",
+            "\u{1b}[31m:\u{1b}[0m:stop-commands::x",
         ] {
             for text in [
                 command.to_owned(),

@@ -9,6 +9,7 @@ use crate::manifests;
 use crate::stack::Stack;
 use phoenix_terminal::exit::Exit;
 use phoenix_terminal::output::{count, data, message};
+use phoenix_terminal::style::escape_line;
 
 /// Render the manifests of a stack.
 ///
@@ -77,7 +78,7 @@ pub fn placeholders(placeholders: &[(String, String)]) -> Option<String> {
     };
     let lines: Vec<_> = placeholders
         .iter()
-        .map(|(key, missing)| format!("\n  {key} — {missing}"))
+        .map(|(key, missing)| format!("\n  {key} — {}", escape_line(missing)))
         .collect();
     Some(number + &lines.concat())
 }
