@@ -5,7 +5,6 @@
 //! Without snapshots, the revision is built in a temporary worktree. An old stack file is never rendered with changed code:
 //! that would hide changes of the code.
 
-use std::path::PathBuf;
 use std::process::Stdio;
 
 use anyhow::{Context as _, Result, anyhow};
@@ -17,7 +16,7 @@ use crate::checkout::{Checkout, stacks_among};
 use crate::git::{Repository, short};
 use crate::stack_file::StackFile;
 use phoenix_manifests::yaml;
-use phoenix_terminal::cargo;
+use phoenix_terminal::cargo::{self, Exposed};
 use phoenix_terminal::user_error::{WithHint as _, user_error};
 
 /// The directory of the committed snapshots.
@@ -438,8 +437,17 @@ fn render_in_worktree(
     let worktree = repository.worktree(commit)?;
     // Set by `cargo run`.
     let program = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let target =
-        std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| checkout.root().join("target"), PathBuf::from);
+    let target = cargo::target_folder()
+        .context("cannot find the current folder")?
+        .unwrap_or_else(|| checkout.root().join("target"));
+    // A separate target directory, kept for the next run: both revisions have the same packages, and would overwrite each
+    // other's artifacts.
+    let own_target = target.join("base");
+    for folder in [&target, &own_target] {
+        if let Err(exposed) = cargo::check_target(folder, None) {
+            return Err(user_error(exposed.to_string(), Exposed::HINT));
+        }
+    }
     let mut command = cargo::command_of(&program);
     command.args([
         "run",
@@ -455,11 +463,9 @@ fn render_in_worktree(
         command.arg("--release");
     }
     command.args(["--", "render", stack]);
-    // A separate target directory, kept for the next run: both revisions have the same packages, and would overwrite each
-    // other's artifacts.
     command
         .current_dir(worktree.root())
-        .env("CARGO_TARGET_DIR", target.join("base"))
+        .env("CARGO_TARGET_DIR", own_target)
         .stdin(Stdio::null());
     let output = command
         .output()
@@ -477,6 +483,37 @@ fn render_in_worktree(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_package_that_renders_a_stack_is_compared_with_the_base() {
+        let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+        let manifest = |folder: &str| std::fs::read_to_string(root.join(folder).join("Cargo.toml")).unwrap();
+        let workspace = manifest("");
+        let folder_of = |package: &str| {
+            let (_, rest) = workspace.split_once(&format!("\n{package} = {{ path = \""))?;
+            Some(rest.split('"').next()?.to_owned())
+        };
+        let mut folders = vec![String::new()];
+        let mut next = 0;
+        while let Some(folder) = folders.get(next).cloned() {
+            next += 1;
+            let text = manifest(&folder);
+            let (_, dependencies) = text.split_once("\n[dependencies]\n").unwrap_or_default();
+            let dependencies = dependencies.split("\n[").next().unwrap_or_default();
+            for package in dependencies
+                .lines()
+                .filter_map(|line| line.strip_suffix(".workspace = true"))
+            {
+                if let Some(folder) = folder_of(package).filter(|folder| !folders.contains(folder)) {
+                    folders.push(folder);
+                }
+            }
+        }
+        assert!(folders.len() > 3, "{folders:?}");
+        for folder in folders.iter().filter(|folder| !folder.is_empty()) {
+            assert!(CODE.contains(&folder.as_str()), "{folder} is not compared");
+        }
+    }
 
     #[test]
     fn the_header_of_a_snapshot_is_not_part_of_the_manifests() {

@@ -694,6 +694,19 @@ fn a_base_without_snapshots_is_built_in_a_temporary_worktree() {
 }
 
 #[test]
+fn a_base_is_not_built_in_a_folder_that_others_can_write_to() {
+    let checkout = Checkout::without_commits();
+    checkout.write("crates/cli/Cargo.toml", "");
+    checkout.commit("Without snapshots");
+    checkout.write("target/base/.keep", "");
+    let folder = checkout.path("target/base");
+    std::fs::set_permissions(&folder, std::os::unix::fs::PermissionsExt::from_mode(0o777)).unwrap();
+    let answer = checkout.phoenix(&["diff", "dev"]);
+    assert_eq!(answer.code, 1, "{answer}");
+    assert!(answer.err.contains("another user can write to "), "{answer}");
+}
+
+#[test]
 fn the_error_of_a_base_that_does_not_build_is_shown() {
     let checkout = Checkout::without_commits();
     checkout.write("crates/cli/Cargo.toml", "");
