@@ -151,18 +151,18 @@ fn in_place(object: &Object, field: &FieldChange) -> Option<InPlace> {
         instead: None,
     };
     let (group, kind) = (object.id.group.as_str(), object.id.kind.as_str());
+    let retention = RETENTION.iter().find(|row| (row.0, row.1) == (group, kind));
+    if let Some((_, _, policy, what)) = retention
+        && let Some(path) = becomes_delete(field, policy)
+    {
+        return Some(reduced(format!("{path} becomes Delete"), what));
+    }
     match (group, kind) {
         ("apps", "StatefulSet") => {
             if let Some((before, after)) = fewer_replicas(field) {
                 return Some(reduced(
                     format!("scaled down from {before} to {after}"),
                     "the data that only the removed replicas hold, unless it is moved to others first",
-                ));
-            }
-            if let Some(path) = no_longer_retained(field) {
-                return Some(reduced(
-                    format!("{path} becomes Delete"),
-                    "its claims, when it is deleted or scaled down",
                 ));
             }
         }
@@ -205,19 +205,44 @@ fn fewer_replicas(field: &FieldChange) -> Option<(u64, u64)> {
     (after < before).then_some((before, after))
 }
 
-/// The path below `persistentVolumeClaimRetentionPolicy` that becomes `Delete`.
-fn no_longer_retained(field: &FieldChange) -> Option<String> {
-    const POLICY: &str = "spec.persistentVolumeClaimRetentionPolicy";
-    let rest = field.path.strip_prefix(POLICY)?;
+/// Policies that decide whether data outlives an object: the group and the kind, the field, and what is lost with `Delete`.
+const RETENTION: [(&str, &str, &str, &str); 4] = [
+    (
+        "apps",
+        "StatefulSet",
+        "spec.persistentVolumeClaimRetentionPolicy",
+        "its claims, when it is deleted or scaled down",
+    ),
+    (
+        "",
+        "PersistentVolume",
+        "spec.persistentVolumeReclaimPolicy",
+        "the volume, when its claim is deleted",
+    ),
+    (
+        "snapshot.storage.k8s.io",
+        "VolumeSnapshotContent",
+        "spec.deletionPolicy",
+        "the snapshot, when its VolumeSnapshot is deleted",
+    ),
+    (
+        "external-secrets.io",
+        "ExternalSecret",
+        "spec.target.deletionPolicy",
+        "its Secret, when the value is missing in the store",
+    ),
+];
+
+/// The path of a policy, or below it, whose value becomes `Delete`.
+fn becomes_delete(field: &FieldChange, policy: &str) -> Option<String> {
+    let rest = field.path.strip_prefix(policy)?;
     let after = field.after.as_ref()?;
-    match rest {
-        ".whenDeleted" | ".whenScaled" => (after == "Delete").then(|| field.path.clone()),
-        "" => ["whenDeleted", "whenScaled"]
-            .into_iter()
-            .find(|when| after.get(when).is_some_and(|word| word == "Delete"))
-            .map(|when| format!("{POLICY}.{when}")),
-        _ => None,
+    if after == "Delete" && (rest.is_empty() || rest.starts_with('.')) {
+        return Some(field.path.clone());
     }
+    let parts = after.as_object().filter(|_| rest.is_empty())?;
+    let (part, _) = parts.iter().find(|(_, word)| *word == "Delete")?;
+    Some(format!("{policy}.{part}"))
 }
 
 /// The size of a claim before and after, if it decreases.
@@ -260,7 +285,7 @@ fn bytes(quantity: &str) -> Option<f64> {
         .or_else(|| quantity.parse().ok())
 }
 
-/// Fields that an API server refuses to change, and whose change Pulumi's provider does not turn into a replacement.
+/// Fields that an API server refuses to change. [`Replaces`] is asked first: an object that it replaces is not changed.
 const IMMUTABLE: &[(&str, &str, &[&str])] = &[
     (
         "",
@@ -664,6 +689,39 @@ mod tests {
             "{}",
             both[0].why
         );
+    }
+
+    #[test]
+    fn a_policy_that_becomes_delete_is_a_loss_for_every_kind_with_one() {
+        for (api_version, kind, kept, deleted, path) in [
+            (
+                "v1",
+                "PersistentVolume",
+                json!({"persistentVolumeReclaimPolicy": "Retain"}),
+                json!({"persistentVolumeReclaimPolicy": "Delete"}),
+                "spec.persistentVolumeReclaimPolicy",
+            ),
+            (
+                "snapshot.storage.k8s.io/v1",
+                "VolumeSnapshotContent",
+                json!({"deletionPolicy": "Retain"}),
+                json!({"deletionPolicy": "Delete"}),
+                "spec.deletionPolicy",
+            ),
+            (
+                "external-secrets.io/v1",
+                "ExternalSecret",
+                json!({"target": {"deletionPolicy": "Retain"}}),
+                json!({"target": {"deletionPolicy": "Delete"}}),
+                "spec.target.deletionPolicy",
+            ),
+        ] {
+            let of = |spec: &Value| of_kind(api_version, kind, &json!({"spec": spec}));
+            let lost = losses(of(&kept), of(&deleted));
+            assert_eq!(lost.len(), 1, "{kind}");
+            assert_eq!(lost[0].why, format!("{path} becomes Delete"));
+            assert_eq!(losses(of(&deleted), of(&kept)).len(), 0, "{kind}");
+        }
     }
 
     #[test]
