@@ -34,18 +34,10 @@ impl Consent {
 
     /// Whether it covers this object of a system.
     pub fn covers(&self, id: &Id, system: &str) -> bool {
-        let (name, namespace) = (
-            id.name.to_lowercase(),
-            id.namespace.as_ref().map(|name| name.to_lowercase()),
-        );
         let parts: Vec<_> = self.0.iter().map(String::as_str).collect();
         match parts.as_slice() {
             [word] => is_kind(id, word) || system.eq_ignore_ascii_case(word),
-            [first, second] => *second == name && (is_kind(id, first) || namespace.as_deref() == Some(first)),
-            [kind, first, second] => {
-                is_kind(id, kind) && namespace.as_deref() == Some(first) && *second == name
-            }
-            _ => false,
+            parts => names(id, parts),
         }
     }
 
@@ -66,6 +58,20 @@ impl Consent {
 impl std::fmt::Display for Consent {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter.write_str(&self.0.join("/"))
+    }
+}
+
+/// Whether these words in lower case name an object: `namespace/name`, `kind/name` or `kind/namespace/name`.
+pub fn names(id: &Id, parts: &[&str]) -> bool {
+    let name = id.name.to_lowercase();
+    let is_in = |namespace: &str| {
+        let own = id.namespace.as_ref();
+        own.is_some_and(|own| own.to_lowercase() == namespace)
+    };
+    match parts {
+        [first, second] => *second == name && (is_kind(id, first) || is_in(first)),
+        [kind, namespace, second] => *second == name && is_kind(id, kind) && is_in(namespace),
+        _ => false,
     }
 }
 
@@ -107,6 +113,13 @@ fn short(kind: &str) -> Option<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_are_compared_without_case() {
+        let role = Id::cluster("rbac.authorization.k8s.io", "ClusterRole", "Admin");
+        assert!(names(&role, &["clusterrole", "admin"]));
+        assert!(!names(&role, &["clusterrole", "other"]));
+    }
 
     fn covers(typed: &str, id: &Id) -> bool {
         Consent::parse(typed).unwrap().covers(id, "qdrant_store")

@@ -164,7 +164,7 @@ impl PolicyRun {
             }
         }
         let subjects = self.report.subjects.iter().zip(checked);
-        let unchecked = subjects.filter(|(id, is_checked)| !is_checked && id.kind != WAIVER);
+        let unchecked = subjects.filter(|(_, is_checked)| !is_checked);
         let mut kinds = BTreeMap::new();
         for (id, _) in unchecked {
             let kind = match id.group.as_str() {
@@ -213,9 +213,6 @@ impl fmt::Display for Weakened {
         Ok(())
     }
 }
-/// The kind of the subjects that are waivers.
-const WAIVER: &str = "Waiver";
-
 /// `1 object`, `3 objects`.
 fn count(number: usize, noun: &str) -> String {
     if number == 1 {

@@ -11,7 +11,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::{LoadedStack, Subjects, probe, schema};
-use crate::consent::{Consent, is_kind};
+use crate::consent::{Consent, names};
 use crate::stack::Stack;
 
 /// An object, explained.
@@ -97,12 +97,8 @@ pub fn named(asked: &str, subjects: &Subjects) -> Vec<Id> {
     let asked = asked.to_lowercase();
     let parts: Vec<&str> = asked.split([' ', '/']).filter(|part| !part.is_empty()).collect();
     let is_named = |id: &Id| match parts.as_slice() {
-        [name] => id.name == *name,
-        [first, name] => id.name == *name && (is_kind(id, first) || id.namespace.as_deref() == Some(first)),
-        [kind, namespace, name] => {
-            id.name == *name && is_kind(id, kind) && id.namespace.as_deref() == Some(namespace)
-        }
-        _ => false,
+        [name] => id.name.to_lowercase() == *name,
+        parts => names(id, parts),
     };
     all(subjects).into_iter().filter(is_named).collect()
 }
