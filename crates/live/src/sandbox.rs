@@ -1,5 +1,7 @@
 //! `phoenix sandbox`: maps the command line to the package `phoenix-sandbox`, and prints.
 
+use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
@@ -8,7 +10,7 @@ use phoenix_cli::commands::sandbox::{self, Command, Work};
 use phoenix_sandbox::{DEFAULT_STACK, Options, Place, Sandbox, tools, worker};
 use phoenix_terminal::exit::Exit;
 use phoenix_terminal::output::{data, document, message};
-use serde_json::{Map, json};
+use serde_json::{Map, Value, json};
 
 /// Runs the verb, started in this directory.
 pub fn run(command: Command, directory: &Path) -> Result<Exit> {
@@ -92,10 +94,7 @@ fn print_tools(repository: &Path, all: bool, benchmarks: bool) -> Result<()> {
 fn print_environment(sandbox: &Sandbox, format: Format) -> Result<()> {
     let variables = sandbox.environment();
     if format == Format::Json {
-        let fields = variables
-            .iter()
-            .map(|(name, value)| ((*name).to_owned(), value.to_string_lossy().into()));
-        return document("sandbox-env", json!({"variables": fields.collect::<Map<_, _>>()}));
+        return document("sandbox-env", environment_json(&variables));
     }
     for (name, value) in variables {
         data(&format!(
@@ -113,6 +112,13 @@ fn print_environment(sandbox: &Sandbox, format: Format) -> Result<()> {
     Ok(())
 }
 
+fn environment_json(variables: &BTreeMap<&'static str, OsString>) -> Value {
+    let variables = variables
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), value.to_string_lossy().into()));
+    json!({"variables": variables.collect::<Map<_, _>>()})
+}
+
 /// A text as one word of a POSIX shell.
 fn shell_quoted(text: &str) -> String {
     format!("'{}'", text.replace('\'', r"'\''"))
@@ -120,7 +126,7 @@ fn shell_quoted(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::Value;
+    use phoenix_terminal::output::with_format;
 
     use super::*;
 
@@ -159,14 +165,7 @@ mod tests {
 
     #[test]
     fn the_json_formats_match_their_schemas() {
-        let status = |status: Value| {
-            let mut document = json!({"format": "sandbox-status", "formatVersion": 1});
-            document
-                .as_object_mut()
-                .unwrap()
-                .extend(status.as_object().unwrap().clone());
-            document
-        };
+        let status = |status: Value| with_format("sandbox-status", status);
         let directory = tempfile::tempdir().expect("a temporary directory");
         let missing = Sandbox::status_at(&place(nowhere(directory.path())), None).expect("it is shown");
         let missing = serde_json::to_value(&missing).unwrap();
@@ -186,12 +185,11 @@ mod tests {
             nodes: Some(1),
             pods: None,
         };
-        let variables =
-            json!({"format": "sandbox-env", "formatVersion": 1, "variables": {"KUBECONFIG": "/d"}});
+        let variables = BTreeMap::from([("KUBECONFIG", OsString::from("/d"))]);
         for document in [
             status(missing),
             status(serde_json::to_value(running).unwrap()),
-            variables,
+            with_format("sandbox-env", environment_json(&variables)),
         ] {
             let format = document["format"].as_str().unwrap();
             let schema = phoenix_cli::formats::schema(format).unwrap();

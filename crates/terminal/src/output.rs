@@ -27,11 +27,16 @@ pub fn json(value: &serde_json::Value) -> anyhow::Result<()> {
 
 /// Writes a JSON document of a documented format: an object that begins with the name of its format and its version.
 pub fn document(format: &str, fields: serde_json::Value) -> anyhow::Result<()> {
+    json(&with_format(format, fields))
+}
+
+/// The object that [`document`] writes.
+pub fn with_format(format: &str, fields: serde_json::Value) -> serde_json::Value {
     let mut document = serde_json::json!({"format": format, "formatVersion": FORMAT_VERSION});
     if let (Some(document), serde_json::Value::Object(fields)) = (document.as_object_mut(), fields) {
         document.extend(fields);
     }
-    json(&document)
+    document
 }
 
 /// The version of all JSON formats. It changes only if a field is removed or changes its meaning.
