@@ -135,11 +135,8 @@ impl StateDir {
         let directory = &self.directory;
         let shown = directory.display();
         if directory.exists() && !self.exists() {
-            let empty = fs::read_dir(directory)
-                .with_context(|| format!("listing {shown}"))?
-                .next()
-                .is_none();
-            if !empty {
+            let mut entries = fs::read_dir(directory).with_context(|| format!("listing {shown}"))?;
+            if !entries.all(|entry| entry.is_ok_and(|entry| is_unfinished_lock(&entry.path()))) {
                 bail!(
                     "{shown} contains files that do not belong to a sandbox\nhint: use an empty or new directory with --dir"
                 );
@@ -178,7 +175,9 @@ impl StateDir {
             fs::read_dir(&self.directory).with_context(|| format!("listing {}", self.directory.display()))?;
         for entry in entries {
             let entry = entry.with_context(|| format!("listing {}", self.directory.display()))?;
-            if entry.path() != lock_file {
+            if is_unfinished_lock(&entry.path()) {
+                remove_entry(&entry.path())?;
+            } else if entry.path() != lock_file {
                 others.push(entry.file_name().to_string_lossy().into_owned());
             }
         }
@@ -287,7 +286,21 @@ fn open_marked(directory: &Path) -> Option<File> {
     (content == MARKER || is_earlier()).then_some(file)
 }
 
-/// Opens the lock, which is created with its content in one step: a crash leaves a marked directory or an empty one.
+/// Whether a crash left this file instead of the lock.
+fn is_unfinished_lock(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let number = name
+        .strip_prefix("lock.")
+        .map(|rest| rest.strip_suffix(".new").unwrap_or(rest));
+    let is_named =
+        number.is_some_and(|number| !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()));
+    let content = || fs::read_to_string(path).unwrap_or_default();
+    is_named
+        && fs::symlink_metadata(path).is_ok_and(|found| found.is_file())
+        && MARKER.starts_with(&content())
+}
+
+/// Opens the lock, which is created with its content in one step.
 fn mark(directory: &Path) -> Result<File> {
     let temporary = directory.join(format!("lock.{}", std::process::id()));
     write_private(&temporary, MARKER.as_bytes())?;
@@ -500,6 +513,23 @@ mod tests {
         fs::create_dir(&directory).expect("made");
         std::os::unix::fs::symlink(&marked, directory.join("lock")).expect("linked");
         assert!(!StateDir::at(&directory).expect("a directory").exists());
+    }
+
+    #[test]
+    fn what_a_crash_left_while_creating_the_lock_does_not_prevent_the_next_attempt() {
+        let parent = tempfile::tempdir().expect("a temporary directory");
+        let directory = parent.path().join("one");
+        fs::create_dir(&directory).expect("made");
+        fs::write(directory.join("lock.4711"), MARKER).expect("written");
+        fs::write(directory.join("lock.4712.new"), &MARKER[..5]).expect("written");
+        let state_dir = StateDir::at(&directory).expect("a directory");
+        let lock = state_dir.lock().expect("taken");
+        assert_eq!(state_dir.remove(lock).expect("removed"), Vec::<String>::new());
+        assert!(!directory.exists());
+        // A file of this name with other content belongs to something else.
+        fs::create_dir(&directory).expect("made");
+        fs::write(directory.join("lock.4711"), "mine").expect("written");
+        assert!(state_dir.lock().is_err());
     }
 
     #[test]
