@@ -13,6 +13,7 @@ use kube::{Client, Config, discovery};
 use phoenix::config::secret::SecretRow;
 use phoenix_cli::checkout::Checkout;
 use phoenix_cli::stack::Stack;
+use phoenix_cluster::connection;
 use phoenix_graph::{Graph, Id, Object};
 use phoenix_sandbox::{Place, Sandbox};
 use serde_json::Value;
@@ -136,7 +137,7 @@ impl Live {
             let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default())
                 .await
                 .unwrap();
-            question(Client::try_from(config).unwrap()).await
+            question(connection::retrying(config).unwrap()).await
         })
     }
 

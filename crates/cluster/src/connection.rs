@@ -6,8 +6,12 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow};
 use k8s_openapi::api::core::v1::Namespace;
+use kube::client::ClientBuilder;
+use kube::client::retry::RetryPolicy;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Api, Client, Config};
+use tower::buffer::BufferLayer;
+use tower::retry::RetryLayer;
 
 use phoenix_terminal::user_error::user_error;
 
@@ -16,6 +20,9 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// How long an API server may take to answer, and how long all answers to one command may take together.
 pub const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How many requests may wait to be sent.
+const REQUESTS: usize = 64;
 
 /// The Namespace whose UID identifies a cluster.
 pub const IDENTITY_NAMESPACE: &str = "kube-system";
@@ -59,7 +66,18 @@ async fn client(kubeconfig: Kubeconfig, context: &str) -> Result<Client, String>
         .map_err(|error| error_chain(&error))?;
     config.connect_timeout = Some(CONNECT_TIMEOUT);
     config.read_timeout = Some(ANSWER_TIMEOUT);
-    Client::try_from(config).map_err(|error| error_chain(&error))
+    retrying(config).map_err(|error| error_chain(&error))
+}
+
+/// A client that repeats a request up to three times, after 0.5 to 5 seconds each, when the API server is overloaded or starting.
+///
+/// These are the statuses 429, 503 and 504: an API server that has just started answers a list with 429 until it has read the
+/// objects. Must be called within a runtime.
+pub fn retrying(config: Config) -> kube::Result<Client> {
+    let client = ClientBuilder::try_from(config)?
+        .with_layer(&BufferLayer::new(REQUESTS))
+        .with_layer(&RetryLayer::new(RetryPolicy::default()));
+    Ok(client.build())
 }
 
 /// Fails if the cluster's UID is known and this is another cluster.

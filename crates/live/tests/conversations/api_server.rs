@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
 use phoenix::platform;
 use phoenix_cli::stack_file::StackFile;
@@ -25,6 +26,8 @@ pub struct FakeCluster {
     answers: BTreeMap<String, (u16, Value)>,
     /// Resources and verbs that the user has no permission for.
     refused: BTreeSet<(String, String)>,
+    /// How many of the next requests are answered with 429.
+    throttled: AtomicUsize,
 }
 
 impl FakeCluster {
@@ -33,6 +36,7 @@ impl FakeCluster {
         let mut cluster = Self {
             answers: BTreeMap::new(),
             refused: BTreeSet::new(),
+            throttled: AtomicUsize::new(0),
         };
         cluster.version("37");
         cluster.set(
@@ -130,12 +134,21 @@ impl FakeCluster {
         self.refused.insert((resource.to_owned(), verb.to_owned()));
     }
 
+    /// Answers the first requests as an API server that is starting.
+    pub fn throttle(&mut self, requests: usize) {
+        self.throttled = AtomicUsize::new(requests);
+    }
+
     /// Starts an API server with these answers.
     pub fn serve(self) -> Arc<HttpStub> {
         Arc::new(HttpStub::start(move |request| self.answer(request)))
     }
 
     fn answer(&self, request: &Request) -> Response {
+        let throttled = |left: usize| left.checked_sub(1);
+        if self.throttled.fetch_update(SeqCst, SeqCst, throttled).is_ok() {
+            return Response::json(429, &status(429, "TooManyRequests"));
+        }
         let path = request.path().trim_end_matches('/');
         // A list of Secrets contains their values; only their metadata may be requested.
         let metadata_only = request

@@ -93,6 +93,22 @@ fn check(change: impl FnOnce(&mut FakeCluster), arguments: &[&str]) -> Answer {
 const HERE: [&str; 2] = ["--context", "here"];
 
 #[test]
+fn a_namespace_without_objects_is_an_error() {
+    let answer = check(|_| {}, &[&HERE[..], &["--namespace", "nothing"]].concat());
+    assert_eq!(answer.code, 1, "{answer}");
+    assert!(answer.err.contains("error: no objects found in "), "{answer}");
+}
+
+#[test]
+fn requests_to_an_api_server_that_is_starting_are_repeated_three_times() {
+    let answer = check(|cluster| cluster.throttle(3), &HERE);
+    assert_eq!(answer.code, 3, "{answer}");
+    let answer = check(|cluster| cluster.throttle(4), &HERE);
+    assert_eq!(answer.code, 1, "{answer}");
+    assert!(answer.err.contains("TooManyRequests"), "{answer}");
+}
+
+#[test]
 fn a_cluster_is_evaluated_page_by_page_without_values_of_secrets() {
     let answer = check(|_| {}, &[&HERE[..], &["--format", "json"]].concat());
     assert_eq!(answer.code, 3, "{answer}");
