@@ -7,7 +7,8 @@ use crate::field::{Field, Node, namespace_of};
 use crate::finding::Finding;
 use crate::inventory::Inventory;
 use crate::pod::{Container, Pod};
-use crate::settings::Setting;
+use crate::rule::Rule;
+use crate::settings::{ASSUME, Setting};
 
 /// The result of a rule for one object.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,14 +64,14 @@ impl<'a> Subject<'a> {
 pub struct CheckContext<'a> {
     /// All objects under review, for rules that look at more than one object.
     pub inventory: &'a Inventory<'a>,
-    rule: &'static str,
+    rule: &'static Rule,
     findings: Vec<Finding>,
     unknown: Vec<String>,
     not_applicable: Option<&'static str>,
 }
 
 impl<'a> CheckContext<'a> {
-    pub(crate) fn new(inventory: &'a Inventory<'a>, rule: &'static str) -> Self {
+    pub(crate) fn new(inventory: &'a Inventory<'a>, rule: &'static Rule) -> Self {
         Self {
             inventory,
             rule,
@@ -210,22 +211,44 @@ impl<'a> CheckContext<'a> {
 
     /// An option of the rule that is a flag.
     pub fn option_flag(&self, setting: &Setting) -> bool {
-        self.inventory.settings.flag(self.rule, setting)
+        self.inventory.settings.flag(self.rule.id, setting)
     }
 
     /// An option of the rule that is a number.
     pub fn option_number(&self, setting: &Setting) -> i64 {
-        self.inventory.settings.number(self.rule, setting)
+        self.inventory.settings.number(self.rule.id, setting)
     }
 
     /// An option of the rule that is a list of strings.
     pub fn option_texts(&self, setting: &Setting) -> Vec<&'a str> {
-        self.inventory.settings.texts(self.rule, setting)
+        self.inventory.settings.texts(self.rule.id, setting)
     }
 
     /// The first string of an option that is a list of strings, for options that take only one.
     pub fn option_text(&self, setting: &Setting) -> Option<&'a str> {
         self.option_texts(setting).first().copied()
+    }
+
+    /// An assumption of the rule that is a flag.
+    pub fn assumed(&self, setting: &Setting) -> bool {
+        self.require_own(setting);
+        self.inventory.settings.flag(ASSUME, setting)
+    }
+
+    /// An assumption of the rule that is a list of strings.
+    pub fn assumed_texts(&self, setting: &Setting) -> Vec<&'a str> {
+        self.require_own(setting);
+        self.inventory.settings.texts(ASSUME, setting)
+    }
+
+    /// The evaluation without an assumption repeats only the rules that name it.
+    fn require_own(&self, setting: &Setting) {
+        debug_assert!(
+            self.rule.assumptions.iter().any(|own| own.name == setting.name),
+            "the rule {} does not name the assumption {}",
+            self.rule.id,
+            setting.name
+        );
     }
 
     /// Turns findings about absent fields into unknown values, for objects that a controller completes.

@@ -134,7 +134,7 @@ fn evaluate_chunk<'a>(
             let (Check::Resource(check) | Check::Stack(check)) = report.rule.check else {
                 continue;
             };
-            let mut context = CheckContext::new(inventory, report.rule.id);
+            let mut context = CheckContext::new(inventory, report.rule);
             let mut check = |pod| check(&Subject::new(object, pod), &mut context);
             if pods.is_empty() {
                 check(None);
@@ -163,7 +163,9 @@ fn mark_assumed(report: &mut Report, input: &Input<'_>, settings: &Settings) {
     if made.is_empty() {
         return;
     }
-    let without_all = input.evaluate(&settings.without_assumptions(&made), |_| true);
+    let without_all = input.evaluate(&settings.without_assumptions(&made), |rule| {
+        made.iter().any(|name| rule.reads(name))
+    });
     let mut dependent: BTreeMap<(usize, usize), Vec<&'static str>> = BTreeMap::new();
     for (index, rule) in report.rules.iter().enumerate() {
         let open = open_subjects(&without_all[index]);
@@ -183,7 +185,7 @@ fn mark_assumed(report: &mut Report, input: &Input<'_>, settings: &Settings) {
         .collect();
     for name in &made {
         let without_one = input.evaluate(&settings.without_assumptions(&[*name]), |rule| {
-            rules.contains(rule.id)
+            rules.contains(rule.id) && rule.reads(name)
         });
         let open: Vec<_> = without_one.iter().map(open_subjects).collect();
         for ((rule, subject), names) in &mut dependent {

@@ -7,7 +7,7 @@ use crate::enforcement::Enforcement;
 use crate::finding::Finding;
 use crate::kind::{DEPLOYMENT, JOB, Kind, POD, REPLICA_SET, STATEFUL_SET, WORKLOADS};
 use crate::remediation::Remediation;
-use crate::settings::{Setting, Settings};
+use crate::settings::{Setting, Settings, assume};
 use crate::text::RuleText;
 use crate::waiver::WaiverUse;
 
@@ -28,6 +28,8 @@ pub struct Rule {
     pub enforcement: Enforcement,
     /// The options that the settings may set.
     pub options: &'static [&'static Setting],
+    /// The assumptions that only some rules read. [`assume::SHARED`] can affect every rule.
+    pub assumptions: &'static [&'static Setting],
     /// The controls that the rule gives evidence for.
     pub evidence: &'static [Control],
     /// The automatic fix, if there is one.
@@ -85,10 +87,17 @@ impl Rule {
         severity: Severity::Medium,
         enforcement: Enforcement::Mandatory,
         options: &[],
+        assumptions: &[],
         evidence: &[],
         remediation: None,
         check: Check::Waivers(|_| Vec::new()),
     };
+
+    /// Whether a verdict of the rule can depend on an assumption.
+    pub(crate) fn reads(&self, assumption: &str) -> bool {
+        let shared = assume::SHARED.iter().chain(self.assumptions);
+        shared.into_iter().any(|setting| setting.name == assumption)
+    }
 
     /// How much of the input the rule needs.
     pub fn scope(&self) -> Scope {

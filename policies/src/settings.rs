@@ -145,6 +145,16 @@ pub mod assume {
     /// The assumptions that a stack cannot make about itself, because they limit what is evaluated.
     pub const CALLERS_ONLY: [&str; 2] = ["complete", "mesh"];
 
+    /// The assumptions that decide how objects affect each other, so that the verdict of any rule can depend on them. The
+    /// others are read by the rules that name them.
+    pub static SHARED: [&Setting; 5] = [
+        &COMPLETE,
+        &MESH,
+        &MESH_ROOT,
+        &MESH_OUTBOUND,
+        &EXTERNALLY_MANAGED_NAMESPACES,
+    ];
+
     /// All assumptions.
     pub static ALL: [&Setting; 11] = [
         &COMPLETE,
@@ -328,13 +338,15 @@ impl Settings {
             .collect()
     }
 
-    /// The value of an assumption that is a flag.
-    pub fn assumed(&self, setting: &Setting) -> bool {
+    /// The value of a shared assumption that is a flag.
+    pub(crate) fn assumed(&self, setting: &Setting) -> bool {
+        debug_assert_shared(setting);
         self.flag(ASSUME, setting)
     }
 
-    /// The value of an assumption that is a string.
-    pub fn assumed_text<'a>(&'a self, setting: &'a Setting) -> &'a str {
+    /// The value of a shared assumption that is a string.
+    pub(crate) fn assumed_text<'a>(&'a self, setting: &'a Setting) -> &'a str {
+        debug_assert_shared(setting);
         match (self.values.get(&(ASSUME, setting.name)), setting.default) {
             (Some(Value::String(text)), _) => text,
             (_, DefaultValue::Text(text)) => text,
@@ -342,8 +354,9 @@ impl Settings {
         }
     }
 
-    /// The value of an assumption that is a list of strings.
-    pub fn assumed_texts(&self, setting: &Setting) -> Vec<&str> {
+    /// The value of a shared assumption that is a list of strings.
+    pub(crate) fn assumed_texts(&self, setting: &Setting) -> Vec<&str> {
+        debug_assert_shared(setting);
         self.texts(ASSUME, setting)
     }
 
@@ -367,4 +380,13 @@ impl Settings {
         let set = self.values.get(&(rule, setting.name)).cloned();
         set.unwrap_or_else(|| setting.default.value())
     }
+}
+
+/// An assumption that is not shared is read through the context of a rule, which names it.
+fn debug_assert_shared(setting: &Setting) {
+    debug_assert!(
+        assume::SHARED.iter().any(|shared| shared.name == setting.name),
+        "{} is not a shared assumption",
+        setting.name
+    );
 }

@@ -130,6 +130,7 @@ pub static BACKUP_ENCRYPTED_AND_REMOTE: Rule = Rule {
     severity: Severity::High,
     enforcement: Enforcement::Mandatory,
     options: &[&BACKUP_ANNOTATION, &STORES, &ENDPOINTS],
+    assumptions: &[&assume::BACKUP_STORES_ENCRYPTED],
     evidence: &[
         Redundancy,
         ConfidentialKept,
@@ -257,10 +258,7 @@ fn host(address: &str, place: String, encrypts: Answer, context: &mut CheckConte
         Answer::No => {}
     }
     let is_cloud = CLOUDS.iter().any(|cloud| host.ends_with(cloud));
-    let is_assumed = context
-        .inventory
-        .settings
-        .assumed(&assume::BACKUP_STORES_ENCRYPTED);
+    let is_assumed = context.assumed(&assume::BACKUP_STORES_ENCRYPTED);
     if encrypts != Answer::Yes && !is_cloud && !is_assumed {
         context.unknown(format!("{place}: whether {host} encrypts data at rest"));
     }
@@ -302,6 +300,7 @@ pub static RESTORE_TEST_SCHEDULED: Rule = Rule {
     severity: Severity::Medium,
     enforcement: Enforcement::Advisory,
     options: &[&BACKUP_ANNOTATION, &RESTORE_TEST_ANNOTATION],
+    assumptions: &[&assume::MANUALLY_TESTED_RESTORES],
     evidence: &[Recovery, RecoveryTested, PlansTested],
     check: Check::Stack(|subject, context| {
         let Some(claims) = backed_up_claims(subject, context) else {
@@ -311,10 +310,7 @@ pub static RESTORE_TEST_SCHEDULED: Rule = Rule {
             context.not_applicable("the settings set no restoreTestAnnotation");
             return;
         };
-        let tested_manually = context
-            .inventory
-            .settings
-            .assumed_texts(&assume::MANUALLY_TESTED_RESTORES);
+        let tested_manually = context.assumed_texts(&assume::MANUALLY_TESTED_RESTORES);
         for claim in claims {
             if tested_manually.contains(&format!("{}/{claim}", subject.namespace()).as_str()) {
                 continue;

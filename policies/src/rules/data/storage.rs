@@ -62,11 +62,10 @@ pub static STORAGE_CLASS_ENCRYPTED: Rule = Rule {
     kinds: &[CLASS],
     severity: Severity::High,
     enforcement: Enforcement::Mandatory,
+    assumptions: &[&assume::ENCRYPTED_CLASSES],
     evidence: &[AccessArchitecture, ConfidentialKept, EncryptionAtRest],
     check: Check::Resource(|subject, context| {
         if context
-            .inventory
-            .settings
             .assumed_texts(&assume::ENCRYPTED_CLASSES)
             .contains(&subject.object.id.name.as_str())
         {
@@ -91,6 +90,7 @@ pub static DATA_VOLUMES_ON_ENCRYPTED_CLASS: Rule = Rule {
     kinds: &[CLAIM, STATEFUL_SET],
     severity: Severity::High,
     enforcement: Enforcement::Mandatory,
+    assumptions: &[&assume::DEFAULT_CLASS_ENCRYPTED, &assume::ENCRYPTED_CLASSES],
     evidence: &[AccessArchitecture, ConfidentialKept, EncryptionAtRest],
     check: Check::Stack(|subject, context| {
         let templates = context.items(subject.body, "spec.volumeClaimTemplates");
@@ -120,11 +120,7 @@ pub static DATA_VOLUMES_ON_ENCRYPTED_CLASS: Rule = Rule {
                         context.unknown(format!("{place}: whether the storage class {class} encrypts"));
                     }
                 },
-                Field::Absent
-                    if context
-                        .inventory
-                        .settings
-                        .assumed(&assume::DEFAULT_CLASS_ENCRYPTED) => {}
+                Field::Absent if context.assumed(&assume::DEFAULT_CLASS_ENCRYPTED) => {}
                 Field::Absent => {
                     context.unknown(format!("{place}: whether the default storage class encrypts"));
                 }
@@ -136,10 +132,7 @@ pub static DATA_VOLUMES_ON_ENCRYPTED_CLASS: Rule = Rule {
 };
 
 fn class_encrypts(name: &str, context: &CheckContext<'_>) -> Answer {
-    let assumed = context
-        .inventory
-        .settings
-        .assumed_texts(&assume::ENCRYPTED_CLASSES);
+    let assumed = context.assumed_texts(&assume::ENCRYPTED_CLASSES);
     if assumed.contains(&name) {
         return Answer::Yes;
     }
@@ -384,6 +377,7 @@ pub static BACKUP_COVERS_DATA: Rule = Rule {
     severity: Severity::Critical,
     enforcement: Enforcement::Mandatory,
     options: &[&BACKUP_ANNOTATION],
+    assumptions: &[&assume::EXTERNALLY_BACKED_UP_CLAIMS, &assume::EPHEMERAL_CLAIMS],
     evidence: &[
         Redundancy,
         Recovery,
@@ -421,13 +415,7 @@ fn backup(subject: &Subject<'_>, context: &mut CheckContext<'_>) {
         let path = format!("{}/{name}", subject.namespace());
         let is_assumed = [&assume::EXTERNALLY_BACKED_UP_CLAIMS, &assume::EPHEMERAL_CLAIMS]
             .into_iter()
-            .any(|setting| {
-                context
-                    .inventory
-                    .settings
-                    .assumed_texts(setting)
-                    .contains(&path.as_str())
-            });
+            .any(|setting| context.assumed_texts(setting).contains(&path.as_str()));
         if is_assumed {
             continue;
         }
