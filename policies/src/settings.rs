@@ -339,13 +339,13 @@ impl Settings {
     }
 
     /// The value of a shared assumption that is a flag.
-    pub(crate) fn assumed(&self, setting: &Setting) -> bool {
+    pub fn assumed(&self, setting: &Setting) -> bool {
         debug_assert_shared(setting);
         self.flag(ASSUME, setting)
     }
 
     /// The value of a shared assumption that is a string.
-    pub(crate) fn assumed_text<'a>(&'a self, setting: &'a Setting) -> &'a str {
+    pub fn assumed_text<'a>(&'a self, setting: &'a Setting) -> &'a str {
         debug_assert_shared(setting);
         match (self.values.get(&(ASSUME, setting.name)), setting.default) {
             (Some(Value::String(text)), _) => text,
@@ -355,7 +355,7 @@ impl Settings {
     }
 
     /// The value of a shared assumption that is a list of strings.
-    pub(crate) fn assumed_texts(&self, setting: &Setting) -> Vec<&str> {
+    pub fn assumed_texts(&self, setting: &Setting) -> Vec<&str> {
         debug_assert_shared(setting);
         self.texts(ASSUME, setting)
     }
