@@ -643,6 +643,34 @@ fn a_rule_names_its_callers_and_its_operations() {
         ))
     };
     all_are(&[
+        // Address blocks that together include every caller, or all but one block of the internet.
+        (
+            CALLERS,
+            of("{from: [{source: {ipBlocks: [0.0.0.0/1]}}, {source: {ipBlocks: [128.0.0.0/1]}}]}"),
+            "fail",
+        ),
+        (
+            CALLERS,
+            of(
+                "{from: [{source: {ipBlocks: [0.0.0.0/1]}}]}, {from: [{source: {remoteIpBlocks: [128.0.0.0/1]}}]}",
+            ),
+            "fail",
+        ),
+        (
+            CALLERS,
+            of(
+                "{from: [{source: {ipBlocks: [0.0.0.0/1]}}, {source: {ipBlocks: [128.0.0.0/1], namespaces: [b]}}]}",
+            ),
+            "pass",
+        ),
+        (
+            CALLERS,
+            from(
+                "{ipBlocks: [1.0.0.0/8, 2.0.0.0/7, 4.0.0.0/6, 8.0.0.0/5, 16.0.0.0/4, 32.0.0.0/3, 64.0.0.0/2, 128.0.0.0/1]}",
+            ),
+            "fail",
+        ),
+        (CALLERS, from("{ipBlocks: [10.0.0.0/8, 192.168.0.0/16]}"), "pass"),
         (CALLERS, from("{principals: [cluster.local/ns/b/sa/b]}"), "pass"),
         (CALLERS, from("{principals: [\"cluster.local/*\"]}"), "fail"),
         (
@@ -725,14 +753,25 @@ fn a_route_from_outside_requires_a_token_in_every_alternative() {
             &format!("{{rules: [{rules}]}}"),
         )
     };
-    let of = |rules: &str| together(&[&route(http), &backend, &jwt, &allow(rules)]);
-    let token = "{source: {requestPrincipals: [\"*\"]}}";
-    let ingress = "{source: {namespaces: [istio-ingress]}}";
     let gateway = networking(
         "Gateway",
         "name: g, namespace: a",
         "{selector: {istio: edge}, servers: []}",
     );
+    let gateway_pod = pod("labels: {istio: edge}").replace("namespace: a", "namespace: istio-ingress");
+    let of = |rules: &str| together(&[&route(http), &backend, &jwt, &allow(rules)]);
+    // The same with the gateway's pods, so that its namespace is known.
+    let with_gateway = |rules: &str| together(&[&of(rules), &gateway, &gateway_pod]);
+    let deny = |rule: &str, allowed: &str| {
+        let policy = security(
+            "AuthorizationPolicy",
+            "name: d, namespace: a",
+            &format!("{{action: DENY, rules: [{rule}]}}"),
+        );
+        together(&[&with_gateway(allowed), &policy])
+    };
+    let token = "{source: {requestPrincipals: [\"*\"]}}";
+    let ingress = "{source: {namespaces: [istio-ingress]}}";
     let at_gateway = |kind: &str, spec: &str| {
         security(
             kind,
@@ -742,15 +781,120 @@ fn a_route_from_outside_requires_a_token_in_every_alternative() {
     };
     all_are(&[
         (RULE, of(&format!("{{from: [{token}]}}")), "pass"),
-        (RULE, of(&format!("{{from: [{token}, {ingress}]}}")), "fail"),
         (
             RULE,
-            of(&format!("{{from: [{token}]}}, {{from: [{ingress}]}}")),
+            with_gateway(&format!("{{from: [{token}, {ingress}]}}")),
             "fail",
         ),
         (
             RULE,
-            of(&format!(
+            with_gateway(&format!("{{from: [{token}]}}, {{from: [{ingress}]}}")),
+            "fail",
+        ),
+        // Without its pods, the namespace of the gateway is not known: its name says nothing.
+        (RULE, of(&format!("{{from: [{token}, {ingress}]}}")), "unknown"),
+        (
+            RULE,
+            with_gateway(&format!(
+                "{{from: [{token}, {{source: {{serviceAccounts: [gw]}}}}]}}"
+            )),
+            "pass",
+        ),
+        (
+            RULE,
+            with_gateway(&format!(
+                "{{from: [{token}, {{source: {{serviceAccounts: [istio-ingress/gw]}}}}]}}"
+            )),
+            "fail",
+        ),
+        // An operation that matches everything is no restriction.
+        (
+            RULE,
+            with_gateway(&format!("{{from: [{token}]}}, {{from: [{ingress}], to: []}}")),
+            "fail",
+        ),
+        (
+            RULE,
+            with_gateway(&format!(
+                "{{from: [{token}]}}, {{from: [{ingress}], to: [{{operation: {{}}}}]}}"
+            )),
+            "fail",
+        ),
+        (
+            RULE,
+            with_gateway(&format!(
+                "{{from: [{token}]}}, {{from: [{ingress}], to: [{{operation: {{paths: [\"/{{**}}\"]}}}}]}}"
+            )),
+            "fail",
+        ),
+        (
+            RULE,
+            with_gateway(&format!(
+                "{{from: [{token}]}}, {{from: [{ingress}], to: [{{operation: {{notPaths: [/health]}}}}]}}"
+            )),
+            "fail",
+        ),
+        (
+            RULE,
+            with_gateway(&format!("{{from: [{token}]}}, {{to: [{{operation: {{}}}}]}}")),
+            "fail",
+        ),
+        // A DENY policy suffices if it denies every request without a token.
+        (
+            RULE,
+            deny(
+                "{from: [{source: {notRequestPrincipals: [\"*\"]}}]}",
+                &format!("{{from: [{ingress}]}}"),
+            ),
+            "pass",
+        ),
+        (
+            RULE,
+            deny(
+                "{from: [{source: {notRequestPrincipals: [\"*\"], namespaces: [x]}}]}",
+                &format!("{{from: [{ingress}]}}"),
+            ),
+            "fail",
+        ),
+        (
+            RULE,
+            deny(
+                "{from: [{source: {notRequestPrincipals: [\"*\"]}}], to: [{operation: {paths: [/admin]}}]}",
+                &format!("{{from: [{ingress}]}}"),
+            ),
+            "fail",
+        ),
+        (
+            RULE,
+            deny(
+                "{from: [{source: {notRequestPrincipals: [\"*\"]}}], when: [{key: source.ip, values: [10.0.0.0/8]}]}",
+                &format!("{{from: [{ingress}]}}"),
+            ),
+            "fail",
+        ),
+        (
+            RULE,
+            deny(
+                "{when: [{key: request.auth.principal, notValues: [\"*\"]}]}",
+                &format!("{{from: [{ingress}]}}"),
+            ),
+            "pass",
+        ),
+        // What is behind the route is not in the input.
+        (
+            RULE,
+            of(&format!("{{from: [{token}]}}")).replace("selector: {app: a}, ports", "ports"),
+            "unknown",
+        ),
+        (
+            RULE,
+            of(&format!("{{from: [{token}]}}"))
+                .replace("selector: {app: a}, ports", "selector: {app: z}, ports"),
+            "unknown",
+        ),
+        (
+            RULE,
+            with_gateway(&format!(
                 "{{from: [{token}]}}, {{from: [{ingress}], to: [{{operation: {{paths: [/health]}}}}]}}"
             )),
             "pass",
@@ -758,6 +902,13 @@ fn a_route_from_outside_requires_a_token_in_every_alternative() {
         (
             RULE,
             of(&format!(
+                "{{from: [{token}]}}, {{from: [{{source: {{namespaces: [batch]}}}}]}}"
+            )),
+            "unknown",
+        ),
+        (
+            RULE,
+            with_gateway(&format!(
                 "{{from: [{token}]}}, {{from: [{{source: {{namespaces: [batch]}}}}]}}"
             )),
             "pass",

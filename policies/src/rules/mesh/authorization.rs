@@ -1,10 +1,9 @@
 //! Authorization policies.
 
-use ipnet::IpNet;
 use phoenix_graph::Object;
 use serde_json::Value;
 
-use crate::cidr::cover_a_family;
+use crate::cidr::Addresses;
 use crate::context::{CheckContext, Item, Subject};
 use crate::control::Control::{
     AccessArchitecture, AccessAuthorization, AccessControl, Authentication, Boundary, LeastPrivilege,
@@ -137,6 +136,7 @@ pub static AUTHZ_NO_WILDCARD_SOURCE: Rule = Rule {
         let Some(rules) = allowing(subject, context) else {
             return;
         };
+        let mut networks = Vec::new();
         for rule in rules {
             let by_condition = Answer::any(conditions_of(rule.node()));
             match rule.node().list("from") {
@@ -152,8 +152,23 @@ pub static AUTHZ_NO_WILDCARD_SOURCE: Rule = Rule {
                 Field::Known(_) => {
                     for source in context.items(rule.node(), "from") {
                         check_source(source.node(), by_condition, context);
+                        if by_condition == Answer::No {
+                            networks.extend(only_networks(source.node()));
+                        }
                     }
                 }
+            }
+        }
+        if !networks.iter().any(Addresses::cover_the_internet) {
+            let mut all = Addresses::default();
+            for network in &networks {
+                all.union(network);
+            }
+            if all.cover_the_internet() {
+                context.fail(
+                    "spec.rules",
+                    "the address blocks of all sources together include every caller",
+                );
             }
         }
     }),
@@ -169,6 +184,23 @@ const CALLERS: [&str; 6] = [
     "ipBlocks",
     "remoteIpBlocks",
 ];
+
+/// Those of them that are lists of addresses.
+const NETWORKS: [&str; 2] = ["ipBlocks", "remoteIpBlocks"];
+
+/// The addresses of a source that identifies callers only by address.
+fn only_networks(source: Node<'_>) -> Option<Addresses> {
+    let is_listed = |field: &&str| !source.list(&format!("source.{field}")).is_absent();
+    let (networks, others): (Vec<_>, Vec<_>) = CALLERS
+        .into_iter()
+        .filter(is_listed)
+        .partition(|field| NETWORKS.contains(field));
+    // Two lists of addresses restrict each other.
+    let [field] = networks.as_slice() else { return None };
+    let blocks = source.list(&format!("source.{field}")).known()?;
+    let blocks = blocks.iter().filter_map(Value::as_str);
+    others.is_empty().then(|| Addresses::of(blocks))
+}
 
 /// Reports a source that names no callers.
 fn check_source(source: Node<'_>, by_condition: Answer, context: &mut CheckContext<'_>) {
@@ -218,10 +250,7 @@ fn names_callers(field: &str, values: Field<&[Value]>) -> Answer {
     let named = match field {
         // `*` means any valid token.
         "requestPrincipals" => true,
-        "ipBlocks" | "remoteIpBlocks" => {
-            let blocks: Vec<IpNet> = texts.iter().filter_map(|block| block.parse().ok()).collect();
-            !cover_a_family(&blocks)
-        }
+        "ipBlocks" | "remoteIpBlocks" => !Addresses::of(texts.iter().copied()).cover_the_internet(),
         // The trust domain of a mesh is a matter of its configuration.
         "principals" => texts
             .iter()
@@ -256,7 +285,16 @@ fn conditions_of(rule: Node<'_>) -> Vec<Answer> {
 }
 
 /// Whether a part of a rule (`from`, `to`, `when`) excludes any request.
-fn restricts(rule: Node<'_>, part: &str) -> Answer {
+pub(super) fn restricts(rule: Node<'_>, part: &str) -> Answer {
+    restricts_by(rule, part, |_| true)
+}
+
+/// Whether a part of a rule (`from`, `to`) lists what it matches, instead of only what it does not match.
+pub(super) fn lists(rule: Node<'_>, part: &str) -> Answer {
+    restricts_by(rule, part, |field| !field.starts_with("not"))
+}
+
+fn restricts_by(rule: Node<'_>, part: &str, counts: impl Fn(&str) -> bool) -> Answer {
     let items = match rule.list(part) {
         Field::Known(items) if !items.is_empty() => items,
         Field::Known(_) | Field::Absent => return Answer::No,
@@ -269,7 +307,10 @@ fn restricts(rule: Node<'_>, part: &str) -> Answer {
     };
     // The items are alternatives: one that matches everything makes the others irrelevant.
     let each = items.iter().map(|item| match Node::new(item, "").map(inner) {
-        Field::Known(fields) => Answer::any(fields.values().map(|values| excludes(values, part))),
+        Field::Known(fields) => {
+            let counted = fields.iter().filter(|(field, _)| counts(field));
+            Answer::any(counted.map(|(_, values)| excludes(values, part)))
+        }
         Field::Absent => Answer::No,
         Field::Unknown => Answer::Unknown,
     });
@@ -277,14 +318,14 @@ fn restricts(rule: Node<'_>, part: &str) -> Answer {
 }
 
 /// Whether a field of a source or an operation excludes any request.
-fn excludes(values: &Value, part: &str) -> Answer {
+pub(super) fn excludes(values: &Value, part: &str) -> Answer {
     match values {
         Value::Null => Answer::No,
         Value::Array(values) if values.is_empty() => Answer::No,
         Value::Array(values) => values
             .iter()
             .map(|value| match text(value) {
-                Field::Known("*" | "/*") if part == "to" => Answer::No,
+                Field::Known("*" | "/*" | "/{**}") if part == "to" => Answer::No,
                 Field::Known(_) => Answer::Yes,
                 Field::Absent | Field::Unknown => Answer::Unknown,
             })

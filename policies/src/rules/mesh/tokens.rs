@@ -1,18 +1,19 @@
 //! Tokens: which requests require one, and how it is validated.
 
 use phoenix_graph::Object;
+use serde_json::Value;
 
 use crate::context::{CheckContext, Subject};
 use crate::control::Control::{
     AccessArchitecture, AccessControl, Authentication, Boundary, DataInMotion, TransmissionIntegrity,
 };
 use crate::enforcement::Enforcement;
-use crate::field::{Field, Node, namespace_of};
+use crate::field::{Field, Node, namespace_of, text};
 use crate::inventory::{Inventory, Workload};
 use crate::kind::SERVICE;
 use crate::mesh::WAYPOINT_CLASS;
 use crate::rule::{Check, Rule, Severity};
-use crate::rules::mesh::authorization::action;
+use crate::rules::mesh::authorization::{action, excludes, lists, restricts};
 use crate::rules::mesh::effect::{
     AUTHORIZATION, GATEWAY_API, REQUESTS, dry_run, in_force, selector_path, targets,
 };
@@ -105,7 +106,7 @@ fn exposed(
 /// Whether a route is used by sidecars only.
 fn is_for_mesh_only(route: Node<'_>) -> bool {
     let matches = route.list("match").known().unwrap_or_default();
-    let only_mesh = |item: &serde_json::Value| {
+    let only_mesh = |item: &Value| {
         let gateways = Node::new(item, "").list("gateways").known();
         gateways.is_some_and(|gateways| !gateways.is_empty() && gateways.iter().all(|name| name == "mesh"))
     };
@@ -177,46 +178,51 @@ impl<'a> Entry<'a> {
         }
     }
 
-    /// Whether a source without a token may be this gateway.
-    fn may_be(&self, source: Node<'_>, inventory: &Inventory<'_>) -> bool {
-        let values = |field: &str| {
-            let values = source.list(&format!("source.{field}")).known();
-            values.map(|values| {
-                values
-                    .iter()
-                    .filter_map(|value| value.as_str())
-                    .collect::<Vec<_>>()
-            })
-        };
-        let mut namespaces = Vec::new();
-        for field in ["namespaces", "principals", "serviceAccounts"] {
-            for value in values(field).into_iter().flatten() {
-                namespaces.push(match field {
-                    "principals" => value
-                        .split_once("ns/")
-                        .and_then(|(_, rest)| rest.split('/').next())
-                        .unwrap_or("*"),
-                    "serviceAccounts" => value.split('/').next().unwrap_or("*"),
-                    _ => value,
-                });
+    /// Whether a source without a token may be this gateway. `own` is the namespace of the policy.
+    fn may_be(&self, source: Node<'_>, own: &str, inventory: &Inventory<'_>) -> Answer {
+        let field = |name: &str| match source.list(&format!("source.{name}")) {
+            Field::Known(values) if !values.is_empty() => {
+                Answer::any(values.iter().map(|value| match text(value) {
+                    Field::Known(value) => self.may_be_in(namespace_of_caller(name, value, own), inventory),
+                    _ => Answer::Unknown,
+                }))
             }
-        }
-        if namespaces.is_empty() {
-            return true;
-        }
+            Field::Known(_) | Field::Absent => Answer::Yes,
+            Field::Unknown => Answer::Unknown,
+        };
+        ["namespaces", "principals", "serviceAccounts"]
+            .map(field)
+            .into_iter()
+            .fold(Answer::Yes, Answer::and)
+    }
+
+    /// Whether the gateway's pods may be in a namespace. The name of a namespace says nothing about it.
+    fn may_be_in(&self, namespace: &str, inventory: &Inventory<'_>) -> Answer {
         let root = inventory.settings.assumed_text(&assume::MESH_ROOT);
-        namespaces.iter().any(|namespace| {
-            namespace.contains('*')
-                || if self.workloads.is_empty() {
-                    *namespace == root
-                        || *namespace == self.namespace
-                        || ["ingress", "gateway"].iter().any(|word| namespace.contains(word))
-                } else {
-                    self.workloads
-                        .iter()
-                        .any(|workload| workload.namespace() == *namespace)
-                }
-        })
+        if namespace.contains('*') {
+            return Answer::Yes;
+        }
+        if self.workloads.is_empty() {
+            return match namespace == self.namespace || namespace == root {
+                true => Answer::Yes,
+                false => Answer::Unknown,
+            };
+        }
+        let mut namespaces = self.workloads.iter().map(|workload| workload.namespace());
+        Answer::from_bool(namespaces.any(|own| own == namespace))
+    }
+}
+
+/// The namespace of the callers that a value of a source names.
+fn namespace_of_caller<'a>(field: &str, value: &'a str, own: &'a str) -> &'a str {
+    match field {
+        "principals" => value
+            .split_once("ns/")
+            .and_then(|(_, rest)| rest.split('/').next())
+            .unwrap_or("*"),
+        // Without a namespace, it is that of the policy.
+        "serviceAccounts" => value.split_once('/').map_or(own, |(namespace, _)| namespace),
+        _ => value,
     }
 }
 
@@ -235,9 +241,8 @@ fn behind(name: &str, within: &str, gateways: &[Entry<'_>], place: &str, context
     };
     let selector = match Node::new(service.body(), "").map("spec.selector") {
         Field::Known(selector) => selector,
-        Field::Absent => return,
-        Field::Unknown => {
-            context.unknown(format!("spec.selector of {}", service.id));
+        Field::Absent | Field::Unknown => {
+            context.unknown(format!("the backends of {}", service.id));
             return;
         }
     };
@@ -250,6 +255,7 @@ fn behind(name: &str, within: &str, gateways: &[Entry<'_>], place: &str, context
     if at_gateways == Answer::Yes {
         return;
     }
+    let mut has_backend = false;
     for workload in inventory.workloads_in(namespace_of(service)) {
         match has_all(selector, workload.labels()) {
             Answer::No => continue,
@@ -258,9 +264,10 @@ fn behind(name: &str, within: &str, gateways: &[Entry<'_>], place: &str, context
                     "whether {} is a backend of {}",
                     workload.object.id, service.id
                 ));
+                has_backend = true;
                 continue;
             }
-            Answer::Yes => {}
+            Answer::Yes => has_backend = true,
         }
         let has = |policy: &Object| in_force(policy, workload, inventory).0;
         for (answer, missing) in [
@@ -288,6 +295,9 @@ fn behind(name: &str, within: &str, gateways: &[Entry<'_>], place: &str, context
             }
         }
     }
+    if !has_backend {
+        context.unknown(format!("the backends of {}", service.id));
+    }
 }
 
 /// Whether tokens are validated: a `RequestAuthentication` with at least one issuer is in force.
@@ -305,6 +315,7 @@ fn validates(inventory: &Inventory<'_>, has: &impl Fn(&Object) -> Answer) -> Ans
 /// Whether requests without a token are denied: a policy denies them, or a rule requires a token and no other admits the
 /// same requests of the gateways without one.
 fn requires(inventory: &Inventory<'_>, has: &impl Fn(&Object) -> Answer, gateways: &[Entry<'_>]) -> Answer {
+    let mut denied = Vec::new();
     let mut demanded = Vec::new();
     let mut open = Vec::new();
     for policy in inventory.all(AUTHORIZATION) {
@@ -324,11 +335,11 @@ fn requires(inventory: &Inventory<'_>, has: &impl Fn(&Object) -> Answer, gateway
         let rules = rules.iter().map(|rule| Node::new(rule, ""));
         match action(body) {
             Field::Known("DENY") => {
-                demanded.extend(rules.map(|rule| in_force.and(denies_without_token(rule))));
+                denied.extend(rules.map(|rule| in_force.and(denies_without_token(rule))));
             }
             Field::Known("ALLOW") => {
                 for rule in rules {
-                    let (demands, admits) = alternatives(rule, gateways, inventory);
+                    let (demands, admits) = alternatives(rule, namespace_of(policy), gateways, inventory);
                     demanded.push(in_force.and(demands));
                     open.push(in_force.and(admits));
                 }
@@ -337,32 +348,52 @@ fn requires(inventory: &Inventory<'_>, has: &impl Fn(&Object) -> Answer, gateway
             _ => {}
         }
     }
-    let denied = Answer::any(demanded);
-    denied.and(Answer::any(open).negate())
+    let allowed_with_token_only = Answer::any(demanded).and(Answer::any(open).negate());
+    Answer::any([Answer::any(denied), allowed_with_token_only])
 }
 
-/// Whether a DENY rule matches requests without a token.
+/// Whether a DENY rule matches every request without a token.
 fn denies_without_token(rule: Node<'_>) -> Answer {
-    match rule.list("from") {
-        Field::Known(sources) => Answer::any(
-            sources
-                .iter()
-                .map(|source| has_values(Node::new(source, ""), "source.notRequestPrincipals")),
-        ),
-        Field::Absent => {
-            let conditions = rule.list("when").known().unwrap_or_default();
-            Answer::any(conditions.iter().map(|condition| {
-                let condition = Node::new(condition, "");
-                match condition.text("key") {
-                    Field::Known(key) if key.starts_with("request.auth.") => {
-                        has_values(condition, "notValues")
-                    }
-                    Field::Unknown => Answer::Unknown,
-                    _ => Answer::No,
-                }
-            }))
+    let sources = match (restricts(rule, "from"), rule.list("from")) {
+        (Answer::No, _) => Answer::Yes,
+        (_, Field::Known(sources)) => Answer::any(sources.iter().map(is_every_caller_without_token)),
+        _ => Answer::Unknown,
+    };
+    let conditions = match rule.list("when") {
+        Field::Known(conditions) => conditions
+            .iter()
+            .map(is_met_without_token)
+            .fold(Answer::Yes, Answer::and),
+        Field::Absent => Answer::Yes,
+        Field::Unknown => Answer::Unknown,
+    };
+    sources.and(conditions).and(restricts(rule, "to").negate())
+}
+
+/// Whether a source matches every caller without a token.
+fn is_every_caller_without_token(source: &Value) -> Answer {
+    match Node::new(source, "").map("source") {
+        Field::Known(fields) => fields
+            .iter()
+            .map(|(field, values)| match field.as_str() {
+                "notRequestPrincipals" => Answer::Yes,
+                _ => excludes(values, "from").negate(),
+            })
+            .fold(Answer::Yes, Answer::and),
+        Field::Absent => Answer::Yes,
+        Field::Unknown => Answer::Unknown,
+    }
+}
+
+/// Whether every request without a token meets a condition.
+fn is_met_without_token(condition: &Value) -> Answer {
+    let condition = Node::new(condition, "");
+    match condition.text("key") {
+        Field::Known(key) if key.starts_with("request.auth.") => {
+            has_values(condition, "notValues").and(has_values(condition, "values").negate())
         }
         Field::Unknown => Answer::Unknown,
+        _ => Answer::No,
     }
 }
 
@@ -375,7 +406,13 @@ fn has_values(node: Node<'_>, path: &str) -> Answer {
 }
 
 /// Whether an ALLOW rule requires a token of some caller, and whether it admits the same requests of a gateway without one.
-fn alternatives(rule: Node<'_>, gateways: &[Entry<'_>], inventory: &Inventory<'_>) -> (Answer, Answer) {
+/// `own` is the namespace of the policy.
+fn alternatives(
+    rule: Node<'_>,
+    own: &str,
+    gateways: &[Entry<'_>],
+    inventory: &Inventory<'_>,
+) -> (Answer, Answer) {
     let conditions = rule.list("when").known().unwrap_or_default();
     let by_condition = conditions.iter().map(|condition| {
         let condition = Node::new(condition, "");
@@ -388,11 +425,13 @@ fn alternatives(rule: Node<'_>, gateways: &[Entry<'_>], inventory: &Inventory<'_
     if Answer::any(by_condition) == Answer::Yes {
         return (Answer::Yes, Answer::No);
     }
+    // A rule that lists other operations, such as health checks, may do without a token.
+    let is_for_all = lists(rule, "to").negate();
     let sources = match rule.list("from") {
         Field::Known(sources) if !sources.is_empty() => sources,
         Field::Unknown => return (Answer::Unknown, Answer::Unknown),
         // A rule without a source admits every caller.
-        _ => return (Answer::No, Answer::from_bool(rule.field("to").is_absent())),
+        _ => return (Answer::No, is_for_all),
     };
     let with_token: Vec<_> = sources
         .iter()
@@ -409,16 +448,16 @@ fn alternatives(rule: Node<'_>, gateways: &[Entry<'_>], inventory: &Inventory<'_
         .iter()
         .zip(&with_token)
         .filter(|(_, with)| **with == Answer::No);
-    let mut is_gateway = without.map(|(source, _)| {
+    let is_gateway = Answer::any(without.map(|(source, _)| {
         let source = Node::new(source, "");
-        gateways.iter().any(|gateway| gateway.may_be(source, inventory))
-    });
-    // A rule for other operations, such as health checks, may do without a token.
-    let same_requests = demands == Answer::Yes || rule.field("to").is_absent();
-    (
-        demands,
-        Answer::from_bool(same_requests && is_gateway.any(|is| is)),
-    )
+        Answer::any(
+            gateways
+                .iter()
+                .map(|gateway| gateway.may_be(source, own, inventory)),
+        )
+    }));
+    let same_requests = Answer::any([demands, is_for_all]);
+    (demands, same_requests.and(is_gateway))
 }
 
 /// The validation of tokens.

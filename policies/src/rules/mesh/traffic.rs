@@ -2,10 +2,9 @@
 
 use std::cmp::Ordering;
 
-use ipnet::IpNet;
 use phoenix_graph::Object;
 
-use crate::cidr::cover_a_family;
+use crate::cidr::{Addresses, parse_block};
 use crate::context::{CheckContext, Subject};
 use crate::control::Control::{
     AccessArchitecture, Authentication, Boundary, DataInMotion, TransmissionEncryption,
@@ -396,6 +395,11 @@ fn egress(subject: &Subject<'_>, context: &mut CheckContext<'_>) {
     }
 }
 
+/// Whether a block contains at least one of 256 parts of all addresses.
+fn is_large(block: &str) -> bool {
+    parse_block(block).is_some_and(|block| block.prefix_len() <= 8)
+}
+
 /// Reports an entry of the registry that admits more than the hosts that it lists.
 fn service_entry(subject: &Subject<'_>, context: &mut CheckContext<'_>) {
     for host in context.texts(subject.body, "spec.hosts") {
@@ -404,16 +408,15 @@ fn service_entry(subject: &Subject<'_>, context: &mut CheckContext<'_>) {
         }
     }
     let addresses = context.texts(subject.body, "spec.addresses");
-    let blocks: Vec<IpNet> = addresses.iter().filter_map(|block| block.parse().ok()).collect();
-    if cover_a_family(&blocks) {
+    if Addresses::of(addresses.iter().copied()).cover_the_internet() {
         context.fail("spec.addresses", "the addresses include every host");
-    } else if blocks.iter().any(|block| block.prefix_len() < 8) {
+    } else if addresses.iter().any(|block| is_large(block)) {
         let all = context.inventory.all(SERVICE_ENTRY).flat_map(|entry| {
             let addresses = Node::new(entry.body(), "").list("spec.addresses").known();
             let addresses = addresses.unwrap_or_default().iter();
-            addresses.filter_map(|block| block.as_str()?.parse::<IpNet>().ok())
+            addresses.filter_map(serde_json::Value::as_str)
         });
-        if cover_a_family(&all.collect::<Vec<_>>()) {
+        if Addresses::of(all).cover_the_internet() {
             context.fail(
                 "spec.addresses",
                 "together with other ServiceEntries, the addresses include every host",

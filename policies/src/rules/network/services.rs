@@ -1,9 +1,8 @@
 //! Exposure of Services, host names, port protocols and selectors.
 
-use ipnet::IpNet;
 use phoenix_graph::Object;
 
-use crate::cidr::cover_a_family;
+use crate::cidr::{Addresses, parse_block};
 use crate::context::{CheckContext, Item, Subject};
 use crate::control::Control::{
     AccessArchitecture, AccessControl, Boundary, ChangeControl, ContingencyPlan, DataInMotion, Redundancy,
@@ -196,11 +195,7 @@ fn load_balancer(subject: &Subject<'_>, context: &mut CheckContext<'_>) {
             place = format!("metadata.annotations[{key}]");
         }
     }
-    let blocks: Vec<_> = ranges
-        .iter()
-        .filter_map(|range| range.trim().parse::<IpNet>().ok())
-        .collect();
-    if blocks.len() < ranges.len() {
+    if ranges.iter().any(|range| parse_block(range.trim()).is_none()) {
         context.fail(
             place,
             format!(
@@ -208,7 +203,7 @@ fn load_balancer(subject: &Subject<'_>, context: &mut CheckContext<'_>) {
                 ranges.join(", ")
             ),
         );
-    } else if cover_a_family(&blocks) {
+    } else if Addresses::of(ranges.iter().map(|range| range.trim())).cover_the_internet() {
         context.fail(
             place,
             format!(
