@@ -4,6 +4,10 @@
 //! annotation), and istio-cni for ambient mode. Settings of the injector, such as `neverInjectSelector` and
 //! `enableNamespacesByDefault`, are not known here.
 
+use std::collections::BTreeMap;
+
+use saphyr::{LoadableYamlNode as _, Yaml};
+
 use crate::field::{Field, Node};
 use crate::inventory::{Inventory, Workload, injects, mesh_labels};
 use crate::kind::{Kind, NAMESPACE};
@@ -175,23 +179,35 @@ impl Inventory<'_> {
 /// Whether a container runs Istio's proxy: one that is written in the manifest, or that the webhook completes.
 fn contains_proxy(workload: Workload<'_>) -> bool {
     workload.pod.containers.iter().any(|container| {
-        container.name == "istio-proxy"
-            && !is_replaced(container)
+        is_replaced(container) == Answer::No
+            && container.name == "istio-proxy"
             && matches!(container.node().text("image"), Field::Known(image) if image != "auto")
     })
 }
 
 /// Whether a container with the name of the proxy runs something else: an image or a command of its own.
-pub fn is_replaced(container: &Container<'_>) -> bool {
+pub fn is_replaced(container: &Container<'_>) -> Answer {
+    if container.name != "istio-proxy" {
+        return Answer::No;
+    }
     let node = container.node();
-    let is_istio = |image: &str| {
-        let name = image.rsplit('/').next().unwrap_or(image);
-        image == "auto" || name.contains("proxyv2")
+    let other_image = match node.text("image") {
+        Field::Known(image) => Answer::from_bool(image != "auto" && !is_image_of_istio(image)),
+        Field::Absent => Answer::No,
+        Field::Unknown => Answer::Unknown,
     };
-    let image = node.text("image");
-    let own_command = !node.field("command").is_absent();
-    container.name == "istio-proxy"
-        && (own_command || matches!(image, Field::Known(image) if !is_istio(image)))
+    let own_command = match node.field("command") {
+        Field::Known(_) => Answer::Yes,
+        Field::Absent => Answer::No,
+        Field::Unknown => Answer::Unknown,
+    };
+    Answer::any([other_image, own_command])
+}
+
+/// Whether an image is called as Istio calls its proxy, in whatever registry.
+fn is_image_of_istio(image: &str) -> bool {
+    let name = image.rsplit('/').next().unwrap_or(image);
+    name.split([':', '@']).next() == Some("proxyv2")
 }
 
 /// Whether the pods of a workload are a gateway or a waypoint.
@@ -214,20 +230,20 @@ fn is_gateway(workload: Workload<'_>) -> bool {
 }
 
 /// Why connections to a workload do not all pass through its proxy: the key of the setting.
-pub fn inbound_bypass(workload: Workload<'_>) -> Option<&'static str> {
+pub fn inbound_bypass(workload: Workload<'_>) -> Field<&'static str> {
     bypass(workload, &INBOUND)
 }
 
 /// Why connections from a workload do not all pass through its proxy: the key of the setting.
-pub fn outbound_bypass(workload: Workload<'_>) -> Option<&'static str> {
+pub fn outbound_bypass(workload: Workload<'_>) -> Field<&'static str> {
     bypass(workload, &OUTBOUND)
 }
 
 /// A key of an annotation or label, and the values with which all traffic is captured.
 pub type Capture = (&'static str, &'static [&'static str]);
 
-/// Ports of the proxy itself, which the webhook excludes anyway.
-const INBOUND: [Capture; 4] = [
+/// What excludes received connections. The ports are those of the proxy itself, which the webhook excludes anyway.
+pub const INBOUND: [Capture; 4] = [
     (
         "traffic.sidecar.istio.io/excludeInboundPorts",
         &["", "15020", "15021", "15090"],
@@ -236,43 +252,109 @@ const INBOUND: [Capture; 4] = [
     ("traffic.sidecar.istio.io/includeInboundPorts", &["*"]),
     ("ambient.istio.io/bypass-inbound-capture", &["false"]),
 ];
-const OUTBOUND: [Capture; 3] = [
+/// What excludes opened connections.
+pub const OUTBOUND: [Capture; 4] = [
     ("traffic.sidecar.istio.io/excludeOutboundIPRanges", &[""]),
     ("traffic.sidecar.istio.io/excludeOutboundPorts", &[""]),
     ("traffic.sidecar.istio.io/includeOutboundIPRanges", &["*"]),
+    ("traffic.sidecar.istio.io/excludeInterfaces", &[""]),
 ];
 
-fn bypass(workload: Workload<'_>, keys: &[Capture]) -> Option<&'static str> {
+/// The mode of capturing connections, as an annotation and as a key of the proxy's configuration.
+pub const INTERCEPTION: Capture = ("sidecar.istio.io/interceptionMode", &["REDIRECT", "TPROXY"]);
+
+fn bypass(workload: Workload<'_>, keys: &[Capture]) -> Field<&'static str> {
     let metadata = workload.pod.metadata();
-    let set = keys.iter().find(|(key, captured)| {
-        ["annotations", "labels"].iter().any(|map| {
-            matches!(metadata.entry(map, key), Field::Known(value) if !captured.contains(&value.trim()))
-        })
-    });
-    let none = || {
-        let key = "sidecar.istio.io/interceptionMode";
-        let own = metadata.entry("annotations", key) == Field::Known("NONE");
-        (own || proxy_config(workload, "interceptionMode") == Some("NONE")).then_some(key)
+    let captures = |(key, captured): &Capture| {
+        let in_maps = ["annotations", "labels"].map(|map| match metadata.entry(map, key) {
+            Field::Known(value) => Answer::from_bool(!captured.contains(&value.trim())),
+            Field::Absent => Answer::No,
+            Field::Unknown => Answer::Unknown,
+        });
+        (Answer::any(in_maps), *key)
     };
-    let replaced = || {
-        let is = workload.pod.containers.iter().any(is_replaced);
-        is.then_some("a container of its own named istio-proxy")
+    let configured = match proxy_config(workload) {
+        Field::Known(config) => Answer::from_bool(config.disables_interception()),
+        Field::Absent => Answer::No,
+        Field::Unknown => Answer::Unknown,
     };
-    set.map(|(key, _)| *key).or_else(none).or_else(replaced)
+    let replaced = Answer::any(workload.pod.containers.iter().map(is_replaced));
+    let mut maybe = None;
+    let reasons = keys.iter().chain([&INTERCEPTION]).map(captures).chain([
+        (configured, PROXY_CONFIG),
+        (replaced, "a container of its own named istio-proxy"),
+    ]);
+    for (answer, key) in reasons {
+        match answer {
+            Answer::Yes => return Field::Known(key),
+            Answer::Unknown => maybe = Some(key),
+            Answer::No => {}
+        }
+    }
+    if maybe.is_some() {
+        Field::Unknown
+    } else {
+        Field::Absent
+    }
 }
 
-/// The value of a key in the annotation `proxy.istio.io/config`, which is YAML or JSON.
-pub fn proxy_config<'p>(workload: Workload<'p>, key: &str) -> Option<&'p str> {
-    let text = workload
-        .pod
-        .metadata()
-        .entry("annotations", "proxy.istio.io/config")
-        .known()?;
-    let rest = &text[text.find(key)? + key.len()..];
-    let is_mark = |character: char| matches!(character, ' ' | '"' | '\'' | ':' | '\n' | '\t');
-    let value = rest.trim_start_matches(is_mark);
-    let end = value
-        .find(|character: char| is_mark(character) && character != ':' || matches!(character, ',' | '}'))
-        .unwrap_or(value.len());
-    Some(&value[..end])
+/// The annotation with the configuration of a pod's proxy.
+pub const PROXY_CONFIG: &str = "proxy.istio.io/config";
+
+/// The top-level keys of a proxy's configuration.
+pub struct ProxyConfig(BTreeMap<String, String>);
+
+impl ProxyConfig {
+    /// Whether the configuration sets a key, which is written in camel case here.
+    pub fn sets(&self, key: &str) -> bool {
+        self.0.contains_key(key)
+    }
+
+    /// Whether no traffic passes through the proxy. The mode is a name or the number of the enumeration.
+    pub fn disables_interception(&self) -> bool {
+        let mode = self.0.get("interceptionMode");
+        mode.is_some_and(|mode| ["NONE", "2"].contains(&mode.as_str()))
+    }
+}
+
+/// The annotation `proxy.istio.io/config`: a mapping in YAML or JSON, whose keys are in camel case or in snake case.
+pub fn proxy_config(workload: Workload<'_>) -> Field<ProxyConfig> {
+    let text = workload.pod.metadata().entry("annotations", PROXY_CONFIG);
+    text.and_then(|text| {
+        let Ok(documents) = Yaml::load_from_str(text) else {
+            return Field::Unknown;
+        };
+        let mapping = match documents.as_slice() {
+            [] => return Field::Absent,
+            [document] if document.is_null() => return Field::Absent,
+            [document] => document.as_mapping(),
+            _ => None,
+        };
+        let Some(mapping) = mapping else {
+            return Field::Unknown;
+        };
+        let key = |key: &Yaml<'_>| key.as_str().map(camel_case);
+        let value = |value: &Yaml<'_>| {
+            let number = value.as_integer().map(|number| number.to_string());
+            value.as_str().map(str::to_owned).or(number).unwrap_or_default()
+        };
+        let entries: Option<BTreeMap<_, _>> = mapping
+            .iter()
+            .filter(|(_, content)| !content.is_null())
+            .map(|(name, content)| Some((key(name)?, value(content))))
+            .collect();
+        entries.map_or(Field::Unknown, |entries| Field::Known(ProxyConfig(entries)))
+    })
+}
+
+/// `interceptionMode` for `interception_mode`.
+fn camel_case(key: &str) -> String {
+    let mut words = key.split('_');
+    let first = words.next().unwrap_or_default().to_owned();
+    words.fold(first, |mut camel, word| {
+        let mut letters = word.chars();
+        camel.extend(letters.next().map(|letter| letter.to_ascii_uppercase()));
+        camel.push_str(letters.as_str());
+        camel
+    })
 }

@@ -164,6 +164,32 @@ fn a_policy_counts_only_if_it_is_in_force() {
         ),
         (
             MTLS,
+            annotated("proxy.istio.io/config: 'interception_mode: 2'"),
+            "fail",
+        ),
+        (
+            MTLS,
+            annotated("proxy.istio.io/config: \"# interceptionMode: NONE\\nconcurrency: 2\""),
+            "pass",
+        ),
+        (
+            MTLS,
+            annotated("proxy.istio.io/config: 'proxyMetadata: {interceptionMode: NONE}'"),
+            "pass",
+        ),
+        (MTLS, annotated("proxy.istio.io/config: '{'"), "unknown"),
+        (
+            MTLS,
+            annotated("sidecar.istio.io/interceptionMode: 04da6b54-80e4-46f7-96ec-b56ff0331ba9"),
+            "unknown",
+        ),
+        (
+            MTLS,
+            annotated("traffic.sidecar.istio.io/excludeInboundPorts: 04da6b54-80e4-46f7-96ec-b56ff0331ba9"),
+            "unknown",
+        ),
+        (
+            MTLS,
             annotated("traffic.sidecar.istio.io/excludeInboundPorts: \"8080\""),
             "fail",
         ),
@@ -187,6 +213,13 @@ fn a_policy_counts_only_if_it_is_in_force() {
             MTLS,
             of_own_proxy("image: docker.io/istio/proxyv2:1.31.0"),
             "pass",
+        ),
+        (MTLS, of_own_proxy("image: evil.example/not-proxyv2:1"), "fail"),
+        (MTLS, of_own_proxy("image: evil.example/proxyv2-tools"), "fail"),
+        (
+            MTLS,
+            of_own_proxy("image: 04da6b54-80e4-46f7-96ec-b56ff0331ba9"),
+            "unknown",
         ),
         // The root namespace.
         (
@@ -333,6 +366,17 @@ fn a_bypass_of_the_proxy_is_found_in_every_form() {
         (
             RULE,
             annotated("proxy.istio.io/config: 'customConfigFile: /etc/envoy.yaml'"),
+            "fail",
+        ),
+        (
+            RULE,
+            annotated("proxy.istio.io/config: 'custom_config_file: /etc/envoy.yaml'"),
+            "fail",
+        ),
+        (RULE, annotated("proxy.istio.io/config: 'a: b: c'"), "unknown"),
+        (
+            RULE,
+            annotated("traffic.sidecar.istio.io/excludeInterfaces: eth1"),
             "fail",
         ),
         (
@@ -621,6 +665,23 @@ fn access_logs_have_to_cover_received_requests() {
         ),
     ];
     all_are(&rows.map(|(entries, expected)| ("mesh-access-logging-on", of(entries), expected)));
+    // A gateway counts as the client of its destinations.
+    let at_gateway = |entries: &str| {
+        let gateway = "labels: {app: a}, annotations: {inject.istio.io/templates: gateway}";
+        of(entries).replace("labels: {app: a}", gateway)
+    };
+    all_are(&[
+        (
+            "mesh-access-logging-on",
+            at_gateway("{match: {mode: CLIENT}}"),
+            "pass",
+        ),
+        (
+            "mesh-access-logging-on",
+            at_gateway("{match: {mode: SERVER}}"),
+            "fail",
+        ),
+    ]);
 }
 
 #[test]
@@ -1096,6 +1157,10 @@ fn an_extension_of_a_proxy_with_policies_is_reported() {
     let deny = security("AuthorizationPolicy", "name: p, namespace: a", "{}");
     let with =
         |extension: &str| together(&[extension, &pod("labels: {app: a}"), &namespace(INJECTED), &deny]);
+    let with_gateway = |extension: &str| {
+        let metadata = "labels: {app: a}, annotations: {inject.istio.io/templates: gateway}";
+        together(&[extension, &pod(metadata), &namespace(INJECTED), &deny])
+    };
     let lua = "configPatches: [{applyTo: HTTP_FILTER, match: {context: SIDECAR_INBOUND}}]";
     let wasm = "apiVersion: extensions.istio.io/v1alpha1\nkind: WasmPlugin\nmetadata: {name: w, namespace: a}\nspec: {selector: {matchLabels: {app: a}}, url: \"oci://r.example/x\"}\n";
     all_are(&[
@@ -1141,6 +1206,17 @@ fn an_extension_of_a_proxy_with_policies_is_reported() {
             RULE,
             with(&wasm.replace("url:", "match: [{mode: SERVER}], url:")),
             "fail",
+        ),
+        // A gateway counts as the client of its destinations.
+        (
+            RULE,
+            with_gateway(&wasm.replace("url:", "match: [{mode: CLIENT}], url:")),
+            "fail",
+        ),
+        (
+            RULE,
+            with_gateway(&wasm.replace("url:", "match: [{mode: SERVER}], url:")),
+            "pass",
         ),
         (
             RULE,

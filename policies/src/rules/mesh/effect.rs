@@ -9,7 +9,7 @@ use phoenix_graph::Object;
 use crate::field::{Field, Node, namespace_of};
 use crate::inventory::{Inventory, Workload};
 use crate::kind::{Kind, NAMESPACE, SERVICE};
-use crate::mesh::{DataPlane, GATEWAY_NAME, inbound_bypass};
+use crate::mesh::{DataPlane, GATEWAY_NAME, WAYPOINT_CLASS, inbound_bypass};
 use crate::selector::{Answer, has_all};
 use crate::settings::assume;
 
@@ -186,7 +186,10 @@ fn is_target(
             ("Gateway", Field::Known((namespace, name))) => {
                 Answer::from_bool(namespace == namespace_of(policy) && name == target.name)
             }
-            ("GatewayClass", Field::Known(_)) => Answer::Yes,
+            ("GatewayClass", Field::Known(_)) => {
+                let root = inventory.settings.assumed_text(&assume::MESH_ROOT);
+                Answer::from_bool(target.name == WAYPOINT_CLASS && namespace_of(policy) == root)
+            }
             _ => Answer::No,
         };
         serves.and(bound)
@@ -239,16 +242,21 @@ fn reaches_proxy(policy: &Object, workload: Workload<'_>, inventory: &Inventory<
     let kind = policy.id.kind.as_str();
     let is_bound = !targets(Node::new(policy.body(), "")).is_absent();
     let inbound = [PEER_AUTHENTICATION.name, AUTHORIZATION.name, REQUESTS.name].contains(&kind);
-    match inventory.data_plane(workload) {
+    let bypassed = match inbound_bypass(workload) {
+        Field::Known(_) if inbound => Answer::Yes,
+        Field::Unknown if inbound => Answer::Unknown,
+        _ => Answer::No,
+    };
+    let enforced = match inventory.data_plane(workload) {
         DataPlane::Outside => Answer::No,
         DataPlane::Unknown => Answer::Unknown,
-        _ if inbound && inbound_bypass(workload).is_some() => Answer::No,
         DataPlane::Sidecar => Answer::Yes,
         DataPlane::Gateway => Answer::from_bool(![SIDECAR.name, PEER_AUTHENTICATION.name].contains(&kind)),
         DataPlane::Ambient => {
             Answer::from_bool(is_bound || [PEER_AUTHENTICATION.name, AUTHORIZATION.name].contains(&kind))
         }
-    }
+    };
+    enforced.and(bypassed.negate())
 }
 
 /// Whether a workload has a policy of one of these kinds in force.

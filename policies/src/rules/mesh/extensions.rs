@@ -38,12 +38,13 @@ fn extension(subject: &Subject<'_>, context: &mut CheckContext<'_>) {
     let inventory = context.inventory;
     let contexts = contexts(subject, context);
     for workload in &inventory.workloads {
+        let is_gateway = inventory.data_plane(*workload) == DataPlane::Gateway;
         let is_concerned = contexts.is_empty()
-            || contexts.iter().any(|place| {
-                let of_gateways = *place == "GATEWAY";
-                *place != "SIDECAR_OUTBOUND"
-                    && (*place == "ANY"
-                        || of_gateways == (inventory.data_plane(*workload) == DataPlane::Gateway))
+            || contexts.iter().any(|place| match *place {
+                "SIDECAR_OUTBOUND" => false,
+                "SIDECAR_INBOUND" => !is_gateway,
+                "GATEWAY" => is_gateway,
+                _ => true,
             });
         let (applies, _) = in_force(subject.object, *workload, inventory);
         if applies == Answer::No || !is_concerned {
@@ -77,14 +78,14 @@ fn contexts<'n>(subject: &Subject<'n>, context: &mut CheckContext<'_>) -> Vec<&'
         ("spec.match", "mode")
     };
     let items = context.items(subject.body, list);
+    // A gateway counts as the client of its destinations.
     let places = items
         .iter()
         .map(|item| match Node::new(item.value, "").text(field) {
-            Field::Known("CLIENT") => "SIDECAR_OUTBOUND",
-            Field::Known("SERVER" | "CLIENT_AND_SERVER" | "UNDEFINED") | Field::Absent | Field::Unknown => {
-                "ANY"
-            }
+            Field::Known("CLIENT") => "GATEWAY",
+            Field::Known("SERVER") => "SIDECAR_INBOUND",
             Field::Known(place) => place,
+            Field::Absent | Field::Unknown => "ANY",
         });
     places.collect()
 }

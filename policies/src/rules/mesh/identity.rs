@@ -11,7 +11,10 @@ use crate::enforcement::Enforcement;
 use crate::field::{Field, Node};
 use crate::inventory::{Workload, injects, mesh_labels};
 use crate::kind::{Kind, RUNNING_WORKLOADS, WORKLOADS};
-use crate::mesh::{DataPlane, inbound_bypass, is_replaced, proxy_config};
+use crate::mesh::{
+    Capture, DataPlane, INBOUND, INTERCEPTION, OUTBOUND, PROXY_CONFIG, inbound_bypass, is_replaced,
+    proxy_config,
+};
 use crate::rule::{Check, Rule, Severity};
 use crate::rules::mesh::effect::{PEER_AUTHENTICATION, PolicyScope, in_force};
 use crate::selector::Answer;
@@ -73,11 +76,15 @@ fn mtls(subject: &Subject<'_>, context: &mut CheckContext<'_>) {
     }
     let mut modes: Vec<(PolicyScope, &str, &Object)> = Vec::new();
     let mut ports: Vec<(String, &str, &Object)> = Vec::new();
+    let mut may_apply = false;
     for policy in inventory.all(PEER_AUTHENTICATION) {
         let (answer, scope) = in_force(policy, own, inventory);
         match answer {
             Answer::No => {}
-            Answer::Unknown => context.unknown(format!("whether {} applies", policy.id)),
+            Answer::Unknown => {
+                context.unknown(format!("whether {} applies", policy.id));
+                may_apply = true;
+            }
             Answer::Yes => {
                 let body = Node::new(policy.body(), "");
                 match body.text("spec.mtls.mode") {
@@ -110,6 +117,7 @@ fn mtls(subject: &Subject<'_>, context: &mut CheckContext<'_>) {
         .filter(|(scope, ..)| Some(*scope) == closest)
         .collect();
     match holding.as_slice() {
+        [] if may_apply => {}
         [] => context.fail(
             "",
             "no PeerAuthentication sets the mode, so plain text is accepted (PERMISSIVE)",
@@ -140,13 +148,15 @@ fn mtls(subject: &Subject<'_>, context: &mut CheckContext<'_>) {
 /// Reports that connections to a workload do not all pass through its proxy, which therefore enforces no policy on them.
 pub(crate) fn is_bypassed(workload: Workload<'_>, effect: &str, context: &mut CheckContext<'_>) -> bool {
     let bypass = inbound_bypass(workload);
-    if let Some(key) = bypass {
-        context.fail(
+    match bypass {
+        Field::Known(key) => context.fail(
             "",
             format!("{key} lets connections bypass the proxy, so {effect}"),
-        );
+        ),
+        Field::Unknown => context.unknown("whether connections bypass the proxy"),
+        Field::Absent => {}
     }
-    bypass.is_some()
+    matches!(bypass, Field::Known(_))
 }
 
 /// The configured modes.
@@ -260,26 +270,16 @@ pub static NO_MESH_BYPASS: Rule = Rule {
 };
 
 fn bypass(subject: &Subject<'_>, context: &mut CheckContext<'_>) {
-    /// Keys, and the values that do not bypass the proxy.
-    const KEYS: [(&str, &[&str]); 12] = [
-        ("traffic.sidecar.istio.io/excludeOutboundIPRanges", &[""]),
-        ("traffic.sidecar.istio.io/excludeOutboundPorts", &[""]),
-        (
-            "traffic.sidecar.istio.io/excludeInboundPorts",
-            &["", "15020", "15021", "15090"],
-        ),
-        ("traffic.sidecar.istio.io/excludeInterfaces", &[""]),
-        ("traffic.sidecar.istio.io/includeOutboundIPRanges", &["*"]),
-        ("traffic.sidecar.istio.io/includeInboundPorts", &["*"]),
-        ("sidecar.istio.io/interceptionMode", &["REDIRECT", "TPROXY"]),
+    /// Other keys, and the values that do not bypass the proxy.
+    const OTHERS: [Capture; 5] = [
+        INTERCEPTION,
         ("sidecar.istio.io/proxyImage", &[]),
         ("sidecar.istio.io/bootstrapOverride", &[]),
         ("inject.istio.io/templates", &["sidecar", "gateway"]),
-        ("ambient.istio.io/bypass-inbound-capture", &["false"]),
         ("ambient.istio.io/redirection", &["enabled"]),
     ];
     /// Keys with which a workload opts out. They have no effect on a pod that is in the mesh nevertheless.
-    const OPT_OUT: [(&str, &[&str]); 2] = [
+    const OPT_OUT: [Capture; 2] = [
         ("sidecar.istio.io/inject", &["false"]),
         ("istio.io/dataplane-mode", &["none"]),
     ];
@@ -298,7 +298,9 @@ fn bypass(subject: &Subject<'_>, context: &mut CheckContext<'_>) {
     let metadata = pod.metadata();
     let allowed = context.option_texts(&BYPASS_ALLOWED);
     for map in ["annotations", "labels"] {
-        let keys = KEYS.iter().map(|(key, harmless)| (*key, *harmless, true));
+        let outbound = OUTBOUND.iter().filter(|capture| !INBOUND.contains(capture));
+        let keys = INBOUND.iter().chain(outbound).chain(&OTHERS);
+        let keys = keys.map(|(key, harmless)| (*key, *harmless, true));
         let opt_out = OPT_OUT.iter().map(|(key, values)| (*key, *values, false));
         for (key, values, are_harmless) in keys
             .chain(opt_out)
@@ -344,31 +346,33 @@ fn bypass(subject: &Subject<'_>, context: &mut CheckContext<'_>) {
 
 /// Reports settings that replace the proxy, its configuration or its volumes.
 fn proxy_changes(workload: Workload<'_>, allowed: &[&str], context: &mut CheckContext<'_>) {
-    const CONFIG: &str = "proxy.istio.io/config";
     const VOLUME: &str = "sidecar.istio.io/userVolume";
     let metadata = workload.pod.metadata();
     let place = |key: &str| metadata.at(&format!("annotations[{key}]"));
-    if !allowed.contains(&CONFIG) {
-        if metadata.entry("annotations", CONFIG).is_unknown() {
-            context.unknown(place(CONFIG));
-        }
-        if proxy_config(workload, "interceptionMode") == Some("NONE") {
-            context.fail(
-                place(CONFIG),
-                "interceptionMode NONE excludes the traffic of the pod from the mesh",
-            );
-        }
-        for key in [
-            "binaryPath",
-            "customConfigFile",
-            "proxyBootstrapTemplatePath",
-            "discoveryAddress",
-        ] {
-            if proxy_config(workload, key).is_some() {
-                context.fail(
-                    place(CONFIG),
-                    format!("{key} replaces the proxy or its configuration"),
-                );
+    if !allowed.contains(&PROXY_CONFIG) {
+        match proxy_config(workload) {
+            Field::Unknown => context.unknown(place(PROXY_CONFIG)),
+            Field::Absent => {}
+            Field::Known(config) => {
+                if config.disables_interception() {
+                    context.fail(
+                        place(PROXY_CONFIG),
+                        "interceptionMode NONE excludes the traffic of the pod from the mesh",
+                    );
+                }
+                for key in [
+                    "binaryPath",
+                    "customConfigFile",
+                    "proxyBootstrapTemplatePath",
+                    "discoveryAddress",
+                ] {
+                    if config.sets(key) {
+                        context.fail(
+                            place(PROXY_CONFIG),
+                            format!("{key} replaces the proxy or its configuration"),
+                        );
+                    }
+                }
             }
         }
     }
@@ -381,15 +385,14 @@ fn proxy_changes(workload: Workload<'_>, allowed: &[&str], context: &mut CheckCo
             _ => {}
         }
     }
-    for container in workload
-        .pod
-        .containers
-        .iter()
-        .filter(|container| is_replaced(container))
-    {
-        context.fail(
-            container.node().at(""),
-            "the container named istio-proxy has an image or a command of its own and replaces the proxy",
-        );
+    for container in &workload.pod.containers {
+        match is_replaced(container) {
+            Answer::Yes => context.fail(
+                container.node().at(""),
+                "the container named istio-proxy has an image or a command of its own and replaces the proxy",
+            ),
+            Answer::Unknown => context.unknown(container.node().at("image")),
+            Answer::No => {}
+        }
     }
 }

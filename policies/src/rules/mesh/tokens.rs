@@ -203,12 +203,10 @@ impl<'a> Entry<'a> {
             return Answer::Yes;
         }
         if self.workloads.is_empty() {
-            return match namespace == self.namespace || namespace == root {
-                true => Answer::Yes,
-                false => Answer::Unknown,
-            };
+            let is_own = namespace == self.namespace || namespace == root;
+            return if is_own { Answer::Yes } else { Answer::Unknown };
         }
-        let mut namespaces = self.workloads.iter().map(|workload| workload.namespace());
+        let mut namespaces = self.workloads.iter().map(Workload::namespace);
         Answer::from_bool(namespaces.any(|own| own == namespace))
     }
 }

@@ -340,12 +340,16 @@ fn egress(subject: &Subject<'_>, context: &mut CheckContext<'_>) {
         }
         _ => {}
     }
-    if let Some(key) = outbound_bypass(workload) {
-        context.fail(
-            "",
-            format!("{key} lets connections bypass the proxy, which therefore does not restrict them"),
-        );
-        return;
+    match outbound_bypass(workload) {
+        Field::Known(key) => {
+            context.fail(
+                "",
+                format!("{key} lets connections bypass the proxy, which therefore does not restrict them"),
+            );
+            return;
+        }
+        Field::Unknown => context.unknown("whether connections bypass the proxy"),
+        Field::Absent => {}
     }
     let mut closest: Vec<(PolicyScope, &Object)> = Vec::new();
     for sidecar in inventory.all(SIDECAR) {

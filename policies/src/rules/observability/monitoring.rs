@@ -52,7 +52,8 @@ fn logged(subject: &Subject<'_>, context: &mut CheckContext<'_>) {
         return;
     };
     let inventory = context.inventory;
-    if inventory.data_plane(own) == DataPlane::Ambient {
+    let data_plane = inventory.data_plane(own);
+    if data_plane == DataPlane::Ambient {
         context.not_applicable("the proxy of the node logs every connection by default (ambient mode)");
         return;
     }
@@ -79,7 +80,7 @@ fn logged(subject: &Subject<'_>, context: &mut CheckContext<'_>) {
         }
         None => context.fail("", "no Telemetry enables access logs for the workload"),
         Some((_, telemetry, None)) => context.unknown(format!("spec.accessLogging of {}", telemetry.id)),
-        Some((_, telemetry, Some(entries))) => match logs_requests(entries) {
+        Some((_, telemetry, Some(entries))) => match logs_requests(entries, data_plane) {
             Answer::Yes => {}
             Answer::No => context.fail(
                 "",
@@ -92,13 +93,19 @@ fn logged(subject: &Subject<'_>, context: &mut CheckContext<'_>) {
 
 /// Whether the server side logs requests. Entries apply in order: one that disables logging applies to its providers, or
 /// to all of them.
-fn logs_requests(entries: &[Value]) -> Answer {
+fn logs_requests(entries: &[Value], data_plane: DataPlane) -> Answer {
+    // A gateway counts as the client of its destinations.
+    let other_side = if data_plane == DataPlane::Gateway {
+        "SERVER"
+    } else {
+        "CLIENT"
+    };
     let mut providers: BTreeMap<&str, Answer> = BTreeMap::new();
     let mut in_doubt = false;
     for entry in entries {
         let node = Node::new(entry, "");
         let concerned = match node.text("match.mode") {
-            Field::Known(mode) => Answer::from_bool(mode != "CLIENT"),
+            Field::Known(mode) => Answer::from_bool(mode != other_side),
             Field::Absent => Answer::from_bool(entry.is_object()),
             Field::Unknown => Answer::Unknown,
         };
