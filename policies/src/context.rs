@@ -277,14 +277,25 @@ impl<'a> CheckContext<'a> {
     }
 }
 
-/// Whether an object has a value at a path such as `spec.containers[0].image`.
+/// Whether an object has a value at a path such as `spec.containers[0].image` or `metadata.annotations[example.com/key]`.
 fn is_written(body: &Value, path: &str) -> bool {
-    let keys = path.split(['.', '[', ']']).filter(|key| !key.is_empty());
-    let found = keys.into_iter().try_fold(body, |value, key| match value {
+    let found = keys(path).try_fold(body, |value, key| match value {
         Value::Array(items) => items.get(key.parse::<usize>().ok()?),
         _ => value.get(key),
     });
     found.is_some_and(|value| !value.is_null())
+}
+
+/// The keys of a path: those in brackets may contain dots.
+fn keys(path: &str) -> impl Iterator<Item = &str> {
+    let parts = path.split('[').enumerate().flat_map(|(number, part)| {
+        let (bracketed, dotted) = match part.split_once(']') {
+            Some((key, rest)) if number > 0 => (Some(key), rest),
+            _ => (None, part),
+        };
+        bracketed.into_iter().chain(dotted.split('.'))
+    });
+    parts.filter(|key| !key.is_empty())
 }
 
 /// An item of a list.
@@ -303,5 +314,36 @@ impl<'a> Item<'a> {
         'a: 'n,
     {
         Node::new(self.value, &self.path)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_key_in_brackets_may_contain_dots() {
+        let body = json!({
+            "metadata": {"annotations": {"sidecar.istio.io/inject": "false"}},
+            "spec": {"containers": [{"image": "a", "env": []}]},
+        });
+        for path in [
+            "metadata.annotations[sidecar.istio.io/inject]",
+            "spec.containers[0].image",
+            "spec.containers[0]",
+            "spec",
+        ] {
+            assert!(is_written(&body, path), "{path}");
+        }
+        for path in [
+            "metadata.annotations[sidecar.istio.io/other]",
+            "metadata.annotations[sidecar].istio",
+            "spec.containers[1].image",
+            "spec.containers[0].command",
+        ] {
+            assert!(!is_written(&body, path), "{path}");
+        }
     }
 }

@@ -255,7 +255,9 @@ fn apply_waivers(report: &mut Report, settings: &Settings) {
                 unused.push(object.clone());
             }
         }
-        let Check::Waivers(check) = rule.check else { return };
+        let Check::Waivers(check) = rule.check else {
+            continue;
+        };
         if !is_enabled {
             continue;
         }

@@ -186,13 +186,23 @@ impl<'a> Inventory<'a> {
     pub fn any_workload(&self, namespace: &str, matches: impl Fn(Workload<'a>) -> Answer) -> Answer {
         let workloads = self.workloads_in(namespace);
         match Answer::any(workloads.map(|workload| self.any_pod(workload, &matches))) {
-            Answer::No if self.unread_namespaces.contains(namespace) => Answer::Unknown,
+            Answer::No if self.has_unread_pods_in(namespace) => Answer::Unknown,
             answer => answer,
         }
     }
 
+    /// Whether a controller of a custom resource may create pods that are not in the inventory.
+    pub fn has_unread_pods(&self) -> bool {
+        !self.unread_namespaces.is_empty()
+    }
+
+    /// The same for the pods of a namespace.
+    pub fn has_unread_pods_in(&self, namespace: &str) -> bool {
+        self.unread_namespaces.contains(namespace)
+    }
+
     /// Whether a workload has a pod that matches, if its controller labels its pods differently.
-    fn any_pod(&self, workload: Workload<'a>, matches: impl Fn(Workload<'a>) -> Answer) -> Answer {
+    pub fn any_pod(&self, workload: Workload<'a>, matches: impl Fn(Workload<'a>) -> Answer) -> Answer {
         match (matches(workload), workload.pod.labels_of_each()) {
             (Answer::Unknown, Some(each)) => {
                 let one = |labels| Workload {

@@ -100,6 +100,24 @@ const ENVIRONMENTS: [(&str, &[&str]); 3] = [
     ("prod", &["prod", "production"]),
 ];
 
+/// The strictest environment in the name of a stack, such as `prod` in `prod-eu`; none if the name says that it is not that
+/// environment, as `pre-prod` does.
+fn implied_environment(stack: &str) -> Option<&'static str> {
+    let name = stack.to_lowercase();
+    let words: Vec<_> = name
+        .split(|character: char| !character.is_alphanumeric())
+        .collect();
+    if ["non", "not", "pre", "test"]
+        .iter()
+        .any(|word| words.contains(word))
+    {
+        return None;
+    }
+    let mut strictest_first = ENVIRONMENTS.iter().rev();
+    let found = strictest_first.find(|(_, names)| names.iter().any(|name| words.contains(name)));
+    found.map(|(environment, _)| *environment)
+}
+
 /// Whether an environment is evaluated less strictly than another; false if one of them is unknown.
 pub fn is_weaker_environment(one: &str, other: &str) -> bool {
     let rank = |environment: &str| ENVIRONMENTS.iter().position(|(name, _)| *name == environment);
@@ -172,12 +190,8 @@ impl Settings {
     /// Records an objection if the stack under evaluation has the name of a stricter environment than the one that it
     /// declares with this key.
     pub fn check_environment(&mut self, key: &str, stack: &str, environment: &str) {
-        let name = stack.to_lowercase();
-        let implied = ENVIRONMENTS
-            .iter()
-            .find(|(_, names)| names.contains(&name.as_str()));
-        if let Some((implied, _)) = implied.filter(|(implied, _)| is_weaker_environment(environment, implied))
-        {
+        let implied = implied_environment(stack);
+        if let Some(implied) = implied.filter(|implied| is_weaker_environment(environment, implied)) {
             self.add_objection(
                 key,
                 format!("the environment is {environment}, which is evaluated less strictly than {implied}, but the stack is called {stack}"),
@@ -310,7 +324,15 @@ mod tests {
             settings.check_environment("environment", stack, environment);
             settings.objections.len()
         };
-        for (stack, environment) in [("prod", "dev"), ("Production", "staging"), ("staging", "dev")] {
+        for (stack, environment) in [
+            ("prod", "dev"),
+            ("Production", "staging"),
+            ("staging", "dev"),
+            ("prod-eu", "dev"),
+            ("phoenix-production", "staging"),
+            ("eu.staging_2", "dev"),
+            ("dev-prod", "dev"),
+        ] {
             assert_eq!(objections(stack, environment), 1, "{stack}, {environment}");
         }
         for (stack, environment) in [
@@ -318,6 +340,9 @@ mod tests {
             ("dev", "prod"),
             ("demo", "dev"),
             ("preprod", "dev"),
+            ("pre-prod", "dev"),
+            ("non-prod", "dev"),
+            ("product", "dev"),
         ] {
             assert_eq!(objections(stack, environment), 0, "{stack}, {environment}");
         }

@@ -18,8 +18,14 @@ pub fn settings_of(environment: Option<&str>, today: Date) -> Result<Settings, S
     };
     let path = format!("policies/profiles/{name}.yaml");
     let documents = yaml::read(text).map_err(|error| format!("cannot read {path}: {error}"))?;
-    let Some(document) = documents.first() else {
-        return Ok(Settings::on(today));
+    let document = match documents.as_slice() {
+        [] => return Ok(Settings::on(today)),
+        [document] => document,
+        _ => {
+            return Err(format!(
+                "{path} contains several documents: remove the `---` lines"
+            ));
+        }
     };
     let source = Source::new(&path, Authority::Profile);
     Settings::read_from(&document.value, &source, today).map_err(|problems| {

@@ -2090,3 +2090,64 @@ fn a_rule_about_requests_needs_a_proxy_that_reads_them() {
         ),
     ]);
 }
+
+#[test]
+fn a_policy_may_select_single_pods_and_pods_of_a_controller() {
+    const RULE: &str = "istio-policy-takes-effect";
+    let set = "apiVersion: apps/v1\nkind: StatefulSet\nmetadata: {name: db, namespace: a}\nspec: {replicas: 1, selector: {matchLabels: {app: db}}, template: {metadata: {labels: {app: db}}, spec: {containers: [{name: app}]}}}\n";
+    let prometheus = "apiVersion: monitoring.coreos.com/v1\nkind: Prometheus\nmetadata: {name: p, namespace: a}\nspec: {}\n";
+    let selecting = |labels: &str| {
+        security(
+            "PeerAuthentication",
+            "name: p, namespace: a",
+            &format!("{{selector: {{matchLabels: {{{labels}}}}}, mtls: {{mode: STRICT}}}}"),
+        )
+    };
+    let of = |labels: &str| together(&[&selecting(labels), set, &namespace(INJECTED)]);
+    all_are(&[
+        (RULE, of("app: db"), "pass"),
+        (RULE, of("statefulset.kubernetes.io/pod-name: db-0"), "pass"),
+        (RULE, of("statefulset.kubernetes.io/pod-name: db-9"), "fail"),
+        (RULE, of("apps.kubernetes.io/pod-index: \"7\""), "fail"),
+        (
+            RULE,
+            together(&[&selecting("app: prometheus"), prometheus, &namespace(INJECTED)]),
+            "unknown",
+        ),
+    ]);
+}
+
+#[test]
+fn a_redirect_to_https_does_not_replace_the_checks_of_a_port_with_tls() {
+    const RULE: &str = "gateway-tls-enforced";
+    let of = |protocol: &str, tls: &str| {
+        networking(
+            "Gateway",
+            "name: g, namespace: a",
+            &format!(
+                "{{servers: [{{port: {{number: 443, protocol: {protocol}}}, tls: {{httpsRedirect: true{tls}}}}}]}}"
+            ),
+        )
+    };
+    all_are(&[
+        (RULE, of("HTTP", ""), "pass"),
+        (RULE, of("HTTPS", ", mode: SIMPLE, credentialName: c"), "pass"),
+        (
+            RULE,
+            of(
+                "HTTPS",
+                ", mode: SIMPLE, credentialName: c, minProtocolVersion: TLSV1_0",
+            ),
+            "fail",
+        ),
+        (
+            RULE,
+            of(
+                "https",
+                ", mode: SIMPLE, credentialName: c, maxProtocolVersion: TLSV1_1",
+            ),
+            "fail",
+        ),
+        (RULE, of("TLS", ", mode: SIMPLE"), "fail"),
+    ]);
+}

@@ -12,6 +12,7 @@ use crate::field::{Field, Node};
 use crate::inventory::{Inventory, Workload};
 use crate::mesh::DataPlane;
 use crate::rule::{Check, Rule, Severity};
+use crate::rules::mesh::authorization::action;
 use crate::rules::mesh::effect::{AUTHORIZATION, in_force, services_of, targets};
 use crate::rules::mesh::protocol::{Protocol, protocol};
 use crate::selector::Answer;
@@ -35,11 +36,11 @@ pub static AUTHZ_REQUESTS_WHERE_REQUESTS_ARE: Rule = Rule {
 };
 
 fn requests_where_requests_are(subject: &Subject<'_>, context: &mut CheckContext<'_>) {
-    let denies = match subject.body.text("spec.action") {
-        Field::Absent | Field::Known("ALLOW") => false,
+    let denies = match action(subject.body) {
+        Field::Known("ALLOW") => false,
         Field::Known("DENY") => true,
         Field::Unknown => return context.unknown("spec.action"),
-        Field::Known(_) => {
+        Field::Known(_) | Field::Absent => {
             return context.not_applicable("the action of the policy is neither ALLOW nor DENY");
         }
     };

@@ -168,6 +168,11 @@ fn check_selector(subject: &Subject<'_>, path: &str, context: &mut CheckContext<
     }
     let own_only = labels.is_some() && [SIDECAR.name, TELEMETRY.name].contains(&kind);
     let everywhere = is_root && !own_only;
+    let may_have_others = if everywhere {
+        inventory.has_unread_pods()
+    } else {
+        inventory.has_unread_pods_in(subject.namespace())
+    };
     let candidates: Vec<Workload<'_>> = if everywhere {
         inventory.workloads.clone()
     } else {
@@ -178,7 +183,9 @@ fn check_selector(subject: &Subject<'_>, path: &str, context: &mut CheckContext<
         .map(|workload| {
             (
                 workload,
-                labels.map_or(Answer::Yes, |labels| has_all(labels, workload.labels())),
+                labels.map_or(Answer::Yes, |labels| {
+                    inventory.any_pod(workload, |pod| has_all(labels, pod.labels()))
+                }),
             )
         })
         .filter(|(_, answer)| *answer != Answer::No)
@@ -186,7 +193,7 @@ fn check_selector(subject: &Subject<'_>, path: &str, context: &mut CheckContext<
     if labels.is_some() {
         match Answer::any(selected.iter().map(|(_, answer)| *answer)) {
             Answer::Yes => {}
-            Answer::No if inventory.is_complete() => {
+            Answer::No if inventory.is_complete() && !may_have_others => {
                 context.fail(
                     path,
                     "its selector matches no workload, so the policy has no effect",

@@ -207,10 +207,20 @@ pub static GATEWAY_TLS_ENFORCED: Rule = Rule {
     ..Rule::DEFAULTS
 };
 
+fn is_tls(protocol: Field<&str>) -> bool {
+    let is_one_of = |protocol: &str| {
+        ["HTTPS", "TLS"]
+            .iter()
+            .any(|name| name.eq_ignore_ascii_case(protocol))
+    };
+    protocol.known().is_some_and(is_one_of)
+}
+
 fn gateway_server(server: Node<'_>, context: &mut CheckContext<'_>) {
     let number = server.number("port.number").known().unwrap_or_default();
     match server.flag("tls.httpsRedirect") {
-        Field::Known(true) => return,
+        // The redirect answers HTTP requests; over TLS, the rest of `tls` applies as well.
+        Field::Known(true) if !is_tls(server.text("port.protocol")) => return,
         Field::Unknown => {
             context.unknown(server.at("tls"));
             return;
