@@ -495,7 +495,7 @@ fn permissions_are_what_a_subject_gets_from_all_rules_and_roles() {
         (
             ESCALATE,
             cluster("b", "system:kube-controller-manager", user),
-            "pass",
+            "fail",
         ),
         (
             "rbac-no-secret-read",
@@ -577,6 +577,63 @@ fn names_and_labels_exempt_only_objects_that_a_cluster_created() {
             "fail",
         ),
         (admin, binding("cluster-admin", masters), "fail", "aside"),
+        (
+            admin,
+            binding(
+                "cluster-admin",
+                &format!("{masters}, {{kind: User, name: \"system:anonymous\"}}"),
+            ),
+            "fail",
+            "fail",
+        ),
+        (
+            admin,
+            binding(
+                "cluster-admin",
+                &format!("{masters}, {{kind: User, name: \"system:serviceaccount:evil:sa\"}}"),
+            ),
+            "fail",
+            "fail",
+        ),
+        (
+            admin,
+            binding("cluster-admin", "{kind: Group, name: \"system:authenticated\"}"),
+            "fail",
+            "fail",
+        ),
+        (
+            admin,
+            binding(
+                "cluster-admin",
+                "{kind: Group, name: \"system:serviceaccounts:kube-system\"}",
+            ),
+            "fail",
+            "fail",
+        ),
+        (
+            admin,
+            binding("cluster-admin", "{kind: User, name: \"system:masters\"}"),
+            "fail",
+            "fail",
+        ),
+        (
+            "rbac-no-broad-subjects",
+            binding(
+                "system:discovery",
+                "{kind: Group, name: \"system:authenticated\"}",
+            ),
+            "fail",
+            "aside",
+        ),
+        (
+            "rbac-no-broad-subjects",
+            binding(
+                "system:discovery",
+                "{kind: Group, name: \"system:unauthenticated\"}",
+            ),
+            "fail",
+            "fail",
+        ),
         (
             admin,
             binding("cluster-admin", &format!("{masters}, {{kind: User, name: u}}")),

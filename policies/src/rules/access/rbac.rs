@@ -524,6 +524,8 @@ static BUILT_IN: LazyLock<BTreeMap<&str, Value>> = LazyLock::new(|| {
                 rule(&["*"], &["*"], &["list", "watch"]),
                 core(&["secrets"], &["get"]),
                 core(&["serviceaccounts/token"], &["create"]),
+                // With a token of the service account clusterrole-aggregation-controller.
+                rbac(&["clusterroles"], &["escalate"]),
             ],
         ),
         (
@@ -712,22 +714,54 @@ fn is_own(object: &Object, context: &CheckContext<'_>) -> bool {
             .is_some_and(|controller| CONTROLLERS.contains(&controller));
     let body = Node::new(object.body(), "");
     let label = body.entry("metadata.labels", "kubernetes.io/bootstrapping");
-    let of_cluster = |subject: &Value| {
-        let subject = Node::new(subject, "");
-        match subject.text("kind") {
-            Field::Known("ServiceAccount") => subject.text("namespace") == Field::Known("kube-system"),
-            _ => subject
-                .text("name")
-                .known()
-                .is_some_and(|name| name.starts_with("system:")),
-        }
-    };
     let subjects = body.list("subjects").known().unwrap_or_default();
     context.inventory.is_cluster()
         && is_default
         && label == Field::Known("rbac-defaults")
-        && subjects.iter().all(of_cluster)
+        && subjects.iter().all(|subject| is_default_subject(subject, name))
 }
+
+/// Whether the API server itself creates a binding of this name with this subject.
+fn is_default_subject(subject: &Value, binding: &str) -> bool {
+    let subject = Node::new(subject, "");
+    let Field::Known(name) = subject.text("name") else {
+        return false;
+    };
+    match subject.text("kind") {
+        Field::Known("ServiceAccount") => subject.text("namespace") == Field::Known("kube-system"),
+        Field::Known("Group") => DEFAULT_GROUPS
+            .iter()
+            .any(|(group, bindings)| *group == name && bindings.contains(&binding)),
+        Field::Known("User") => DEFAULT_USERS.contains(&name),
+        _ => false,
+    }
+}
+
+/// The groups in the default bindings of a cluster, with the names of these bindings.
+const DEFAULT_GROUPS: [(&str, &[&str]); 5] = [
+    (
+        "system:authenticated",
+        &[
+            "system:basic-user",
+            "system:discovery",
+            "system:public-info-viewer",
+        ],
+    ),
+    ("system:unauthenticated", &["system:public-info-viewer"]),
+    (
+        "system:serviceaccounts",
+        &["system:service-account-issuer-discovery"],
+    ),
+    ("system:masters", &["cluster-admin"]),
+    ("system:monitoring", &["system:monitoring"]),
+];
+
+/// The users in the default bindings of a cluster.
+const DEFAULT_USERS: [&str; 3] = [
+    "system:kube-controller-manager",
+    "system:kube-scheduler",
+    "system:kube-proxy",
+];
 
 /// What is unknown about an aggregated role.
 const MORE: &str = "aggregationRule: the permissions depend on other roles";

@@ -163,8 +163,22 @@ fn a_long_text_is_searched_in_linear_time() {
         "-----BEGIN ",
         "Basic ",
         "<name>",
+        "$1$",
+        "$argon2i",
+        "se=&sig=",
+        "X-Amz-Signature=",
+        "hooks.slack.com/services/",
+        "bearer ",
+        "jdbc:oracle:thin:",
+        "a@tcp(",
+        "echo a;",
+        "printf a|",
+        "PRIVATE KEY",
+        "LS0tLS1CRUdJTi",
+        "f('",
+        "{SSHA}",
     ] {
-        let text = part.repeat(20_000);
+        let text = part.repeat(150_000);
         assert!(
             text::find(&text, "file", Source::Configuration, |_| None).is_none_or(|(line, _)| line == 1),
             "{part}"

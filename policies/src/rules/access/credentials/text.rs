@@ -177,11 +177,13 @@ fn find_in_statement<'t>(
 
 /// What is before and after a message that a script prints: `echo "TOKEN: missing" >&2; exit 1`.
 fn around_message(line: &str) -> Option<(&str, &str)> {
-    let starts = ["echo ", "printf "]
-        .iter()
-        .filter_map(|command| line.find(command));
-    let start = starts
-        .min()
+    // One search for both: the line is searched again after each message.
+    let is_command = |at: &usize| {
+        let rest = &line.as_bytes()[*at..];
+        rest.starts_with(b"echo ") || rest.starts_with(b"printf ")
+    };
+    let start = (0..line.len())
+        .find(is_command)
         .filter(|start| !line[..*start].ends_with(char::is_alphanumeric))?;
     let rest = &line[start..];
     let bytes = rest.as_bytes();

@@ -116,16 +116,30 @@ pub(super) fn find(text: &str) -> Option<Found> {
     if text.len() < "a://:b@".len() {
         return None;
     }
-    token(text)
-        .or_else(|| private_key(text))
-        .or_else(|| encoded_private_key(text))
-        .or_else(|| url_with_password(text))
-        .or_else(|| data_source(text))
-        .or_else(|| webhook(text))
-        .or_else(|| signed_url(text))
-        .or_else(|| authorization(text))
-        .or_else(|| password_hash(text))
+    // Most texts lack a character that a form requires.
+    let mut has = [false; 256];
+    for byte in text.bytes() {
+        has[usize::from(byte)] = true;
+    }
+    SEARCHES
+        .iter()
+        .filter(|(required, _)| required.bytes().all(|byte| has[usize::from(byte)]))
+        .find_map(|(_, search)| search(text))
 }
+
+/// The characters that each form requires, and its search.
+const SEARCHES: [(&str, fn(&str) -> Option<Found>); 10] = [
+    ("", token),
+    ("Ky", putty_key),
+    ("K-", private_key),
+    ("LS0t", encoded_private_key),
+    ("@:/", url_with_password),
+    ("@:(", data_source),
+    ("/.", webhook),
+    ("=", signed_url),
+    (" ", authorization),
+    ("", password_hash),
+];
 
 /// Whether a value is base64 of a text, and the text.
 pub(super) fn decoded(value: &str) -> Option<String> {
@@ -177,8 +191,10 @@ fn token(text: &str) -> Option<Found> {
 fn known_token(word: &str, before: &str) -> Option<&'static str> {
     let is_real = |body: &str| has_variety(body) && !contains_ignoring_case(word, "example");
     let has_format = |(prefix, alphabet, length): &(&str, Alphabet, usize)| {
-        word.strip_prefix(prefix)
-            .is_some_and(|body| body.len() >= *length && alphabet.contains(body) && is_real(body))
+        word.as_bytes().first() == prefix.as_bytes().first()
+            && word
+                .strip_prefix(prefix)
+                .is_some_and(|body| body.len() >= *length && alphabet.contains(body) && is_real(body))
     };
     if TOKENS.iter().any(has_format) {
         return Some("a token in a known format");
@@ -245,10 +261,12 @@ fn contains_ignoring_case(text: &str, word: &str) -> bool {
         .any(|part| part.eq_ignore_ascii_case(word.as_bytes()))
 }
 
+fn putty_key(text: &str) -> Option<Found> {
+    text.find("PuTTY-User-Key-File-")
+        .map(|start| (start, "a private key"))
+}
+
 fn private_key(text: &str) -> Option<Found> {
-    if let Some(start) = text.find("PuTTY-User-Key-File-") {
-        return Some((start, "a private key"));
-    }
     for (position, words) in text.match_indices("PRIVATE KEY") {
         let start = floor(text, position.saturating_sub(40));
         let Some(begin) = text[start..position].rfind("-BEGIN ") else {
@@ -298,7 +316,7 @@ fn url_with_password(text: &str) -> Option<Found> {
             .take(32)
             .take_while(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.'))
             .count();
-        let rest = &text[position + 3..];
+        let rest = candidate(text, position + 3);
         let end = rest
             .find(|letter: char| {
                 letter.is_whitespace()
@@ -351,7 +369,7 @@ fn webhook(text: &str) -> Option<Found> {
     }
     HOOKS.iter().find_map(|hook| {
         text.match_indices(hook).find_map(|(start, _)| {
-            let rest = &text[start + hook.len()..];
+            let rest = candidate(text, start + hook.len());
             let end = rest.find(|letter: char| !(letter.is_ascii_alphanumeric() || "/_-@".contains(letter)));
             let path = &rest[..end.unwrap_or(rest.len())];
             let secret = path.split('/').next_back().unwrap_or_default();
@@ -377,10 +395,10 @@ fn signed_url(text: &str) -> Option<Found> {
         .any(|part| text.contains(part));
     let azure = text
         .match_indices("sig=")
-        .find(|(start, form)| is_azure && is_signature(&text[start + form.len()..], 40));
+        .find(|(start, form)| is_azure && is_signature(candidate(text, start + form.len()), 40));
     let aws = || {
         text.match_indices("X-Amz-Signature=")
-            .find(|(start, form)| is_signature(&text[start + form.len()..], 64))
+            .find(|(start, form)| is_signature(candidate(text, start + form.len()), 64))
     };
     azure
         .map(|(start, _)| (start, "a shared access signature"))
@@ -473,13 +491,23 @@ fn password_hash(text: &str) -> Option<Found> {
     }
     HASHES.iter().find_map(|(prefix, length)| {
         text.match_indices(prefix).find_map(|(start, _)| {
-            let rest = &text[start..];
+            let rest = candidate(text, start);
             let end =
                 rest.find(|letter: char| !(letter.is_ascii_alphanumeric() || "$./+=,:{}_-".contains(letter)));
             let hash = &rest[..end.unwrap_or(rest.len())];
             (hash.len() >= *length && has_variety(hash)).then_some((start, "the hash of a password"))
         })
     })
+}
+
+/// The longest part of a text that is read for one credential after its prefix. The formats that are searched have less, and
+/// a long text of prefixes is read in linear time.
+const LONGEST: usize = 512;
+
+/// The part of a text after a position in which a credential ends.
+fn candidate(text: &str, start: usize) -> &str {
+    let rest = &text[start..];
+    &rest[..floor(rest, LONGEST)]
 }
 
 /// The largest character boundary of a text that is not after a position.
