@@ -83,15 +83,22 @@ impl<'a> CheckContext<'a> {
 
     /// Reports a fault of the object at a path.
     pub fn fail(&mut self, path: impl Into<String>, message: impl Into<String>) {
-        self.findings.push(Finding {
+        let finding = Finding {
             path: path.into(),
             message: message.into(),
-        });
+        };
+        // A check runs once for each pod of an object, and may look at the whole object.
+        if !self.findings.contains(&finding) {
+            self.findings.push(finding);
+        }
     }
 
     /// Records that the verdict depends on something that is not known: a path or a phrase.
     pub fn unknown(&mut self, what: impl Into<String>) {
-        self.unknown.push(what.into());
+        let what = what.into();
+        if !self.unknown.contains(&what) {
+            self.unknown.push(what);
+        }
     }
 
     /// Reports an object that does not exist: a fault if the input is complete, otherwise unknown.

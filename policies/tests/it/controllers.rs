@@ -462,6 +462,12 @@ fn host_paths_are_compared_as_the_node_resolves_them() {
         ("/run/./crio", "fail"),
         ("/run/host-containerd/containerd.sock", "fail"),
         (r"\\\\.\\pipe\\docker_engine", "fail"),
+        ("/run/user", "fail"),
+        ("/run/user/1001", "fail"),
+        ("/var/run/user/65534/podman", "fail"),
+        ("/run/user/0/containerd/containerd.sock", "fail"),
+        ("/run/user/1000/pulse", "pass"),
+        ("/run/username", "pass"),
         ("/var/runner", "pass"),
         ("/var/log", "pass"),
     ]

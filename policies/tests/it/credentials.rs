@@ -12,6 +12,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use base64::Engine as _;
 use phoenix_policies::{Verdict, evaluate};
 use serde_json::{Value, json};
 
@@ -129,23 +130,7 @@ impl Generator {
 }
 
 fn encode(text: &str) -> String {
-    const ALPHABET: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut encoded = String::new();
-    for chunk in text.as_bytes().chunks(3) {
-        let number = chunk
-            .iter()
-            .fold(0_u32, |number, byte| number << 8 | u32::from(*byte))
-            << (8 * (3 - chunk.len()));
-        for index in 0..4 {
-            let six = usize::try_from(number >> (18 - 6 * index) & 63).unwrap();
-            encoded.push(if index <= chunk.len() {
-                char::from(ALPHABET[six])
-            } else {
-                '='
-            });
-        }
-    }
-    encoded
+    base64::engine::general_purpose::STANDARD.encode(text)
 }
 
 /// The object of a case.
@@ -348,6 +333,49 @@ fn each_rule_searches_its_own_fields_of_every_kind() {
         (
             "no-credentials-in-fields",
             json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "a"}, "data": {"password": "aGVsbG8="}}),
+            false,
+        ),
+        // A shell expands `$NAME`; Kubernetes expands only `$(NAME)`.
+        (
+            "no-credentials-in-fields",
+            json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "a"}, "spec": {"containers": [{"name": "b", "args": ["--password", "$ecret-horse"]}]}}),
+            true,
+        ),
+        (
+            "no-credentials-in-fields",
+            json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "a"}, "spec": {"containers": [{"name": "b", "args": ["--password=$ecret-horse"]}]}}),
+            true,
+        ),
+        (
+            "no-credentials-in-fields",
+            json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "a"}, "spec": {"containers": [{"name": "b", "args": ["--password", "$(DB_PASSWORD)"]}]}}),
+            false,
+        ),
+        // Not expanded, but meant as a variable.
+        (
+            "no-credentials-in-fields",
+            json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "a"}, "spec": {"containers": [{"name": "b", "args": ["--password", "$DB_PASSWORD", "--token=$API_TOKEN"]}]}}),
+            false,
+        ),
+        (
+            "no-credentials-in-fields",
+            json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "a"}, "spec": {"containers": [{"name": "b", "command": ["/bin/sh", "-c"], "args": ["exec server --password $DB_PASSWORD"]}]}}),
+            false,
+        ),
+        (
+            "no-credentials-in-fields",
+            json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "a"}, "spec": {"containers": [{"name": "b", "command": ["bash", "-ec", "server --password $DB_PASSWORD"]}]}}),
+            false,
+        ),
+        // Containers of an operator's object that are not read as a pod, and those that are.
+        (
+            "no-credentials-in-fields",
+            json!({"apiVersion": "monitoring.coreos.com/v1", "kind": "Prometheus", "metadata": {"name": "a"}, "spec": {"containers": [{"name": "b", "env": [{"name": "DB_PASSWORD", "value": "correct-horse"}]}]}}),
+            true,
+        ),
+        (
+            "no-credentials-in-fields",
+            json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "a"}, "spec": {"containers": [{"name": "b", "env": [{"name": "DB_PASSWORD", "value": "correct-horse"}]}]}}),
             false,
         ),
         (

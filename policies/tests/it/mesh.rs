@@ -663,6 +663,27 @@ fn access_logs_have_to_cover_received_requests() {
             "{providers: [{name: l}]}, {match: {mode: CLIENT}, disabled: true}",
             "pass",
         ),
+        // Entries that may disable what others enable.
+        (
+            "{providers: [{name: l}]}, {disabled: 1c4a061d-8072-4f0a-a4cb-0ff528b18fe7}",
+            "unknown",
+        ),
+        (
+            "{}, {match: {mode: 04da6b54-80e4-46f7-96ec-b56ff0331ba9}, disabled: true}",
+            "unknown",
+        ),
+        (
+            "{}, {match: {mode: 04da6b54-80e4-46f7-96ec-b56ff0331ba9}}",
+            "pass",
+        ),
+        (
+            "{providers: [{name: 04da6b54-80e4-46f7-96ec-b56ff0331ba9}], disabled: true}",
+            "fail",
+        ),
+        (
+            "{providers: [{name: 04da6b54-80e4-46f7-96ec-b56ff0331ba9}]}",
+            "unknown",
+        ),
     ];
     all_are(&rows.map(|(entries, expected)| ("mesh-access-logging-on", of(entries), expected)));
     // A gateway counts as the client of its destinations.

@@ -904,6 +904,16 @@ fn extensions_and_ingresses_bring_no_unverified_server_and_no_code() {
         ),
         (
             "ingress-no-snippets",
+            "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata: {allow-snippet-annotations: \"1\"}",
+            "fail",
+        ),
+        (
+            "ingress-no-snippets",
+            "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata: {allow-snippet-annotations: T}",
+            "fail",
+        ),
+        (
+            "ingress-no-snippets",
             "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata: {allow-snippet-annotations: \"false\"}",
             "pass",
         ),

@@ -25,6 +25,7 @@ use crate::control::Control::{
 use crate::enforcement::Enforcement;
 use crate::field::Field;
 use crate::kind::{ANY, Kind, WORKLOADS};
+use crate::pod::Pod;
 use crate::rule::{Check, Rule, Severity};
 use crate::text::rule_text;
 
@@ -117,7 +118,10 @@ pub static NO_CREDENTIALS_IN_FIELDS: Rule = Rule {
     enforcement: Enforcement::Mandatory,
     evidence: &[AccessArchitecture, DataInMotion, AccessControl, Authentication],
     check: Check::Resource(|subject, context| {
-        let hits = search::all(subject.body.value, "", skipped_fields(subject));
+        let containers = paths_of_containers(subject);
+        let hits = search::all(subject.body.value, "", &|path| {
+            is_skipped(path, subject, &containers)
+        });
         for path in hits.unknown {
             context.unknown(path);
         }
@@ -132,23 +136,39 @@ pub static NO_CREDENTIALS_IN_FIELDS: Rule = Rule {
     ..Rule::DEFAULTS
 };
 
-/// The fields of an object that other rules search, or that the cluster sets.
-fn skipped_fields(subject: &Subject<'_>) -> fn(&str) -> bool {
-    fn always(path: &str) -> bool {
-        matches!(path, "status" | "sops" | "metadata.managedFields")
+/// Whether a field is one that other rules search, or that the cluster sets.
+fn is_skipped(path: &str, subject: &Subject<'_>, containers: &[String]) -> bool {
+    if matches!(path, "status" | "sops" | "metadata.managedFields") {
+        return true;
     }
-    let group = subject.object.id.group.as_str();
-    match (group, subject.kind()) {
-        ("", "ConfigMap" | "Secret") => {
-            |path| always(path) || matches!(path, "data" | "binaryData" | "stringData")
-        }
+    match (subject.object.id.group.as_str(), subject.kind()) {
+        ("", "ConfigMap" | "Secret") => matches!(path, "data" | "binaryData" | "stringData"),
         // Schemas, with examples and descriptions.
-        ("apiextensions.k8s.io", "CustomResourceDefinition") => |path| always(path) || path == "spec",
-        ("bitnami.com", "SealedSecret") => |path| always(path) || path == "spec.encryptedData",
-        _ if subject.pod.is_some() => {
-            |path| always(path) || (path.ends_with("].env") && path.contains("ontainers["))
+        ("apiextensions.k8s.io", "CustomResourceDefinition") => path == "spec",
+        ("bitnami.com", "SealedSecret") => path == "spec.encryptedData",
+        _ => path
+            .strip_suffix(".env")
+            .is_some_and(|container| containers.iter().any(|path| path == container)),
+    }
+}
+
+/// The paths of all containers of an object, whose variables another rule searches.
+fn paths_of_containers(subject: &Subject<'_>) -> Vec<String> {
+    let paths = |pod: &Pod<'_>| -> Vec<String> {
+        let containers = pod.containers.iter();
+        containers.map(|container| container.node().at("")).collect()
+    };
+    match subject.pod {
+        None => Vec::new(),
+        Some(pod)
+            if WORKLOADS
+                .iter()
+                .any(|kind| kind.is(&subject.object.id.group, subject.kind())) =>
+        {
+            paths(pod)
         }
-        _ => always,
+        // A custom resource may have several pods, and this check runs for each of them.
+        Some(_) => Pod::all_of(subject.object).iter().flat_map(paths).collect(),
     }
 }
 

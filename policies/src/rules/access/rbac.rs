@@ -225,6 +225,7 @@ const CONTROL_PLANE: &[Permission] = &[
             "projectcalico.org",
             "policy.networking.k8s.io",
             "crd.antrea.io",
+            "k8s.ovn.org",
         ],
         resources: &[
             "ciliumnetworkpolicies",
@@ -234,6 +235,7 @@ const CONTROL_PLANE: &[Permission] = &[
             "adminnetworkpolicies",
             "baselineadminnetworkpolicies",
             "clusternetworkpolicies",
+            "egressfirewalls",
         ],
         verbs: &["create", "update", "patch", "delete", "deletecollection"],
         names: Names::Irrelevant,

@@ -5,6 +5,7 @@ use crate::enforcement::Enforcement;
 use crate::field::{Field, text};
 use crate::kind::{Kind, SERVICE};
 use crate::rule::{Check, Rule, Severity};
+use crate::rules::network::services::TRUE;
 use crate::text::rule_text;
 
 const CONFIG_MAP: Kind = Kind::core("ConfigMap");
@@ -23,27 +24,31 @@ pub static INGRESS_NO_SNIPPETS: Rule = Rule {
     evidence: &[LeastPrivilege, Boundary, AccessControl],
     check: Check::Resource(|subject, context| {
         if CONFIG_MAP.is(&subject.object.id.group, subject.kind()) {
-            let allows = |key, value: &str| match subject.body.entry("data", key) {
-                Field::Known(given) => Some(given.trim().eq_ignore_ascii_case(value)),
+            let allows = |key, values: &[&str]| match subject.body.entry("data", key) {
+                Field::Known(given) => Some(
+                    values
+                        .iter()
+                        .any(|value| given.trim().eq_ignore_ascii_case(value)),
+                ),
                 Field::Absent => None,
                 Field::Unknown => Some(true),
             };
-            let settings = [
+            let settings: [(_, &[&str], _); 2] = [
                 (
                     "allow-snippet-annotations",
-                    "true",
+                    TRUE,
                     "the ingress controller accepts configuration snippets",
                 ),
                 (
                     "annotations-risk-level",
-                    "critical",
+                    &["critical"],
                     "the ingress controller accepts annotations of every risk level",
                 ),
             ];
             let mut is_configuration = false;
-            for (key, value, message) in settings {
+            for (key, values, message) in settings {
                 let place = format!("data[{key}]");
-                match allows(key, value) {
+                match allows(key, values) {
                     None => continue,
                     Some(_) if subject.body.entry("data", key).is_unknown() => context.unknown(place),
                     Some(true) => context.fail(place, message),

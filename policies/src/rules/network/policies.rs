@@ -73,7 +73,7 @@ fn default_deny(name: &str, direction: Direction, context: &mut CheckContext<'_>
     match isolated {
         Answer::Yes => {}
         Answer::No => {
-            let elsewhere = other_policy(inventory, name);
+            let elsewhere = other_policy(inventory, name, direction);
             if let Some(other) = elsewhere {
                 context.unknown(format!(
                     "whether {other}, which is not evaluated, denies {words} by default"
@@ -169,7 +169,7 @@ pub static WORKLOAD_HAS_NETWORK_POLICY: Rule = Rule {
                 });
             match Answer::any(selecting) {
                 Answer::Yes => {}
-                Answer::No if other_policy(context.inventory, subject.namespace()).is_some() => {
+                Answer::No if other_policy(context.inventory, subject.namespace(), direction).is_some() => {
                     context.unknown(format!(
                         "whether a policy of another API, which is not evaluated, selects it for {}",
                         direction.field()

@@ -291,7 +291,8 @@ const PLAIN_HTTP: [(&str, &[&str]); 11] = [
 ];
 
 const FALSE: &[&str] = &["false", "False", "FALSE", "f", "F", "0"];
-const TRUE: &[&str] = &["true", "True", "TRUE", "t", "T", "1"];
+/// The values that Go's `strconv.ParseBool` reads as true.
+pub(super) const TRUE: &[&str] = &["true", "True", "TRUE", "t", "T", "1"];
 
 /// Annotations that redirect every request without TLS and take precedence over others.
 const FORCED: [&str; 2] = [

@@ -502,12 +502,16 @@ pub const OTHER_POLICIES: [Kind; 8] = [
         &["policy.networking.k8s.io", "crd.antrea.io"],
         "ClusterNetworkPolicy",
     ),
-    Kind::new(&["k8s.ovn.org"], "EgressFirewall"),
+    EGRESS_FIREWALL,
 ];
 
-/// A network policy of another API that may apply to a namespace.
-pub fn other_policy(inventory: &Inventory<'_>, namespace: &str) -> Option<String> {
-    OTHER_POLICIES.iter().find_map(|kind| {
+/// Restricts connections to destinations outside of the cluster only.
+const EGRESS_FIREWALL: Kind = Kind::new(&["k8s.ovn.org"], "EgressFirewall");
+
+/// A network policy of another API that may apply to a namespace in a direction.
+pub fn other_policy(inventory: &Inventory<'_>, namespace: &str, direction: Direction) -> Option<String> {
+    let of_direction = |kind: &&Kind| direction == Direction::Egress || kind.name != EGRESS_FIREWALL.name;
+    OTHER_POLICIES.iter().filter(of_direction).find_map(|kind| {
         let applies = |object: &&Object| object.id.namespace.as_deref().is_none_or(|own| own == namespace);
         inventory
             .all(*kind)

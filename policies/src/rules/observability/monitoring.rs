@@ -100,8 +100,9 @@ fn logs_requests(entries: &[Value], data_plane: DataPlane) -> Answer {
     } else {
         "CLIENT"
     };
-    let mut providers: BTreeMap<&str, Answer> = BTreeMap::new();
-    let mut in_doubt = false;
+    let mut providers: BTreeMap<&str, bool> = BTreeMap::new();
+    // Whether entries that cannot be read may enable or disable logs.
+    let (mut may_enable, mut may_disable) = (false, false);
     for entry in entries {
         let node = Node::new(entry, "");
         let concerned = match node.text("match.mode") {
@@ -109,33 +110,36 @@ fn logs_requests(entries: &[Value], data_plane: DataPlane) -> Answer {
             Field::Absent => Answer::from_bool(entry.is_object()),
             Field::Unknown => Answer::Unknown,
         };
-        let on = match node.flag("disabled") {
-            Field::Known(disabled) => Answer::from_bool(!disabled),
-            Field::Absent => Answer::Yes,
-            Field::Unknown => Answer::Unknown,
+        let disabled = node.flag("disabled");
+        let name = |provider| Node::new(provider, "").text("name").known();
+        let names: Option<Vec<&str>> = match node.list("providers") {
+            Field::Known(list) => list.iter().map(name).collect(),
+            Field::Absent => Some(Vec::new()),
+            Field::Unknown => None,
         };
-        let names = match node.list("providers") {
-            Field::Known(list) => list
-                .iter()
-                .filter_map(|provider| Node::new(provider, "").text("name").known())
-                .collect(),
-            Field::Absent => Vec::new(),
-            Field::Unknown => {
-                in_doubt = true;
-                continue;
-            }
-        };
-        match (concerned, on, names.as_slice()) {
-            (Answer::Unknown, ..) => in_doubt = true,
+        match (concerned, disabled, names.as_deref()) {
             (Answer::No, ..) => {}
-            (Answer::Yes, Answer::No, []) => providers.clear(),
-            (Answer::Yes, on, []) => drop(providers.insert("", on)),
-            (Answer::Yes, on, names) => providers.extend(names.iter().map(|name| (*name, on))),
+            (Answer::Unknown, ..) | (_, Field::Unknown, _) | (_, _, None) => {
+                may_enable |= disabled != Field::Known(true);
+                may_disable |= !matches!(disabled, Field::Known(false) | Field::Absent);
+            }
+            (Answer::Yes, Field::Known(true), Some([])) => {
+                providers.clear();
+                may_enable = false;
+            }
+            (Answer::Yes, Field::Known(false) | Field::Absent, Some([])) => {
+                providers.insert("", true);
+                may_disable = false;
+            }
+            (Answer::Yes, disabled, Some(names)) => {
+                providers.extend(names.iter().map(|name| (*name, disabled != Field::Known(true))));
+            }
         }
     }
-    match Answer::any(providers.into_values()) {
-        Answer::No if in_doubt => Answer::Unknown,
-        answer => answer,
+    match providers.into_values().any(|is_on| is_on) {
+        true if may_disable => Answer::Unknown,
+        false if may_enable => Answer::Unknown,
+        is_on => Answer::from_bool(is_on),
     }
 }
 

@@ -120,7 +120,7 @@ pub static NO_RUNTIME_SOCKET_MOUNT: Rule = Rule {
     enforcement: Enforcement::Mandatory,
     evidence: &[AccessArchitecture, UnauthorizedSoftware, AccessControl],
     check: Check::Resource(|subject, context| {
-        const SOCKETS: [&str; 16] = [
+        const SOCKETS: [&str; 18] = [
             "/run/docker.sock",
             "/run/docker/containerd/containerd.sock",
             "/run/containerd/containerd.sock",
@@ -133,7 +133,9 @@ pub static NO_RUNTIME_SOCKET_MOUNT: Rule = Rule {
             "/run/balena-engine.sock",
             "/run/buildkit/buildkitd.sock",
             "/run/podman/podman.sock",
-            "/run/user/1000/docker.sock",
+            "/run/user/0/docker.sock",
+            "/run/user/0/podman/podman.sock",
+            "/run/user/0/containerd/containerd.sock",
             "/run/k3s/containerd/containerd.sock",
             "/run/k0s/containerd.sock",
             "/var/snap/microk8s/common/run/containerd.sock",
@@ -154,6 +156,7 @@ pub static NO_RUNTIME_SOCKET_MOUNT: Rule = Rule {
                 Some(rest) if rest.is_empty() || rest.starts_with('/') => format!("/run{rest}"),
                 _ => normal,
             };
+            let normal = of_first_user(&normal);
             let is_pipe = |name: &&str| path.contains("pipe") && path.contains(*name);
             if SOCKETS.iter().any(|socket| contains(&normal, socket)) || PIPES.iter().any(is_pipe) {
                 context.fail(
@@ -206,6 +209,17 @@ pub static RESTRICTED_VOLUME_TYPES: Rule = Rule {
     }),
     ..Rule::DEFAULTS
 };
+
+/// The same path in the folder of user 0, if it is in the folder of a user.
+fn of_first_user(path: &str) -> String {
+    let rest = path.strip_prefix("/run/user/").unwrap_or_default();
+    let (user, rest) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    if user.parse::<u32>().is_ok() {
+        format!("/run/user/0{rest}")
+    } else {
+        path.to_owned()
+    }
+}
 
 #[cfg(test)]
 mod tests {

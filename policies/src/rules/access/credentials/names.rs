@@ -34,6 +34,7 @@ pub(super) fn classify(name: &str) -> Name {
     let is_one_of = |list: &[&str], word: &String| list.contains(&word.as_str());
     let (before, after) = (&words[..index], &words[index + 1..]);
     if before.iter().any(|word| is_one_of(&BEFORE, word))
+        || (kind != Name::Password && before.iter().any(|word| is_one_of(&PUBLIC, word)))
         || before.last().is_some_and(|word| is_one_of(&JUST_BEFORE, word))
         || after.iter().any(|word| is_one_of(ABOUT, word))
     {
@@ -84,8 +85,11 @@ const OBJECTS: [&str; 17] = [
     "serving", "credential", "credentials", "creds", "target", "backup",
 ];
 
-/// Words that make everything after them a description: `checksum/secret`, `PUBLIC_API_KEY`.
-const BEFORE: [&str; 5] = ["checksum", "sha", "digest", "public", "publishable"];
+/// Words that make everything after them a description: `checksum/secret`.
+const BEFORE: [&str; 3] = ["checksum", "sha", "digest"];
+
+/// Words that say the same about a key or a token, but not about a password: `PUBLIC_API_KEY`, `public-site.db.password`.
+const PUBLIC: [&str; 2] = ["public", "publishable"];
 
 /// Words directly before the head that give it another meaning: `NEXT_TOKEN`, `EOS_TOKEN`, `MAX_TOKEN`.
 #[rustfmt::skip]

@@ -54,7 +54,7 @@ fn first(value: &Value) -> Option<&'static str> {
 }
 
 /// Every credential below a path; `skip` selects the paths that another rule searches.
-pub(super) fn all(value: &Value, path: &str, skip: fn(&str) -> bool) -> Hits {
+pub(super) fn all(value: &Value, path: &str, skip: &dyn Fn(&str) -> bool) -> Hits {
     let mut search = Search {
         path: path.to_owned(),
         place: Place::Field,
@@ -66,14 +66,14 @@ pub(super) fn all(value: &Value, path: &str, skip: fn(&str) -> bool) -> Hits {
 }
 
 #[derive(Default)]
-struct Search {
+struct Search<'s> {
     path: String,
     place: Place,
     hits: Hits,
-    skip: Option<fn(&str) -> bool>,
+    skip: Option<&'s dyn Fn(&str) -> bool>,
 }
 
-impl Search {
+impl Search<'_> {
     fn value(&mut self, name: &str, value: &Value) {
         match value {
             Value::String(_) if is_unknown(value) => self.hits.unknown.push(self.path.clone()),
@@ -114,9 +114,10 @@ impl Search {
 
     fn items(&mut self, name: &str, items: &[Value]) {
         let is_command = ["args", "command", "arguments", "entrypoint"].contains(&name);
+        let source = source_of(items);
         for (index, item) in items.iter().enumerate() {
             self.part(&format!("[{index}]"), |search| match item {
-                Value::String(text) if is_command && !is_unknown(item) => search.argument(text),
+                Value::String(text) if is_command && !is_unknown(item) => search.argument(text, source),
                 // The names of Secrets, permissions and the like are in lists with such names.
                 Value::String(text) if !values::is_generated(text) => search.value("", item),
                 Value::String(_) => search.value(name, item),
@@ -133,8 +134,14 @@ impl Search {
         }
     }
 
-    fn argument(&mut self, text: &str) {
-        if let Some((line, what)) = named("", text, Place::Value, Source::Shell) {
+    fn argument(&mut self, text: &str, source: Source) {
+        // Arguments with several words are scripts, whichever program runs them.
+        let source = if text.trim().contains(char::is_whitespace) {
+            Source::Shell
+        } else {
+            source
+        };
+        if let Some((line, what)) = named("", text, Place::Value, source) {
             self.report(line, what);
         }
     }
@@ -222,8 +229,22 @@ fn command(words: &[Value]) -> Option<&'static str> {
             is_quoted: false,
         })
     };
+    let source = source_of(words);
     let words: Option<Vec<Word>> = words.iter().map(word).collect();
-    arguments::find(&words?, Source::Shell)
+    arguments::find(&words?, source)
+}
+
+/// Whether a shell reads the words of a command. Otherwise only `$(NAME)` is a variable.
+fn source_of(words: &[Value]) -> Source {
+    let is_shell = |word: &Value| {
+        let program = word.as_str().and_then(|word| word.rsplit('/').next());
+        program.is_some_and(|program| program.ends_with("sh"))
+    };
+    if words.iter().any(is_shell) {
+        Source::Shell
+    } else {
+        Source::Configuration
+    }
 }
 
 /// Whether the fields are a reference to a value that is in a Secret or a store.
