@@ -9,7 +9,8 @@ use crate::error::Error;
 /// The maximum length of a line. Longer lines are not valid records.
 const MAX_LINE_BYTES: usize = 32 << 20;
 
-/// Counts lines, verifies that each is a JSON object, and keeps the last one.
+/// Counts lines, verifies that each is a JSON object, and keeps the last one. Values are not interpreted, so that lone
+/// surrogates, large numbers and deep nesting are accepted.
 #[derive(Default)]
 pub struct Counter {
     lines: u64,

@@ -6,11 +6,10 @@ use reqwest::Url;
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
-use serde_json::{Map, Value};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::error::Error;
-use crate::lines::{Counter, Reader};
+use crate::lines::Counter;
 use crate::manifest::{self, FORMAT, File, Manifest, Store};
 use crate::server::{RetryPolicy, Server};
 use crate::vault::{Vault, write_all};
@@ -145,16 +144,14 @@ impl OpenMemory {
     }
 }
 
-/// Verifies all lines of a backup before the first one is sent.
+/// Verifies all lines of a backup before the first one is sent, with the same checks as the backup.
 async fn verify(vault: &Vault, manifest: &Manifest, file: &File) -> Result<(), Error> {
-    let mut reader = Reader::new(Box::pin(vault.read(manifest, file)), FILE.to_owned());
-    let (mut lines, mut last) = (0, None);
-    while let Some(line) = reader.next::<Map<String, Value>>().await? {
-        lines += 1;
-        last = Some(line);
+    let mut counter = Counter::default();
+    let mut chunks = Box::pin(vault.read(manifest, file));
+    while let Some(chunk) = chunks.try_next().await? {
+        counter.update(&chunk);
     }
-    let last = last.map(Value::Object).unwrap_or_default();
-    match records(lines, serde_json::from_value(last)) {
+    match complete(counter) {
         Ok(records) if Some(records) == file.records => Ok(()),
         Ok(records) => Err(Error::Damaged(format!(
             "{FILE} is damaged: it contains {records} records, but the manifest specifies {}",
@@ -164,15 +161,11 @@ async fn verify(vault: &Vault, manifest: &Manifest, file: &File) -> Result<(), E
     }
 }
 
+/// The number of records, if it is that in the last line.
 fn complete(counter: Counter) -> Result<u64, String> {
     let (lines, last) = counter.finish()?;
-    records(lines, serde_json::from_slice(&last))
-}
-
-/// The number of records, if it is that in the last line.
-fn records(lines: u64, last: serde_json::Result<Last>) -> Result<u64, String> {
-    let Last { end } =
-        last.map_err(|_| "it is incomplete: its last line does not contain the number of records")?;
+    let Last { end } = serde_json::from_slice(&last)
+        .map_err(|_| "it is incomplete: its last line does not contain the number of records")?;
     if Some(end.records) == lines.checked_sub(1) {
         return Ok(end.records);
     }

@@ -525,12 +525,20 @@ fn memories_with_an_invalid_line_are_not_sent() {
             "reports 2 records, but 1",
         ),
         ("{\"id\":1}\n{\"id\":2}\n", 2, "it is incomplete"),
-        ("{\"id\":1}\n{\"end\":{\"records\":1}}", 1, "middle of line 2"),
-        ("[1]\n{\"end\":{\"records\":1}}\n", 1, "line 1 cannot be read"),
+        (
+            "{\"id\":1}\n{\"end\":{\"records\":1}}",
+            1,
+            "ends with an incomplete line",
+        ),
+        (
+            "[1]\n{\"end\":{\"records\":1}}\n",
+            1,
+            "line 1 is not a JSON object",
+        ),
         (
             "{\"id\":\n{\"end\":{\"records\":1}}\n",
             1,
-            "line 1 cannot be read",
+            "line 1 is not a JSON object",
         ),
     ] {
         let store = tempdir().expect("a folder");

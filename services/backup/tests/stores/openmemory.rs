@@ -67,6 +67,20 @@ fn memories_are_restored_byte_for_byte() {
     assert_eq!(String::from_utf8_lossy(&requests[0].body), WHOLE);
 }
 
+/// Valid JSON, with values that not every parser accepts.
+#[test]
+fn every_export_with_a_backup_can_be_restored() {
+    let deep = format!(r#"{{"nested":{}{}}}"#, "[".repeat(200), "]".repeat(200));
+    for line in [r#"{"text":"\ud83d"}"#, r#"{"score":1e999}"#, deep.as_str()] {
+        let export = format!("{line}\n{{\"end\":{{\"records\":1}}}}\n");
+        let store = tempdir().expect("a folder");
+        backup(&store, &always(Response::new(200, export.clone()))).expect(0, "");
+        let server = always(Response::new(200, r#"{"imported":1}"#));
+        restore(&store, &server, "false").expect(0, "");
+        assert_eq!(String::from_utf8_lossy(&server.requests()[0].body), export);
+    }
+}
+
 #[test]
 fn an_empty_openmemory_has_a_backup() {
     let store = tempdir().expect("a folder");
