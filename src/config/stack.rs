@@ -227,7 +227,7 @@ impl StackConfig {
                 problems.add_with_hint(
                     key,
                     wrong,
-                    "append ?sslmode=verify-full, and sslrootcert as described in docs/openmemory-image.md; for a server in the mesh, set phoenix:postgres.transport to mesh",
+                    "add the parameter sslmode=verify-full after `?`, or after `&` if there are others, and sslrootcert as described in docs/openmemory-image.md; for a server in the mesh, set phoenix:postgres.transport to mesh",
                 );
             }
         }

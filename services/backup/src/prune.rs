@@ -92,7 +92,10 @@ pub async fn prune(
             _ => println!("kept {name} for inspection, not counted: {problem}"),
         }
     }
-    if !expired.is_empty() && newest.is_none() {
+    // An attacker may have replaced all backups, for example.
+    let is_suspicious =
+        |backup: &StoredBackup| matches!(backup.state, State::Damaged(_) | State::Untimely(..));
+    if newest.is_none() && (!expired.is_empty() || backups.iter().any(is_suspicious)) {
         return Err(Error::Refused(format!(
             "no backup of {store} counts, so nothing is deleted\n  hint: `phoenix-backup list --store {store}` lists all backups \
              with the reasons"

@@ -130,41 +130,70 @@ fn address_part(value: &str) -> Option<String> {
     })
 }
 
+/// A connection string in the form of a URL.
+struct Url<'a> {
+    user: &'a str,
+    password: &'a str,
+    /// Everything after the credentials.
+    address: &'a str,
+    /// The hosts with their ports.
+    hosts: &'a str,
+    /// What follows the first `?`.
+    parameters: &'a str,
+}
+
+impl<'a> Url<'a> {
+    /// Reads a URL as libpq does: the first `@` before a `/` ends the credentials.
+    fn parse(value: &'a str) -> Option<Self> {
+        let (_, rest) = value.split_once("://")?;
+        let (login, address) = rest.split_once('@').filter(|(login, _)| !login.contains('/'))?;
+        let (user, password) = login.split_once(':').unwrap_or((login, ""));
+        let (location, parameters) = address.split_once('?').unwrap_or((address, ""));
+        Some(Self {
+            user,
+            password,
+            address,
+            hosts: location.split('/').next().unwrap_or(location),
+            parameters,
+        })
+    }
+}
+
 fn postgres_url(value: &str) -> Option<String> {
     const FORM: &str = "is not postgresql://USER:PASSWORD@HOST/DATABASE";
-    let rest = value
-        .strip_prefix("postgresql://")
-        .or_else(|| value.strip_prefix("postgres://"));
-    // The last `@` ends the credentials, as in libpq; a password that is not encoded may contain others.
-    let login = rest.and_then(|rest| rest.split('/').next()?.rsplit_once('@'));
-    let Some((login, host)) = login else {
+    let is_postgres = ["postgresql://", "postgres://"]
+        .iter()
+        .any(|scheme| value.starts_with(scheme));
+    let url = Url::parse(value).filter(|url| is_postgres && !url.user.is_empty() && !url.hosts.is_empty());
+    let Some(url) = url.filter(|url| !url.password.is_empty()) else {
         return Some(FORM.to_owned());
     };
-    match login.split_once(':') {
-        Some((user, password)) if !user.is_empty() && !host.is_empty() => {
-            guessable(password, LEAST_PASSWORD, "has a password that ")
-        }
-        _ => Some(FORM.to_owned()),
+    if url.hosts.contains('@') {
+        return Some(
+            "has an `@` in its password or host, where clients disagree about the host: write %40".to_owned(),
+        );
     }
+    guessable(url.password, LEAST_PASSWORD, "has a password that ")
 }
 
 /// The user in a connection string; the text itself if it has none.
 pub fn user_of_url(value: &str) -> &str {
-    let login = value.split_once("://").map_or(value, |(_, rest)| rest);
-    login.split([':', '@', '/']).next().unwrap_or(login)
+    Url::parse(value).map_or(value, |url| url.user)
 }
 
 /// Why a connection string does not demand TLS with a verified server.
 ///
 /// Exactly one parameter `sslmode` with the value `verify-full` is accepted. Clients disagree about which of two
-/// parameters applies, `ssl` sets `sslmode` to `require` in libpq, and a name can be percent-encoded.
+/// parameters applies and where the parameters end, `ssl` sets `sslmode` to `require` in libpq, and a name can be
+/// percent-encoded.
 pub fn unverified_tls(value: &str) -> Option<String> {
-    let behind_login = value.split_once('@').map_or(value, |(_, rest)| rest);
-    let parameters = behind_login
-        .split_once('?')
-        .map_or("", |(_, parameters)| parameters);
+    let url = Url::parse(value);
+    let (address, parameters) = url.map_or(("", ""), |url| (url.address, url.parameters));
+    if parameters.contains('?') || address.contains('#') {
+        return Some("has a second `?` or a `#`, where clients disagree about the parameters, so `sslmode=verify-full` may not apply".to_owned());
+    }
     let mut modes = Vec::new();
-    for parameter in parameters.split(['&', '?', '#']) {
+    for parameter in parameters.split('&') {
         let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
         if name.contains('%') || name.eq_ignore_ascii_case("ssl") {
             modes.push("");
@@ -283,6 +312,11 @@ mod tests {
             "?sslmode=verify-full&%73slmode=disable",
             "?ssl=true",
             "/sslmode=verify-full",
+            "?application_name=a?sslmode=verify-full",
+            "?application_name=a#sslmode=verify-full",
+            "?sslmode=verify-full#",
+            "#?sslmode=verify-full",
+            "?sslmode=verify-full?sslmode=disable",
         ] {
             let wrong = unverified_tls(&with(bad)).unwrap_or_default();
             assert!(wrong.contains("sslmode=verify-full"), "{bad}");
@@ -353,6 +387,11 @@ mod tests {
                 Form::PostgresUrl,
                 "postgresql://memory:a1@db.example.com/memory",
                 "password that is shorter than 12",
+            ),
+            (
+                Form::PostgresUrl,
+                "postgresql://memory:g5Kq82hX@mPz1q9@db.example.com/memory",
+                "write %40",
             ),
         ] {
             let weakness = form.weakness(value).unwrap_or_default();

@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 use serde::{Deserialize, Serialize};
 
 use super::value::{Typed, unexpected};
-use super::{Neo4j, columns, quoted};
+use super::{Neo4j, OLD_ID, columns, quoted};
 use crate::error::Error;
 
 /// A line of `schema.jsonl`.
@@ -57,7 +57,7 @@ enum Setting {
 }
 
 impl Neo4j {
-    /// All constraints, then all indexes that do not belong to a constraint.
+    /// All constraints, then all indexes that do not belong to a constraint; without the constraint of a restore.
     pub(super) async fn schema(&self) -> Result<Vec<Declaration>, Error> {
         let doing = "list the constraints and indexes of Neo4j";
         let mut declarations = Vec::new();
@@ -69,7 +69,10 @@ impl Neo4j {
              RETURN name, type, entityType, labelsOrTypes, properties, options ORDER BY name",
         ] {
             for row in self.query(statement, BTreeMap::new(), doing).await? {
-                declarations.push(Declaration::read(columns(row, doing)?, doing)?);
+                let declaration = Declaration::read(columns(row, doing)?, doing)?;
+                if !declaration.is_of_restore() {
+                    declarations.push(declaration);
+                }
             }
         }
         Ok(declarations)
@@ -77,6 +80,11 @@ impl Neo4j {
 }
 
 impl Declaration {
+    /// Whether it is the constraint that exists only during a restore.
+    pub(super) fn is_of_restore(&self) -> bool {
+        self.name == OLD_ID
+    }
+
     fn read(row: [Typed; 6], doing: &str) -> Result<Self, Error> {
         let [name, kind, entity, labels, properties, options] = row;
         let name = name.into_text(doing)?;

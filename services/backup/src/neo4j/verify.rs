@@ -30,7 +30,9 @@ pub(super) async fn verify<'a>(vault: &Vault, manifest: &'a Manifest) -> Result<
         if declarations.iter().any(|other| other.name == declaration.name) {
             return Err("it repeats a name".to_owned());
         }
-        declarations.push(declaration);
+        if !declaration.is_of_restore() {
+            declarations.push(declaration);
+        }
         Ok(())
     })
     .await?;

@@ -65,6 +65,12 @@ impl Neo4j {
                 return response;
             }
             let mut graph = served.lock().expect("no statement is unknown");
+            if statement.starts_with("CREATE ")
+                && !statement.contains(" IF NOT EXISTS ")
+                && graph.is_declared(&declared_name(&statement))
+            {
+                return error_in_the_body("Neo.ClientError.Schema.ConstraintWithNameAlreadyExists");
+            }
             let values = graph.run(&statement, &parameters);
             match fault {
                 Some(Fault::After(response)) => response,
@@ -125,6 +131,13 @@ fn names(statement: &str, before: &str) -> Vec<String> {
         rest = behind;
     }
     names
+}
+
+/// The name in a statement that creates a constraint or an index.
+fn declared_name(statement: &str) -> String {
+    let mut quoted = statement.split('`').skip(1);
+    let name = quoted.next().or(statement.split(' ').nth(2));
+    name.expect("a name").to_owned()
 }
 
 /// A row of `SHOW CONSTRAINTS` or `SHOW INDEXES`, from the statement that created it.
@@ -227,6 +240,11 @@ impl Graph {
         content
     }
 
+    /// Whether a constraint or an index has this name.
+    fn is_declared(&self, name: &str) -> bool {
+        self.constraints.contains_key(name) || self.indexes.contains_key(name)
+    }
+
     fn marked(&self) -> Vec<String> {
         let is_marked = |(_, (labels, _)): &(&String, &Node)| labels.iter().any(|label| label == MARK);
         self.nodes
@@ -265,9 +283,10 @@ impl Graph {
                 .map(|(name, create)| shown(name, create))
                 .collect()
         } else if begins("CREATE ") {
-            let mut quoted = statement.split('`').skip(1);
-            let name = quoted.next().or(statement.split(' ').nth(2));
-            let name = name.expect("a name").to_owned();
+            let name = declared_name(statement);
+            if self.is_declared(&name) {
+                return Vec::new();
+            }
             let declared = if begins("CREATE CONSTRAINT") {
                 &mut self.constraints
             } else {

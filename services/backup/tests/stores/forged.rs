@@ -442,6 +442,12 @@ fn a_graph_with_an_invalid_line_changes_nothing() {
     let (ended, changed) = go(&graph(index, relationship, &nodes));
     assert!(ended.code == Some(0) && changed, "{ended:?}");
 
+    // Earlier versions of the program stored the constraint of a restore that did not finish.
+    let left = "{\"name\":\"phoenixRestoreId\",\"kind\":\"uniqueness_constraint\",\"entity\":\"node\",\
+                \"labels\":[\"PhoenixRestore\"],\"properties\":[\"phoenixRestoreId\"]}\n";
+    let (ended, changed) = go(&graph(left, relationship, &nodes));
+    assert!(ended.code == Some(0) && changed, "{ended:?}");
+
     for (schema, relationships, nodes, said) in [
         // A statement of an attacker, in the former format and in the name of an index.
         (

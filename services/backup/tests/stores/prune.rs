@@ -9,7 +9,8 @@ use tempfile::{TempDir, tempdir};
 use crate::planted::{Planted, received};
 use crate::program::{Ended, key, run};
 
-fn days_ago(days: i64) -> DateTime<Utc> {
+/// The time of a nightly backup.
+fn nightly(days: i64) -> DateTime<Utc> {
     Utc::now() - TimeDelta::days(days) - TimeDelta::hours(2)
 }
 
@@ -17,7 +18,7 @@ fn days_ago(days: i64) -> DateTime<Utc> {
 fn daily(days: i64, records: impl Fn(i64) -> u64) -> TempDir {
     let store = tempdir().expect("a folder");
     for day in 1..=days {
-        Planted::memories(days_ago(day), records(day)).write(store.path());
+        Planted::memories(nightly(day), records(day)).write(store.path());
     }
     store
 }
@@ -172,7 +173,7 @@ fn newer_empty_backups_stop_pruning() {
 #[test]
 fn empty_backups_before_the_newest_one_are_deleted() {
     let store = daily(3, |_| 100);
-    let empty = Planted::memories(days_ago(5), 0);
+    let empty = Planted::memories(nightly(5), 0);
     empty.write(store.path());
     prune(store.path()).expect(0, "it is empty, and a newer backup is not");
     assert!(!folders(store.path()).contains(&empty.folder));
@@ -250,6 +251,16 @@ fn without_a_backup_that_counts_nothing_is_deleted() {
     prune(store.path()).expect(3, "no backup of openmemory counts, so nothing is deleted");
     assert_eq!(folders(store.path()), before);
 
+    // All backups have been replaced by damaged ones, which do not expire.
+    let store = daily(5, |_| 100);
+    for folder in folders(store.path()) {
+        let manifest = store.path().join("openmemory").join(folder).join("manifest.json");
+        std::fs::write(manifest, "{}").expect("it can be written");
+    }
+    let before = folders(store.path());
+    prune(store.path()).expect(3, "no backup of openmemory counts, so nothing is deleted");
+    assert_eq!(folders(store.path()), before);
+
     // A store without any backup.
     prune(tempdir().expect("a folder").path()).expect(0, "openmemory: 0 kept, 0 removed");
 }
@@ -259,11 +270,11 @@ fn incomplete_backups_are_deleted_a_day_after_their_last_change() {
     let store = daily(3, |_| 100);
     let mut incomplete = Vec::new();
     for (begun, changed, stays) in [
-        (days_ago(4), days_ago(4), false),
+        (nightly(4), nightly(4), false),
         // A name alone does not make a folder old or new.
-        (days_ago(400), Utc::now(), true),
-        (Utc::now(), days_ago(400), true),
-        (days_ago(-400), days_ago(4), true),
+        (nightly(400), Utc::now(), true),
+        (Utc::now(), nightly(400), true),
+        (nightly(-400), nightly(4), true),
     ] {
         let planted = Planted::memories(begun, 2);
         let at = planted.write(store.path());
@@ -280,11 +291,11 @@ fn incomplete_backups_are_deleted_a_day_after_their_last_change() {
 #[test]
 fn stores_without_a_key_are_skipped_and_a_refusal_does_not_stop_the_others() {
     let store = daily(30, |day| if day == 1 { 1 } else { 100 });
-    let planted = Planted::new("neo4j", days_ago(5), vec![("nodes.jsonl", b"{}\n".to_vec(), 1)]);
+    let planted = Planted::new("neo4j", nightly(5), vec![("nodes.jsonl", b"{}\n".to_vec(), 1)]);
     let at = planted.write(store.path());
     std::fs::remove_file(at.join("manifest.json")).expect("it can be deleted");
-    received(&at, days_ago(5));
-    let good = Planted::new("neo4j", days_ago(1), vec![("nodes.jsonl", b"{}\n".to_vec(), 1)]);
+    received(&at, nightly(5));
+    let good = Planted::new("neo4j", nightly(1), vec![("nodes.jsonl", b"{}\n".to_vec(), 1)]);
     good.write(store.path());
     let ended = prune(store.path());
     ended.expect(3, "nothing of openmemory is deleted");
