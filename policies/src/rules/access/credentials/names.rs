@@ -240,9 +240,22 @@ fn has_stem(name: &str) -> bool {
         b"licen",
         b"hmac",
     ];
+    /// One bit for each letter that a stem begins with.
+    const FIRST: u32 = {
+        let mut letters = 0;
+        let mut index = 0;
+        while index < STEMS.len() {
+            letters |= 1 << (STEMS[index][0] - b'a');
+            index += 1;
+        }
+        letters
+    };
     let name = name.as_bytes();
     (0..name.len()).any(|start| {
         let first = name[start] | 0x20;
+        if !first.is_ascii_lowercase() || FIRST >> (first - b'a') & 1 == 0 {
+            return false;
+        }
         STEMS.iter().any(|stem| {
             stem[0] == first
                 && name

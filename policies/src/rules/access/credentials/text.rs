@@ -58,6 +58,9 @@ pub(super) fn find(
     source: Source,
     json: fn(&Value) -> Option<&'static str>,
 ) -> Option<Found> {
+    if is_short_word(text) {
+        return None;
+    }
     if let Some((position, what)) = tokens::find(text) {
         return Some((line_of(text, position), what));
     }
@@ -75,6 +78,14 @@ pub(super) fn find(
     };
     let mut lines = text.lines().enumerate();
     lines.find_map(|(index, line)| Some((index + 1, find_in_line(line, file, source, &mut above)?)))
+}
+
+/// Whether a text is a word that is too short for a token and has no separator, such as the name of an object.
+fn is_short_word(text: &str) -> bool {
+    text.len() < tokens::SHORTEST
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'/'))
 }
 
 fn line_of(text: &str, position: usize) -> usize {

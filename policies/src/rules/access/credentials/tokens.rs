@@ -107,6 +107,9 @@ const TOKENS: [(&str, Alphabet, usize); 76] = [
     ("key-", Hex, 32),
 ];
 
+/// The length of the shortest token of a known format.
+pub(super) const SHORTEST: usize = 19;
+
 /// A credential in a text: where it starts, and what it is.
 pub(super) type Found = (usize, &'static str);
 
@@ -176,8 +179,7 @@ fn token(text: &str) -> Option<Found> {
             .iter()
             .position(|byte| !is_part(byte))
             .map_or(bytes.len(), |length| start + length);
-        // No known format is shorter.
-        if end - start >= 19
+        if end - start >= SHORTEST
             && let Some(what) = known_token(text[start..end].trim_end_matches('.'), &text[..start])
         {
             return Some((start, what));
