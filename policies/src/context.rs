@@ -7,7 +7,6 @@ use crate::field::{Field, Node, namespace_of};
 use crate::finding::Finding;
 use crate::inventory::Inventory;
 use crate::pod::{Container, Pod};
-use crate::rule::Rule;
 use crate::settings::{ASSUME, Setting};
 
 /// The result of a rule for one object.
@@ -64,17 +63,24 @@ impl<'a> Subject<'a> {
 pub struct CheckContext<'a> {
     /// All objects under review, for rules that look at more than one object.
     pub inventory: &'a Inventory<'a>,
-    rule: &'static Rule,
+    rule: &'static str,
+    /// The assumptions that the rule names.
+    assumptions: &'static [&'static Setting],
     findings: Vec<Finding>,
     unknown: Vec<String>,
     not_applicable: Option<&'static str>,
 }
 
 impl<'a> CheckContext<'a> {
-    pub(crate) fn new(inventory: &'a Inventory<'a>, rule: &'static Rule) -> Self {
+    pub(crate) fn new(
+        inventory: &'a Inventory<'a>,
+        rule: &'static str,
+        assumptions: &'static [&'static Setting],
+    ) -> Self {
         Self {
             inventory,
             rule,
+            assumptions,
             findings: Vec::new(),
             unknown: Vec::new(),
             not_applicable: None,
@@ -218,17 +224,17 @@ impl<'a> CheckContext<'a> {
 
     /// An option of the rule that is a flag.
     pub fn option_flag(&self, setting: &Setting) -> bool {
-        self.inventory.settings.flag(self.rule.id, setting)
+        self.inventory.settings.flag(self.rule, setting)
     }
 
     /// An option of the rule that is a number.
     pub fn option_number(&self, setting: &Setting) -> i64 {
-        self.inventory.settings.number(self.rule.id, setting)
+        self.inventory.settings.number(self.rule, setting)
     }
 
     /// An option of the rule that is a list of strings.
     pub fn option_texts(&self, setting: &Setting) -> Vec<&'a str> {
-        self.inventory.settings.texts(self.rule.id, setting)
+        self.inventory.settings.texts(self.rule, setting)
     }
 
     /// The first string of an option that is a list of strings, for options that take only one.
@@ -251,9 +257,9 @@ impl<'a> CheckContext<'a> {
     /// The evaluation without an assumption repeats only the rules that name it.
     fn require_own(&self, setting: &Setting) {
         debug_assert!(
-            self.rule.assumptions.iter().any(|own| own.name == setting.name),
+            self.assumptions.iter().any(|own| own.name == setting.name),
             "the rule {} does not name the assumption {}",
-            self.rule.id,
+            self.rule,
             setting.name
         );
     }

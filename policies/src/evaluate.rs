@@ -134,7 +134,7 @@ fn evaluate_chunk<'a>(
             let (Check::Resource(check) | Check::Stack(check)) = report.rule.check else {
                 continue;
             };
-            let mut context = CheckContext::new(inventory, report.rule);
+            let mut context = CheckContext::new(inventory, report.rule.id, report.rule.assumptions);
             let mut check = |pod| check(&Subject::new(object, pod), &mut context);
             if pods.is_empty() {
                 check(None);

@@ -204,7 +204,7 @@ pub fn is_replaced(container: &Container<'_>) -> Answer {
     Answer::any([other_image, own_command])
 }
 
-/// Whether an image is called as Istio calls its proxy, in whatever registry.
+/// Whether an image has the name of Istio's proxy, in any registry.
 fn is_image_of_istio(image: &str) -> bool {
     let name = image.rsplit('/').next().unwrap_or(image);
     name.split([':', '@']).next() == Some("proxyv2")

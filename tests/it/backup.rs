@@ -374,7 +374,8 @@ fn the_keys_of_manifests_differ_between_stores() {
         };
         contradictions(&rows, value).to_string()
     };
-    assert_eq!(reported(["a", "b", "c"]), reported(["a,d", "b,e", "c"]));
+    assert_eq!(reported(["a", "b", "c"]), "");
+    assert_eq!(reported(["a,d", "b,e", "c"]), "");
     for values in [["a", "a", "c"], ["a", "b,a", "c"], ["a,d", "d,b", "c"]] {
         let reported = reported(values);
         assert!(

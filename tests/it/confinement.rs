@@ -69,7 +69,6 @@ fn names_and_descriptions_cannot_refer_to_environment_variables() {
             let problems = reported("prod", pointer, json!(bad));
             let key = format!("phoenix:{}", pointer[1..].replace('/', "."));
             assert!(problems.contains(&key), "{pointer} {bad:?}: {problems}");
-            assert!(!problems.is_empty());
         }
     }
     let zero_width = json!("a bucket\u{200b} of logs");

@@ -102,8 +102,9 @@ fn references_resolve(graph: &Graph, object: &Object, found: &mut Vec<String>) {
         let is_neighbour =
             reference.target.kind == "Namespace" && NEIGHBOURS.contains(&reference.target.name.as_str());
         // A Postgres server in the mesh is in a namespace of its own operator.
-        let is_postgres =
-            reference.target.kind == "Service" && reference.target.namespace.as_deref() == Some("databases");
+        let is_postgres = reference.target.kind == "Service"
+            && reference.target.namespace.as_deref() == Some("databases")
+            && reference.target.name == "postgres";
         let is_elsewhere = is_neighbour || is_postgres;
         let is_made = graph
             .objects()

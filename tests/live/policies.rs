@@ -115,6 +115,7 @@ fn the_engine_evaluates_with_the_pack_and_remediates() {
             .any(|rule| line.contains(rule));
         assert!(is_about_settings, "{line}\n{output}");
     }
+    assert!(output.contains("evaluation-not-weakened"), "{output}");
 
     // What it has built is the program, which the engine can start by itself.
     let pack = root().join("target/debug/phoenix-policies");
