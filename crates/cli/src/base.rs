@@ -419,12 +419,37 @@ fn add(graph: &mut Graph, stream: &str, component: impl Fn(&Object) -> String) -
     {
         let mut object = Object::from_json("", document.value)?;
         object.component = component(&object);
+        mark_secrets(&mut object);
         if graph.object(&object.id).is_some() {
             return Err(anyhow!("{} is declared twice", object.id));
         }
         graph.add(object);
     }
     Ok(())
+}
+
+/// Marks the values of a rendered Secret that are references, as they are in the graph that was rendered.
+fn mark_secrets(object: &mut Object) {
+    if object.id.kind != "Secret" || !object.id.group.is_empty() {
+        return;
+    }
+    let values = object
+        .body()
+        .get("stringData")
+        .and_then(|values| values.as_object());
+    let references: Vec<(String, String)> = values
+        .into_iter()
+        .flatten()
+        .filter_map(|(key, value)| {
+            let name = value.as_str()?.strip_prefix("secret ")?;
+            let key = key.replace('~', "~0").replace('/', "~1");
+            name.starts_with(NAMESPACE)
+                .then(|| (format!("/stringData/{key}"), name.to_owned()))
+        })
+        .collect();
+    for (pointer, name) in references {
+        object.secret(&pointer, &name);
+    }
 }
 
 /// Builds a revision in a worktree and renders a stack with it.

@@ -1,6 +1,7 @@
 //! The verbs, one file each: arguments, and printing of results.
 
 pub mod check;
+pub mod comment;
 pub mod completions;
 pub mod diff;
 pub mod doctor;

@@ -32,6 +32,8 @@ pub struct Comparison {
     pub source: Source,
     /// Sentences about the comparison itself, such as snapshots that are out of date.
     pub notes: Vec<String>,
+    /// The objects of the base.
+    pub before: Graph,
     /// The differences.
     pub changes: Changes,
     /// The systems of the base of which nothing is left, with the number of their objects.
@@ -64,13 +66,13 @@ impl Comparison {
     /// Compares a stack with a base. `say` receives progress messages.
     pub fn of(checkout: &Checkout, stack: &Stack, base: &Base, say: &dyn Fn(&str)) -> Result<Self> {
         let before = base.declared(checkout, &stack.name, &stack.graph, say)?;
-        let mut comparison = Self::between(&stack.name, &before, &stack.graph);
+        let mut comparison = Self::between(&stack.name, before, &stack.graph);
         comparison.systems = stack.systems();
         comparison.placeholders.clone_from(&stack.config.placeholders);
         if let Some(with_placeholders) = with_placeholders_of(base, checkout, stack)? {
             comparison.changes.mark_first_values(
                 &compare(&with_placeholders, &stack.graph),
-                &compare(&before.graph, &with_placeholders),
+                &compare(&comparison.before, &with_placeholders),
             );
         }
         Ok(comparison)
@@ -83,7 +85,7 @@ impl Comparison {
             // Neither snapshots nor code of the base: an approximation is better than to show nothing.
             before = base.approximate(checkout, stack)?;
         }
-        let mut comparison = Self::between(stack, &before, &Graph::default());
+        let mut comparison = Self::between(stack, before, &Graph::default());
         comparison.presence = Presence::Deleted;
         comparison.notes.push(format!(
             "{} has a stack {stack}, and this checkout does not; its deployed resources remain until `pulumi destroy --stack {stack}`; to allow all \
@@ -93,7 +95,7 @@ impl Comparison {
         Ok(comparison)
     }
 
-    fn between(stack: &str, before: &Declared, after: &Graph) -> Self {
+    fn between(stack: &str, before: Declared, after: &Graph) -> Self {
         let left = after.components();
         let removed_systems = before
             .graph
@@ -116,6 +118,7 @@ impl Comparison {
                 .map(|object| object.id.clone())
                 .collect(),
             changes: compare(&before.graph, after),
+            before: before.graph,
         }
     }
 

@@ -1,8 +1,9 @@
 //! The JSON formats of the command: their names and schemas. `docs/json.md` describes them.
 
 /// Every format of version 1, by its name in the field `format`, with its JSON schema.
-pub const FORMATS: [(&str, &str); 11] = [
+pub const FORMATS: [(&str, &str); 12] = [
     ("check", include_str!("../../../docs/schemas/check.v1.json")),
+    ("comment", include_str!("../../../docs/schemas/comment.v1.json")),
     ("diff", include_str!("../../../docs/schemas/diff.v1.json")),
     ("doctor", include_str!("../../../docs/schemas/doctor.v1.json")),
     ("error", include_str!("../../../docs/schemas/error.v1.json")),

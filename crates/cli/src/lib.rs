@@ -40,7 +40,7 @@ pub mod stack_file;
 
 use arguments::Color;
 use checkout::Checkout;
-use commands::{completions, diff, preview, render, schema, snapshots};
+use commands::{comment, completions, diff, preview, render, schema, snapshots};
 use live::Live;
 use phoenix_terminal::exit::Exit;
 use phoenix_terminal::{output, style, user_error};
@@ -75,6 +75,7 @@ enum Verb {
     Preview(preview::Arguments),
     Render(render::Arguments),
     Diff(diff::Arguments),
+    Comment(comment::Arguments),
     Explain(commands::explain::Arguments),
     Check(commands::check::Arguments),
     Doctor(commands::doctor::Arguments),
@@ -142,6 +143,7 @@ fn dispatch(cli: Cli, live: &dyn Live) -> anyhow::Result<Exit> {
         Verb::Preview(arguments) => preview::run(&arguments, &checkout()?),
         Verb::Render(arguments) => render::run(&arguments, &checkout()?),
         Verb::Diff(arguments) => diff::run(&arguments, &checkout()?),
+        Verb::Comment(arguments) => comment::run(&arguments, &checkout()?),
         Verb::Explain(arguments) => commands::explain::run(&arguments, &checkout()?),
         Verb::Check(arguments) => commands::check::run(&arguments, checkout, live),
         Verb::Doctor(arguments) => commands::doctor::run(&arguments, &checkout()?, live),

@@ -68,7 +68,7 @@ pub fn write(folder: &Path, stack: &str, files: &BTreeMap<String, String>) -> Re
         stack: stack.to_owned(),
         files: files
             .iter()
-            .map(|(name, text)| (name.clone(), digest(text.as_bytes())))
+            .map(|(name, text)| (name.clone(), sha256(text.as_bytes())))
             .collect(),
     };
     let list = serde_json::to_vec_pretty(&written).expect("names and digests are always JSON");
@@ -129,7 +129,7 @@ fn earlier(folder: &Path, stack: &str) -> Result<Written> {
 /// A file may be replaced if its content is unchanged since it was written. A new file must not exist yet.
 fn refuse_what_is_not_ours(file: &Path, written: Option<&String>) -> Result<()> {
     let there = match fs::read(file) {
-        Ok(content) => digest(&content),
+        Ok(content) => sha256(&content),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
         Err(error) => return Err(error).with_context(|| format!("cannot read {}", file.display())),
     };
@@ -147,7 +147,8 @@ fn refuse_what_is_not_ours(file: &Path, written: Option<&String>) -> Result<()> 
     ))
 }
 
-fn digest(content: &[u8]) -> String {
+/// The SHA-256 digest in hexadecimal.
+pub fn sha256(content: &[u8]) -> String {
     Sha256::digest(content)
         .iter()
         .fold(String::new(), |mut digest, byte| {

@@ -5,6 +5,7 @@
 //! | text | [`text`] | [`changes::text`] |
 //! | JSON | [`json`] | [`changes::json`] |
 //! | SARIF 2.1.0 | [`sarif`] | – |
+//! | Markdown | [`comment`], of both | [`comment`] |
 //!
 //! The package is pure: no file, clock or network. Text contains escape sequences for styles; the caller removes them
 //! where they are not wanted.
@@ -17,7 +18,9 @@ use phoenix_manifests::{Place, Skipped, SyntaxError};
 use phoenix_policies::{Enforcement, Report, Rule, Settings};
 
 pub mod changes;
+pub mod comment;
 pub mod json;
+pub mod markdown;
 pub mod sarif;
 pub mod text;
 

@@ -49,20 +49,9 @@ pub fn message(text: &str) {
     let _ = writeln!(anstream::stderr().lock(), "{text}");
 }
 
-/// Text without styles in a Markdown code block that nothing in the text ends early.
-pub fn code_block(text: &str) -> String {
-    let longest = text
-        .split(|character| character != '`')
-        .map(str::len)
-        .max()
-        .unwrap_or(0);
-    let fence = "`".repeat(longest.max(2) + 1);
-    format!("{fence}text\n{}\n{fence}\n", text.trim_end_matches('\n'))
-}
-
 /// Pretty-printed JSON in which invisible characters and `##` are escaped inside of strings, which does not change its
 /// values.
-fn json_text(value: &serde_json::Value) -> String {
+pub fn json_text(value: &serde_json::Value) -> String {
     let mut text = String::new();
     for character in format!("{value:#}\n").chars() {
         if character != '\n' && phoenix_style::is_unsafe(character) {
@@ -164,16 +153,6 @@ mod tests {
         );
         assert!(!text.contains("##"), "{text}");
         assert_eq!(serde_json::from_str::<serde_json::Value>(&text).unwrap(), value);
-    }
-
-    #[test]
-    fn no_run_of_backticks_ends_a_code_block_early() {
-        assert_eq!(code_block("a\n"), "```text\na\n```\n");
-        let block = code_block("a\n```\n`````x\n");
-        assert!(
-            block.starts_with("``````text\n") && block.ends_with("\n``````\n"),
-            "{block}"
-        );
     }
 
     #[test]

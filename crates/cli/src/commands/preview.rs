@@ -20,6 +20,7 @@ use crate::failure;
 use crate::policies::{run_on_stack, today};
 use crate::stack::{Several, Stack};
 use phoenix_report::changes::{self, ChangeCounts, Detail};
+use phoenix_report::markdown::code_block;
 use phoenix_report::text::{self as report_text, Failures};
 use phoenix_report::{PolicyRun, json as report_json};
 use phoenix_terminal::exit::Exit;
@@ -80,24 +81,28 @@ enum ErrorDetail {
 }
 
 /// The results of all stacks.
-struct Preview<'a> {
-    base: &'a Base,
+pub(super) struct Preview<'a> {
+    pub base: &'a Base,
     consents: &'a [Consent],
     /// The valid stacks, deleted ones first.
-    comparisons: Vec<Comparison>,
+    pub comparisons: Vec<Comparison>,
     /// The policy findings of the stacks that are not deleted, in the same order.
-    runs: Vec<PolicyRun>,
+    pub runs: Vec<PolicyRun>,
     /// The stacks that cannot be previewed.
-    errors: Vec<(String, Error)>,
+    pub errors: Vec<(String, Error)>,
     /// Which stacks have the same cluster.
-    warnings: Vec<String>,
+    pub warnings: Vec<String>,
 }
 
 /// Runs the verb.
 pub fn run(arguments: &Arguments, checkout: &Checkout) -> Result<Exit> {
     let base = Base::choose(checkout, arguments.against.base.as_deref())?;
-    let names = names(arguments, checkout, &base)?;
-    let preview = Preview::of(checkout, names, &base, &arguments.allow_destructive)?;
+    let names = Names::of(&arguments.stacks, checkout, &base)?;
+    let preview = Preview::of(checkout, names, &base, &arguments.allow_destructive);
+    if preview.comparisons.is_empty() {
+        let errors = preview.errors.into_iter().map(|(_, error)| error);
+        return Err(Several::or_one(errors.collect()));
+    }
     preview.check_consents()?;
     if let Base::Nothing { why } = &base {
         message(why);
@@ -107,64 +112,65 @@ pub fn run(arguments: &Arguments, checkout: &Checkout) -> Result<Exit> {
         Format::Text => output::print(&preview.text(arguments.placeholders, ErrorDetail::FirstLine))?,
         Format::Markdown => {
             let text = style::sanitize(&preview.text(arguments.placeholders, ErrorDetail::All));
-            output::data(&output::code_block(&style::strip(&text)))?;
+            output::data(&code_block("text", &style::strip(&text)))?;
         }
     }
     for (_, error) in &preview.errors {
         message(&user_error::render(error));
     }
-    let mut exit = preview.exit();
-    let is_changed = preview
-        .comparisons
-        .iter()
-        .any(|comparison| !comparison.changes.is_empty());
-    if arguments.exit_code && is_changed {
-        exit = exit.or(Exit::Changed);
-    }
-    Ok(exit)
+    let exit = preview.exit();
+    Ok(if arguments.exit_code && preview.is_changed() {
+        exit.or(Exit::Changed)
+    } else {
+        exit
+    })
 }
 
 /// The stacks to preview, each once: those that only the base has, then those of the checkout.
-struct Names {
+pub(super) struct Names {
     deleted: Vec<String>,
     declared: Vec<String>,
 }
 
-fn names(arguments: &Arguments, checkout: &Checkout, base: &Base) -> Result<Names> {
-    let existing = checkout.stacks()?;
-    let mut deleted = base.stacks(checkout)?;
-    deleted.retain(|stack| !existing.contains(stack));
-    if arguments.stacks.is_empty() {
-        if existing.is_empty() && deleted.is_empty() {
-            return Err(user_error(
-                "there are no stacks",
-                format!("create {}", checkout.shown(&checkout.stack_file("dev"))),
-            ));
+impl Names {
+    /// The given stacks, or all.
+    pub fn of(asked: &[String], checkout: &Checkout, base: &Base) -> Result<Self> {
+        let existing = checkout.stacks()?;
+        let mut deleted = base.stacks(checkout)?;
+        deleted.retain(|stack| !existing.contains(stack));
+        if asked.is_empty() {
+            if existing.is_empty() && deleted.is_empty() {
+                return Err(user_error(
+                    "there are no stacks",
+                    format!("create {}", checkout.shown(&checkout.stack_file("dev"))),
+                ));
+            }
+            return Ok(Self {
+                deleted,
+                declared: existing,
+            });
         }
-        return Ok(Names {
-            deleted,
-            declared: existing,
-        });
-    }
-    let mut names = Names {
-        deleted: Vec::new(),
-        declared: Vec::new(),
-    };
-    for asked in &arguments.stacks {
-        let (list, name) = if deleted.contains(asked) {
-            (&mut names.deleted, asked.clone())
-        } else {
-            (&mut names.declared, checkout.stack(asked)?)
+        let mut names = Self {
+            deleted: Vec::new(),
+            declared: Vec::new(),
         };
-        if !list.contains(&name) {
-            list.push(name);
+        for asked in asked {
+            let (list, name) = if deleted.contains(asked) {
+                (&mut names.deleted, asked.clone())
+            } else {
+                (&mut names.declared, checkout.stack(asked)?)
+            };
+            if !list.contains(&name) {
+                list.push(name);
+            }
         }
+        Ok(names)
     }
-    Ok(names)
 }
 
 impl<'a> Preview<'a> {
-    fn of(checkout: &Checkout, names: Names, base: &'a Base, consents: &'a [Consent]) -> Result<Self> {
+    /// Compares and evaluates these stacks.
+    pub fn of(checkout: &Checkout, names: Names, base: &'a Base, consents: &'a [Consent]) -> Self {
         let mut preview = Self {
             base,
             consents,
@@ -202,13 +208,8 @@ impl<'a> Preview<'a> {
                 Err(error) => preview.errors.push((name, error)),
             }
         }
-        if preview.comparisons.is_empty() {
-            return Err(Several::or_one(
-                preview.errors.into_iter().map(|(_, error)| error).collect(),
-            ));
-        }
         preview.note_renamed_stacks();
-        Ok(preview)
+        preview
     }
 
     /// Notes which deleted stacks have the cluster of a new one, so that they were probably renamed.
@@ -276,7 +277,15 @@ impl<'a> Preview<'a> {
         Ok(())
     }
 
-    fn exit(&self) -> Exit {
+    /// Whether any stack has changes.
+    pub fn is_changed(&self) -> bool {
+        self.comparisons
+            .iter()
+            .any(|comparison| !comparison.changes.is_empty())
+    }
+
+    /// The exit code without regard to changes.
+    pub fn exit(&self) -> Exit {
         let mut exit = Exit::Clean;
         if !self.errors.is_empty() {
             exit = exit.or(Exit::Failed);
@@ -607,7 +616,7 @@ impl<'a> Preview<'a> {
 }
 
 /// The subject of a group of losses, what happens to it, and the argument that allows it.
-fn description(group: &LossGroup) -> (String, String, String) {
+pub(super) fn description(group: &LossGroup) -> (String, String, String) {
     match (&group.system, group.losses.as_slice()) {
         (Some(system), losses) => (
             format!("the system {system}"),

@@ -1,6 +1,7 @@
 //! Tests of the real command, each in its own checkout: arguments, output and exit codes.
 //!
 //! - `check`: policies for stacks and manifests.
+//! - `comment`: the comment on a pull request.
 //! - `config_errors`: errors in stack files and arguments.
 //! - `delegation`: how `phoenix` starts `phoenix-live`.
 //! - `explain`: keys, objects, rules and controls.
@@ -10,6 +11,7 @@
 #![expect(clippy::disallowed_methods, reason = "tests make checkouts and run programs")]
 
 mod check;
+mod comment;
 mod config_errors;
 mod delegation;
 mod explain;

@@ -130,8 +130,11 @@ pub(super) fn find(text: &str) -> Option<Found> {
         .find_map(|(_, search)| search(text))
 }
 
+/// Finds the first credential of one form.
+type Search = fn(&str) -> Option<Found>;
+
 /// The characters that each form requires, and its search.
-const SEARCHES: [(&str, fn(&str) -> Option<Found>); 10] = [
+const SEARCHES: [(&str, Search); 10] = [
     ("", token),
     ("Ky", putty_key),
     ("K-", private_key),
