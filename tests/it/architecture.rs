@@ -182,8 +182,13 @@ pub const TABLE: [(&str, &[&str], &[&str]); 25] = [
         ],
     ),
     (
-        "phoenix-esc",
+        "phoenix-http",
         &[],
+        &["k8s-openapi", "kube", "tonic", "clap", "anyhow"],
+    ),
+    (
+        "phoenix-esc",
+        &["phoenix-http"],
         &["k8s-openapi", "kube", "tonic", "clap", "anyhow"],
     ),
     (

@@ -1,7 +1,6 @@
 //! Errors while opening an environment, with hints.
 
 use std::fmt::{self, Write as _};
-use std::time::Duration;
 
 /// A failure to open an environment. No variant contains the token or a value of the environment.
 #[derive(Debug, thiserror::Error)]
@@ -180,13 +179,4 @@ fn list(diagnostics: &[Diagnostic]) -> String {
         let _ = write!(text, "\n  - and {} more", diagnostics.len() - MAX_DIAGNOSTICS);
     }
     text
-}
-
-/// A duration in seconds or milliseconds.
-pub(crate) fn seconds(time: Duration) -> String {
-    if time.subsec_millis() == 0 {
-        format!("{} s", time.as_secs())
-    } else {
-        format!("{} ms", time.as_millis())
-    }
 }

@@ -1,11 +1,7 @@
-//! Responses of the service: reading with a size limit, and conversion of error responses.
+//! Responses of the service, and conversion of error responses.
 
-use std::time::Duration;
-
-use reqwest::StatusCode;
-use reqwest::header::{HeaderMap, RETRY_AFTER};
+use phoenix_http::StatusCode;
 use secrecy::SecretString;
-use secrecy::zeroize::Zeroizing;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
@@ -18,87 +14,44 @@ pub(crate) const MAX_RESPONSE_BYTES: usize = 8 << 20;
 /// The maximum number of characters of a message of the service that is shown.
 const MAX_MESSAGE_CHARS: usize = 500;
 
-/// A complete response. The body can contain secrets and is zeroed when dropped.
-pub(crate) struct Response {
-    pub(crate) status: StatusCode,
-    pub(crate) retry_after: Option<Duration>,
-    pub(crate) body: Zeroizing<Vec<u8>>,
+/// A final response.
+pub(crate) struct Response(pub(crate) phoenix_http::Response);
+
+/// The hint to show if retries after this status do not help.
+pub(crate) fn hint(status: StatusCode) -> &'static str {
+    if status == StatusCode::TOO_MANY_REQUESTS {
+        "the rate limit for this token or address is exceeded; wait, then try again"
+    } else {
+        "check the status page of the service, then try again"
+    }
 }
 
-/// A response that could not be read completely.
-pub(crate) enum ReadError {
-    TooLarge,
-    Interrupted(reqwest::Error),
+/// The message in a response, if there is one.
+pub(crate) fn message(body: &[u8], token: &SecretString) -> ServiceMessage {
+    object::<ErrorBody>(body).unwrap_or_default().message(token)
 }
 
 impl Response {
-    /// Reads a response up to the maximum size.
-    pub(crate) async fn read(mut response: reqwest::Response) -> Result<Self, ReadError> {
-        let mut body = Zeroizing::new(Vec::with_capacity(64 << 10));
-        while let Some(chunk) = response.chunk().await.map_err(ReadError::Interrupted)? {
-            if body.len() + chunk.len() > MAX_RESPONSE_BYTES {
-                return Err(ReadError::TooLarge);
-            }
-            append(&mut body, &chunk);
-        }
-        Ok(Self {
-            status: response.status(),
-            retry_after: retry_after(response.headers()),
-            body,
-        })
-    }
-
-    /// Whether a retry can succeed.
-    pub(crate) fn is_transient(&self) -> bool {
-        self.status.is_server_error()
-            || [StatusCode::TOO_MANY_REQUESTS, StatusCode::REQUEST_TIMEOUT].contains(&self.status)
-    }
-
-    /// The hint to show if retries do not help.
-    pub(crate) fn hint(&self) -> &'static str {
-        if self.status == StatusCode::TOO_MANY_REQUESTS {
-            "the rate limit for this token or address is exceeded; wait, then try again"
-        } else {
-            "check the status page of the service, then try again"
-        }
-    }
-
-    /// The status code and its text.
-    pub(crate) fn status(&self) -> String {
-        status(self.status)
-    }
-
-    /// The message in the response, if there is one.
-    pub(crate) fn message(&self, token: &SecretString) -> ServiceMessage {
-        self.error_body().message(token)
-    }
-
-    fn error_body(&self) -> ErrorBody {
-        object(&self.body).unwrap_or_default()
-    }
-
     /// Converts an error response.
     pub(crate) fn into_error(self, environment: &str, token: &SecretString) -> Error {
-        let body = self.error_body();
+        let body: ErrorBody = object(&self.0.body).unwrap_or_default();
         let environment = environment.to_owned();
         let message = body.message(token);
         let diagnostics = diagnostics(body.diagnostics, &environment, token);
-        match self.status {
+        let status = self.0.status_words();
+        match self.0.status {
             StatusCode::UNAUTHORIZED => Error::Unauthorized { environment, message },
             StatusCode::FORBIDDEN => Error::Forbidden { environment, message },
             StatusCode::NOT_FOUND => Error::NotFound { environment, message },
             StatusCode::CONFLICT => Error::Conflict { environment, message },
-            redirection if redirection.is_redirection() => Error::Redirected {
-                environment,
-                status: status(redirection),
-            },
+            redirection if redirection.is_redirection() => Error::Redirected { environment, status },
             _ if !diagnostics.is_empty() => Error::Diagnostics {
                 environment,
                 diagnostics,
             },
-            other => Error::Rejected {
+            _ => Error::Rejected {
                 environment,
-                status: status(other),
+                status,
                 message,
             },
         }
@@ -121,30 +74,6 @@ fn position(error: &serde_json::Error) -> String {
         "invalid JSON"
     };
     format!("{what} at line {} column {}", error.line(), error.column())
-}
-
-/// Appends a chunk. When the buffer grows, the old one is zeroed.
-fn append(body: &mut Zeroizing<Vec<u8>>, chunk: &[u8]) {
-    let needed = body.len() + chunk.len();
-    if needed > body.capacity() {
-        let mut larger = Zeroizing::new(Vec::with_capacity(needed.max(2 * body.capacity())));
-        larger.extend_from_slice(body);
-        *body = larger;
-    }
-    body.extend_from_slice(chunk);
-}
-
-/// The number of seconds in `Retry-After`. Dates are ignored, because they require synchronized clocks.
-fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let seconds = headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
-    Some(Duration::from_secs(seconds))
-}
-
-fn status(status: StatusCode) -> String {
-    match status.canonical_reason() {
-        Some(words) => format!("{} {words}", status.as_u16()),
-        None => status.as_u16().to_string(),
-    }
 }
 
 /// The body of an error response.
@@ -248,15 +177,6 @@ fn readable(text: &str, token: &SecretString) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_body_grows_with_its_chunks() {
-        let mut body = Zeroizing::new(Vec::with_capacity(2));
-        for chunk in [&b"ab"[..], b"c", b"", b"defghij"] {
-            append(&mut body, chunk);
-        }
-        assert_eq!(body.as_slice(), b"abcdefghij");
-    }
 
     #[test]
     fn a_message_is_one_line_without_the_token() {

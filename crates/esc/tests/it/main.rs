@@ -336,7 +336,7 @@ fn an_unsafe_address_is_rejected_and_not_quoted() {
         ("ftp://canary.example.com", "would be sent unencrypted"),
         ("file:///canary", "has no host"),
         ("https://api.pulumi.com/canary", "only a host and a port"),
-        ("https://api.pulumi.com?canary", "only a host and a port"),
+        ("https://api.pulumi.com?canary", "must not contain a query"),
     ] {
         let error = Client::new(address, SecretString::from(TOKEN)).unwrap_err();
         let shown = format!("{error} {error:?}");
