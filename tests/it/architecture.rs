@@ -14,7 +14,7 @@ mod imports;
 ///
 /// The first ones build a graph or evaluate one, the next ones are the command, then come Pulumi's side, the services, and
 /// what is used in development only. `phoenix-testing` knows the platform behind a feature; without it, it does not.
-pub const TABLE: [(&str, &[&str], &[&str]); 25] = [
+pub const TABLE: [(&str, &[&str], &[&str]); 27] = [
     ("phoenix-style", &[], &["tokio", "serde", "anyhow"]),
     ("phoenix-suggest", &[], &["tokio", "serde"]),
     (
@@ -109,6 +109,7 @@ pub const TABLE: [(&str, &[&str], &[&str]); 25] = [
         &[
             "phoenix",
             "phoenix-features",
+            "phoenix-forge",
             "phoenix-graph",
             "phoenix-manifests",
             "phoenix-policies",
@@ -150,7 +151,9 @@ pub const TABLE: [(&str, &[&str], &[&str]); 25] = [
             "phoenix-features",
             "phoenix-features-http",
             "phoenix-features-network",
+            "phoenix-forge",
             "phoenix-graph",
+            "phoenix-http",
             "phoenix-policies",
             "phoenix-program",
             "phoenix-report",
@@ -180,6 +183,11 @@ pub const TABLE: [(&str, &[&str], &[&str]); 25] = [
             "phoenix-graph",
             "phoenix-crds",
         ],
+    ),
+    (
+        "phoenix-forge",
+        &["phoenix-report", "phoenix-terminal"],
+        &["tokio", "kube", "reqwest", "hyper"],
     ),
     (
         "phoenix-http",

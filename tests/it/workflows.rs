@@ -121,3 +121,27 @@ fn no_script_contains_what_somebody_else_wrote() {
         }
     }
 }
+
+#[test]
+fn a_run_for_another_workflow_uses_the_code_of_the_main_branch() {
+    let mut found = 0;
+    for (file, workflow) in workflows() {
+        if workflow["on"].get("workflow_run").is_none() {
+            continue;
+        }
+        found += 1;
+        for (name, job) in jobs(&workflow) {
+            for step in steps(job).filter(|step| {
+                step["uses"]
+                    .as_str()
+                    .is_some_and(|action| action.starts_with("actions/checkout@"))
+            }) {
+                assert_eq!(
+                    step["with"]["ref"], "${{ github.event.repository.default_branch }}",
+                    "{file}: {name}"
+                );
+            }
+        }
+    }
+    assert!(found > 0, "no workflow posts comments");
+}

@@ -143,7 +143,7 @@ fn dispatch(cli: Cli, live: &dyn Live) -> anyhow::Result<Exit> {
         Verb::Preview(arguments) => preview::run(&arguments, &checkout()?),
         Verb::Render(arguments) => render::run(&arguments, &checkout()?),
         Verb::Diff(arguments) => diff::run(&arguments, &checkout()?),
-        Verb::Comment(arguments) => comment::run(&arguments, &checkout()?),
+        Verb::Comment(arguments) => comment::run(&arguments, checkout, live),
         Verb::Explain(arguments) => commands::explain::run(&arguments, &checkout()?),
         Verb::Check(arguments) => commands::check::run(&arguments, checkout, live),
         Verb::Doctor(arguments) => commands::doctor::run(&arguments, &checkout()?, live),

@@ -23,6 +23,7 @@ use crate::checkout::Checkout;
 use crate::commands::sandbox;
 use crate::secrets::{Entry, EscReport, Subject};
 use crate::stack::Stack;
+use phoenix_forge::{Post, Posted};
 use phoenix_policies::Settings;
 use phoenix_report::PolicyRun;
 
@@ -39,6 +40,9 @@ pub trait Live {
 
     /// The state of a stack's secrets in Pulumi ESC.
     fn secrets_in_esc(&self, subject: &Subject, organization: Option<&str>) -> Result<EscReport>;
+
+    /// Posts a comment on a pull request, or edits the existing one.
+    fn post_comment(&self, post: &Post) -> Result<Posted>;
 
     /// Runs `phoenix sandbox …`, started in this directory.
     fn sandbox(&self, command: sandbox::Command, directory: &Path) -> Result<Exit>;
@@ -117,6 +121,10 @@ impl Live for Delegate {
     }
 
     fn secrets_in_esc(&self, _: &Subject, _: Option<&str>) -> Result<EscReport> {
+        self.become_live()
+    }
+
+    fn post_comment(&self, _: &Post) -> Result<Posted> {
         self.become_live()
     }
 

@@ -143,7 +143,7 @@ impl Client {
     }
 
     /// Sends a request until there is a final response: success, or an error that a retry would not change. `describe` adds what
-    /// a transient response says to the reason. Waits as long as the service asks for, but not beyond the deadline.
+    /// a transient response says to the reason. Waits as long as the service requests, but not beyond the deadline.
     pub async fn call(
         &self,
         request: &Request,
@@ -174,7 +174,7 @@ impl Client {
             if attempts >= self.retry_policy.attempts {
                 return Err(unavailable(reason));
             }
-            // Not before the time that the service asks for, and with jitter, so that clients do not retry at the same time.
+            // Not before the time that the service requests, and with jitter, so that clients do not retry at the same time.
             let pause = wait.unwrap_or_default() + self.pause(attempts);
             if Instant::now() + pause >= deadline {
                 let total = seconds(self.retry_policy.total);

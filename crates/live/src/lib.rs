@@ -14,6 +14,7 @@ use phoenix_cli::secrets::{Entry, EscReport, Subject};
 use phoenix_cli::stack::Stack;
 use phoenix_cli::{commands, failure};
 use phoenix_cluster::connection::runtime;
+use phoenix_forge::{Post, Posted};
 use phoenix_report::PolicyRun;
 use phoenix_terminal::checklist::Check;
 use phoenix_terminal::exit::Exit;
@@ -21,6 +22,7 @@ use phoenix_terminal::{output, user_error};
 
 mod check;
 mod doctor;
+mod forge;
 mod sandbox;
 mod secrets;
 
@@ -63,6 +65,10 @@ impl Live for Verbs {
 
     fn secrets_in_esc(&self, subject: &Subject, organization: Option<&str>) -> Result<EscReport> {
         runtime()?.block_on(secrets::esc::run(subject, organization))
+    }
+
+    fn post_comment(&self, post: &Post) -> Result<Posted> {
+        runtime()?.block_on(forge::post(post))
     }
 
     fn sandbox(&self, command: commands::sandbox::Command, directory: &Path) -> Result<Exit> {

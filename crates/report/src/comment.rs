@@ -132,6 +132,23 @@ impl Label {
     }
 }
 
+/// The label in the first line of a document; `None` if the text is none.
+pub fn label_of(document: &str) -> Option<Label> {
+    let rest = document
+        .lines()
+        .next()?
+        .strip_prefix(MARKER)?
+        .strip_prefix(" v1 ")?;
+    let (label, digest) = rest.strip_suffix(" -->")?.split_once(' ')?;
+    let is_digest = |digest: &str| {
+        let hex = digest.strip_prefix("sha256:");
+        hex.is_some_and(|hex| hex.len() == 64 && hex.bytes().all(|byte| byte.is_ascii_hexdigit()))
+    };
+    Label::ALL
+        .into_iter()
+        .find(|known| known.as_str() == label && is_digest(digest))
+}
+
 impl Comment<'_> {
     /// The label.
     pub fn label(&self) -> Label {

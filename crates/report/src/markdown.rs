@@ -45,15 +45,22 @@ pub fn cell(text: &str) -> String {
         .replace('|', "\\|")
 }
 
+/// The longest run of backticks in a code block. A longer one is shortened, because the fence has to be longer.
+const LONGEST_RUN: usize = 60;
+
 /// Text in a code block that nothing in it ends early.
 pub fn code_block(language: &str, text: &str) -> String {
-    let longest = text
-        .split(|character| character != '`')
-        .map(str::len)
-        .max()
-        .unwrap_or(0);
-    let fence = "`".repeat(longest.max(2) + 1);
-    format!("{fence}{language}\n{}\n{fence}\n", text.trim_end_matches('\n'))
+    let mut content = String::with_capacity(text.len());
+    let (mut run, mut longest) = (0, 2);
+    for character in text.trim_end_matches('\n').chars() {
+        run = if character == '`' { run + 1 } else { 0 };
+        longest = longest.max(run.min(LONGEST_RUN));
+        if run <= LONGEST_RUN {
+            content.push(character);
+        }
+    }
+    let fence = "`".repeat(longest + 1);
+    format!("{fence}{language}\n{content}\n{fence}\n")
 }
 
 /// A part that is folded until the reader opens it. The summary is Markdown of this module.
@@ -207,6 +214,18 @@ mod tests {
                 .count();
             prop_assert_eq!(blocks, 2, "{}", block);
         }
+    }
+
+    #[test]
+    fn a_fence_is_longer_than_every_run_of_backticks_and_not_much_longer() {
+        assert_eq!(code_block("text", "a\n"), "```text\na\n```\n");
+        let block = code_block("text", "a\n```\n`````x\n");
+        assert!(
+            block.starts_with("``````text\n") && block.ends_with("\n``````\n"),
+            "{block}"
+        );
+        let block = code_block("text", &"`".repeat(100_000));
+        assert_eq!(block.len(), 61 + "text\n".len() + 60 + 1 + 61 + 1);
     }
 
     #[test]

@@ -1,13 +1,14 @@
 //! `phoenix comment`: writes the comment on a pull request.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 use clap::ValueEnum;
 use phoenix_policies::{Report, evaluate};
 use phoenix_report::changes::{self, ChangeCounts, Detail};
-use phoenix_report::comment::{Changed, Comment, Destructive, Finding, Stack};
+use phoenix_report::comment::{self, Changed, Comment, Destructive, Finding, Label, Stack};
 use phoenix_report::text::controls;
 use phoenix_report::{PolicyRun, markdown};
 use phoenix_terminal::exit::Exit;
@@ -20,15 +21,17 @@ use super::preview::{Names, Preview, description};
 use crate::base::Base;
 use crate::checkout::Checkout;
 use crate::comparison::{Comparison, risks};
+use crate::live::Live;
 use crate::manifests::sha256;
+use phoenix_forge::{Post, Posted, Posting};
 
 /// Write the comment on a pull request: what the changes of this checkout do to every stack.
 ///
 /// The document is Markdown with at most 60,000 characters. Its first line identifies it, so that it can be edited in place.
 /// The verdict comes first, then a row for each stack, the destructive changes with what is at risk, and the policy findings
 /// that the base does not have. The changed fields of each stack are folded; if the document would be too long, the largest folds
-/// are left out, and the document says so. Text from stack files cannot add links, mentions or HTML. Needs only the
-/// repository; nothing is posted. A stack that cannot be compared is a row with its error.
+/// are left out, and the document says so. Text from stack files cannot add links, mentions or HTML. A stack that cannot be
+/// compared is a row with its error. Needs only the repository, unless `--post` is given.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  cargo phoenix comment --base origin/main --output comment.md\n  cargo phoenix comment --format json"
@@ -49,6 +52,8 @@ pub struct Arguments {
     /// The output format.
     #[arg(long, value_enum, default_value_t)]
     format: Format,
+    #[command(flatten)]
+    posting: Posting,
 }
 
 /// The output format.
@@ -62,25 +67,46 @@ enum Format {
 }
 
 /// Runs the verb.
-pub fn run(arguments: &Arguments, checkout: &Checkout) -> Result<Exit> {
-    let base = Base::choose(checkout, arguments.against.base.as_deref())?;
-    let names = Names::of(&arguments.stacks, checkout, &base)?;
-    let preview = Preview::of(checkout, names, &base, &[]);
+pub fn run(
+    arguments: &Arguments,
+    checkout: impl FnOnce() -> Result<Checkout>,
+    live: &dyn Live,
+) -> Result<Exit> {
+    let posting = &arguments.posting;
+    if let Some(path) = &posting.document {
+        report(&live.post_comment(&document(path, posting)?)?);
+        return Ok(Exit::Clean);
+    }
+    // Before the comparison, which may take a while.
+    let place = posting.post.then(|| posting.place(variable)).transpose()?;
+    let checkout = checkout()?;
+    let base = Base::choose(&checkout, arguments.against.base.as_deref())?;
+    let names = Names::of(&arguments.stacks, &checkout, &base)?;
+    let preview = Preview::of(&checkout, names, &base, &[]);
     let written = Written::of(&preview, arguments.against.base.as_deref());
     let text = match arguments.format {
         Format::Markdown => written.body.clone(),
         Format::Json => output::json_text(&output::with_format("comment", written.json())),
     };
-    match &arguments.output {
-        Some(path) => {
+    match (&arguments.output, &place) {
+        (Some(path), _) => {
             atomic::replace(path, text.as_bytes())
                 .with_context(|| format!("cannot write {}", path.display()))?;
             message(&format!("wrote {}", path.display()));
         }
-        None => output::data(&text)?,
+        (None, None) => output::data(&text)?,
+        (None, Some(_)) => {}
     }
     for (_, error) in &preview.errors {
         message(&user_error::render(error));
+    }
+    if let Some(place) = place {
+        let post = Post {
+            place,
+            body: written.body,
+            label: posting.set_label.then_some(written.label),
+        };
+        report(&live.post_comment(&post)?);
     }
     let exit = preview.exit();
     Ok(match arguments.exit_code {
@@ -90,10 +116,73 @@ pub fn run(arguments: &Arguments, checkout: &Checkout) -> Result<Exit> {
     })
 }
 
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+fn report(posted: &Posted) {
+    let done = if posted.is_changed {
+        "posted"
+    } else {
+        "the comment already has this text"
+    };
+    match &posted.address {
+        Some(address) => message(&format!("{done}: {address}")),
+        None => message(&format!("{done}: comment {}", posted.id)),
+    }
+}
+
+/// The part of a document that is not trusted that is shown, in characters.
+const MAX_UNTRUSTED: usize = 50_000;
+
+/// The document of another run.
+fn document(path: &Path, posting: &Posting) -> Result<Post> {
+    // More than any document, so that a file of any size is handled.
+    const MAX_BYTES: u64 = 1 << 20;
+    let place = posting.place(variable)?;
+    let reading = || format!("cannot read {}", path.display());
+    let file = std::fs::File::open(path).with_context(reading)?;
+    let mut bytes = Vec::new();
+    file.take(MAX_BYTES)
+        .read_to_end(&mut bytes)
+        .with_context(reading)?;
+    let text = String::from_utf8_lossy(&bytes).into_owned();
+    if posting.untrusted {
+        return Ok(Post {
+            place,
+            body: untrusted(&text),
+            label: None,
+        });
+    }
+    let Some(label) = comment::label_of(&text).filter(|_| text.chars().count() <= comment::LIMIT) else {
+        return Err(user_error::user_error(
+            format!("{} is not a document of `phoenix comment`", path.display()),
+            "write it with `phoenix comment --output`, with the same version",
+        ));
+    };
+    Ok(Post {
+        place,
+        body: text,
+        label: posting.set_label.then_some(label),
+    })
+}
+
+/// A document that the code of a fork has written, in a code block that it cannot leave.
+fn untrusted(document: &str) -> String {
+    let shown = style::sanitize(&style::escape_control(document));
+    let shown = markdown::clipped(&shown, MAX_UNTRUSTED);
+    format!(
+        "{} v1 untrusted -->\n### Preview of a pull request from a fork\n\nThe code of the pull request has written this text. \
+         It is not verified: run `phoenix preview` on the branch before you rely on it.\n\n{}",
+        comment::MARKER,
+        markdown::code_block("text", &shown)
+    )
+}
+
 /// A document and what identifies it.
 struct Written {
     body: String,
-    label: &'static str,
+    label: Label,
     digest: String,
     stacks: Vec<(String, String)>,
 }
@@ -102,9 +191,9 @@ impl Written {
     fn of(preview: &Preview<'_>, base: Option<&str>) -> Self {
         let failed = preview.errors.iter().map(|(name, error)| Stack {
             name,
-            outcome: Err(
-                style::escape_control(user_error::render(error).trim_start_matches("error: ")).into_owned(),
-            ),
+            outcome: Err(style::sanitize(&style::escape_control(
+                user_error::render(error).trim_start_matches("error: "),
+            ))),
         });
         let compared = preview.comparisons.iter().map(|comparison| Stack {
             name: &comparison.stack,
@@ -139,7 +228,7 @@ impl Written {
         };
         Self {
             body: style::sanitize(&comment.document()),
-            label: comment.label().as_str(),
+            label: comment.label(),
             digest,
             stacks: digests,
         }
@@ -149,7 +238,7 @@ impl Written {
         let stacks = self.stacks.iter();
         let stacks = stacks.map(|(stack, digest)| json!({"stack": stack, "digest": digest}));
         json!({
-            "label": self.label,
+            "label": self.label.as_str(),
             "digest": self.digest,
             "stacks": stacks.collect::<Value>(),
             "body": self.body,
@@ -225,7 +314,10 @@ fn changed(comparison: &Comparison, preview: &Preview<'_>) -> Changed {
         new_findings,
         known_findings,
         fixed_findings,
-        changes: style::strip(&changes::text(&comparison.changes, Detail::Headings)),
+        changes: style::sanitize(&style::strip(&changes::text(
+            &comparison.changes,
+            Detail::Headings,
+        ))),
         digest: digest(&changes::json(&comparison.changes)),
     }
 }

@@ -1,6 +1,7 @@
 //! Conversations with `phoenix-live`: the verbs that use a cluster or Pulumi ESC, each test in a checkout of its own.
 //!
 //! - `check`: the policies over a cluster.
+//! - `comment`: posting comments to GitHub and GitLab.
 //! - `doctor`: the checks of a deployment, with and without a cluster.
 //! - `secrets`: the state of a stack's secrets in its file and its cluster, never with a value.
 //! - `secrets_in_esc`: the same for Pulumi ESC.
@@ -8,6 +9,7 @@
 
 mod api_server;
 mod check;
+mod comment;
 mod doctor;
 mod secrets;
 mod secrets_in_esc;
