@@ -100,10 +100,10 @@ impl Forge {
                 *lock(&self.labels) = vec![body["add_labels"].as_str().unwrap().to_owned()];
                 Response::json(200, &json!({}))
             }
-            ("GET", ["repos", "acme", "platform", "issues", "7", "comments"])
-            | (
+            (
                 "GET",
-                [
+                ["repos", "acme", "platform", "issues", "7", "comments"]
+                | [
                     "api",
                     "v4",
                     "projects",
@@ -135,7 +135,8 @@ impl Forge {
                 let Some(comment) = comments.iter_mut().find(|comment| comment.id.to_string() == *id) else {
                     return Response::json(404, &json!({"message": "Not Found"}));
                 };
-                comment.body = request.json()["body"].as_str().unwrap().to_owned();
+                let body = request.json();
+                body["body"].as_str().unwrap().clone_into(&mut comment.body);
                 Response::json(
                     200,
                     &json!({"id": comment.id, "html_url": "https://example.com/edited"}),
@@ -189,8 +190,8 @@ fn post(forge: Forge, arguments: &[&str]) -> (Answer, Arc<Forge>, Arc<HttpStub>)
         "    auditDays: 9\n",
     );
     let forge = Arc::new(forge);
-    let served = Arc::clone(&forge);
-    let server = Arc::new(HttpStub::start(move |request| served.answer(request)));
+    let behind = Arc::clone(&forge);
+    let server = Arc::new(HttpStub::start(move |request| behind.answer(request)));
     checkout.write("event.json", r#"{"pull_request": {"number": 7}}"#);
     let mut command = checkout.command(&["comment", "dev", "--base", "HEAD", "--post"]);
     command
@@ -261,8 +262,8 @@ fn an_equal_comment_is_not_edited() {
         "    auditDays: 9\n",
     );
     let forge = Arc::new(Forge::default());
-    let served = Arc::clone(&forge);
-    let server = HttpStub::start(move |request| served.answer(request));
+    let behind = Arc::clone(&forge);
+    let server = HttpStub::start(move |request| behind.answer(request));
     for _ in 0..2 {
         let mut command = checkout.command(&[
             "comment",
@@ -381,8 +382,8 @@ fn post_document(text: &str, arguments: &[&str]) -> (Answer, Arc<Forge>) {
     let checkout = Checkout::bare();
     checkout.write("empty/comment.md", text);
     let forge = Arc::new(Forge::default());
-    let served = Arc::clone(&forge);
-    let server = HttpStub::start(move |request| served.answer(request));
+    let behind = Arc::clone(&forge);
+    let server = HttpStub::start(move |request| behind.answer(request));
     let mut command = checkout.command(&[
         "comment",
         "--post",
@@ -435,7 +436,7 @@ fn a_document_of_another_run_is_posted_with_its_label() {
     let document = format!("<!-- phoenix:comment v1 infra/destroy sha256:{digest} -->\n### dev: 1 DELETE\n");
     let (answer, forge) = post_document(&document, &["--set-label"]);
     assert_eq!(answer.code, 0, "{answer}");
-    assert_eq!(forge.bodies(), [document.clone()]);
+    assert_eq!(forge.bodies(), std::slice::from_ref(&document));
     assert_eq!(*lock(&forge.labels), ["infra/destroy"]);
     for other in [
         String::new(),
@@ -457,8 +458,8 @@ fn a_document_of_another_run_is_posted_with_its_label() {
 #[test]
 fn notes_of_gitlab_are_edited_too() {
     let forge = Arc::new(Forge::with(&[("evil", OLD), ("a", "b"), ("c", "d"), (BOT, OLD)]));
-    let served = Arc::clone(&forge);
-    let server = HttpStub::start(move |request| served.answer(request));
+    let behind = Arc::clone(&forge);
+    let server = HttpStub::start(move |request| behind.answer(request));
     let checkout = Checkout::new();
     checkout.edit(
         "stacks/Pulumi.dev.yaml",
