@@ -25,6 +25,7 @@
 //! ```
 
 pub mod canonical;
+pub mod capacity;
 pub mod changes;
 mod field_change;
 mod graph;
@@ -33,6 +34,7 @@ mod loss;
 mod object;
 mod order;
 mod pod_template;
+pub mod quantity;
 pub mod references;
 pub mod yaml;
 

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::field_change::FieldChange;
-use crate::{Id, Object};
+use crate::{Id, Object, quantity};
 
 /// A change that returning to the old graph does not undo, or that an API server refuses.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -256,33 +256,11 @@ fn smaller_claim(object: &Object, field: &FieldChange) -> Option<(String, String
     };
     let before = size(object.body().pointer(SIZE).map(|_| field.before.as_ref())?)?;
     let after = size(field.after.as_ref()).unwrap_or_else(|| "nothing".to_owned());
-    match (bytes(&before), bytes(&after)) {
+    match (quantity::parse(&before), quantity::parse(&after)) {
         (Some(old), Some(new)) if new >= old => None,
         // A size that cannot be read is treated as smaller, so that it is noticed.
         _ => Some((before, after)),
     }
-}
-
-/// The bytes of a quantity such as `50Gi`, `1.5Ti` or `2e9`.
-#[expect(
-    clippy::cast_precision_loss,
-    reason = "sizes are compared, and no two sizes of interest are that close"
-)]
-fn bytes(quantity: &str) -> Option<f64> {
-    const BINARY: [&str; 6] = ["Ki", "Mi", "Gi", "Ti", "Pi", "Ei"];
-    const DECIMAL: [&str; 6] = ["k", "M", "G", "T", "P", "E"];
-    let scale = |suffixes: [&str; 6], base: u64| {
-        suffixes.iter().zip(1_u32..).find_map(|(suffix, power)| {
-            let number: f64 = quantity.strip_suffix(suffix)?.parse().ok()?;
-            Some(number * base.pow(power) as f64)
-        })
-    };
-    if let Some(thousandths) = quantity.strip_suffix('m') {
-        return thousandths.parse::<f64>().ok().map(|number| number / 1000.0);
-    }
-    scale(BINARY, 1024)
-        .or_else(|| scale(DECIMAL, 1000))
-        .or_else(|| quantity.parse().ok())
 }
 
 /// Fields that an API server refuses to change. [`Replaces`] is asked first: an object that it replaces is not changed.
