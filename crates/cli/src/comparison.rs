@@ -6,7 +6,9 @@ use anyhow::Result;
 use phoenix::config::check;
 use phoenix::platform;
 use phoenix::provider::compare;
+use phoenix_graph::capacity::{Capacity, quotas};
 use phoenix_graph::{Change, Changes, Graph, Id, Loss, LossKind, Risk};
+use phoenix_report::capacity::CapacityChange;
 use phoenix_report::changes::ChangeCounts;
 use phoenix_terminal::output::count;
 use serde_json::Value;
@@ -36,6 +38,8 @@ pub struct Comparison {
     pub before: Graph,
     /// The differences.
     pub changes: Changes,
+    /// The capacity that the objects request.
+    pub capacity: CapacityChange,
     /// The systems of the base of which nothing is left, with the number of their objects.
     removed_systems: BTreeMap<String, usize>,
     /// All objects of the base and of the checkout.
@@ -118,6 +122,11 @@ impl Comparison {
                 .map(|object| object.id.clone())
                 .collect(),
             changes: compare(&before.graph, after),
+            capacity: CapacityChange {
+                before: Capacity::of(&before.graph),
+                after: Capacity::of(after),
+                quotas: quotas(after),
+            },
             before: before.graph,
         }
     }

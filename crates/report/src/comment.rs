@@ -6,8 +6,10 @@
 
 use std::fmt::Write as _;
 
+use crate::capacity::{COLUMNS, CapacityChange};
 use crate::changes::ChangeCounts;
 use crate::markdown::{cell, clipped, code, code_block, first_lines, fold};
+use crate::prices::Prices;
 
 /// The maximum number of characters of a document. GitHub accepts 65,536.
 pub const LIMIT: usize = 60_000;
@@ -16,11 +18,12 @@ pub const LIMIT: usize = 60_000;
 pub const MARKER: &str = "<!-- phoenix:comment";
 
 /// Limits of the parts that are never left out as a whole, in characters.
-const ROWS: usize = 14_000;
-const DESTRUCTIVE: usize = 16_000;
+const ROWS: usize = 12_000;
+const DESTRUCTIVE: usize = 15_000;
 const FINDINGS: usize = 12_000;
 const ERRORS: usize = 6_000;
-const NOTES: usize = 4_000;
+const NOTES: usize = 3_000;
+const CAPACITY: usize = 2_500;
 
 /// The maximum number of characters of one error.
 const ERROR: usize = 2_000;
@@ -40,6 +43,8 @@ pub struct Comment<'a> {
     pub stacks: Vec<Stack<'a>>,
     /// Sentences about the comparison.
     pub notes: Vec<String>,
+    /// What resources cost.
+    pub prices: Option<&'a Prices>,
 }
 
 /// One stack of a comment.
@@ -66,6 +71,8 @@ pub struct Changed {
     pub fixed_findings: usize,
     /// The changed objects with their fields, as text without styles.
     pub changes: String,
+    /// What the pods and claims request.
+    pub capacity: CapacityChange,
     /// The digest of everything that changes.
     pub digest: String,
 }
@@ -176,6 +183,7 @@ impl Comment<'_> {
         self.notes(&mut text);
         self.destructive(&mut text);
         self.findings(&mut text);
+        self.capacity(&mut text);
         self.folds(&mut text, limit);
         text
     }
@@ -278,6 +286,52 @@ impl Comment<'_> {
                 "\n{others} more findings are not listed: {}",
                 code(self.command)
             );
+        }
+    }
+
+    /// The changed capacities.
+    fn capacity(&self, text: &mut String) {
+        let changed: Vec<_> = self
+            .changed()
+            .filter(|(_, changed)| changed.capacity.is_changed())
+            .collect();
+        let row = |(name, changed): &(&str, &Changed)| {
+            let mut cells = changed.capacity.cells().to_vec();
+            cells.extend(self.prices.map(|prices| changed.capacity.cost(prices).0));
+            let cells: Vec<_> = cells.iter().map(|cell| code(cell)).collect();
+            format!("| {} | {} |", code(name), cells.join(" | "))
+        };
+        let rows: Vec<_> = changed.iter().map(row).collect();
+        if rows.is_empty() {
+            return;
+        }
+        let price = self
+            .prices
+            .map(|prices| code(&format!("{}/month", prices.currency)));
+        let columns: Vec<_> = COLUMNS.iter().map(ToString::to_string).chain(price).collect();
+        let _ = writeln!(text, "\n#### Capacity\n\n| stack | {} |", columns.join(" | "));
+        let _ = writeln!(text, "|---{}|", "|---".repeat(columns.len()));
+        let (shown, others) = first_lines(&rows, CAPACITY);
+        text.push_str(&shown);
+        if others > 0 {
+            let _ = writeln!(
+                text,
+                "\n{others} more stacks change their capacity: {}",
+                code(self.command)
+            );
+        }
+        let sentences = changed.iter().flat_map(|(name, changed)| {
+            let unpriced = self.prices.map(|prices| changed.capacity.cost(prices).1);
+            let unpriced = unpriced
+                .into_iter()
+                .flatten()
+                .map(|name| format!("{name} has no price"));
+            let sentences = changed.capacity.sentences().into_iter().chain(unpriced);
+            sentences.map(|sentence| format!("- {}: {}", code(name), code(&sentence)))
+        });
+        let (shown, _) = first_lines(&sentences.collect::<Vec<_>>(), CAPACITY);
+        if !shown.is_empty() {
+            let _ = write!(text, "\n{shown}");
         }
     }
 
@@ -470,6 +524,7 @@ mod tests {
             command: "phoenix preview",
             stacks,
             notes: Vec::new(),
+            prices: None,
         }
     }
 

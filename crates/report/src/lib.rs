@@ -17,10 +17,12 @@ use phoenix_graph::Id;
 use phoenix_manifests::{Place, Skipped, SyntaxError};
 use phoenix_policies::{Enforcement, Report, Rule, Settings};
 
+pub mod capacity;
 pub mod changes;
 pub mod comment;
 pub mod json;
 pub mod markdown;
+pub mod prices;
 pub mod sarif;
 pub mod text;
 

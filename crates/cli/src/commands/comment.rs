@@ -17,7 +17,7 @@ use phoenix_terminal::{atomic, style, user_error};
 use serde_json::{Value, json};
 
 use super::diff::Against;
-use super::preview::{Names, Preview, description};
+use super::preview::{Costs, Names, Preview, description};
 use crate::base::Base;
 use crate::checkout::Checkout;
 use crate::comparison::{Comparison, risks};
@@ -53,6 +53,8 @@ pub struct Arguments {
     #[arg(long, value_enum, default_value_t)]
     format: Format,
     #[command(flatten)]
+    costs: Costs,
+    #[command(flatten)]
     posting: Posting,
 }
 
@@ -79,10 +81,12 @@ pub fn run(
     }
     // Before the comparison, which may take a while.
     let place = posting.post.then(|| posting.place(variable)).transpose()?;
+    let prices = arguments.costs.read()?;
     let checkout = checkout()?;
     let base = Base::choose(&checkout, arguments.against.base.as_deref())?;
     let names = Names::of(&arguments.stacks, &checkout, &base)?;
-    let preview = Preview::of(&checkout, names, &base, &[]);
+    let mut preview = Preview::of(&checkout, names, &base, &[]);
+    preview.prices = prices;
     let written = Written::of(&preview, arguments.against.base.as_deref());
     let text = match arguments.format {
         Format::Markdown => written.body.clone(),
@@ -223,6 +227,7 @@ impl Written {
             digest: &digest,
             base: &words,
             command: &shown_by,
+            prices: preview.prices.as_ref(),
             stacks,
             notes: notes.chain(&preview.warnings).cloned().collect(),
         };
@@ -318,6 +323,7 @@ fn changed(comparison: &Comparison, preview: &Preview<'_>) -> Changed {
             &comparison.changes,
             Detail::Headings,
         ))),
+        capacity: comparison.capacity.clone(),
         digest: digest(&changes::json(&comparison.changes)),
     }
 }

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::path::PathBuf;
 
-use anyhow::{Error, Result};
+use anyhow::{Context as _, Error, Result};
 use clap::ValueEnum;
 use phoenix::platform::SYSTEMS;
 use phoenix_graph::Id;
@@ -18,9 +19,12 @@ use crate::comparison::{Comparison, LossGroup, Presence, risks, summary};
 use crate::consent::{Consent, FORMS};
 use crate::failure;
 use crate::policies::{run_on_stack, today};
+use crate::settings::single_document;
 use crate::stack::{Several, Stack};
+use phoenix_report::capacity::COLUMNS;
 use phoenix_report::changes::{self, ChangeCounts, Detail};
 use phoenix_report::markdown::code_block;
+use phoenix_report::prices::Prices;
 use phoenix_report::text::{self as report_text, Failures};
 use phoenix_report::{PolicyRun, json as report_json};
 use phoenix_terminal::exit::Exit;
@@ -53,12 +57,43 @@ pub struct Arguments {
     /// (`Secret`), of a system (`backup`), or of a deleted stack. Can be repeated.
     #[arg(long, value_name = "OBJECT|KIND|SYSTEM", value_parser = Consent::parse)]
     allow_destructive: Vec<Consent>,
+    #[command(flatten)]
+    costs: Costs,
     /// List the placeholders instead of counting them.
     #[arg(long)]
     placeholders: bool,
     /// The output format.
     #[arg(long, value_enum, default_value_t)]
     format: Format,
+}
+
+/// What the capacity costs; shared by the verbs that show it.
+#[derive(Debug, clap::Args)]
+pub(super) struct Costs {
+    /// A YAML file with prices: currency, cpuHour, memoryGibHour, storageGibMonth (by storage class, `default` for the default
+    /// class) and deviceHour (by resource). Adds what the workloads and claims cost in a month of 730 hours.
+    #[arg(long, value_name = "FILE")]
+    prices: Option<PathBuf>,
+}
+
+impl Costs {
+    /// Reads the file, if there is one.
+    pub fn read(&self) -> Result<Option<Prices>> {
+        let Some(path) = &self.prices else {
+            return Ok(None);
+        };
+        let reading = || format!("cannot read {}", path.display());
+        let text = std::fs::read_to_string(path).with_context(reading)?;
+        let document = single_document(&text).with_context(reading)?;
+        let value = document.map_or(Value::Null, |document| document.value);
+        let prices = Prices::read(&value).map_err(|errors| {
+            user_error(
+                format!("invalid prices in {}:\n  {}", path.display(), errors.join("\n  ")),
+                "docs/pull-request-comment.md has an example",
+            )
+        })?;
+        Ok(Some(prices))
+    }
 }
 
 /// The output format.
@@ -92,13 +127,17 @@ pub(super) struct Preview<'a> {
     pub errors: Vec<(String, Error)>,
     /// Which stacks have the same cluster.
     pub warnings: Vec<String>,
+    /// What resources cost.
+    pub prices: Option<Prices>,
 }
 
 /// Runs the verb.
 pub fn run(arguments: &Arguments, checkout: &Checkout) -> Result<Exit> {
+    let prices = arguments.costs.read()?;
     let base = Base::choose(checkout, arguments.against.base.as_deref())?;
     let names = Names::of(&arguments.stacks, checkout, &base)?;
-    let preview = Preview::of(checkout, names, &base, &arguments.allow_destructive);
+    let mut preview = Preview::of(checkout, names, &base, &arguments.allow_destructive);
+    preview.prices = prices;
     if preview.comparisons.is_empty() {
         let errors = preview.errors.into_iter().map(|(_, error)| error);
         return Err(Several::or_one(errors.collect()));
@@ -178,6 +217,7 @@ impl<'a> Preview<'a> {
             runs: Vec::new(),
             errors: Vec::new(),
             warnings: Vec::new(),
+            prices: None,
         };
         for name in names.deleted {
             match Comparison::deleted(checkout, &name, base, &message) {
@@ -357,6 +397,7 @@ impl<'a> Preview<'a> {
         text.push('\n');
         text.push_str(&self.rows());
         text.push('\n');
+        self.capacity(&mut text);
         self.declared(&mut text);
         self.placeholders(&mut text, with_placeholders);
         text
@@ -529,6 +570,33 @@ impl<'a> Preview<'a> {
         table(&rows)
     }
 
+    /// What the pods and claims of each stack request.
+    fn capacity(&self, text: &mut String) {
+        let head = ["stack"].iter().chain(&COLUMNS).map(ToString::to_string);
+        let price = self
+            .prices
+            .iter()
+            .map(|prices| format!("{}/month", prices.currency));
+        let mut rows: Vec<Vec<String>> = vec![head.chain(price).collect()];
+        let mut sentences = String::new();
+        for comparison in &self.comparisons {
+            let (stack, capacity) = (&comparison.stack, &comparison.capacity);
+            let mut row = vec![stack.clone()];
+            row.extend(capacity.cells());
+            let mut lines = capacity.sentences();
+            if let Some(prices) = &self.prices {
+                let (cost, unpriced) = capacity.cost(prices);
+                row.push(cost);
+                lines.extend(unpriced.into_iter().map(|name| format!("{name} has no price")));
+            }
+            rows.push(row.iter().map(|cell| escape_line(cell).into_owned()).collect());
+            for line in lines {
+                let _ = writeln!(sentences, "{stack}: {}", escape_line(&line));
+            }
+        }
+        let _ = writeln!(text, "{}{sentences}", table(&rows));
+    }
+
     /// The number of objects of each stack by system.
     fn declared(&self, text: &mut String) {
         for comparison in self
@@ -587,6 +655,12 @@ impl<'a> Preview<'a> {
                 let mut stack = stack_as_json(comparison, self.consents);
                 let run = self.runs.iter().find(|run| run.name == comparison.stack);
                 stack["policies"] = run.map(report_json::brief).into();
+                stack["capacity"] = comparison.capacity.json();
+                stack["monthlyCost"] = self
+                    .prices
+                    .as_ref()
+                    .map(|prices| cost_as_json(comparison, prices))
+                    .into();
                 stack["declares"] = comparison
                     .systems
                     .iter()
@@ -613,6 +687,18 @@ impl<'a> Preview<'a> {
             "warnings": self.warnings,
         })
     }
+}
+
+/// What a stack costs in a month, before and after the change.
+fn cost_as_json(comparison: &Comparison, prices: &Prices) -> Value {
+    let capacity = &comparison.capacity;
+    let (before, after) = (prices.cost(&capacity.before), prices.cost(&capacity.after));
+    json!({
+        "currency": prices.currency,
+        "before": before.month,
+        "after": after.month,
+        "unpriced": after.unpriced,
+    })
 }
 
 /// The subject of a group of losses, what happens to it, and the argument that allows it.

@@ -192,3 +192,55 @@ fn the_digest_changes_with_the_changes_only() {
     assert_eq!(digest("9"), digest("9"));
     assert_ne!(digest("9"), digest("10"));
 }
+
+const PRICES: &str = "currency: EUR\ncpuHour: 0.03\nmemoryGibHour: 0.004\nstorageGibMonth: {default: 0.1}\n";
+
+#[test]
+fn prices_of_a_file_are_applied_to_the_change() {
+    let checkout = Checkout::new();
+    checkout.edit(
+        DEV,
+        "    snapshots:\n      size: 1Gi\n",
+        "    snapshots:\n      size: 11Gi\n",
+    );
+    checkout.write("prices.yaml", PRICES);
+    let arguments = ["dev", "--base", "HEAD", "--prices", "prices.yaml"];
+    let json = checkout
+        .phoenix(&[&["preview", "--format", "json"], &arguments[..]].concat())
+        .json();
+    let stack = &json["stacks"][0];
+    let cost = |side: &str| stack["monthlyCost"][side].as_f64().unwrap();
+    // Ten GiB more.
+    assert!(
+        (cost("after") - cost("before") - 1.0).abs() < 1e-6,
+        "{}",
+        stack["monthlyCost"]
+    );
+    let request = |resource: &str| {
+        stack["capacity"]["after"]["workloads"]["requests"][resource]
+            .as_f64()
+            .unwrap()
+    };
+    let gib = f64::from(1 << 30);
+    let storage = stack["capacity"]["after"]["storage"][""].as_f64().unwrap();
+    let expected = 730.0 * (request("cpu") * 0.03 + request("memory") / gib * 0.004) + storage / gib * 0.1;
+    assert!(
+        (cost("after") - expected).abs() < 1e-6,
+        "{}",
+        stack["monthlyCost"]
+    );
+    let shown = format!("{:.2} -> {:.2}", cost("before"), cost("after"));
+    let text = checkout.phoenix(&[&["preview"], &arguments[..]].concat());
+    assert!(
+        text.out.contains("EUR/month") && text.out.contains(&shown),
+        "{text}"
+    );
+    let comment = checkout.phoenix(&[&["comment"], &arguments[..]].concat());
+    assert!(comment.out.contains("<code>EUR/month</code>"), "{comment}");
+
+    checkout.write("prices.yaml", &PRICES.replace("cpuHour: 0.03", "cpu: 0.03"));
+    let answer = checkout.phoenix(&[&["preview"], &arguments[..]].concat());
+    assert_eq!(answer.code, 1, "{answer}");
+    assert!(answer.err.contains("cpu is not a key of the prices"), "{answer}");
+    assert!(answer.err.contains("cpuHour must be a number"), "{answer}");
+}
