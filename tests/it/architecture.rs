@@ -14,7 +14,7 @@ mod imports;
 ///
 /// The first ones build a graph or evaluate one, the next ones are the command, then come Pulumi's side, the services, and
 /// what is used in development only. `phoenix-testing` knows the platform behind a feature; without it, it does not.
-pub const TABLE: [(&str, &[&str], &[&str]); 27] = [
+pub const TABLE: [(&str, &[&str], &[&str]); 28] = [
     ("phoenix-style", &[], &["tokio", "serde", "anyhow"]),
     ("phoenix-suggest", &[], &["tokio", "serde"]),
     (
@@ -110,6 +110,7 @@ pub const TABLE: [(&str, &[&str], &[&str]); 27] = [
             "phoenix",
             "phoenix-features",
             "phoenix-forge",
+            "phoenix-git",
             "phoenix-graph",
             "phoenix-manifests",
             "phoenix-policies",
@@ -188,6 +189,11 @@ pub const TABLE: [(&str, &[&str], &[&str]); 27] = [
         "phoenix-forge",
         &["phoenix-report", "phoenix-terminal"],
         &["tokio", "kube", "reqwest", "hyper"],
+    ),
+    (
+        "phoenix-git",
+        &["phoenix-terminal"],
+        &["tokio", "kube", "reqwest", "hyper", "clap"],
     ),
     (
         "phoenix-http",

@@ -13,8 +13,8 @@ use phoenix::platform;
 use phoenix_graph::{Graph, Object, compare};
 
 use crate::checkout::{Checkout, stacks_among};
-use crate::git::{Repository, short};
 use crate::stack_file::StackFile;
+use phoenix_git::{Repository, short};
 use phoenix_manifests::yaml;
 use phoenix_terminal::cargo::{self, Exposed};
 use phoenix_terminal::user_error::{WithHint as _, user_error};

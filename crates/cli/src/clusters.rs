@@ -3,6 +3,8 @@
 //!
 //! An edge: it reads the other stack files of the checkout.
 
+use std::cell::OnceCell;
+
 use anyhow::Result;
 use phoenix::config::{Environment, NAMESPACE};
 use serde::Deserialize as _;
@@ -27,28 +29,65 @@ pub struct SharedCluster {
     pub value: String,
 }
 
-/// The other stacks of the checkout that have the cluster of this one, one entry for each key that shows it. Stack files
-/// that cannot be read are left out.
-pub fn shared(checkout: &Checkout, stack: &str, file: &StackFile) -> Result<Vec<SharedCluster>> {
-    let mut shared = Vec::new();
-    for other in checkout.stacks()?.into_iter().filter(|other| other != stack) {
-        let Ok(other_file) = StackFile::read(checkout, &other) else {
-            continue;
-        };
-        for key in KEYS {
-            if let (Some(own), Some(theirs)) = (identity(file, key), identity(&other_file, key))
-                && own.eq_ignore_ascii_case(theirs)
-            {
-                shared.push(SharedCluster {
-                    stack: other.clone(),
-                    environment: environment(&other_file),
-                    key: format!("{NAMESPACE}:cluster.{key}"),
-                    value: own.to_owned(),
-                });
-            }
+/// The clusters of all stacks of a checkout, whose files are read once, when they are first needed. Stack files that cannot be
+/// read are left out.
+pub struct Clusters<'c> {
+    checkout: &'c Checkout,
+    stacks: OnceCell<Vec<Identity>>,
+}
+
+/// What identifies the cluster of a stack.
+struct Identity {
+    stack: String,
+    environment: Option<Environment>,
+    /// The values of [`KEYS`].
+    values: [Option<String>; 3],
+}
+
+impl<'c> Clusters<'c> {
+    /// Of this checkout.
+    pub fn of(checkout: &'c Checkout) -> Self {
+        Self {
+            checkout,
+            stacks: OnceCell::new(),
         }
     }
-    Ok(shared)
+
+    /// The other stacks that have the cluster of this one, one entry for each key that shows it.
+    pub fn shared(&self, stack: &str, file: &StackFile) -> Result<Vec<SharedCluster>> {
+        let mut shared = Vec::new();
+        for other in self.stacks()?.iter().filter(|other| other.stack != stack) {
+            for (key, theirs) in KEYS.iter().zip(&other.values) {
+                if let (Some(own), Some(theirs)) = (identity(file, key), theirs)
+                    && own.eq_ignore_ascii_case(theirs)
+                {
+                    shared.push(SharedCluster {
+                        stack: other.stack.clone(),
+                        environment: other.environment,
+                        key: format!("{NAMESPACE}:cluster.{key}"),
+                        value: own.to_owned(),
+                    });
+                }
+            }
+        }
+        Ok(shared)
+    }
+
+    fn stacks(&self) -> Result<&[Identity]> {
+        if let Some(stacks) = self.stacks.get() {
+            return Ok(stacks);
+        }
+        let read = self.checkout.stacks()?.into_iter().filter_map(|stack| {
+            let file = StackFile::read(self.checkout, &stack).ok()?;
+            Some(Identity {
+                environment: environment(&file),
+                values: KEYS.map(|key| identity(&file, key).map(str::to_owned)),
+                stack,
+            })
+        });
+        let read = read.collect();
+        Ok(self.stacks.get_or_init(|| read))
+    }
 }
 
 /// One sentence for each pair of stacks and each key.

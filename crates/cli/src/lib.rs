@@ -28,7 +28,6 @@ pub mod doctor;
 pub mod explain;
 pub mod failure;
 pub mod formats;
-pub mod git;
 pub mod live;
 pub mod manifests;
 pub mod policies;

@@ -8,7 +8,7 @@ use phoenix::platform;
 use phoenix_graph::Graph;
 
 use crate::checkout::Checkout;
-use crate::clusters::{self, SharedCluster};
+use crate::clusters::{Clusters, SharedCluster};
 use crate::profile::Profile;
 use crate::settings::{problems_of, today};
 use crate::stack_file::StackFile;
@@ -35,6 +35,11 @@ pub struct Stack {
 impl Stack {
     /// Reads, validates and builds a stack.
     pub fn load(checkout: &Checkout, name: &str) -> Result<Self> {
+        Self::load_among(checkout, name, &Clusters::of(checkout))
+    }
+
+    /// The same; several stacks of a checkout share the clusters.
+    pub fn load_among(checkout: &Checkout, name: &str, clusters: &Clusters<'_>) -> Result<Self> {
         let file = StackFile::read(checkout, name)?;
         for warning in &file.warnings {
             message(warning);
@@ -45,7 +50,7 @@ impl Stack {
                 name: name.to_owned(),
                 graph: platform::build(&config),
                 profile: Profile::read(checkout, config.environment)?,
-                shared_cluster: clusters::shared(checkout, name, &file)?,
+                shared_cluster: clusters.shared(name, &file)?,
                 file,
                 config,
             }),
@@ -60,8 +65,9 @@ impl Stack {
     /// Loads all of these stacks. The error lists the problems of each.
     pub fn load_all(checkout: &Checkout, names: &[String]) -> Result<Vec<Self>> {
         let (mut stacks, mut errors) = (Vec::new(), Vec::new());
+        let clusters = Clusters::of(checkout);
         for name in names {
-            match Self::load(checkout, name) {
+            match Self::load_among(checkout, name, &clusters) {
                 Ok(stack) => stacks.push(stack),
                 Err(error) => errors.push(error),
             }

@@ -14,7 +14,7 @@ use super::diff::{Against, base_as_json, stack_as_json};
 use super::render;
 use crate::base::{Base, Source};
 use crate::checkout::Checkout;
-use crate::clusters;
+use crate::clusters::{self, Clusters};
 use crate::comparison::{Comparison, LossGroup, Presence, risks, summary};
 use crate::consent::{Consent, FORMS};
 use crate::failure;
@@ -226,8 +226,9 @@ impl<'a> Preview<'a> {
             }
         }
         let day = today();
+        let clusters = Clusters::of(checkout);
         for name in names.declared {
-            let result = Stack::load(checkout, &name).and_then(|stack| {
+            let result = Stack::load_among(checkout, &name, &clusters).and_then(|stack| {
                 Ok((
                     Comparison::of(checkout, &stack, base, &message)?,
                     run_on_stack(&stack, day)?,
