@@ -6,7 +6,7 @@
 //!
 //! - [`programs`]: the measured programs, built in release mode, and their versions
 //! - [`corpus`]: the objects that both sides process
-//! - [`render`], [`check`], [`start`], [`engine`]: the sections of the benchmark, each with its rows of the table
+//! - [`render`], [`check`], [`review`], [`start`], [`engine`]: the sections of the benchmark, each with its rows of the table
 //! - [`measure`], [`pairs`]: one run of one command, and alternating runs of two
 //! - [`peers`], [`node`]: other policy tools, measured if they are installed
 //! - [`machine`], [`report`]: the description of the machine, and the Markdown
@@ -26,6 +26,7 @@ mod peers;
 mod programs;
 mod render;
 mod report;
+mod review;
 mod start;
 
 use std::path::{Path, PathBuf};
@@ -68,6 +69,8 @@ enum Section {
     Render,
     /// Checking policies, compared with kube-score. Needs no control plane.
     Check,
+    /// The preview and the comment of a pull request. Needs no control plane.
+    Review,
     /// The language host, the program and the policy pack under the engine. Builds the engine and a control plane.
     Engine,
 }
@@ -113,6 +116,10 @@ fn run(arguments: &Arguments) -> Result<()> {
             vec![&small, &large, &huge]
         };
         check::measure(&programs, &sizes, &root, arguments.smoke, &mut report)?;
+        machine.record_load()?;
+    }
+    if wanted(Section::Review) {
+        review::measure(&programs, &root, folder.path(), arguments.smoke, &mut report)?;
         machine.record_load()?;
     }
     if wanted(Section::Engine) {

@@ -5,6 +5,7 @@
 //! Without snapshots, the revision is built in a temporary worktree. An old stack file is never rendered with changed code:
 //! that would hide changes of the code.
 
+use std::cell::OnceCell;
 use std::process::Stdio;
 
 use anyhow::{Context as _, Result, anyhow};
@@ -52,6 +53,8 @@ pub enum Base {
         commit: String,
         /// Its description in messages: `HEAD`, `the merge base with origin/main`, or the given revision.
         words: String,
+        /// Whether the code of the checkout is that of the commit, once it is known.
+        has_same_code: OnceCell<bool>,
     },
     /// No base: all objects are new.
     Nothing {
@@ -135,6 +138,7 @@ impl Base {
                 repository,
                 commit,
                 words: revision.to_owned(),
+                has_same_code: OnceCell::new(),
             });
         }
         let hint = if repository.is_shallow()? {
@@ -171,6 +175,7 @@ impl Base {
                     repository,
                     commit,
                     words,
+                    has_same_code: OnceCell::new(),
                 });
             }
             if repository.is_shallow()? {
@@ -185,6 +190,7 @@ impl Base {
             repository,
             commit: head,
             words: "HEAD".to_owned(),
+            has_same_code: OnceCell::new(),
         })
     }
 
@@ -207,6 +213,7 @@ impl Base {
             repository,
             commit,
             words,
+            ..
         } = self
         else {
             return Ok(absent);
@@ -301,10 +308,8 @@ impl Base {
             return Ok(None);
         };
         let path = checkout.shown(&checkout.stack_file(stack));
-        if !repository.has(commit, &path)? {
-            return Ok(None);
-        }
-        Ok(StackFile::parse(&path, repository.show(commit, &path)?).ok())
+        let text = repository.find(commit, &path)?;
+        Ok(text.and_then(|text| StackFile::parse(&path, text).ok()))
     }
 
     /// What the stack file of the base renders with the code of this checkout.
@@ -334,12 +339,22 @@ impl Base {
     /// What the stack file of the base renders, if the code is the same.
     fn rendered(&self, checkout: &Checkout, stack: &str) -> Result<Option<Graph>> {
         let Self::Commit {
-            repository, commit, ..
+            repository,
+            commit,
+            has_same_code,
+            ..
         } = self
         else {
             return Ok(None);
         };
-        if !repository.has(commit, "src/platform.rs")? || !repository.is_unchanged(commit, &CODE)? {
+        let same = if let Some(same) = has_same_code.get() {
+            *same
+        } else {
+            let same =
+                repository.has(commit, "src/platform.rs")? && repository.is_unchanged(commit, &CODE)?;
+            *has_same_code.get_or_init(|| same)
+        };
+        if !same {
             return Ok(None);
         }
         let file = self.stack_file(checkout, stack)?;
@@ -374,14 +389,20 @@ impl Base {
 /// The snapshots of a stack at a commit.
 fn snapshots(repository: &Repository, commit: &str, stack: &str) -> Result<Graph> {
     let folder = format!("{SNAPSHOTS}/{stack}");
+    let files = repository.files(commit, &folder)?;
+    let systems: Vec<&str> = files
+        .iter()
+        .filter_map(|file| file.strip_suffix(".yaml.snap"))
+        .collect();
+    let paths: Vec<String> = systems
+        .iter()
+        .map(|system| format!("{folder}/{system}.yaml.snap"))
+        .collect();
     let mut graph = Graph::default();
-    for file in repository.files(commit, &folder)? {
-        let Some(system) = file.strip_suffix(".yaml.snap") else {
-            continue;
-        };
-        let text = repository.show(commit, &format!("{folder}/{file}"))?;
+    let texts = repository.show_all(commit, &paths)?;
+    for ((system, path), text) in systems.into_iter().zip(&paths).zip(texts) {
         add(&mut graph, content_of_snapshot(&text), |_| system.to_owned())
-            .with_context(|| format!("cannot read the snapshot {folder}/{file} at {}", short(commit)))?;
+            .with_context(|| format!("cannot read the snapshot {path} at {}", short(commit)))?;
     }
     Ok(graph)
 }

@@ -3,8 +3,9 @@
 //! An edge: it runs the program `git`. All operations are read-only, except that a [`Worktree`] is created and removed.
 
 use std::ffi::OsStr;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 use anyhow::{Context as _, Result, anyhow};
 
@@ -24,6 +25,9 @@ pub struct Worktree<'a> {
     repository: &'a Repository,
     folder: tempfile::TempDir,
 }
+
+/// The number of files that one process reads, which limits the memory for their texts.
+const FILES_AT_ONCE: usize = 32;
 
 impl Repository {
     /// The repository that contains `root`; `None` if there is none.
@@ -101,6 +105,49 @@ impl Repository {
         String::from_utf8(output.stdout).with_context(reading)
     }
 
+    /// The text of a file of the checkout at a commit; `None` if it does not exist.
+    pub fn find(&self, commit: &str, path: &str) -> Result<Option<String>> {
+        if path.contains('\n') {
+            return if self.has(commit, path)? {
+                self.show(commit, path).map(Some)
+            } else {
+                Ok(None)
+            };
+        }
+        let request = format!("{commit}:{}{path}\n", self.prefix);
+        let output = self.run_with_input(["cat-file", "--batch"], &request)?;
+        let content = next_object(&mut output.stdout.as_slice()).map(<[u8]>::to_vec);
+        let reading = || format!("cannot read {path} at {}", short(commit));
+        content.map(String::from_utf8).transpose().with_context(reading)
+    }
+
+    /// The texts of files of the checkout at a commit, in the same order. One process reads all of them.
+    pub fn show_all(&self, commit: &str, paths: &[String]) -> Result<Vec<String>> {
+        let mut texts = Vec::with_capacity(paths.len());
+        for paths in paths.chunks(FILES_AT_ONCE) {
+            // A name with a line break would be two requests.
+            if paths.iter().any(|path| path.contains('\n')) {
+                for path in paths {
+                    texts.push(self.show(commit, path)?);
+                }
+                continue;
+            }
+            let requests = paths
+                .iter()
+                .map(|path| format!("{commit}:{}{path}\n", self.prefix));
+            let requests = requests.collect::<Vec<_>>().concat();
+            let output = self.run_with_input(["cat-file", "--batch"], &requests)?;
+            let mut rest = output.stdout.as_slice();
+            for path in paths {
+                let reading = || format!("cannot read {path} at {}", short(commit));
+                let content = next_object(&mut rest)
+                    .ok_or_else(|| anyhow!("git has no such file").context(reading()))?;
+                texts.push(String::from_utf8(content.to_vec()).with_context(reading)?);
+            }
+        }
+        Ok(texts)
+    }
+
     /// Whether a file of the checkout exists at a commit.
     pub fn has(&self, commit: &str, path: &str) -> Result<bool> {
         Ok(self
@@ -156,6 +203,37 @@ impl Repository {
     }
 
     fn run<I: IntoIterator<Item: AsRef<OsStr>>>(&self, arguments: I) -> Result<Output> {
+        finished(self.git(arguments).output())
+    }
+
+    /// The same with a text on stdin.
+    fn run_with_input<I: IntoIterator<Item: AsRef<OsStr>>>(
+        &self,
+        arguments: I,
+        input: &str,
+    ) -> Result<Output> {
+        let mut command = self.git(arguments);
+        command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        let mut run = || {
+            let mut child = command.spawn()?;
+            let stdin = child.stdin.take();
+            // Git answers before it has read everything, so that both sides would wait for each other.
+            std::thread::scope(|scope| {
+                let writer =
+                    scope.spawn(|| stdin.map_or(Ok(()), |mut stdin| stdin.write_all(input.as_bytes())));
+                let output = child.wait_with_output()?;
+                // Git that ends early says why.
+                let _ = writer.join();
+                Ok(output)
+            })
+        };
+        finished(run())
+    }
+
+    fn git<I: IntoIterator<Item: AsRef<OsStr>>>(&self, arguments: I) -> Command {
         let mut command = Command::new("git");
         // English messages, because one of them is matched; and no lock that conflicts with an editor refreshing its index.
         command
@@ -164,13 +242,30 @@ impl Repository {
             .args(arguments)
             .env("LC_ALL", "C")
             .env("GIT_OPTIONAL_LOCKS", "0");
-        match command.output() {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                Err(user_error("cannot run git: not found on PATH", "install git"))
-            }
-            output => output.context("cannot run git"),
-        }
+        command
     }
+}
+
+fn finished(output: std::io::Result<Output>) -> Result<Output> {
+    match output {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            Err(user_error("cannot run git: not found on PATH", "install git"))
+        }
+        output => output.context("cannot run git"),
+    }
+}
+
+/// The content of the next object in the output of `git cat-file --batch`: a line with its name, type and size, then its bytes and
+/// a line break. `None` if the object does not exist or is no file.
+fn next_object<'o>(output: &mut &'o [u8]) -> Option<&'o [u8]> {
+    let end = output.iter().position(|byte| *byte == b'\n')?;
+    let head = std::str::from_utf8(&output[..end]).ok()?;
+    let (_, size) = head.rsplit_once(" blob ")?;
+    let content = &output[end + 1..];
+    let size: usize = size.parse().ok()?;
+    let found = content.get(..size)?;
+    *output = content.get(size + 1..)?;
+    Some(found)
 }
 
 impl Worktree<'_> {
@@ -198,4 +293,74 @@ pub fn short(commit: &str) -> &str {
 
 fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn objects_are_read_one_after_another() {
+        let output = b"abc blob 5\nx\ny\nz\ndef blob 0\n\nname with spaces missing\n";
+        let mut rest = output.as_slice();
+        assert_eq!(next_object(&mut rest), Some(&b"x\ny\nz"[..]));
+        assert_eq!(next_object(&mut rest), Some(&b""[..]));
+        assert_eq!(next_object(&mut rest), None);
+        for broken in [
+            &b"abc blob 9\nshort\n"[..],
+            b"abc tree 1\nx\n",
+            b"abc blob x\n",
+            b"",
+        ] {
+            assert_eq!(next_object(&mut &*broken), None);
+        }
+    }
+
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "the test makes a repository")]
+    fn several_files_are_read_by_one_process() {
+        let folder = tempfile::tempdir().unwrap();
+        let git = |arguments: &[&str]| {
+            let output = Command::new("git")
+                .arg("-C")
+                .arg(folder.path())
+                .args(["-c", "user.name=t", "-c", "user.email=t@example.com"])
+                .args(arguments)
+                .output()
+                .unwrap();
+            assert!(output.status.success(), "{output:?}");
+        };
+        git(&["init", "--quiet"]);
+        let names: Vec<String> = (0..70).map(|number| format!("file {number} é.txt")).collect();
+        for name in &names {
+            std::fs::write(folder.path().join(name), format!("{name}\n\nblob 3\n")).unwrap();
+        }
+        std::fs::write(folder.path().join("large.txt"), "x".repeat(300_000)).unwrap();
+        git(&["add", "."]);
+        git(&["commit", "--quiet", "-m", "files"]);
+        let repository = Repository::around(folder.path()).unwrap().unwrap();
+        let commit = repository.commit("HEAD").unwrap().unwrap();
+        let texts = repository.show_all(&commit, &names).unwrap();
+        let expected: Vec<_> = names.iter().map(|name| format!("{name}\n\nblob 3\n")).collect();
+        assert_eq!(texts, expected);
+        let large = vec!["large.txt".to_owned(); 40];
+        assert!(
+            repository
+                .show_all(&commit, &large)
+                .unwrap()
+                .iter()
+                .all(|text| text.len() == 300_000)
+        );
+        assert_eq!(
+            repository.find(&commit, &names[3]).unwrap().as_ref(),
+            Some(&expected[3])
+        );
+        assert_eq!(repository.find(&commit, "missing").unwrap(), None);
+        assert_eq!(repository.find(&commit, "with\nline break").unwrap(), None);
+        let error = repository.show_all(&commit, &["missing".to_owned()]).unwrap_err();
+        assert!(
+            format!("{error:#}").contains("cannot read missing at "),
+            "{error:#}"
+        );
+    }
 }
