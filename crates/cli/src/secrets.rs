@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::Result;
 use phoenix::config::secret::{INVENTORY, SecretRow};
-use phoenix::config::{SecretsMode, StackConfig, own_key, secret};
+use phoenix::config::{Problem, SecretsMode, StackConfig, own_key, secret};
 use phoenix::platform;
 use phoenix_graph::{Graph, references};
 use serde_json::Value;
@@ -113,6 +113,20 @@ impl Entry {
             ..self
         }
     }
+}
+
+/// The contradictions between values that are valid individually: entries for the keys with the wrong values. `value` returns
+/// the value of a full key.
+pub fn contradictions<'a>(config: &StackConfig, value: impl Fn(&str) -> Option<&'a str>) -> Vec<Entry> {
+    let problems = secret::contradictions(&config.secrets_needed(), value);
+    let entry = |problem: &Problem| {
+        let entry = Entry::new(&problem.key, State::Weak, &problem.message);
+        match &problem.hint {
+            Some(hint) => entry.hint(hint),
+            None => entry,
+        }
+    };
+    problems.iter().map(entry).collect()
 }
 
 impl Subject {

@@ -10,7 +10,7 @@ use std::env::VarError;
 use std::time::Duration;
 
 use phoenix_esc::{
-    Client, Environment, Error, ExposeSecret as _, SERVICE, SecretString, Value as Found, ValueError, Values,
+    Client, Environment, Error, ExposeSecret, SERVICE, SecretString, Value as Found, ValueError, Values,
 };
 
 use phoenix::config::secret::SecretRow;
@@ -155,6 +155,11 @@ impl Opened {
                 hint: row.rotation.to_owned(),
             }),
         }
+    }
+
+    /// The value at a path, if it can be used.
+    pub fn text(&self, path: &[&str], row: &SecretRow) -> Option<&str> {
+        self.usable(path, row).ok().map(ExposeSecret::expose_secret)
     }
 
     /// The names in the map at a path; none if there is no map.

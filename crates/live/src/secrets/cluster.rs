@@ -1,17 +1,18 @@
 //! The state of a stack's secrets in its cluster. Reads the Secrets of the inventory, and changes nothing.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context as _, Result, anyhow};
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
 use phoenix::config::secret::{SecretRow, Target};
 use phoenix::config::{SecretsMode, StackConfig, StoreAuth};
-use phoenix_cli::secrets::{Entry, State, Subject};
+use phoenix_cli::secrets::{Entry, State, Subject, contradictions};
 use phoenix_cluster::Client;
 use phoenix_cluster::connection::{ANSWER_TIMEOUT, connect, require_cluster};
 use phoenix_cluster::secrets::read;
 use phoenix_terminal::user_error::user_error;
+use secrecy::{ExposeSecret, SecretString};
 
 /// How to restore a Secret that was changed in the cluster. `pulumi up` alone compares with the state only.
 const DEPLOY: &str = "`pulumi refresh --run-program` and `pulumi up` restore the Secret";
@@ -38,10 +39,19 @@ async fn entries(client: &Client, subject: &Subject) -> Result<Vec<Entry>> {
     let mut entries = Vec::new();
     let targets = subject.config.secret_targets();
     let namespaces: BTreeSet<_> = targets.keys().map(|target| target.namespace).collect();
+    let mut values = BTreeMap::new();
     for (place, rows) in targets {
         let found = read(client, place.namespace, place.name).await?;
         entries.extend(target(&rows, place, found.as_ref(), &subject.config));
+        for row in rows {
+            let bytes = found.as_ref().and_then(|secret| bytes(secret, row.data_key));
+            let text = bytes.and_then(|bytes| String::from_utf8(bytes.0.clone()).ok());
+            values.extend(text.map(|text| (row.full_key(), SecretString::from(text))));
+        }
     }
+    entries.extend(contradictions(&subject.config, |key| {
+        values.get(key).map(ExposeSecret::expose_secret)
+    }));
     if let SecretsMode::ExternalSecrets(external) = &subject.config.secrets
         && let StoreAuth::AccessToken { secret, key } = &external.auth
     {

@@ -1,7 +1,7 @@
 //! The state of a stack's secrets in its Pulumi ESC environment. Opens the environment, as a deployment does, and changes
 //! nothing.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context as _, Result, anyhow};
 use phoenix::config::secret::{SecretRow, row};
@@ -9,7 +9,7 @@ use phoenix::config::{EscEnvironment, SecretsMode, StackConfig, own_key, schema}
 use phoenix_program::esc::{self, Fault, FaultKind, Opened, PULUMI_CONFIG};
 
 use phoenix_cli::doctor::esc_import::backend;
-use phoenix_cli::secrets::{Entry, EscReport, State, Subject};
+use phoenix_cli::secrets::{Entry, EscReport, State, Subject, contradictions};
 use phoenix_terminal::user_error::user_error;
 
 /// The state of each secret in the stack's environment. `organization` owns the environments that a stack file imports.
@@ -139,6 +139,14 @@ fn for_pulumi(config: &StackConfig, opened: &[Opened]) -> Vec<Entry> {
             )
         })
         .collect();
+    // The last environment that has a key provides the value.
+    entries.extend(contradictions(config, |key| {
+        let row = row(key)?;
+        opened
+            .iter()
+            .rev()
+            .find_map(|one| one.text(&[PULUMI_CONFIG, key], row))
+    }));
     let names: BTreeSet<_> = opened
         .iter()
         .flat_map(|one| one.names(&[PULUMI_CONFIG]))
@@ -166,11 +174,14 @@ fn for_pulumi(config: &StackConfig, opened: &[Opened]) -> Vec<Entry> {
 /// The entries in the flat maps from which the External Secrets Operator creates Secrets.
 fn for_operator(config: &StackConfig, opened: &[Opened]) -> Vec<Entry> {
     let mut entries = Vec::new();
+    let mut values = BTreeMap::new();
     for (target, rows) in config.secret_targets() {
         let property = target.property();
         let map: Vec<_> = property.split('.').collect();
         for holder in opened {
             for row in &rows {
+                let text = holder.text(&[&map[..], &[row.data_key]].concat(), row);
+                values.extend(text.map(|text| (row.full_key(), text)));
                 entries.push(entry(holder, &[&map[..], &[row.data_key]].concat(), row, config));
             }
             for name in holder.names(&map) {
@@ -185,6 +196,7 @@ fn for_operator(config: &StackConfig, opened: &[Opened]) -> Vec<Entry> {
             }
         }
     }
+    entries.extend(contradictions(config, |key| values.get(key).copied()));
     entries
 }
 

@@ -284,6 +284,35 @@ fn missing_weak_and_unused_secrets_in_a_cluster_are_reported_without_values() {
 }
 
 #[test]
+fn equal_keys_of_two_stores_are_reported_without_values() {
+    let mut cluster = FakeCluster::good();
+    for (namespace, name, mut data) in others() {
+        if name == "backup-mac-keys" {
+            data["neo4j"] = data["qdrant"].clone();
+        }
+        let path = format!("/api/v1/namespaces/{namespace}/secrets/{name}");
+        cluster.set(&path, json!({"metadata": {"name": name}, "data": data}));
+    }
+    cluster.set(
+        SHARED,
+        json!({"metadata": {"name": "sophia-secrets"}, "data": good_shared()}),
+    );
+    cluster.set(
+        KEYS,
+        json!({"metadata": {"name": "qdrant-keys"}, "data": good_keys()}),
+    );
+    let answer = check(cluster, &[]);
+    assert_eq!(answer.code, 2, "{answer}");
+    let reported: Vec<_> = answer
+        .out
+        .lines()
+        .filter(|line| line.contains("contains the same key as"))
+        .collect();
+    assert_eq!(reported.len(), 1, "{answer}");
+    assert!(reported[0].contains("phoenix:backupQdrantMacKey"), "{answer}");
+}
+
+#[test]
 fn a_connection_string_without_verified_tls_is_reported() {
     for weak in [
         "",
