@@ -80,84 +80,79 @@ fn check_port(port: &NetworkPort) -> Result<(), String> {
     }
 }
 
-/// Whether any far end could be allowed on a port: whether no policy isolates the pod, or some rule is about the port.
-pub fn could_allow(
-    policies: &[Named<NetworkPolicy>],
-    pod: &Pod,
-    direction: Direction,
-    protocol: Protocol,
-    port: u16,
-) -> bool {
-    let about = |ports: &[NetworkPort]| {
-        ports.is_empty()
-            || ports.iter().any(|range| {
-                let named = matches!(range.port, Some(NameOrNumber::Name(_)));
-                named || has(range, protocol, port, Some(pod))
-            })
-    };
-    let mut isolating = isolating(policies, pod, direction).peekable();
-    isolating.peek().is_none()
-        || isolating.any(|policy| match direction {
-            Direction::Ingress => policy.spec.ingress.iter().any(|rule| about(&rule.ports)),
-            Direction::Egress => policy.spec.egress.iter().any(|rule| about(&rule.ports)),
-        })
-}
-
-fn isolating<'a>(
-    policies: &'a [Named<NetworkPolicy>],
+/// The policies that isolate a pod in a direction. They are the same for every far end and port.
+pub struct Isolation<'a> {
+    policies: Vec<&'a Named<NetworkPolicy>>,
     pod: &'a Pod,
     direction: Direction,
-) -> impl Iterator<Item = &'a Named<NetworkPolicy>> {
-    policies.iter().filter(move |policy| {
-        policy.namespace == pod.namespace
-            && matches(&policy.spec.pod_selector, &pod.labels)
-            && concerns(&policy.spec, direction)
-    })
 }
 
-/// Whether a pod may be reached from the far end (`Ingress`), or may reach it (`Egress`).
-pub fn evaluate<'a>(
-    policies: &'a [Named<NetworkPolicy>],
-    pod: &'a Pod,
-    direction: Direction,
-    far: End<'_>,
-    protocol: Protocol,
-    port: u16,
-) -> Verdict<'a> {
-    let mut isolated = false;
-    for policy in isolating(policies, pod, direction) {
-        isolated = true;
-        // A named port is the port of that name at the server.
-        let accepting = match (direction, far) {
-            (Direction::Ingress, _) => Some(pod),
-            (Direction::Egress, End::Pod(far)) => Some(far),
-            (Direction::Egress, End::Address(_)) => None,
-        };
-        // Ports first: they are compared faster.
-        let rule_allows = |peers: &[NetworkPeer], ports: &[NetworkPort]| {
-            (ports.is_empty() || ports.iter().any(|range| has(range, protocol, port, accepting)))
-                && (peers.is_empty() || peers.iter().any(|peer| is(peer, &policy.namespace, far)))
-        };
-        let allowed = match direction {
-            Direction::Ingress => policy
-                .spec
-                .ingress
-                .iter()
-                .any(|rule| rule_allows(&rule.from, &rule.ports)),
-            Direction::Egress => policy
-                .spec
-                .egress
-                .iter()
-                .any(|rule| rule_allows(&rule.to, &rule.ports)),
-        };
-        if allowed {
-            return Verdict::allowed(&policy.title);
+impl<'a> Isolation<'a> {
+    /// Of a pod.
+    pub fn of(policies: &'a [Named<NetworkPolicy>], pod: &'a Pod, direction: Direction) -> Self {
+        let isolating = policies.iter().filter(|policy| {
+            policy.namespace == pod.namespace
+                && matches(&policy.spec.pod_selector, &pod.labels)
+                && concerns(&policy.spec, direction)
+        });
+        Self {
+            policies: isolating.collect(),
+            pod,
+            direction,
         }
     }
-    if isolated {
-        Verdict::refused("the want of a NetworkPolicy that allows it")
-    } else {
-        Verdict::allowed("the absence of any NetworkPolicy for it")
+
+    /// Whether any far end could be allowed on a port: whether no policy isolates the pod, or some rule is about the port.
+    pub fn could_allow(&self, protocol: Protocol, port: u16) -> bool {
+        let about = |ports: &[NetworkPort]| {
+            ports.is_empty()
+                || ports.iter().any(|range| {
+                    let named = matches!(range.port, Some(NameOrNumber::Name(_)));
+                    named || has(range, protocol, port, Some(self.pod))
+                })
+        };
+        self.policies.is_empty()
+            || self.policies.iter().any(|policy| match self.direction {
+                Direction::Ingress => policy.spec.ingress.iter().any(|rule| about(&rule.ports)),
+                Direction::Egress => policy.spec.egress.iter().any(|rule| about(&rule.ports)),
+            })
+    }
+
+    /// Whether the pod may be reached from the far end (`Ingress`), or may reach it (`Egress`).
+    pub fn evaluate(&self, far: End<'_>, protocol: Protocol, port: u16) -> Verdict<'a> {
+        for policy in &self.policies {
+            // A named port is the port of that name at the server.
+            let accepting = match (self.direction, far) {
+                (Direction::Ingress, _) => Some(self.pod),
+                (Direction::Egress, End::Pod(far)) => Some(far),
+                (Direction::Egress, End::Address(_)) => None,
+            };
+            // Ports first: they are compared faster.
+            let rule_allows = |peers: &[NetworkPeer], ports: &[NetworkPort]| {
+                (ports.is_empty() || ports.iter().any(|range| has(range, protocol, port, accepting)))
+                    && (peers.is_empty() || peers.iter().any(|peer| is(peer, &policy.namespace, far)))
+            };
+            let allowed = match self.direction {
+                Direction::Ingress => policy
+                    .spec
+                    .ingress
+                    .iter()
+                    .any(|rule| rule_allows(&rule.from, &rule.ports)),
+                Direction::Egress => policy
+                    .spec
+                    .egress
+                    .iter()
+                    .any(|rule| rule_allows(&rule.to, &rule.ports)),
+            };
+            if allowed {
+                return Verdict::allowed(&policy.title);
+            }
+        }
+        if self.policies.is_empty() {
+            Verdict::allowed("the absence of any NetworkPolicy for it")
+        } else {
+            Verdict::refused("the want of a NetworkPolicy that allows it")
+        }
     }
 }
 
@@ -188,8 +183,7 @@ fn is(peer: &NetworkPeer, policy_namespace: &str, far: End<'_>) -> bool {
 
 /// Blocks are intended for addresses outside the cluster, but most implementations match pods by them too.
 fn holds(block: &IpBlock, far: End<'_>) -> bool {
-    let has = |text: &str| Block::read(text).is_ok_and(|block| block.contains(far.address()));
-    has(&block.cidr) && !block.except.iter().any(|except| has(except))
+    block.contains(far.address())
 }
 
 fn has(range: &NetworkPort, protocol: Protocol, port: u16, accepting: Option<&Pod>) -> bool {
@@ -245,12 +239,16 @@ mod tests {
 
     fn enters(policies: &[Named<NetworkPolicy>], from: End<'_>, port: u16) -> bool {
         let target = pod("home", "a");
-        evaluate(policies, &target, Direction::Ingress, from, Protocol::Tcp, port).allowed
+        Isolation::of(policies, &target, Direction::Ingress)
+            .evaluate(from, Protocol::Tcp, port)
+            .allowed
     }
 
     fn leaves(policies: &[Named<NetworkPolicy>], to: End<'_>, port: u16) -> bool {
         let source = pod("home", "a");
-        evaluate(policies, &source, Direction::Egress, to, Protocol::Tcp, port).allowed
+        Isolation::of(policies, &source, Direction::Egress)
+            .evaluate(to, Protocol::Tcp, port)
+            .allowed
     }
 
     #[test]

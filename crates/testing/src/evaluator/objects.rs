@@ -8,11 +8,15 @@
 )]
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::sync::OnceLock;
 
 use saphyr::{LoadableYamlNode, Scalar, Yaml};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Number, Value};
+
+use super::addresses::Block;
 
 /// Labels of a pod or a namespace.
 pub type Labels = BTreeMap<String, String>;
@@ -312,6 +316,21 @@ pub struct IpBlock {
     pub cidr: String,
     #[serde(default)]
     pub except: Vec<String>,
+    /// Both, read once: packets are compared with them hundreds of thousands of times.
+    #[serde(skip)]
+    blocks: OnceLock<(Option<Block>, Vec<Block>)>,
+}
+
+impl IpBlock {
+    /// Whether the block contains an address. A block that cannot be read contains none.
+    pub fn contains(&self, address: IpAddr) -> bool {
+        let (whole, except) = self.blocks.get_or_init(|| {
+            let except = self.except.iter().filter_map(|block| Block::read(block).ok());
+            (Block::read(&self.cidr).ok(), except.collect())
+        });
+        whole.is_some_and(|whole| whole.contains(address))
+            && !except.iter().any(|block| block.contains(address))
+    }
 }
 
 #[derive(Debug, Deserialize)]

@@ -10,7 +10,7 @@ use phoenix::connections::{Peer, Traffic};
 use phoenix::names::{MEMORY, OPENMEMORY, USER_HEADER};
 
 use super::difference::{Difference, Findings, Layer};
-use super::network::{self, Verdict};
+use super::network::{self, Isolation, Verdict};
 use super::objects::{Direction, Labels, Manifest, Mode, Protocol};
 use super::peers;
 use super::probes::Probes;
@@ -116,16 +116,15 @@ impl<'a> Walk<'a> {
             .collect();
         let policies = &self.manifest.network_policies;
         for pod in &evaluated {
+            let isolation = Isolation::of(policies, pod, direction);
             for protocol in [Protocol::Tcp, Protocol::Udp, Protocol::Sctp] {
                 for port in &self.probes.ports {
                     // Where neither a rule nor a row is about the port, no far end makes a difference.
-                    if !self.table.names(protocol, *port)
-                        && !network::could_allow(policies, pod, direction, protocol, *port)
-                    {
+                    if !self.table.names(protocol, *port) && !isolation.could_allow(protocol, *port) {
                         continue;
                     }
                     for far in &ends {
-                        let verdict = network::evaluate(policies, pod, direction, *far, protocol, *port);
+                        let verdict = isolation.evaluate(*far, protocol, *port);
                         let (layer, from, to) = match direction {
                             Direction::Egress => (Layer::Egress, End::Pod(pod), *far),
                             Direction::Ingress => (Layer::Ingress, *far, End::Pod(pod)),
@@ -655,9 +654,10 @@ impl<'a> Walk<'a> {
     fn way<'d>(&'d self, caller: &'d Pod, target: &'d Pod, port: u16) -> Verdict<'d> {
         let policies = &self.manifest.network_policies;
         let tcp = Protocol::Tcp;
-        let leaving = network::evaluate(policies, caller, Direction::Egress, End::Pod(target), tcp, port);
+        let leaving =
+            Isolation::of(policies, caller, Direction::Egress).evaluate(End::Pod(target), tcp, port);
         if leaving.allowed {
-            network::evaluate(policies, target, Direction::Ingress, End::Pod(caller), tcp, port)
+            Isolation::of(policies, target, Direction::Ingress).evaluate(End::Pod(caller), tcp, port)
         } else {
             leaving
         }
