@@ -71,8 +71,21 @@ fn names_and_descriptions_cannot_refer_to_environment_variables() {
             assert!(problems.contains(&key), "{pointer} {bad:?}: {problems}");
         }
     }
-    let zero_width = json!("a bucket\u{200b} of logs");
-    assert!(reported("prod", "/auditTrail/archive", zero_width).contains("auditTrail.archive"));
+    for invisible in [
+        '\u{200b}',
+        '\u{202e}',
+        '\u{180e}',
+        '\u{e0041}',
+        '\u{3164}',
+        '\u{a0}',
+        '\u{301}',
+    ] {
+        let archive = json!(format!("a bucket{invisible} of logs"));
+        let problems = reported("prod", "/auditTrail/archive", archive);
+        assert!(problems.contains("auditTrail.archive"), "{invisible:?}");
+    }
+    let visible = json!("bucket 'büro-審計' (eu/1), locked: 6 years & 1 day");
+    assert_eq!(reported("prod", "/auditTrail/archive", visible), "");
 }
 
 #[test]

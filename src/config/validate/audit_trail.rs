@@ -42,24 +42,20 @@ impl Check {
 
 /// The description becomes the value of an annotation, which appears in terminals and reports.
 fn description(text: &str) -> Result<String, &'static str> {
-    let legal = (1..=253).contains(&text.chars().count())
-        && !text.trim().is_empty()
-        && !text.contains('$')
-        && text
-            .chars()
-            .all(|character| character == ' ' || is_visible(character));
-    legal
-        .then(|| text.to_owned())
-        .ok_or("is not one line of at most 253 visible characters without `$`")
+    let legal =
+        (1..=253).contains(&text.chars().count()) && !text.trim().is_empty() && text.chars().all(is_plain);
+    legal.then(|| text.to_owned()).ok_or(
+        "is not one line of at most 253 letters, digits, spaces and ASCII punctuation characters without `$`",
+    )
 }
 
-/// Whether a character shows in a terminal. Zero-width characters and marks that change the direction of text do not.
-fn is_visible(character: char) -> bool {
-    let is_format = matches!(
-        character,
-        '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}'
-    );
-    !(character.is_control() || character.is_whitespace() || is_format)
+/// Whether a character is visible in a terminal and has no meaning for Kubernetes. The fillers of Hangul are letters, but are
+/// not visible.
+fn is_plain(character: char) -> bool {
+    let is_filler = matches!(character, '\u{115f}' | '\u{1160}' | '\u{3164}' | '\u{ffa0}');
+    character == ' '
+        || (character.is_alphanumeric() && !is_filler)
+        || (character.is_ascii_punctuation() && character != '$')
 }
 
 /// The name of a provider is free text in the mesh configuration; here it also becomes part of annotations and
