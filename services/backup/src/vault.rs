@@ -332,7 +332,10 @@ impl Vault {
             return Ok((State::Unfinished, 0));
         };
         let Some(code) = objects.get(&place.child(manifest::MAC)) else {
-            return damaged("its manifest has no authentication code (manifest.mac)");
+            return damaged(
+                "its manifest has no authentication code (manifest.mac); backups of format version 1 have none and can be \
+                 restored only with the image that wrote them",
+            );
         };
         if listed.size > MAX_MANIFEST_BYTES || code.size > MAX_MAC_BYTES {
             return damaged("its manifest or the authentication code is too large");
