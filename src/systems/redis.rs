@@ -176,8 +176,7 @@ const METRICS_RIGHTS: &str = "+ping +info +client|setname +latency|latest +laten
 
 /// Commands that the LangGraph server cannot run: besides those that administer the server, the ones that show names of
 /// other keys and channels, or that change code which other users run. Scripts have the rights of the user who runs them.
-const WITHOUT_OTHER_KEYS: &str =
-    "-@admin -@dangerous -scan -randomkey -dbsize -pubsub|channels -client|tracking -function -script|flush";
+const WITHOUT_OTHER_KEYS: &str = "-@admin -@dangerous -scan -randomkey -dbsize -pubsub|channels -pubsub|shardchannels -client|tracking -function -script|flush";
 
 fn config_map(settings: &str, has_langgraph: bool) -> ConfigMap {
     ConfigMap {

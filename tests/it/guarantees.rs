@@ -891,7 +891,7 @@ fn session_cache_passwords_are_written_as_digests_only() {
         lines[3],
         format!(
             "user langgraph on #{} resetkeys resetchannels ~langgraph:* &langgraph:* +@all -@admin -@dangerous -scan \
-             -randomkey -dbsize -pubsub|channels -client|tracking -function -script|flush +info",
+             -randomkey -dbsize -pubsub|channels -pubsub|shardchannels -client|tracking -function -script|flush +info",
             digest("of-langgraph")
         )
     );
