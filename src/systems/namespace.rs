@@ -107,8 +107,8 @@ fn quota(config: &config::Quota) -> ResourceQuota {
     }
 }
 
-/// The default and the largest amounts of a container. The largest are those of the largest container of the platform, so
-/// that no other container can take a share of the quota that the platform needs.
+/// The default and the largest amounts of a container. No single container can be larger than those of the platform; the
+/// quota limits their sum.
 ///
 /// The defaults are for containers that set nothing. All containers of the platform set CPU and memory, but an operator's
 /// debug pod may not, and the quota would reject it. No container sets ephemeral storage: logs and scratch
