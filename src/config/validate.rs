@@ -39,20 +39,11 @@ const SYSTEM_CLASSES: &str = "system-";
 /// The context prefix of sandboxes.
 const SANDBOX: &str = "phoenix-sandbox-";
 
-/// Addresses that no external host has: link-local services of a node such as the metadata of the cloud, ranges that
-/// providers assign to pods, the services of Azure's platform, and protocol assignments, which include Oracle's metadata.
-const ALWAYS_INSIDE: [&str; 4] = [
-    "100.64.0.0/10",
-    "168.63.129.16/32",
-    "169.254.0.0/16",
-    "192.0.0.0/24",
-];
+/// Addresses that providers assign to pods.
+const SHARED: &str = "100.64.0.0/10";
 
-/// Addresses that no network of an external host may contain.
-const NEVER_EXTERNAL: [(&str, &str); 8] = [
-    ("0.0.0.0/8", "addresses of no host"),
-    ("127.0.0.0/8", "the loopback addresses of the pod itself"),
-    ("100.100.100.200/32", "the metadata of Alibaba Cloud"),
+/// Addresses of services of a node or a cloud, which are always private.
+const RESERVED: [(&str, &str); 3] = [
     ("168.63.129.16/32", "the services of Azure's platform"),
     (
         "169.254.0.0/16",
@@ -62,6 +53,13 @@ const NEVER_EXTERNAL: [(&str, &str); 8] = [
         "192.0.0.0/24",
         "protocol assignments, which include the metadata of Oracle Cloud",
     ),
+];
+
+/// Further addresses that no network of an external host may contain.
+const NEVER_EXTERNAL: [(&str, &str); 5] = [
+    ("0.0.0.0/8", "addresses of no host"),
+    ("127.0.0.0/8", "the loopback addresses of the pod itself"),
+    ("100.100.100.200/32", "the metadata of Alibaba Cloud"),
     ("224.0.0.0/4", "multicast addresses"),
     ("240.0.0.0/4", "reserved addresses"),
 ];
@@ -290,9 +288,9 @@ impl Check {
                 service_account: service_account?,
                 pod_labels: pod_labels?,
             },
-            private_networks: ALWAYS_INSIDE
-                .iter()
-                .map(|network| (*network).to_owned())
+            private_networks: std::iter::once(SHARED)
+                .chain(RESERVED.map(|(network, _)| network))
+                .map(str::to_owned)
                 .chain(raw.private_networks.iter().cloned())
                 .collect(),
             priority_classes: priority_classes?,
@@ -787,7 +785,10 @@ impl Check {
                     .is_some_and(|reserved| reserved.contains(&parsed) || parsed.contains(&reserved))
             };
             if external
-                && let Some((reserved, what)) = NEVER_EXTERNAL.iter().find(|(reserved, _)| overlaps(reserved))
+                && let Some((reserved, what)) = RESERVED
+                    .iter()
+                    .chain(&NEVER_EXTERNAL)
+                    .find(|(reserved, _)| overlaps(reserved))
             {
                 self.problems.add_with_hint(
                     key,
