@@ -19,10 +19,15 @@ impl StreamDigest {
 
     /// The number of bytes, and their checksum in hexadecimal.
     pub fn finish(self) -> (u64, String) {
-        let mut digits = String::with_capacity(64);
-        for byte in self.sha256.finalize() {
-            write!(digits, "{byte:02x}").expect("writing to a string cannot fail");
-        }
-        (self.bytes, digits)
+        (self.bytes, hex(&self.sha256.finalize()))
     }
+}
+
+/// The bytes in hexadecimal.
+pub fn hex(bytes: &[u8]) -> String {
+    let mut digits = String::with_capacity(2 * bytes.len());
+    for byte in bytes {
+        write!(digits, "{byte:02x}").expect("writing to a string cannot fail");
+    }
+    digits
 }

@@ -25,10 +25,3 @@ mod prune;
 mod qdrant;
 mod server;
 mod vault;
-
-pub use error::Error;
-pub use mac::{Keys, MacKeys};
-pub use manifest::{Collection, File, Manifest, Store};
-pub use prune::Keep;
-pub use server::RetryPolicy;
-pub use vault::{State, StoredBackup, Target, Vault};

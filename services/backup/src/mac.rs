@@ -4,13 +4,13 @@
 //! code covers the location of the backup, so that a manifest cannot be moved to another store, prefix or time.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use object_store::path::Path;
 use secrecy::{ExposeSecret as _, SecretString};
 use sha2::Sha256;
 
+use crate::digest::hex;
 use crate::error::Error;
 use crate::manifest::Store;
 
@@ -94,11 +94,7 @@ impl MacKeys {
 impl Keys {
     /// The code of a manifest in this folder, in hexadecimal.
     pub fn sign(&self, folder: &Path, manifest: &[u8]) -> String {
-        let mut digits = String::with_capacity(64);
-        for byte in message(&self.0[0], folder, manifest).finalize().into_bytes() {
-            write!(digits, "{byte:02x}").expect("writing to a string cannot fail");
-        }
-        digits
+        hex(&message(&self.0[0], folder, manifest).finalize().into_bytes())
     }
 
     /// Whether a valid key has created this code for a manifest in this folder.

@@ -6,6 +6,8 @@ use std::fmt;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
+use crate::error::Error;
+
 /// The name of the manifest in the folder of a backup.
 pub const NAME: &str = "manifest.json";
 
@@ -154,6 +156,18 @@ impl Manifest {
     /// Whether the backup contains no data. Such a backup is complete, but it must not replace one with data.
     pub fn is_empty(&self) -> bool {
         self.records() == 0
+    }
+
+    /// The file with this path.
+    pub fn file(&self, path: &str) -> Result<&File, Error> {
+        let file = self.files.iter().find(|file| file.path == path);
+        file.ok_or_else(|| {
+            Error::Damaged(format!(
+                "the backup {} of {} is damaged: its manifest does not list {path}",
+                self.folder(),
+                self.store
+            ))
+        })
     }
 
     /// Checks that the entries are consistent, and returns the reason if they are not. Nothing that a manifest contains is

@@ -102,16 +102,7 @@ impl OpenMemory {
 
     /// Restores all memories. The server rejects the import if it contains memories, unless `overwrite` is set.
     pub async fn restore(&self, vault: &Vault, manifest: &Manifest, overwrite: bool) -> Result<u64, Error> {
-        let file = manifest
-            .files
-            .iter()
-            .find(|file| file.path == FILE)
-            .ok_or_else(|| {
-                Error::Damaged(format!(
-                    "the backup {} is damaged: its manifest does not list {FILE}",
-                    manifest.folder()
-                ))
-            })?;
+        let file = manifest.file(FILE)?;
         verify(vault, manifest, file).await?;
         let doing = format!("import the memories into {}", self.server.address());
         let done: Result<Imported, Error> = self

@@ -20,9 +20,9 @@ pub(super) struct Verified<'a> {
 /// Reads all files, and verifies checksums, every line, and the numbers of lines.
 pub(super) async fn verify<'a>(vault: &Vault, manifest: &'a Manifest) -> Result<Verified<'a>, Error> {
     let (schema, nodes, relationships) = (
-        file_of(manifest, SCHEMA)?,
-        file_of(manifest, NODES)?,
-        file_of(manifest, RELATIONSHIPS)?,
+        manifest.file(SCHEMA)?,
+        manifest.file(NODES)?,
+        manifest.file(RELATIONSHIPS)?,
     );
     let mut declarations: Vec<Declaration> = Vec::new();
     each_line(vault, manifest, schema, |declaration: Declaration| {
@@ -91,17 +91,4 @@ async fn each_line<T: DeserializeOwned>(
         file.path,
         file.records.unwrap_or_default()
     )))
-}
-
-fn file_of<'a>(manifest: &'a Manifest, path: &str) -> Result<&'a File, Error> {
-    manifest
-        .files
-        .iter()
-        .find(|file| file.path == path)
-        .ok_or_else(|| {
-            Error::Damaged(format!(
-                "the backup {} of neo4j is damaged: its manifest does not list {path}",
-                manifest.folder()
-            ))
-        })
 }

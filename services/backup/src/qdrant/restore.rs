@@ -130,14 +130,9 @@ impl Qdrant {
         name: &str,
     ) -> Result<u64, Error> {
         for file in files_of(manifest, collection) {
-            let peer = file.peer.unwrap_or_default();
-            if peer >= self.peers.len() {
-                return Err(Error::Damaged(format!(
-                    "the backup {} is damaged: it contains a file of peer {peer}, but the manifest lists {} peers",
-                    manifest.folder(),
-                    manifest.peers
-                )));
-            }
+            let peer = file
+                .peer
+                .expect("the manifest was checked, and its files have a peer");
             let head = format!(
                 "--{BOUNDARY}\r\nContent-Disposition: form-data; name=\"snapshot\"; filename=\"peer-{peer}.snapshot\"\r\n\
                  Content-Type: application/octet-stream\r\n\r\n"
