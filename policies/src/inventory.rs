@@ -256,11 +256,9 @@ const AUTOSCALERS: [Kind; 2] = [
 
 /// Whether the labels of a namespace enroll its pods in the mesh.
 pub fn mesh_labels(namespace: Node<'_>) -> Answer {
-    let ambient = match namespace.entry("metadata.labels", "istio.io/dataplane-mode") {
-        Field::Known(mode) => Answer::from_bool(mode == "ambient"),
-        Field::Absent => Answer::No,
-        Field::Unknown => Answer::Unknown,
-    };
+    let ambient = namespace
+        .entry("metadata.labels", "istio.io/dataplane-mode")
+        .is(|mode| mode == "ambient");
     Answer::any([injects(namespace), ambient])
 }
 

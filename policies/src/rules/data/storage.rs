@@ -28,11 +28,8 @@ const CLASS: Kind = Kind::new(&["storage.k8s.io"], "StorageClass");
 
 /// Whether a storage class enables encryption.
 fn encrypts(class: Node<'_>) -> Answer {
-    let parameter = |key: &str, good: &[&str]| match class.entry("parameters", key) {
-        Field::Known(value) => Answer::from_bool(good.contains(&value)),
-        Field::Absent => Answer::No,
-        Field::Unknown => Answer::Unknown,
-    };
+    let parameter =
+        |key: &str, good: &[&str]| class.entry("parameters", key).is(|value| good.contains(&value));
     match class.text("provisioner") {
         Field::Known(
             "ebs.csi.aws.com"
@@ -492,13 +489,9 @@ fn by_job(claim: &Claim<'_>, context: &CheckContext<'_>) -> Answer {
     };
     Answer::any(context.inventory.within(CRON_JOB, claim.namespace).map(|job| {
         let job = Node::new(job.body(), "");
-        let names = match job.entry("metadata.annotations", annotation) {
-            Field::Known(claims) => {
-                Answer::from_bool(claims.split(',').any(|name| name.trim() == claim.name))
-            }
-            Field::Absent => Answer::No,
-            Field::Unknown => Answer::Unknown,
-        };
+        let names = job
+            .entry("metadata.annotations", annotation)
+            .is(|claims| claims.split(',').any(|name| name.trim() == claim.name));
         match names {
             Answer::No => Answer::No,
             names => names.and(runs(job, "spec.suspend")),

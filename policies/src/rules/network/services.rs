@@ -318,11 +318,11 @@ fn ingress(ingress: Node<'_>, context: &mut CheckContext<'_>) {
     }
     let ports = annotation(LISTEN_PORTS);
     listen_ports(ports, annotation, context);
-    let mut certified = Answer::any(CERTIFICATES.iter().map(|key| match annotation(key) {
-        Field::Known(value) => Answer::from_bool(!value.trim().is_empty()),
-        Field::Absent => Answer::No,
-        Field::Unknown => Answer::Unknown,
-    }));
+    let mut certified = Answer::any(
+        CERTIFICATES
+            .iter()
+            .map(|key| annotation(key).is(|value| !value.trim().is_empty())),
+    );
     // A load balancer of AWS that listens for HTTPS finds the certificates of its hosts by itself, Traefik has a default
     // certificate, and with `ssl-passthrough` the certificate is the server's.
     let by_default = ports.known().is_some_and(|ports| ports.contains("HTTPS"))

@@ -270,12 +270,8 @@ pub static SPREAD_ACROSS_FAILURE_DOMAINS: Rule = Rule {
         let Some(pod) = context.pod(subject) else { return };
         let required = "affinity.podAntiAffinity.requiredDuringSchedulingIgnoredDuringExecution";
         let preferred = "affinity.podAntiAffinity.preferredDuringSchedulingIgnoredDuringExecution";
-        let said =
-            ["topologySpreadConstraints", required, preferred].map(|field| match pod.spec().list(field) {
-                Field::Known(items) => Answer::from_bool(!items.is_empty()),
-                Field::Absent => Answer::No,
-                Field::Unknown => Answer::Unknown,
-            });
+        let said = ["topologySpreadConstraints", required, preferred]
+            .map(|field| pod.spec().list(field).is(|items| !items.is_empty()));
         match Answer::any(said) {
             Answer::Yes => {}
             Answer::No => context.fail(

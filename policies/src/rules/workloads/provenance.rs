@@ -129,13 +129,9 @@ fn holds(policy: &Object, names: &[String], space: &str, inventory: &Inventory<'
 
 fn sigstore(body: Node<'_>, names: &[String], space: &str, inventory: &Inventory<'_>) -> Answer {
     let is_asked = match inventory.cluster_scoped(Kind::core("Namespace"), space) {
-        Some(space) => {
-            match Node::new(space.body(), "").entry("metadata.labels", "policy.sigstore.dev/include") {
-                Field::Known(label) => Answer::from_bool(label == "true"),
-                Field::Absent => Answer::No,
-                Field::Unknown => Answer::Unknown,
-            }
-        }
+        Some(space) => Node::new(space.body(), "")
+            .entry("metadata.labels", "policy.sigstore.dev/include")
+            .is(|label| label == "true"),
         None => Answer::Unknown,
     };
     let refuses = not(equals(body.text("spec.mode"), "warn"));
@@ -298,19 +294,11 @@ fn or_unknown(answer: Answer) -> Answer {
 }
 
 fn equals(text: Field<&str>, wanted: &str) -> Answer {
-    match text {
-        Field::Known(text) => Answer::from_bool(text == wanted),
-        Field::Absent => Answer::No,
-        Field::Unknown => Answer::Unknown,
-    }
+    text.is(|text| text == wanted)
 }
 
 fn equals_any_case(text: Field<&str>, wanted: &str) -> Answer {
-    match text {
-        Field::Known(text) => Answer::from_bool(text.eq_ignore_ascii_case(wanted)),
-        Field::Absent => Answer::No,
-        Field::Unknown => Answer::Unknown,
-    }
+    text.is(|text| text.eq_ignore_ascii_case(wanted))
 }
 
 /// The meaning of `*` in a pattern.
