@@ -346,6 +346,17 @@ fn each_rule_searches_its_own_fields_of_every_kind() {
             json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "a"}, "spec": {"containers": [{"name": "b", "args": ["--password=$ecret-horse"]}]}}),
             true,
         ),
+        // Only the name of a shell is one, not every word that ends as its name does.
+        (
+            "no-credentials-in-fields",
+            json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "a"}, "spec": {"containers": [{"name": "b", "args": ["--flush", "--password", "$ecret-horse"]}]}}),
+            true,
+        ),
+        (
+            "no-credentials-in-fields",
+            json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "a"}, "spec": {"containers": [{"name": "b", "command": ["/opt/entrypoint.sh", "--password", "$ecret-horse"]}]}}),
+            true,
+        ),
         (
             "no-credentials-in-fields",
             json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "a"}, "spec": {"containers": [{"name": "b", "args": ["--password", "$(DB_PASSWORD)"]}]}}),
