@@ -6,7 +6,7 @@ use phoenix_graph::Object;
 
 use crate::custom::{self, Custom};
 use crate::field::{Field, Node, namespace_of};
-use crate::kind::Kind;
+use crate::kind::{AUTOSCALER, Kind};
 use crate::pod::Pod;
 use crate::selector::{Answer, PodLabels};
 use crate::settings::{ObjectSource, Settings, assume};
@@ -249,10 +249,7 @@ impl<'a> Inventory<'a> {
 /// The namespaces that every cluster has for itself.
 pub const CLUSTER_NAMESPACES: [&str; 3] = ["kube-system", "kube-public", "kube-node-lease"];
 
-const AUTOSCALERS: [Kind; 2] = [
-    Kind::new(&["autoscaling", ""], "HorizontalPodAutoscaler"),
-    Kind::new(&["keda.sh"], "ScaledObject"),
-];
+const AUTOSCALERS: [Kind; 2] = [AUTOSCALER, Kind::new(&["keda.sh"], "ScaledObject")];
 
 /// Whether the labels of a namespace enroll its pods in the mesh.
 pub fn mesh_labels(namespace: Node<'_>) -> Answer {

@@ -8,8 +8,8 @@ use crate::control::Control::{
 use crate::enforcement::Enforcement;
 use crate::field::{Field, Node};
 use crate::kind::{
-    CLAIM, CRON_JOB, DAEMON_SET, DEPLOYMENT, JOB, Kind, NAMESPACE, POD, REPLICA_SET, REPLICATION_CONTROLLER,
-    SERVICE, STATEFUL_SET,
+    CLAIM, CONFIG_MAP, CRON_JOB, DAEMON_SET, DEPLOYMENT, JOB, Kind, NAMESPACE, POD, REPLICA_SET,
+    REPLICATION_CONTROLLER, SERVICE, STATEFUL_SET,
 };
 use crate::rule::{Check, Rule, Severity};
 use crate::selector::Answer;
@@ -71,7 +71,7 @@ pub static NO_DEFAULT_NAMESPACE: Rule = Rule {
         CRON_JOB,
         SERVICE,
         CLAIM,
-        Kind::core("ConfigMap"),
+        CONFIG_MAP,
         Kind::core("Secret"),
         Kind::core("ServiceAccount"),
     ],

@@ -318,17 +318,11 @@ fn single_writer(subject: &Subject<'_>, context: &mut CheckContext<'_>) {
 
 fn is_single(claim: &Object) -> Answer {
     match Node::new(claim.body(), "").list("spec.accessModes") {
-        Field::Known(modes) => {
-            let shared = Answer::any(modes.iter().map(|mode| match crate::field::text(mode) {
-                Field::Known(mode) => Answer::from_bool(["ReadWriteMany", "ReadOnlyMany"].contains(&mode)),
-                _ => Answer::Unknown,
-            }));
-            match shared {
-                Answer::Yes => Answer::No,
-                Answer::No => Answer::Yes,
-                Answer::Unknown => Answer::Unknown,
-            }
-        }
+        Field::Known(modes) => Answer::any(modes.iter().map(|mode| match crate::field::text(mode) {
+            Field::Known(mode) => Answer::from_bool(["ReadWriteMany", "ReadOnlyMany"].contains(&mode)),
+            _ => Answer::Unknown,
+        }))
+        .negate(),
         Field::Absent => Answer::Yes,
         Field::Unknown => Answer::Unknown,
     }

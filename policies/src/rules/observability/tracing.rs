@@ -151,11 +151,7 @@ fn check_tracer(tracer: &Tracer, container: &Container<'_>, context: &mut CheckC
     };
     for group in tracer.hides {
         let hidden = Answer::any(read(group).iter().map(|(_, value)| is(value, tracer.hidden)));
-        let is_exposed = is_on.and(match hidden {
-            Answer::Yes => Answer::No,
-            Answer::No => Answer::Yes,
-            Answer::Unknown => Answer::Unknown,
-        });
+        let is_exposed = is_on.and(hidden.negate());
         let place = container.variable_path(group[0]);
         match is_exposed {
             Answer::Yes => context.fail(

@@ -7,14 +7,11 @@ use crate::context::{CheckContext, Subject};
 use crate::control::Control::{ContingencyPlan, EmergencyMode, Redundancy};
 use crate::enforcement::Enforcement;
 use crate::field::{Field, Node};
-use crate::kind::{DEPLOYMENT, Kind, POD, STATEFUL_SET};
+use crate::kind::{AUTOSCALER, BUDGET, DEPLOYMENT, POD, STATEFUL_SET};
 use crate::rule::{Check, Rule, Severity};
 use crate::selector::{Answer, PodLabels, selects};
 use crate::settings::{DefaultValue, Setting};
 use crate::text::rule_text;
-
-const BUDGET: Kind = Kind::new(&["policy", ""], "PodDisruptionBudget");
-const AUTOSCALER: Kind = Kind::new(&["autoscaling", ""], "HorizontalPodAutoscaler");
 
 /// The autoscaler of a workload.
 fn autoscaler<'a>(subject: &Subject<'_>, context: &CheckContext<'a>) -> Option<Node<'a>> {

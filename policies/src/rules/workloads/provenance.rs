@@ -134,12 +134,12 @@ fn sigstore(body: Node<'_>, names: &[String], space: &str, inventory: &Inventory
             .is(|label| label == "true"),
         None => Answer::Unknown,
     };
-    let refuses = not(equals(body.text("spec.mode"), "warn"));
+    let refuses = equals(body.text("spec.mode"), "warn").negate();
     // Without authorities the controller uses its defaults.
     let is_verified = match body.list("spec.authorities") {
         Field::Absent => Answer::Unknown,
         authorities => each(authorities, |authority| {
-            not(equals(authority.text("static.action"), "pass"))
+            equals(authority.text("static.action"), "pass").negate()
         }),
     };
     // A match on more than the name depends on the controller.
@@ -211,7 +211,7 @@ fn kyverno(body: Node<'_>, names: &[String], space: &str) -> Answer {
             refuses
                 .and(required)
                 .and(covers)
-                .and(not(texts("skipImageReferences")))
+                .and(texts("skipImageReferences").negate())
         });
         let unconditional = is_plain
             && ["exclude", "preconditions", "celPreconditions"]
@@ -273,14 +273,6 @@ fn each(list: Field<&[Value]>, is: impl Fn(Node<'_>) -> Answer) -> Answer {
         Field::Known(items) => Answer::any(items.iter().map(|item| is(Node::new(item, "")))),
         Field::Absent => Answer::No,
         Field::Unknown => Answer::Unknown,
-    }
-}
-
-fn not(answer: Answer) -> Answer {
-    match answer {
-        Answer::Yes => Answer::No,
-        Answer::No => Answer::Yes,
-        Answer::Unknown => Answer::Unknown,
     }
 }
 
