@@ -11,6 +11,8 @@ use std::sync::LazyLock;
 use phoenix_graph::Object;
 use serde_json::{Map, Value};
 
+use crate::selector::Answer;
+
 /// The marks that the engine sends for an unknown string, boolean, number, list or object.
 pub const UNKNOWN: [&str; 5] = [
     "04da6b54-80e4-46f7-96ec-b56ff0331ba9",
@@ -76,6 +78,15 @@ impl<T> Field<T> {
             Self::Known(value) => Field::Known(value),
             Self::Absent => Field::Absent,
             Self::Unknown => Field::Unknown,
+        }
+    }
+
+    /// Whether the value satisfies a condition, which an absent field does not.
+    pub fn is(self, condition: impl FnOnce(T) -> bool) -> Answer {
+        match self {
+            Self::Known(value) => Answer::from_bool(condition(value)),
+            Self::Absent => Answer::No,
+            Self::Unknown => Answer::Unknown,
         }
     }
 

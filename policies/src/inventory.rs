@@ -6,7 +6,7 @@ use phoenix_graph::Object;
 
 use crate::custom::{self, Custom};
 use crate::field::{Field, Node, namespace_of};
-use crate::kind::Kind;
+use crate::kind::{AUTOSCALER, Kind};
 use crate::pod::Pod;
 use crate::selector::{Answer, PodLabels};
 use crate::settings::{ObjectSource, Settings, assume};
@@ -249,18 +249,13 @@ impl<'a> Inventory<'a> {
 /// The namespaces that every cluster has for itself.
 pub const CLUSTER_NAMESPACES: [&str; 3] = ["kube-system", "kube-public", "kube-node-lease"];
 
-const AUTOSCALERS: [Kind; 2] = [
-    Kind::new(&["autoscaling", ""], "HorizontalPodAutoscaler"),
-    Kind::new(&["keda.sh"], "ScaledObject"),
-];
+const AUTOSCALERS: [Kind; 2] = [AUTOSCALER, Kind::new(&["keda.sh"], "ScaledObject")];
 
 /// Whether the labels of a namespace enroll its pods in the mesh.
 pub fn mesh_labels(namespace: Node<'_>) -> Answer {
-    let ambient = match namespace.entry("metadata.labels", "istio.io/dataplane-mode") {
-        Field::Known(mode) => Answer::from_bool(mode == "ambient"),
-        Field::Absent => Answer::No,
-        Field::Unknown => Answer::Unknown,
-    };
+    let ambient = namespace
+        .entry("metadata.labels", "istio.io/dataplane-mode")
+        .is(|mode| mode == "ambient");
     Answer::any([injects(namespace), ambient])
 }
 

@@ -92,7 +92,13 @@ pub const SERVERS: &[Kind] = &[
 pub const NAMESPACE: Kind = Kind::core("Namespace");
 /// A Service.
 pub const SERVICE: Kind = Kind::core("Service");
+/// A `ConfigMap`.
+pub const CONFIG_MAP: Kind = Kind::core("ConfigMap");
 /// A `PersistentVolumeClaim`.
 pub const CLAIM: Kind = Kind::core("PersistentVolumeClaim");
 /// A `NetworkPolicy` of any API version.
 pub const NETWORK_POLICY: Kind = Kind::new(&["networking.k8s.io", "extensions"], "NetworkPolicy");
+/// A `PodDisruptionBudget` of any API version.
+pub const BUDGET: Kind = Kind::new(&["policy", ""], "PodDisruptionBudget");
+/// A `HorizontalPodAutoscaler` of any API version.
+pub const AUTOSCALER: Kind = Kind::new(&["autoscaling", ""], "HorizontalPodAutoscaler");

@@ -8,8 +8,8 @@ use crate::control::Control::{
 use crate::enforcement::Enforcement;
 use crate::field::{Field, Node};
 use crate::kind::{
-    CLAIM, CRON_JOB, DAEMON_SET, DEPLOYMENT, JOB, Kind, NAMESPACE, POD, REPLICA_SET, REPLICATION_CONTROLLER,
-    SERVICE, STATEFUL_SET,
+    CLAIM, CONFIG_MAP, CRON_JOB, DAEMON_SET, DEPLOYMENT, JOB, Kind, NAMESPACE, POD, REPLICA_SET,
+    REPLICATION_CONTROLLER, SERVICE, STATEFUL_SET,
 };
 use crate::rule::{Check, Rule, Severity};
 use crate::selector::Answer;
@@ -71,7 +71,7 @@ pub static NO_DEFAULT_NAMESPACE: Rule = Rule {
         CRON_JOB,
         SERVICE,
         CLAIM,
-        Kind::core("ConfigMap"),
+        CONFIG_MAP,
         Kind::core("Secret"),
         Kind::core("ServiceAccount"),
     ],
@@ -320,21 +320,11 @@ pub static NAMESPACE_QUOTA_SET: Rule = Rule {
 
 /// Whether a `ResourceQuota` limits something for all pods of its namespace.
 fn quota_limits(quota: Node<'_>) -> Answer {
-    let hard = match quota.map("spec.hard") {
-        Field::Known(hard) => Answer::from_bool(!hard.is_empty()),
-        Field::Absent => Answer::No,
-        Field::Unknown => Answer::Unknown,
-    };
-    let is_scoped = match quota.list("spec.scopes") {
-        Field::Known(scopes) => Answer::from_bool(!scopes.is_empty()),
-        Field::Absent => Answer::No,
-        Field::Unknown => Answer::Unknown,
-    };
-    let selects = match quota.list("spec.scopeSelector.matchExpressions") {
-        Field::Known(expressions) => Answer::from_bool(!expressions.is_empty()),
-        Field::Absent => Answer::No,
-        Field::Unknown => Answer::Unknown,
-    };
+    let hard = quota.map("spec.hard").is(|hard| !hard.is_empty());
+    let is_scoped = quota.list("spec.scopes").is(|scopes| !scopes.is_empty());
+    let selects = quota
+        .list("spec.scopeSelector.matchExpressions")
+        .is(|expressions| !expressions.is_empty());
     hard.and(Answer::any([is_scoped, selects]).negate())
 }
 
@@ -347,11 +337,7 @@ fn range_limits(range: Node<'_>) -> Answer {
         Field::Unknown => return Answer::Unknown,
     };
     Answer::any(limits.iter().flat_map(|limit| {
-        fields.map(|field| match Node::new(limit, "").map(field) {
-            Field::Known(amounts) => Answer::from_bool(!amounts.is_empty()),
-            Field::Absent => Answer::No,
-            Field::Unknown => Answer::Unknown,
-        })
+        fields.map(|field| Node::new(limit, "").map(field).is(|amounts| !amounts.is_empty()))
     }))
 }
 

@@ -346,6 +346,17 @@ fn each_rule_searches_its_own_fields_of_every_kind() {
             json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "a"}, "spec": {"containers": [{"name": "b", "args": ["--password=$ecret-horse"]}]}}),
             true,
         ),
+        // Only the name of a shell is one, not every word that ends as its name does.
+        (
+            "no-credentials-in-fields",
+            json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "a"}, "spec": {"containers": [{"name": "b", "args": ["--flush", "--password", "$ecret-horse"]}]}}),
+            true,
+        ),
+        (
+            "no-credentials-in-fields",
+            json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "a"}, "spec": {"containers": [{"name": "b", "command": ["/opt/entrypoint.sh", "--password", "$ecret-horse"]}]}}),
+            true,
+        ),
         (
             "no-credentials-in-fields",
             json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "a"}, "spec": {"containers": [{"name": "b", "args": ["--password", "$(DB_PASSWORD)"]}]}}),
@@ -421,4 +432,18 @@ fn each_rule_searches_its_own_fields_of_every_kind() {
     ] {
         assert_eq!(fails(rule, document.clone()), expected, "{rule}: {document}");
     }
+}
+
+#[test]
+fn a_fault_of_an_object_with_several_pods_is_reported_once() {
+    let container = json!({"template": {"spec": {"containers": [{"name": "a", "image": "a"}]}}});
+    let job = json!({
+        "apiVersion": "batch.volcano.sh/v1alpha1",
+        "kind": "Job",
+        "metadata": {"name": "a", "annotations": {"password": "correct-horse"}},
+        "spec": {"tasks": [container, container]},
+    });
+    let rule = phoenix_policies::rules::find("no-credentials-in-fields").unwrap();
+    let report = evaluate(&graph(&[job]), &settings());
+    assert_eq!(crate::support::findings(&of_rule(rule, &report)).len(), 1);
 }

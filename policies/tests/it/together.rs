@@ -366,6 +366,16 @@ fn a_namespace_denies_by_default_if_its_policies_together_do() {
             other("policy.networking.k8s.io/v1alpha1", "AdminNetworkPolicy", ""),
             "unknown",
         ),
+        // Restricts only connections to other destinations.
+        (
+            other("k8s.ovn.org/v1", "EgressFirewall", ", namespace: a"),
+            "fail",
+        ),
+        (
+            policy("b", "podSelector: {}").replace("[Ingress, Egress]", "[Ingress]")
+                + &other("k8s.ovn.org/v1", "EgressFirewall", ", namespace: a"),
+            "unknown",
+        ),
     ];
     let rows: Vec<_> = rows
         .iter()
@@ -420,6 +430,7 @@ fn permissions_are_what_a_subject_gets_from_all_rules_and_roles() {
         (plane, of("", "namespaces", "patch"), "fail"),
         (plane, of("", "namespaces", "create"), "pass"),
         (plane, of("cilium.io", "ciliumnetworkpolicies", "delete"), "fail"),
+        (plane, of("k8s.ovn.org", "egressfirewalls", "delete"), "fail"),
         (plane, of("apiregistration.k8s.io", "apiservices", "create"), "fail"),
         (plane, of("certificates.k8s.io", "signers", "approve"), "fail"),
         (plane, "[{apiGroups: [certificates.k8s.io], resources: [signers], verbs: [sign], resourceNames: [\"issuers.cert-manager.io/*\"]}]".to_owned(), "pass"),

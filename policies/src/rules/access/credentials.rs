@@ -24,7 +24,7 @@ use crate::control::Control::{
 };
 use crate::enforcement::Enforcement;
 use crate::field::Field;
-use crate::kind::{ANY, Kind, WORKLOADS};
+use crate::kind::{ANY, CONFIG_MAP, Kind, WORKLOADS};
 use crate::pod::Pod;
 use crate::rule::{Check, Rule, Severity};
 use crate::text::rule_text;
@@ -77,7 +77,7 @@ pub static NO_CREDENTIALS_IN_ENV: Rule = Rule {
 pub static NO_CREDENTIALS_IN_CONFIGMAP: Rule = Rule {
     id: "no-credentials-in-configmap",
     text: rule_text!("no-credentials-in-configmap"),
-    kinds: &[Kind::core("ConfigMap")],
+    kinds: &[CONFIG_MAP],
     severity: Severity::Critical,
     enforcement: Enforcement::Mandatory,
     evidence: &[AccessArchitecture, DataInMotion, AccessControl, Authentication],

@@ -69,11 +69,7 @@ pub static EXTERNAL_SECRET_STORE_USED: Rule = Rule {
 
 fn from_store(body: Node<'_>, context: &mut CheckContext<'_>) {
     let fields = ["data", "stringData"].map(|field| body.map(field));
-    let has_values = Answer::any(fields.map(|field| match field {
-        Field::Known(values) => Answer::from_bool(!values.is_empty()),
-        Field::Absent => Answer::No,
-        Field::Unknown => Answer::Unknown,
-    }));
+    let has_values = Answer::any(fields.map(|field| field.is(|values| !values.is_empty())));
     if has_values == Answer::No {
         context.not_applicable("the Secret has no values");
         return;

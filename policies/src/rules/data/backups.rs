@@ -206,11 +206,7 @@ fn location(body: Node<'_>, context: &mut CheckContext<'_>) {
         "aws" => match config("s3Url") {
             Field::Known(address) => {
                 let keys = ["serverSideEncryption", "kmsKeyId", "customerKeyEncryptionFile"];
-                let encrypts = Answer::any(keys.map(|key| match config(key) {
-                    Field::Known(value) => Answer::from_bool(!value.is_empty()),
-                    Field::Absent => Answer::No,
-                    Field::Unknown => Answer::Unknown,
-                }));
+                let encrypts = Answer::any(keys.map(|key| config(key).is(|value| !value.is_empty())));
                 host(address, "spec.config[s3Url]".to_owned(), encrypts, context);
             }
             Field::Absent => {}
@@ -318,11 +314,9 @@ pub static RESTORE_TEST_SCHEDULED: Rule = Rule {
             let drills = context.inventory.within(CRON_JOB, subject.namespace());
             let tried = Answer::any(drills.map(|drill| {
                 let drill = Node::new(drill.body(), "");
-                let says = match drill.entry("metadata.annotations", annotation) {
-                    Field::Known(claims) => Answer::from_bool(names(claims).any(|name| name == claim)),
-                    Field::Absent => Answer::No,
-                    Field::Unknown => Answer::Unknown,
-                };
+                let says = drill
+                    .entry("metadata.annotations", annotation)
+                    .is(|claims| names(claims).any(|name| name == claim));
                 says.and(runs(drill, "spec.suspend"))
             }));
             match tried {
@@ -417,10 +411,10 @@ fn retention(subject: &Subject<'_>, context: &mut CheckContext<'_>) {
 
 fn sets_retention(pod: &Pod<'_>, keeps: &[&str]) -> Answer {
     Answer::any(pod.containers.iter().flat_map(|container| {
-        keeps.iter().map(move |name| match container.variable(name) {
-            Field::Known(value) => Answer::from_bool(value.bytes().any(|byte| (b'1'..=b'9').contains(&byte))),
-            Field::Absent => Answer::No,
-            Field::Unknown => Answer::Unknown,
+        keeps.iter().map(move |name| {
+            container
+                .variable(name)
+                .is(|value| value.bytes().any(|byte| (b'1'..=b'9').contains(&byte)))
         })
     }))
 }

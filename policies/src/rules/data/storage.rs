@@ -28,11 +28,8 @@ const CLASS: Kind = Kind::new(&["storage.k8s.io"], "StorageClass");
 
 /// Whether a storage class enables encryption.
 fn encrypts(class: Node<'_>) -> Answer {
-    let parameter = |key: &str, good: &[&str]| match class.entry("parameters", key) {
-        Field::Known(value) => Answer::from_bool(good.contains(&value)),
-        Field::Absent => Answer::No,
-        Field::Unknown => Answer::Unknown,
-    };
+    let parameter =
+        |key: &str, good: &[&str]| class.entry("parameters", key).is(|value| good.contains(&value));
     match class.text("provisioner") {
         Field::Known(
             "ebs.csi.aws.com"
@@ -321,17 +318,11 @@ fn single_writer(subject: &Subject<'_>, context: &mut CheckContext<'_>) {
 
 fn is_single(claim: &Object) -> Answer {
     match Node::new(claim.body(), "").list("spec.accessModes") {
-        Field::Known(modes) => {
-            let shared = Answer::any(modes.iter().map(|mode| match crate::field::text(mode) {
-                Field::Known(mode) => Answer::from_bool(["ReadWriteMany", "ReadOnlyMany"].contains(&mode)),
-                _ => Answer::Unknown,
-            }));
-            match shared {
-                Answer::Yes => Answer::No,
-                Answer::No => Answer::Yes,
-                Answer::Unknown => Answer::Unknown,
-            }
-        }
+        Field::Known(modes) => Answer::any(modes.iter().map(|mode| match crate::field::text(mode) {
+            Field::Known(mode) => Answer::from_bool(["ReadWriteMany", "ReadOnlyMany"].contains(&mode)),
+            _ => Answer::Unknown,
+        }))
+        .negate(),
         Field::Absent => Answer::Yes,
         Field::Unknown => Answer::Unknown,
     }
@@ -492,13 +483,9 @@ fn by_job(claim: &Claim<'_>, context: &CheckContext<'_>) -> Answer {
     };
     Answer::any(context.inventory.within(CRON_JOB, claim.namespace).map(|job| {
         let job = Node::new(job.body(), "");
-        let names = match job.entry("metadata.annotations", annotation) {
-            Field::Known(claims) => {
-                Answer::from_bool(claims.split(',').any(|name| name.trim() == claim.name))
-            }
-            Field::Absent => Answer::No,
-            Field::Unknown => Answer::Unknown,
-        };
+        let names = job
+            .entry("metadata.annotations", annotation)
+            .is(|claims| claims.split(',').any(|name| name.trim() == claim.name));
         match names {
             Answer::No => Answer::No,
             names => names.and(runs(job, "spec.suspend")),

@@ -165,10 +165,10 @@ fn flag(backup: Node<'_>, field: &str, default: bool) -> Answer {
 /// Whether the files of a volume of a pod are backed up: by default unless the pod excludes the volume, or if the pod requests
 /// it, which is certain only in a cluster with the agents that do it.
 fn files(pod: &Pod<'_>, volume: &str, by_default: Answer) -> Answer {
-    let annotated = |key| match pod.metadata().entry("annotations", key) {
-        Field::Known(volumes) => Answer::from_bool(volumes.split(',').any(|name| name.trim() == volume)),
-        Field::Absent => Answer::No,
-        Field::Unknown => Answer::Unknown,
+    let annotated = |key| {
+        pod.metadata()
+            .entry("annotations", key)
+            .is(|volumes| volumes.split(',').any(|name| name.trim() == volume))
     };
     let wanted = match annotated("backup.velero.io/backup-volumes") {
         Answer::No => Answer::No,

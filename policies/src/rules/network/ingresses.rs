@@ -3,12 +3,10 @@
 use crate::control::Control::{AccessControl, Boundary, LeastPrivilege};
 use crate::enforcement::Enforcement;
 use crate::field::{Field, text};
-use crate::kind::{Kind, SERVICE};
+use crate::kind::{CONFIG_MAP, Kind, SERVICE};
 use crate::rule::{Check, Rule, Severity};
 use crate::rules::network::services::TRUE;
 use crate::text::rule_text;
-
-const CONFIG_MAP: Kind = Kind::core("ConfigMap");
 
 /// Snippets.
 pub static INGRESS_NO_SNIPPETS: Rule = Rule {

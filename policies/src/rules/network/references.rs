@@ -5,15 +5,14 @@ use crate::control::Control::{ChangeControl, ContingencyPlan, Redundancy};
 use crate::enforcement::Enforcement;
 use crate::field::{Field, Node};
 use crate::kind::{
-    CLAIM, CRON_JOB, DAEMON_SET, DEPLOYMENT, JOB, Kind, POD, REPLICA_SET, REPLICATION_CONTROLLER, SERVICE,
-    STATEFUL_SET,
+    CLAIM, CONFIG_MAP, CRON_JOB, DAEMON_SET, DEPLOYMENT, JOB, Kind, POD, REPLICA_SET, REPLICATION_CONTROLLER,
+    SERVICE, STATEFUL_SET,
 };
 use crate::rule::{Check, Rule, Severity};
 use crate::rules::mesh;
 use crate::settings::{DefaultValue, Setting};
 use crate::text::rule_text;
 
-const CONFIG_MAP: Kind = Kind::core("ConfigMap");
 const SECRET: Kind = Kind::core("Secret");
 const ACCOUNT: Kind = Kind::core("ServiceAccount");
 

@@ -11,7 +11,8 @@ use crate::control::Control::{
 use crate::enforcement::Enforcement;
 use crate::field::{Field, Node};
 use crate::inventory::Workload;
-use crate::kind::{Kind, NETWORK_POLICY, SERVICE};
+use crate::kind::{AUTOSCALER, BUDGET, Kind, NETWORK_POLICY, SERVICE};
+use crate::mesh::{GATEWAY_NAME, WAYPOINT_CLASS};
 use crate::rule::{Check, Rule, Severity};
 use crate::rules::mesh::protocol::{Protocol, protocol};
 use crate::selector::{Answer, PodLabels, has_all, selects};
@@ -20,8 +21,6 @@ use crate::text::rule_text;
 const INGRESS: Kind = Kind::new(&["networking.k8s.io", "extensions"], "Ingress");
 const GATEWAY_API: Kind = Kind::new(&["gateway.networking.k8s.io"], "Gateway");
 const ISTIO: &[&str] = &["networking.istio.io"];
-const BUDGET: Kind = Kind::new(&["policy", ""], "PodDisruptionBudget");
-const AUTOSCALER: Kind = Kind::new(&["autoscaling", ""], "HorizontalPodAutoscaler");
 
 /// `NodePort`, external IP addresses, external names.
 pub static SERVICE_EXPOSURE_RESTRICTED: Rule = Rule {
@@ -246,7 +245,7 @@ pub static INGRESS_TLS_REQUIRED: Rule = Rule {
 };
 
 fn listeners(gateway: Node<'_>, context: &mut CheckContext<'_>) {
-    if gateway.text("spec.gatewayClassName") == Field::Known("istio-waypoint") {
+    if gateway.text("spec.gatewayClassName") == Field::Known(WAYPOINT_CLASS) {
         context.not_applicable("a waypoint does not accept traffic from outside the mesh");
         return;
     }
@@ -318,11 +317,11 @@ fn ingress(ingress: Node<'_>, context: &mut CheckContext<'_>) {
     }
     let ports = annotation(LISTEN_PORTS);
     listen_ports(ports, annotation, context);
-    let mut certified = Answer::any(CERTIFICATES.iter().map(|key| match annotation(key) {
-        Field::Known(value) => Answer::from_bool(!value.trim().is_empty()),
-        Field::Absent => Answer::No,
-        Field::Unknown => Answer::Unknown,
-    }));
+    let mut certified = Answer::any(
+        CERTIFICATES
+            .iter()
+            .map(|key| annotation(key).is(|value| !value.trim().is_empty())),
+    );
     // A load balancer of AWS that listens for HTTPS finds the certificates of its hosts by itself, Traefik has a default
     // certificate, and with `ssl-passthrough` the certificate is the server's.
     let by_default = ports.known().is_some_and(|ports| ports.contains("HTTPS"))
@@ -730,7 +729,7 @@ fn set_elsewhere(
         .iter()
         .filter_map(|one| Node::new(one, "").text("key").known());
     let mut keys = wanted.keys().map(String::as_str).chain(expressed);
-    for key in ["gateway.networking.k8s.io/gateway-name", "istio.io/gateway-name"] {
+    for key in [GATEWAY_NAME, "istio.io/gateway-name"] {
         let name = wanted.get(key).and_then(serde_json::Value::as_str);
         if name.is_some_and(|name| inventory.has(GATEWAY_API, subject.namespace(), name)) {
             return Some(key.to_owned());

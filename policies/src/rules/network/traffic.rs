@@ -294,11 +294,7 @@ pub fn applies_to(policy: Node<'_>, direction: Direction) -> Answer {
         })),
         Field::Unknown => Answer::Unknown,
         _ if direction == Direction::Ingress => Answer::Yes,
-        _ => match policy.list("spec.egress") {
-            Field::Known(rules) => Answer::from_bool(!rules.is_empty()),
-            Field::Absent => Answer::No,
-            Field::Unknown => Answer::Unknown,
-        },
+        _ => policy.list("spec.egress").is(|rules| !rules.is_empty()),
     }
 }
 

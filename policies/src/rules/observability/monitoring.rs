@@ -220,11 +220,11 @@ fn monitored(subject: &Subject<'_>, context: &mut CheckContext<'_>) {
         return;
     }
     let labels = own.labels();
-    let by_annotation = match own.pod.metadata().entry("annotations", "prometheus.io/scrape") {
-        Field::Known(text) => Answer::from_bool(text == "true"),
-        Field::Absent => Answer::No,
-        Field::Unknown => Answer::Unknown,
-    };
+    let by_annotation = own
+        .pod
+        .metadata()
+        .entry("annotations", "prometheus.io/scrape")
+        .is(|text| text == "true");
     let by_pods = inventory.all(POD_MONITOR).map(|monitor| {
         let body = Node::new(monitor.body(), "");
         looks_into(body, namespace_of(monitor), own.namespace()).and(found(body, labels))
@@ -385,11 +385,9 @@ fn makes_backups(inventory: &Inventory<'_>) -> Answer {
         let Some(annotation) = annotations.first() else {
             return Answer::No;
         };
-        match Node::new(job.body(), "").entry("metadata.annotations", annotation) {
-            Field::Known(claims) => Answer::from_bool(!claims.trim().is_empty()),
-            Field::Absent => Answer::No,
-            Field::Unknown => Answer::Unknown,
-        }
+        Node::new(job.body(), "")
+            .entry("metadata.annotations", annotation)
+            .is(|claims| !claims.trim().is_empty())
     });
     let by_velero = inventory.all(VELERO_SCHEDULE).map(|_| Answer::Yes);
     Answer::any(by_job.chain(by_velero))

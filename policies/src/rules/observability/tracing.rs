@@ -141,12 +141,8 @@ fn check_tracer(tracer: &Tracer, container: &Container<'_>, context: &mut CheckC
     if known.is_empty() {
         return false;
     }
-    let is = |value: &Field<&str>, values: &[&str]| match value {
-        Field::Known(value) => {
-            Answer::from_bool(values.contains(&value.trim().to_ascii_lowercase().as_str()))
-        }
-        Field::Absent => Answer::No,
-        Field::Unknown => Answer::Unknown,
+    let is = |value: &Field<&str>, values: &[&str]| {
+        value.is(|value| values.contains(&value.trim().to_ascii_lowercase().as_str()))
     };
     let is_on = if tracer.on.is_empty() {
         Answer::Yes
@@ -155,11 +151,7 @@ fn check_tracer(tracer: &Tracer, container: &Container<'_>, context: &mut CheckC
     };
     for group in tracer.hides {
         let hidden = Answer::any(read(group).iter().map(|(_, value)| is(value, tracer.hidden)));
-        let is_exposed = is_on.and(match hidden {
-            Answer::Yes => Answer::No,
-            Answer::No => Answer::Yes,
-            Answer::Unknown => Answer::Unknown,
-        });
+        let is_exposed = is_on.and(hidden.negate());
         let place = container.variable_path(group[0]);
         match is_exposed {
             Answer::Yes => context.fail(

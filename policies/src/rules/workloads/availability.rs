@@ -7,14 +7,11 @@ use crate::context::{CheckContext, Subject};
 use crate::control::Control::{ContingencyPlan, EmergencyMode, Redundancy};
 use crate::enforcement::Enforcement;
 use crate::field::{Field, Node};
-use crate::kind::{DEPLOYMENT, Kind, POD, STATEFUL_SET};
+use crate::kind::{AUTOSCALER, BUDGET, DEPLOYMENT, POD, STATEFUL_SET};
 use crate::rule::{Check, Rule, Severity};
 use crate::selector::{Answer, PodLabels, selects};
 use crate::settings::{DefaultValue, Setting};
 use crate::text::rule_text;
-
-const BUDGET: Kind = Kind::new(&["policy", ""], "PodDisruptionBudget");
-const AUTOSCALER: Kind = Kind::new(&["autoscaling", ""], "HorizontalPodAutoscaler");
 
 /// The autoscaler of a workload.
 fn autoscaler<'a>(subject: &Subject<'_>, context: &CheckContext<'a>) -> Option<Node<'a>> {
@@ -270,12 +267,8 @@ pub static SPREAD_ACROSS_FAILURE_DOMAINS: Rule = Rule {
         let Some(pod) = context.pod(subject) else { return };
         let required = "affinity.podAntiAffinity.requiredDuringSchedulingIgnoredDuringExecution";
         let preferred = "affinity.podAntiAffinity.preferredDuringSchedulingIgnoredDuringExecution";
-        let said =
-            ["topologySpreadConstraints", required, preferred].map(|field| match pod.spec().list(field) {
-                Field::Known(items) => Answer::from_bool(!items.is_empty()),
-                Field::Absent => Answer::No,
-                Field::Unknown => Answer::Unknown,
-            });
+        let said = ["topologySpreadConstraints", required, preferred]
+            .map(|field| pod.spec().list(field).is(|items| !items.is_empty()));
         match Answer::any(said) {
             Answer::Yes => {}
             Answer::No => context.fail(

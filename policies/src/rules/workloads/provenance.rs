@@ -129,21 +129,17 @@ fn holds(policy: &Object, names: &[String], space: &str, inventory: &Inventory<'
 
 fn sigstore(body: Node<'_>, names: &[String], space: &str, inventory: &Inventory<'_>) -> Answer {
     let is_asked = match inventory.cluster_scoped(Kind::core("Namespace"), space) {
-        Some(space) => {
-            match Node::new(space.body(), "").entry("metadata.labels", "policy.sigstore.dev/include") {
-                Field::Known(label) => Answer::from_bool(label == "true"),
-                Field::Absent => Answer::No,
-                Field::Unknown => Answer::Unknown,
-            }
-        }
+        Some(space) => Node::new(space.body(), "")
+            .entry("metadata.labels", "policy.sigstore.dev/include")
+            .is(|label| label == "true"),
         None => Answer::Unknown,
     };
-    let refuses = not(equals(body.text("spec.mode"), "warn"));
+    let refuses = equals(body.text("spec.mode"), "warn").negate();
     // Without authorities the controller uses its defaults.
     let is_verified = match body.list("spec.authorities") {
         Field::Absent => Answer::Unknown,
         authorities => each(authorities, |authority| {
-            not(equals(authority.text("static.action"), "pass"))
+            equals(authority.text("static.action"), "pass").negate()
         }),
     };
     // A match on more than the name depends on the controller.
@@ -215,7 +211,7 @@ fn kyverno(body: Node<'_>, names: &[String], space: &str) -> Answer {
             refuses
                 .and(required)
                 .and(covers)
-                .and(not(texts("skipImageReferences")))
+                .and(texts("skipImageReferences").negate())
         });
         let unconditional = is_plain
             && ["exclude", "preconditions", "celPreconditions"]
@@ -280,14 +276,6 @@ fn each(list: Field<&[Value]>, is: impl Fn(Node<'_>) -> Answer) -> Answer {
     }
 }
 
-fn not(answer: Answer) -> Answer {
-    match answer {
-        Answer::Yes => Answer::No,
-        Answer::No => Answer::Yes,
-        Answer::Unknown => Answer::Unknown,
-    }
-}
-
 /// Anything else has an unknown answer.
 fn or_unknown(answer: Answer) -> Answer {
     if answer == Answer::Yes {
@@ -298,19 +286,11 @@ fn or_unknown(answer: Answer) -> Answer {
 }
 
 fn equals(text: Field<&str>, wanted: &str) -> Answer {
-    match text {
-        Field::Known(text) => Answer::from_bool(text == wanted),
-        Field::Absent => Answer::No,
-        Field::Unknown => Answer::Unknown,
-    }
+    text.is(|text| text == wanted)
 }
 
 fn equals_any_case(text: Field<&str>, wanted: &str) -> Answer {
-    match text {
-        Field::Known(text) => Answer::from_bool(text.eq_ignore_ascii_case(wanted)),
-        Field::Absent => Answer::No,
-        Field::Unknown => Answer::Unknown,
-    }
+    text.is(|text| text.eq_ignore_ascii_case(wanted))
 }
 
 /// The meaning of `*` in a pattern.

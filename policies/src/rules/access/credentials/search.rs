@@ -236,9 +236,12 @@ fn command(words: &[Value]) -> Option<&'static str> {
 
 /// Whether a shell reads the words of a command. Otherwise only `$(NAME)` is a variable.
 fn source_of(words: &[Value]) -> Source {
+    const SHELLS: [&str; 11] = [
+        "sh", "ash", "bash", "dash", "rbash", "ksh", "mksh", "zsh", "csh", "tcsh", "fish",
+    ];
     let is_shell = |word: &Value| {
         let program = word.as_str().and_then(|word| word.rsplit('/').next());
-        program.is_some_and(|program| program.ends_with("sh"))
+        program.is_some_and(|program| SHELLS.contains(&program))
     };
     if words.iter().any(is_shell) {
         Source::Shell
