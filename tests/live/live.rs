@@ -168,24 +168,24 @@ impl Live {
     /// Waits until this many pods are ready and all claims are bound. An autoscaler takes a moment after `up`.
     pub fn is_ready_with(&self, pods: usize) {
         for _ in 0..90 {
-            if self.pods() == pods && self.not_ready().is_empty() {
+            if self.workload_pods().len() == pods && self.not_ready().is_empty() {
                 return;
             }
             std::thread::sleep(std::time::Duration::from_secs(1));
         }
         panic!(
             "after 90 s there are {} pods instead of {pods}, and not ready are {:?}",
-            self.pods(),
+            self.workload_pods().len(),
             self.not_ready()
         );
     }
 
     /// Pods that are not ready and claims that are not bound, in words.
     fn not_ready(&self) -> Vec<String> {
+        let pods = self.workload_pods();
         self.ask(|client| async move {
             let mut found = Vec::new();
-            let pods: Api<Pod> = Api::namespaced(client.clone(), "sophia-memory");
-            for pod in pods.list(&ListParams::default()).await.unwrap() {
+            for pod in pods {
                 let conditions = pod
                     .status
                     .and_then(|status| status.conditions)
@@ -204,6 +204,19 @@ impl Live {
                 }
             }
             found
+        })
+    }
+
+    /// The pods in the platform's namespace that run all the time. The schedules of Jobs can start one during a test.
+    pub fn workload_pods(&self) -> Vec<Pod> {
+        let is_of_job = |pod: &Pod| {
+            let owners = pod.metadata.owner_references.iter().flatten();
+            owners.into_iter().any(|owner| owner.kind == "Job")
+        };
+        self.ask(|client| async move {
+            let pods = Api::<Pod>::namespaced(client, "sophia-memory");
+            let pods = pods.list(&ListParams::default()).await.unwrap();
+            pods.into_iter().filter(|pod| !is_of_job(pod)).collect()
         })
     }
 
