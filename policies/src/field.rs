@@ -11,7 +11,7 @@ use std::sync::LazyLock;
 use phoenix_graph::Object;
 use serde_json::{Map, Value};
 
-use crate::selector::Answer;
+use crate::answer::Answer;
 
 /// The marks that the engine sends for an unknown string, boolean, number, list or object.
 pub const UNKNOWN: [&str; 5] = [

@@ -22,6 +22,7 @@
 //! report never contains the value of a property that may be a secret. The package does not know Phoenix or Pulumi. Of where
 //! the graph comes from, it only knows whether that is an API server ([`ObjectSource`]).
 
+mod answer;
 mod cidr;
 mod context;
 pub mod control;
