@@ -173,6 +173,12 @@ fn postgres_url(value: &str) -> Option<String> {
             "has an `@` in its password or host, where clients disagree about the host: write %40".to_owned(),
         );
     }
+    if url.password.contains(['?', '#']) {
+        return Some(
+            "has a `?` or `#` in its password, where clients disagree about the host: write %3F or %23"
+                .to_owned(),
+        );
+    }
     guessable(url.password, LEAST_PASSWORD, "has a password that ")
 }
 
@@ -392,6 +398,16 @@ mod tests {
                 Form::PostgresUrl,
                 "postgresql://memory:g5Kq82hX@mPz1q9@db.example.com/memory",
                 "write %40",
+            ),
+            (
+                Form::PostgresUrl,
+                "postgresql://memory:g5Kq82hX?mPz1q9@db.example.com/memory",
+                "write %3F or %23",
+            ),
+            (
+                Form::PostgresUrl,
+                "postgresql://memory:g5Kq82hX#mPz1q9@db.example.com/memory",
+                "write %3F or %23",
             ),
         ] {
             let weakness = form.weakness(value).unwrap_or_default();
